@@ -1,0 +1,1 @@
+//! Packs directory trees into .tar.zst archives as long-running operations

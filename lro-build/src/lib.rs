@@ -1,0 +1,1 @@
+//! Generate typed long-running rpcs from protos, without protoc

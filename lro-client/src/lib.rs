@@ -1,0 +1,1 @@
+//! Call long-running operations: OperationsClient and Poller

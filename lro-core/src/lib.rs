@@ -1,0 +1,1 @@
+//! The contract of long-running operations: types, names, state machine, store trait

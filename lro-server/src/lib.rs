@@ -1,0 +1,1 @@
+//! Serve long-running operations: Operations, Worker, OperationContext

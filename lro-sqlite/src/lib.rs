@@ -1,0 +1,1 @@
+//! The embedded store of long-running operations: SQLite with group commit
