@@ -1,0 +1,243 @@
+use std::fmt;
+use std::str::FromStr;
+
+const COLLECTION: &str = "operations";
+
+/// The resource name of an operation: `operations/{id}` or `{parent}/operations/{id}`.
+///
+/// ```
+/// use lro_core::OperationName;
+///
+/// let name: OperationName = "projects/p/operations/7".parse()?;
+/// assert_eq!(name.parent(), "projects/p");
+/// assert_eq!(name.operation_id(), "7");
+/// assert_eq!(name.as_str(), "projects/p/operations/7");
+/// # Ok::<(), lro_core::InvalidName>(())
+/// ```
+///
+/// Names are compared byte for byte (AIP-122); segments hold no control characters and no white
+/// space, none is empty, `.` , `..` or `-` (the wildcard of AIP-159), and the whole is at most
+/// [`MAX_LEN`](Self::MAX_LEN) bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperationName {
+    name: Box<str>,
+    id_start: usize,
+}
+
+impl OperationName {
+    /// The longest name, in bytes.
+    pub const MAX_LEN: usize = 512;
+
+    /// The name of the operation `operation_id` below `parent`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidName`] when the id is not one valid segment or the whole is too long.
+    pub fn new(parent: &ParentName, operation_id: &str) -> Result<Self, InvalidName> {
+        check_segment(operation_id)?;
+        let name = match parent.as_str() {
+            "" => format!("{COLLECTION}/{operation_id}"),
+            parent => format!("{parent}/{COLLECTION}/{operation_id}"),
+        };
+        name.parse()
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.name
+    }
+
+    /// What stands before `operations/`: the parent, empty for a top-level operation.
+    pub fn parent(&self) -> &str {
+        let end = self.id_start - COLLECTION.len() - 1;
+        self.name[..end].trim_end_matches('/')
+    }
+
+    /// The last segment.
+    pub fn operation_id(&self) -> &str {
+        &self.name[self.id_start..]
+    }
+}
+
+impl FromStr for OperationName {
+    type Err = InvalidName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidName> {
+        check_length(name)?;
+        let (collection, id) = name.rsplit_once('/').ok_or(InvalidName::Shape)?;
+        if collection != COLLECTION && !collection.ends_with("/operations") {
+            return Err(InvalidName::Shape);
+        }
+        // A parent that is itself a collection could not be told from its own children's parent.
+        let parent = collection.strip_suffix("/operations").unwrap_or_default();
+        if parent == COLLECTION || parent.ends_with("/operations") {
+            return Err(InvalidName::Shape);
+        }
+        for segment in name.split('/') {
+            check_segment(segment)?;
+        }
+        Ok(Self {
+            id_start: name.len() - id.len(),
+            name: name.into(),
+        })
+    }
+}
+
+impl fmt::Display for OperationName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl fmt::Debug for OperationName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.name, f)
+    }
+}
+
+/// The parent of operations: what stands before `operations/` in their names. The root is empty.
+///
+/// Accepts the collection as well, because clients send both forms: `projects/p` and
+/// `projects/p/operations` are one parent, so are the empty text and `operations`.
+///
+/// ```
+/// use lro_core::ParentName;
+///
+/// let parent: ParentName = "projects/p/operations".parse()?;
+/// assert_eq!(parent.as_str(), "projects/p");
+/// # Ok::<(), lro_core::InvalidName>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ParentName(Box<str>);
+
+impl ParentName {
+    /// The parent as text, without the collection.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ParentName {
+    type Err = InvalidName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidName> {
+        check_length(name)?;
+        let parent = match name.strip_suffix(COLLECTION) {
+            Some("") => "",
+            Some(rest) => rest.strip_suffix('/').unwrap_or(name),
+            None => name,
+        };
+        if !parent.is_empty() {
+            for segment in parent.split('/') {
+                check_segment(segment)?;
+            }
+        }
+        Ok(Self(parent.into()))
+    }
+}
+
+impl fmt::Display for ParentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A text that is no operation's name, or no parent of operations.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidName {
+    /// It does not end in `operations/{id}`.
+    #[error("an operation's name is `operations/{{id}}` or `{{parent}}/operations/{{id}}`")]
+    Shape,
+    /// A segment is empty, `.`, `..`, `-`, or holds a character that names do not have.
+    #[error("`{0}` is no valid segment of a resource name")]
+    Segment(String),
+    /// It is longer than [`OperationName::MAX_LEN`].
+    #[error("a name has at most {max} bytes, this one has {0}", max = OperationName::MAX_LEN)]
+    Length(usize),
+}
+
+fn check_length(name: &str) -> Result<(), InvalidName> {
+    if name.len() > OperationName::MAX_LEN {
+        return Err(InvalidName::Length(name.len()));
+    }
+    Ok(())
+}
+
+fn check_segment(segment: &str) -> Result<(), InvalidName> {
+    let reserved = matches!(segment, "" | "." | ".." | "-");
+    let foreign = |c: char| c.is_control() || c.is_whitespace() || c == '/';
+    if reserved || segment.contains(foreign) {
+        return Err(InvalidName::Segment(segment.escape_debug().to_string()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn valid_names_come_apart() {
+        for (name, parent, id) in [
+            ("operations/1", "", "1"),
+            ("projects/p/operations/x", "projects/p", "x"),
+            ("operations/kind/operations/id", "operations/kind", "id"),
+            ("operations/operations", "", "operations"),
+            ("v1/operations/ü:~", "v1", "ü:~"),
+        ] {
+            let parsed: OperationName = name.parse().unwrap();
+            assert_eq!((parsed.parent(), parsed.operation_id()), (parent, id));
+            let again = OperationName::new(&parent.parse().unwrap(), id).unwrap();
+            assert_eq!(again, parsed);
+        }
+    }
+
+    #[test]
+    fn spec_044_malformed_names_are_refused() {
+        let long = format!("operations/{}", "x".repeat(502));
+        for name in [
+            "",
+            "operations",
+            "operations/",
+            "/operations/x",
+            "xoperations/1",
+            "jobs/1",
+            "operations/a b",
+            "operations/\n",
+            "operations/-",
+            "a//operations/1",
+            "a/operations/operations/1",
+            "operations/..",
+            &long,
+        ] {
+            assert!(name.parse::<OperationName>().is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn spec_081_a_parent_may_carry_the_collection() {
+        for (given, parent) in [
+            ("", ""),
+            ("operations", ""),
+            ("projects/p", "projects/p"),
+            ("projects/p/operations", "projects/p"),
+            ("projects/myoperations", "projects/myoperations"),
+        ] {
+            assert_eq!(given.parse::<ParentName>().unwrap().as_str(), parent);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics_and_keeps_the_text(name in "\\PC{0,80}|[a-z/]{0,20}/operations/[a-z0-9]{0,8}") {
+            if let Ok(parsed) = name.parse::<OperationName>() {
+                prop_assert_eq!(parsed.as_str(), &name);
+                let parent: ParentName = parsed.parent().parse().unwrap();
+                prop_assert_eq!(OperationName::new(&parent, parsed.operation_id()).unwrap(), parsed);
+            }
+        }
+    }
+}

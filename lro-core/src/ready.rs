@@ -1,0 +1,88 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+
+/// The pending operations of a store that lives in one process, by method, in the order in which
+/// they are to be claimed. Saves such a store from ever polling its database.
+#[derive(Debug, Default)]
+pub struct ReadyQueue {
+    methods: BTreeMap<String, BTreeSet<(Timestamp, Uuid)>>,
+}
+
+impl ReadyQueue {
+    /// Adds a pending operation.
+    pub fn insert(&mut self, method: &str, ready_time: Timestamp, uid: Uuid) {
+        match self.methods.get_mut(method) {
+            Some(queue) => {
+                queue.insert((ready_time, uid));
+            }
+            None => {
+                let queue = BTreeSet::from([(ready_time, uid)]);
+                self.methods.insert(method.to_owned(), queue);
+            }
+        }
+    }
+
+    /// Removes an operation that is not pending any more.
+    pub fn remove(&mut self, method: &str, ready_time: Timestamp, uid: Uuid) {
+        if let Some(queue) = self.methods.get_mut(method) {
+            queue.remove(&(ready_time, uid));
+            if queue.is_empty() {
+                self.methods.remove(method);
+            }
+        }
+    }
+
+    /// The operations that are ready now, the longest ready first: at most `limit` in all, and of
+    /// each method at most as many as `methods` allows.
+    pub fn ready(
+        &self,
+        methods: &BTreeMap<String, usize>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Vec<Uuid> {
+        let mut ready: Vec<_> = methods
+            .iter()
+            .filter_map(|(method, most)| Some((self.methods.get(method)?, *most)))
+            .flat_map(|(queue, most)| queue.range(..=(now, Uuid::max())).take(most.min(limit)))
+            .copied()
+            .collect();
+        ready.sort_unstable();
+        ready.truncate(limit);
+        ready.into_iter().map(|(_, uid)| uid).collect()
+    }
+
+    /// When the next operation of these methods is ready.
+    pub fn next_time(&self, methods: &BTreeMap<String, usize>) -> Option<Timestamp> {
+        let first = |method: &String| Some(self.methods.get(method)?.first()?.0);
+        methods.keys().filter_map(first).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_ready_goes_first_within_the_limits() {
+        let at = Timestamp::from_micros;
+        let id = |n| Uuid::from_u128(n);
+        let mut queue = ReadyQueue::default();
+        queue.insert("a", at(3), id(1));
+        queue.insert("a", at(1), id(2));
+        queue.insert("b", at(2), id(3));
+        queue.insert("b", at(9), id(4));
+        let methods = |a, b| BTreeMap::from([("a".to_owned(), a), ("b".to_owned(), b)]);
+        assert_eq!(queue.ready(&methods(9, 9), 9, at(3)), [id(2), id(3), id(1)]);
+        assert_eq!(queue.ready(&methods(1, 9), 9, at(3)), [id(2), id(3)]);
+        assert_eq!(queue.ready(&methods(9, 9), 1, at(3)), [id(2)]);
+        assert!(queue.ready(&methods(9, 9), 9, at(0)).is_empty());
+        assert_eq!(queue.next_time(&methods(1, 1)), Some(at(1)));
+        queue.remove("a", at(1), id(2));
+        queue.remove("b", at(2), id(3));
+        assert_eq!(queue.next_time(&methods(1, 1)), Some(at(3)));
+        assert_eq!(queue.next_time(&BTreeMap::new()), None);
+    }
+}

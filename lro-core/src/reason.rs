@@ -1,0 +1,178 @@
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+use crate::pb::rpc::Status;
+
+/// The `domain` of every `google.rpc.ErrorInfo` which the framework itself writes.
+pub const DOMAIN: &str = "longrunning.lro.rs";
+
+/// Why the framework refused a call or ended an operation: the `reason` of the
+/// `google.rpc.ErrorInfo` (AIP-193), with the gRPC code that goes with it.
+///
+/// ```
+/// use lro_core::Reason;
+///
+/// let status = Reason::OperationNotFound.status("no operation `operations/1`", [("name", "operations/1")]);
+/// assert_eq!(status.code(), tonic::Code::NotFound);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A name, a parent or another field is malformed.
+    InvalidField,
+    /// There is no such operation, or not any more.
+    OperationNotFound,
+    /// An operation of that name exists already.
+    OperationAlreadyExists,
+    /// The request id was used before, with another request.
+    RequestIdReused,
+    /// Another unfinished operation holds the exclusive key.
+    ExclusiveKeyHeld,
+    /// A limit of the server was exceeded.
+    LimitExceeded,
+    /// The server has no such method, or it is switched off.
+    Unimplemented,
+    /// The operation was cancelled.
+    OperationCancelled,
+    /// The worker was lost and the operation may not run again.
+    OperationInterrupted,
+    /// The operation was tried as often as it may be.
+    AttemptsExhausted,
+    /// The operation took longer than its method allows.
+    OperationTimedOut,
+    /// The handler panicked.
+    HandlerPanicked,
+    /// The handler ended with something that is no error: the code 0 (OK).
+    HandlerMisbehaved,
+    /// A stored request, metadata or checkpoint is not of the type that the handler takes now.
+    PayloadUnreadable,
+    /// The store cannot be reached.
+    StoreUnavailable,
+    /// The store has no room.
+    StoreFull,
+    /// What is stored cannot be understood.
+    StoreCorrupt,
+}
+
+impl Reason {
+    /// The text in `ErrorInfo.reason`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidField => "INVALID_FIELD",
+            Self::OperationNotFound => "OPERATION_NOT_FOUND",
+            Self::OperationAlreadyExists => "OPERATION_ALREADY_EXISTS",
+            Self::RequestIdReused => "REQUEST_ID_REUSED",
+            Self::ExclusiveKeyHeld => "EXCLUSIVE_KEY_HELD",
+            Self::LimitExceeded => "LIMIT_EXCEEDED",
+            Self::Unimplemented => "UNIMPLEMENTED_HERE",
+            Self::OperationCancelled => "OPERATION_CANCELLED",
+            Self::OperationInterrupted => "OPERATION_INTERRUPTED",
+            Self::AttemptsExhausted => "ATTEMPTS_EXHAUSTED",
+            Self::OperationTimedOut => "OPERATION_TIMED_OUT",
+            Self::HandlerPanicked => "HANDLER_PANICKED",
+            Self::HandlerMisbehaved => "HANDLER_MISBEHAVED",
+            Self::PayloadUnreadable => "PAYLOAD_UNREADABLE",
+            Self::StoreUnavailable => "STORE_UNAVAILABLE",
+            Self::StoreFull => "STORE_FULL",
+            Self::StoreCorrupt => "STORE_CORRUPT",
+        }
+    }
+
+    /// The gRPC code that goes with it.
+    pub const fn code(self) -> tonic::Code {
+        use tonic::Code;
+        match self {
+            Self::InvalidField | Self::RequestIdReused => Code::InvalidArgument,
+            Self::OperationNotFound => Code::NotFound,
+            Self::OperationAlreadyExists => Code::AlreadyExists,
+            Self::ExclusiveKeyHeld | Self::OperationInterrupted | Self::AttemptsExhausted => {
+                Code::Aborted
+            }
+            Self::LimitExceeded | Self::StoreFull => Code::ResourceExhausted,
+            Self::Unimplemented => Code::Unimplemented,
+            Self::OperationCancelled => Code::Cancelled,
+            Self::OperationTimedOut => Code::DeadlineExceeded,
+            Self::HandlerPanicked | Self::HandlerMisbehaved | Self::PayloadUnreadable => {
+                Code::Internal
+            }
+            Self::StoreUnavailable => Code::Unavailable,
+            Self::StoreCorrupt => Code::DataLoss,
+        }
+    }
+
+    /// An rpc error with an `ErrorInfo`. The dynamic parts of the message stand in `metadata`.
+    pub fn status<'a>(
+        self,
+        message: impl Into<String>,
+        metadata: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> tonic::Status {
+        tonic::Status::with_error_details(self.code(), message, self.details(metadata))
+    }
+
+    /// An rpc error with an `ErrorInfo` and a `BadRequest` that names the field at fault.
+    pub fn field_status(self, field: &str, description: impl Into<String>) -> tonic::Status {
+        let description = description.into();
+        let message = format!("{field}: {description}");
+        let mut details = self.details([("field", field)]);
+        details.set_bad_request(vec![FieldViolation::new(field, description)]);
+        tonic::Status::with_error_details(self.code(), message, details)
+    }
+
+    /// The error of an operation, with an `ErrorInfo`.
+    pub fn operation_error<'a>(
+        self,
+        message: impl Into<String>,
+        metadata: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Status {
+        use tonic_types::pb::ErrorInfo;
+        let info = ErrorInfo {
+            reason: self.as_str().to_owned(),
+            domain: DOMAIN.to_owned(),
+            metadata: own(metadata),
+        };
+        Status {
+            code: self.code() as i32,
+            message: message.into(),
+            details: vec![prost_types::Any {
+                type_url: "type.googleapis.com/google.rpc.ErrorInfo".to_owned(),
+                value: prost::Message::encode_to_vec(&info),
+            }],
+        }
+    }
+
+    fn details<'a>(self, metadata: impl IntoIterator<Item = (&'a str, &'a str)>) -> ErrorDetails {
+        ErrorDetails::with_error_info(self.as_str(), DOMAIN, own(metadata))
+    }
+}
+
+fn own<'a>(
+    metadata: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> std::collections::HashMap<String, String> {
+    metadata
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spec_135_an_error_carries_one_error_info() {
+        let status = Reason::RequestIdReused.field_status("request_id", "was used before");
+        let details = status.get_error_details();
+        let info = details.error_info().unwrap();
+        assert_eq!(info.reason, "REQUEST_ID_REUSED");
+        assert_eq!(info.domain, DOMAIN);
+        assert_eq!(info.metadata["field"], "request_id");
+        let violations = &details.bad_request().unwrap().field_violations;
+        assert_eq!(violations[0].field, "request_id");
+    }
+
+    #[test]
+    fn spec_026_the_error_of_an_operation_is_never_ok() {
+        let error = Reason::AttemptsExhausted.operation_error("gave up", []);
+        assert_eq!(error.code, tonic::Code::Aborted as i32);
+        assert_eq!(error.details.len(), 1);
+    }
+}

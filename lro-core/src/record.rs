@@ -1,0 +1,237 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use prost_types::Any;
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::name::OperationName;
+use crate::pb;
+use crate::pb::rpc::Status;
+use crate::state::OperationState;
+use crate::store::WorkerId;
+
+/// Everything that a store keeps of one operation.
+///
+/// Stores change a record only through [`apply`](Self::apply), so that every store goes through
+/// the same states.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OperationRecord {
+    /// Time-ordered identity (UUIDv7), unique over all operations ever: the order of lists.
+    pub uid: Uuid,
+    /// The resource name, unique among the operations there are.
+    pub name: OperationName,
+    /// The gRPC path of the rpc that started it, `/package.Service/Method`.
+    pub method: String,
+    /// Where it stands.
+    pub state: OperationState,
+    /// How often the visible part was written.
+    pub revision: u64,
+    /// How often the body was run, the present run included.
+    pub attempt: u32,
+    /// How often it was claimed. Only grows; every write by a worker carries it.
+    pub fence: u64,
+    /// The request, as it came.
+    pub request: Any,
+    /// The latest metadata; kept when done.
+    pub metadata: Option<Any>,
+    /// What the body saved to go on from after a crash. Dropped when done.
+    pub checkpoint: Option<Any>,
+    /// How it ended.
+    pub result: Option<OperationResult>,
+    /// The starter's labels.
+    pub labels: BTreeMap<String, String>,
+    /// What makes a repeated start the same start (AIP-155).
+    pub request_id: Option<RequestId>,
+    /// At most one unfinished operation holds a key.
+    pub exclusive_key: Option<String>,
+    /// How it is to be run.
+    pub policy: ExecutionPolicy,
+    /// Who runs it, while somebody does.
+    pub lease: Option<Lease>,
+    /// When it was started.
+    pub create_time: Timestamp,
+    /// Not to be run before this time (a scheduled start, or the pause before another attempt).
+    pub ready_time: Timestamp,
+    /// When its body first ran.
+    pub start_time: Option<Timestamp>,
+    /// When its visible part was last written.
+    pub update_time: Timestamp,
+    /// When cancellation was asked for.
+    pub cancel_time: Option<Timestamp>,
+    /// When it was deleted, if that was before its end: hidden, and removed when it ends.
+    pub delete_time: Option<Timestamp>,
+    /// When it ended.
+    pub end_time: Option<Timestamp>,
+    /// When it is to be purged: `end_time` and the policy's `retain`. Never set before the end.
+    pub expire_time: Option<Timestamp>,
+}
+
+impl OperationRecord {
+    /// The record of an operation that was just started, pending.
+    pub fn new(operation: NewOperation, now: Timestamp) -> Self {
+        Self {
+            uid: operation.uid,
+            name: operation.name,
+            method: operation.method,
+            state: OperationState::Pending,
+            revision: 1,
+            attempt: 0,
+            fence: 0,
+            request: operation.request,
+            metadata: operation.metadata,
+            checkpoint: None,
+            result: None,
+            labels: operation.labels,
+            request_id: operation.request_id,
+            exclusive_key: operation.exclusive_key,
+            policy: operation.policy,
+            lease: None,
+            create_time: now,
+            ready_time: operation.ready_time.map_or(now, |time| time.max(now)),
+            start_time: None,
+            update_time: now,
+            cancel_time: None,
+            delete_time: None,
+            end_time: None,
+            expire_time: None,
+        }
+    }
+
+    /// Whether callers see it: it was not deleted.
+    pub fn is_visible(&self) -> bool {
+        self.delete_time.is_none()
+    }
+
+    /// The wire message that shows this record.
+    pub fn to_operation(&self) -> pb::Operation {
+        pb::Operation {
+            name: self.name.as_str().to_owned(),
+            metadata: self.metadata.clone(),
+            done: self.state.is_done(),
+            result: self.result.clone().map(Into::into),
+        }
+    }
+}
+
+/// How an operation ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OperationResult {
+    /// With a response.
+    Response(Any),
+    /// With an error, whose code is never 0.
+    Error(Status),
+}
+
+impl From<OperationResult> for pb::operation::Result {
+    fn from(result: OperationResult) -> Self {
+        match result {
+            OperationResult::Response(any) => Self::Response(any),
+            OperationResult::Error(status) => Self::Error(status),
+        }
+    }
+}
+
+/// The right of one worker to run an operation, until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Who holds it.
+    pub worker: WorkerId,
+    /// When it ends unless it is renewed, by the store's clock.
+    pub expire_time: Timestamp,
+}
+
+/// A client's request id (AIP-155) and what tells a repetition from another request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId {
+    /// The id as the client sent it.
+    pub id: String,
+    /// A digest of the request without the id.
+    pub fingerprint: [u8; 32],
+}
+
+/// How an operation is run: set by its method, stored with it, so that whoever finds it after a
+/// crash knows what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionPolicy {
+    /// How often the body may be run, at least 1.
+    pub max_attempts: u32,
+    /// What to do when its worker is lost.
+    pub on_crash: OnCrash,
+    /// How long it is kept after its end.
+    pub retain: Duration,
+}
+
+impl ExecutionPolicy {
+    /// The default of [`max_attempts`](Self::max_attempts).
+    pub const MAX_ATTEMPTS: u32 = 10;
+    /// The default of [`retain`](Self::retain): 30 days, the rule of thumb of AIP-151.
+    pub const RETAIN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+}
+
+impl Default for ExecutionPolicy {
+    fn default() -> Self {
+        Self {
+            max_attempts: Self::MAX_ATTEMPTS,
+            on_crash: OnCrash::Resume,
+            retain: Self::RETAIN,
+        }
+    }
+}
+
+/// What happens to an operation whose worker is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnCrash {
+    /// The body runs again, with its last checkpoint.
+    #[default]
+    Resume,
+    /// It ends with ABORTED.
+    Abort,
+}
+
+/// An operation to be started.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewOperation {
+    /// A fresh, time-ordered identity (UUIDv7).
+    pub uid: Uuid,
+    /// The resource name.
+    pub name: OperationName,
+    /// The gRPC path of the rpc, `/package.Service/Method`.
+    pub method: String,
+    /// The request, as it came.
+    pub request: Any,
+    /// The metadata to begin with.
+    pub metadata: Option<Any>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// What makes a repeated start the same start.
+    pub request_id: Option<RequestId>,
+    /// Held until the operation ends.
+    pub exclusive_key: Option<String>,
+    /// Not to be run before this time.
+    pub ready_time: Option<Timestamp>,
+    /// How it is to be run.
+    pub policy: ExecutionPolicy,
+    /// Born claimed: the worker that runs it from the first commit on, and for how long. Only
+    /// for an operation without a later `ready_time`.
+    pub claimed_by: Option<(WorkerId, Duration)>,
+}
+
+impl NewOperation {
+    /// An operation with nothing but what every one has.
+    pub fn new(uid: Uuid, name: OperationName, method: impl Into<String>, request: Any) -> Self {
+        Self {
+            uid,
+            name,
+            method: method.into(),
+            request,
+            metadata: None,
+            labels: BTreeMap::new(),
+            request_id: None,
+            exclusive_key: None,
+            ready_time: None,
+            policy: ExecutionPolicy::default(),
+            claimed_by: None,
+        }
+    }
+}
