@@ -558,7 +558,7 @@ mod tests {
                 }
             }
         }
-        assert!(matches!(in_state(Running).lease, Some(_)));
+        assert!(in_state(Running).lease.is_some());
     }
 
     #[test]

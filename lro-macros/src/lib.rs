@@ -1,1 +1,127 @@
-//! The #[long_running] attribute
+//! The attribute `#[long_running]`; re-exported by `lro-server`, use it from there.
+//!
+//! The expansion runs in passes, a module each:
+//!
+//! ```text
+//! tokens --model--> Impl --check (reads args)--> Service --expand--> tokens
+//!              \                  |
+//!               \--> lone fn      +--> Errors, each at a token of the user's
+//! ```
+//!
+//! Only `check` (and the reading of arguments below it) reports mistakes. `expand` cannot fail, and
+//! it runs after a mistake too: what the mistake made impossible is replaced by a stub, so that one
+//! mistake prints one message.
+
+mod args;
+mod check;
+mod errors;
+mod expand;
+mod lone;
+mod model;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::{errors::Errors, model::Item};
+
+/// Turns rpc handlers into long-running operations.
+///
+/// It stands twice: on the impl of a tonic service, where it drives, and on each method that is an
+/// operation.
+///
+/// ```text
+/// #[long_running]
+/// impl pb::exporter_server::Exporter for Exporter {
+///     #[long_running(response = ExportResponse, metadata = ExportMetadata)]
+///     async fn export(
+///         &self,
+///         request: ExportRequest,
+///         operation: OperationContext<ExportMetadata>,
+///     ) -> Result<ExportResponse, Status> {
+///         operation.set_metadata(ExportMetadata { .. });
+///         Ok(ExportResponse { .. })
+///     }
+///
+///     async fn get_table(&self, request: Request<GetTableRequest>) -> Result<Response<Table>, Status> { .. }
+/// }
+/// ```
+///
+/// A marked method takes the request message itself, and an `OperationContext` of the metadata
+/// message; it returns the response message itself. It stays an ordinary `pub(crate)` async method,
+/// so that a test can call it. The service's rpc of the same name stores the request as an
+/// operation and answers at once; a worker that hosts the service runs the method. Methods without
+/// a mark are left as they are.
+///
+/// The request, response and metadata types are compared with the rpc and its `operation_info` by
+/// the compiler.
+///
+/// `#[tonic::async_trait]` is not needed; below `#[long_running]` it is allowed, above it is an
+/// error.
+///
+/// # On the impl
+///
+/// | argument | meaning | without it |
+/// | --- | --- | --- |
+/// | `operations = self.inner.ops` | the expression that gives the `Operations` | `self.operations` |
+/// | `crate = my::lro_server` | the path of `lro_server` | `::lro_server` |
+///
+/// The trait is written with its module, as in `pb::exporter_server::Exporter`: what `lro-build`
+/// generated beside it is found there.
+///
+/// # On a method
+///
+/// | argument | meaning | without it |
+/// | --- | --- | --- |
+/// | `response = ExportResponse` | the response message | read from `Result<ExportResponse, ..>` |
+/// | `metadata = ExportMetadata` | the metadata message | read from `OperationContext<ExportMetadata>` |
+/// | `prepare = Self::prepare_export` | an `async fn(&self, &Request<Q>) -> Result<StartOptions<M>, Status>` that validates and says how to start, before an operation exists | default options |
+/// | `timeout = "30m"` | the longest that one attempt may run | no limit |
+/// | `max_attempts = 5` | how often the method may be run | `ExecutionPolicy::default()` |
+/// | `on_crash = resume` or `abort` | after a crash run it again, or end the operation | `resume` |
+/// | `cancel_grace = "10s"` | how long a cancelled method may tidy up | no time |
+/// | `retain = "30d"` | how long a finished operation is kept | `ExecutionPolicy::default()` |
+/// | `concurrency = 8` | how many operations of this method one worker runs at a time | only the worker's own limit |
+///
+/// Durations are whole numbers with the units `ms`, `s`, `m`, `h` and `d`, the largest first:
+/// `"250ms"`, `"1h30m"`.
+#[proc_macro_attribute]
+pub fn long_running(
+    args: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    expand(args.into(), item.into()).into()
+}
+
+/// The attribute as a pure function, which is what the tests call.
+fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
+    let (errors, expansion) = pass(args, item);
+    let errors = errors.iter().map(syn::Error::to_compile_error);
+    quote! { #(#errors)* #expansion }
+}
+
+/// Runs the passes; the expansion is there whatever was found wrong.
+fn pass(args: TokenStream, item: TokenStream) -> (Vec<syn::Error>, TokenStream) {
+    let mut errors = Errors::new();
+    let expansion = match model::read(item) {
+        Ok(Item::Impl(written)) => match check::service(args, *written, &mut errors) {
+            Ok(service) => expand::service(&service),
+            Err(written) => expand::unmarked(&written),
+        },
+        Ok(Item::Method(method)) => lone::method(*method, &mut errors),
+        Ok(Item::Other(item)) => {
+            errors.here(
+                "`#[long_running]` belongs on the impl of a tonic service, and on the methods in it",
+            );
+            item
+        }
+        Err(error) => {
+            errors.add(error);
+            TokenStream::new()
+        }
+    };
+    (errors.take(), expansion)
+}

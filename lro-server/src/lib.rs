@@ -1,1 +1,165 @@
-//! Serve long-running operations: Operations, Worker, OperationContext
+//! Serve long-running operations in the sense of `google.longrunning` and AIP-151: annotate an rpc
+//! handler, and its body runs durably in the background.
+//!
+//! ```
+//! # mod program {
+//! use std::sync::Arc;
+//!
+//! # use exporter::pb;
+//! # use pb::{ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
+//! # use pb::exporter_server::ExporterServer;
+//! use lro_server::{OperationContext, Operations, Worker, long_running};
+//! use lro_sqlite::SqliteStore;
+//! use tonic::{Request, Response, Status};
+//!
+//! # #[derive(Default)] struct Db;
+//! # impl Db { async fn dump(&self, _table: &str) -> Result<u64, Status> { Ok(7) } }
+//! struct Exporter {
+//!     operations: Operations,
+//!     db: Db,
+//! }
+//!
+//! #[long_running]
+//! impl pb::exporter_server::Exporter for Exporter {
+//!     #[long_running(response = ExportResponse, metadata = ExportMetadata)]
+//!     async fn export(
+//!         &self,
+//!         request: ExportRequest,
+//!         operation: OperationContext<ExportMetadata>,
+//!     ) -> Result<ExportResponse, Status> {
+//!         let tables_total = request.tables.len() as u32;
+//!         let mut rows = 0;
+//!         for (table, tables_done) in request.tables.iter().zip(0..) {
+//!             operation.set_metadata(ExportMetadata { tables_done, tables_total });
+//!             rows += self.db.dump(table).await?; // cancelled: the future is dropped here
+//!         }
+//!         Ok(ExportResponse { tables_exported: tables_total, rows })
+//!     }
+//!
+//!     async fn get_table(
+//!         &self,
+//!         request: Request<GetTableRequest>,
+//!     ) -> Result<Response<Table>, Status> {
+//!         // .. a plain rpc stays as it is ..
+//! #       let name = request.into_inner().name;
+//! #       Ok(Response::new(Table { name, rows: 7 }))
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # pub async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let file = dir.path().join("operations.db");
+//! # let addr = "127.0.0.1:0".parse()?;
+//! # let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+//! # let shutdown = async { stopped.await.ok(); };
+//! # let db = Db;
+//! # macro_rules! open { ($_name:literal) => { SqliteStore::open(&file) } }
+//! # /*
+//! let operations = Operations::new(SqliteStore::open("operations.db").await?);
+//! # */ let operations = Operations::new(open!("operations.db").await?);
+//! let exporter = Arc::new(Exporter { operations: operations.clone(), db });
+//! let worker = Worker::builder(&operations).host(exporter.clone()).start().await?;
+//! # let local = exporter.clone();
+//! # let incoming = tonic::transport::server::TcpIncoming::bind(addr)?;
+//! # let addr = incoming.local_addr()?;
+//! # let served = tokio::spawn({ let operations = operations.clone(); async move {
+//! # tonic::transport::Server::builder()
+//! #     .add_service(ExporterServer::from_arc(exporter))
+//! #     .add_service(operations.server())
+//! #     .serve_with_incoming_shutdown(incoming, shutdown).await
+//! # }});
+//! # /*
+//! tonic::transport::Server::builder()
+//!     .add_service(ExporterServer::from_arc(exporter))
+//!     .add_service(operations.server()) // google.longrunning.Operations
+//!     .serve_with_shutdown(addr, shutdown)
+//!     .await?;
+//! # */
+//! # let request = ExportRequest { tables: vec!["a".into(), "b".into()] };
+//! # let mut client = pb::exporter_client::ExporterClient::connect(format!("http://{addr}")).await?;
+//! # let started = client.export(request).await?.into_inner();
+//! # let done = operations.wait(&started.name().parse()?, None).await?;
+//! # let done = lro_server::lro_core::Operation::<ExportResponse, ExportMetadata>::from(done);
+//! # assert_eq!(done.result().unwrap()?.unwrap(), ExportResponse { tables_exported: 2, rows: 14 });
+//! # assert_eq!(done.metadata()?.unwrap().tables_done, 1);
+//! # drop((client, local));
+//! # stop.send(()).unwrap();
+//! # served.await??;
+//! worker.drain().await;
+//! # Ok(()) }
+//! # }
+//! # program::main().unwrap();
+//! ```
+//!
+//! The call returns a `google.longrunning.Operation` as soon as the operation is durable. The body
+//! runs under a lease that is renewed for it; after a crash it runs again. Callers of any language
+//! get, list, wait for, cancel and delete the operation through `google.longrunning.Operations`.
+//!
+//! # The main types
+//!
+//! * [`long_running`] — the attribute, on the trait impl and on each long-running method;
+//! * [`Operations`] — the collection: start, get, list, wait, cancel, delete;
+//! * [`Worker`] — runs the operations of the services it hosts, in this process or another;
+//! * [`OperationContext`] — what a body holds of its operation: metadata, checkpoints, cancellation;
+//! * [`StartOptions`] — what a method's `prepare` function may set before an operation exists;
+//! * [`HandlerError`] — an error that may ask for another attempt.
+//!
+//! # Bodies
+//!
+//! A body is an `async` function like any other. When its operation is cancelled, its future is
+//! dropped at the next `.await`; a method with `cancel_grace = "10s"` first has that long to hear of
+//! it ([`OperationContext::cancelled`]) and to clean up. Blocking work belongs on
+//! `tokio::task::spawn_blocking`, with a clone of the context there that asks
+//! [`OperationContext::stop_reason`] now and then, since a thread is not stopped by dropping its
+//! handle.
+//!
+//! After a crash the body runs from its beginning, at least once more, up to `max_attempts` times:
+//! it makes its effects repeatable, or goes on from its last [`OperationContext::checkpoint`].
+//!
+//! # What it does not do
+//!
+//! It does not record the steps of a body and replay them (use a workflow engine), does not run
+//! operations on a schedule beyond a single start time, and speaks no HTTP/JSON (that is a gateway
+//! in front).
+
+mod backoff;
+mod context;
+mod deadline;
+mod error;
+mod limits;
+mod operations;
+mod page_token;
+mod registration;
+mod run;
+mod service;
+mod start;
+mod start_error;
+mod waiters;
+mod worker;
+
+pub use context::OperationContext;
+pub use error::{HandlerError, IntoHandlerError};
+pub use limits::Limits;
+pub use lro_core::{self, OnCrash, Timestamp};
+pub use lro_macros::long_running;
+pub use operations::Operations;
+pub use registration::{Host, MethodOptions, Registration};
+pub use run::StopReason;
+pub use service::OperationsService;
+pub use start::StartOptions;
+pub use start_error::Error;
+pub use worker::{Worker, WorkerBuilder};
+
+/// What `#[long_running]` names. Not for use by hand; it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use std::sync::Arc;
+
+    pub use async_trait::async_trait;
+    pub use lro_core::{LongRunningMethod, OnCrash, Operation};
+    pub use tonic::{Request, Response, Status};
+
+    pub use crate::registration::{Host, MethodOptions, Registration};
+    pub use crate::start::{StartOptions, start};
+}

@@ -1,0 +1,157 @@
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why the code could not be generated.
+///
+/// A build script may return it from `main`: what cargo then prints is this text, with the file,
+/// the line, the rpc, and what to write instead.
+///
+/// ```no_run
+/// fn main() -> Result<(), lro_build::Error> {
+///     lro_build::compile_protos(&["proto/exporter.proto"], &["proto"])
+/// }
+/// ```
+pub struct Error {
+    kind: Box<Kind>,
+}
+
+enum Kind {
+    Proto(protox::Error),
+    Annotation(Vec<Problem>),
+    Option(String),
+    Io { path: PathBuf, source: io::Error },
+    Generator(String),
+}
+
+/// One mistake in a proto, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) place: Place,
+    pub(crate) text: String,
+}
+
+/// An rpc in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) file: String,
+    pub(crate) line: Option<i32>,
+    pub(crate) rpc: String,
+}
+
+impl Error {
+    /// Whether a proto does not parse, names an unknown type, or imports an unknown file.
+    pub fn is_proto(&self) -> bool {
+        matches!(*self.kind, Kind::Proto(_))
+    }
+
+    /// Whether an rpc and its `google.longrunning.operation_info` do not go together.
+    pub fn is_annotation(&self) -> bool {
+        matches!(*self.kind, Kind::Annotation(_))
+    }
+
+    /// Whether an option of the [`Builder`](crate::Builder) is wrong.
+    pub fn is_option(&self) -> bool {
+        matches!(*self.kind, Kind::Option(_))
+    }
+
+    /// Whether a file could not be read or written.
+    pub fn is_io(&self) -> bool {
+        match &*self.kind {
+            Kind::Proto(error) => error.is_io(),
+            Kind::Io { .. } => true,
+            Kind::Annotation(_) | Kind::Option(_) | Kind::Generator(_) => false,
+        }
+    }
+
+    pub(crate) fn proto(error: protox::Error) -> Self {
+        Self::new(Kind::Proto(error))
+    }
+
+    pub(crate) fn annotation(problems: Vec<Problem>) -> Self {
+        Self::new(Kind::Annotation(problems))
+    }
+
+    pub(crate) fn option(text: impl Into<String>) -> Self {
+        Self::new(Kind::Option(text.into()))
+    }
+
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
+        Self::new(Kind::Io {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    pub(crate) fn generator(text: impl Into<String>) -> Self {
+        Self::new(Kind::Generator(text.into()))
+    }
+
+    fn new(kind: Kind) -> Self {
+        Self {
+            kind: Box::new(kind),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.kind {
+            Kind::Proto(error) => {
+                // Only the debug text of protox has the file and the line.
+                write!(f, "{error:?}")?;
+                if error.is_file_not_found() {
+                    write!(
+                        f,
+                        "; look for it below one of the include paths, or add the one it is below"
+                    )?;
+                }
+                Ok(())
+            }
+            Kind::Annotation(problems) => {
+                for (index, problem) in problems.iter().enumerate() {
+                    if index > 0 {
+                        writeln!(f)?;
+                    }
+                    write!(f, "{problem}")?;
+                }
+                Ok(())
+            }
+            Kind::Option(text) | Kind::Generator(text) => f.write_str(text),
+            Kind::Io { path, source } => write!(f, "{}: {source}", path.display()),
+        }
+    }
+}
+
+/// The readable text: a build script that fails shows the `Debug` form of its error.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &*self.kind {
+            Kind::Proto(error) => Some(error),
+            Kind::Io { source, .. } => Some(source),
+            Kind::Annotation(_) | Kind::Option(_) | Kind::Generator(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.text)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": rpc {}", self.rpc)
+    }
+}

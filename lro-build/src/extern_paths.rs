@@ -1,0 +1,83 @@
+//! Proto names whose Rust types are in another crate.
+
+/// Pairs of a proto name with its leading dot and a Rust path.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ExternPaths {
+    paths: Vec<(String, String)>,
+}
+
+/// The messages of `google.rpc` that `tonic_types::pb` has, and the enum that lro-core adds.
+pub(crate) const RPC_MESSAGES: &[&str] = &[
+    "BadRequest",
+    "DebugInfo",
+    "ErrorInfo",
+    "Help",
+    "LocalizedMessage",
+    "PreconditionFailure",
+    "QuotaFailure",
+    "RequestInfo",
+    "ResourceInfo",
+    "RetryInfo",
+    "Status",
+];
+
+/// The types of `google.protobuf` for which prost implements `Name`.
+const NAMED_WELL_KNOWN: &[&str] = &[
+    "Any",
+    "BoolValue",
+    "BytesValue",
+    "DoubleValue",
+    "Duration",
+    "Empty",
+    "FloatValue",
+    "Int32Value",
+    "Int64Value",
+    "StringValue",
+    "Timestamp",
+    "UInt32Value",
+    "UInt64Value",
+];
+
+/// Whether the Rust type of a message has a type URL, if no path of the user's says where the type
+/// is. What is generated has one; some of what other crates have does not.
+pub(crate) fn has_type_url(full_name: &str) -> bool {
+    if let Some(name) = full_name.strip_prefix("google.protobuf.") {
+        return NAMED_WELL_KNOWN.contains(&name);
+    }
+    match full_name.strip_prefix("google.rpc.") {
+        Some(name) => !RPC_MESSAGES.contains(&name.split('.').next().unwrap_or_default()),
+        None => true,
+    }
+}
+
+impl ExternPaths {
+    pub(crate) fn push(&mut self, proto: impl Into<String>, rust: impl Into<String>) {
+        self.paths.push((proto.into(), rust.into()));
+    }
+
+    /// Adds a path unless the name or something around it has one already.
+    pub(crate) fn push_default(&mut self, proto: &str, rust: &str) {
+        if !self.cover_type(proto) {
+            self.push(proto, rust);
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.paths
+            .iter()
+            .map(|(proto, rust)| (proto.as_str(), rust.as_str()))
+    }
+
+    /// Whether all types of the package are elsewhere; its services are then, too.
+    pub(crate) fn cover_package(&self, package: &str) -> bool {
+        package == "google.protobuf" || self.cover_type(&format!(".{package}"))
+    }
+
+    /// Whether the type, written with a leading dot, is elsewhere.
+    pub(crate) fn cover_type(&self, name: &str) -> bool {
+        self.paths.iter().any(|(path, _)| {
+            name.strip_prefix(path.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || path == ".")
+        })
+    }
+}

@@ -1,0 +1,188 @@
+//! prost-build's services as tonic-build sees them, with typed operations.
+
+use std::collections::HashMap;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::descriptors::rpc_of_types;
+
+/// Paths that generated code uses to reach other crates.
+#[derive(Debug, Clone)]
+pub(crate) struct RustPaths {
+    pub(crate) core: String,
+    pub(crate) codec: String,
+}
+
+/// A service whose operation rpcs return `Operation<Response, Metadata>`.
+pub(crate) struct TypedService {
+    service: prost_build::Service,
+    methods: Vec<TypedMethod>,
+}
+
+/// An rpc and, if it is long-running, the types of its operation.
+pub(crate) struct TypedMethod {
+    method: prost_build::Method,
+    operation: Option<OperationTypes>,
+    paths: RustPaths,
+}
+
+/// The types of an operation, as paths from the module of the package.
+#[derive(Debug, Clone)]
+pub(crate) struct OperationTypes {
+    pub(crate) response: String,
+    pub(crate) metadata: String,
+}
+
+impl TypedService {
+    /// Takes the methods that were added for their types out again.
+    pub(crate) fn new(mut service: prost_build::Service, paths: &RustPaths) -> Self {
+        let (rpcs, added): (Vec<_>, Vec<_>) = std::mem::take(&mut service.methods)
+            .into_iter()
+            .partition(|method| rpc_of_types(&method.proto_name).is_none());
+        let mut operations: HashMap<String, OperationTypes> = added
+            .into_iter()
+            .filter_map(|method| {
+                let rpc = rpc_of_types(&method.proto_name)?.to_owned();
+                let types = OperationTypes {
+                    response: method.input_type,
+                    metadata: method.output_type,
+                };
+                Some((rpc, types))
+            })
+            .collect();
+        let methods = rpcs
+            .into_iter()
+            .map(|method| TypedMethod {
+                operation: operations.remove(&method.proto_name),
+                method,
+                paths: paths.clone(),
+            })
+            .collect();
+        Self { service, methods }
+    }
+
+    /// The service's name in Rust.
+    pub(crate) fn rust_name(&self) -> &str {
+        &self.service.name
+    }
+
+    /// The service's full name in the proto.
+    pub(crate) fn full_name(&self) -> String {
+        match self.service.package.as_str() {
+            "" => self.service.proto_name.clone(),
+            package => format!("{package}.{}", self.service.proto_name),
+        }
+    }
+
+    pub(crate) fn operations(&self) -> impl Iterator<Item = (&TypedMethod, &OperationTypes)> {
+        self.methods
+            .iter()
+            .filter_map(|method| Some((method, method.operation.as_ref()?)))
+    }
+}
+
+impl TypedMethod {
+    pub(crate) fn proto_name(&self) -> &str {
+        &self.method.proto_name
+    }
+
+    pub(crate) fn request(&self) -> &str {
+        &self.method.input_type
+    }
+
+    pub(crate) fn doc(&self) -> &[String] {
+        &self.method.comments.leading
+    }
+}
+
+impl tonic_build::Service for TypedService {
+    type Comment = String;
+    type Method = TypedMethod;
+
+    fn name(&self) -> &str {
+        &self.service.name
+    }
+
+    fn package(&self) -> &str {
+        &self.service.package
+    }
+
+    fn identifier(&self) -> &str {
+        &self.service.proto_name
+    }
+
+    fn methods(&self) -> &[Self::Method] {
+        &self.methods
+    }
+
+    fn comment(&self) -> &[Self::Comment] {
+        &self.service.comments.leading
+    }
+}
+
+impl tonic_build::Method for TypedMethod {
+    type Comment = String;
+
+    fn name(&self) -> &str {
+        &self.method.name
+    }
+
+    fn identifier(&self) -> &str {
+        &self.method.proto_name
+    }
+
+    fn codec_path(&self) -> &str {
+        &self.paths.codec
+    }
+
+    fn client_streaming(&self) -> bool {
+        self.method.client_streaming
+    }
+
+    fn server_streaming(&self) -> bool {
+        self.method.server_streaming
+    }
+
+    fn comment(&self) -> &[Self::Comment] {
+        &self.method.comments.leading
+    }
+
+    fn deprecated(&self) -> bool {
+        self.method.options.deprecated()
+    }
+
+    fn request_response_name(&self, _: &str, _: bool) -> (TokenStream, TokenStream) {
+        let request = rust_type(&self.method.input_type);
+        let response = match &self.operation {
+            Some(types) => {
+                let core = tokens(&self.paths.core);
+                let response = rust_type(&types.response);
+                let metadata = rust_type(&types.metadata);
+                quote!(#core::Operation<#response, #metadata>)
+            }
+            None => rust_type(&self.method.output_type),
+        };
+        (request, response)
+    }
+}
+
+/// A type seen from a module within the module of the package.
+///
+/// prost-build gives paths relative to the latter, absolute ones, and for the well-known wrappers
+/// primitive types.
+pub(crate) fn rust_type(path: &str) -> TokenStream {
+    const PRIMITIVES: [&str; 8] = ["()", "bool", "i32", "i64", "u32", "u64", "f32", "f64"];
+    let path_tokens = tokens(path);
+    let is_absolute = path.starts_with("::") || path.starts_with("crate::");
+    if is_absolute || PRIMITIVES.contains(&path) {
+        path_tokens
+    } else {
+        quote!(super::#path_tokens)
+    }
+}
+
+/// Paths are checked before they get here; one that is no Rust would not compile either way.
+pub(crate) fn tokens(path: &str) -> TokenStream {
+    path.parse().unwrap_or_default()
+}

@@ -1,0 +1,371 @@
+//! Second pass: the impl as written becomes the service that is meant, or mistakes.
+
+mod signature;
+
+use heck::ToUpperCamelCase;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::format_ident;
+use syn::{
+    Attribute, Expr, ExprPath, Generics, Meta, MetaList, Path, Signature, Token, Type,
+    ext::IdentExt, parse_quote, spanned::Spanned,
+};
+
+pub(crate) use self::signature::SignatureTypes;
+use crate::{
+    args::{ImplArgs, MethodArgs, OnCrash},
+    errors::Errors,
+    model::{self, Impl, Member, Method},
+};
+
+/// What `expand` writes down.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) krate: Path,
+    /// The expression that gives the `Operations`.
+    pub(crate) operations: Expr,
+    pub(crate) names: Names,
+    pub(crate) attrs: ImplAttrs,
+    pub(crate) unsafety: Option<Token![unsafe]>,
+    pub(crate) impl_token: Token![impl],
+    pub(crate) generics: Generics,
+    pub(crate) self_ty: Type,
+    pub(crate) members: Vec<ServiceMember>,
+}
+
+#[derive(Debug)]
+pub(crate) enum ServiceMember {
+    Kept(TokenStream),
+    Operation(Box<Operation>),
+    /// A marked method whose signature is wrong.
+    Broken(Box<Stub>),
+}
+
+/// The names that the generated code beside the trait goes by.
+#[derive(Debug)]
+pub(crate) struct Names {
+    /// `pb::exporter_server::Exporter`
+    pub(crate) trait_path: Path,
+    /// `pb::exporter_server`; `None` when the trait was written without it, which has been
+    /// reported.
+    pub(crate) module: Option<Path>,
+    /// `ExporterServer`
+    pub(crate) server: Ident,
+}
+
+/// The attributes of the impl, by the part of the expansion they go to.
+#[derive(Debug)]
+pub(crate) struct ImplAttrs {
+    /// As written, for the trait's impl.
+    pub(crate) all: Vec<Attribute>,
+    /// For what is written next to it.
+    pub(crate) beside: Vec<Attribute>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) method: Handler,
+    pub(crate) request: Type,
+    pub(crate) response: Claim,
+    pub(crate) metadata: Claim,
+    /// The error in `Result<_, E>`, if it is written there.
+    pub(crate) error: Option<Type>,
+    /// Written types of the two parameters, where a wrong one is to be reported.
+    pub(crate) parameters: [Type; 2],
+    pub(crate) prepare: Option<ExprPath>,
+    pub(crate) options: Options,
+}
+
+#[derive(Debug)]
+pub(crate) struct Stub {
+    pub(crate) method: Handler,
+    /// As far as they could be read.
+    pub(crate) types: Option<SignatureTypes>,
+}
+
+/// The method as the user wrote it.
+#[derive(Debug)]
+pub(crate) struct Handler {
+    /// For the method itself.
+    pub(crate) attrs: Vec<Attribute>,
+    /// For what is generated from it.
+    pub(crate) beside: Vec<Attribute>,
+    pub(crate) sig: Signature,
+    pub(crate) body: TokenTree,
+    /// `Export`, the name of the `LongRunningMethod`, at the method's name.
+    pub(crate) marker: Ident,
+}
+
+/// A message type that the user wrote, to be proven equal to the rpc's.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    /// The type that the method is registered with.
+    pub(crate) ty: Type,
+    /// The type in the attribute, when the signature says something else, or the same in other
+    /// words.
+    pub(crate) also: Option<Type>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) timeout: Option<std::time::Duration>,
+    pub(crate) max_attempts: Option<u32>,
+    pub(crate) on_crash: Option<OnCrash>,
+    pub(crate) cancel_grace: Option<std::time::Duration>,
+    pub(crate) retain: Option<std::time::Duration>,
+    pub(crate) concurrency: Option<u32>,
+}
+
+/// Checks an annotated impl.
+///
+/// # Errors
+///
+/// An impl without a trait is given back: there is no service in it. All other mistakes leave stubs
+/// in the service.
+pub(crate) fn service(
+    args: TokenStream,
+    written: Impl,
+    errors: &mut Errors,
+) -> Result<Service, Box<Impl>> {
+    let args = ImplArgs::read(args, errors);
+    let Some(trait_path) = written.trait_path.clone() else {
+        errors.at(
+            &written.self_ty,
+            "`#[long_running]` belongs on the impl of a tonic service's trait, \
+             as in `impl pb::exporter_server::Exporter for Exporter`",
+        );
+        return Err(Box::new(written));
+    };
+
+    let is_boxed = async_trait_above(&written.members, errors);
+    if !is_boxed && !written.members.iter().any(is_marked) {
+        errors.here(
+            "no method is marked: write `#[long_running]` on each method that is an operation as well",
+        );
+    }
+
+    let names = names(trait_path, errors);
+    let attrs = impl_attrs(written.attrs, errors);
+    let members = written
+        .members
+        .into_iter()
+        .map(|member| match member {
+            Member::Kept { tokens, .. } => ServiceMember::Kept(tokens),
+            Member::Marked(method) => marked(*method, is_boxed, &names, errors),
+        })
+        .collect();
+
+    Ok(Service {
+        krate: args
+            .krate
+            .value()
+            .unwrap_or_else(|| parse_quote!(::lro_server)),
+        operations: args
+            .operations
+            .value()
+            .unwrap_or_else(|| parse_quote!(self.operations)),
+        names,
+        attrs,
+        unsafety: written.unsafety,
+        impl_token: written.impl_token,
+        generics: written.generics,
+        self_ty: written.self_ty,
+        members,
+    })
+}
+
+fn is_marked(member: &Member) -> bool {
+    matches!(member, Member::Marked(_))
+}
+
+fn async_trait_above(members: &[Member], errors: &mut Errors) -> bool {
+    let found = members.iter().any(|member| match member {
+        Member::Marked(method) => method.is_boxed(),
+        Member::Kept { boxed, .. } => *boxed,
+    });
+    if found {
+        errors.here(
+            "`#[async_trait]` stands above `#[long_running]` and has already rewritten the methods; \
+             leave it out, or write it below `#[long_running]`",
+        );
+    }
+    found
+}
+
+// Input:  pb::exporter_server::Exporter
+// Output: Names { module: pb::exporter_server, server: ExporterServer }
+fn names(trait_path: Path, errors: &mut Errors) -> Names {
+    let mut module = trait_path.clone();
+    let last = module.segments.pop();
+    let name = last.expect("a path has a last segment").ident;
+    // Without the `::` that stood before the trait's own name.
+    module.segments.pop_punct();
+    let module = Some(module).filter(|module| !module.segments.is_empty());
+    if module.is_none() {
+        errors.at(
+            &trait_path,
+            format!(
+                "write the trait with its module, as in `pb::exporter_server::{name}`: \
+                 `#[long_running]` needs what is generated beside the trait"
+            ),
+        );
+    }
+    Names {
+        server: format_ident!("{}Server", name.unraw(), span = name.span()),
+        trait_path,
+        module,
+    }
+}
+
+fn impl_attrs(attrs: Vec<Attribute>, errors: &mut Errors) -> ImplAttrs {
+    let mut all = Vec::new();
+    for attr in attrs {
+        if !model::ends_with(attr.path(), "async_trait") {
+            all.push(attr);
+        } else if !matches!(attr.meta, Meta::Path(_)) {
+            errors.at(
+                &attr,
+                "`#[async_trait]` is not needed here, and takes no arguments: rpc handlers are `Send`",
+            );
+        }
+    }
+    ImplAttrs {
+        beside: beside(&all),
+        all: all.into_iter().map(soften).collect(),
+    }
+}
+
+fn marked(method: Method, is_boxed: bool, names: &Names, errors: &mut Errors) -> ServiceMember {
+    let args = method_args(&method.marks, errors);
+    let mut handler = Handler {
+        beside: beside(&method.attrs),
+        marker: marker(&method.sig.ident),
+        attrs: method.attrs,
+        sig: method.sig,
+        body: method.body,
+    };
+    if is_boxed {
+        return broken(handler, None);
+    }
+    let (types, is_sound) = signature::check(&handler.sig, &args, errors);
+    match types {
+        Some(types) if is_sound && names.module.is_some() => {
+            ServiceMember::Operation(Box::new(operation(handler, types, args)))
+        }
+        types => {
+            // `.await` in the body shall not be a second mistake.
+            handler.sig.asyncness.get_or_insert_default();
+            broken(handler, types)
+        }
+    }
+}
+
+fn broken(method: Handler, types: Option<SignatureTypes>) -> ServiceMember {
+    ServiceMember::Broken(Box::new(Stub { method, types }))
+}
+
+fn operation(method: Handler, types: SignatureTypes, args: MethodArgs) -> Operation {
+    let SignatureTypes {
+        request,
+        response,
+        metadata,
+        error,
+        parameters,
+    } = types;
+    Operation {
+        method,
+        request,
+        response,
+        metadata,
+        error,
+        parameters,
+        prepare: args.prepare.value(),
+        options: Options {
+            timeout: args.timeout.value(),
+            max_attempts: args.max_attempts.value(),
+            on_crash: args.on_crash.value(),
+            cancel_grace: args.cancel_grace.value(),
+            retain: args.retain.value(),
+            concurrency: args.concurrency.value(),
+        },
+    }
+}
+
+// Input:  #[long_running(timeout = "30m")]
+// Output: MethodArgs { timeout: 1800 s }
+fn method_args(marks: &[Attribute], errors: &mut Errors) -> MethodArgs {
+    for again in marks.iter().skip(1) {
+        errors.at(
+            again,
+            "the method is marked twice: write all arguments in one `#[long_running(..)]`",
+        );
+    }
+    match marks.first().map(|mark| &mark.meta) {
+        Some(Meta::List(MetaList { tokens, .. })) => MethodArgs::read(tokens.clone(), errors),
+        Some(Meta::NameValue(wrong)) => {
+            errors.at(
+                wrong,
+                "arguments stand in parentheses, as in `#[long_running(timeout = \"30m\")]`",
+            );
+            MethodArgs::default()
+        }
+        Some(Meta::Path(_)) | None => MethodArgs::default(),
+    }
+}
+
+// Input:  r#export_all
+// Output: ExportAll
+fn marker(method: &Ident) -> Ident {
+    let name = match method.unraw().to_string().to_upper_camel_case() {
+        // The one word in this case that cannot be an identifier; `lro-build` does the same.
+        name if name == "Self" => "Self_".to_owned(),
+        name => name,
+    };
+    Ident::new(&name, Span::call_site().located_at(method.span()))
+}
+
+/// The attributes that must be repeated on what is generated beside an item: conditions, and lint
+/// levels.
+fn beside(attrs: &[Attribute]) -> Vec<Attribute> {
+    let repeated = ["cfg", "allow", "expect", "warn", "deny", "forbid"];
+    attrs
+        .iter()
+        .filter(|attr| repeated.iter().any(|name| attr.path().is_ident(name)))
+        .cloned()
+        .map(soften)
+        .collect()
+}
+
+// Input:  #[expect(deprecated)]
+// Output: #[allow(deprecated)], as the part that it expects may be in another item now
+fn soften(mut attr: Attribute) -> Attribute {
+    if attr.path().is_ident("expect")
+        && let Meta::List(list) = &mut attr.meta
+    {
+        list.path = Ident::new("allow", list.path.span()).into();
+    }
+    attr
+}
+
+impl Claim {
+    /// Of the type in the attribute and the type in the signature; `None` when neither is written.
+    fn new(in_attribute: Option<Type>, in_signature: Option<&Type>) -> Option<Self> {
+        match (in_attribute, in_signature) {
+            // One claim, so that a wrong type is reported once, and in the attribute.
+            (Some(attribute), Some(signature)) if attribute == *signature => Some(Self {
+                ty: attribute,
+                also: None,
+            }),
+            // The method is registered with its own types: a wrong attribute is then the only
+            // mistake.
+            (attribute, Some(signature)) => Some(Self {
+                ty: signature.clone(),
+                also: attribute,
+            }),
+            (Some(attribute), None) => Some(Self {
+                ty: attribute,
+                also: None,
+            }),
+            (None, None) => None,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The part of the expansion that a worker reads: which methods a service hosts.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+
+use super::located_at;
+use crate::{
+    args::OnCrash,
+    check::{Claim, Operation, Options, Service, ServiceMember},
+};
+
+// Input:  operations of the service
+// Output: impl Host<pb::exporter_server::ExporterServer<Self>> for Exporter { fn register(..) { each registered } }
+pub(super) fn host_impl(service: &Service) -> TokenStream {
+    if service.names.module.is_none() {
+        return TokenStream::new();
+    }
+    let private = service.private();
+    let server = service.server();
+    let attrs = &service.attrs.beside;
+    let self_ty = &service.self_ty;
+    let (params, _, bounds) = service.generics.split_for_impl();
+    let methods = service.members.iter().filter_map(|member| match member {
+        ServiceMember::Operation(operation) => Some(method(service, operation)),
+        ServiceMember::Kept(_) | ServiceMember::Broken(_) => None,
+    });
+    quote! {
+        #(#attrs)*
+        #[automatically_derived]
+        impl #params #private::Host<#server> for #self_ty #bounds {
+            fn register(__registration: &mut #private::Registration<Self>) {
+                #(#methods)*
+            }
+        }
+    }
+}
+
+// Input:  Operation { export, ExportRequest, ExportResponse, ExportMetadata, timeout: 1800 s }
+// Output: __registration.method::<methods::Export, ExportRequest, ..>(MethodOptions::new().timeout(..), |..| async ..)
+fn method(service: &Service, operation: &Operation) -> TokenStream {
+    let private = service.private();
+    let marker = service.marker(&operation.method);
+    let attrs = &operation.method.beside;
+    let name = &operation.method.sig.ident;
+
+    // The types keep the tokens that the user wrote, so that the compiler points there.
+    let request = &operation.request;
+    let Claim {
+        ty: response,
+        also: response_also,
+    } = &operation.response;
+    let Claim {
+        ty: metadata,
+        also: metadata_also,
+    } = &operation.metadata;
+    let error = match &operation.error {
+        Some(error) => quote! { #error },
+        None => quote! { _ },
+    };
+    let asserts = [
+        ("assert_response", response_also),
+        ("assert_metadata", metadata_also),
+    ]
+    .into_iter()
+    .filter_map(|(assert, ty)| {
+        let ty = ty.as_ref()?;
+        let assert = Ident::new(assert, Span::call_site());
+        Some(quote! { #private::#assert::<#marker, #ty>(); })
+    });
+
+    let options = options(service, &operation.options);
+    let [request_ty, context_ty] = &operation.parameters;
+    let __request = Ident::new("__request", located_at(request_ty));
+    let __operation = Ident::new("__operation", located_at(context_ty));
+    let register = quote_spanned! {located_at(name)=>
+        __registration.method::<#marker, #request, #response, #metadata, _, _, #error>(
+            #options,
+            |__host: #private::Arc<Self>, #__request, #__operation| async move {
+                Self::#name(&__host, #__request, #__operation).await
+            },
+        );
+    };
+    quote! {
+        #(#attrs)*
+        {
+            #(#asserts)*
+            #register
+        }
+    }
+}
+
+// Input:  Options { timeout: 1800 s, on_crash: Abort }
+// Output: MethodOptions::new().timeout(Duration::from_millis(1800000)).on_crash(OnCrash::Abort)
+fn options(service: &Service, options: &Options) -> TokenStream {
+    let private = service.private();
+    let mut tokens = quote! { #private::MethodOptions::new() };
+    let durations = [
+        ("timeout", options.timeout),
+        ("cancel_grace", options.cancel_grace),
+        ("retain", options.retain),
+    ];
+    for (name, duration) in durations {
+        if let Some(duration) = duration {
+            let name = Ident::new(name, Span::call_site());
+            let secs = duration.as_secs();
+            let nanos = duration.subsec_nanos();
+            tokens.extend(quote! { .#name(::core::time::Duration::new(#secs, #nanos)) });
+        }
+    }
+    if let Some(attempts) = options.max_attempts {
+        tokens.extend(quote! { .max_attempts(#attempts) });
+    }
+    if let Some(on_crash) = options.on_crash {
+        let on_crash = match on_crash {
+            OnCrash::Resume => quote! { Resume },
+            OnCrash::Abort => quote! { Abort },
+        };
+        tokens.extend(quote! { .on_crash(#private::OnCrash::#on_crash) });
+    }
+    if let Some(concurrency) = options.concurrency {
+        let concurrency = proc_macro2::Literal::u32_unsuffixed(concurrency);
+        tokens.extend(quote! { .concurrency(#concurrency) });
+    }
+    tokens
+}

@@ -1,0 +1,51 @@
+//! Pauses between tries of what has to work in the end, said once when it fails and once when it
+//! works again.
+
+use std::time::Duration;
+
+use lro_core::StoreError;
+
+const FIRST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Default)]
+pub(crate) struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    /// Notes a failure; answers how long to pause.
+    pub(crate) fn failed(&mut self, what: &str, error: &StoreError) -> Duration {
+        if self.failures == 0 {
+            tracing::warn!(?error, "{what}; trying again");
+        }
+        let pause = FIRST.saturating_mul(1 << self.failures.min(10));
+        self.failures = self.failures.saturating_add(1);
+        pause.min(LONGEST)
+    }
+
+    /// Notes that it works.
+    pub(crate) fn succeeded(&mut self, what: &str) {
+        if self.failures > 0 {
+            tracing::info!(failures = self.failures, "{what}");
+        }
+        self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_to_a_bound_and_start_anew() {
+        let error = StoreError::new(lro_core::StoreErrorKind::Unavailable, "gone");
+        let mut backoff = Backoff::default();
+        let pauses: Vec<_> = (0..9)
+            .map(|_| backoff.failed("cannot", &error).as_millis())
+            .collect();
+        assert_eq!(pauses, [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        backoff.succeeded("can");
+        assert_eq!(backoff.failed("cannot", &error).as_millis(), 50);
+    }
+}

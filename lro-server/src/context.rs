@@ -1,0 +1,237 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use lro_core::{
+    Command, NewOperation, OperationName, OperationRecord, ParentName, Reason, Timestamp, Update,
+    pack, unpack,
+};
+use prost::{Message, Name};
+use tokio::time::Instant;
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::error::store_failed;
+use crate::run::{Run, StopReason};
+
+/// What a handler's body holds of its operation: reports progress, saves checkpoints, hears of
+/// cancellation. A cheap clone, usable from blocking threads too.
+///
+/// ```
+/// # use lro_server::OperationContext;
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// // In a unit test of a handler there is no operation: the context is detached.
+/// let operation = OperationContext::<prost_types::Duration>::detached();
+/// operation.set_metadata(prost_types::Duration { seconds: 1, nanos: 0 });
+/// assert_eq!(operation.metadata()?.unwrap().seconds, 1);
+/// operation.checkpoint(&prost_types::Duration { seconds: 2, nanos: 0 }).await?;
+/// assert_eq!(operation.restore::<prost_types::Duration>()?.unwrap().seconds, 2);
+/// # Ok::<(), tonic::Status>(()) }).unwrap();
+/// ```
+pub struct OperationContext<M> {
+    run: Arc<Run>,
+    metadata: PhantomData<fn(M)>,
+}
+
+impl<M> OperationContext<M> {
+    pub(crate) fn new(run: Arc<Run>) -> Self {
+        Self {
+            run,
+            metadata: PhantomData,
+        }
+    }
+
+    /// A context of no operation, for calling a handler's body in a unit test. It remembers
+    /// metadata and checkpoints and writes nothing.
+    pub fn detached() -> Self {
+        let uid = Uuid::nil();
+        let name = OperationName::new(&ParentName::default(), "detached");
+        // The name is a constant that is valid, which the doc example above proves.
+        let Ok(name) = name else { unreachable!() };
+        let new = NewOperation::new(uid, name, "", prost_types::Any::default());
+        let record = OperationRecord::new(new, Timestamp::EPOCH);
+        let lease_end = Instant::now() + Duration::from_secs(60 * 60 * 24 * 365);
+        Self::new(Arc::new(Run::new(&record, None, lease_end, None)))
+    }
+
+    /// The operation's resource name.
+    pub fn name(&self) -> &OperationName {
+        &self.run.name
+    }
+
+    /// Which run of the body this is: 1 for the first.
+    pub fn attempt(&self) -> u32 {
+        self.run.attempt
+    }
+
+    /// The labels that the operation was started with.
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        &self.run.labels
+    }
+
+    /// When the method's `timeout` ends this run, if it has one.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.run.deadline
+    }
+
+    /// Whether a caller has cancelled the operation.
+    pub fn is_cancelled(&self) -> bool {
+        self.run.stop_reason() == Some(StopReason::Cancelled)
+    }
+
+    /// Returns when a caller has cancelled the operation.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe to drop and call again.
+    pub async fn cancelled(&self) {
+        if self.run.stopped().await != StopReason::Cancelled {
+            // Stopped for another reason: the body's future is about to be dropped.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Why the body is to stop, if it is. Blocking code that a dropped future does not stop asks
+    /// this now and then.
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.run.stop_reason()
+    }
+
+    /// The value of a checkpoint that an earlier attempt, or this one, has saved.
+    ///
+    /// # Errors
+    ///
+    /// INTERNAL when it is of another type, or does not decode.
+    pub fn restore<T: Message + Name + Default + 'static>(&self) -> Result<Option<T>, Status> {
+        let checkpoint = self
+            .run
+            .checkpoint
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        checkpoint
+            .as_ref()
+            .map(unpack)
+            .transpose()
+            .map_err(|error| {
+                Reason::PayloadUnreadable
+                    .status(format!("the checkpoint cannot be read: {error}"), [])
+            })
+    }
+
+    /// Saves what a later attempt can go on from: durable when this returns. It replaces the last
+    /// one, carries unwritten metadata along, and extends the lease.
+    ///
+    /// # Errors
+    ///
+    /// ABORTED when the operation is not this run's any more: the body should return. Otherwise
+    /// the store's failure, after which the body may go on or try again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it has saved the checkpoint or not.
+    pub async fn checkpoint<T: Message + Name + 'static>(&self, value: &T) -> Result<(), Status> {
+        let checkpoint = pack(value);
+        if let Some(link) = &self.run.link {
+            let before = Instant::now();
+            let carried = CarriedMetadata::take(&self.run);
+            let update = Update {
+                name: self.run.name.clone(),
+                command: Command::Checkpoint {
+                    fence: self.run.fence,
+                    lease_duration: link.lease_duration,
+                    checkpoint: checkpoint.clone(),
+                    metadata: carried.metadata.clone(),
+                },
+            };
+            let answer = link.store.update(vec![update]).await;
+            let answer = answer.map_err(|error| store_failed(&error))?;
+            match answer.into_iter().next() {
+                Some(Ok(_)) => {
+                    carried.written();
+                    self.run
+                        .lease_end
+                        .send_replace(before + link.lease_duration);
+                }
+                Some(Err(_)) | None => {
+                    self.run.stop(StopReason::LeaseLost);
+                    let message = "another worker has the operation, or it has ended";
+                    return Err(Reason::OperationInterrupted.status(message, []));
+                }
+            }
+        }
+        *self
+            .run
+            .checkpoint
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(checkpoint);
+        Ok(())
+    }
+}
+
+impl<M: Message + Name + Default + 'static> OperationContext<M> {
+    /// Replaces the operation's metadata.
+    ///
+    /// Costs next to nothing: the newest value is written a few times a second, with each
+    /// checkpoint, and with the operation's end; values in between are not kept.
+    pub fn set_metadata(&self, metadata: M) {
+        self.run.set_metadata(pack(&metadata));
+    }
+
+    /// The newest metadata: what this run has set, an earlier one has left, or the start gave.
+    ///
+    /// # Errors
+    ///
+    /// INTERNAL when what is stored is of another type, or does not decode.
+    pub fn metadata(&self) -> Result<Option<M>, Status> {
+        let metadata = self.run.metadata();
+        metadata.as_ref().map(unpack).transpose().map_err(|error| {
+            Reason::PayloadUnreadable.status(format!("the metadata cannot be read: {error}"), [])
+        })
+    }
+}
+
+/// Unwritten metadata on its way to the store; given back unless it has arrived.
+struct CarriedMetadata<'a> {
+    run: &'a Run,
+    metadata: Option<prost_types::Any>,
+    written: bool,
+}
+
+impl<'a> CarriedMetadata<'a> {
+    fn take(run: &'a Run) -> Self {
+        Self {
+            metadata: run.take_metadata(),
+            run,
+            written: false,
+        }
+    }
+
+    fn written(mut self) {
+        self.written = true;
+    }
+}
+
+impl Drop for CarriedMetadata<'_> {
+    fn drop(&mut self) {
+        if self.metadata.is_some() {
+            self.run.metadata_written(self.written);
+        }
+    }
+}
+
+impl<M> Clone for OperationContext<M> {
+    fn clone(&self) -> Self {
+        Self::new(self.run.clone())
+    }
+}
+
+impl<M> fmt::Debug for OperationContext<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OperationContext")
+            .field("name", &self.run.name)
+            .field("attempt", &self.run.attempt)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,170 @@
+//! How a body fails, and how failures become the errors of operations and of calls.
+
+use std::time::Duration;
+
+use lro_core::pb::rpc;
+use lro_core::{InvalidName, OperationName, Reason, StartError, StoreError, StoreErrorKind};
+use prost::Message as _;
+use tonic::Status;
+
+/// An error that tells whether the body is to be run again.
+///
+/// A handler whose error type is [`Status`], or anything that converts into one, fails for good
+/// with its first error. A handler that returns `Result<_, HandlerError>` may ask for another
+/// attempt; `?` on a `Status` stays final.
+///
+/// ```
+/// use std::time::Duration;
+/// use lro_server::HandlerError;
+/// use tonic::Status;
+///
+/// fn fetch() -> Result<(), HandlerError> {
+///     let busy = Status::unavailable("the mirror is busy");
+///     Err(HandlerError::retry(busy).after(Duration::from_secs(5)))
+/// }
+/// assert!(fetch().unwrap_err().is_retryable());
+/// assert!(!HandlerError::from(Status::not_found("no such shelf")).is_retryable());
+/// ```
+#[derive(Clone, Debug)]
+pub struct HandlerError {
+    status: Status,
+    retry: Option<Retry>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Retry {
+    after: Option<Duration>,
+}
+
+impl HandlerError {
+    /// Asks for another attempt; `status` is the operation's error when none is left.
+    pub fn retry(status: Status) -> Self {
+        Self {
+            status,
+            retry: Some(Retry::default()),
+        }
+    }
+
+    /// How long to pause before the next attempt. Without it the pause doubles from 1 s to 60 s.
+    #[must_use]
+    pub fn after(mut self, pause: Duration) -> Self {
+        self.retry = Some(Retry { after: Some(pause) });
+        self
+    }
+
+    /// Whether another attempt is asked for.
+    pub fn is_retryable(&self) -> bool {
+        self.retry.is_some()
+    }
+
+    /// The error itself.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// How long to pause before attempt `attempt + 1`, if there is to be one.
+    pub(crate) fn pause(&self, attempt: u32) -> Option<Duration> {
+        let doubling = Duration::from_secs(1 << attempt.saturating_sub(1).min(6));
+        let default = doubling.min(Duration::from_secs(60));
+        self.retry.map(|retry| retry.after.unwrap_or(default))
+    }
+}
+
+impl From<Status> for HandlerError {
+    fn from(status: Status) -> Self {
+        Self {
+            status,
+            retry: None,
+        }
+    }
+}
+
+impl std::fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.status.message())
+    }
+}
+
+impl std::error::Error for HandlerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.status)
+    }
+}
+
+/// What a handler may return as its error: anything that converts into a [`Status`], or a
+/// [`HandlerError`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a long-running handler",
+    label = "does not convert into `tonic::Status`",
+    note = "return `tonic::Status`, a type with `impl From<{Self}> for tonic::Status`, or `lro_server::HandlerError`"
+)]
+pub trait IntoHandlerError {
+    /// The error with its answer to whether the body is to be run again.
+    fn into_handler_error(self) -> HandlerError;
+}
+
+impl<E: Into<Status>> IntoHandlerError for E {
+    fn into_handler_error(self) -> HandlerError {
+        HandlerError::from(self.into())
+    }
+}
+
+impl IntoHandlerError for HandlerError {
+    fn into_handler_error(self) -> HandlerError {
+        self
+    }
+}
+
+/// The wire's status for a handler's, its details kept to the byte.
+pub(crate) fn to_rpc_status(status: &Status) -> rpc::Status {
+    let details = match rpc::Status::decode(status.details()) {
+        Ok(decoded) => decoded.details,
+        Err(error) => {
+            tracing::warn!(%error, "the details of a handler's error cannot be read and are dropped");
+            Vec::new()
+        }
+    };
+    rpc::Status {
+        code: status.code() as i32,
+        message: status.message().to_owned(),
+        details,
+    }
+}
+
+/// The answer to a call when the store has failed.
+pub(crate) fn store_failed(error: &StoreError) -> Status {
+    tracing::error!(error = ?error, "the store of operations failed");
+    let (reason, message) = match error.kind() {
+        StoreErrorKind::Full => (Reason::StoreFull, "the store of operations is full"),
+        StoreErrorKind::Corrupt => (Reason::StoreCorrupt, "the stored operation cannot be read"),
+        _ => (
+            Reason::StoreUnavailable,
+            "the store of operations is not available",
+        ),
+    };
+    reason.status(message, [])
+}
+
+/// The answer to a start that made no operation.
+pub(crate) fn start_refused(error: &StartError) -> Status {
+    let (reason, name) = match error {
+        StartError::AlreadyExists(name) => (Reason::OperationAlreadyExists, name),
+        StartError::RequestIdReused(_) => {
+            return Reason::RequestIdReused.field_status("request_id", error.to_string());
+        }
+        StartError::ExclusiveKeyHeld(name) => (Reason::ExclusiveKeyHeld, name),
+        _ => return Reason::StoreUnavailable.status(error.to_string(), []),
+    };
+    reason.status(error.to_string(), [("name", name.as_str())])
+}
+
+/// The answer to a call for an operation that is not there.
+pub(crate) fn not_found(name: &OperationName) -> Status {
+    let message = format!("there is no operation `{name}`");
+    Reason::OperationNotFound.status(message, [("name", name.as_str())])
+}
+
+/// The answer to a call with a malformed name.
+pub(crate) fn invalid_name(error: &InvalidName) -> Status {
+    Reason::InvalidField.field_status("name", error.to_string())
+}

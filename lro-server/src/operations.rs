@@ -1,0 +1,331 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use lro_core::{
+    Clock, Command, ExecutionPolicy, ListQuery, LongRunningMethod, OperationName, OperationRecord,
+    OperationStore, ParentName, Reason, StoreEvent, StoreObserver, SystemClock, Update, pb,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::error::{not_found, store_failed};
+use crate::limits::Limits;
+use crate::page_token;
+use crate::registration::{Host, Registration};
+use crate::service::OperationsService;
+use crate::waiters::Waiters;
+use crate::worker::{Shared, Slot};
+
+/// The operations of a server: starts them, gets, lists, waits for, cancels and deletes them. A
+/// cheap clone.
+///
+/// ```
+/// use lro_core::MemoryStore;
+/// use lro_server::Operations;
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let operations = Operations::new(MemoryStore::new());
+/// let missing = operations.get(&"operations/1".parse()?).await.unwrap_err();
+/// assert_eq!(missing.code(), tonic::Code::NotFound);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Operations {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn OperationStore>,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    uids: Mutex<uuid::ContextV7>,
+    waiters: Arc<Waiters>,
+    /// Cancelled when nobody is to wait any more.
+    closing: CancellationToken,
+    workers: RwLock<Vec<Weak<Shared>>>,
+    policies: RwLock<HashMap<&'static str, ExecutionPolicy>>,
+}
+
+impl Operations {
+    /// The operations in this store, with the default [`Limits`].
+    pub fn new(store: impl OperationStore) -> Self {
+        Self::with_limits(store, Limits::default())
+    }
+
+    /// The operations in this store.
+    pub fn with_limits(store: impl OperationStore, limits: Limits) -> Self {
+        let inner = Arc::new(Inner {
+            store: Arc::new(store),
+            clock: Arc::new(SystemClock),
+            limits,
+            uids: Mutex::new(uuid::ContextV7::new()),
+            waiters: Arc::default(),
+            closing: CancellationToken::new(),
+            workers: RwLock::default(),
+            policies: RwLock::default(),
+        });
+        inner
+            .store
+            .observe(Arc::new(Observer(Arc::downgrade(&inner))));
+        Self { inner }
+    }
+
+    /// The gRPC service `google.longrunning.Operations`, to be added to a tonic server.
+    pub fn server(&self) -> pb::operations_server::OperationsServer<OperationsService> {
+        pb::operations_server::OperationsServer::new(OperationsService::new(self.clone()))
+    }
+
+    /// The operation of that name.
+    ///
+    /// # Errors
+    ///
+    /// NOT_FOUND, or the store's failure. That the operation itself has failed is not an error of
+    /// this call.
+    pub async fn get(&self, name: &OperationName) -> Result<pb::Operation, Status> {
+        Ok(self.record(name).await?.to_operation())
+    }
+
+    /// Waits until the operation has ended, `timeout` is over, or the server [closes](Self::close):
+    /// then gives its latest state, ended or not.
+    ///
+    /// # Errors
+    ///
+    /// NOT_FOUND, also when the operation is deleted meanwhile, or the store's failure.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe to drop: the operation does not notice.
+    pub async fn wait(
+        &self,
+        name: &OperationName,
+        timeout: Option<Duration>,
+    ) -> Result<pb::Operation, Status> {
+        let timeout = timeout.map_or(self.inner.limits.wait_max, |it| {
+            it.min(self.inner.limits.wait_max)
+        });
+        let until = Instant::now() + timeout;
+        let gap = self.inner.store.event_gap();
+        let subscription = self.inner.waiters.subscribe(name);
+        loop {
+            // Listening starts before the state is read: nothing in between is missed.
+            let changed = subscription.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let record = self.record(name).await?;
+            let over = Instant::now() >= until || self.inner.closing.is_cancelled();
+            if record.state.is_done() || over {
+                return Ok(record.to_operation());
+            }
+            let again = gap.map_or(until, |gap| until.min(Instant::now() + gap));
+            tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep_until(again) => {}
+                () = self.inner.closing.cancelled() => {}
+            }
+        }
+    }
+
+    /// Asks for the operation to be cancelled, durably. Whether it was, its state will tell; one
+    /// that has ended stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// NOT_FOUND, or the store's failure.
+    pub async fn cancel(&self, name: &OperationName) -> Result<(), Status> {
+        self.update(name, Command::Cancel).await
+    }
+
+    /// Deletes the operation: nobody is interested in it any more. One that runs is not cancelled;
+    /// it disappears at once, and its record goes when it ends.
+    ///
+    /// # Errors
+    ///
+    /// NOT_FOUND, also for the second time, or the store's failure.
+    pub async fn delete(&self, name: &OperationName) -> Result<(), Status> {
+        self.update(name, Command::Delete).await
+    }
+
+    /// One page of the operations directly below a parent, newest first.
+    ///
+    /// # Errors
+    ///
+    /// INVALID_ARGUMENT for a negative page size, a filter, or a page token that is not of this
+    /// list; or the store's failure.
+    pub async fn list(
+        &self,
+        parent: ParentName,
+        filter: &str,
+        page_size: i32,
+        page_token: &str,
+    ) -> Result<pb::ListOperationsResponse, Status> {
+        let limit = self.inner.limits.page_size(page_size)?;
+        if !filter.trim().is_empty() {
+            let message = "filters are not supported yet; leave it empty";
+            return Err(Reason::InvalidField.field_status("filter", message));
+        }
+        let after = match page_token {
+            "" => None,
+            token => match page_token::decode(token, &[parent.as_str(), filter]) {
+                None => {
+                    let message = "is not a token of this list; ask for its first page again";
+                    return Err(Reason::InvalidField.field_status("page_token", message));
+                }
+                cursor => cursor,
+            },
+        };
+        let query = ListQuery {
+            parent: parent.clone(),
+            after,
+            limit,
+        };
+        let page = self.inner.store.list(query).await;
+        let page = page.map_err(|error| store_failed(&error))?;
+        let token = |cursor| page_token::encode(cursor, &[parent.as_str(), filter]);
+        Ok(pb::ListOperationsResponse {
+            operations: page
+                .records
+                .iter()
+                .map(OperationRecord::to_operation)
+                .collect(),
+            next_page_token: page.next.map(token).unwrap_or_default(),
+            unreachable: Vec::new(),
+        })
+    }
+
+    /// Answers everybody who waits with the latest state, now and from now on: for the time when
+    /// the server is to shut down, which otherwise waits for them.
+    ///
+    /// ```no_run
+    /// # async fn example(operations: lro_server::Operations, router: tonic::transport::server::Router, addr: std::net::SocketAddr) {
+    /// let shutdown = {
+    ///     let operations = operations.clone();
+    ///     async move {
+    ///         tokio::signal::ctrl_c().await.ok();
+    ///         operations.close();
+    ///     }
+    /// };
+    /// router.serve_with_shutdown(addr, shutdown).await.ok();
+    /// # }
+    /// ```
+    pub fn close(&self) {
+        self.inner.closing.cancel();
+    }
+
+    async fn record(&self, name: &OperationName) -> Result<OperationRecord, Status> {
+        let record = self.inner.store.get(name).await;
+        let record = record.map_err(|error| store_failed(&error))?;
+        record.ok_or_else(|| not_found(name))
+    }
+
+    async fn update(&self, name: &OperationName, command: Command) -> Result<(), Status> {
+        let update = Update {
+            name: name.clone(),
+            command,
+        };
+        let answers = self.inner.store.update(vec![update]).await;
+        match answers.map_err(|error| store_failed(&error))?.pop() {
+            Some(Ok(_)) => Ok(()),
+            _ => Err(not_found(name)),
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn OperationStore> {
+        &self.inner.store
+    }
+
+    /// A fresh identity, later than all that were given before.
+    pub(crate) fn new_uid(&self) -> Uuid {
+        let micros = self.inner.clock.now().as_micros().unsigned_abs();
+        let uids = self
+            .inner
+            .uids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let nanos = (micros % 1_000_000) as u32 * 1_000;
+        Uuid::new_v7(uuid::Timestamp::from_unix(
+            &*uids,
+            micros / 1_000_000,
+            nanos,
+        ))
+    }
+
+    pub(crate) fn check_request_len(&self, len: usize) -> Result<(), Status> {
+        self.inner.limits.check_request_len(len)
+    }
+
+    /// How operations of this method are run; learned from its host once.
+    pub(crate) fn policy_of<M: LongRunningMethod, H: Host<S>, S>(&self) -> ExecutionPolicy {
+        let known = self
+            .inner
+            .policies
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(policy) = known.get(M::PATH) {
+            return policy.clone();
+        }
+        drop(known);
+        let mut policies = self
+            .inner
+            .policies
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        for method in Registration::<H>::of::<S>() {
+            policies.insert(method.path, method.options.policy);
+        }
+        policies.get(M::PATH).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn register(&self, worker: &Arc<Shared>) {
+        let mut workers = self
+            .inner
+            .workers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        workers.retain(|worker| worker.strong_count() > 0);
+        workers.push(Arc::downgrade(worker));
+    }
+
+    /// A worker of this process that has a slot free for an operation of this method.
+    pub(crate) fn free_worker(&self, method: &str) -> Option<(Arc<Shared>, Slot)> {
+        self.inner
+            .workers()
+            .find_map(|worker| Some((worker.try_slot(method)?, worker)))
+            .map(|(slot, worker)| (worker, slot))
+    }
+}
+
+impl Inner {
+    fn workers(&self) -> impl Iterator<Item = Arc<Shared>> + use<> {
+        let workers = self.workers.read().unwrap_or_else(PoisonError::into_inner);
+        let workers: Vec<_> = workers.iter().filter_map(Weak::upgrade).collect();
+        workers.into_iter()
+    }
+}
+
+impl fmt::Debug for Operations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operations")
+            .field("store", &self.inner.store)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Hands the store's events on. Holds nothing alive.
+struct Observer(Weak<Inner>);
+
+impl StoreObserver for Observer {
+    fn on_event(&self, event: &StoreEvent) {
+        let Some(inner) = self.0.upgrade() else {
+            return;
+        };
+        if let StoreEvent::Changed { name, .. } = event {
+            inner.waiters.wake(name);
+        }
+        for worker in inner.workers() {
+            worker.on_event(event);
+        }
+    }
+}

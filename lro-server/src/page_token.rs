@@ -1,0 +1,73 @@
+//! The page tokens of ListOperations.
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use lro_core::PageCursor;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+const VERSION: u8 = 1;
+const UID: std::ops::Range<usize> = 1..17;
+const LEN: usize = 1 + 16 + 8;
+
+/// A token that goes on behind the cursor, in the list that `query` stands for only.
+///
+/// Holds no server state, so that it is good after a restart and on every replica.
+pub(crate) fn encode(cursor: PageCursor, query: &[&str]) -> String {
+    let mut token = [0; LEN];
+    token[0] = VERSION;
+    token[UID].copy_from_slice(cursor.uid().as_bytes());
+    let digest = digest(&token[..UID.end], query);
+    token[UID.end..].copy_from_slice(&digest);
+    BASE64_URL_SAFE_NO_PAD.encode(token)
+}
+
+/// The cursor of a token; `None` when it is garbled, or of another list.
+pub(crate) fn decode(token: &str, query: &[&str]) -> Option<PageCursor> {
+    let token: [u8; LEN] = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?.try_into().ok()?;
+    let uid: [u8; 16] = token[UID].try_into().ok()?;
+    let genuine = token[0] == VERSION && token[UID.end..] == digest(&token[..UID.end], query);
+    genuine.then(|| PageCursor::behind(Uuid::from_bytes(uid)))
+}
+
+fn digest(head: &[u8], query: &[&str]) -> [u8; 8] {
+    let mut hash = Sha256::new().chain_update(head);
+    for part in query {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let hash = hash.finalize();
+    let mut digest = [0; 8];
+    digest.copy_from_slice(&hash[..8]);
+    digest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spec_095_096_a_token_is_bound_to_its_list_and_cannot_be_garbled() {
+        let cursor = PageCursor::behind(Uuid::from_u128(7));
+        let query = ["projects/p", ""];
+        let token = encode(cursor, &query);
+        assert!(
+            token
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        );
+        assert_eq!(decode(&token, &query), Some(cursor));
+        assert_eq!(decode(&token, &["projects/p", "done = true"]), None);
+        assert_eq!(decode(&token, &["projects/", "p"]), None);
+        for at in 0..token.len() {
+            let mut garbled = token.clone();
+            let other = if token[at..].starts_with('A') {
+                "B"
+            } else {
+                "A"
+            };
+            garbled.replace_range(at..=at, other);
+            assert_eq!(decode(&garbled, &query), None, "{at}");
+            assert_eq!(decode(&token[..at], &query), None, "{at}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What `#[long_running]` tells about a service: its long-running methods, and how to run them.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lro_core::{
+    ExecutionPolicy, LongRunningMethod, MetadataOf, OnCrash, Reason, RequestOf, ResponseOf, pack,
+    unpack,
+};
+use prost_types::Any;
+
+use crate::context::OperationContext;
+use crate::error::{HandlerError, IntoHandlerError};
+use crate::run::Run;
+
+/// A service with long-running methods. Written by `#[long_running]`, for each service `S` that a
+/// type implements (`S` is the generated `ExporterServer<Self>`).
+pub trait Host<S>: Sized + Send + Sync + 'static {
+    /// Names the methods and their bodies.
+    fn register(registration: &mut Registration<Self>);
+}
+
+/// Collects the long-running methods of a service.
+pub struct Registration<H> {
+    methods: Vec<HostMethod<H>>,
+}
+
+impl<H: Send + Sync + 'static> Registration<H> {
+    /// The methods of the service `S`, as `H` implements it.
+    pub(crate) fn of<S>() -> Vec<HostMethod<H>>
+    where
+        H: Host<S>,
+    {
+        let mut registration = Self {
+            methods: Vec::new(),
+        };
+        H::register(&mut registration);
+        registration.methods
+    }
+
+    /// Adds the method `M`, whose body takes a `Q` and a context for `D`, and gives an `R`.
+    pub fn method<M, Q, R, D, F, Fut, E>(&mut self, options: MethodOptions, body: F)
+    where
+        M: LongRunningMethod,
+        Q: RequestOf<M>,
+        R: ResponseOf<M>,
+        D: MetadataOf<M>,
+        F: Fn(Arc<H>, Q, OperationContext<D>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, E>> + Send + 'static,
+        E: IntoHandlerError,
+    {
+        let body = Arc::new(move |host, request: Any, run| -> BodyFuture {
+            let body = match unpack::<Q>(&request) {
+                Ok(request) => body(host, request, OperationContext::new(run)),
+                Err(error) => return Box::pin(std::future::ready(Err(undecodable(&error)))),
+            };
+            Box::pin(async move {
+                match body.await {
+                    Ok(response) => Ok(pack(&response)),
+                    Err(error) => Err(error.into_handler_error()),
+                }
+            })
+        });
+        self.methods.push(HostMethod {
+            path: M::PATH,
+            options,
+            body,
+        });
+    }
+}
+
+impl<H> fmt::Debug for Registration<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let paths = self.methods.iter().map(|method| method.path);
+        f.debug_list().entries(paths).finish()
+    }
+}
+
+fn undecodable(error: &lro_core::UnpackError) -> HandlerError {
+    let message = format!("the stored request cannot be read: {error}");
+    HandlerError::from(Reason::PayloadUnreadable.status(message, []))
+}
+
+/// A running body; gives the packed response.
+pub(crate) type BodyFuture = Pin<Box<dyn Future<Output = Result<Any, HandlerError>> + Send>>;
+
+type HostBody<H> = Arc<dyn Fn(Arc<H>, Any, Arc<Run>) -> BodyFuture + Send + Sync>;
+
+/// A method of a host.
+pub(crate) struct HostMethod<H> {
+    pub(crate) path: &'static str,
+    pub(crate) options: MethodOptions,
+    body: HostBody<H>,
+}
+
+impl<H: Send + Sync + 'static> HostMethod<H> {
+    /// The method with its host inside.
+    pub(crate) fn hosted_by(self, host: Arc<H>) -> HostedMethod {
+        let body = self.body;
+        HostedMethod {
+            path: self.path,
+            options: self.options,
+            body: Box::new(move |request, run| body(host.clone(), request, run)),
+        }
+    }
+}
+
+/// A method that a worker can run.
+pub(crate) struct HostedMethod {
+    pub(crate) path: &'static str,
+    pub(crate) options: MethodOptions,
+    pub(crate) body: Box<dyn Fn(Any, Arc<Run>) -> BodyFuture + Send + Sync>,
+}
+
+impl fmt::Debug for HostedMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.path)
+    }
+}
+
+/// How the operations of one method are run: the arguments of `#[long_running]` on the method.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MethodOptions {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) cancel_grace: Duration,
+    pub(crate) concurrency: Option<usize>,
+    pub(crate) policy: ExecutionPolicy,
+}
+
+impl MethodOptions {
+    /// The defaults: no timeout, no grace, no limit of its own, and [`ExecutionPolicy::default`].
+    pub fn new() -> Self {
+        Self {
+            timeout: None,
+            cancel_grace: Duration::ZERO,
+            concurrency: None,
+            policy: ExecutionPolicy::default(),
+        }
+    }
+
+    /// How long one run of the body may take; then its future is dropped and the operation ends
+    /// with DEADLINE_EXCEEDED.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// How often the body may be run, crashes and retries included; at least 1.
+    #[must_use]
+    pub fn max_attempts(mut self, max_attempts: u32) -> Self {
+        self.policy.max_attempts = max_attempts.max(1);
+        self
+    }
+
+    /// What happens to an operation whose worker is lost.
+    #[must_use]
+    pub fn on_crash(mut self, on_crash: OnCrash) -> Self {
+        self.policy.on_crash = on_crash;
+        self
+    }
+
+    /// How long a cancelled body may go on, to clean up, before its future is dropped.
+    #[must_use]
+    pub fn cancel_grace(mut self, cancel_grace: Duration) -> Self {
+        self.cancel_grace = cancel_grace;
+        self
+    }
+
+    /// How long an operation is kept after its end.
+    #[must_use]
+    pub fn retain(mut self, retain: Duration) -> Self {
+        self.policy.retain = retain;
+        self
+    }
+
+    /// How many bodies of this method one worker runs at a time.
+    #[must_use]
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = Some(concurrency.max(1));
+        self
+    }
+}
+
+impl Default for MethodOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}

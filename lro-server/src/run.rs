@@ -1,0 +1,161 @@
+//! One run of a body: what its context, its worker and the heartbeat share.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use lro_core::{OperationName, OperationRecord, OperationStore};
+use prost_types::Any;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Why a body is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// A caller has cancelled the operation. What it has made so far is to be undone.
+    Cancelled,
+    /// It took longer than its method's `timeout`: the operation fails.
+    TimedOut,
+    /// The worker may not run it any more: the lease could not be renewed, or is another's. It
+    /// will run again, or does so already: what it has made so far is to be left alone.
+    LeaseLost,
+    /// The worker is being drained: the operation will run again, from its last checkpoint.
+    Draining,
+}
+
+/// The state of one run.
+pub(crate) struct Run {
+    pub(crate) name: OperationName,
+    pub(crate) method: String,
+    pub(crate) attempt: u32,
+    pub(crate) fence: u64,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) deadline: Option<Instant>,
+    /// The checkpoint that the body may go on from: the one it found, later the one it saved.
+    pub(crate) checkpoint: Mutex<Option<Any>>,
+    /// Until when the lease lasts, by the monotonic clock.
+    pub(crate) lease_end: watch::Sender<Instant>,
+    /// What the run writes to; none when it is detached.
+    pub(crate) link: Option<Link>,
+    metadata: Mutex<MetadataSlot>,
+    stop_reason: OnceLock<StopReason>,
+    stop: CancellationToken,
+}
+
+/// How a run reaches its store and its worker.
+pub(crate) struct Link {
+    pub(crate) store: Arc<dyn OperationStore>,
+    pub(crate) lease_duration: Duration,
+    /// Told when there is new metadata to write.
+    pub(crate) metadata_set: Arc<Notify>,
+}
+
+/// The newest metadata, and what of it is stored.
+#[derive(Default)]
+struct MetadataSlot {
+    newest: Option<Any>,
+    version: u64,
+    stored: u64,
+    /// The version that a writer carries to the store just now. One at a time, so that an older
+    /// one cannot overtake a newer one.
+    carried: Option<u64>,
+}
+
+impl Run {
+    pub(crate) fn new(
+        record: &OperationRecord,
+        link: Option<Link>,
+        lease_end: Instant,
+        deadline: Option<Instant>,
+    ) -> Self {
+        Self {
+            name: record.name.clone(),
+            method: record.method.clone(),
+            attempt: record.attempt,
+            fence: record.fence,
+            labels: record.labels.clone(),
+            deadline,
+            checkpoint: Mutex::new(record.checkpoint.clone()),
+            lease_end: watch::Sender::new(lease_end),
+            link,
+            metadata: Mutex::new(MetadataSlot {
+                newest: record.metadata.clone(),
+                ..MetadataSlot::default()
+            }),
+            stop_reason: OnceLock::new(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Asks the body to stop. The first reason stays.
+    pub(crate) fn stop(&self, reason: StopReason) {
+        let _ = self.stop_reason.set(reason);
+        self.stop.cancel();
+    }
+
+    pub(crate) fn stop_reason(&self) -> Option<StopReason> {
+        self.stop_reason.get().copied()
+    }
+
+    pub(crate) async fn stopped(&self) -> StopReason {
+        self.stop.cancelled().await;
+        self.stop_reason().unwrap_or(StopReason::LeaseLost)
+    }
+
+    pub(crate) fn metadata(&self) -> Option<Any> {
+        self.slot().newest.clone()
+    }
+
+    pub(crate) fn set_metadata(&self, metadata: Any) {
+        {
+            let mut slot = self.slot();
+            if slot.newest.as_ref() == Some(&metadata) {
+                return;
+            }
+            slot.newest = Some(metadata);
+            slot.version += 1;
+        }
+        if let Some(link) = &self.link {
+            link.metadata_set.notify_one();
+        }
+    }
+
+    /// Metadata that is not yet stored and that nobody else is carrying to the store.
+    pub(crate) fn take_metadata(&self) -> Option<Any> {
+        let mut slot = self.slot();
+        if slot.carried.is_some() || slot.version == slot.stored {
+            return None;
+        }
+        slot.carried = Some(slot.version);
+        slot.newest.clone()
+    }
+
+    /// What became of the metadata that [`take_metadata`](Self::take_metadata) gave.
+    pub(crate) fn metadata_written(&self, stored: bool) {
+        let more = {
+            let mut slot = self.slot();
+            if let (Some(version), true) = (slot.carried.take(), stored) {
+                slot.stored = version;
+            }
+            slot.version != slot.stored
+        };
+        if let (true, Some(link)) = (more, &self.link) {
+            link.metadata_set.notify_one();
+        }
+    }
+
+    /// The metadata to store with the end: the newest, unless it is stored already.
+    pub(crate) fn last_metadata(&self) -> Option<Any> {
+        let slot = self.slot();
+        match slot.version == slot.stored {
+            true => None,
+            false => slot.newest.clone(),
+        }
+    }
+
+    fn slot(&self) -> MutexGuard<'_, MetadataSlot> {
+        self.metadata.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,122 @@
+use std::time::Duration;
+
+use lro_core::pb::operations_server::Operations as OperationsRpc;
+use lro_core::{OperationName, ParentName, Reason, pb};
+use tonic::{Request, Response, Status};
+
+use crate::deadline::{grpc_timeout, margin};
+use crate::error::invalid_name;
+use crate::operations::Operations;
+
+/// `google.longrunning.Operations` over [`Operations`]: what [`Operations::server`] serves.
+#[derive(Clone, Debug)]
+pub struct OperationsService {
+    operations: Operations,
+}
+
+impl OperationsService {
+    pub(crate) fn new(operations: Operations) -> Self {
+        Self { operations }
+    }
+}
+
+#[tonic::async_trait]
+impl OperationsRpc for OperationsService {
+    async fn list_operations(
+        &self,
+        request: Request<pb::ListOperationsRequest>,
+    ) -> Result<Response<pb::ListOperationsResponse>, Status> {
+        let request = request.into_inner();
+        if request.return_partial_success {
+            let message = "return_partial_success is not supported: there is nothing unreachable";
+            return Err(Reason::Unimplemented.status(message, []));
+        }
+        let parent: ParentName = request.name.parse().map_err(|error| invalid_name(&error))?;
+        let page = self.operations.list(
+            parent,
+            &request.filter,
+            request.page_size,
+            &request.page_token,
+        );
+        Ok(Response::new(page.await?))
+    }
+
+    async fn get_operation(
+        &self,
+        request: Request<pb::GetOperationRequest>,
+    ) -> Result<Response<pb::Operation>, Status> {
+        let name = parse(&request.get_ref().name)?;
+        Ok(Response::new(self.operations.get(&name).await?))
+    }
+
+    async fn delete_operation(
+        &self,
+        request: Request<pb::DeleteOperationRequest>,
+    ) -> Result<Response<()>, Status> {
+        let name = parse(&request.get_ref().name)?;
+        Ok(Response::new(self.operations.delete(&name).await?))
+    }
+
+    async fn cancel_operation(
+        &self,
+        request: Request<pb::CancelOperationRequest>,
+    ) -> Result<Response<()>, Status> {
+        let name = parse(&request.get_ref().name)?;
+        Ok(Response::new(self.operations.cancel(&name).await?))
+    }
+
+    async fn wait_operation(
+        &self,
+        request: Request<pb::WaitOperationRequest>,
+    ) -> Result<Response<pb::Operation>, Status> {
+        let rpc_timeout = grpc_timeout(request.metadata());
+        let request = request.into_inner();
+        let name = parse(&request.name)?;
+        let asked = request.timeout.map(to_duration).transpose()?;
+        let allowed = rpc_timeout.map(|limit| limit.saturating_sub(margin(limit)));
+        let timeout = [asked, allowed].into_iter().flatten().min();
+        Ok(Response::new(self.operations.wait(&name, timeout).await?))
+    }
+}
+
+fn parse(name: &str) -> Result<OperationName, Status> {
+    name.parse().map_err(|error| invalid_name(&error))
+}
+
+/// A duration from the wire: not negative, and in the range that the type has.
+fn to_duration(wire: prost_types::Duration) -> Result<Duration, Status> {
+    /// About 10,000 years, as `google.protobuf.Duration` says.
+    const SECONDS_MAX: u64 = 315_576_000_000;
+    match (u64::try_from(wire.seconds), u32::try_from(wire.nanos)) {
+        (Ok(seconds @ ..=SECONDS_MAX), Ok(nanos @ ..=999_999_999)) => {
+            Ok(Duration::new(seconds, nanos))
+        }
+        _ => {
+            let message = "is negative or out of range; give 0 or more seconds";
+            Err(Reason::InvalidField.field_status("timeout", message))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spec_052_bad_timeouts_are_refused() {
+        let convert = |seconds, nanos| to_duration(prost_types::Duration { seconds, nanos });
+        assert_eq!(convert(0, 0).unwrap(), Duration::ZERO);
+        assert_eq!(convert(0, 900_000_000).unwrap(), Duration::from_millis(900));
+        for (seconds, nanos) in [
+            (-1, 0),
+            (0, -1),
+            (1, -1),
+            (0, 1_000_000_000),
+            (315_576_000_001, 0),
+            (i64::MAX, 0),
+        ] {
+            let error = convert(seconds, nanos).unwrap_err();
+            assert_eq!(error.code(), tonic::Code::InvalidArgument);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+use std::fmt;
+
+/// A worker that cannot start.
+///
+/// A mistake in the program, found when it starts: [`Display`](fmt::Display) says which.
+pub struct Error {
+    kind: Kind,
+}
+
+enum Kind {
+    NothingHosted,
+    HostedTwice(&'static str),
+}
+
+impl Error {
+    pub(crate) fn nothing_hosted() -> Self {
+        Self {
+            kind: Kind::NothingHosted,
+        }
+    }
+
+    pub(crate) fn hosted_twice(path: &'static str) -> Self {
+        Self {
+            kind: Kind::HostedTwice(path),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::NothingHosted => f.write_str(
+                "the worker hosts no method: give its builder a service with `.host(..)`",
+            ),
+            Kind::HostedTwice(path) => write!(f, "the worker hosts `{path}` twice"),
+        }
+    }
+}
+
+// Readable, because it is what `main` prints when it returns one.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {}

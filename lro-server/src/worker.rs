@@ -1,0 +1,203 @@
+//! Runs operations: claims them, keeps their leases, stops them, writes how they ended.
+
+mod builder;
+mod claiming;
+mod heartbeat;
+mod running;
+mod slots;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use lro_core::{
+    OperationName, OperationRecord, OperationState, OperationStore, StoreEvent, WorkerId,
+};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use builder::WorkerBuilder;
+use running::Running;
+pub(crate) use slots::Slot;
+use slots::Slots;
+
+use crate::operations::Operations;
+use crate::registration::HostedMethod;
+use crate::run::StopReason;
+
+/// Runs the operations of the services that it hosts.
+///
+/// ```no_run
+/// # use std::sync::Arc;
+/// # use lro_server::{Host, Operations, Worker};
+/// # async fn example<S, H: Host<S>>(operations: Operations, exporter: Arc<H>) -> Result<(), lro_server::Error> {
+/// let worker = Worker::builder(&operations).host(exporter).concurrency(16).start().await?;
+/// // .. serve, until it is time to go ..
+/// worker.drain().await;
+/// # Ok(()) }
+/// ```
+///
+/// It may live in another process than the rpc front end, when the store is one that processes
+/// share. Losing the store does not end it: it tries again, with growing pauses.
+///
+/// Dropping a worker tells its bodies to stop and gives their operations back, in the background;
+/// [`drain`](Self::drain) waits for that.
+#[derive(Debug)]
+pub struct Worker {
+    shared: Arc<Shared>,
+}
+
+impl Worker {
+    /// A worker for these operations, to be given services to host.
+    pub fn builder(operations: &Operations) -> WorkerBuilder {
+        WorkerBuilder::new(operations)
+    }
+
+    /// Ends the worker without loss: claims nothing more, lets the bodies that run come to their
+    /// end for at most the `drain_timeout`, then stops the rest and gives their operations back, to
+    /// go on from their last checkpoint elsewhere or after the restart.
+    ///
+    /// Leases are renewed until the last body has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the worker is dropped: bodies are stopped at once.
+    pub async fn drain(self) {
+        self.shared.draining.cancel();
+        self.shared.runs.close();
+        let settings = &self.shared.settings;
+        let ended = self.shared.runs.wait();
+        if tokio::time::timeout(settings.drain_timeout, ended)
+            .await
+            .is_ok()
+        {
+            return;
+        }
+        self.shared.stopping.cancel();
+        let longest = self.shared.longest_grace() + settings.lease_duration;
+        if tokio::time::timeout(longest, self.shared.runs.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("operations could not be given back in time; their leases will run out");
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.shared.draining.cancel();
+        self.shared.stopping.cancel();
+        self.shared.runs.close();
+    }
+}
+
+/// What a worker's tasks share.
+pub(crate) struct Shared {
+    id: WorkerId,
+    store: Arc<dyn OperationStore>,
+    methods: HashMap<&'static str, HostedMethod>,
+    slots: Slots,
+    running: Running,
+    settings: Settings,
+    /// Told when there may be something to claim.
+    claim_now: Notify,
+    /// Whether operations may be waiting only because there was no slot for them.
+    starved: AtomicBool,
+    /// Told when a run has new metadata.
+    metadata_set: Arc<Notify>,
+    /// Nothing more is claimed.
+    draining: CancellationToken,
+    /// Bodies are to stop.
+    stopping: CancellationToken,
+    /// The tasks that run bodies.
+    runs: TaskTracker,
+}
+
+/// The knobs of a worker.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) lease_duration: Duration,
+    pub(crate) metadata_interval: Duration,
+    pub(crate) drain_timeout: Duration,
+}
+
+impl Shared {
+    /// A slot for one more operation of that method, unless this worker does not host it, is
+    /// busy, or has others waiting that came first.
+    pub(crate) fn try_slot(&self, method: &str) -> Option<Slot> {
+        let busy = self.draining.is_cancelled() || self.starved.load(Ordering::Acquire);
+        match busy {
+            true => None,
+            false => self.slots.try_one(method),
+        }
+    }
+
+    /// Who claims, and for how long: for an operation that is born claimed.
+    pub(crate) fn claimant(&self) -> (WorkerId, Duration) {
+        (self.id, self.settings.lease_duration)
+    }
+
+    /// To be held from before a claim until its operations are [launched](Self::launch).
+    pub(crate) fn claiming(&self) -> running::Claiming<'_> {
+        self.running.claiming()
+    }
+
+    /// Runs an operation that this worker has claimed with a call that was made at `called_at`.
+    pub(crate) fn launch(
+        self: &Arc<Self>,
+        record: OperationRecord,
+        slot: Slot,
+        called_at: Instant,
+    ) {
+        let lease_end = called_at + self.settings.lease_duration;
+        if let Some(launch) = running::Launch::new(self, record, slot, lease_end) {
+            self.runs.spawn(launch.run());
+        }
+    }
+
+    /// Hears what the store has committed.
+    pub(crate) fn on_event(&self, event: &StoreEvent) {
+        match event {
+            StoreEvent::Ready { method, .. } if self.methods.contains_key(&**method) => {
+                self.claim_now.notify_one();
+            }
+            StoreEvent::Changed {
+                name,
+                state: OperationState::Cancelling,
+                ..
+            } => self.stop(name, StopReason::Cancelled),
+            _ => {}
+        }
+    }
+
+    fn stop(&self, name: &OperationName, reason: StopReason) {
+        if let Some(run) = self.running.find_or_remember(name) {
+            run.stop(reason);
+        }
+    }
+
+    fn slot_freed(&self) {
+        if self.starved.load(Ordering::Acquire) {
+            self.claim_now.notify_one();
+        }
+    }
+
+    fn longest_grace(&self) -> Duration {
+        let graces = self.methods.values().map(|m| m.options.cancel_grace);
+        graces.max().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("id", &self.id)
+            .field("methods", &self.methods.keys())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,128 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use lro_core::WorkerId;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::running::Running;
+use super::slots::Slots;
+use super::{Settings, Shared, Worker, claiming, heartbeat};
+use crate::Error;
+use crate::operations::Operations;
+use crate::registration::{Host, HostedMethod, Registration};
+
+/// What a [`Worker`] is to host, and how.
+#[derive(Debug)]
+#[must_use = "a worker runs nothing before it is started"]
+pub struct WorkerBuilder {
+    operations: Operations,
+    methods: Vec<HostedMethod>,
+    concurrency: usize,
+    settings: Settings,
+}
+
+impl WorkerBuilder {
+    /// The default of [`concurrency`](Self::concurrency).
+    pub const CONCURRENCY: usize = 100;
+    /// The default of [`lease_duration`](Self::lease_duration).
+    pub const LEASE_DURATION: Duration = Duration::from_secs(30);
+    /// The default of [`metadata_interval`](Self::metadata_interval).
+    pub const METADATA_INTERVAL: Duration = Duration::from_millis(200);
+    /// The default of [`drain_timeout`](Self::drain_timeout).
+    pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+    pub(super) fn new(operations: &Operations) -> Self {
+        Self {
+            operations: operations.clone(),
+            methods: Vec::new(),
+            concurrency: Self::CONCURRENCY,
+            settings: Settings {
+                lease_duration: Self::LEASE_DURATION,
+                metadata_interval: Self::METADATA_INTERVAL,
+                drain_timeout: Self::DRAIN_TIMEOUT,
+            },
+        }
+    }
+
+    /// Hosts a service: a type whose trait impl carries `#[long_running]`.
+    ///
+    /// A type with two such impls names the one that is meant:
+    /// `.host::<pb::exporter_server::ExporterServer<Exporter>, _>(exporter)`.
+    pub fn host<S, H: Host<S>>(mut self, host: Arc<H>) -> Self {
+        let methods = Registration::<H>::of::<S>().into_iter();
+        self.methods
+            .extend(methods.map(|method| method.hosted_by(host.clone())));
+        self
+    }
+
+    /// How many bodies run at a time, at least 1. A method's own `concurrency` limits it further.
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency.max(1);
+        self
+    }
+
+    /// How long an operation stays this worker's without a renewal, at least 1 second. Renewals
+    /// are sent three times as often; after a crash, other workers wait this long.
+    pub fn lease_duration(mut self, lease_duration: Duration) -> Self {
+        self.settings.lease_duration = lease_duration.max(Duration::from_secs(1));
+        self
+    }
+
+    /// How long new metadata is gathered before it is written.
+    pub fn metadata_interval(mut self, metadata_interval: Duration) -> Self {
+        self.settings.metadata_interval = metadata_interval;
+        self
+    }
+
+    /// How long [`Worker::drain`] lets bodies run on.
+    pub fn drain_timeout(mut self, drain_timeout: Duration) -> Self {
+        self.settings.drain_timeout = drain_timeout;
+        self
+    }
+
+    /// Starts the worker's tasks on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When no method is hosted, or one is hosted twice.
+    pub async fn start(self) -> Result<Worker, Error> {
+        if self.methods.is_empty() {
+            return Err(Error::nothing_hosted());
+        }
+        let limits = self
+            .methods
+            .iter()
+            .map(|method| (method.path, method.options.concurrency));
+        let slots = Slots::new(self.concurrency, limits);
+        let mut methods = HashMap::new();
+        for method in self.methods {
+            let path = method.path;
+            if methods.insert(path, method).is_some() {
+                return Err(Error::hosted_twice(path));
+            }
+        }
+        let shared = Arc::new(Shared {
+            id: WorkerId::from_uuid(Uuid::new_v4()),
+            store: self.operations.store().clone(),
+            methods,
+            slots,
+            running: Running::default(),
+            settings: self.settings,
+            claim_now: Notify::new(),
+            starved: AtomicBool::new(false),
+            metadata_set: Arc::new(Notify::new()),
+            draining: CancellationToken::new(),
+            stopping: CancellationToken::new(),
+            runs: TaskTracker::new(),
+        });
+        self.operations.register(&shared);
+        tokio::spawn(claiming::keep_claiming(shared.clone()));
+        tokio::spawn(heartbeat::keep_leases(shared.clone()));
+        Ok(Worker { shared })
+    }
+}

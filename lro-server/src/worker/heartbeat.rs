@@ -1,0 +1,126 @@
+//! Keeps the leases of all runs with one batched call, which also carries their new metadata there
+//! and brings cancellations and lost leases back.
+
+use std::sync::Arc;
+
+use lro_core::{Command, Update};
+use prost_types::Any;
+use tokio::time::Instant;
+
+use super::Shared;
+use super::running::told_to_stop;
+use crate::backoff::Backoff;
+use crate::run::{Run, StopReason};
+
+/// At most so many renewals in one call.
+const RENEW_MAX: usize = 1_000;
+
+pub(super) async fn keep_leases(shared: Arc<Shared>) {
+    let beat = shared.settings.lease_duration / 3;
+    let mut backoff = Backoff::default();
+    let mut next_beat = Instant::now() + beat;
+    let mut not_before = Instant::now();
+    loop {
+        let metadata = async {
+            shared.metadata_set.notified().await;
+            tokio::time::sleep_until(not_before).await;
+        };
+        let full = tokio::select! {
+            biased;
+            () = ended(&shared) => return,
+            () = tokio::time::sleep_until(next_beat) => true,
+            () = metadata => false,
+        };
+        let mut pause = shared.settings.metadata_interval;
+        match renew(&shared, full).await {
+            Ok(()) => {
+                backoff.succeeded("leases are renewed again");
+                if full {
+                    next_beat = Instant::now() + beat;
+                }
+            }
+            Err(error) => {
+                // The next try, whatever it is for, comes after a pause, and is for all of them.
+                pause = pause.max(backoff.failed("cannot renew leases", &error));
+                let retry = Instant::now() + pause;
+                next_beat = if full { retry } else { next_beat.min(retry) };
+            }
+        }
+        not_before = Instant::now() + pause;
+    }
+}
+
+/// Returns when there is nothing to keep any more: the worker is draining and the last run is over.
+async fn ended(shared: &Shared) {
+    shared.draining.cancelled().await;
+    shared.runs.wait().await;
+}
+
+/// Renews all runs, or only those with new metadata.
+async fn renew(shared: &Shared, all: bool) -> Result<(), lro_core::StoreError> {
+    let mut renewals: Vec<_> = shared
+        .running
+        .all()
+        .into_iter()
+        .map(Renewal::new)
+        .filter(|renewal| all || renewal.metadata.is_some())
+        .collect();
+    for batch in renewals.chunks_mut(RENEW_MAX) {
+        let called_at = Instant::now();
+        let lease_duration = shared.settings.lease_duration;
+        let updates = batch
+            .iter()
+            .map(|renewal| Update {
+                name: renewal.run.name.clone(),
+                command: Command::Renew {
+                    fence: renewal.run.fence,
+                    lease_duration,
+                    metadata: renewal.metadata.clone(),
+                },
+            })
+            .collect();
+        let answers = shared.store.update(updates).await?;
+        for (renewal, answer) in batch.iter_mut().zip(answers) {
+            match answer {
+                Ok(updated) => {
+                    renewal.stored = true;
+                    renewal
+                        .run
+                        .lease_end
+                        .send_replace(called_at + lease_duration);
+                    if let Some(reason) = told_to_stop(updated.state) {
+                        renewal.run.stop(reason);
+                    }
+                }
+                // Also what a run sees that has just written its end, to whom it means nothing.
+                Err(_) => renewal.run.stop(StopReason::LeaseLost),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One run's renewal; gives its metadata back unless it was stored.
+struct Renewal {
+    run: Arc<Run>,
+    metadata: Option<Any>,
+    stored: bool,
+}
+
+impl Renewal {
+    fn new(run: Arc<Run>) -> Self {
+        Self {
+            metadata: run.take_metadata(),
+            run,
+            stored: false,
+        }
+    }
+}
+
+impl Drop for Renewal {
+    fn drop(&mut self) {
+        if self.metadata.is_some() {
+            self.run.metadata_written(self.stored);
+        }
+    }
+}

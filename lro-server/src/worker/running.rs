@@ -1,0 +1,296 @@
+//! One task for each run: the body against everything that may end it early, then the end's write.
+
+use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use lro_core::{Command, OperationName, OperationRecord, OperationState, Outcome, Reason, Update};
+use prost_types::Any;
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use super::{Shared, Slot};
+use crate::backoff::Backoff;
+use crate::error::{HandlerError, to_rpc_status};
+use crate::registration::{BodyFuture, HostedMethod};
+use crate::run::{Link, Run, StopReason};
+
+/// The runs of a worker, by name.
+#[derive(Default)]
+pub(super) struct Running {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    runs: HashMap<OperationName, Arc<Run>>,
+    /// How many claims are under way whose operations are not among the runs yet.
+    claims: usize,
+    /// Operations that were cancelled while such a claim was under way: perhaps one of its.
+    cancelled_early: HashSet<OperationName>,
+}
+
+impl Running {
+    pub(super) fn claiming(&self) -> Claiming<'_> {
+        self.lock().claims += 1;
+        Claiming { running: self }
+    }
+
+    /// The run of that name. Without one, the name is kept for the claims that are under way.
+    pub(super) fn find_or_remember(&self, name: &OperationName) -> Option<Arc<Run>> {
+        let mut inner = self.lock();
+        let run = inner.runs.get(name).cloned();
+        if run.is_none() && inner.claims > 0 {
+            inner.cancelled_early.insert(name.clone());
+        }
+        run
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Run>> {
+        self.lock().runs.values().cloned().collect()
+    }
+
+    fn insert(&self, run: &Arc<Run>) {
+        let mut inner = self.lock();
+        inner.runs.insert(run.name.clone(), run.clone());
+        if inner.cancelled_early.remove(&run.name) {
+            run.stop(StopReason::Cancelled);
+        }
+    }
+
+    /// Removes this run, not a later one of the same operation.
+    fn remove(&self, run: &Arc<Run>) {
+        let mut inner = self.lock();
+        if inner
+            .runs
+            .get(&run.name)
+            .is_some_and(|it| it.fence == run.fence)
+        {
+            inner.runs.remove(&run.name);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A claim under way.
+pub(crate) struct Claiming<'a> {
+    running: &'a Running,
+}
+
+impl Drop for Claiming<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.running.lock();
+        inner.claims -= 1;
+        if inner.claims == 0 {
+            inner.cancelled_early.clear();
+        }
+    }
+}
+
+/// A claimed operation, ready to run.
+pub(super) struct Launch {
+    shared: Arc<Shared>,
+    run: Arc<Run>,
+    request: Any,
+    slot: Slot,
+}
+
+impl Launch {
+    /// Makes the run known to the worker, so that a cancellation finds it from now on.
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        record: OperationRecord,
+        slot: Slot,
+        lease_end: Instant,
+    ) -> Option<Self> {
+        let options = &shared.methods.get(&*record.method)?.options;
+        let deadline = options.timeout.map(|timeout| Instant::now() + timeout);
+        let link = Link {
+            store: shared.store.clone(),
+            lease_duration: shared.settings.lease_duration,
+            metadata_set: shared.metadata_set.clone(),
+        };
+        let run = Arc::new(Run::new(&record, Some(link), lease_end, deadline));
+        shared.running.insert(&run);
+        Some(Self {
+            shared: shared.clone(),
+            run,
+            request: record.request,
+            slot,
+        })
+    }
+
+    pub(super) async fn run(self) {
+        let Self {
+            shared,
+            run,
+            request,
+            slot,
+        } = self;
+        if let Some(method) = shared.methods.get(&*run.method) {
+            let span = tracing::info_span!("operation", name = %run.name, method = method.path, attempt = run.attempt);
+            let ending = run_body(&shared, &run, method, request)
+                .instrument(span.clone())
+                .await;
+            if let Some(command) = ending.into_command(&run) {
+                write_ending(&shared, &run, command).instrument(span).await;
+            }
+        }
+        shared.running.remove(&run);
+        drop(slot);
+        shared.slot_freed();
+    }
+}
+
+/// How a run has ended.
+enum Ending {
+    Body(Result<Any, HandlerError>),
+    Panicked,
+    Stopped(StopReason),
+}
+
+/// Runs the body until it ends, or until it has to.
+async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, request: Any) -> Ending {
+    // The call itself may panic as well as the future.
+    let start = AssertUnwindSafe(|| (method.body)(request, run.clone()));
+    let body: BodyFuture = match std::panic::catch_unwind(start) {
+        Ok(body) => body,
+        Err(_) => return Ending::Panicked,
+    };
+    let body = AssertUnwindSafe(body).catch_unwind();
+    let ended = tokio::select! {
+        biased;
+        ended = body => ended,
+        reason = must_stop(shared, run, method.options.cancel_grace) => return Ending::Stopped(reason),
+    };
+    match (ended, run.stop_reason()) {
+        // It was told to go away and did: that is no failure of the operation.
+        (Ok(Err(_)), Some(reason @ (StopReason::Draining | StopReason::LeaseLost))) => {
+            Ending::Stopped(reason)
+        }
+        (Ok(Err(_)), Some(StopReason::TimedOut)) => Ending::Stopped(StopReason::TimedOut),
+        (Ok(result), _) => Ending::Body(result),
+        (Err(_panic), _) => Ending::Panicked,
+    }
+}
+
+/// Returns when the body's future has to be dropped: tells the body first, and gives it its grace.
+async fn must_stop(shared: &Shared, run: &Run, grace: Duration) -> StopReason {
+    let timed_out = async {
+        match run.deadline {
+            Some(deadline) => tokio::time::sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
+    };
+    let lease_over = lease_over(run, shared.settings.lease_duration / 10);
+    tokio::pin!(lease_over);
+    tokio::select! {
+        _ = run.stopped() => {}
+        () = timed_out => run.stop(StopReason::TimedOut),
+        () = shared.stopping.cancelled() => run.stop(StopReason::Draining),
+        () = &mut lease_over => run.stop(StopReason::LeaseLost),
+    }
+    let reason = run.stopped().await;
+    if reason != StopReason::LeaseLost && !grace.is_zero() {
+        tokio::select! {
+            () = tokio::time::sleep(grace) => {}
+            () = lease_over => return StopReason::LeaseLost,
+        }
+    }
+    reason
+}
+
+/// Returns a margin before the lease ends, unless it is renewed in time.
+async fn lease_over(run: &Run, margin: Duration) {
+    let mut lease_end = run.lease_end.subscribe();
+    loop {
+        let stop_at = *lease_end.borrow_and_update() - margin;
+        tokio::select! {
+            () = tokio::time::sleep_until(stop_at) => return,
+            _ = lease_end.changed() => {}
+        }
+    }
+}
+
+impl Ending {
+    /// What to write, if the operation is still this run's to write.
+    fn into_command(self, run: &Run) -> Option<Command> {
+        let fence = run.fence;
+        let metadata = run.last_metadata();
+        let outcome = match self {
+            Self::Body(Ok(response)) => Outcome::Response(response),
+            Self::Body(Err(error)) => match error.pause(run.attempt) {
+                None => Outcome::Error(to_rpc_status(error.status())),
+                Some(delay) => {
+                    return Some(Command::Retry {
+                        fence,
+                        error: to_rpc_status(error.status()),
+                        delay,
+                        metadata,
+                    });
+                }
+            },
+            Self::Panicked => {
+                tracing::error!(name = %run.name, "the handler panicked");
+                let message = "the handler failed unexpectedly";
+                Outcome::Error(Reason::HandlerPanicked.operation_error(message, []))
+            }
+            Self::Stopped(StopReason::Cancelled) => Outcome::Cancelled,
+            Self::Stopped(StopReason::TimedOut) => {
+                let message = "the operation took longer than its method allows";
+                Outcome::Error(Reason::OperationTimedOut.operation_error(message, []))
+            }
+            Self::Stopped(StopReason::Draining) => {
+                return Some(Command::Release { fence, metadata });
+            }
+            Self::Stopped(StopReason::LeaseLost) => {
+                tracing::warn!(name = %run.name, "the lease was lost; the operation runs elsewhere, or will");
+                return None;
+            }
+        };
+        Some(Command::Finish {
+            fence,
+            outcome,
+            metadata,
+        })
+    }
+}
+
+/// Writes how a run has ended, as often as it takes. The fence makes it safe to come late: what
+/// another worker has claimed meanwhile is not touched.
+async fn write_ending(shared: &Shared, run: &Run, command: Command) {
+    let mut backoff = Backoff::default();
+    loop {
+        let update = Update {
+            name: run.name.clone(),
+            command: command.clone(),
+        };
+        match shared.store.update(vec![update]).await {
+            Ok(answers) => {
+                backoff.succeeded("the operation's end is written");
+                if let Some(Err(refusal)) = answers.into_iter().next() {
+                    tracing::warn!(name = %run.name, %refusal, "the operation's end came too late");
+                }
+                return;
+            }
+            Err(error) if error.is_retryable() => {
+                let pause = backoff.failed("cannot write how the operation ended", &error);
+                tokio::time::sleep(pause).await;
+            }
+            Err(error) => {
+                tracing::error!(name = %run.name, ?error, "cannot write how the operation ended");
+                return;
+            }
+        }
+    }
+}
+
+/// Whether an answer of the store tells a holder to stop.
+pub(super) fn told_to_stop(state: OperationState) -> Option<StopReason> {
+    (state == OperationState::Cancelling).then_some(StopReason::Cancelled)
+}

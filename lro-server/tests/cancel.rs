@@ -1,0 +1,121 @@
+//! Cancellation.
+
+mod support;
+
+use std::future::pending;
+use std::time::Duration;
+
+use lro_core::MemoryStore;
+use lro_server::{Operations, StopReason};
+use support::{Exporter, exported, name, start, start_on, wait};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tonic::{Code, Status};
+
+/// Tells when it is dropped.
+struct Dropped(mpsc::UnboundedSender<&'static str>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.send("dropped").ok();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn spec_062_068_a_running_body_is_dropped_after_its_grace() {
+    let (events, mut seen) = mpsc::unbounded_channel();
+    let (operations, exporter, _worker) = start(move |_, operation| {
+        let events = events.clone();
+        async move {
+            let _dropped = Dropped(events.clone());
+            events.send("started").ok();
+            operation.cancelled().await;
+            assert_eq!(operation.stop_reason(), Some(StopReason::Cancelled));
+            events.send("told").ok();
+            pending().await
+        }
+    })
+    .await;
+    let started = exporter.call(&["a"]).await.unwrap();
+    assert_eq!(seen.recv().await, Some("started"));
+    let cancelled_at = Instant::now();
+    operations.cancel(&name(&started)).await.unwrap();
+    operations.cancel(&name(&started)).await.unwrap(); // spec_065: repeated
+    assert_eq!(seen.recv().await, Some("told"));
+    let early = operations.get(&name(&started)).await.unwrap();
+    assert!(!early.done, "not before the handler has gone");
+    assert_eq!(seen.recv().await, Some("dropped"));
+    assert_eq!(cancelled_at.elapsed(), Duration::from_secs(5));
+    let done = wait(&operations, &started).await;
+    assert_eq!(done.error().unwrap().code, Code::Cancelled as i32);
+    operations.cancel(&name(&started)).await.unwrap(); // spec_064: done
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_gives_up_when_told_ends_at_once() {
+    let (operations, exporter, _worker) = start(async |_, operation| {
+        operation.cancelled().await;
+        Err(Status::cancelled("tidied up").into())
+    })
+    .await;
+    let started = exporter.call(&["a"]).await.unwrap();
+    let begun = Instant::now();
+    operations.cancel(&name(&started)).await.unwrap();
+    let done = wait(&operations, &started).await;
+    assert_eq!(done.error().unwrap().message, "tidied up");
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn spec_063_a_body_may_complete_all_the_same() {
+    let (operations, exporter, _worker) = start(async |_, operation| {
+        operation.cancelled().await;
+        Ok(exported(9))
+    })
+    .await;
+    let started = exporter.call(&["a"]).await.unwrap();
+    operations.cancel(&name(&started)).await.unwrap();
+    let done = wait(&operations, &started).await;
+    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn spec_069_what_has_not_started_is_cancelled_at_once() {
+    let operations = Operations::new(MemoryStore::new());
+    let exporter = Exporter::new(&operations, async |_, _| Ok(exported(1)));
+    let started = exporter.call(&["a"]).await.unwrap();
+    operations.cancel(&name(&started)).await.unwrap();
+    let seen: support::Typed = operations.get(&name(&started)).await.unwrap().into();
+    assert_eq!(seen.error().unwrap().code, Code::Cancelled as i32);
+    let unknown = operations.cancel(&"operations/x".parse().unwrap()).await;
+    assert_eq!(unknown.unwrap_err().code(), Code::NotFound);
+}
+
+/// Every round cancels at another moment of the start, to find a window in which nobody hears it.
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_right_after_the_start_is_never_lost() {
+    let builder =
+        |builder: lro_server::WorkerBuilder| builder.lease_duration(Duration::from_secs(60 * 60));
+    let (operations, exporter, _worker) =
+        start_on(MemoryStore::new(), builder, async |_, _| pending().await).await;
+    for yields in 0..40 {
+        let id = format!("operation_id=x{yields}");
+        let begun = Instant::now();
+        let call = tokio::spawn({
+            let exporter = exporter.clone();
+            async move { exporter.call(&[&id]).await.unwrap() }
+        });
+        for _ in 0..yields {
+            tokio::task::yield_now().await;
+        }
+        let name = format!("operations/x{yields}").parse().unwrap();
+        while let Err(status) = operations.cancel(&name).await {
+            assert_eq!(status.code(), Code::NotFound);
+            tokio::task::yield_now().await;
+        }
+        call.await.unwrap();
+        let done = operations.wait(&name, None).await.unwrap();
+        assert!(done.done, "round {yields}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "round {yields}");
+    }
+}

@@ -1,0 +1,35 @@
+//! `async_trait` above the attribute.
+
+use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
+use lro_server::{OperationContext, Operations, long_running};
+use tonic::{Request, Response, Status};
+
+struct Exporter {
+    operations: Operations,
+}
+
+#[tonic::async_trait]
+#[long_running]
+impl pb::exporter_server::Exporter for Exporter {
+    #[long_running]
+    async fn export(
+        &self,
+        request: ExportRequest,
+        operation: OperationContext<ExportMetadata>,
+    ) -> Result<ExportResponse, Status> {
+        operation.set_metadata(ExportMetadata::default());
+        Ok(ExportResponse {
+            tables_exported: request.tables.len() as u32,
+            rows: 0,
+        })
+    }
+
+    async fn get_table(
+        &self,
+        _request: Request<GetTableRequest>,
+    ) -> Result<Response<Table>, Status> {
+        Ok(Response::new(Table::default()))
+    }
+}
+
+fn main() {}

@@ -1,0 +1,31 @@
+//! A response that the proto does not name, in the attribute and in the signature.
+
+use exporter::pb::{self, ExportMetadata, ExportRequest, GetTableRequest, Table};
+use lro_server::{OperationContext, Operations, long_running};
+use tonic::{Request, Response, Status};
+
+struct Exporter {
+    operations: Operations,
+}
+
+#[long_running]
+impl pb::exporter_server::Exporter for Exporter {
+    #[long_running(response = Table)]
+    async fn export(
+        &self,
+        request: ExportRequest,
+        operation: OperationContext<ExportMetadata>,
+    ) -> Result<Table, Status> {
+        drop((request, operation));
+        Ok(Table::default())
+    }
+
+    async fn get_table(
+        &self,
+        _request: Request<GetTableRequest>,
+    ) -> Result<Response<Table>, Status> {
+        Ok(Response::new(Table::default()))
+    }
+}
+
+fn main() {}
