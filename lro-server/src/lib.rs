@@ -158,8 +158,15 @@ pub mod __private {
 
     pub use async_trait::async_trait;
     pub use lro_core::{LongRunningMethod, OnCrash, Operation};
+    use lro_core::{MetadataOf, ResponseOf};
     pub use tonic::{Request, Response, Status};
 
     pub use crate::registration::{Host, MethodOptions, Registration};
     pub use crate::start::{StartOptions, start};
+
+    /// Compiles only for the response type of the rpc `M`.
+    pub fn assert_response<M: LongRunningMethod, R: ResponseOf<M>>() {}
+
+    /// Compiles only for the metadata type of the rpc `M`.
+    pub fn assert_metadata<M: LongRunningMethod, D: MetadataOf<M>>() {}
 }

@@ -5,6 +5,8 @@
     reason = "each test binary uses its own part"
 )]
 
+pub mod faulty;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

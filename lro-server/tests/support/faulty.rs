@@ -1,0 +1,129 @@
+//! A store that can be cut off, and a clock that follows tokio's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use lro_core::{
+    Claim, Claimed, Clock, ListQuery, MemoryStore, NewOperation, OperationName, OperationRecord,
+    OperationStore, Page, Refusal, StartError, Started, StoreError, StoreErrorKind, StoreObserver,
+    Timestamp, Update, Updated,
+};
+use tokio::time::Instant;
+
+/// One node's way to a store that nodes share.
+#[derive(Clone, Debug)]
+pub struct Node {
+    store: Arc<MemoryStore>,
+    down: Arc<AtomicBool>,
+    /// How many other tasks get their turn between a commit and its answer.
+    lag: usize,
+    hears_events: bool,
+}
+
+impl Node {
+    /// A node that hears of nothing that happens: the worst that a shared store may do.
+    pub fn new(store: &Arc<MemoryStore>) -> Self {
+        Self {
+            store: store.clone(),
+            down: Arc::default(),
+            lag: 0,
+            hears_events: false,
+        }
+    }
+
+    /// A node whose answers come late, after the events.
+    pub fn lagging(store: &Arc<MemoryStore>, lag: usize) -> Self {
+        Self {
+            lag,
+            hears_events: true,
+            ..Self::new(store)
+        }
+    }
+
+    async fn lag(&self) {
+        for _ in 0..self.lag {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        match self.down.load(Ordering::SeqCst) {
+            true => Err(StoreError::new(StoreErrorKind::Unavailable, "cut off")),
+            false => Ok(()),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl OperationStore for Node {
+    async fn start(
+        &self,
+        operations: Vec<NewOperation>,
+    ) -> Result<Vec<Result<Started, StartError>>, StoreError> {
+        self.check()?;
+        let answer = self.store.start(operations).await;
+        self.lag().await;
+        answer
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        self.check()?;
+        let answer = self.store.claim(claim).await;
+        self.lag().await;
+        answer
+    }
+
+    async fn update(
+        &self,
+        updates: Vec<Update>,
+    ) -> Result<Vec<Result<Updated, Refusal>>, StoreError> {
+        self.check()?;
+        self.store.update(updates).await
+    }
+
+    async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
+        self.check()?;
+        self.store.get(name).await
+    }
+
+    async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
+        self.check()?;
+        self.store.list(query).await
+    }
+
+    async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
+        self.check()?;
+        self.store.purge(limit).await
+    }
+
+    fn observe(&self, observer: Arc<dyn StoreObserver>) {
+        if self.hears_events {
+            self.store.observe(observer);
+        }
+    }
+
+    fn event_gap(&self) -> Option<Duration> {
+        (!self.hears_events).then_some(Duration::from_secs(1))
+    }
+}
+
+/// Wall time that follows tokio's, paused or not.
+#[derive(Debug)]
+pub struct TokioClock(Instant);
+
+impl TokioClock {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self(Instant::now()))
+    }
+}
+
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::EPOCH.saturating_add(self.0.elapsed())
+    }
+}
