@@ -3,6 +3,7 @@
 mod builder;
 mod claiming;
 mod heartbeat;
+mod retention;
 mod running;
 mod slots;
 

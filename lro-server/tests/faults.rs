@@ -187,3 +187,33 @@ async fn a_cancellation_reaches_a_worker_that_hears_no_events() {
         begun.elapsed()
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn spec_076_077_what_has_ended_is_removed_when_its_time_is_over() {
+    let store = shared_store();
+    let operations = Operations::new(Node::lagging(&store, 0));
+    let (release, _) = tokio::sync::broadcast::channel::<()>(1);
+    let releaser = release.clone();
+    let exporter = Exporter::new(&operations, move |request, _| {
+        let mut released = releaser.subscribe();
+        async move {
+            if request.tables[0] == "long" {
+                released.recv().await.ok();
+            }
+            Ok(exported(1))
+        }
+    });
+    let worker = Worker::builder(&operations).host(exporter.clone());
+    let _worker = worker.start().await.unwrap();
+    let short = exporter.call(&["short"]).await.unwrap();
+    let long = exporter.call(&["long"]).await.unwrap();
+    support::wait(&operations, &short).await;
+    // The method's `retain` is one minute, its purge runs once a minute.
+    tokio::time::sleep(Duration::from_secs(10 * 60)).await;
+    assert!(store.get(&name(&short)).await.unwrap().is_none());
+    assert!(store.get(&name(&long)).await.unwrap().is_some());
+    release.send(()).unwrap();
+    support::wait(&operations, &long).await;
+    tokio::time::sleep(Duration::from_secs(3 * 60)).await;
+    assert!(store.get(&name(&long)).await.unwrap().is_none());
+}

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::running::Running;
 use super::slots::Slots;
-use super::{Settings, Shared, Worker, claiming, heartbeat};
+use super::{Settings, Shared, Worker, claiming, heartbeat, retention};
 use crate::Error;
 use crate::operations::Operations;
 use crate::registration::{Host, HostedMethod, Registration};
@@ -123,6 +123,7 @@ impl WorkerBuilder {
         self.operations.register(&shared);
         tokio::spawn(claiming::keep_claiming(shared.clone()));
         tokio::spawn(heartbeat::keep_leases(shared.clone()));
+        tokio::spawn(retention::keep_purging(shared.clone()));
         Ok(Worker { shared })
     }
 }

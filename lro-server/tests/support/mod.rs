@@ -37,6 +37,7 @@ impl pb::exporter_server::Exporter for Exporter {
         timeout = "1h",
         max_attempts = 3,
         cancel_grace = "5s",
+        retain = "1m",
         concurrency = 2
     )]
     async fn export(
