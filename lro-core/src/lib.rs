@@ -48,7 +48,9 @@ mod store;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use memory::MemoryStore;
-pub use method::{LongRunningMethod, MetadataOf, RequestOf, ResponseOf};
+pub use method::{
+    LongRunningMethod, MetadataFields, MetadataOf, RequestFields, RequestOf, ResponseOf,
+};
 pub use name::{InvalidName, OperationName, ParentName};
 pub use operation::Operation;
 pub use page::PageCursor;

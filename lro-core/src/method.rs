@@ -28,6 +28,13 @@ pub trait LongRunningMethod: Send + Sync + 'static {
     type Metadata: Message + Name + Default + 'static;
     /// The rpc's gRPC path, `/package.Service/Method`.
     const PATH: &'static str;
+    /// The fields of the metadata message that the engine fills in by itself.
+    const METADATA_FIELDS: MetadataFields = MetadataFields::NONE;
+
+    /// What the standard fields of the request say, where it declares them.
+    fn request_fields(_request: &Self::Request) -> RequestFields {
+        RequestFields::default()
+    }
 
     /// The full name of the service, taken from [`PATH`](Self::PATH).
     fn service() -> &'static str {
@@ -36,6 +43,56 @@ pub trait LongRunningMethod: Send + Sync + 'static {
             .rsplit_once('/')
             .map_or("", |(service, _)| service)
     }
+}
+
+/// The standard fields of a request, by their AIP.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RequestFields {
+    /// `string request_id` (AIP-155): makes a repeated start the same start. Empty is none.
+    pub request_id: String,
+    /// `bool validate_only` (AIP-163): nothing is to be done.
+    pub validate_only: bool,
+    /// `string parent` (AIP-133), or the parent of `string name`: what the operation is done to or
+    /// below.
+    pub target: String,
+}
+
+/// The field numbers of what a metadata message declares in the way of Google's
+/// `OperationMetadata` messages, and the engine therefore fills in; 0 where it declares none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MetadataFields {
+    /// `google.protobuf.Timestamp create_time`.
+    pub create_time: u32,
+    /// `google.protobuf.Timestamp start_time`: when the body first ran.
+    pub start_time: u32,
+    /// `google.protobuf.Timestamp update_time`.
+    pub update_time: u32,
+    /// `google.protobuf.Timestamp end_time`.
+    pub end_time: u32,
+    /// `string target`: what the request's `name` or `parent` says.
+    pub target: u32,
+    /// `string verb`: the rpc's verb, `create` for `CreateShelf`.
+    pub verb: u32,
+    /// `string api_version`: the last segment of the rpc's package, when it is a version.
+    pub api_version: u32,
+    /// `bool requested_cancellation`, or `cancel_requested`.
+    pub requested_cancellation: u32,
+}
+
+impl MetadataFields {
+    /// The metadata declares none of them.
+    pub const NONE: Self = Self {
+        create_time: 0,
+        start_time: 0,
+        update_time: 0,
+        end_time: 0,
+        target: 0,
+        verb: 0,
+        api_version: 0,
+        requested_cancellation: 0,
+    };
 }
 
 /// Says that `Self` is the request type of the rpc `M`.

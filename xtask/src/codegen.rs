@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 /// # Errors
 ///
 /// If `check` finds a difference, or if a file cannot be read or written.
-pub fn run(check: bool) -> Result<()> {
+pub(crate) fn run(check: bool) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("xtask has no parent")?;

@@ -1,2 +1,62 @@
-//! The commands of this repository.
-fn main() {}
+//! The commands of this repository: `cargo xtask test`, `tidy`, `codegen` and `build-cost`.
+
+mod build_cost;
+mod codegen;
+mod process;
+mod test;
+mod tidy;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The commands of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Does everything that CI does, the quick steps first.
+    Test(test::Args),
+    /// Checks what the compiler does not: crate arrows, invariants, file lengths, documents.
+    Tidy(tidy::Args),
+    /// Generates the committed code of the google.longrunning protos.
+    Codegen {
+        /// Only say whether the committed code is fresh.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Measures what a user's own clean build costs, and prints README's table.
+    BuildCost,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Test(args) => test::run(&args),
+        Command::Tidy(args) => tidy::run(&args),
+        Command::Codegen { check } => codegen::run(check),
+        Command::BuildCost => build_cost::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the repository.
+fn root() -> PathBuf {
+    let xtask = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    match xtask.parent() {
+        Some(root) => root.to_owned(),
+        None => xtask,
+    }
+}

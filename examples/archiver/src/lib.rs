@@ -1,1 +1,8 @@
-//! Packs directory trees into .tar.zst archives as long-running operations
+//! Packs directory trees.
+
+pub mod archive;
+
+/// The API
+pub mod pb {
+    tonic::include_proto!("examples.archiver.v1");
+}
