@@ -47,7 +47,6 @@ pub trait LongRunningMethod: Send + Sync + 'static {
 
 /// The standard fields of a request, by their AIP.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct RequestFields {
     /// `string request_id` (AIP-155): makes a repeated start the same start. Empty is none.
     pub request_id: String,
@@ -61,7 +60,6 @@ pub struct RequestFields {
 /// The field numbers of what a metadata message declares in the way of Google's
 /// `OperationMetadata` messages, and the engine therefore fills in; 0 where it declares none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct MetadataFields {
     /// `google.protobuf.Timestamp create_time`.
     pub create_time: u32,

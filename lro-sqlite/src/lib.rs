@@ -53,6 +53,7 @@ mod schedule;
 mod schema;
 mod store;
 mod table;
+mod threads;
 mod transaction;
 mod writer;
 
