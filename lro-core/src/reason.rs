@@ -123,20 +123,36 @@ impl Reason {
         message: impl Into<String>,
         metadata: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Status {
-        use tonic_types::pb::ErrorInfo;
-        let info = ErrorInfo {
-            reason: self.as_str().to_owned(),
-            domain: DOMAIN.to_owned(),
-            metadata: own(metadata),
-        };
         Status {
             code: self.code() as i32,
             message: message.into(),
             details: vec![prost_types::Any {
                 type_url: "type.googleapis.com/google.rpc.ErrorInfo".to_owned(),
-                value: prost::Message::encode_to_vec(&info),
+                value: self.encode_info(metadata),
             }],
         }
+    }
+
+    /// The same bytes for the same words, always: they are stored, and one store's record is to be
+    /// another's. A hash map has no order, so each entry is encoded on its own; the concatenation
+    /// of messages is their union.
+    fn encode_info<'a>(self, metadata: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
+        use prost::Message as _;
+        use tonic_types::pb::ErrorInfo;
+        let head = ErrorInfo {
+            reason: self.as_str().to_owned(),
+            domain: DOMAIN.to_owned(),
+            ..Default::default()
+        };
+        let mut bytes = head.encode_to_vec();
+        for entry in metadata {
+            let entry = ErrorInfo {
+                metadata: own([entry]),
+                ..Default::default()
+            };
+            bytes.extend(entry.encode_to_vec());
+        }
+        bytes
     }
 
     fn details<'a>(self, metadata: impl IntoIterator<Item = (&'a str, &'a str)>) -> ErrorDetails {
@@ -174,5 +190,17 @@ mod tests {
         let error = Reason::AttemptsExhausted.operation_error("gave up", []);
         assert_eq!(error.code, tonic::Code::Aborted as i32);
         assert_eq!(error.details.len(), 1);
+    }
+    #[test]
+    fn the_error_of_an_operation_is_the_same_to_the_byte_each_time() {
+        use prost::Message as _;
+        let entries = [("z", "1"), ("a", "2"), ("m", "3"), ("b", "4")];
+        let make = || Reason::AttemptsExhausted.operation_error("gave up", entries);
+        let error = make();
+        assert!((0..50).all(|_| make() == error));
+        let info = tonic_types::pb::ErrorInfo::decode(&*error.details[0].value).unwrap();
+        assert_eq!(info.reason, "ATTEMPTS_EXHAUSTED");
+        assert_eq!(info.domain, DOMAIN);
+        assert_eq!(info.metadata, own(entries));
     }
 }

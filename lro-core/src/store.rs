@@ -54,7 +54,8 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
         operations: Vec<NewOperation>,
     ) -> Result<Vec<Result<Started, StartError>>, StoreError>;
 
-    /// Claims operations that are ready, the longest ready first, and tells when the next will be.
+    /// Claims operations that are ready, the longest ready first (of equally long ones the smaller
+    /// uid), and tells when the next will be.
     ///
     /// Also turns a bounded number of leases that are over into [`Command::Expire`], whoever held
     /// them: there is no other rescue.

@@ -1,1 +1,41 @@
-//! Conformance suite and fakes for stores of long-running operations
+//! Fakes, and the conformance suite that every [`OperationStore`](lro_core::OperationStore) has
+//! to pass.
+//!
+//! Authors of a store write, in `tests/conformance.rs`:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use lro_core::{Clock, MemoryStore};
+//!
+//! async fn make(clock: Arc<dyn Clock>) -> MemoryStore {
+//!     MemoryStore::with_clock(clock)
+//! }
+//!
+//! lro_testing::store_conformance!(make);
+//! # fn main() {}
+//! ```
+//!
+//! and get one test for each case. A store that needs a folder or a server while it lives gives a
+//! [`Fixture`](store::Fixture) instead, which keeps that.
+//!
+//! # The main types
+//!
+//! * [`store_conformance!`] — the suite, one test a case;
+//! * [`store::exercise`] — the same suite as one call;
+//! * [`store::compare_with_memory`] — a pseudo-random script, side by side with `MemoryStore`;
+//! * [`ManualClock`] — a clock that stands still until it is told otherwise;
+//! * [`EventLog`] — an observer that keeps what it hears.
+//!
+//! # What it does not do
+//!
+//! It does not cut the power or kill processes: how durable a store is, its own tests show.
+
+#![allow(clippy::unwrap_used, reason = "a case that cannot go on has failed")]
+
+mod clock;
+mod events;
+mod random;
+pub mod store;
+
+pub use clock::ManualClock;
+pub use events::EventLog;

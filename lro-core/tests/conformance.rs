@@ -1,0 +1,5 @@
+//! `MemoryStore` passes the suite that every store has to pass.
+
+use lro_core::MemoryStore;
+
+lro_testing::store_conformance!(async |clock| MemoryStore::with_clock(clock));

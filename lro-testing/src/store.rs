@@ -1,0 +1,15 @@
+//! The conformance suite of stores.
+//!
+//! [`exercise`] runs all of it; [`store_conformance!`](crate::store_conformance) makes a test of
+//! each case.
+
+mod build;
+mod cases;
+mod compare;
+mod fixture;
+mod suite;
+mod trial;
+
+pub use compare::compare_with_memory;
+pub use fixture::Fixture;
+pub use suite::{case_names, exercise, run_case};

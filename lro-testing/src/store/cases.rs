@@ -1,0 +1,208 @@
+//! The cases, by topic. A name that begins with `spec_` has the number of its item in the
+//! project's checklist of the standard.
+
+mod cancellation;
+mod claims;
+mod concurrency;
+mod deletion;
+mod events;
+mod keys;
+mod leases;
+mod lists;
+mod payloads;
+mod retention;
+mod scripts;
+mod starts;
+mod updates;
+
+use super::suite::Case;
+
+/// The one list of cases: hands it to the named macro, behind the other arguments.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __for_each_store_case {
+    ($macro:ident, $($arguments:tt)*) => {
+        $crate::$macro! {
+            $($arguments)*
+            starts:
+                a_start_keeps_every_field
+                a_start_keeps_what_is_left_out
+                spec_034_a_started_operation_is_readable_at_once
+                born_claimed_is_running_from_the_first_commit
+                born_claimed_with_a_later_ready_time_stays_pending
+                a_ready_time_in_the_past_is_now
+                a_batch_answers_each_element_in_order
+                a_refused_element_does_not_disturb_its_neighbours
+                the_elements_of_a_batch_see_those_before
+                an_empty_batch_is_nothing
+                a_name_is_taken_until_its_operation_is_removed
+                names_are_compared_byte_for_byte
+                concurrent_starts_of_one_name_make_one
+                concurrent_starts_of_many_names_all_stand;
+            keys:
+                spec_126_a_repeated_request_id_gives_the_first_operation
+                spec_126_a_repetition_is_not_claimed_anew
+                spec_127_another_request_under_the_same_id_is_refused
+                spec_128_a_request_id_counts_within_its_parent
+                spec_128_a_request_id_counts_within_its_method
+                spec_128_the_parts_of_a_request_key_do_not_run_together
+                spec_128_concurrent_repetitions_make_one_operation
+                spec_129_a_request_id_lasts_as_long_as_its_operation
+                spec_130_a_refused_start_does_not_consume_its_request_id
+                a_repetition_comes_before_a_name_that_is_taken
+                spec_132_an_exclusive_key_is_held_while_unfinished
+                an_exclusive_key_is_free_after_every_end
+                an_exclusive_key_is_held_by_a_deleted_operation_that_runs
+                removing_a_done_holder_leaves_the_key_to_the_next
+                concurrent_starts_of_one_exclusive_key_make_one;
+            claims:
+                a_claim_makes_running_and_gives_the_lease
+                the_longest_ready_is_claimed_first
+                of_equally_long_ready_ones_the_oldest_is_claimed_first
+                the_longest_ready_is_claimed_first_across_methods
+                a_claim_keeps_the_limit_of_each_method_and_of_all
+                nothing_is_claimed_before_its_ready_time
+                a_claim_tells_when_the_next_is_ready
+                a_claim_tells_when_a_lease_may_be_over
+                a_claim_that_left_ready_ones_is_to_be_repeated_at_once
+                methods_that_are_not_hosted_are_left_alone
+                a_running_operation_is_not_claimed
+                fence_and_attempt_rise_with_each_claim
+                a_claim_lasts_as_long_as_it_says
+                concurrent_claims_share_without_overlap;
+            leases:
+                a_renewal_counts_from_the_clock_of_the_store
+                a_renewal_may_bring_metadata
+                a_renewal_tells_that_cancellation_is_wanted
+                a_stale_fence_cannot_renew
+                a_lease_that_is_over_makes_pending_again
+                one_claim_turns_back_and_claims
+                a_lease_is_good_until_its_end
+                a_renewed_lease_is_not_over
+                a_checkpoint_renews_the_lease
+                a_late_renewal_is_good_while_nobody_has_claimed_since
+                a_holder_that_lost_its_lease_is_refused
+                spec_137_a_lost_worker_aborts_what_is_not_to_resume
+                a_lost_worker_fails_what_has_no_attempt_left
+                a_lost_worker_cancels_what_is_cancelling
+                a_lost_worker_of_a_deleted_operation_that_ends_removes_it
+                leases_of_methods_that_are_not_hosted_are_turned_back_too
+                many_leases_that_are_over_come_back_in_bounded_steps
+                a_batch_of_renewals_answers_each;
+            updates:
+                a_checkpoint_is_kept_until_the_end
+                a_checkpoint_may_bring_metadata
+                a_checkpoint_outlives_a_retry
+                a_response_ends_it
+                spec_027_an_error_keeps_its_details_to_the_byte
+                spec_026_a_code_is_never_ok_and_may_be_unknown
+                an_error_with_the_code_cancelled_is_a_cancellation
+                an_empty_error_keeps_being_one
+                spec_030_metadata_is_kept_after_the_end
+                the_end_may_bring_the_last_metadata
+                spec_025_done_is_final
+                a_stale_fence_cannot_finish
+                concurrent_finishes_have_one_winner
+                a_retry_pauses_and_counts
+                the_last_retry_fails_with_its_error
+                a_release_gives_back_without_counting
+                expire_turns_back_a_lease_that_is_not_over
+                commands_in_a_batch_apply_in_order
+                a_refused_command_does_not_disturb_its_neighbours
+                every_command_for_an_unknown_name_is_not_found
+                the_time_of_the_last_write_never_goes_back;
+            cancellation:
+                spec_069_a_pending_operation_is_cancelled_at_once
+                spec_067_a_running_operation_keeps_the_wish
+                spec_062_the_holder_ends_a_cancelled_operation
+                spec_063_an_operation_may_complete_after_a_cancel
+                a_cancelling_operation_does_not_run_again
+                spec_065_a_repeated_cancel_changes_nothing
+                spec_064_cancelling_a_done_operation_changes_nothing
+                spec_065_cancelling_what_is_unknown_or_deleted_is_not_found;
+            deletion:
+                spec_075_a_done_operation_is_removed
+                spec_072_deleting_a_running_operation_hides_it
+                a_hidden_operation_is_still_its_holders
+                a_hidden_operation_is_removed_at_every_end
+                spec_074_a_second_delete_is_not_found
+                a_removed_name_begins_anew
+                a_hidden_name_is_taken_until_the_end
+                a_pending_operation_that_is_deleted_runs_unseen;
+            lists:
+                an_unknown_name_or_parent_is_nothing
+                spec_102_lists_are_newest_first
+                the_order_of_lists_is_that_of_uids_not_of_the_clock
+                lists_show_whole_records_in_every_state
+                spec_082_parents_are_compared_by_segments
+                spec_083_a_list_does_not_descend
+                spec_075_hidden_operations_are_left_out_of_pages
+                spec_093_the_end_is_told_exactly
+                spec_094_the_limit_may_change_between_pages
+                spec_099_neither_new_nor_removed_ones_disturb_the_pages
+                what_is_removed_ahead_does_not_hide_others
+                spec_098_a_cursor_may_be_used_again
+                pages_of_one_parent_skip_those_of_others;
+            retention:
+                spec_076_a_done_operation_is_purged_when_its_time_has_come
+                spec_077_what_has_not_ended_is_never_purged
+                a_purge_is_bounded
+                each_operation_is_kept_as_long_as_its_policy_says
+                a_purged_operation_leaves_its_name_and_keys
+                a_removed_operation_is_not_purged_again
+                retention_without_end_does_not_overflow;
+            payloads:
+                large_payloads_are_kept
+                an_empty_payload_is_not_a_missing_one
+                spec_020_payloads_of_unknown_types_are_kept
+                every_byte_is_kept
+                names_in_unicode_are_kept
+                the_longest_name_is_kept
+                labels_with_odd_characters_are_kept
+                keys_with_odd_characters_are_told_apart
+                every_fingerprint_is_kept
+                times_are_kept_to_the_microsecond
+                durations_are_kept_to_the_microsecond
+                the_largest_numbers_are_kept;
+            events:
+                a_started_operation_is_told_as_ready
+                a_scheduled_operation_is_told_with_its_time
+                what_goes_back_to_pending_is_told_as_ready
+                a_lease_that_is_over_is_told
+                each_visible_change_is_told
+                each_end_is_told
+                what_callers_do_not_see_any_more_is_told_as_gone
+                a_purged_operation_is_told_as_gone
+                every_observer_is_told
+                spec_054_what_is_told_can_be_read;
+            concurrency:
+                each_operation_of_a_crowd_has_one_result
+                cancel_and_finish_at_once_leave_one_end
+                starts_and_deletes_of_one_name_stay_consistent
+                readers_see_whole_records_while_they_are_written
+                a_call_that_is_dropped_is_done_or_not_done;
+            scripts:
+                a_script_of_seed_1_gives_what_memory_gives
+                a_script_of_seed_2_gives_what_memory_gives
+                a_script_of_seed_3_gives_what_memory_gives
+                a_script_of_seed_4_gives_what_memory_gives
+                a_script_of_seed_5_gives_what_memory_gives;
+        }
+    };
+}
+
+// Input:  { ALL topic: first second; .. }
+// Output: pub(crate) const ALL: &[Case] = &[Case { name: "first", run: topic::first }, ..];
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __store_table {
+    ($table:ident $($topic:ident: $($case:ident)*;)*) => {
+        /// Every case, in the order in which they are run.
+        pub(crate) const $table: &[Case] = &[$($(Case {
+            name: stringify!($case),
+            run: |trial| Box::pin($topic::$case(trial)),
+        },)*)*];
+    };
+}
+
+__for_each_store_case! { __store_table, ALL }

@@ -1,0 +1,75 @@
+use lro_core::{Change, Command, OperationState, Outcome, Refusal};
+
+use crate::store::build::*;
+use crate::store::trial::Trial;
+
+pub(crate) async fn spec_069_a_pending_operation_is_cancelled_at_once(trial: Trial) {
+    let mut record = trial.pending("operations/a").await;
+    trial.advance(secs(2));
+    let updated = trial.apply(&mut record, Command::Cancel).await.unwrap();
+    assert_eq!(updated.state, OperationState::Cancelled);
+    assert_eq!(record.cancel_time, Some(trial.now()));
+    assert_eq!(trial.claimed_names(9).await, [""; 0]);
+}
+
+pub(crate) async fn spec_067_a_running_operation_keeps_the_wish(trial: Trial) {
+    let mut record = trial.running("operations/a").await;
+    trial.advance(secs(2));
+    let updated = trial.apply(&mut record, Command::Cancel).await.unwrap();
+    assert_eq!(updated.state, OperationState::Cancelling);
+    assert_eq!(record.cancel_time, Some(trial.now()));
+    assert!(record.lease.is_some(), "spec_068: its body still runs");
+}
+
+pub(crate) async fn spec_062_the_holder_ends_a_cancelled_operation(trial: Trial) {
+    let mut record = trial.running("operations/a").await;
+    trial.apply(&mut record, Command::Cancel).await.unwrap();
+    let end = finish(1, Outcome::Cancelled);
+    let updated = trial.apply(&mut record, end).await.unwrap();
+    assert_eq!(updated.state, OperationState::Cancelled);
+}
+
+pub(crate) async fn spec_063_an_operation_may_complete_after_a_cancel(trial: Trial) {
+    let mut record = trial.running("operations/a").await;
+    trial.apply(&mut record, Command::Cancel).await.unwrap();
+    let updated = trial.apply(&mut record, succeed(1, "r")).await.unwrap();
+    assert_eq!(updated.state, OperationState::Succeeded);
+}
+
+pub(crate) async fn a_cancelling_operation_does_not_run_again(trial: Trial) {
+    for (n, back) in (0..).zip([retry(1, secs(0)), release(1), Command::Expire]) {
+        let mut record = trial.running(&numbered("", n)).await;
+        trial.apply(&mut record, Command::Cancel).await.unwrap();
+        let updated = trial.apply(&mut record, back).await.unwrap();
+        assert_eq!(updated.state, OperationState::Cancelled);
+    }
+    assert_eq!(trial.claimed_names(9).await, [""; 0]);
+}
+
+pub(crate) async fn spec_065_a_repeated_cancel_changes_nothing(trial: Trial) {
+    let mut record = trial.running("operations/a").await;
+    trial.apply(&mut record, Command::Cancel).await.unwrap();
+    trial.advance(secs(2));
+    let again = trial.apply(&mut record, Command::Cancel).await.unwrap();
+    assert_eq!(again.change, Change::Nothing);
+    assert_eq!(again.state, OperationState::Cancelling);
+}
+
+pub(crate) async fn spec_064_cancelling_a_done_operation_changes_nothing(trial: Trial) {
+    let mut record = trial.running("operations/a").await;
+    trial.apply(&mut record, succeed(1, "r")).await.unwrap();
+    trial.advance(secs(2));
+    let late = trial.apply(&mut record, Command::Cancel).await.unwrap();
+    assert_eq!(late.change, Change::Nothing);
+    assert_eq!(record.cancel_time, None);
+}
+
+pub(crate) async fn spec_065_cancelling_what_is_unknown_or_deleted_is_not_found(trial: Trial) {
+    let unknown = name("operations/unknown");
+    let answer = trial.update(&unknown, Command::Cancel).await;
+    assert_eq!(answer, Err(Refusal::NotFound));
+    let mut record = trial.running("operations/a").await;
+    trial.apply(&mut record, Command::Delete).await.unwrap();
+    let answer = trial.apply(&mut record, Command::Cancel).await;
+    assert_eq!(answer, Err(Refusal::NotFound));
+}

@@ -1,0 +1,181 @@
+use std::sync::{Arc, Weak};
+
+use lro_core::{
+    Command, OperationName, OperationRecord, OperationState, OperationStore, Outcome, StoreEvent,
+    StoreObserver,
+};
+use tokio::sync::mpsc;
+
+use crate::EventLog;
+use crate::store::build::*;
+use crate::store::trial::Trial;
+
+pub(crate) async fn a_started_operation_is_told_as_ready(trial: Trial) {
+    let log = trial.observe();
+    let record = trial.pending("operations/a").await;
+    ready(&log, &record).await;
+}
+
+pub(crate) async fn a_scheduled_operation_is_told_with_its_time(trial: Trial) {
+    let log = trial.observe();
+    let mut operation = trial.operation("operations/a").method(OTHER);
+    operation.ready_time = Some(trial.now().saturating_add(secs(60)));
+    let record = trial.started(operation).await;
+    ready(&log, &record).await;
+}
+
+pub(crate) async fn what_goes_back_to_pending_is_told_as_ready(trial: Trial) {
+    let log = trial.observe();
+    let backs = [retry(1, secs(7)), release(1), Command::Expire];
+    for (n, back) in (0..).zip(backs) {
+        let operation = trial.operation(&numbered("", n));
+        let method = format!("/test.Back/{n}");
+        let mut record = trial.running_from(operation.method(&method)).await;
+        trial.advance(secs(1));
+        trial.apply(&mut record, back).await.unwrap();
+        ready(&log, &record).await;
+    }
+}
+
+pub(crate) async fn a_lease_that_is_over_is_told(trial: Trial) {
+    let log = trial.observe();
+    let mut operation = trial.operation("operations/b");
+    operation.policy.max_attempts = 1;
+    let mut again = trial.running("operations/a").await;
+    let last = trial.running_from(operation).await;
+    trial.advance(LEASE + secs(1));
+    trial.expire(&mut again).await;
+    ready(&log, &again).await;
+    log.wait_for_change(&last.name, |state, gone| {
+        state == OperationState::Failed && !gone
+    })
+    .await;
+}
+
+pub(crate) async fn each_visible_change_is_told(trial: Trial) {
+    let log = trial.observe();
+    let mut record = trial.pending("operations/a").await;
+    trial.reclaim(&mut record).await;
+    changed(&log, &record, false).await;
+    for command in [
+        renew(1, Some(any("m"))),
+        checkpoint(1, any("c")),
+        Command::Cancel,
+        finish(1, Outcome::Cancelled),
+    ] {
+        log.clear();
+        trial.apply(&mut record, command).await.unwrap();
+        changed(&log, &record, false).await;
+    }
+}
+
+pub(crate) async fn each_end_is_told(trial: Trial) {
+    let log = trial.observe();
+    let ends = [
+        succeed(1, "r"),
+        finish(1, Outcome::Error(failure(5))),
+        finish(1, Outcome::Cancelled),
+    ];
+    for (n, end) in (0..).zip(ends) {
+        let mut record = trial.running(&numbered("", n)).await;
+        trial.apply(&mut record, end).await.unwrap();
+        changed(&log, &record, false).await;
+    }
+    let mut pending = trial.pending("operations/p").await;
+    trial.apply(&mut pending, Command::Cancel).await.unwrap();
+    changed(&log, &pending, false).await;
+}
+
+pub(crate) async fn what_callers_do_not_see_any_more_is_told_as_gone(trial: Trial) {
+    let log = trial.observe();
+    let mut hidden = trial.running("operations/hidden").await;
+    trial.apply(&mut hidden, Command::Delete).await.unwrap();
+    changed(&log, &hidden, true).await;
+    let mut removed = trial.running("operations/removed").await;
+    trial.apply(&mut removed, succeed(1, "r")).await.unwrap();
+    trial.apply(&mut removed, Command::Delete).await.unwrap();
+    changed(&log, &removed, true).await;
+}
+
+pub(crate) async fn a_purged_operation_is_told_as_gone(trial: Trial) {
+    let log = trial.observe();
+    let mut record = trial.running("operations/a").await;
+    trial.apply(&mut record, succeed(1, "r")).await.unwrap();
+    trial.advance(record.policy.retain + secs(1));
+    assert_eq!(trial.purge(9).await, 1);
+    changed(&log, &record, true).await;
+}
+
+pub(crate) async fn every_observer_is_told(trial: Trial) {
+    let logs = [trial.observe(), trial.observe(), trial.observe()];
+    let mut record = trial.pending("operations/a").await;
+    trial.apply(&mut record, Command::Cancel).await.unwrap();
+    for log in logs {
+        ready(&log, &record).await;
+        changed(&log, &record, false).await;
+    }
+}
+
+pub(crate) async fn spec_054_what_is_told_can_be_read(trial: Trial) {
+    let (told, mut heard) = mpsc::unbounded_channel();
+    let probe = Probe {
+        store: Arc::downgrade(trial.store()),
+        runtime: tokio::runtime::Handle::current(),
+        told,
+    };
+    trial.store().observe(Arc::new(probe));
+    for n in 0..50 {
+        let mut record = trial.running(&numbered("", n)).await;
+        trial.apply(&mut record, succeed(1, "r")).await.unwrap();
+        let answer = tokio::time::timeout(EventLog::PATIENCE, async {
+            loop {
+                let (name, seen) = heard.recv().await.unwrap();
+                if name == record.name {
+                    return seen;
+                }
+            }
+        });
+        let seen = answer.await.unwrap();
+        assert_eq!(seen, Some(record), "read as soon as it was told");
+    }
+}
+
+/// Reads an operation as soon as it hears of its end, however early that is.
+struct Probe {
+    store: Weak<dyn OperationStore>,
+    runtime: tokio::runtime::Handle,
+    told: mpsc::UnboundedSender<(OperationName, Option<OperationRecord>)>,
+}
+
+impl StoreObserver for Probe {
+    fn on_event(&self, event: &StoreEvent) {
+        let StoreEvent::Changed { name, state, .. } = event else {
+            return;
+        };
+        let (Some(store), true) = (self.store.upgrade(), state.is_done()) else {
+            return;
+        };
+        let (name, told) = (name.clone(), self.told.clone());
+        self.runtime.spawn(async move {
+            let seen = store.get(&name).await.unwrap();
+            // The case may have heard enough.
+            let _ = told.send((name, seen));
+        });
+    }
+}
+
+async fn ready(log: &EventLog, record: &OperationRecord) {
+    let wanted = StoreEvent::Ready {
+        method: record.method.clone(),
+        ready_time: record.ready_time,
+    };
+    log.wait_for(&format!("{wanted:?}"), |event| *event == wanted)
+        .await;
+}
+
+async fn changed(log: &EventLog, record: &OperationRecord, gone: bool) {
+    log.wait_for_change(&record.name, |state, is_gone| {
+        state == record.state && is_gone == gone
+    })
+    .await;
+}

@@ -1,0 +1,207 @@
+use lro_core::{Command, PageCursor};
+
+use crate::store::build::*;
+use crate::store::trial::{Trial, names};
+
+pub(crate) async fn an_unknown_name_or_parent_is_nothing(trial: Trial) {
+    assert_eq!(trial.get(&name("operations/unknown")).await, None);
+    assert_eq!(trial.get(&name("p/operations/unknown")).await, None);
+    let page = trial.page("nobody/there", None, 9).await;
+    assert_eq!(page, lro_core::Page::default());
+}
+
+pub(crate) async fn spec_102_lists_are_newest_first(trial: Trial) {
+    for of in ["b", "c", "a"] {
+        trial.pending(&format!("operations/{of}")).await;
+        trial.advance(secs(1));
+    }
+    let all = ["operations/a", "operations/c", "operations/b"];
+    assert_eq!(trial.list("").await, all);
+}
+
+pub(crate) async fn the_order_of_lists_is_that_of_uids_not_of_the_clock(trial: Trial) {
+    trial.pending("operations/first").await;
+    trial.clock.set(lro_core::Timestamp::EPOCH);
+    trial.pending("operations/second").await;
+    let all = ["operations/second", "operations/first"];
+    assert_eq!(trial.list("").await, all);
+}
+
+pub(crate) async fn lists_show_whole_records_in_every_state(trial: Trial) {
+    let mut records = vec![
+        trial.pending("operations/pending").await,
+        trial.running("operations/running").await,
+        trial.running("operations/cancelling").await,
+        trial.running("operations/succeeded").await,
+        trial.running("operations/failed").await,
+    ];
+    trial.apply(&mut records[2], Command::Cancel).await.unwrap();
+    trial.apply(&mut records[3], succeed(1, "r")).await.unwrap();
+    let end = finish(1, lro_core::Outcome::Error(failure(5)));
+    trial.apply(&mut records[4], end).await.unwrap();
+    records.reverse();
+    assert_eq!(trial.page("", None, 9).await.records, records);
+}
+
+pub(crate) async fn spec_082_parents_are_compared_by_segments(trial: Trial) {
+    let all = [
+        "operations/1",
+        "a/operations/2",
+        "ab/operations/3",
+        "a/b/operations/4",
+        "A/operations/5",
+        "a_/operations/6",
+        "a%/operations/7",
+        "operations/a/operations/8",
+        "ä/operations/9",
+    ];
+    for of in all {
+        trial.pending(of).await;
+    }
+    for of in all {
+        let of = name(of);
+        assert_eq!(trial.list(of.parent()).await, [of.as_str()]);
+    }
+}
+
+pub(crate) async fn spec_083_a_list_does_not_descend(trial: Trial) {
+    trial.pending("p/operations/1").await;
+    trial.pending("p/q/operations/2").await;
+    trial.pending("p/operations/1/operations/3").await;
+    assert_eq!(trial.list("").await, [""; 0]);
+    assert_eq!(trial.list("p").await, ["p/operations/1"]);
+}
+
+pub(crate) async fn spec_075_hidden_operations_are_left_out_of_pages(trial: Trial) {
+    for n in 0..20 {
+        let mut record = trial.running(&numbered("", n)).await;
+        if n % 2 == 0 {
+            trial.apply(&mut record, Command::Delete).await.unwrap();
+        }
+    }
+    let page = trial.page("", None, 10).await;
+    assert_eq!(
+        page.records.len(),
+        10,
+        "a page is full while there are more"
+    );
+    assert_eq!(page.next, None);
+    let odd: Vec<_> = (0..20).rev().filter(|n| n % 2 == 1).collect();
+    let odd: Vec<_> = odd.into_iter().map(|n| numbered("", n)).collect();
+    assert_eq!(names(&page.records), odd);
+}
+
+pub(crate) async fn spec_093_the_end_is_told_exactly(trial: Trial) {
+    for n in 0..6 {
+        trial.pending(&numbered("", n)).await;
+    }
+    for limit in 1..=7 {
+        let pages = pages(&trial, limit).await;
+        let full = 6_usize.div_ceil(limit);
+        assert_eq!(pages.len(), full, "no empty page at the end, limit {limit}");
+        let all: Vec<_> = (0..6).rev().map(|n| numbered("", n)).collect();
+        assert_eq!(pages.concat(), all, "limit {limit}");
+    }
+}
+
+pub(crate) async fn spec_094_the_limit_may_change_between_pages(trial: Trial) {
+    for n in 0..10 {
+        trial.pending(&numbered("", n)).await;
+    }
+    let mut seen = Vec::new();
+    let mut after = None;
+    for limit in [1, 4, 2, 99] {
+        let page = trial.page("", after, limit).await;
+        seen.extend(names(&page.records));
+        after = page.next;
+    }
+    assert_eq!(after, None);
+    let all: Vec<_> = (0..10).rev().map(|n| numbered("", n)).collect();
+    assert_eq!(seen, all);
+}
+
+pub(crate) async fn spec_099_neither_new_nor_removed_ones_disturb_the_pages(trial: Trial) {
+    let mut records = Vec::new();
+    for n in 0..30 {
+        records.push(trial.running(&numbered("", n)).await);
+    }
+    let mut seen = Vec::new();
+    let mut after = None;
+    for round in 0.. {
+        let page = trial.page("", after, 3).await;
+        seen.extend(names(&page.records));
+        let Some(next) = page.next else {
+            break;
+        };
+        after = Some(next);
+        trial.pending(&format!("operations/new{round}")).await;
+        // Those on the page just seen, its last one among them: the cursor stands on it.
+        for record in page.records {
+            trial.update(&record.name, succeed(1, "r")).await.unwrap();
+            trial.update(&record.name, Command::Delete).await.unwrap();
+        }
+    }
+    let all: Vec<_> = (0..30).rev().map(|n| numbered("", n)).collect();
+    assert_eq!(seen, all);
+}
+
+pub(crate) async fn what_is_removed_ahead_does_not_hide_others(trial: Trial) {
+    for n in 0..9 {
+        trial.running(&numbered("", n)).await;
+    }
+    let first = trial.page("", None, 3).await;
+    for n in [5, 3] {
+        let of = name(&numbered("", n));
+        trial.update(&of, succeed(1, "r")).await.unwrap();
+        trial.update(&of, Command::Delete).await.unwrap();
+    }
+    let rest = trial.page("", first.next, 9).await;
+    let expected: Vec<_> = [4, 2, 1, 0].map(|n| numbered("", n)).into();
+    assert_eq!(names(&rest.records), expected);
+}
+
+pub(crate) async fn spec_098_a_cursor_may_be_used_again(trial: Trial) {
+    for n in 0..9 {
+        trial.pending(&numbered("", n)).await;
+    }
+    let after = trial.page("", None, 4).await.next;
+    let once = trial.page("", after, 4).await;
+    let twice = trial.page("", after, 4).await;
+    assert_eq!(once, twice);
+    let text = after.unwrap().to_string();
+    let read: PageCursor = text.parse().unwrap();
+    assert_eq!(trial.page("", Some(read), 4).await, once);
+}
+
+pub(crate) async fn pages_of_one_parent_skip_those_of_others(trial: Trial) {
+    for n in 0..60 {
+        let parent = ["", "p", "p/q"][n as usize % 3];
+        trial.pending(&numbered(parent, n)).await;
+    }
+    let mut after = None;
+    let mut seen = Vec::new();
+    loop {
+        let page = trial.page("p", after, 7).await;
+        seen.extend(names(&page.records));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let all = (0..60).rev().filter(|n| n % 3 == 1);
+    let all: Vec<_> = all.map(|n| numbered("p", n)).collect();
+    assert_eq!(seen, all);
+}
+
+async fn pages(trial: &Trial, limit: usize) -> Vec<Vec<String>> {
+    let mut pages = Vec::new();
+    let mut after = None;
+    loop {
+        let page = trial.page("", after, limit).await;
+        pages.push(names(&page.records));
+        after = page.next;
+        if after.is_none() {
+            return pages;
+        }
+    }
+}

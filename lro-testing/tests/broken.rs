@@ -1,0 +1,153 @@
+//! The suite finds what it is there to find: each store here breaks one promise.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lro_core::{
+    Claim, Claimed, Clock, Command, ListQuery, MemoryStore, NewOperation, OperationName,
+    OperationRecord, OperationStore, Page, Refusal, StartError, Started, StoreError, StoreObserver,
+    Update, Updated,
+};
+use lro_testing::store::{case_names, exercise, run_case};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    None,
+    AppliesEachStartTwice,
+    ClaimsOneTooMany,
+    ForgetsRenewals,
+    EndsTheListEarly,
+    PurgesTooMuch,
+    LosesTheCheckpoint,
+    ListsOneTwice,
+}
+
+#[derive(Debug)]
+struct Broken(MemoryStore, Fault);
+
+#[async_trait::async_trait]
+impl OperationStore for Broken {
+    async fn start(
+        &self,
+        operations: Vec<NewOperation>,
+    ) -> Result<Vec<Result<Started, StartError>>, StoreError> {
+        if self.1 == Fault::AppliesEachStartTwice {
+            self.0.start(operations.clone()).await?;
+        }
+        self.0.start(operations).await
+    }
+
+    async fn claim(&self, mut claim: Claim) -> Result<Claimed, StoreError> {
+        if self.1 == Fault::ClaimsOneTooMany {
+            claim.limit += 1;
+        }
+        self.0.claim(claim).await
+    }
+
+    async fn update(
+        &self,
+        mut updates: Vec<Update>,
+    ) -> Result<Vec<Result<Updated, Refusal>>, StoreError> {
+        for update in &mut updates {
+            match &mut update.command {
+                Command::Renew { lease_duration, .. } if self.1 == Fault::ForgetsRenewals => {
+                    *lease_duration = Duration::ZERO;
+                }
+                Command::Checkpoint { checkpoint, .. } if self.1 == Fault::LosesTheCheckpoint => {
+                    checkpoint.value.clear();
+                }
+                _ => {}
+            }
+        }
+        self.0.update(updates).await
+    }
+
+    async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
+        self.0.get(name).await
+    }
+
+    async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
+        let mut page = self.0.list(query).await?;
+        match self.1 {
+            Fault::ListsOneTwice => page.records.extend(page.records.last().cloned()),
+            Fault::EndsTheListEarly => page.next = page.next.filter(|_| page.records.len() != 3),
+            _ => {}
+        }
+        Ok(page)
+    }
+
+    async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
+        let more = usize::from(self.1 == Fault::PurgesTooMuch);
+        self.0.purge(limit + more).await
+    }
+
+    fn observe(&self, observer: Arc<dyn StoreObserver>) {
+        self.0.observe(observer);
+    }
+
+    fn event_gap(&self) -> Option<Duration> {
+        self.0.event_gap()
+    }
+}
+
+fn make(fault: Fault) -> impl AsyncFn(Arc<dyn Clock>) -> Broken {
+    async move |clock| Broken(MemoryStore::with_clock(clock), fault)
+}
+
+fn fails(case: &str, fault: Fault) -> bool {
+    let run = || run_case(case, make(fault));
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err()
+}
+
+#[test]
+fn each_fault_is_found_by_its_case_and_a_script() {
+    for (fault, case) in [
+        (Fault::AppliesEachStartTwice, "a_start_keeps_every_field"),
+        (
+            Fault::ClaimsOneTooMany,
+            "a_claim_keeps_the_limit_of_each_method_and_of_all",
+        ),
+        (
+            Fault::ForgetsRenewals,
+            "a_renewal_counts_from_the_clock_of_the_store",
+        ),
+        (Fault::EndsTheListEarly, "spec_093_the_end_is_told_exactly"),
+        (
+            Fault::LosesTheCheckpoint,
+            "a_checkpoint_is_kept_until_the_end",
+        ),
+        (Fault::ListsOneTwice, "spec_102_lists_are_newest_first"),
+    ] {
+        assert!(fails(case, fault), "{fault:?} by {case}");
+        let script = "a_script_of_seed_1_gives_what_memory_gives";
+        assert!(fails(script, fault), "{fault:?} by {script}");
+        assert!(!fails(case, Fault::None), "{case} alone");
+    }
+    assert!(fails("a_purge_is_bounded", Fault::PurgesTooMuch));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_suite_names_what_failed() {
+    exercise(make(Fault::None)).await;
+    // Its own panic is the answer, so it runs as a task.
+    let suite = async { tokio::task::spawn_local(exercise(make(Fault::PurgesTooMuch))).await };
+    let answer = tokio::task::LocalSet::new().run_until(suite).await;
+    let panic = answer.unwrap_err().into_panic();
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert!(message.contains("a_purge_is_bounded"), "{message}");
+    assert!(message.starts_with("1 of "), "{message}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_does_not_come_is_a_failure() {
+    let log = lro_testing::EventLog::new();
+    let wait = tokio::spawn(async move { log.wait_for("anything", |_| true).await });
+    assert!(wait.await.unwrap_err().is_panic());
+}
+
+#[test]
+fn cases_have_names_of_their_own() {
+    let names: std::collections::BTreeSet<_> = case_names().collect();
+    assert_eq!(names.len(), case_names().count());
+    assert!(names.len() >= 60);
+}
