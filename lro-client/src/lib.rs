@@ -1,1 +1,63 @@
-//! Call long-running operations: OperationsClient and Poller
+//! Calls long-running operations, and waits for them.
+//!
+//! ```
+//! # mod server {
+//! #     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/server.rs"));
+//! # }
+//! use exporter::pb::exporter_client::ExporterClient;
+//! use exporter::pb::{ExportRequest, ExportResponse};
+//! use lro_client::{IntoPoller as _, OperationsClient};
+//! use tonic::transport::Channel;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = server::start().await?;
+//! # let url = server.url.clone();
+//! let channel = Channel::from_shared(url)?.connect().await?;
+//! let mut exporter = ExporterClient::new(channel.clone());
+//! let operations = OperationsClient::new(channel.clone());
+//!
+//! let request = ExportRequest { tables: vec!["users".into(), "orders".into()] };
+//! let operation = exporter.export(request).await?.into_inner();
+//! let response: ExportResponse = operation.into_poller(&operations).until_done().await?;
+//! assert_eq!(response.tables_exported, 2);
+//! # Ok(()) }
+//! ```
+//!
+//! The generated client returns an [`Operation<R, M>`](Operation), so a caller who expects another
+//! response or metadata than the method has does not compile. It works with every server of
+//! `google.longrunning.Operations`.
+//!
+//! # The main types
+//!
+//! * [`OperationsClient`] — the calls: get, wait, list, cancel and delete, over any tonic channel;
+//! * [`Poller`] — waits for one operation, or watches it: on the server where that offers
+//!   WaitOperation, by polling where it does not;
+//! * [`IntoPoller`] — makes a poller of an operation just started; [`Poller::resume`] makes one of
+//!   a name;
+//! * [`WaitError`] — tells a failed operation from a failed wait, and gives the poller of a failed
+//!   wait back;
+//! * [`PollingBackoffPolicy`] and [`PollingErrorPolicy`] — the pace, and which errors to sit out.
+//!
+//! # What it does not do
+//!
+//! It opens no connection, starts no task and keeps nothing on disk: a poller lives as long as it
+//! is awaited, and its name is what to store. Dropping a poller cancels no operation.
+
+mod backoff;
+mod client;
+mod error;
+mod policy;
+mod poller;
+mod result;
+mod transport;
+
+pub use backoff::ExponentialBackoff;
+pub use client::{CallSettings, ListOptions, OperationsClient};
+pub use error::WaitError;
+pub use lro_core::{self, Operation, OperationName, UnpackError};
+pub use policy::{
+    ContinueOnTransient, PollingBackoffPolicy, PollingErrorAction, PollingErrorPolicy, PollingState,
+};
+pub use poller::{IntoPoller, Poller};
+pub use result::PollingResult;

@@ -1,0 +1,98 @@
+use std::time::Duration;
+
+/// Pauses that grow by a factor up to a longest one, each shortened by a random part so that many
+/// callers do not come back together.
+///
+/// ```
+/// use std::time::Duration;
+/// use lro_client::ExponentialBackoff;
+///
+/// let backoff = ExponentialBackoff::new(Duration::from_secs(1), Duration::from_secs(60));
+/// // The first pause lasts from 0.5 to 1 s, the second from 1 to 2 s, and from the seventh on
+/// // they last from 30 to 60 s.
+/// assert!(backoff.delay(0) <= Duration::from_secs(1));
+/// assert!(backoff.delay(100) >= Duration::from_secs(30));
+/// // Without the random part:
+/// let exact = backoff.with_factor(3.0).with_jitter(0.0);
+/// assert_eq!(exact.delay(2), Duration::from_secs(9));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ExponentialBackoff {
+    initial: Duration,
+    max: Duration,
+    factor: f64,
+    jitter: f64,
+}
+
+impl ExponentialBackoff {
+    /// Pauses from `initial` on, each twice as long as the one before until they are `max` long,
+    /// shortened by up to a half at random.
+    pub const fn new(initial: Duration, max: Duration) -> Self {
+        Self {
+            initial,
+            max,
+            factor: 2.0,
+            jitter: 0.5,
+        }
+    }
+
+    /// By how much each pause is longer than the one before, 2 by default. Less than 1 is 1.
+    #[must_use]
+    pub const fn with_factor(mut self, factor: f64) -> Self {
+        self.factor = factor.max(1.0);
+        self
+    }
+
+    /// Up to which part of it, from 0 to 1, each pause is shortened at random: 0.5 by default.
+    #[must_use]
+    pub const fn with_jitter(mut self, jitter: f64) -> Self {
+        // In this order it has an answer for what is no number, too.
+        self.jitter = 1.0 - (1.0 - jitter).min(1.0).max(0.0);
+        self
+    }
+
+    /// The length of the pause with this index; the first one is 0. Never longer than the `max`.
+    pub fn delay(&self, index: u32) -> Duration {
+        let exponent = i32::try_from(index).unwrap_or(i32::MAX);
+        let full = self.initial.as_secs_f64() * self.factor.powi(exponent);
+        let full = full.min(self.max.as_secs_f64());
+        let part = 1.0 - self.jitter * rand::random_range(0.0..=1.0);
+        let delay = Duration::try_from_secs_f64(full * part).unwrap_or(self.max);
+        delay.min(self.max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn pauses_grow_to_the_longest() {
+        let backoff = ExponentialBackoff::new(SECOND, SECOND * 60).with_jitter(0.0);
+        let delays = [0, 1, 5, 6, 7, u32::MAX].map(|index| backoff.delay(index).as_secs());
+        assert_eq!(delays, [1, 2, 32, 60, 60, 60]);
+    }
+
+    #[test]
+    fn chance_only_shortens_and_by_no_more_than_its_part() {
+        let backoff = ExponentialBackoff::new(SECOND, SECOND);
+        let delays: Vec<_> = (0..200).map(|index| backoff.delay(index)).collect();
+        assert!(delays.iter().all(|it| (SECOND / 2..=SECOND).contains(it)));
+        assert!(delays.iter().any(|it| *it != delays[0]));
+    }
+
+    #[test]
+    fn strange_numbers_have_an_answer() {
+        for strange in [f64::NAN, f64::INFINITY, -1.0, 0.0] {
+            for (initial, max) in [(SECOND, Duration::MAX), (Duration::MAX, Duration::MAX)] {
+                let backoff = ExponentialBackoff::new(initial, max);
+                let backoff = backoff.with_factor(strange).with_jitter(strange);
+                assert!(backoff.delay(0) <= max && backoff.delay(u32::MAX) <= max);
+            }
+        }
+        let none = ExponentialBackoff::new(Duration::ZERO, SECOND).with_factor(f64::INFINITY);
+        assert!(none.delay(3) <= SECOND);
+    }
+}

@@ -1,0 +1,276 @@
+//! The calls of `google.longrunning.Operations`.
+
+mod call;
+mod settings;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use lro_core::pb;
+use lro_core::pb::operations_client::OperationsClient as Rpc;
+use tonic::body::Body;
+use tonic::{Code, Response, Status};
+use tower::{BoxError, Service};
+
+use call::{DURATION_MAX, call};
+pub use settings::{CallSettings, ListOptions};
+
+use crate::transport::{Transport, boxed};
+
+/// A client of the service `google.longrunning.Operations`. A cheap clone.
+///
+/// ```
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use lro_client::OperationsClient;
+///
+/// let channel = tonic::transport::Channel::from_static("http://[::1]:50051").connect_lazy();
+/// let operations = OperationsClient::new(channel);
+/// let operation = operations.get("operations/42").await?;
+/// println!("{} is done: {}", operation.name, operation.done);
+/// # Ok(()) }
+/// ```
+///
+/// It gives the wire messages; `Operation::<R, M>::from` makes a typed [`Operation`] of one, and a
+/// [`Poller`] waits for one to be done.
+///
+/// [`get`](Self::get), [`list`](Self::list), [`cancel`](Self::cancel) and
+/// [`delete`](Self::delete) have a time limit and are tried again as [`CallSettings`] says. Every
+/// call carries its time limit as `grpc-timeout`, and the header `x-goog-request-params` by which
+/// routers find the operation's server.
+///
+/// # Errors
+///
+/// The methods give the server's own status, of the last try if there were many. A call that ran
+/// out of time has failed with DEADLINE_EXCEEDED; tonic's own time limits, which say CANCELLED,
+/// are put right. That an operation has failed is not an error of these calls.
+///
+/// # Cancel safety
+///
+/// All methods can be dropped; it is unknown then whether the server has done its part.
+///
+/// [`Operation`]: crate::Operation
+/// [`Poller`]: crate::Poller
+#[derive(Clone)]
+pub struct OperationsClient {
+    transport: Transport,
+    settings: CallSettings,
+    /// Learnt by any clone, known to all of them.
+    wait_unimplemented: Arc<AtomicBool>,
+}
+
+impl OperationsClient {
+    /// A client over a channel, or over any other service that takes gRPC requests: a channel with
+    /// layers or an interceptor, or a server's own service without a network between.
+    ///
+    /// It speaks to one service: give each service a client of its own, since what one learns of
+    /// its server (whether it offers WaitOperation) its clones share.
+    pub fn new<S, B>(service: S) -> Self
+    where
+        S: Service<http::Request<Body>, Response = http::Response<B>>,
+        S: Clone + Send + Sync + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Self {
+            transport: boxed(service),
+            settings: CallSettings::default(),
+            wait_unimplemented: Arc::default(),
+        }
+    }
+
+    /// The same client with other time limits and retries.
+    #[must_use]
+    pub fn with_call_settings(mut self, settings: CallSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The latest state of an operation.
+    ///
+    /// # Errors
+    ///
+    /// NOT_FOUND when there is no such operation, or not any more; see [the type](Self#errors).
+    pub async fn get(&self, name: &str) -> Result<pb::Operation, Status> {
+        self.retried(|| self.get_once(name, self.settings.timeout))
+            .await
+    }
+
+    /// Waits on the server until the operation is done or `timeout` is over, and gives its latest
+    /// state either way. The server may answer earlier, even at once.
+    ///
+    /// One try only, which lasts at most 10 s longer than `timeout`. A `timeout` of more than
+    /// 10,000 years is cut to that.
+    ///
+    /// A [`Poller`](crate::Poller) waits as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// UNIMPLEMENTED from a server that does not offer this; see [the type](Self#errors).
+    pub async fn wait(&self, name: &str, timeout: Duration) -> Result<pb::Operation, Status> {
+        let limit = timeout.saturating_add(Self::WAIT_SLACK);
+        self.wait_once(name, timeout, limit).await
+    }
+
+    /// Asks the server to cancel an operation. Whether it was cancelled, its state will tell: a
+    /// cancelled operation is done, with an error of the code CANCELLED. One that is done already
+    /// stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// NOT_FOUND when there is no such operation, UNIMPLEMENTED from a server that cancels
+    /// nothing; see [the type](Self#errors).
+    pub async fn cancel(&self, name: &str) -> Result<(), Status> {
+        let request = pb::CancelOperationRequest { name: name.into() };
+        self.retried(|| {
+            call(name, self.settings.timeout, request.clone(), |request| {
+                let mut rpc = self.rpc();
+                async move { rpc.cancel_operation(request).await }
+            })
+        })
+        .await
+    }
+
+    /// Tells the server that nobody is interested in an operation any more. That does not cancel
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// NOT_FOUND when there is no such operation: also when an earlier try of this very call has
+    /// deleted it, but its answer was lost. See [the type](Self#errors).
+    pub async fn delete(&self, name: &str) -> Result<(), Status> {
+        let request = pb::DeleteOperationRequest { name: name.into() };
+        self.retried(|| {
+            call(name, self.settings.timeout, request.clone(), |request| {
+                let mut rpc = self.rpc();
+                async move { rpc.delete_operation(request).await }
+            })
+        })
+        .await
+    }
+
+    /// One page of the operations below `parent`, which is what stands before `operations/` in
+    /// their names, or what else the server defines: many take `operations` for the root.
+    ///
+    /// ```
+    /// # async fn example(operations: lro_client::OperationsClient) -> Result<(), tonic::Status> {
+    /// use lro_client::ListOptions;
+    ///
+    /// let mut options = ListOptions::default();
+    /// loop {
+    ///     let page = operations.list("operations", &options).await?;
+    ///     for operation in page.operations {
+    ///         println!("{}", operation.name);
+    ///     }
+    ///     if page.next_page_token.is_empty() {
+    ///         break;
+    ///     }
+    ///     options.page_token = page.next_page_token;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// INVALID_ARGUMENT for options that the server does not take; see [the type](Self#errors).
+    pub async fn list(
+        &self,
+        parent: &str,
+        options: &ListOptions,
+    ) -> Result<pb::ListOperationsResponse, Status> {
+        let request = pb::ListOperationsRequest {
+            name: parent.to_owned(),
+            filter: options.filter.clone(),
+            page_size: options.page_size,
+            page_token: options.page_token.clone(),
+            return_partial_success: options.return_partial_success,
+        };
+        self.retried(|| {
+            call(parent, self.settings.timeout, request.clone(), |request| {
+                let mut rpc = self.rpc();
+                async move { rpc.list_operations(request).await }
+            })
+        })
+        .await
+    }
+
+    /// How much later than it was asked to a server may answer a wait.
+    pub(crate) const WAIT_SLACK: Duration = Duration::from_secs(10);
+
+    pub(crate) fn settings(&self) -> &CallSettings {
+        &self.settings
+    }
+
+    /// Whether the server is not known to do without WaitOperation.
+    pub(crate) fn may_wait(&self) -> bool {
+        !self.wait_unimplemented.load(Ordering::Relaxed)
+    }
+
+    pub(crate) async fn get_once(
+        &self,
+        name: &str,
+        limit: Duration,
+    ) -> Result<pb::Operation, Status> {
+        let request = pb::GetOperationRequest { name: name.into() };
+        let mut rpc = self.rpc();
+        let send = |request| async move { rpc.get_operation(request).await };
+        call(name, limit, request, send).await
+    }
+
+    pub(crate) async fn wait_once(
+        &self,
+        name: &str,
+        timeout: Duration,
+        limit: Duration,
+    ) -> Result<pb::Operation, Status> {
+        let request = pb::WaitOperationRequest {
+            name: name.into(),
+            timeout: prost_types::Duration::try_from(timeout.min(DURATION_MAX)).ok(),
+        };
+        let mut rpc = self.rpc();
+        let send = |request| async move { rpc.wait_operation(request).await };
+        let answer: Result<_, Status> = call(name, limit, request, send).await;
+        if matches!(&answer, Err(status) if status.code() == Code::Unimplemented) {
+            self.wait_unimplemented.store(true, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    fn rpc(&self) -> Rpc<Transport> {
+        Rpc::new(self.transport.clone())
+    }
+
+    async fn retried<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, Status>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        for index in 0..self.settings.attempts.saturating_sub(1) {
+            match attempt().await {
+                Err(status) if status.code() == Code::Unavailable => {
+                    tracing::debug!(%status, "the call is tried again");
+                    tokio::time::sleep(self.settings.backoff.delay(index)).await;
+                }
+                answer => return answer,
+            }
+        }
+        attempt().await
+    }
+}
+
+impl fmt::Debug for OperationsClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OperationsClient")
+            .field("settings", &self.settings)
+            .field("may_wait", &self.may_wait())
+            .finish_non_exhaustive()
+    }
+}
+
+#[expect(dead_code, reason = "proves at compile time what the closures rely on")]
+fn answers_are_sent_between_threads(client: &OperationsClient) -> impl Send {
+    async move { client.get("").await.map(Response::new) }
+}

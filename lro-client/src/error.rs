@@ -1,0 +1,265 @@
+use std::error::Error;
+use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+use lro_core::pb::rpc;
+use lro_core::{Operation, UnpackError};
+use prost::Message;
+use tokio::time::Instant;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, RpcStatusExt as _};
+
+use crate::Poller;
+
+/// Why there is no response: something came of the operation, or something of the wait.
+///
+/// ```
+/// # async fn example(poller: lro_client::Poller<(), ()>) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// match poller.with_time_limit(Duration::from_secs(30)).until_done().await {
+///     Ok(response) => println!("{response:?}"),
+///     Err(error) if error.is_cancelled() => println!("somebody has cancelled {}", error.name()),
+///     Err(error) if error.is_failed() => println!("{error}: {:?}", error.details()),
+///     // The wait has ended, not the operation: go on later.
+///     Err(error) if error.is_gave_up() => error.into_poller()?.await?,
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok(()) }
+/// ```
+///
+/// | what has happened | predicate | [`code`](Self::code) | poller given back |
+/// | --- | --- | --- | --- |
+/// | the operation failed | [`is_failed`](Self::is_failed) | the operation's | no |
+/// | the operation was cancelled, by anybody | [`is_cancelled`](Self::is_cancelled) | CANCELLED | no |
+/// | the response is of another type, or does not decode | [`is_unexpected_type`](Self::is_unexpected_type) | INTERNAL | no |
+/// | the operation is done, without a response or an error | [`is_without_result`](Self::is_without_result) | INTERNAL | no |
+/// | the time limit was reached | [`is_gave_up`](Self::is_gave_up) | DEADLINE_EXCEEDED | yes |
+/// | a poll failed for good | [`is_poll_failed`](Self::is_poll_failed) | the poll's | yes |
+pub struct WaitError<R, M>(Box<Inner<R, M>>);
+
+struct Inner<R, M> {
+    ending: Ending,
+    elapsed: Duration,
+    polls: u64,
+    poller: Poller<R, M>,
+}
+
+/// How a wait ends that has no response.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    Failed(rpc::Status),
+    Cancelled(rpc::Status),
+    UnexpectedType(UnpackError),
+    NoResult,
+    GaveUp { last_error: Option<Status> },
+    PollFailed(Status),
+}
+
+impl<R, M> WaitError<R, M> {
+    pub(crate) fn new(ending: Ending, poller: Poller<R, M>) -> Self {
+        let state = poller.state(Instant::now());
+        Self(Box::new(Inner {
+            ending,
+            elapsed: state.elapsed,
+            polls: state.polls,
+            poller: poller.rewound(),
+        }))
+    }
+
+    /// Whether the operation has failed. [`status`](Self::status) says why.
+    pub fn is_failed(&self) -> bool {
+        matches!(self.0.ending, Ending::Failed(_))
+    }
+
+    /// Whether the operation was cancelled, no matter by whom.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.0.ending, Ending::Cancelled(_))
+    }
+
+    /// Whether the operation has succeeded with a response that cannot be read as an `R`.
+    /// [`unpack_error`](Self::unpack_error) names both types.
+    pub fn is_unexpected_type(&self) -> bool {
+        matches!(self.0.ending, Ending::UnexpectedType(_))
+    }
+
+    /// Whether the operation is done, but the server gives neither a response nor an error.
+    pub fn is_without_result(&self) -> bool {
+        matches!(self.0.ending, Ending::NoResult)
+    }
+
+    /// Whether the time limit was reached. The operation goes on.
+    pub fn is_gave_up(&self) -> bool {
+        matches!(self.0.ending, Ending::GaveUp { .. })
+    }
+
+    /// Whether a poll has failed with an error after which the policy stops. It says nothing
+    /// about the operation.
+    pub fn is_poll_failed(&self) -> bool {
+        matches!(self.0.ending, Ending::PollFailed(_))
+    }
+
+    /// The code that goes with it; see the table above. A code that gRPC does not have is UNKNOWN,
+    /// and so is a failed operation's code 0 (OK).
+    pub fn code(&self) -> Code {
+        match &self.0.ending {
+            Ending::Failed(status) | Ending::Cancelled(status) => match status.code.into() {
+                Code::Ok => Code::Unknown,
+                code => code,
+            },
+            Ending::UnexpectedType(_) | Ending::NoResult => Code::Internal,
+            Ending::GaveUp { .. } => Code::DeadlineExceeded,
+            Ending::PollFailed(status) => status.code(),
+        }
+    }
+
+    /// The error of a failed or cancelled operation, as the server has sent it.
+    pub fn status(&self) -> Option<&rpc::Status> {
+        match &self.0.ending {
+            Ending::Failed(status) | Ending::Cancelled(status) => Some(status),
+            _ => None,
+        }
+    }
+
+    /// The standard details in the [`status`](Self::status), decoded; the ones in the poll's
+    /// status, if that has failed. Empty when there are none, or one of them does not decode.
+    pub fn details(&self) -> ErrorDetails {
+        match &self.0.ending {
+            Ending::Failed(status) | Ending::Cancelled(status) => status.get_error_details(),
+            Ending::PollFailed(status) => tonic_types::StatusExt::get_error_details(status),
+            _ => ErrorDetails::new(),
+        }
+    }
+
+    /// The wanted and the found type of the response, when that is what is wrong.
+    pub fn unpack_error(&self) -> Option<&UnpackError> {
+        match &self.0.ending {
+            Ending::UnexpectedType(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The operation's name.
+    pub fn name(&self) -> &str {
+        self.0.poller.name()
+    }
+
+    /// The state of the operation that was last seen, its metadata included.
+    pub fn operation(&self) -> &Operation<R, M> {
+        self.0.poller.operation()
+    }
+
+    /// How long the wait has lasted.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed
+    }
+
+    /// How many polls the wait has made, failed ones included.
+    pub fn polls(&self) -> u64 {
+        self.0.polls
+    }
+
+    /// The poller, to go on with: when [it gave up](Self::is_gave_up) or
+    /// [a poll failed](Self::is_poll_failed). It begins a wait anew, with the whole time limit.
+    ///
+    /// # Errors
+    ///
+    /// The error itself again, when the operation has ended and there is nothing to wait for.
+    pub fn into_poller(self) -> Result<Poller<R, M>, Self> {
+        match self.0.ending {
+            Ending::GaveUp { .. } | Ending::PollFailed(_) => Ok(self.0.poller),
+            _ => Err(self),
+        }
+    }
+}
+
+impl<R, M> fmt::Display for WaitError<R, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "operation `{}` ", OneLine(self.name()))?;
+        match &self.0.ending {
+            Ending::Failed(status) => {
+                write!(
+                    f,
+                    "failed with {:?}: {}",
+                    self.code(),
+                    OneLine(&status.message)
+                )
+            }
+            Ending::Cancelled(status) if status.message.is_empty() => f.write_str("was cancelled"),
+            Ending::Cancelled(status) => write!(f, "was cancelled: {}", OneLine(&status.message)),
+            Ending::UnexpectedType(error) => {
+                write!(
+                    f,
+                    "has an unreadable response: {}",
+                    OneLine(&error.to_string())
+                )
+            }
+            Ending::NoResult => f.write_str("is done, without a response or an error"),
+            Ending::GaveUp { .. } => {
+                let (elapsed, polls) = (self.0.elapsed, self.0.polls);
+                write!(
+                    f,
+                    "is not known to be done after {elapsed:.3?} and {polls} polls"
+                )
+            }
+            Ending::PollFailed(status) => {
+                let message = OneLine(status.message());
+                write!(f, "could not be polled: {:?}: {message}", status.code())
+            }
+        }
+    }
+}
+
+impl<R, M> fmt::Debug for WaitError<R, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitError")
+            .field("name", &self.name())
+            .field("ending", &self.0.ending)
+            .field("elapsed", &self.0.elapsed)
+            .field("polls", &self.0.polls)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R, M> Error for WaitError<R, M> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0.ending {
+            Ending::UnexpectedType(error) => Some(error),
+            Ending::PollFailed(status) => Some(status),
+            Ending::GaveUp { last_error } => last_error.as_ref().map(|status| status as _),
+            Ending::Failed(_) | Ending::Cancelled(_) | Ending::NoResult => None,
+        }
+    }
+}
+
+/// For a service that waits on behalf of its own callers: with the [`code`](WaitError::code), the
+/// message and the details of the operation's error, or of the poll's.
+impl<R, M> From<WaitError<R, M>> for Status {
+    fn from(error: WaitError<R, M>) -> Self {
+        let code = error.code();
+        match error.0.ending {
+            Ending::Failed(mut status) | Ending::Cancelled(mut status) => {
+                status.code = code.into();
+                let details = match status.details.is_empty() {
+                    true => Vec::new(),
+                    false => status.encode_to_vec(),
+                };
+                Status::with_details(code, status.message, details.into())
+            }
+            Ending::PollFailed(status) => status,
+            _ => Status::new(code, error.to_string()),
+        }
+    }
+}
+
+/// Text from a server, on one line whatever it holds.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|char| match char.is_control() {
+            true => write!(f, "{}", char.escape_debug()),
+            false => f.write_char(char),
+        })
+    }
+}

@@ -1,0 +1,192 @@
+//! What a poller does between polls, and after one that failed.
+
+use std::error::Error;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+
+use crate::ExponentialBackoff;
+
+/// How far a wait has come, for the policies to decide by.
+///
+/// ```
+/// let mut state = lro_client::PollingState::default();
+/// state.polls = 3;
+/// assert_eq!(state.consecutive_errors, 0);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PollingState {
+    /// How long the wait has lasted.
+    pub elapsed: Duration,
+    /// How many polls there were in this wait, failed ones included.
+    pub polls: u64,
+    /// How many of the last polls have failed.
+    pub consecutive_errors: u32,
+}
+
+/// How long to pause between two calls of GetOperation.
+///
+/// It is asked where a poller polls: when progress is watched, and when the server does not offer
+/// WaitOperation. A pause of less than 10 ms is made 10 ms.
+///
+/// ```
+/// use std::time::Duration;
+/// use lro_client::{PollingBackoffPolicy, PollingState};
+///
+/// struct Steady(Duration);
+///
+/// impl PollingBackoffPolicy for Steady {
+///     fn wait_period(&self, _state: &PollingState) -> Duration {
+///         self.0
+///     }
+/// }
+/// # fn example(poller: lro_client::Poller<(), ()>) {
+/// let poller = poller.with_polling_backoff_policy(Steady(Duration::from_secs(5)));
+/// # }
+/// ```
+pub trait PollingBackoffPolicy: Send + Sync {
+    /// How long to pause after a poll that was answered.
+    fn wait_period(&self, state: &PollingState) -> Duration;
+}
+
+impl PollingBackoffPolicy for ExponentialBackoff {
+    fn wait_period(&self, state: &PollingState) -> Duration {
+        let index = u32::try_from(state.polls.saturating_sub(1));
+        self.delay(index.unwrap_or(u32::MAX))
+    }
+}
+
+/// Whether to go on after a poll that failed.
+///
+/// It is asked for every failed poll of a wait but three kinds: that the server does not offer
+/// WaitOperation, that a WaitOperation ran out of time (GetOperation is called next), and that an
+/// operation which was only just started is not found yet.
+///
+/// ```
+/// use lro_client::{PollingErrorAction, PollingErrorPolicy, PollingState};
+/// use tonic::{Code, Status};
+///
+/// /// Also takes a full quota for something that passes.
+/// struct Patient;
+///
+/// impl PollingErrorPolicy for Patient {
+///     fn on_error(&self, _state: &PollingState, error: &Status) -> PollingErrorAction {
+///         match error.code() {
+///             Code::Unavailable | Code::ResourceExhausted => PollingErrorAction::Continue,
+///             _ => PollingErrorAction::Stop,
+///         }
+///     }
+/// }
+/// # fn example(poller: lro_client::Poller<(), ()>) {
+/// let poller = poller.with_polling_error_policy(Patient);
+/// # }
+/// ```
+pub trait PollingErrorPolicy: Send + Sync {
+    /// What to do after `error`, which `state` has counted already.
+    fn on_error(&self, state: &PollingState, error: &Status) -> PollingErrorAction;
+}
+
+/// What to do after a poll that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PollingErrorAction {
+    /// Poll again, after a pause that grows with each failure from 0.5 s to 10 s, or that the
+    /// server asks for with a `google.rpc.RetryInfo` (at most 60 s).
+    Continue,
+    /// Give up with the error.
+    Stop,
+}
+
+/// The usual [`PollingErrorPolicy`]: goes on after what may pass by itself.
+///
+/// That is UNAVAILABLE, DEADLINE_EXCEEDED (a poll that was not answered in time), and a connection
+/// that broke. There is no limit in number; [`Poller::with_time_limit`] sets one in time.
+///
+/// ```
+/// # fn example(poller: lro_client::Poller<(), ()>) {
+/// let policy = lro_client::ContinueOnTransient::default().with_consecutive_limit(5);
+/// let poller = poller.with_polling_error_policy(policy);
+/// # }
+/// ```
+///
+/// [`Poller::with_time_limit`]: crate::Poller::with_time_limit
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContinueOnTransient {
+    consecutive_limit: Option<u32>,
+}
+
+impl ContinueOnTransient {
+    /// Stops at the error after this many in a row: with 0, at the first one.
+    #[must_use]
+    pub const fn with_consecutive_limit(mut self, limit: u32) -> Self {
+        self.consecutive_limit = Some(limit);
+        self
+    }
+}
+
+impl PollingErrorPolicy for ContinueOnTransient {
+    fn on_error(&self, state: &PollingState, error: &Status) -> PollingErrorAction {
+        let limit = self.consecutive_limit.unwrap_or(u32::MAX);
+        if state.consecutive_errors <= limit && is_transient(error) {
+            PollingErrorAction::Continue
+        } else {
+            PollingErrorAction::Stop
+        }
+    }
+}
+
+fn is_transient(status: &Status) -> bool {
+    match status.code() {
+        Code::Unavailable | Code::DeadlineExceeded => true,
+        // A status of the server's has no source: this is a stream or a connection that ended
+        // under the call, or before it was sent.
+        Code::Cancelled => status.source().is_some(),
+        // What else tonic makes of a connection that breaks within a call.
+        Code::Unknown | Code::Internal => is_broken_connection(status),
+        _ => false,
+    }
+}
+
+fn is_broken_connection(status: &Status) -> bool {
+    let mut chain = std::iter::successors(status.source(), |error| (*error).source());
+    chain.any(<dyn Error>::is::<std::io::Error>)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn action(status: &Status) -> PollingErrorAction {
+        let state = PollingState {
+            consecutive_errors: 1,
+            ..PollingState::default()
+        };
+        ContinueOnTransient::default().on_error(&state, status)
+    }
+
+    #[test]
+    fn what_may_pass_by_itself_is_sat_out() {
+        let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
+        for status in [
+            Status::unavailable("down"),
+            Status::deadline_exceeded("slow"),
+            Status::from_error(Box::new(reset())),
+            Status::from_error(Box::new(tonic::TimeoutExpired(()))),
+        ] {
+            assert_eq!(action(&status), PollingErrorAction::Continue, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_server_has_decided_is_not() {
+        for code in (1..=16).map(Code::from) {
+            let passes = matches!(code, Code::Unavailable | Code::DeadlineExceeded);
+            let stops = action(&Status::new(code, "")) == PollingErrorAction::Stop;
+            assert_eq!(stops, !passes, "{code:?}");
+        }
+        let layer = Status::from_error("a layer has failed".into());
+        assert_eq!(action(&layer), PollingErrorAction::Stop);
+    }
+}

@@ -1,0 +1,254 @@
+//! Waiting for one operation.
+
+mod advance;
+mod into_poller;
+mod outcome;
+mod schedule;
+mod watch;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lro_core::{Operation, UnpackError, pb};
+use prost::{Message, Name};
+use tokio::time::Instant;
+use tonic::Status;
+
+pub use into_poller::IntoPoller;
+
+use crate::policy::{ContinueOnTransient, PollingBackoffPolicy, PollingErrorPolicy};
+use crate::{OperationsClient, PollingState};
+use advance::{Mode, Step};
+use schedule::Schedule;
+use watch::Watch;
+
+/// Waits for an operation to be done, or watches how far it is.
+///
+/// ```
+/// # use prost_types::Timestamp as Progress;
+/// # async fn example(operation: lro_core::Operation<(), Progress>, operations: lro_client::OperationsClient) -> Result<(), lro_client::WaitError<(), Progress>> {
+/// use std::time::Duration;
+/// use lro_client::IntoPoller as _;
+///
+/// let poller = operation
+///     .into_poller(&operations)
+///     .with_time_limit(Duration::from_secs(600));
+/// println!("waiting for {}", poller.name());
+/// let response = poller.until_done().await?;
+/// # Ok(response) }
+/// ```
+///
+/// One is made of the operation that a call has returned, with [`IntoPoller`], or of a name alone,
+/// with [`resume`](Self::resume). It does nothing until it is awaited, and it holds nothing on the
+/// server: dropping a poller leaves the operation as it is.
+///
+/// [`until_done`](Self::until_done) (or `.await` on the poller) waits for the result,
+/// [`until_done_with`](Self::until_done_with) also hands out the metadata on the way,
+/// [`next_update`](Self::next_update) does so one change at a time, and [`poll`](Self::poll) asks
+/// just once.
+#[must_use = "a poller does nothing until it is awaited"]
+pub struct Poller<R, M> {
+    operations: OperationsClient,
+    name: String,
+    operation: Operation<R, M>,
+    settings: Settings,
+    schedule: Schedule,
+    watch: Watch,
+    /// Whether the state comes from the server.
+    known: bool,
+    /// How often the operation may be not found, because it has only just been started.
+    not_found_grace: u32,
+    last_error: Option<Status>,
+}
+
+#[derive(Clone)]
+struct Settings {
+    /// `None`: what suits the mode.
+    backoff: Option<Arc<dyn PollingBackoffPolicy>>,
+    errors: Arc<dyn PollingErrorPolicy>,
+    time_limit: Option<Duration>,
+}
+
+/// How often an operation that was just started may be not found.
+const NOT_FOUND_GRACE: u32 = 3;
+
+impl<R, M> Poller<R, M> {
+    /// A poller for the operation of this name, started at another time or by somebody else.
+    ///
+    /// ```
+    /// # use prost_types::{Duration as Report, Timestamp as Progress};
+    /// # async fn example(operations: lro_client::OperationsClient) -> Result<(), lro_client::WaitError<Report, Progress>> {
+    /// use lro_client::Poller;
+    ///
+    /// let poller = Poller::<Report, Progress>::resume("operations/42", &operations);
+    /// let report = poller.until_done().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// The types are those of the method that started it. A response of another type is an error
+    /// of its own: [`WaitError::is_unexpected_type`](crate::WaitError::is_unexpected_type).
+    pub fn resume(name: impl Into<String>, operations: &OperationsClient) -> Self {
+        let name = name.into();
+        let operation = pb::Operation {
+            name: name.clone(),
+            ..Default::default()
+        };
+        Self::new(name, operation.into(), operations)
+    }
+
+    fn started(operation: Operation<R, M>, operations: &OperationsClient) -> Self {
+        Self {
+            known: true,
+            not_found_grace: NOT_FOUND_GRACE,
+            ..Self::new(operation.name().to_owned(), operation, operations)
+        }
+    }
+
+    fn new(name: String, operation: Operation<R, M>, operations: &OperationsClient) -> Self {
+        Self {
+            operations: operations.clone(),
+            name,
+            operation,
+            settings: Settings {
+                backoff: None,
+                errors: Arc::new(ContinueOnTransient::default()),
+                time_limit: None,
+            },
+            schedule: Schedule::default(),
+            watch: Watch::default(),
+            known: false,
+            not_found_grace: 0,
+            last_error: None,
+        }
+    }
+
+    /// How long a wait may take; without this, as long as the operation does.
+    ///
+    /// It counts from the first poll of [`until_done`](Self::until_done),
+    /// [`until_done_with`](Self::until_done_with) or [`next_update`](Self::next_update), and no
+    /// call to the server outlasts it. The last poll is made 0.25 s before the limit (a tenth of
+    /// the limit, if that is less), to leave time for the answer. When the limit is reached, the
+    /// [error](crate::WaitError::is_gave_up) gives the poller back; waiting on has the whole limit
+    /// again.
+    pub fn with_time_limit(mut self, limit: Duration) -> Self {
+        self.settings.time_limit = Some(limit);
+        self
+    }
+
+    /// How long to pause between polls, where the server cannot be waited at.
+    ///
+    /// Without this, it is 0.25 s growing to 1 s while progress is watched, and 1 s growing to
+    /// 60 s otherwise, shortened at random by up to a half. [`until_done`](Self::until_done) does
+    /// not ask for it while the server offers WaitOperation.
+    pub fn with_polling_backoff_policy(
+        mut self,
+        policy: impl PollingBackoffPolicy + 'static,
+    ) -> Self {
+        self.settings.backoff = Some(Arc::new(policy));
+        self
+    }
+
+    /// Whether to go on after a poll that failed: [`ContinueOnTransient`] by default.
+    pub fn with_polling_error_policy(mut self, policy: impl PollingErrorPolicy + 'static) -> Self {
+        self.settings.errors = Arc::new(policy);
+        self
+    }
+
+    /// The operation's name, with which any process can [`resume`](Self::resume).
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The state that was last seen. Of a poller that was made by [`resume`](Self::resume) and has
+    /// not asked yet, it is the name alone.
+    pub fn operation(&self) -> &Operation<R, M> {
+        &self.operation
+    }
+
+    /// Asks the server to cancel the operation, without waiting for it: whether it was cancelled
+    /// or completed all the same, going on with this poller will tell.
+    ///
+    /// ```
+    /// # async fn example(poller: lro_client::Poller<(), ()>) -> Result<(), tonic::Status> {
+    /// poller.cancel().await?;
+    /// match poller.until_done().await {
+    ///     Ok(()) => println!("it was faster"),
+    ///     Err(error) if error.is_cancelled() => println!("cancelled"),
+    ///     Err(error) => println!("{error}"),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`OperationsClient::cancel`], which this is.
+    ///
+    /// # Cancel safety
+    ///
+    /// It can be dropped; it is unknown then whether the server was asked.
+    pub async fn cancel(&self) -> Result<(), Status> {
+        self.operations.cancel(&self.name).await
+    }
+
+    pub(crate) fn state(&self, now: Instant) -> PollingState {
+        self.schedule.state(now)
+    }
+
+    /// As it is, ready for a wait of its own.
+    pub(crate) fn rewound(self) -> Self {
+        Self {
+            schedule: Schedule::default(),
+            watch: Watch::default(),
+            ..self
+        }
+    }
+}
+
+impl<R, M: Message + Name + Default + 'static> Poller<R, M> {
+    /// The metadata that was last seen. It stays readable when the operation is done.
+    ///
+    /// # Errors
+    ///
+    /// [`UnpackError`] when it is of another type or does not decode. The operation can be waited
+    /// for all the same.
+    pub fn metadata(&self) -> Result<Option<M>, UnpackError> {
+        self.operation.metadata()
+    }
+
+    fn metadata_or_warn(&self) -> Option<M> {
+        self.metadata().unwrap_or_else(|error| {
+            tracing::warn!(name = self.name, %error, "the operation's metadata is not readable");
+            None
+        })
+    }
+}
+
+// Written out, because a derive would ask `R` and `M` for the same traits.
+
+impl<R, M> Clone for Poller<R, M> {
+    fn clone(&self) -> Self {
+        Self {
+            operations: self.operations.clone(),
+            name: self.name.clone(),
+            operation: self.operation.clone(),
+            settings: self.settings.clone(),
+            schedule: self.schedule.clone(),
+            watch: self.watch.clone(),
+            known: self.known,
+            not_found_grace: self.not_found_grace,
+            last_error: self.last_error.clone(),
+        }
+    }
+}
+
+impl<R, M> fmt::Debug for Poller<R, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Poller")
+            .field("name", &self.name)
+            .field("done", &self.operation.done())
+            .field("state", &self.schedule.state(Instant::now()))
+            .field("time_limit", &self.settings.time_limit)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,132 @@
+use std::time::Duration;
+
+use lro_core::pb;
+use tokio::time::Instant;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use super::Poller;
+use super::schedule::Call;
+use crate::error::Ending;
+use crate::policy::{PollingBackoffPolicy as _, PollingErrorAction};
+use crate::{ExponentialBackoff, PollingState};
+
+/// What the poller is after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// The end of the operation.
+    Wait,
+    /// Every change of its metadata, which WaitOperation does not return for.
+    Watch,
+}
+
+impl Mode {
+    fn default_backoff(self) -> ExponentialBackoff {
+        let (initial, max) = match self {
+            Self::Wait => (1_000, 60_000),
+            Self::Watch => (250, 1_000),
+        };
+        ExponentialBackoff::new(Duration::from_millis(initial), Duration::from_millis(max))
+    }
+}
+
+/// What a step of a wait came to.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// There may be news of the operation.
+    Asked,
+    /// The poll failed, and there will be another one.
+    Failed(Status),
+    /// There will be none.
+    Stopped(Ending),
+}
+
+impl<R, M> Poller<R, M> {
+    /// Waits until the next poll is due, and makes it.
+    ///
+    /// Safe to drop: what was learnt is kept, and so is the time of the next poll.
+    pub(super) async fn advance(&mut self, mode: Mode) -> Step {
+        self.schedule
+            .begin(Instant::now(), self.settings.time_limit);
+        if self.schedule.is_over(Instant::now()) {
+            return Step::Stopped(self.give_up());
+        }
+        if let Some(due) = self.schedule.due() {
+            tokio::time::sleep_until(due).await;
+        }
+        let may_wait = mode == Mode::Wait && self.operations.may_wait();
+        let asked = Instant::now();
+        let get_limit = self.operations.settings().timeout;
+        let call = self.schedule.call(asked, may_wait, get_limit);
+        let answer = match call.wait {
+            Some(timeout) => {
+                self.operations
+                    .wait_once(&self.name, timeout, call.limit)
+                    .await
+            }
+            None => self.operations.get_once(&self.name, call.limit).await,
+        };
+        let now = Instant::now();
+        match answer {
+            Ok(operation) => {
+                self.learn(operation);
+                let backoff = &self.settings.backoff;
+                let period = |state: &PollingState| match backoff {
+                    Some(policy) => policy.wait_period(state),
+                    None => mode.default_backoff().wait_period(state),
+                };
+                self.schedule.on_answer(asked, now, call, may_wait, period);
+                Step::Asked
+            }
+            Err(status) => self.judge(status, call, asked, now),
+        }
+    }
+
+    /// Takes what the server says as the operation's state.
+    pub(super) fn learn(&mut self, operation: pb::Operation) {
+        self.operation = operation.into();
+        self.known = true;
+        self.not_found_grace = 0;
+        self.last_error = None;
+    }
+
+    fn judge(&mut self, status: Status, call: Call, asked: Instant, now: Instant) -> Step {
+        match status.code() {
+            Code::Unimplemented if call.wait.is_some() => {
+                tracing::debug!(name = self.name, "the server does not offer waiting");
+                self.schedule.on_wait_unimplemented();
+                return Step::Asked;
+            }
+            Code::DeadlineExceeded if call.wait.is_some() => {
+                self.schedule.on_wait_cut(asked, now, call);
+                return Step::Asked;
+            }
+            _ => self.schedule.on_error(),
+        }
+        if status.code() == Code::DeadlineExceeded && self.schedule.is_at_limit(now) {
+            return Step::Stopped(self.give_up());
+        }
+        if status.code() == Code::NotFound && self.not_found_grace > 0 {
+            self.not_found_grace -= 1;
+        } else {
+            let state = self.schedule.state(now);
+            match self.settings.errors.on_error(&state, &status) {
+                PollingErrorAction::Continue => {}
+                PollingErrorAction::Stop => return Step::Stopped(Ending::PollFailed(status)),
+            }
+        }
+        tracing::debug!(name = self.name, %status, "a poll failed; there will be another one");
+        let advised = status
+            .get_details_retry_info()
+            .and_then(|info| info.retry_delay);
+        self.schedule.retry(now, advised);
+        self.last_error = Some(status.clone());
+        Step::Failed(status)
+    }
+
+    fn give_up(&mut self) -> Ending {
+        Ending::GaveUp {
+            last_error: self.last_error.take(),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+use prost::{Message, Name};
+
+use super::{Mode, Poller, Step};
+use crate::error::Ending;
+use crate::{PollingResult, WaitError};
+
+impl<R: Message + Name + Default + 'static, M> Poller<R, M> {
+    /// Waits until the operation is done, and gives its response.
+    ///
+    /// It waits on the server, with calls of WaitOperation that last up to 60 s and follow each
+    /// other at once (or at least 0.1 s apart, and more and more up to 10 s, when the server
+    /// answers them early). A server without WaitOperation is polled with GetOperation, at the
+    /// pace of the [backoff policy](Self::with_polling_backoff_policy); the client remembers that.
+    /// Calls that fail are repeated as the [error policy](Self::with_polling_error_policy) says.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError`], which tells apart what came of the operation from what came of the wait, and
+    /// gives the poller back in the second case.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the poller: take its [`name`](Self::name) before. The operation
+    /// does not notice.
+    pub async fn until_done(mut self) -> Result<R, WaitError<R, M>> {
+        while !self.operation.done() {
+            if let Step::Stopped(ending) = self.advance(Mode::Wait).await {
+                return Err(WaitError::new(ending, self));
+            }
+        }
+        self.conclude()
+            .map_err(|ending| WaitError::new(ending, self))
+    }
+
+    /// What the operation has ended with.
+    pub(super) fn conclude(&self) -> Result<R, Ending> {
+        match self.operation.result() {
+            Some(Ok(Ok(response))) => Ok(response),
+            Some(Ok(Err(status))) if status.code == tonic::Code::Cancelled as i32 => {
+                Err(Ending::Cancelled(status))
+            }
+            Some(Ok(Err(status))) => Err(Ending::Failed(status)),
+            Some(Err(error)) => Err(Ending::UnexpectedType(error)),
+            None => Err(Ending::NoResult),
+        }
+    }
+}
+
+impl<R, M> Poller<R, M>
+where
+    R: Message + Name + Default + 'static,
+    M: Message + Name + Default + 'static,
+{
+    /// Asks once, now, unless the operation is known to be done.
+    ///
+    /// One call of GetOperation, that lasts at most the [timeout] of a try. It is not repeated
+    /// when it fails, whatever the policies say, and it pays no heed to the time limit: who calls
+    /// this sets the pace.
+    ///
+    /// # Cancel safety
+    ///
+    /// It can be dropped, and called again.
+    ///
+    /// [timeout]: crate::CallSettings::timeout
+    pub async fn poll(&mut self) -> PollingResult<R, M> {
+        if !self.operation.done() {
+            let limit = self.operations.settings().timeout;
+            match self.operations.get_once(&self.name, limit).await {
+                Ok(operation) => self.learn(operation),
+                Err(status) => return PollingResult::PollingError(status),
+            }
+        }
+        if self.operation.done() {
+            PollingResult::Completed(self.completed())
+        } else {
+            PollingResult::InProgress(self.metadata_or_warn())
+        }
+    }
+
+    pub(super) fn completed(&self) -> Result<R, WaitError<R, M>> {
+        self.conclude()
+            .map_err(|ending| WaitError::new(ending, self.clone()))
+    }
+}

@@ -1,0 +1,183 @@
+//! When to ask next, and how: a value without a clock of its own.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::client::{CallSettings, OperationsClient};
+use crate::{ExponentialBackoff, PollingState};
+
+/// How long the server is asked to hold a wait.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
+/// The shortest wait that a time limit of the transport's brings this down to.
+const WAIT_TIMEOUT_MIN: Duration = Duration::from_secs(2);
+/// How far apart waits are that the server answers too early.
+const EARLY_WAITS: ExponentialBackoff =
+    ExponentialBackoff::new(Duration::from_millis(200), Duration::from_secs(10));
+/// How far apart polls are that fail.
+const ERRORS: ExponentialBackoff =
+    ExponentialBackoff::new(CallSettings::BACKOFF_INITIAL, CallSettings::BACKOFF_MAX);
+/// The longest pause that a server can ask for.
+const ADVISED_MAX: Duration = Duration::from_secs(60);
+const PERIOD_MIN: Duration = Duration::from_millis(10);
+/// How long before the time limit the last poll is made, or a tenth of the limit if that is less.
+const LAST_POLL: Duration = Duration::from_millis(250);
+
+/// How to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    /// How long to let the server wait. `None`: it is to answer at once.
+    pub(super) wait: Option<Duration>,
+    /// How long the call may take.
+    pub(super) limit: Duration,
+}
+
+/// One wait: from its first poll until it ends or is given up.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Schedule {
+    started: Option<Instant>,
+    limit: Option<Limit>,
+    next: Option<Instant>,
+    polls: u64,
+    errors: u32,
+    early_waits: u32,
+    /// How often a wait was cut short by a time limit which is not ours.
+    cut_waits: u32,
+    /// The next call is not to wait.
+    ask_at_once: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    end: Instant,
+    last_poll: Instant,
+}
+
+impl Schedule {
+    /// Begins the wait, unless it has begun.
+    pub(super) fn begin(&mut self, now: Instant, limit: Option<Duration>) {
+        if self.started.is_some() {
+            return;
+        }
+        self.started = Some(now);
+        self.limit = limit.and_then(|limit| {
+            let end = now.checked_add(limit)?;
+            let last_poll = end - LAST_POLL.min(limit / 10);
+            Some(Limit { end, last_poll })
+        });
+    }
+
+    /// Whether there is no time for another poll.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.polls > 0 && self.limit.is_some_and(|limit| now >= limit.last_poll)
+    }
+
+    /// Whether the time limit itself is reached.
+    pub(super) fn is_at_limit(&self, now: Instant) -> bool {
+        self.limit.is_some_and(|limit| now >= limit.end)
+    }
+
+    /// When the next poll is due.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let last = self.limit.map(|limit| limit.last_poll);
+        self.next
+            .map(|next| last.map_or(next, |last| next.min(last)))
+    }
+
+    /// How to ask now.
+    pub(super) fn call(&self, now: Instant, may_wait: bool, get_limit: Duration) -> Call {
+        let left = |until: Instant| until.saturating_duration_since(now);
+        let limit_left = self.limit.map_or(Duration::MAX, |limit| left(limit.end));
+        let wait_left = self
+            .limit
+            .map_or(Duration::MAX, |limit| left(limit.last_poll));
+        if may_wait && !self.ask_at_once && !wait_left.is_zero() {
+            let wait = WAIT_TIMEOUT / 2_u32.saturating_pow(self.cut_waits);
+            let wait = wait.max(WAIT_TIMEOUT_MIN).min(wait_left);
+            return Call {
+                wait: Some(wait),
+                limit: (wait + OperationsClient::WAIT_SLACK).min(limit_left),
+            };
+        }
+        Call {
+            wait: None,
+            limit: get_limit.min(limit_left),
+        }
+    }
+
+    /// A poll was answered, and the operation goes on. `period` is the pause between polls that do
+    /// not wait; it is asked only where it matters.
+    pub(super) fn on_answer(
+        &mut self,
+        asked: Instant,
+        now: Instant,
+        call: Call,
+        may_wait: bool,
+        period: impl FnOnce(&PollingState) -> Duration,
+    ) {
+        self.polls += 1;
+        self.errors = 0;
+        self.ask_at_once = false;
+        let next = match (call.wait, may_wait) {
+            (Some(_), _) => self.after_wait(asked, now),
+            (None, true) => now + EARLY_WAITS.delay(self.early_waits),
+            (None, false) => later(now, period(&self.state(now)).max(PERIOD_MIN)),
+        };
+        self.next = Some(next);
+    }
+
+    /// A server that does not offer waiting is to be asked at once.
+    pub(super) fn on_wait_unimplemented(&mut self) {
+        self.next = None;
+    }
+
+    /// A wait ran into a time limit: the one of its call, or one on the way. Whether the operation
+    /// is done is asked next, so that a server which waits badly cannot hide it.
+    pub(super) fn on_wait_cut(&mut self, asked: Instant, now: Instant, call: Call) {
+        self.polls += 1;
+        self.ask_at_once = true;
+        let wait = call.wait.unwrap_or_default();
+        if now - asked < wait.mul_f32(0.9) {
+            self.cut_waits += 1;
+        }
+        self.next = Some(self.after_wait(asked, now));
+    }
+
+    /// Counts a poll that failed.
+    pub(super) fn on_error(&mut self) {
+        self.polls += 1;
+        self.errors = self.errors.saturating_add(1);
+    }
+
+    /// After a poll that failed it goes on, not before the time that the server advises.
+    pub(super) fn retry(&mut self, now: Instant, advised: Option<Duration>) {
+        let pause = ERRORS.delay(self.errors.saturating_sub(1));
+        let advised = advised.unwrap_or_default().min(ADVISED_MAX);
+        self.next = Some(now + pause.max(advised));
+    }
+
+    pub(super) fn state(&self, now: Instant) -> PollingState {
+        PollingState {
+            elapsed: self.started.map_or(Duration::ZERO, |started| now - started),
+            polls: self.polls,
+            consecutive_errors: self.errors,
+        }
+    }
+
+    /// The next wait begins at once, but for a floor under the time from one to the next: a server
+    /// may answer as early as it likes.
+    fn after_wait(&mut self, asked: Instant, now: Instant) -> Instant {
+        let floor = asked + EARLY_WAITS.delay(self.early_waits);
+        self.early_waits = match now < floor {
+            true => self.early_waits.saturating_add(1),
+            false => 0,
+        };
+        floor.max(now)
+    }
+}
+
+/// Some pauses are longer than what there is of time.
+fn later(now: Instant, pause: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    now + pause.min(YEAR)
+}

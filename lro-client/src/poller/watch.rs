@@ -1,0 +1,116 @@
+use prost::{Message, Name};
+use prost_types::Any;
+
+use super::{Mode, Poller, Step};
+use crate::{PollingResult, WaitError};
+
+/// What was told of the operation so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Watch {
+    metadata: Option<Option<Any>>,
+    ended: bool,
+}
+
+impl<R, M> Poller<R, M>
+where
+    R: Message + Name + Default + 'static,
+    M: Message + Name + Default + 'static,
+{
+    /// The next thing there is to tell: first how far the operation is, at once; then only
+    /// changes, the last metadata of the ended operation among them; then how it has ended; then
+    /// `None`.
+    ///
+    /// ```
+    /// # use prost_types::Timestamp as Progress;
+    /// # async fn example(mut poller: lro_client::Poller<(), Progress>) -> Result<(), Box<dyn std::error::Error>> {
+    /// use lro_client::PollingResult;
+    ///
+    /// while let Some(update) = poller.next_update().await {
+    ///     match update {
+    ///         PollingResult::InProgress(metadata) => println!("{metadata:?}"),
+    ///         PollingResult::PollingError(status) => println!("trying again after {status}"),
+    ///         PollingResult::Completed(result) => result?,
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// It paces itself, with calls of GetOperation 0.25 s to 1 s apart or as the
+    /// [backoff policy](Self::with_polling_backoff_policy) says. A poll that failed and will be
+    /// repeated is told as well. When the wait ends before the operation does, the error in the
+    /// last update holds a poller to go on with.
+    ///
+    /// # Cancel safety
+    ///
+    /// It can be dropped, in a `select!` for example, and called again: no update gets lost, and
+    /// polls do not come sooner. Time goes on between the calls, the time limit's too.
+    pub async fn next_update(&mut self) -> Option<PollingResult<R, M>> {
+        if self.watch.ended {
+            return None;
+        }
+        loop {
+            if self.has_news() {
+                let metadata = self.operation.as_inner().metadata.clone();
+                self.watch.metadata = Some(metadata);
+                return Some(PollingResult::InProgress(self.metadata_or_warn()));
+            }
+            if self.operation.done() {
+                self.watch.ended = true;
+                return Some(PollingResult::Completed(self.completed()));
+            }
+            match self.advance(Mode::Watch).await {
+                Step::Asked => {}
+                Step::Failed(status) => return Some(PollingResult::PollingError(status)),
+                Step::Stopped(ending) => {
+                    self.watch.ended = true;
+                    let error = WaitError::new(ending, self.clone());
+                    return Some(PollingResult::Completed(Err(error)));
+                }
+            }
+        }
+    }
+
+    /// Waits until the operation is done, and hands out its metadata on the way: what there is at
+    /// once, then each change that is seen, the last one included.
+    ///
+    /// ```
+    /// # use prost_types::Timestamp as Progress;
+    /// # async fn example(poller: lro_client::Poller<(), Progress>) -> Result<(), lro_client::WaitError<(), Progress>> {
+    /// poller.until_done_with(|progress| println!("{progress}")).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// It polls as [`next_update`](Self::next_update) does. Metadata that is not readable is
+    /// traced as a warning, and left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`until_done`](Self::until_done).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`until_done`](Self::until_done).
+    pub async fn until_done_with(
+        mut self,
+        mut on_metadata: impl FnMut(M),
+    ) -> Result<R, WaitError<R, M>> {
+        loop {
+            match self.next_update().await {
+                Some(PollingResult::InProgress(Some(metadata))) => on_metadata(metadata),
+                Some(PollingResult::InProgress(None) | PollingResult::PollingError(_)) => {}
+                Some(PollingResult::Completed(result)) => return result,
+                // Somebody has watched it to its end already, which is not told twice.
+                None => self = self.rewound(),
+            }
+        }
+    }
+
+    fn has_news(&self) -> bool {
+        let now = &self.operation.as_inner().metadata;
+        match &self.watch.metadata {
+            Some(told) => told != now,
+            // Of an operation that is done, no metadata is no news.
+            None => self.known && (now.is_some() || !self.operation.done()),
+        }
+    }
+}
