@@ -4,13 +4,12 @@
 //! use lro_core::OperationStore;
 //! use lro_sqlite::SqliteStore;
 //!
-//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("operations.db");
 //! let store = SqliteStore::open(path).await?;
 //! assert_eq!(store.get(&"operations/1".parse()?).await?, None);
-//! # Ok(()) })
-//! # as Result<(), Box<dyn std::error::Error>>
+//! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 //!
 //! # What it promises
@@ -51,6 +50,7 @@ mod recovery;
 mod row;
 mod schedule;
 mod schema;
+mod statement;
 mod store;
 mod table;
 mod threads;

@@ -1,0 +1,189 @@
+//! Calls on their way to a thread, in lanes.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lro_core::{StoreError, StoreErrorKind};
+
+/// How many calls may wait. Urgent ones always may: they are few, and make room.
+const CALLS_MAX: usize = 65_536;
+
+/// What goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Renewals and cancellations: late ones do harm.
+    Urgent,
+    /// What callers wait for.
+    Normal,
+    /// What nobody is in a hurry for.
+    Background,
+}
+
+/// What [`Queue::take`] has found.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Taken<T> {
+    /// Some calls, at least one.
+    Calls(VecDeque<T>),
+    /// Nothing came for the given time.
+    Idle,
+    /// Nothing will come any more.
+    Closed,
+}
+
+/// From many callers to few threads.
+#[derive(Debug)]
+pub(crate) struct Queue<T> {
+    lanes: Mutex<Lanes<T>>,
+    news: Condvar,
+}
+
+#[derive(Debug)]
+struct Lanes<T> {
+    urgent: VecDeque<T>,
+    normal: VecDeque<T>,
+    background: VecDeque<T>,
+    closed: bool,
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            lanes: Mutex::new(Lanes {
+                urgent: VecDeque::new(),
+                normal: VecDeque::new(),
+                background: VecDeque::new(),
+                closed: false,
+            }),
+            news: Condvar::new(),
+        }
+    }
+
+    /// Adds a call and wakes a thread.
+    pub(crate) fn push(&self, lane: Lane, call: T) -> Result<(), StoreError> {
+        let mut lanes = self.lanes();
+        if lanes.closed {
+            return Err(stopped());
+        }
+        if lane != Lane::Urgent && lanes.len() >= CALLS_MAX {
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                format!("the store is overloaded: {CALLS_MAX} calls wait"),
+            ));
+        }
+        match lane {
+            Lane::Urgent => lanes.urgent.push_back(call),
+            Lane::Normal => lanes.normal.push_back(call),
+            Lane::Background => lanes.background.push_back(call),
+        }
+        drop(lanes);
+        self.news.notify_one();
+        Ok(())
+    }
+
+    /// Waits for a call, and takes it with all that are queued behind it: calls until their
+    /// weights reach `weight_max`. Also gives what was queued before it was closed.
+    pub(crate) fn take(
+        &self,
+        weight_max: usize,
+        weigh: impl Fn(&T) -> usize,
+        idle_after: Option<Duration>,
+    ) -> Taken<T> {
+        let mut lanes = self.lanes();
+        while lanes.len() == 0 {
+            if lanes.closed {
+                return Taken::Closed;
+            }
+            let Some(time) = idle_after else {
+                let woken = self.news.wait(lanes);
+                lanes = woken.unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let woken = self.news.wait_timeout(lanes, time);
+            let (woken, timeout) = woken.unwrap_or_else(PoisonError::into_inner);
+            lanes = woken;
+            if timeout.timed_out() && lanes.len() == 0 && !lanes.closed {
+                return Taken::Idle;
+            }
+        }
+        let mut calls = VecDeque::new();
+        let mut weight = 0;
+        while weight < weight_max
+            && let Some(call) = lanes.pop()
+        {
+            weight = weight.saturating_add(weigh(&call));
+            calls.push_back(call);
+        }
+        Taken::Calls(calls)
+    }
+
+    /// Refuses further calls. Those that wait are still given out.
+    pub(crate) fn close(&self) {
+        self.lanes().closed = true;
+        self.news.notify_all();
+    }
+
+    /// Refuses further calls and drops those that wait, which tells their callers.
+    pub(crate) fn abandon(&self) {
+        let mut lanes = self.lanes();
+        lanes.closed = true;
+        let calls = [
+            std::mem::take(&mut lanes.urgent),
+            std::mem::take(&mut lanes.normal),
+            std::mem::take(&mut lanes.background),
+        ];
+        drop(lanes);
+        drop(calls);
+        self.news.notify_all();
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, Lanes<T>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Lanes<T> {
+    fn len(&self) -> usize {
+        self.urgent.len() + self.normal.len() + self.background.len()
+    }
+
+    fn pop(&mut self) -> Option<T> {
+        self.urgent
+            .pop_front()
+            .or_else(|| self.normal.pop_front())
+            .or_else(|| self.background.pop_front())
+    }
+}
+
+/// What a caller learns when the thread is gone.
+pub(crate) fn stopped() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "the store has stopped")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urgent_first_and_background_last_within_the_weight() {
+        let queue = Queue::new();
+        queue.push(Lane::Background, 1).unwrap();
+        queue.push(Lane::Normal, 2).unwrap();
+        queue.push(Lane::Normal, 3).unwrap();
+        queue.push(Lane::Urgent, 4).unwrap();
+        let take = |most| queue.take(most, |_| 1, Some(Duration::ZERO));
+        assert_eq!(take(3), Taken::Calls([4, 2, 3].into()));
+        assert_eq!(take(3), Taken::Calls([1].into()));
+        assert_eq!(take(3), Taken::Idle);
+    }
+
+    #[test]
+    fn a_closed_queue_gives_out_what_it_has() {
+        let queue = Queue::new();
+        queue.push(Lane::Normal, 1).unwrap();
+        queue.close();
+        assert!(queue.push(Lane::Urgent, 2).unwrap_err().is_retryable());
+        assert_eq!(queue.take(9, |_| 1, None), Taken::Calls([1].into()));
+        assert_eq!(queue.take(9, |_| 1, None), Taken::Closed);
+    }
+}

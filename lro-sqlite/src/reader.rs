@@ -1,0 +1,62 @@
+//! The threads that read.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use lro_core::{ListQuery, OperationName, OperationRecord, Page, PageCursor, StoreError};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::error::Fault;
+use crate::queue::{Queue, Taken};
+use crate::table::Table;
+
+/// Beyond any uid.
+const NO_END: [u8; 17] = [0xff; 17];
+
+/// A call for a reader.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// One record.
+    Get(OperationName, Reply<Option<OperationRecord>>),
+    /// Many.
+    List(ListQuery, Reply<Page>),
+}
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// Answers calls until the queue is closed. Each is its own snapshot, taken after the call came:
+/// it holds whatever was committed before.
+pub(crate) fn run(connection: &Connection, path: &Path, queue: &Arc<Queue<Read>>) {
+    let table = Table(connection);
+    while let Taken::Calls(calls) = queue.take(1, |_| 1, None) {
+        for call in calls {
+            match call {
+                Read::Get(_, reply) if reply.is_closed() => {}
+                Read::List(_, reply) if reply.is_closed() => {}
+                Read::Get(name, reply) => answer(reply, table.get(&name), path),
+                Read::List(query, reply) => answer(reply, list(&table, &query), path),
+            }
+        }
+    }
+}
+
+fn list(table: &Table<'_>, query: &ListQuery) -> Result<Page, Fault> {
+    let after = query.after.map(PageCursor::uid);
+    let end = after.as_ref().map_or(&NO_END[..], |uid| uid.as_bytes());
+    // One more than asked for tells whether there are more.
+    let limit = query.limit.saturating_add(1);
+    let mut records = table.list(query.parent.as_str(), end, limit)?;
+    let more = records.len() > query.limit;
+    records.truncate(query.limit);
+    let next = records.last().filter(|_| more);
+    Ok(Page {
+        next: next.map(|last| PageCursor::behind(last.uid)),
+        records,
+    })
+}
+
+fn answer<T>(reply: Reply<T>, result: Result<T, Fault>, path: &Path) {
+    // Nobody listens any more: nothing is lost by that.
+    let _ = reply.send(result.map_err(|fault| fault.to_error(path)));
+}

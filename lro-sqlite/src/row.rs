@@ -1,0 +1,222 @@
+//! A record as a row, and back.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lro_core::pb::rpc::Status;
+use lro_core::{
+    ExecutionPolicy, Lease, OnCrash, OperationRecord, OperationResult, OperationState, RequestId,
+    Timestamp, WorkerId,
+};
+use prost::Message;
+use prost_types::Any;
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
+use uuid::Uuid;
+
+use crate::error::Fault;
+
+/// The columns that [`decode`] reads, in its order, before the request.
+macro_rules! columns {
+    () => {
+        "uid, name, method, state, revision, attempt, fence, max_attempts, on_crash, \
+         retain_seconds, retain_nanos, lease_worker, lease_expire_time, create_time, ready_time, \
+         start_time, update_time, cancel_time, delete_time, end_time, expire_time, request_id, \
+         request_fingerprint, exclusive_key, labels, metadata, checkpoint, result_kind, result"
+    };
+}
+pub(crate) use columns;
+
+const RESPONSE: i64 = 0;
+const ERROR: i64 = 1;
+
+/// A map in field 1: labels as they are stored.
+#[derive(Clone, PartialEq, Message)]
+struct Labels {
+    #[prost(btree_map = "string, string", tag = "1")]
+    labels: BTreeMap<String, String>,
+}
+
+pub(crate) fn encode_labels(labels: &BTreeMap<String, String>) -> Option<Vec<u8>> {
+    let encode = |labels| Labels { labels }.encode_to_vec();
+    (!labels.is_empty()).then(|| encode(labels.clone()))
+}
+
+pub(crate) fn encode_any(any: Option<&Any>) -> Option<Vec<u8>> {
+    any.map(Message::encode_to_vec)
+}
+
+/// Its kind and its bytes.
+pub(crate) fn encode_result(result: Option<&OperationResult>) -> (Option<i64>, Option<Vec<u8>>) {
+    match result {
+        None => (None, None),
+        Some(OperationResult::Response(any)) => (Some(RESPONSE), Some(any.encode_to_vec())),
+        Some(OperationResult::Error(status)) => (Some(ERROR), Some(status.encode_to_vec())),
+    }
+}
+
+pub(crate) fn encode_on_crash(on_crash: OnCrash) -> i64 {
+    match on_crash {
+        OnCrash::Resume => 0,
+        OnCrash::Abort => 1,
+    }
+}
+
+pub(crate) fn micros(time: Option<Timestamp>) -> Option<i64> {
+    time.map(Timestamp::as_micros)
+}
+
+/// Reads `columns!()` and then the request, which may be NULL for one that was not asked for.
+pub(crate) fn decode(row: &Row<'_>) -> Result<OperationRecord, Fault> {
+    let mut fields = Fields { row, at: 0 };
+    decode_fields(&mut fields).map_err(|fault| match fault {
+        Fault::Row(message) => {
+            let name = row.get_ref(1).ok().and_then(|value| value.as_str().ok());
+            let name = name.unwrap_or("?");
+            Fault::row(format!("operation `{name}` cannot be read: {message}"))
+        }
+        fault @ Fault::Sqlite(_) => fault,
+    })
+}
+
+fn decode_fields(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
+    let record = OperationRecord {
+        uid: fields.required(uuid)?,
+        name: fields.required(|value| text(value)?.parse().ok())?,
+        method: fields.required(string)?,
+        state: fields.required(|value| OperationState::from_number(number(value)?))?,
+        revision: fields.required(unsigned)?,
+        attempt: fields.required(number)?,
+        fence: fields.required(unsigned)?,
+        policy: ExecutionPolicy {
+            max_attempts: fields.required(number)?,
+            on_crash: fields.required(|value| match integer(value)? {
+                0 => Some(OnCrash::Resume),
+                1 => Some(OnCrash::Abort),
+                _ => None,
+            })?,
+            retain: {
+                let seconds = fields.required(unsigned)?;
+                let nanos = |value| number(value).filter(|nanos: &u32| *nanos < 1_000_000_000);
+                Duration::new(seconds, fields.required(nanos)?)
+            },
+        },
+        lease: {
+            let worker = fields.optional(uuid)?.map(WorkerId::from_uuid);
+            let lease = |(worker, expire_time)| Lease {
+                worker,
+                expire_time,
+            };
+            worker.zip(fields.optional(time)?).map(lease)
+        },
+        create_time: fields.required(time)?,
+        ready_time: fields.required(time)?,
+        start_time: fields.optional(time)?,
+        update_time: fields.required(time)?,
+        cancel_time: fields.optional(time)?,
+        delete_time: fields.optional(time)?,
+        end_time: fields.optional(time)?,
+        expire_time: fields.optional(time)?,
+        request_id: {
+            let id = fields.optional(string)?;
+            let fingerprint = fields.optional(|value| blob(value)?.try_into().ok())?;
+            let request_id = |(id, fingerprint)| RequestId { id, fingerprint };
+            id.zip(fingerprint).map(request_id)
+        },
+        exclusive_key: fields.optional(string)?,
+        labels: {
+            let labels: Option<Labels> = fields.optional(message)?;
+            labels.map(|labels| labels.labels).unwrap_or_default()
+        },
+        metadata: fields.optional(message)?,
+        checkpoint: fields.optional(message)?,
+        result: match fields.optional(integer)? {
+            None => fields.optional(|_| None)?,
+            Some(RESPONSE) => Some(OperationResult::Response(fields.required(message)?)),
+            Some(ERROR) => Some(OperationResult::Error(fields.required(message::<Status>)?)),
+            Some(other) => return Err(Fault::row(format!("column `result_kind` holds {other}"))),
+        },
+        request: fields.optional(message)?.unwrap_or_default(),
+    };
+    check(&record)?;
+    Ok(record)
+}
+
+/// What the state machine promises of every record.
+fn check(record: &OperationRecord) -> Result<(), Fault> {
+    let done = record.state.is_done();
+    let whole = done == record.result.is_some()
+        && done == record.end_time.is_some()
+        && done == record.expire_time.is_some()
+        && record.state.is_running() == record.lease.is_some();
+    match whole {
+        true => Ok(()),
+        false => Err(Fault::row("its columns contradict its state")),
+    }
+}
+
+/// The columns of a row, one after the other.
+struct Fields<'r> {
+    row: &'r Row<'r>,
+    at: usize,
+}
+
+impl<'r> Fields<'r> {
+    fn required<T>(&mut self, read: impl FnOnce(ValueRef<'r>) -> Option<T>) -> Result<T, Fault> {
+        let at = self.at;
+        self.optional(read)?.ok_or_else(|| self.wrong(at))
+    }
+
+    fn optional<T>(
+        &mut self,
+        read: impl FnOnce(ValueRef<'r>) -> Option<T>,
+    ) -> Result<Option<T>, Fault> {
+        let at = self.at;
+        self.at += 1;
+        match self.row.get_ref(at)? {
+            ValueRef::Null => Ok(None),
+            value => read(value).map(Some).ok_or_else(|| self.wrong(at)),
+        }
+    }
+
+    fn wrong(&self, at: usize) -> Fault {
+        let column = self.row.as_ref().column_name(at).unwrap_or("?");
+        Fault::row(format!("column `{column}` holds what was never written"))
+    }
+}
+
+fn integer(value: ValueRef<'_>) -> Option<i64> {
+    value.as_i64().ok()
+}
+
+fn number<T: TryFrom<i64>>(value: ValueRef<'_>) -> Option<T> {
+    integer(value)?.try_into().ok()
+}
+
+fn unsigned(value: ValueRef<'_>) -> Option<u64> {
+    integer(value).map(i64::cast_unsigned)
+}
+
+fn time(value: ValueRef<'_>) -> Option<Timestamp> {
+    integer(value).map(Timestamp::from_micros)
+}
+
+fn text(value: ValueRef<'_>) -> Option<&str> {
+    value.as_str().ok()
+}
+
+fn string(value: ValueRef<'_>) -> Option<String> {
+    text(value).map(str::to_owned)
+}
+
+fn blob(value: ValueRef<'_>) -> Option<&[u8]> {
+    value.as_blob().ok()
+}
+
+fn uuid(value: ValueRef<'_>) -> Option<Uuid> {
+    Uuid::from_slice(blob(value)?).ok()
+}
+
+fn message<M: Message + Default>(value: ValueRef<'_>) -> Option<M> {
+    M::decode(blob(value)?).ok()
+}

@@ -1,0 +1,68 @@
+//! Whose file it is, and of which version.
+
+use std::path::Path;
+
+use lro_core::{StoreError, StoreErrorKind};
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::error::Fault;
+
+/// `LROS`, where SQLite files say whose they are.
+pub(crate) const APPLICATION_ID: i32 = 0x4c52_4f53;
+
+/// Step n takes the file from version n to version n + 1. None is ever edited.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/1_operation.sql")];
+
+/// Refuses a file that is not ours, without changing it.
+pub(crate) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let fault = |error| Fault::from(error).to_error(path);
+    let unusable = |message| Err(StoreError::new(StoreErrorKind::Unusable, message));
+    let path_text = path.display();
+    let owner: i32 = pragma(connection, "application_id").map_err(fault)?;
+    let version = version(connection).map_err(fault)?;
+    let is_empty = connection
+        .query_row("SELECT count(*) = 0 FROM sqlite_schema", (), |row| {
+            row.get(0)
+        })
+        .map_err(fault)?;
+    if owner != APPLICATION_ID && !(is_empty && owner == 0 && version == 0) {
+        return unusable(format!(
+            "`{path_text}` is a database of another program: give the store its own file"
+        ));
+    }
+    if version < 0 || version as usize > MIGRATIONS.len() {
+        return unusable(format!(
+            "`{path_text}` has schema version {version}, and this program knows versions up to \
+             {known}: it was written by a newer one; use that, or a copy made before it",
+            known = MIGRATIONS.len()
+        ));
+    }
+    Ok(())
+}
+
+/// Brings the file to the newest version, one transaction a step.
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), Fault> {
+    loop {
+        // Read again in the transaction: what was checked may be old.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let version = version(&transaction)?;
+        let Some(step) = usize::try_from(version)
+            .ok()
+            .and_then(|v| MIGRATIONS.get(v))
+        else {
+            return Ok(());
+        };
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", version + 1)?;
+        transaction.commit()?;
+    }
+}
+
+fn version(connection: &Connection) -> Result<i32, rusqlite::Error> {
+    pragma(connection, "user_version")
+}
+
+fn pragma(connection: &Connection, name: &str) -> Result<i32, rusqlite::Error> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}

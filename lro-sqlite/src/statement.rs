@@ -1,0 +1,96 @@
+//! The statements on the table of operations, as text.
+
+use crate::row::columns;
+
+macro_rules! request {
+    () => {
+        "ifnull(request, (SELECT l.request FROM large_request l WHERE l.uid = operation.uid))"
+    };
+}
+
+pub(crate) const INSERT: &str = concat!(
+    "INSERT INTO operation (",
+    columns!(),
+    ", request, parent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
+     ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31) \
+     ON CONFLICT DO NOTHING",
+);
+
+pub(crate) const INSERT_LARGE_REQUEST: &str =
+    "INSERT INTO large_request (uid, request) VALUES (?1, ?2)";
+
+pub(crate) const GET: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", ",
+    request!(),
+    " FROM operation WHERE name = ?1 AND delete_time IS NULL"
+);
+
+pub(crate) const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", ",
+    request!(),
+    " FROM operation INDEXED BY operation_by_parent \
+     WHERE parent = ?1 AND delete_time IS NULL AND uid < ?2 ORDER BY uid DESC LIMIT ?3"
+);
+
+pub(crate) const BY_UID: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", ",
+    request!(),
+    " FROM operation WHERE uid = ?1"
+);
+
+pub(crate) const BY_REQUEST_ID: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", ",
+    request!(),
+    " FROM operation INDEXED BY operation_by_request_id \
+     WHERE method = ?1 AND parent = ?2 AND request_id = ?3"
+);
+
+pub(crate) const BY_NAME_TO_CHANGE: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", NULL FROM operation WHERE name = ?1"
+);
+
+pub(crate) const BY_UID_TO_CHANGE: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", NULL FROM operation WHERE uid = ?1"
+);
+
+pub(crate) const NAME_BY_EXCLUSIVE_KEY: &str = "SELECT name FROM operation INDEXED BY operation_by_exclusive_key \
+     WHERE exclusive_key = ?1 AND end_time IS NULL";
+
+pub(crate) const NAME_EXISTS: &str = "SELECT 1 FROM operation WHERE name = ?1";
+
+pub(crate) const NAME_BY_UID: &str = "SELECT name FROM operation WHERE uid = ?1";
+
+pub(crate) const PLACE: &str = "SELECT method, ready_time FROM operation WHERE uid = ?1";
+
+pub(crate) const EXPIRED: &str = "SELECT uid, name, state FROM operation \
+     INDEXED BY operation_by_expire_time WHERE expire_time IS NOT NULL AND expire_time <= ?1 \
+     ORDER BY expire_time, uid LIMIT ?2";
+
+pub(crate) const RENEW: &str = "UPDATE operation SET lease_expire_time = ?2 WHERE uid = ?1";
+
+// None of the three writes a column of an index it does not move in.
+pub(crate) const ADVANCE: &str = "UPDATE operation SET state = ?2, revision = ?3, attempt = ?4, fence = ?5, \
+     lease_worker = ?6, lease_expire_time = ?7, ready_time = ?8, start_time = ?9, \
+     update_time = ?10, cancel_time = ?11, metadata = ?12, checkpoint = ?13 WHERE uid = ?1";
+
+pub(crate) const HIDE: &str =
+    "UPDATE operation SET revision = ?2, update_time = ?3, delete_time = ?4 WHERE uid = ?1";
+
+pub(crate) const FINISH: &str = "UPDATE operation SET state = ?2, revision = ?3, lease_worker = NULL, \
+     lease_expire_time = NULL, update_time = ?4, cancel_time = ?5, end_time = ?6, \
+     expire_time = ?7, metadata = ?8, checkpoint = NULL, result_kind = ?9, result = ?10 \
+     WHERE uid = ?1";
+
+pub(crate) const REMOVE: &str = "DELETE FROM operation WHERE uid = ?1";

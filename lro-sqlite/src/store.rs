@@ -1,0 +1,159 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use lro_core::{
+    Claim, Claimed, ListQuery, NewOperation, OperationName, OperationRecord, OperationStore, Page,
+    Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
+};
+use tokio::sync::oneshot;
+
+use crate::builder::SqliteStoreBuilder;
+use crate::queue::{Lane, stopped};
+use crate::reader::Read;
+use crate::threads::Threads;
+use crate::writer::Call;
+
+/// A store in one SQLite file, for one process. A cheap clone.
+///
+/// ```
+/// use lro_core::{NewOperation, OperationStore, pack};
+/// use lro_sqlite::SqliteStore;
+/// use uuid::Uuid;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("operations.db");
+/// let store = SqliteStore::open(&path).await?;
+/// let name = "operations/1".parse()?;
+/// let operation = NewOperation::new(Uuid::now_v7(), name, "/s.Service/Method", pack(&()));
+/// let started = store.start(vec![operation]).await?.remove(0)?;
+/// drop(store);
+///
+/// let store = SqliteStore::open(&path).await?;
+/// assert_eq!(store.get(&started.record.name).await?, Some(started.record));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
+///
+/// # Closing
+///
+/// When the last clone is dropped, the calls that are still queued are served, the threads end,
+/// the write-ahead log is written back, and the lock on the file is freed; the drop waits for
+/// that, a few milliseconds as a rule, so that the file can be opened again right away.
+///
+/// # Observers
+///
+/// They are called on the writer's thread: one that blocks holds up every write, one that waits
+/// for this store waits for ever.
+#[derive(Clone)]
+pub struct SqliteStore {
+    threads: Arc<Threads>,
+}
+
+impl SqliteStore {
+    /// Opens the store in that file with the defaults of [`SqliteStoreBuilder`], and makes the
+    /// file if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SqliteStoreBuilder::open`].
+    pub async fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        Self::builder(path).open().await
+    }
+
+    /// Options for the store in that file.
+    pub fn builder(path: impl Into<PathBuf>) -> SqliteStoreBuilder {
+        SqliteStoreBuilder::new(path.into())
+    }
+
+    /// The file, as an absolute path.
+    pub fn path(&self) -> &Path {
+        &self.threads.path
+    }
+
+    /// How many transactions have changed the file since it was opened: how well group commit
+    /// gathers, when compared with the number of calls.
+    pub fn commits(&self) -> u64 {
+        self.threads.commits.load(Ordering::Relaxed)
+    }
+
+    pub(crate) async fn start_threads(options: SqliteStoreBuilder) -> Result<Self, StoreError> {
+        let threads = Arc::new(Threads::start(options).await?);
+        Ok(Self { threads })
+    }
+
+    async fn write<T>(
+        &self,
+        call: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Call,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let call = call(reply);
+        self.threads.calls.push(call.lane(), call)?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    async fn read<T>(
+        &self,
+        read: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Read,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.threads.reads.push(Lane::Normal, read(reply))?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("path", &self.path())
+            .field("commits", &self.commits())
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait::async_trait]
+impl OperationStore for SqliteStore {
+    async fn start(
+        &self,
+        operations: Vec<NewOperation>,
+    ) -> Result<Vec<Result<Started, StartError>>, StoreError> {
+        self.write(|reply| Call::Start(operations, reply)).await
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        self.write(|reply| Call::Claim(claim, reply)).await
+    }
+
+    async fn update(
+        &self,
+        updates: Vec<Update>,
+    ) -> Result<Vec<Result<Updated, Refusal>>, StoreError> {
+        self.write(|reply| Call::Update(updates, reply)).await
+    }
+
+    async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
+        self.read(|reply| Read::Get(name.clone(), reply)).await
+    }
+
+    async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
+        self.read(|reply| Read::List(query, reply)).await
+    }
+
+    async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
+        self.write(|reply| Call::Purge(limit, reply)).await
+    }
+
+    fn observe(&self, observer: Arc<dyn StoreObserver>) {
+        self.threads
+            .observers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(observer);
+    }
+
+    fn event_gap(&self) -> Option<Duration> {
+        None
+    }
+}

@@ -1,0 +1,285 @@
+//! The table of operations.
+
+use lro_core::{OperationName, OperationRecord, Timestamp};
+use prost::Message as _;
+use rusqlite::{Connection, OptionalExtension as _, Params, params};
+use uuid::Uuid;
+
+use crate::error::Fault;
+use crate::row::{decode, encode_any, encode_labels, encode_on_crash, encode_result, micros};
+use crate::schedule::Entry;
+use crate::statement;
+
+/// Up to so many bytes, an encoded request lies in its operation's row; a larger one is stored
+/// apart, once, so that no later change of the operation writes it again.
+pub(crate) const INLINE_REQUEST_MAX: usize = 512;
+
+/// The statements, on one connection. Each writes all or nothing by itself, so that one that fails
+/// leaves its neighbours in the transaction alone.
+#[derive(Debug)]
+pub(crate) struct Table<'c>(pub(crate) &'c Connection);
+
+impl Table<'_> {
+    /// Adds a record. `false`: an index refused it, and nothing was written.
+    pub(crate) fn insert(&self, record: &OperationRecord) -> Result<bool, Fault> {
+        let request = record.request.encode_to_vec();
+        if request.len() <= INLINE_REQUEST_MAX {
+            return self.insert_row(record, Some(&request));
+        }
+        self.0.prepare_cached("SAVEPOINT large")?.execute(())?;
+        let inserted = self.insert_row(record, None).and_then(|inserted| {
+            if inserted {
+                self.execute(
+                    statement::INSERT_LARGE_REQUEST,
+                    params![record.uid.as_bytes(), request],
+                )?;
+            }
+            Ok(inserted)
+        });
+        // When the whole transaction is gone, so is the savepoint.
+        if inserted.is_err() && !self.0.is_autocommit() {
+            self.0.execute_batch("ROLLBACK TO large; RELEASE large")?;
+        } else if inserted.is_ok() {
+            self.0.prepare_cached("RELEASE large")?.execute(())?;
+        }
+        inserted
+    }
+
+    fn insert_row(&self, record: &OperationRecord, request: Option<&[u8]>) -> Result<bool, Fault> {
+        let request_id = record.request_id.as_ref();
+        let (result_kind, result) = encode_result(record.result.as_ref());
+        let lease = record.lease.as_ref();
+        let inserted = self.execute(
+            statement::INSERT,
+            params![
+                record.uid.as_bytes(),
+                record.name.as_str(),
+                record.method,
+                record.state.as_number(),
+                record.revision.cast_signed(),
+                record.attempt,
+                record.fence.cast_signed(),
+                record.policy.max_attempts,
+                encode_on_crash(record.policy.on_crash),
+                record.policy.retain.as_secs().cast_signed(),
+                record.policy.retain.subsec_nanos(),
+                lease.map(|lease| lease.worker.as_uuid().into_bytes()),
+                lease.map(|lease| lease.expire_time.as_micros()),
+                record.create_time.as_micros(),
+                record.ready_time.as_micros(),
+                micros(record.start_time),
+                record.update_time.as_micros(),
+                micros(record.cancel_time),
+                micros(record.delete_time),
+                micros(record.end_time),
+                micros(record.expire_time),
+                request_id.map(|request_id| request_id.id.as_str()),
+                request_id.map(|request_id| request_id.fingerprint),
+                record.exclusive_key,
+                encode_labels(&record.labels),
+                encode_any(record.metadata.as_ref()),
+                encode_any(record.checkpoint.as_ref()),
+                result_kind,
+                result,
+                request,
+                record.name.parent(),
+            ],
+        )?;
+        Ok(inserted > 0)
+    }
+
+    /// The whole record of that name, unless it was deleted.
+    pub(crate) fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, Fault> {
+        self.record(statement::GET, params![name.as_str()])
+    }
+
+    /// Visible records below the parent with a uid below `end`, the newest first.
+    pub(crate) fn list(
+        &self,
+        parent: &str,
+        end: &[u8],
+        limit: usize,
+    ) -> Result<Vec<OperationRecord>, Fault> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = self.0.prepare_cached(statement::LIST)?;
+        statement
+            .query_and_then(params![parent, end, limit], decode)?
+            .collect()
+    }
+
+    /// The whole record.
+    pub(crate) fn by_uid(&self, uid: Uuid) -> Result<Option<OperationRecord>, Fault> {
+        self.record(statement::BY_UID, params![uid.as_bytes()])
+    }
+
+    /// The whole record that has the method, parent and request id of this one.
+    pub(crate) fn by_request_id(
+        &self,
+        record: &OperationRecord,
+    ) -> Result<Option<OperationRecord>, Fault> {
+        let Some(request_id) = &record.request_id else {
+            return Ok(None);
+        };
+        let key = params![record.method, record.name.parent(), request_id.id];
+        self.record(statement::BY_REQUEST_ID, key)
+    }
+
+    /// The record without its request.
+    pub(crate) fn to_change(&self, name: &OperationName) -> Result<Option<OperationRecord>, Fault> {
+        self.record(statement::BY_NAME_TO_CHANGE, params![name.as_str()])
+    }
+
+    /// The record without its request.
+    pub(crate) fn to_change_by_uid(&self, uid: Uuid) -> Result<Option<OperationRecord>, Fault> {
+        self.record(statement::BY_UID_TO_CHANGE, params![uid.as_bytes()])
+    }
+
+    pub(crate) fn has_name(&self, name: &OperationName) -> Result<bool, Fault> {
+        let mut statement = self.0.prepare_cached(statement::NAME_EXISTS)?;
+        Ok(statement.exists(params![name.as_str()])?)
+    }
+
+    /// Which unfinished operation holds the key.
+    pub(crate) fn name_by_exclusive_key(&self, key: &str) -> Result<Option<OperationName>, Fault> {
+        self.name(statement::NAME_BY_EXCLUSIVE_KEY, params![key])
+    }
+
+    pub(crate) fn name_by_uid(&self, uid: Uuid) -> Result<Option<OperationName>, Fault> {
+        self.name(statement::NAME_BY_UID, params![uid.as_bytes()])
+    }
+
+    /// Where a pending operation stands in the schedule, read without the rest of its row.
+    pub(crate) fn place(&self, uid: Uuid) -> Result<Option<Entry>, Fault> {
+        let mut statement = self.0.prepare_cached(statement::PLACE)?;
+        let place = statement.query_row(params![uid.as_bytes()], |row| {
+            let time = Timestamp::from_micros(row.get(1)?);
+            Ok(Entry::Ready(row.get(0)?, time, uid))
+        });
+        Ok(place.optional()?)
+    }
+
+    /// The operations whose expiry time has come: uid, name and state as they are stored.
+    pub(crate) fn expired(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, String, i64)>, Fault> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = self.0.prepare_cached(statement::EXPIRED)?;
+        let rows = statement.query_map(params![now.as_micros(), limit], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Writes a lease that was extended.
+    pub(crate) fn renew(&self, record: &OperationRecord) -> Result<(), Fault> {
+        let time = micros(record.lease.as_ref().map(|lease| lease.expire_time));
+        self.execute(statement::RENEW, params![record.uid.as_bytes(), time])?;
+        Ok(())
+    }
+
+    /// Writes what may have changed of a record that has not ended and is as visible as before.
+    pub(crate) fn advance(&self, record: &OperationRecord) -> Result<(), Fault> {
+        let lease = record.lease.as_ref();
+        self.execute(
+            statement::ADVANCE,
+            params![
+                record.uid.as_bytes(),
+                record.state.as_number(),
+                record.revision.cast_signed(),
+                record.attempt,
+                record.fence.cast_signed(),
+                lease.map(|lease| lease.worker.as_uuid().into_bytes()),
+                lease.map(|lease| lease.expire_time.as_micros()),
+                record.ready_time.as_micros(),
+                micros(record.start_time),
+                record.update_time.as_micros(),
+                micros(record.cancel_time),
+                encode_any(record.metadata.as_ref()),
+                encode_any(record.checkpoint.as_ref()),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Writes that a record was deleted before its end.
+    pub(crate) fn hide(&self, record: &OperationRecord) -> Result<(), Fault> {
+        self.execute(
+            statement::HIDE,
+            params![
+                record.uid.as_bytes(),
+                record.revision.cast_signed(),
+                record.update_time.as_micros(),
+                micros(record.delete_time),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Writes how a record ended.
+    pub(crate) fn finish(&self, record: &OperationRecord) -> Result<(), Fault> {
+        let (result_kind, result) = encode_result(record.result.as_ref());
+        self.execute(
+            statement::FINISH,
+            params![
+                record.uid.as_bytes(),
+                record.state.as_number(),
+                record.revision.cast_signed(),
+                record.update_time.as_micros(),
+                micros(record.cancel_time),
+                micros(record.end_time),
+                micros(record.expire_time),
+                encode_any(record.metadata.as_ref()),
+                result_kind,
+                result,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Removes a record, and its request where it is stored apart.
+    pub(crate) fn remove(&self, uid: &[u8]) -> Result<(), Fault> {
+        self.execute(statement::REMOVE, params![uid])?;
+        Ok(())
+    }
+
+    /// Gives free pages back to the file system: at most `most`, and those above `kept`.
+    pub(crate) fn shrink(&self, kept: i64, most: i64) -> Result<(), Fault> {
+        let free: i64 = self
+            .0
+            .pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+        let pages = free.saturating_sub(kept).min(most);
+        if pages > 0 {
+            // One row a page: the pragma must be read to its end.
+            let pragma = format!("PRAGMA incremental_vacuum({pages})");
+            let mut statement = self.0.prepare(&pragma)?;
+            let mut rows = statement.query(())?;
+            while rows.next()?.is_some() {}
+        }
+        Ok(())
+    }
+
+    fn execute(&self, sql: &'static str, values: impl Params) -> Result<usize, Fault> {
+        Ok(self.0.prepare_cached(sql)?.execute(values)?)
+    }
+
+    fn record(
+        &self,
+        sql: &'static str,
+        key: impl Params,
+    ) -> Result<Option<OperationRecord>, Fault> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        statement.query_and_then(key, decode)?.next().transpose()
+    }
+
+    fn name(&self, sql: &'static str, key: impl Params) -> Result<Option<OperationName>, Fault> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        let name: Option<String> = statement.query_row(key, |row| row.get(0)).optional()?;
+        name.map(|name| {
+            let wrong = |_| Fault::row(format!("column `name` holds `{name}`"));
+            name.parse().map_err(wrong)
+        })
+        .transpose()
+    }
+}

@@ -1,0 +1,231 @@
+//! What calls do within the writer's transaction.
+
+use std::time::Duration;
+
+use lro_core::{
+    Change, Claim, Claimed, Command, NewOperation, OperationRecord, OperationState, Refusal,
+    StartError, Started, StoreEvent, Timestamp, Update, Updated,
+};
+use uuid::Uuid;
+
+use crate::error::Fault;
+use crate::schedule::{Entry, Schedule};
+use crate::table::Table;
+
+/// How many leases that are over one claim turns back at most.
+const EXPIRED_PER_CLAIM: usize = 256;
+
+/// How many free pages one purge gives back to the file system at most, and what it leaves for
+/// operations to come.
+const FREED_PER_PURGE: i64 = 1_024;
+const FREE_PAGES_KEPT: i64 = 4_096;
+
+/// The open transaction of one group of calls. The schedule and the events go with it: what calls
+/// it decides whether they stand.
+#[derive(Debug)]
+pub(crate) struct Transaction<'w> {
+    pub(crate) table: Table<'w>,
+    pub(crate) schedule: &'w mut Schedule,
+    pub(crate) events: &'w mut Vec<StoreEvent>,
+    pub(crate) now: Timestamp,
+}
+
+impl Transaction<'_> {
+    pub(crate) fn start(
+        &mut self,
+        operation: NewOperation,
+    ) -> Result<Result<Started, StartError>, Fault> {
+        let claimed_by = operation.claimed_by;
+        let mut record = OperationRecord::new(operation, self.now);
+        if let Some((worker, lease_duration)) = claimed_by {
+            let claim = Command::Claim {
+                worker,
+                lease_duration,
+            };
+            // Refused only when it is not yet ready: then it is pending, like any other.
+            let _ = record.apply(claim, self.now);
+        }
+        if !self.table.insert(&record)? {
+            return self.refuse(record);
+        }
+        self.schedule.change(None, Entry::of(&record));
+        self.tell_ready(&record);
+        Ok(Ok(Started {
+            record,
+            existing: false,
+        }))
+    }
+
+    /// An index has refused the record: which?
+    fn refuse(&self, record: OperationRecord) -> Result<Result<Started, StartError>, Fault> {
+        if let Some(existing) = self.table.by_request_id(&record)? {
+            return Ok(match existing.request_id == record.request_id {
+                true => Ok(Started {
+                    record: existing,
+                    existing: true,
+                }),
+                false => Err(StartError::RequestIdReused(existing.name)),
+            });
+        }
+        if self.table.has_name(&record.name)? {
+            return Ok(Err(StartError::AlreadyExists(record.name)));
+        }
+        if let Some(key) = &record.exclusive_key
+            && let Some(holder) = self.table.name_by_exclusive_key(key)?
+        {
+            return Ok(Err(StartError::ExclusiveKeyHeld(holder)));
+        }
+        match self.table.name_by_uid(record.uid)? {
+            Some(holder) => Ok(Err(StartError::AlreadyExists(holder))),
+            None => Err(Fault::row(format!(
+                "an index refuses operation `{}` without a reason",
+                record.name
+            ))),
+        }
+    }
+
+    pub(crate) fn claim(&mut self, claim: &Claim) -> Result<Claimed, Fault> {
+        for entry in self.schedule.over(self.now, EXPIRED_PER_CLAIM) {
+            self.expire(entry)?;
+        }
+        let mut operations = Vec::new();
+        for uid in self.schedule.ready(&claim.methods, claim.limit, self.now) {
+            let command = Command::Claim {
+                worker: claim.worker,
+                lease_duration: claim.lease_duration,
+            };
+            let record = match self.table.by_uid(uid) {
+                Ok(Some(record)) => record,
+                unreadable => {
+                    self.give_up(uid, unreadable.err())?;
+                    continue;
+                }
+            };
+            if let Ok((_, record)) = self.change(record, command)? {
+                operations.push(record);
+            }
+        }
+        Ok(Claimed {
+            operations,
+            next_in: self.next_in(claim),
+        })
+    }
+
+    pub(crate) fn next_in(&self, claim: &Claim) -> Option<Duration> {
+        let next_time = self.schedule.next_time(&claim.methods)?;
+        Some(next_time.since(self.now))
+    }
+
+    fn expire(&mut self, entry: Entry) -> Result<(), Fault> {
+        let (Entry::Lease(_, uid) | Entry::Ready(_, _, uid)) = entry;
+        self.rescue(uid)?;
+        // Whatever became of the operation, this lease is gone.
+        self.schedule.change(Some(entry), None);
+        Ok(())
+    }
+
+    /// Takes an operation back from a holder that is lost.
+    pub(crate) fn rescue(&mut self, uid: Uuid) -> Result<(), Fault> {
+        match self.table.to_change_by_uid(uid) {
+            // Refused when nobody holds it, which is as well.
+            Ok(Some(record)) => self.change(record, Command::Expire).map(drop),
+            Ok(None) => Ok(()),
+            Err(fault @ Fault::Row(_)) => {
+                tracing::error!(%uid, ?fault, "a damaged operation is left alone");
+                Ok(())
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Takes an operation out of the schedule that cannot be read, so that it does not stand in
+    /// the way of others.
+    fn give_up(&mut self, uid: Uuid, fault: Option<Fault>) -> Result<(), Fault> {
+        if let Some(fault @ Fault::Sqlite(_)) = fault {
+            return Err(fault);
+        }
+        tracing::error!(%uid, ?fault, "a damaged operation is left alone");
+        match self.table.place(uid)? {
+            Some(entry) => self.schedule.change(Some(entry), None),
+            None => return Err(Fault::row(format!("operation {uid} has lost its row"))),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn update(&mut self, update: Update) -> Result<Result<Updated, Refusal>, Fault> {
+        let Some(record) = self.table.to_change(&update.name)? else {
+            return Ok(Err(Refusal::NotFound));
+        };
+        let answer = self.change(record, update.command)?;
+        Ok(answer.map(|(updated, _)| updated))
+    }
+
+    fn change(
+        &mut self,
+        mut record: OperationRecord,
+        command: Command,
+    ) -> Result<Result<(Updated, OperationRecord), Refusal>, Fault> {
+        let before = Entry::of(&record);
+        let was_visible = record.is_visible();
+        let change = match record.apply(command, self.now) {
+            Ok(change) => change,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        match change {
+            Change::Nothing => {}
+            Change::Lease => self.table.renew(&record)?,
+            Change::Record if record.state.is_done() => self.table.finish(&record)?,
+            Change::Record if record.is_visible() != was_visible => self.table.hide(&record)?,
+            Change::Record => self.table.advance(&record)?,
+            Change::Removed => self.table.remove(record.uid.as_bytes())?,
+        }
+        let removed = change == Change::Removed;
+        let after = Entry::of(&record).filter(|_| !removed);
+        self.schedule.change(before, after);
+        if removed || change == Change::Record {
+            self.events.push(StoreEvent::Changed {
+                name: record.name.clone(),
+                state: record.state,
+                gone: removed || !record.is_visible(),
+            });
+            self.tell_ready(&record);
+        }
+        let updated = Updated {
+            change,
+            state: record.state,
+            revision: record.revision,
+        };
+        Ok(Ok((updated, record)))
+    }
+
+    pub(crate) fn purge(&mut self, limit: usize) -> Result<usize, Fault> {
+        let expired = self.table.expired(self.now, limit)?;
+        for (uid, name, state) in &expired {
+            self.table.remove(uid)?;
+            let state = u8::try_from(*state).ok();
+            // A damaged row goes as well; nobody knew it by a name that is none.
+            if let (Ok(name), Some(state)) =
+                (name.parse(), state.and_then(OperationState::from_number))
+            {
+                self.events.push(StoreEvent::Changed {
+                    name,
+                    state,
+                    gone: true,
+                });
+            }
+        }
+        if !expired.is_empty() {
+            self.table.shrink(FREE_PAGES_KEPT, FREED_PER_PURGE)?;
+        }
+        Ok(expired.len())
+    }
+
+    fn tell_ready(&mut self, record: &OperationRecord) {
+        if record.state == OperationState::Pending {
+            self.events.push(StoreEvent::Ready {
+                method: record.method.clone(),
+                ready_time: record.ready_time,
+            });
+        }
+    }
+}

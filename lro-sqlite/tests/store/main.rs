@@ -1,0 +1,15 @@
+//! What the SQLite store promises beyond the contract of all stores.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a step that fails fails the test, in helpers as well"
+)]
+
+mod corruption;
+mod durability;
+mod fixture;
+mod full;
+mod group_commit;
+mod load;
+mod opening;
+mod recovery;
