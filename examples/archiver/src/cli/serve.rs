@@ -1,0 +1,33 @@
+//! `archiver serve`.
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::args::ServeArgs;
+use super::{Failure, output};
+use crate::archive::Options;
+use crate::serve::{Server, ServerOptions};
+
+pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
+    let listening = |error| Failure::new("cannot hear signals", &error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(listening)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(listening)?;
+    let defaults = Options::default();
+    let server = Server::bind(ServerOptions {
+        listen: args.listen,
+        data: args.data,
+        drain_timeout: args.drain_timeout,
+        pack: Options {
+            frame_bytes: args.pack.frame_bytes.unwrap_or(defaults.frame_bytes),
+            ..defaults
+        },
+    });
+    let server = server.await?;
+    output::print(&format!("listening on {}", server.address()))?;
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    Ok(server.serve(shutdown).await?)
+}

@@ -1,0 +1,211 @@
+//! The server: the service, its worker and its embedded database, over one data folder.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lro_server::{Operations, Worker};
+use lro_sqlite::SqliteStore;
+use tokio::sync::oneshot;
+use tokio::time::MissedTickBehavior;
+use tonic::transport::server::TcpIncoming;
+
+use crate::archive::Options;
+use crate::pb::archiver_server::ArchiverServer;
+use crate::service::Archiver;
+
+const DATABASE: &str = "operations.db";
+const ARCHIVES: &str = "archives";
+
+/// How often the leftovers of operations that have ended are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
+
+/// How long callers have to hang up, at least.
+const HANG_UP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often connections on which nothing happens are probed.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How a [`Server`] is to run.
+///
+/// ```
+/// use archiver::ServerOptions;
+///
+/// let options = ServerOptions::new("/var/lib/archiver");
+/// assert_eq!(options.listen.port(), 50051);
+/// ```
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// The address to listen on; with port 0, on a free one.
+    pub listen: SocketAddr,
+    /// The folder for the database `operations.db` and for `archives/`; made if it is not there.
+    pub data: PathBuf,
+    /// How long operations that run may go on when the server is to end. What is not done then
+    /// goes on after the next start.
+    pub drain_timeout: Duration,
+    /// How archives are packed.
+    pub pack: Options,
+}
+
+impl ServerOptions {
+    /// The default of [`listen`](Self::listen).
+    pub const LISTEN: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 50051);
+    /// The default of [`drain_timeout`](Self::drain_timeout).
+    pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// The defaults, with this data folder.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self {
+            listen: Self::LISTEN,
+            data: data.into(),
+            drain_timeout: Self::DRAIN_TIMEOUT,
+            pack: Options::default(),
+        }
+    }
+}
+
+/// A server that listens, and runs what an earlier one has left.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    incoming: TcpIncoming,
+    archiver: Arc<Archiver>,
+    operations: Operations,
+    worker: Worker,
+    drain_timeout: Duration,
+}
+
+impl Server {
+    /// Opens the database, takes the address, and starts to run operations.
+    ///
+    /// # Errors
+    ///
+    /// When the folder or the address cannot be used; another server that uses one of them is the
+    /// usual reason.
+    pub async fn bind(options: ServerOptions) -> Result<Self, Error> {
+        let data = options.data;
+        std::fs::create_dir_all(&data).map_err(|source| {
+            Error::new(format!("cannot use the folder {}", data.display()), source)
+        })?;
+        let address = options.listen;
+        let cannot_listen =
+            |source: io::Error| Error::new(format!("cannot listen on {address}"), source);
+        let incoming = TcpIncoming::bind(address)
+            .map_err(cannot_listen)?
+            .with_nodelay(Some(true));
+        let address = incoming.local_addr().map_err(cannot_listen)?;
+        let store = SqliteStore::open(data.join(DATABASE))
+            .await
+            .map_err(|source| Error::new("cannot open the database", source))?;
+        let operations = Operations::new(store);
+        let archives = data.join(ARCHIVES);
+        let cannot_use = || format!("cannot use the folder {}", archives.display());
+        let archiver = Archiver::new(&operations, &archives, options.pack)
+            .map_err(|source| Error::new(cannot_use(), source))?;
+        let archiver = Arc::new(archiver);
+        let swept = archiver.sweep().await;
+        swept.map_err(|source| Error::new(cannot_use(), source))?;
+        let worker = Worker::builder(&operations)
+            .host(archiver.clone())
+            .drain_timeout(options.drain_timeout)
+            .start()
+            .await
+            .map_err(|source| Error::new("cannot run operations", source))?;
+        Ok(Self {
+            address,
+            incoming,
+            archiver,
+            operations,
+            worker,
+            drain_timeout: options.drain_timeout,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` is over. Then takes no more calls, answers who waits, and lets the
+    /// operations that run come to their end, or gives them back to the next start.
+    ///
+    /// # Errors
+    ///
+    /// When serving fails.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+            .add_service(ArchiverServer::from_arc(self.archiver.clone()))
+            .add_service(self.operations.server())
+            .serve_with_incoming_shutdown(self.incoming, async {
+                // An error is this server being dropped.
+                let _ = stopped.await;
+            });
+        tokio::pin!(serving);
+        tokio::select! {
+            ended = &mut serving => ended.map_err(serving_failed)?,
+            () = keep_sweeping(&self.archiver) => {}
+            () = shutdown => {}
+        }
+        tracing::info!("shutting down");
+        self.operations.close();
+        let _ = stop.send(());
+        // Callers that do not hang up are not waited for much longer than operations are.
+        let hung_up = self.drain_timeout.max(HANG_UP_TIMEOUT);
+        let served = tokio::time::timeout(hung_up, serving);
+        let (served, ()) = tokio::join!(served, self.worker.drain());
+        match served {
+            Ok(ended) => ended.map_err(serving_failed),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+async fn keep_sweeping(archiver: &Archiver) {
+    let mut interval = tokio::time::interval(SWEEP_INTERVAL);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        if let Err(status) = archiver.sweep().await {
+            tracing::warn!(%status, "cannot remove what ended operations have left");
+        }
+    }
+}
+
+fn serving_failed(source: tonic::transport::Error) -> Error {
+    Error::new("cannot serve", source)
+}
+
+/// A server that cannot run.
+#[derive(Debug)]
+pub struct Error {
+    what: String,
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+impl Error {
+    fn new(what: impl Into<String>, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self {
+            what: what.into(),
+            source: source.into(),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
+    }
+}
