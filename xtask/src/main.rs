@@ -1,7 +1,9 @@
-//! The commands of this repository: `cargo xtask test`, `tidy`, `codegen` and `build-cost`.
+//! The commands of this repository: `cargo xtask test`, `tidy`, `codegen`, `bench`, `build-cost` and
+//! `compile-cost`.
 
 mod build_cost;
 mod codegen;
+mod compile_cost;
 mod process;
 mod test;
 mod tidy;
@@ -31,8 +33,16 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Runs the benchmarks.
+    Bench {
+        /// What the program of the benchmarks may be told.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Measures what a user's own clean build costs, and prints README's table.
     BuildCost,
+    /// Measures what typed operations cost whoever compiles them.
+    CompileCost,
 }
 
 fn main() -> ExitCode {
@@ -40,7 +50,13 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Tidy(args) => tidy::run(&args),
         Command::Codegen { check } => codegen::run(check),
+        Command::Bench { args } => process::run(
+            process::cargo()
+                .args(["run", "--release", "-p", "benches", "--"])
+                .args(args),
+        ),
         Command::BuildCost => build_cost::run(),
+        Command::CompileCost => compile_cost::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

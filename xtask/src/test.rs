@@ -1,0 +1,230 @@
+//! `cargo xtask test`: everything that CI does.
+
+mod count;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::process::{self, cargo, run_watched, works};
+use crate::{codegen, tidy};
+use count::Count;
+
+/// What `cargo xtask test` may be told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Go on after a step that failed. Set when the environment says `CI=true`.
+    #[arg(long)]
+    keep_going: bool,
+}
+
+/// One step: its heading, and what it does.
+struct Step {
+    name: &'static str,
+    run: fn(&Session) -> Result<Count>,
+}
+
+/// The quick ones first, so that what fails fails soon.
+const STEPS: &[Step] = &[
+    Step {
+        name: "format: cargo fmt --check",
+        run: |_| check(&["fmt", "--all", "--check"], &[]),
+    },
+    Step {
+        name: "tidy: cargo xtask tidy",
+        run: |_| tidy::check().map(|()| Count::ONE),
+    },
+    Step {
+        name: "generated code: cargo xtask codegen --check",
+        run: |_| codegen::run(true).map(|()| Count::ONE),
+    },
+    Step {
+        name: "lints: cargo clippy",
+        run: |session| {
+            let args = ["clippy", "--workspace", "--all-targets"];
+            check(
+                &args,
+                &[session.locked(), &["--", "-D", "warnings"]].concat(),
+            )
+        },
+    },
+    Step {
+        name: "documentation: cargo doc",
+        run: |session| {
+            let mut doc = cargo();
+            doc.args(["doc", "--workspace", "--no-deps"]);
+            doc.args(session.locked())
+                .env("RUSTDOCFLAGS", "-D warnings");
+            process::run(&mut doc).map(|()| Count::ONE)
+        },
+    },
+    Step {
+        name: "build, with no protoc: cargo build --all-targets",
+        run: |session| check(&["build", "--workspace", "--all-targets"], session.locked()),
+    },
+    Step {
+        name: "unit, ui and integration tests",
+        run: unit_and_integration_tests,
+    },
+    Step {
+        name: "documentation tests: cargo test --doc",
+        run: |session| {
+            counted(
+                &["test", "--doc", "--workspace", "--no-fail-fast"],
+                session.locked(),
+            )
+        },
+    },
+];
+
+/// Where the tests run.
+struct Session {
+    ci: bool,
+    nextest: bool,
+}
+
+impl Session {
+    /// CI builds what was committed, or nothing.
+    fn locked(&self) -> &'static [&'static str] {
+        match self.ci {
+            true => &["--locked"],
+            false => &[],
+        }
+    }
+}
+
+/// `cargo xtask test`.
+///
+/// # Errors
+///
+/// When a step failed.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let ci = std::env::var("CI").is_ok_and(|ci| !matches!(&*ci, "" | "0" | "false"));
+    let nextest = works(cargo().args(["nextest", "--version"]));
+    run_steps(&Session { ci, nextest }, STEPS, ci || args.keep_going)
+}
+
+/// Runs the steps and says how each went. The closing line counts tests; a step without tests
+/// counts as one.
+fn run_steps(session: &Session, steps: &[Step], keep_going: bool) -> Result<()> {
+    let mut summary = Vec::new();
+    let mut total = Count::default();
+    for (number, step) in steps.iter().enumerate() {
+        println!("==> {}/{} {}", number + 1, steps.len(), step.name);
+        let began = Instant::now();
+        let (count, word) = match (step.run)(session) {
+            Ok(count) if count.failed == 0 => (count, "ok"),
+            Ok(count) => (count, "FAILED"),
+            Err(error) => {
+                eprintln!("{error:#}");
+                (
+                    Count {
+                        passed: 0,
+                        failed: 1,
+                    },
+                    "FAILED",
+                )
+            }
+        };
+        total = total + count;
+        summary.push((word, step.name, began.elapsed()));
+        if count.failed > 0 && !keep_going {
+            break;
+        }
+    }
+    print_summary(&summary, steps.len());
+    println!("{total}");
+    if total.failed > 0 {
+        bail!("`cargo xtask test` failed");
+    }
+    Ok(())
+}
+
+fn print_summary(summary: &[(&str, &str, Duration)], steps: usize) {
+    println!("==> summary");
+    for (word, name, took) in summary {
+        println!("{word:>8} {:>7.1} s  {name}", took.as_secs_f64());
+    }
+    let left = steps - summary.len();
+    if left > 0 {
+        println!("{left} later steps were not run");
+    }
+}
+
+fn check(args: &[&str], more: &[&str]) -> Result<Count> {
+    process::run(cargo().args(args).args(more)).map(|()| Count::ONE)
+}
+
+fn unit_and_integration_tests(session: &Session) -> Result<Count> {
+    let targets = ["--workspace", "--all-targets"];
+    if session.nextest {
+        let profile = if session.ci { "ci" } else { "default" };
+        let args = ["nextest", "run", "--profile", profile];
+        return counted(&[&args[..], &targets].concat(), session.locked());
+    }
+    println!("cargo-nextest is not installed: running the same tests with `cargo test`");
+    let args = ["test", "--no-fail-fast"];
+    counted(&[&args[..], &targets].concat(), session.locked())
+}
+
+/// Runs tests and counts them, as their own closing lines do.
+fn counted(args: &[&str], more: &[&str]) -> Result<Count> {
+    let mut count = Count::default();
+    let succeeded = run_watched(cargo().args(args).args(more), |line| count.add_line(line))?;
+    if !succeeded && count.failed == 0 {
+        bail!("`cargo {}` failed", args.join(" "));
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SESSION: Session = Session {
+        ci: true,
+        nextest: false,
+    };
+
+    #[test]
+    fn a_failed_step_fails_the_whole_and_stops_it_unless_told_otherwise() {
+        static LATER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let steps = [
+            Step {
+                name: "good",
+                run: |_| Ok(Count::ONE),
+            },
+            Step {
+                name: "bad",
+                run: |_| bail!("as intended"),
+            },
+            Step {
+                name: "later",
+                run: |_| {
+                    LATER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    Ok(Count::ONE)
+                },
+            },
+        ];
+        let later = || LATER.load(std::sync::atomic::Ordering::Relaxed);
+        run_steps(&SESSION, &steps, false).unwrap_err();
+        assert_eq!(later(), 0);
+        run_steps(&SESSION, &steps, true).unwrap_err();
+        assert_eq!(later(), 1);
+        run_steps(&SESSION, &steps[..1], false).unwrap();
+    }
+
+    #[test]
+    fn a_step_whose_tests_failed_has_failed() {
+        let steps = [Step {
+            name: "tests",
+            run: |_| {
+                Ok(Count {
+                    passed: 7,
+                    failed: 1,
+                })
+            },
+        }];
+        run_steps(&SESSION, &steps, false).unwrap_err();
+    }
+}

@@ -1,0 +1,92 @@
+//! `cargo xtask tidy`: what the compiler does not check.
+//!
+//! Each check is a function from a [`Repo`], a value, to findings; its tests hand it bad ones.
+
+mod arrows;
+mod code;
+mod code_map;
+mod defaults;
+mod dependencies;
+mod invariants;
+mod lengths;
+mod licenses;
+mod links;
+mod manifests;
+mod markdown;
+mod readme;
+mod repo;
+mod snippets;
+mod text;
+
+use anyhow::{Result, bail};
+
+use repo::Repo;
+
+/// What `cargo xtask tidy` may be told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Lower the entries of the table of long files to what the files have now.
+    #[arg(long)]
+    lower: bool,
+}
+
+/// What is wrong, a line each: where, what, and what to do.
+type Findings = Vec<String>;
+
+type Check = fn(&Repo) -> Findings;
+
+const CHECKS: &[(&str, Check)] = &[
+    ("crate arrows", arrows::check),
+    ("manifests", manifests::check),
+    ("dependencies", dependencies::check),
+    ("invariants of the sources", invariants::check),
+    ("file lengths", lengths::check),
+    ("text", text::check),
+    ("links", links::check),
+    ("code map", code_map::check),
+    ("README facts", readme::check),
+    ("README programs", snippets::check),
+    ("README defaults", defaults::check),
+];
+
+/// `cargo xtask tidy`.
+///
+/// # Errors
+///
+/// When a check has a finding.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.lower {
+        lengths::lower(&Repo::load()?)?;
+    }
+    check()
+}
+
+/// Runs every check.
+///
+/// # Errors
+///
+/// When one has a finding.
+pub(crate) fn check() -> Result<()> {
+    let repo = Repo::load()?;
+    let mut count = 0;
+    for (name, check) in CHECKS {
+        for finding in check(&repo) {
+            eprintln!("{name}: {finding}");
+            count += 1;
+        }
+    }
+    match count {
+        0 => Ok(()),
+        1 => bail!("tidy has a finding"),
+        _ => bail!("tidy has {count} findings"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// So that plain `cargo test` tells it, too.
+    #[test]
+    fn this_repository_is_tidy() {
+        super::check().unwrap();
+    }
+}

@@ -1,0 +1,289 @@
+//! Which crate may know which.
+
+use cargo_metadata::DependencyKind;
+
+use super::Findings;
+use super::repo::{Crate, Repo};
+
+/// What a crate may know of the workspace.
+struct Row {
+    name: &'static str,
+    /// To be built and used.
+    built_with: &'static [&'static str],
+    /// In its tests and doc examples, besides.
+    tested_with: Tested,
+    reason: &'static str,
+}
+
+#[derive(Clone, Copy)]
+enum Tested {
+    /// With these only.
+    With(&'static [&'static str]),
+    /// With the whole workspace.
+    Freely,
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        name: "lro-core",
+        built_with: &[],
+        tested_with: Tested::With(&["lro-testing"]),
+        reason: "it is the contract that all others meet in",
+    },
+    Row {
+        name: "lro-macros",
+        built_with: &[],
+        tested_with: Tested::With(&[]),
+        reason: "it turns tokens into tokens",
+    },
+    Row {
+        name: "lro-server",
+        built_with: &["lro-core", "lro-macros"],
+        tested_with: Tested::Freely,
+        reason: "the server and the client never see each other, nor any store",
+    },
+    Row {
+        name: "lro-client",
+        built_with: &["lro-core"],
+        tested_with: Tested::Freely,
+        reason: "callers do not pull the server",
+    },
+    Row {
+        name: "lro-build",
+        built_with: &[],
+        // Its tests compile what it has written.
+        tested_with: Tested::With(&["lro-core"]),
+        reason: "it only writes the names of the others down",
+    },
+    Row {
+        name: "lro-sqlite",
+        built_with: &["lro-core"],
+        tested_with: Tested::With(&["lro-testing"]),
+        reason: "a store never sees the server or the client",
+    },
+    Row {
+        name: "lro-testing",
+        built_with: &["lro-core"],
+        tested_with: Tested::With(&[]),
+        reason: "strangers test their stores with it, and need nothing else for that",
+    },
+    Row {
+        name: "exporter",
+        built_with: &["lro-build", "lro-core"],
+        tested_with: Tested::With(&[]),
+        reason: "generated code needs lro-core only",
+    },
+    Row {
+        name: "archiver",
+        built_with: &[
+            "lro-build",
+            "lro-client",
+            "lro-core",
+            "lro-server",
+            "lro-sqlite",
+        ],
+        tested_with: Tested::Freely,
+        reason: "it is an application",
+    },
+    Row {
+        name: "lro-tests",
+        built_with: &[],
+        tested_with: Tested::Freely,
+        reason: "it is nothing but tests",
+    },
+    Row {
+        name: "benches",
+        built_with: &[
+            "exporter",
+            "lro-client",
+            "lro-core",
+            "lro-server",
+            "lro-sqlite",
+        ],
+        tested_with: Tested::With(&[]),
+        reason: "it measures what users have",
+    },
+    Row {
+        name: "xtask",
+        built_with: &["lro-build"],
+        tested_with: Tested::With(&[]),
+        reason: "it generates code; whatever it needed more would be built before every command",
+    },
+];
+
+/// Crates from elsewhere that only these of ours may be built with.
+const RESERVED: &[(&str, &[&str], &str)] = &[
+    (
+        "rusqlite",
+        // The benches compare with what the disk itself can do.
+        &["lro-sqlite", "benches"],
+        "only the two store crates know SQL",
+    ),
+    (
+        "libsqlite3-sys",
+        &["lro-sqlite"],
+        "only the two store crates know SQL",
+    ),
+    (
+        "tokio-postgres",
+        &["lro-postgres"],
+        "only the two store crates know SQL",
+    ),
+    (
+        "serde_json",
+        &["lro-gateway", "lro-cli"],
+        "only the gateway and the command line know JSON",
+    ),
+    (
+        "axum",
+        &["lro-gateway"],
+        "gRPC users refuse an HTTP framework",
+    ),
+];
+
+/// Crates from elsewhere that one of ours may not be built with.
+const REFUSED: &[(&str, &str, &str)] = &[
+    ("lro-core", "tokio", "it starts no task and opens no socket"),
+    ("lro-macros", "tokio", "it turns tokens into tokens"),
+    ("lro-build", "tokio", "it runs in build scripts"),
+];
+
+pub(super) fn check(repo: &Repo) -> Findings {
+    let mut findings = Vec::new();
+    for this in &repo.crates {
+        match ROWS.iter().find(|row| row.name == this.name) {
+            Some(row) => check_row(repo, this, row, &mut findings),
+            None => findings.push(format!(
+                "{} has no row in xtask/src/tidy/arrows.rs: say there what it may depend on",
+                this.name
+            )),
+        }
+        for dependency in this.built_with() {
+            let name = &*dependency.name;
+            for (_, allowed, reason) in RESERVED.iter().filter(|it| it.0 == name) {
+                if !allowed.contains(&&*this.name) {
+                    findings.push(format!("{} may not depend on {name}: {reason}", this.name));
+                }
+            }
+            for (_, _, reason) in REFUSED
+                .iter()
+                .filter(|it| it.0 == this.name && it.1 == name)
+            {
+                findings.push(format!("{} may not depend on {name}: {reason}", this.name));
+            }
+        }
+    }
+    for row in ROWS {
+        if !repo.crates.iter().any(|this| this.name == row.name) {
+            findings.push(format!(
+                "xtask/src/tidy/arrows.rs has a row for {}, which is no crate here",
+                row.name
+            ));
+        }
+    }
+    findings
+}
+
+fn check_row(repo: &Repo, this: &Crate, row: &Row, findings: &mut Findings) {
+    for dependency in &this.dependencies {
+        let name = &*dependency.name;
+        let allowed = row.built_with.contains(&name)
+            || dependency.kind == DependencyKind::Development
+                && match row.tested_with {
+                    Tested::With(these) => these.contains(&name),
+                    Tested::Freely => true,
+                };
+        if !allowed && repo.crates.iter().any(|ours| ours.name == name) {
+            let how = match dependency.kind {
+                DependencyKind::Development => "be tested with",
+                _ => "depend on",
+            };
+            findings.push(format!(
+                "{} may not {how} {name}: {}",
+                this.name, row.reason
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::repo::Dependency;
+
+    fn repo(name: &str, dependencies: &[(&str, DependencyKind)]) -> Repo {
+        let mut crates: Vec<Crate> = ROWS
+            .iter()
+            .map(|row| Crate {
+                name: row.name.to_owned(),
+                ..Crate::default()
+            })
+            .collect();
+        let this = crates.iter_mut().find(|this| this.name == name);
+        this.unwrap().dependencies = dependencies
+            .iter()
+            .map(|(name, kind)| Dependency {
+                name: (*name).to_owned(),
+                kind: *kind,
+                requirement: "*".to_owned(),
+            })
+            .collect();
+        Repo {
+            crates,
+            ..Repo::default()
+        }
+    }
+
+    #[test]
+    fn forbidden_arrows_are_found() {
+        use DependencyKind::{Build, Development, Normal};
+        for (from, to, kind) in [
+            ("lro-core", "lro-server", Normal),
+            ("lro-core", "tokio", Normal),
+            ("lro-core", "lro-sqlite", Development),
+            ("lro-server", "lro-client", Normal),
+            ("lro-client", "lro-server", Normal),
+            ("lro-client", "rusqlite", Normal),
+            ("lro-sqlite", "lro-server", Normal),
+            ("lro-sqlite", "lro-server", Development),
+            ("lro-sqlite", "lro-client", Development),
+            ("lro-server", "serde_json", Normal),
+            ("lro-build", "lro-core", Normal),
+            ("lro-build", "lro-server", Development),
+            ("lro-server", "lro-build", Build),
+        ] {
+            let findings = check(&repo(from, &[(to, kind)]));
+            assert_eq!(findings.len(), 1, "{from} -> {to}: {findings:?}");
+            assert!(findings[0].contains(to), "{findings:?}");
+        }
+    }
+
+    #[test]
+    fn allowed_arrows_are_not() {
+        use DependencyKind::{Build, Development, Normal};
+        for (from, to, kind) in [
+            ("lro-server", "lro-core", Normal),
+            ("lro-server", "lro-sqlite", Development),
+            ("lro-client", "lro-server", Development),
+            ("lro-core", "tokio", Development),
+            ("lro-core", "prost", Normal),
+            ("lro-sqlite", "rusqlite", Normal),
+            ("archiver", "lro-build", Build),
+            ("lro-build", "lro-core", Development),
+        ] {
+            assert_eq!(check(&repo(from, &[(to, kind)])), [""; 0], "{from} -> {to}");
+        }
+    }
+
+    #[test]
+    fn the_table_and_the_workspace_name_the_same_crates() {
+        let mut repo = repo("lro-core", &[]);
+        repo.crates[0].name = "lro-unheard-of".to_owned();
+        let findings = check(&repo);
+        assert!(
+            findings[0].contains("lro-unheard-of has no row"),
+            "{findings:?}"
+        );
+        assert!(findings[1].contains("a row for lro-core"), "{findings:?}");
+    }
+}

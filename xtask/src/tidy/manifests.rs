@@ -1,0 +1,149 @@
+//! What every manifest says, and where versions are written down.
+
+use super::Findings;
+use super::repo::{Crate, Repo};
+
+/// What comes from `[workspace.package]`.
+const INHERITED: &[&str] = &["version", "edition", "rust-version", "license"];
+
+pub(super) fn check(repo: &Repo) -> Findings {
+    let mut findings = Vec::new();
+    for this in &repo.crates {
+        check_crate(this, &mut findings);
+    }
+    let macros = repo
+        .crates
+        .iter()
+        .flat_map(|this| &this.dependencies)
+        .find(|dependency| dependency.name == "lro-macros");
+    if let Some(macros) = macros
+        && !macros.requirement.starts_with('=')
+    {
+        findings.push(
+            "Cargo.toml: pin lro-macros with `=`: its output fits one version of lro-server"
+                .to_owned(),
+        );
+    }
+    findings
+}
+
+fn check_crate(this: &Crate, findings: &mut Findings) {
+    let inherits = |table: &str, key: &str| {
+        let value = match key {
+            "" => this.manifest.get(table),
+            key => this.manifest.get(table).and_then(|table| table.get(key)),
+        };
+        value.and_then(|value| value.get("workspace")?.as_bool()) == Some(true)
+    };
+    let dir = &this.dir;
+    if !inherits("lints", "") {
+        findings.push(format!(
+            "{dir}/Cargo.toml: add `[lints]` with `workspace = true`"
+        ));
+    }
+    for key in INHERITED {
+        if !inherits("package", key) {
+            findings.push(format!("{dir}/Cargo.toml: write `{key}.workspace = true`"));
+        }
+    }
+    let package = this.manifest.get("package");
+    if package
+        .and_then(|package| package.get("description"))
+        .is_none()
+    {
+        findings.push(format!("{dir}/Cargo.toml: add a `description`"));
+    }
+    for table in ["dependencies", "dev-dependencies", "build-dependencies"] {
+        let dependencies = this.manifest.get(table).and_then(toml::Value::as_table);
+        for (name, value) in dependencies.into_iter().flatten() {
+            let versioned = value.is_str() || value.get("version").is_some();
+            if versioned {
+                findings.push(format!(
+                    "{dir}/Cargo.toml: write `{name}.workspace = true`; versions stand in the \
+                     root manifest"
+                ));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::repo::Dependency;
+    use cargo_metadata::DependencyKind;
+
+    const GOOD: &str = "
+        package.description = 'a crate'
+        package.version.workspace = true
+        package.edition.workspace = true
+        package.rust-version.workspace = true
+        package.license.workspace = true
+        dependencies.prost.workspace = true
+        lints.workspace = true
+    ";
+
+    fn findings(manifest: &str, macros: &str) -> Findings {
+        let this = Crate {
+            name: "lro-server".to_owned(),
+            dir: "lro-server".to_owned(),
+            manifest: manifest.parse().unwrap(),
+            dependencies: vec![Dependency {
+                name: "lro-macros".to_owned(),
+                kind: DependencyKind::Normal,
+                requirement: macros.to_owned(),
+            }],
+            binaries: Vec::new(),
+        };
+        let crates = vec![this];
+        check(&Repo {
+            crates,
+            ..Repo::default()
+        })
+    }
+
+    #[test]
+    fn what_is_missing_or_written_out_is_found() {
+        assert_eq!(findings(GOOD, "=0.1.0"), [""; 0]);
+        for (good, bad, told) in [
+            ("lints.workspace = true", "", "add `[lints]`"),
+            (
+                "lints.workspace = true",
+                "lints.workspace = false",
+                "add `[lints]`",
+            ),
+            (
+                "version.workspace = true",
+                "version = '0.2.0'",
+                "`version.workspace",
+            ),
+            (
+                "package.edition.workspace = true",
+                "package.edition = '2021'",
+                "`edition.workspace",
+            ),
+            (
+                "package.rust-version.workspace = true",
+                "",
+                "`rust-version.workspace",
+            ),
+            ("package.license.workspace = true", "", "`license.workspace"),
+            ("package.description = 'a crate'", "", "add a `description`"),
+            (
+                "prost.workspace = true",
+                "prost = '0.14'",
+                "`prost.workspace",
+            ),
+            (
+                "prost.workspace = true",
+                "prost.version = '0.14'",
+                "`prost.workspace",
+            ),
+        ] {
+            let findings = findings(&GOOD.replacen(good, bad, 1), "=0.1.0");
+            assert_eq!(findings.len(), 1, "{bad}: {findings:?}");
+            assert!(findings[0].contains(told), "{bad}: {findings:?}");
+        }
+        assert!(findings(GOOD, "^0.1.0")[0].contains("pin lro-macros"));
+    }
+}
