@@ -202,6 +202,7 @@ impl Tables {
         let holder = operation
             .exclusive_key
             .as_ref()
+            .filter(|_| operation.outcome.is_none())
             .and_then(|key| self.exclusive_keys.get(key))
             .and_then(|uid| self.records.get(uid));
         if let Some(holder) = holder {

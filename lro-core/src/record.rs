@@ -8,7 +8,8 @@ use crate::clock::Timestamp;
 use crate::name::OperationName;
 use crate::pb;
 use crate::pb::rpc::Status;
-use crate::state::OperationState;
+use crate::standard::StandardMetadata;
+use crate::state::{OperationState, Outcome};
 use crate::store::WorkerId;
 
 /// Everything that a store keeps of one operation.
@@ -41,6 +42,8 @@ pub struct OperationRecord {
     pub result: Option<OperationResult>,
     /// The starter's labels.
     pub labels: BTreeMap<String, String>,
+    /// What is known of the call that started it.
+    pub origin: Origin,
     /// What makes a repeated start the same start (AIP-155).
     pub request_id: Option<RequestId>,
     /// At most one unfinished operation holds a key.
@@ -68,9 +71,11 @@ pub struct OperationRecord {
 }
 
 impl OperationRecord {
-    /// The record of an operation that was just started, pending.
+    /// The record of an operation that was just started: pending, or done when it has its outcome
+    /// already.
     pub fn new(operation: NewOperation, now: Timestamp) -> Self {
-        Self {
+        let outcome = operation.outcome;
+        let mut record = Self {
             uid: operation.uid,
             name: operation.name,
             method: operation.method,
@@ -83,6 +88,7 @@ impl OperationRecord {
             checkpoint: None,
             result: None,
             labels: operation.labels,
+            origin: operation.origin,
             request_id: operation.request_id,
             exclusive_key: operation.exclusive_key,
             policy: operation.policy,
@@ -95,7 +101,11 @@ impl OperationRecord {
             delete_time: None,
             end_time: None,
             expire_time: None,
+        };
+        if let Some(outcome) = outcome {
+            record.finish(outcome, now);
         }
+        record
     }
 
     /// Whether callers see it: it was not deleted.
@@ -107,11 +117,32 @@ impl OperationRecord {
     pub fn to_operation(&self) -> pb::Operation {
         pb::Operation {
             name: self.name.as_str().to_owned(),
-            metadata: self.metadata.clone(),
+            metadata: match &self.origin.standard_metadata {
+                Some(standard) => standard.fill(self),
+                None => self.metadata.clone(),
+            },
             done: self.state.is_done(),
             result: self.result.clone().map(Into::into),
         }
     }
+}
+
+/// What is known of the call that started an operation. A `prost::Message`, so that a store can
+/// keep it as bytes.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Origin {
+    /// Who started it, as the server's authorization names them; empty when it has none.
+    #[prost(string, tag = "1")]
+    pub principal: String,
+    /// The `traceparent` of the call (W3C Trace Context), empty when it had none.
+    #[prost(string, tag = "2")]
+    pub trace_parent: String,
+    /// The `tracestate` of the call (W3C Trace Context), empty when it had none.
+    #[prost(string, tag = "3")]
+    pub trace_state: String,
+    /// Which standard fields its metadata declares.
+    #[prost(message, optional, tag = "4")]
+    pub standard_metadata: Option<StandardMetadata>,
 }
 
 /// How an operation ended.
@@ -204,6 +235,8 @@ pub struct NewOperation {
     pub metadata: Option<Any>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// What is known of the call.
+    pub origin: Origin,
     /// What makes a repeated start the same start.
     pub request_id: Option<RequestId>,
     /// Held until the operation ends.
@@ -212,6 +245,8 @@ pub struct NewOperation {
     pub ready_time: Option<Timestamp>,
     /// How it is to be run.
     pub policy: ExecutionPolicy,
+    /// Its outcome, when that is known already: then it is never run.
+    pub outcome: Option<Outcome>,
     /// Born claimed: the worker that runs it from the first commit on, and for how long. Only
     /// for an operation without a later `ready_time`.
     pub claimed_by: Option<(WorkerId, Duration)>,
@@ -227,10 +262,12 @@ impl NewOperation {
             request,
             metadata: None,
             labels: BTreeMap::new(),
+            origin: Origin::default(),
             request_id: None,
             exclusive_key: None,
             ready_time: None,
             policy: ExecutionPolicy::default(),
+            outcome: None,
             claimed_by: None,
         }
     }

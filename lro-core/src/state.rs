@@ -347,7 +347,7 @@ impl OperationRecord {
         Ok(self.written(now))
     }
 
-    fn finish(&mut self, outcome: Outcome, now: Timestamp) -> Change {
+    pub(crate) fn finish(&mut self, outcome: Outcome, now: Timestamp) -> Change {
         let result = match outcome {
             Outcome::Response(any) => OperationResult::Response(any),
             Outcome::Error(status) => OperationResult::Error(never_ok(status)),

@@ -71,6 +71,22 @@ impl<M> OperationContext<M> {
         &self.run.labels
     }
 
+    /// Who started the operation, as `prepare` has named them; empty when it has not.
+    pub fn principal(&self) -> &str {
+        &self.run.origin.principal
+    }
+
+    /// The `traceparent` of the call that started the operation (W3C Trace Context), empty when it
+    /// had none. The body's tracing span carries it as the field `trace_parent`.
+    pub fn trace_parent(&self) -> &str {
+        &self.run.origin.trace_parent
+    }
+
+    /// The `tracestate` of the call that started the operation, empty when it had none.
+    pub fn trace_state(&self) -> &str {
+        &self.run.origin.trace_state
+    }
+
     /// When the method's `timeout` ends this run, if it has one.
     pub fn deadline(&self) -> Option<Instant> {
         self.run.deadline

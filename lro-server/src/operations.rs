@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use lro_core::{
-    Clock, Command, ExecutionPolicy, ListQuery, LongRunningMethod, OperationName, OperationRecord,
-    OperationStore, ParentName, Reason, StoreEvent, StoreObserver, SystemClock, Update, pb,
+    Clock, Command, ListQuery, LongRunningMethod, OperationName, OperationRecord, OperationStore,
+    ParentName, Reason, StoreEvent, StoreObserver, SystemClock, Update, pb,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::error::{not_found, store_failed};
 use crate::limits::Limits;
 use crate::page_token;
-use crate::registration::{Host, Registration};
+use crate::registration::{Host, MethodOptions, Registration};
 use crate::service::OperationsService;
 use crate::waiters::Waiters;
 use crate::worker::{Shared, Slot};
@@ -46,7 +46,7 @@ struct Inner {
     /// Cancelled when nobody is to wait any more.
     closing: CancellationToken,
     workers: RwLock<Vec<Weak<Shared>>>,
-    policies: RwLock<HashMap<&'static str, ExecutionPolicy>>,
+    methods: RwLock<HashMap<&'static str, MethodOptions>>,
 }
 
 impl Operations {
@@ -65,7 +65,7 @@ impl Operations {
             waiters: Arc::default(),
             closing: CancellationToken::new(),
             workers: RwLock::default(),
-            policies: RwLock::default(),
+            methods: RwLock::default(),
         });
         inner
             .store
@@ -257,25 +257,25 @@ impl Operations {
     }
 
     /// How operations of this method are run; learned from its host once.
-    pub(crate) fn policy_of<M: LongRunningMethod, H: Host<S>, S>(&self) -> ExecutionPolicy {
+    pub(crate) fn options_of<M: LongRunningMethod, H: Host<S>, S>(&self) -> MethodOptions {
         let known = self
             .inner
-            .policies
+            .methods
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(policy) = known.get(M::PATH) {
-            return policy.clone();
+        if let Some(options) = known.get(M::PATH) {
+            return options.clone();
         }
         drop(known);
-        let mut policies = self
+        let mut methods = self
             .inner
-            .policies
+            .methods
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         for method in Registration::<H>::of::<S>() {
-            policies.insert(method.path, method.options.policy);
+            methods.insert(method.path, method.options);
         }
-        policies.get(M::PATH).cloned().unwrap_or_default()
+        methods.get(M::PATH).cloned().unwrap_or_default()
     }
 
     pub(crate) fn register(&self, worker: &Arc<Shared>) {

@@ -127,16 +127,19 @@ pub struct MethodOptions {
     pub(crate) timeout: Option<Duration>,
     pub(crate) cancel_grace: Duration,
     pub(crate) concurrency: Option<usize>,
+    pub(crate) standard_fields: bool,
     pub(crate) policy: ExecutionPolicy,
 }
 
 impl MethodOptions {
-    /// The defaults: no timeout, no grace, no limit of its own, and [`ExecutionPolicy::default`].
+    /// The defaults: no timeout, no grace, no limit of its own, the standard fields taken care of,
+    /// and [`ExecutionPolicy::default`].
     pub fn new() -> Self {
         Self {
             timeout: None,
             cancel_grace: Duration::ZERO,
             concurrency: None,
+            standard_fields: true,
             policy: ExecutionPolicy::default(),
         }
     }
@@ -181,6 +184,15 @@ impl MethodOptions {
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = Some(concurrency.max(1));
+        self
+    }
+
+    /// Whether the engine takes care of the standard fields that the request and the metadata
+    /// declare: `request_id` and `validate_only` of the one, times, verb, target, API version and
+    /// the request for cancellation of the other.
+    #[must_use]
+    pub fn standard_fields(mut self, standard_fields: bool) -> Self {
+        self.standard_fields = standard_fields;
         self
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use lro_core::{OperationName, OperationRecord, OperationStore};
+use lro_core::{OperationName, OperationRecord, OperationStore, Origin};
 use prost_types::Any;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -32,6 +32,7 @@ pub(crate) struct Run {
     pub(crate) attempt: u32,
     pub(crate) fence: u64,
     pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) origin: Origin,
     pub(crate) deadline: Option<Instant>,
     /// The checkpoint that the body may go on from: the one it found, later the one it saved.
     pub(crate) checkpoint: Mutex<Option<Any>>,
@@ -76,6 +77,7 @@ impl Run {
             attempt: record.attempt,
             fence: record.fence,
             labels: record.labels.clone(),
+            origin: record.origin.clone(),
             deadline,
             checkpoint: Mutex::new(record.checkpoint.clone()),
             lease_end: watch::Sender::new(lease_end),

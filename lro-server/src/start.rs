@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use lro_core::{
-    LongRunningMethod, NewOperation, Operation, OperationName, ParentName, Reason, RequestId,
-    Started, Timestamp, pack,
+    LongRunningMethod, NewOperation, Operation, OperationName, Origin, Outcome, ParentName, Reason,
+    RequestFields, RequestId, StandardMetadata, Started, Timestamp, pack, pb, type_name,
 };
-use prost::Message as _;
+use prost::{Message, Name};
+use prost_types::Any;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -36,6 +38,8 @@ pub struct StartOptions<M> {
     request_id: Option<String>,
     exclusive_key: Option<String>,
     start_time: Option<Timestamp>,
+    principal: String,
+    response: Option<Any>,
 }
 
 impl<M> StartOptions<M> {
@@ -49,6 +53,8 @@ impl<M> StartOptions<M> {
             request_id: None,
             exclusive_key: None,
             start_time: None,
+            principal: String::new(),
+            response: None,
         }
     }
 
@@ -77,7 +83,8 @@ impl<M> StartOptions<M> {
         self
     }
 
-    /// The client's request id (AIP-155): a second start of the same method below the same parent
+    /// The client's request id (AIP-155), where it is not the request's own field `request_id`,
+    /// which is taken by itself: a second start of the same method below the same parent
     /// with the same id gives the operation there is, if the request is the same, and fails with
     /// INVALID_ARGUMENT otherwise. An empty id is none.
     pub fn request_id(mut self, request_id: impl Into<String>) -> Self {
@@ -95,6 +102,19 @@ impl<M> StartOptions<M> {
     /// Not to be run before this time.
     pub fn start_time(mut self, start_time: Timestamp) -> Self {
         self.start_time = Some(start_time);
+        self
+    }
+
+    /// Who starts it: kept with the operation, for the handler and for authorization.
+    pub fn principal(mut self, principal: impl Into<String>) -> Self {
+        self.principal = principal.into();
+        self
+    }
+
+    /// The response, known already: the operation is kept as done from the beginning, and the body
+    /// is not run. It must be the method's response type, or the call fails with INTERNAL.
+    pub fn response<R: Message + Name + 'static>(mut self, response: &R) -> Self {
+        self.response = Some(pack(response));
         self
     }
 }
@@ -117,28 +137,39 @@ where
     M: LongRunningMethod,
     H: Host<S>,
 {
-    let request = request.into_inner();
+    let method = operations.options_of::<M, H, S>();
+    let (headers, _, request) = request.into_parts();
     operations.check_request_len(request.encoded_len())?;
-    let uid = operations.new_uid();
-    let name = match &options.operation_id {
-        Some(id) => OperationName::new(&options.parent, id),
-        None => OperationName::new(
-            &options.parent,
-            uid.hyphenated().encode_lower(&mut Uuid::encode_buffer()),
-        ),
+    let fields = match method.standard_fields {
+        true => M::request_fields(&request),
+        false => RequestFields::default(),
     };
-    let name =
-        name.map_err(|error| Reason::InvalidField.field_status("operation_id", error.to_string()))?;
+    if fields.validate_only {
+        return Ok(Response::new(validated::<M>(options.metadata.as_ref())));
+    }
+    let uid = operations.new_uid();
+    let name = operation_name(&options, uid)?;
     let mut operation = NewOperation::new(uid, name, M::PATH, pack(&request));
     operation.metadata = options.metadata.as_ref().map(pack);
     operation.labels = options.labels;
-    operation.request_id = options.request_id.map(|id| RequestId {
-        id,
+    let request_id = options.request_id.unwrap_or(fields.request_id);
+    operation.request_id = (!request_id.is_empty()).then(|| RequestId {
+        id: request_id,
         fingerprint: Sha256::digest(&operation.request.value).into(),
     });
     operation.exclusive_key = options.exclusive_key;
     operation.ready_time = options.start_time;
-    operation.policy = operations.policy_of::<M, H, S>();
+    operation.policy = method.policy;
+    operation.outcome = options.response.map(checked::<M>).transpose()?;
+    operation.origin = Origin {
+        principal: options.principal,
+        trace_parent: header(&headers, "traceparent"),
+        trace_state: header(&headers, "tracestate"),
+        standard_metadata: match method.standard_fields {
+            true => StandardMetadata::of::<M>(&fields.target),
+            false => None,
+        },
+    };
 
     // In a task of its own: once begun, the start is seen through even when the caller goes away.
     let started = tokio::spawn(commit(operations.clone(), operation)).await;
@@ -146,12 +177,53 @@ where
     Ok(Response::new(started.record.to_operation().into()))
 }
 
+fn operation_name<M>(options: &StartOptions<M>, uid: Uuid) -> Result<OperationName, Status> {
+    let name = match &options.operation_id {
+        Some(id) => OperationName::new(&options.parent, id),
+        None => OperationName::new(&options.parent, &uid.to_string()),
+    };
+    name.map_err(|error| Reason::InvalidField.field_status("operation_id", error.to_string()))
+}
+
+/// The answer to a request that was only to be validated (AIP-163, AIP-151): done, with an empty
+/// response, and kept nowhere, so that it has no name.
+fn validated<M: LongRunningMethod>(
+    metadata: Option<&M::Metadata>,
+) -> Operation<M::Response, M::Metadata> {
+    let operation = pb::Operation {
+        name: String::new(),
+        metadata: metadata.map(pack),
+        done: true,
+        result: Some(pb::operation::Result::Response(pack(
+            &M::Response::default(),
+        ))),
+    };
+    operation.into()
+}
+
+fn checked<M: LongRunningMethod>(response: Any) -> Result<Outcome, Status> {
+    let (found, expected) = (type_name(&response.type_url), M::Response::full_name());
+    if found != expected && expected != Any::full_name() {
+        let message = format!("`prepare` gave a {found} as the response of a {expected}");
+        return Err(Reason::HandlerMisbehaved.status(message, []));
+    }
+    Ok(Outcome::Response(response))
+}
+
+/// A header's text: at most 512 bytes, as the W3C asks of both.
+fn header(headers: &MetadataMap, name: &str) -> String {
+    let text = headers.get(name).and_then(|value| value.to_str().ok());
+    text.filter(|text| text.len() <= 512)
+        .unwrap_or_default()
+        .to_owned()
+}
+
 /// Makes the operation durable; where a worker of this process has a slot free, the operation is
 /// born claimed, and runs from here on.
 async fn commit(operations: Operations, mut operation: NewOperation) -> Result<Started, Status> {
-    let worker = match operation.ready_time {
-        None => operations.free_worker(&operation.method),
-        Some(_) => None,
+    let worker = match (&operation.ready_time, &operation.outcome) {
+        (None, None) => operations.free_worker(&operation.method),
+        _ => None,
     };
     operation.claimed_by = worker.as_ref().map(|(worker, _)| worker.claimant());
     let claiming = worker.as_ref().map(|(worker, _)| worker.clone());

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use lro_core::pb::rpc::Status;
 use lro_core::{
-    ExecutionPolicy, Lease, OnCrash, OperationRecord, OperationResult, OperationState, RequestId,
-    Timestamp, WorkerId,
+    ExecutionPolicy, Lease, OnCrash, OperationRecord, OperationResult, OperationState, Origin,
+    RequestId, Timestamp, WorkerId,
 };
 use prost::Message;
 use prost_types::Any;
@@ -22,7 +22,7 @@ macro_rules! columns {
         "uid, name, method, state, revision, attempt, fence, max_attempts, on_crash, \
          retain_seconds, retain_nanos, lease_worker, lease_expire_time, create_time, ready_time, \
          start_time, update_time, cancel_time, delete_time, end_time, expire_time, request_id, \
-         request_fingerprint, exclusive_key, labels, metadata, checkpoint, result_kind, result"
+         request_fingerprint, exclusive_key, labels, origin, metadata, checkpoint, result_kind, result"
     };
 }
 pub(crate) use columns;
@@ -40,6 +40,10 @@ struct Labels {
 pub(crate) fn encode_labels(labels: &BTreeMap<String, String>) -> Option<Vec<u8>> {
     let encode = |labels| Labels { labels }.encode_to_vec();
     (!labels.is_empty()).then(|| encode(labels.clone()))
+}
+
+pub(crate) fn encode_origin(origin: &Origin) -> Option<Vec<u8>> {
+    (*origin != Origin::default()).then(|| origin.encode_to_vec())
 }
 
 pub(crate) fn encode_any(any: Option<&Any>) -> Option<Vec<u8>> {
@@ -128,6 +132,7 @@ fn decode_fields(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
             let labels: Option<Labels> = fields.optional(message)?;
             labels.map(|labels| labels.labels).unwrap_or_default()
         },
+        origin: fields.optional(message)?.unwrap_or_default(),
         metadata: fields.optional(message)?,
         checkpoint: fields.optional(message)?,
         result: match fields.optional(integer)? {

@@ -6,7 +6,9 @@ use rusqlite::{Connection, OptionalExtension as _, Params, params};
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::row::{decode, encode_any, encode_labels, encode_on_crash, encode_result, micros};
+use crate::row::{
+    decode, encode_any, encode_labels, encode_on_crash, encode_origin, encode_result, micros,
+};
 use crate::schedule::Entry;
 use crate::statement;
 
@@ -77,6 +79,7 @@ impl Table<'_> {
                 request_id.map(|request_id| request_id.fingerprint),
                 record.exclusive_key,
                 encode_labels(&record.labels),
+                encode_origin(&record.origin),
                 encode_any(record.metadata.as_ref()),
                 encode_any(record.checkpoint.as_ref()),
                 result_kind,

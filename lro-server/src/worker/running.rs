@@ -133,7 +133,13 @@ impl Launch {
             slot,
         } = self;
         if let Some(method) = shared.methods.get(&*run.method) {
-            let span = tracing::info_span!("operation", name = %run.name, method = method.path, attempt = run.attempt);
+            let span = tracing::info_span!(
+                "operation",
+                name = %run.name,
+                method = method.path,
+                attempt = run.attempt,
+                trace_parent = run.origin.trace_parent,
+            );
             let ending = run_body(&shared, &run, method, request)
                 .instrument(span.clone())
                 .await;

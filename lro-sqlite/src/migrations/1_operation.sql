@@ -27,6 +27,7 @@ CREATE TABLE operation (
     request_fingerprint BLOB,
     exclusive_key TEXT,
     labels BLOB,            -- an encoded map<string, string> in field 1
+    origin BLOB,            -- an encoded lro_core::Origin
     metadata BLOB,          -- an encoded google.protobuf.Any, like checkpoint and request
     checkpoint BLOB,
     result_kind INTEGER,    -- 0: result is an Any (the response), 1: a google.rpc.Status
