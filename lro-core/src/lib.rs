@@ -43,6 +43,7 @@ pub mod pb;
 mod ready;
 mod reason;
 mod record;
+mod standard;
 mod state;
 mod store;
 
@@ -58,8 +59,10 @@ pub use payload::{TYPE_URL_PREFIX, UnpackError, pack, type_name, unpack};
 pub use ready::ReadyQueue;
 pub use reason::{DOMAIN, Reason};
 pub use record::{
-    ExecutionPolicy, Lease, NewOperation, OnCrash, OperationRecord, OperationResult, RequestId,
+    ExecutionPolicy, Lease, NewOperation, OnCrash, OperationRecord, OperationResult, Origin,
+    RequestId,
 };
+pub use standard::StandardMetadata;
 pub use state::{Change, Command, OperationState, Outcome, Refusal};
 pub use store::{
     Claim, Claimed, ListQuery, OperationStore, Page, StartError, Started, StoreError,

@@ -30,6 +30,12 @@ pub trait LongRunningMethod: Send + Sync + 'static {
     const PATH: &'static str;
     /// The fields of the metadata message that the engine fills in by itself.
     const METADATA_FIELDS: MetadataFields = MetadataFields::NONE;
+    /// What the rpc does, as metadata says it: `create` for `CreateShelf`, `batchCreate` for
+    /// `BatchCreateShelves`. Empty when nobody says.
+    const VERB: &'static str = "";
+    /// The last segment of the rpc's package, when it is a version such as `v1` or `v2beta1`, or
+    /// else empty.
+    const API_VERSION: &'static str = "";
 
     /// What the standard fields of the request say, where it declares them.
     fn request_fields(_request: &Self::Request) -> RequestFields {
@@ -52,8 +58,8 @@ pub struct RequestFields {
     pub request_id: String,
     /// `bool validate_only` (AIP-163): nothing is to be done.
     pub validate_only: bool,
-    /// `string parent` (AIP-133), or the parent of `string name`: what the operation is done to or
-    /// below.
+    /// What the operation is done to or below: `string parent` (AIP-133), or else `string name`
+    /// (AIP-135), or the `name` of the resource in an update (AIP-134).
     pub target: String,
 }
 

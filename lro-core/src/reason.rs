@@ -19,6 +19,8 @@ pub const DOMAIN: &str = "longrunning.lro.rs";
 pub enum Reason {
     /// A name, a parent or another field is malformed.
     InvalidField,
+    /// The filter of a list is malformed, or says what the service does not support.
+    InvalidFilter,
     /// There is no such operation, or not any more.
     OperationNotFound,
     /// An operation of that name exists already.
@@ -58,6 +60,7 @@ impl Reason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InvalidField => "INVALID_FIELD",
+            Self::InvalidFilter => "INVALID_FILTER",
             Self::OperationNotFound => "OPERATION_NOT_FOUND",
             Self::OperationAlreadyExists => "OPERATION_ALREADY_EXISTS",
             Self::RequestIdReused => "REQUEST_ID_REUSED",
@@ -81,7 +84,9 @@ impl Reason {
     pub const fn code(self) -> tonic::Code {
         use tonic::Code;
         match self {
-            Self::InvalidField | Self::RequestIdReused => Code::InvalidArgument,
+            Self::InvalidField | Self::InvalidFilter | Self::RequestIdReused => {
+                Code::InvalidArgument
+            }
             Self::OperationNotFound => Code::NotFound,
             Self::OperationAlreadyExists => Code::AlreadyExists,
             Self::ExclusiveKeyHeld | Self::OperationInterrupted | Self::AttemptsExhausted => {
