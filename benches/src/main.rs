@@ -1,0 +1,86 @@
+//! What long-running operations cost: `cargo xtask bench`, or one part of it by name.
+//!
+//! Every figure is a ratio within one run, against the limit of the disk or of the wire, because
+//! the machines that run this are shared; absolute times are for orientation.
+
+mod cycle;
+mod footprint;
+mod get;
+mod growth;
+mod raw;
+mod service;
+mod table;
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Prints a table for each part.
+#[derive(Parser)]
+struct Args {
+    /// The parts to run; all when none is named.
+    parts: Vec<Part>,
+    /// Where the databases are made; the system's temporary folder unless named.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// A tenth of the work, for a quick look.
+    #[arg(long)]
+    quick: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Start to done: in process and over gRPC, against a raw group-commit loop.
+    Cycle,
+    /// GetOperation against a bare tonic service.
+    Get,
+    /// Memory for each pending and each running operation.
+    Footprint,
+    /// Start and list with a million finished operations in the database.
+    Growth,
+}
+
+/// What every part needs to know.
+pub(crate) struct Setting {
+    dir: Option<PathBuf>,
+    quick: bool,
+}
+
+impl Setting {
+    /// A fresh folder on the disk that is measured.
+    pub(crate) fn folder(&self) -> std::io::Result<tempfile::TempDir> {
+        match &self.dir {
+            Some(dir) => tempfile::tempdir_in(dir),
+            None => tempfile::tempdir(),
+        }
+    }
+
+    /// `full`, or a tenth of it.
+    pub(crate) fn scale(&self, full: usize) -> usize {
+        if self.quick { full / 10 } else { full }
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let setting = Setting {
+        dir: args.dir,
+        quick: args.quick,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    for part in Part::value_variants() {
+        if args.parts.is_empty() || args.parts.contains(part) {
+            runtime.block_on(async {
+                match part {
+                    Part::Cycle => cycle::run(&setting).await,
+                    Part::Get => get::run(&setting).await,
+                    Part::Footprint => footprint::run(&setting).await,
+                    Part::Growth => growth::run(&setting).await,
+                }
+            })?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! The exporter, with a body that does nothing, or waits.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use exporter::pb::exporter_server::{Exporter as _, ExporterServer};
+use exporter::pb::{
+    self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table,
+};
+use lro_core::{OperationName, OperationStore};
+use lro_server::{OperationContext, Operations, Worker, long_running};
+use tokio::sync::Notify;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status};
+
+pub(crate) struct Exporter {
+    operations: Operations,
+    /// A body whose first table is `wait` ends when this is told.
+    release: Notify,
+}
+
+#[long_running]
+impl pb::exporter_server::Exporter for Exporter {
+    #[long_running(response = ExportResponse, metadata = ExportMetadata)]
+    async fn export(
+        &self,
+        request: ExportRequest,
+        _operation: OperationContext<ExportMetadata>,
+    ) -> Result<ExportResponse, Status> {
+        if request.tables.first().is_some_and(|table| table == "wait") {
+            self.release.notified().await;
+        }
+        Ok(ExportResponse {
+            tables_exported: request.tables.len() as u32,
+            rows: 0,
+        })
+    }
+
+    async fn get_table(
+        &self,
+        request: Request<GetTableRequest>,
+    ) -> Result<Response<Table>, Status> {
+        let name = request.into_inner().name;
+        Ok(Response::new(Table { name, rows: 0 }))
+    }
+}
+
+/// The engine with the exporter on it.
+pub(crate) struct Server {
+    pub(crate) operations: Operations,
+    pub(crate) exporter: Arc<Exporter>,
+    pub(crate) worker: Worker,
+}
+
+impl Server {
+    pub(crate) async fn start(
+        store: impl OperationStore,
+        concurrency: usize,
+    ) -> anyhow::Result<Self> {
+        let operations = Operations::new(store);
+        let exporter = Arc::new(Exporter {
+            operations: operations.clone(),
+            release: Notify::new(),
+        });
+        let worker = Worker::builder(&operations)
+            .host(exporter.clone())
+            .concurrency(concurrency)
+            .start()
+            .await?;
+        Ok(Self {
+            operations,
+            exporter,
+            worker,
+        })
+    }
+
+    /// Starts an operation as a call would, without the wire.
+    pub(crate) async fn begin(&self, table: &str) -> anyhow::Result<OperationName> {
+        let request = Request::new(request(table));
+        let started = pb::exporter_server::Exporter::export(&*self.exporter, request).await?;
+        Ok(started.get_ref().name().parse()?)
+    }
+
+    /// A whole life without the wire.
+    pub(crate) async fn life(&self) -> anyhow::Result<()> {
+        let name = self.begin("now").await?;
+        let done = self.operations.wait(&name, None).await?;
+        anyhow::ensure!(done.done, "{name} has not ended");
+        Ok(())
+    }
+
+    pub(crate) fn release(&self) {
+        self.exporter.release.notify_waiters();
+    }
+
+    /// Serves it on a free port until the process ends.
+    pub(crate) fn listen(&self) -> anyhow::Result<SocketAddr> {
+        let incoming = TcpIncoming::bind("127.0.0.1:0".parse()?)
+            .map_err(|error| anyhow::anyhow!("{error}"))?
+            .with_nodelay(Some(true));
+        let address = incoming.local_addr()?;
+        let router = tonic::transport::Server::builder()
+            .add_service(ExporterServer::from_arc(self.exporter.clone()))
+            .add_service(self.operations.server());
+        tokio::spawn(router.serve_with_incoming(incoming));
+        Ok(address)
+    }
+}
+
+pub(crate) fn request(table: &str) -> ExportRequest {
+    ExportRequest {
+        tables: vec![table.to_owned(), "x".repeat(200)],
+    }
+}
+
+/// Runs `count` of `work` by so many tasks at once; gives how long it all took, and each.
+pub(crate) async fn drive<W>(
+    submitters: usize,
+    count: usize,
+    work: W,
+) -> anyhow::Result<(std::time::Duration, Vec<std::time::Duration>)>
+where
+    W: AsyncWork,
+{
+    let begun = std::time::Instant::now();
+    let tasks: Vec<_> = (0..submitters)
+        .map(|submitter| {
+            let mut work = work.clone();
+            let share = count / submitters + usize::from(submitter < count % submitters);
+            tokio::spawn(async move {
+                let mut samples = Vec::with_capacity(share);
+                for _ in 0..share {
+                    let begun = std::time::Instant::now();
+                    work.once().await?;
+                    samples.push(begun.elapsed());
+                }
+                anyhow::Ok(samples)
+            })
+        })
+        .collect();
+    let mut samples = Vec::with_capacity(count);
+    for task in tasks {
+        samples.extend(task.await??);
+    }
+    Ok((begun.elapsed(), samples))
+}
+
+/// What a submitter does again and again.
+pub(crate) trait AsyncWork: Clone + Send + 'static {
+    fn once(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
