@@ -69,7 +69,10 @@ struct Get {
 impl AsyncWork for Get {
     async fn once(&mut self) -> anyhow::Result<()> {
         let name = self.name.clone();
-        let answer = self.client.get_operation(GetOperationRequest { name }).await?;
+        let answer = self
+            .client
+            .get_operation(GetOperationRequest { name })
+            .await?;
         anyhow::ensure!(answer.get_ref().done, "it has ended");
         Ok(())
     }
@@ -120,8 +123,8 @@ fn serve_bare(operation: pb::Operation) -> anyhow::Result<std::net::SocketAddr> 
         .map_err(|error| anyhow::anyhow!("{error}"))?
         .with_nodelay(Some(true));
     let address = incoming.local_addr()?;
-    let router = tonic::transport::Server::builder()
-        .add_service(OperationsServer::new(Bare(operation)));
+    let router =
+        tonic::transport::Server::builder().add_service(OperationsServer::new(Bare(operation)));
     tokio::spawn(router.serve_with_incoming(incoming));
     Ok(address)
 }

@@ -52,7 +52,12 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
     }
     print(
         "With finished operations in the database (SQLite): p50 / p99",
-        &["finished", "start to done, alone", "first page of 50", "following page"],
+        &[
+            "finished",
+            "start to done, alone",
+            "first page of 50",
+            "following page",
+        ],
         &rows,
     );
     Ok(())

@@ -3,10 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use exporter::pb::exporter_server::{Exporter as _, ExporterServer};
-use exporter::pb::{
-    self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table,
-};
+use exporter::pb::exporter_server::ExporterServer;
+use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
 use lro_core::{OperationName, OperationStore};
 use lro_server::{OperationContext, Operations, Worker, long_running};
 use tokio::sync::Notify;
@@ -49,7 +47,8 @@ impl pb::exporter_server::Exporter for Exporter {
 pub(crate) struct Server {
     pub(crate) operations: Operations,
     pub(crate) exporter: Arc<Exporter>,
-    pub(crate) worker: Worker,
+    /// Runs the bodies as long as it is there.
+    _worker: Worker,
 }
 
 impl Server {
@@ -70,7 +69,7 @@ impl Server {
         Ok(Self {
             operations,
             exporter,
-            worker,
+            _worker: worker,
         })
     }
 

@@ -191,6 +191,10 @@ impl<M: Message + Name + Default + 'static> OperationContext<M> {
     ///
     /// Costs next to nothing: the newest value is written a few times a second, with each
     /// checkpoint, and with the operation's end; values in between are not kept.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the caller makes it for this call and has no more use for it"
+    )]
     pub fn set_metadata(&self, metadata: M) {
         self.run.set_metadata(pack(&metadata));
     }

@@ -53,6 +53,10 @@ impl WorkerBuilder {
     ///
     /// A type with two such impls names the one that is meant:
     /// `.host::<pb::exporter_server::ExporterServer<Exporter>, _>(exporter)`.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the worker keeps clones of it, one for each method"
+    )]
     pub fn host<S, H: Host<S>>(mut self, host: Arc<H>) -> Self {
         let methods = Registration::<H>::of::<S>().into_iter();
         self.methods

@@ -66,7 +66,7 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> Option<Durati
             match reserved.split(&record.method) {
                 Some(slot) => shared.launch(record, slot, called_at),
                 None => {
-                    tracing::error!(name = %record.name, "the store gave an operation that was not asked for")
+                    tracing::error!(name = %record.name, "the store gave what was not asked for");
                 }
             }
         }
