@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::extern_paths::{ExternPaths, RPC_MESSAGES};
 use crate::generator::{Output, generate};
-use crate::operations::Operations;
+use crate::operations::{OperationInfo, Operations};
+use crate::options::Attribute;
 use crate::protos::Protos;
-use crate::{descriptors, options};
+use crate::{descriptors, options, rust_names};
+
+mod messages;
 
 /// Options for the generated code, from [`configure`].
 ///
@@ -25,10 +28,19 @@ pub struct Builder {
     pub(crate) build_server: bool,
     pub(crate) build_transport: bool,
     pub(crate) emit_cargo_lines: Option<bool>,
+    pub(crate) emit_rerun_if_changed: bool,
     pub(crate) extern_paths: ExternPaths,
-    pub(crate) type_attributes: Vec<(String, String)>,
-    pub(crate) field_attributes: Vec<(String, String)>,
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) boxed: Vec<String>,
+    pub(crate) btree_map: Vec<String>,
+    pub(crate) bytes: Vec<String>,
+    pub(crate) disable_comments: Vec<String>,
+    pub(crate) skip_debug: Vec<String>,
+    pub(crate) generate_default_stubs: bool,
+    pub(crate) operation_infos: Vec<OperationInfo>,
+    pub(crate) build_descriptors: bool,
     pub(crate) file_descriptor_set_path: Option<PathBuf>,
+    pub(crate) include_file: Option<PathBuf>,
     pub(crate) core_path: String,
     pub(crate) codec_path: Option<String>,
     pub(crate) own_types: bool,
@@ -50,10 +62,19 @@ pub fn configure() -> Builder {
         build_server: true,
         build_transport: true,
         emit_cargo_lines: None,
+        emit_rerun_if_changed: true,
         extern_paths: ExternPaths::default(),
-        type_attributes: Vec::new(),
-        field_attributes: Vec::new(),
+        attributes: Vec::new(),
+        boxed: Vec::new(),
+        btree_map: Vec::new(),
+        bytes: Vec::new(),
+        disable_comments: Vec::new(),
+        skip_debug: Vec::new(),
+        generate_default_stubs: false,
+        operation_infos: Vec::new(),
+        build_descriptors: true,
         file_descriptor_set_path: None,
+        include_file: None,
         core_path: "::lro_core".to_owned(),
         codec_path: None,
         own_types: false,
@@ -93,6 +114,13 @@ impl Builder {
         self
     }
 
+    /// Whether to tell cargo to run the build script again when a proto changes. On by default;
+    /// off, cargo does that when any file of the crate changes.
+    pub fn emit_rerun_if_changed(mut self, enable: bool) -> Self {
+        self.emit_rerun_if_changed = enable;
+        self
+    }
+
     /// Uses Rust types from elsewhere for a proto package or type, written with a leading dot.
     ///
     /// The types have to implement `prost::Name` where they are an operation's request, response
@@ -110,21 +138,63 @@ impl Builder {
         self
     }
 
-    /// Puts an attribute on the matching messages, enums and oneofs.
+    /// Says what the operation of an rpc carries, in place of an `operation_info` that the proto
+    /// lacks: for protos that are somebody else's.
     ///
-    /// A path without a leading dot matches at any depth, as in prost-build.
-    pub fn type_attribute(mut self, path: impl Into<String>, attribute: impl Into<String>) -> Self {
-        self.type_attributes.push((path.into(), attribute.into()));
+    /// The names are written as in the option. If the proto has the option after all, both have to
+    /// say the same.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), lro_build::Error> {
+    /// lro_build::configure()
+    ///     .operation_info("exporter.v1.Exporter.Export", "ExportResponse", "ExportMetadata")
+    ///     .compile_protos(&["proto/exporter.proto"], &["proto"])
+    /// # }
+    /// ```
+    pub fn operation_info(
+        mut self,
+        rpc: impl Into<String>,
+        response_type: impl Into<String>,
+        metadata_type: impl Into<String>,
+    ) -> Self {
+        self.operation_infos.push(OperationInfo {
+            rpc: rpc.into(),
+            response_type: response_type.into(),
+            metadata_type: metadata_type.into(),
+        });
         self
     }
 
-    /// Puts an attribute on the matching fields.
-    pub fn field_attribute(
-        mut self,
-        path: impl Into<String>,
-        attribute: impl Into<String>,
-    ) -> Self {
-        self.field_attributes.push((path.into(), attribute.into()));
+    /// Whether server traits answer `UNIMPLEMENTED` for the rpcs that an `impl` leaves out. Off by
+    /// default, as a forgotten rpc is then a compile error.
+    pub fn generate_default_stubs(mut self, enable: bool) -> Self {
+        self.generate_default_stubs = enable;
+        self
+    }
+
+    /// Whether the code of a package with services has the constant `FILE_DESCRIPTOR_SET`. On by
+    /// default; it costs nothing in a program that does not use it.
+    pub fn build_descriptors(mut self, enable: bool) -> Self {
+        self.build_descriptors = enable;
+        self
+    }
+
+    /// Writes one more file, which includes all others in modules named after their packages.
+    ///
+    /// ```no_run
+    /// // build.rs
+    /// fn main() -> Result<(), lro_build::Error> {
+    ///     lro_build::configure()
+    ///         .include_file("protos.rs")
+    ///         .compile_protos(&["proto/exporter.proto", "proto/importer.proto"], &["proto"])
+    /// }
+    /// // lib.rs
+    /// # const _: &str = stringify! {
+    /// include!(concat!(env!("OUT_DIR"), "/protos.rs"));
+    /// # };
+    /// ```
+    pub fn include_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.include_file = Some(path.as_ref().to_owned());
         self
     }
 
@@ -167,19 +237,54 @@ impl Builder {
         self.generate(Protos::compile(protos, includes)?, out_dir)
     }
 
+    /// As [`compile_protos`](Self::compile_protos), for protos that another compiler has compiled:
+    /// `set` is an encoded `google.protobuf.FileDescriptorSet` with all imports.
+    ///
+    /// ```text
+    /// protoc --include_imports --include_source_info --descriptor_set_out=protos.binpb \
+    ///     -I proto exporter.proto
+    /// buf build -o protos.binpb
+    /// ```
+    ///
+    /// ```no_run
+    /// // build.rs
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     println!("cargo:rerun-if-changed=protos.binpb");
+    ///     lro_build::configure().compile_fds(std::fs::read("protos.binpb")?)?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// It takes bytes, because a `prost_types::FileDescriptorSet` has lost the extensions, and
+    /// with them every `operation_info`. Without `--include_source_info` there are no comments in
+    /// the code, and no lines in the errors.
+    ///
+    /// # Errors
+    ///
+    /// As [`compile_protos`](Self::compile_protos), and if the bytes are no such set, or a set
+    /// without its imports.
+    pub fn compile_fds(self, set: impl AsRef<[u8]>) -> Result<(), Error> {
+        options::check(&self)?;
+        let out_dir = self.find_out_dir()?;
+        self.generate(Protos::decode(set.as_ref())?, out_dir)
+    }
+
     fn generate(mut self, protos: Protos, out_dir: PathBuf) -> Result<(), Error> {
         let own_paths = self.extern_paths.clone();
         if !self.own_types {
             self.extern_google_types();
         }
         let emit = self.emit_cargo_lines.unwrap_or_else(is_build_script);
-        if emit {
+        if emit && self.emit_rerun_if_changed {
             for path in protos.paths() {
                 println!("cargo:rerun-if-changed={}", path.display());
             }
         }
         let generated = descriptors::generated(&protos, &self.extern_paths);
-        let operations = Operations::find(&protos, |file| generated.contains(file), &own_paths)?;
+        let is_generated = |file: &str| generated.contains(file);
+        rust_names::check(&protos, is_generated, &self.extern_paths)?;
+        let operations =
+            Operations::find(&protos, is_generated, &own_paths, &self.operation_infos)?;
         if emit {
             for warning in &operations.warnings {
                 println!("cargo:warning={warning}");
@@ -187,7 +292,8 @@ impl Builder {
         }
         let files = descriptors::prepare(&protos, &generated, &operations.methods);
         let mut output = Output::new(out_dir);
-        generate(&self, files, &protos.encoded, &mut output)?;
+        let encoded = &protos.encoded;
+        generate(&self, files, &operations.methods, encoded, &mut output)?;
         if let Some(path) = self.file_descriptor_set_path {
             output.push(path, protos.encoded);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use prost_reflect::MessageDescriptor;
 use prost_types::source_code_info::Location;
 use prost_types::{
     DescriptorProto, EnumDescriptorProto, FileDescriptorProto, MethodDescriptorProto,
@@ -9,15 +10,30 @@ use prost_types::{
 
 use crate::comments;
 use crate::extern_paths::ExternPaths;
-use crate::operations::OperationMethod;
+use crate::operations::{OperationMethod, Types};
 use crate::protos::Protos;
 
-/// Ends the name of a method that was added; no proto can declare such a name.
-const TYPES_SUFFIX: &str = "$types";
+/// Follows the rpc's name in the name of an added method; no proto can declare such a name.
+const MARK: char = '$';
+const TYPES: &str = "types";
+const CANDIDATES: &str = "candidates";
 
-/// The rpc whose types an added method carries, if the method was added.
-pub(crate) fn rpc_of_types(method: &str) -> Option<&str> {
-    method.strip_suffix(TYPES_SUFFIX)
+/// What an added method carries.
+pub(crate) enum Added<'a> {
+    /// The response and the metadata of this rpc's operation.
+    Types(&'a str),
+    /// Two messages that this rpc's untyped operation may carry.
+    Candidates(&'a str),
+}
+
+impl<'a> Added<'a> {
+    /// What the method carries, if it was added.
+    pub(crate) fn parse(method: &'a str) -> Option<Self> {
+        match method.split_once(MARK)? {
+            (rpc, TYPES) => Some(Self::Types(rpc)),
+            (rpc, _) => Some(Self::Candidates(rpc)),
+        }
+    }
 }
 
 /// The names of the files that get Rust code.
@@ -100,24 +116,46 @@ pub(crate) fn prepare(
 }
 
 fn add_types(file: &mut FileDescriptorProto, operation: &OperationMethod) {
-    let name = operation.method.parent_service().name();
-    let Some(service) = file
-        .service
-        .iter_mut()
-        .find(|service| service.name() == name)
-    else {
+    let full = |message: &MessageDescriptor| format!(".{}", message.full_name());
+    match &operation.types {
+        Types::Declared { response, metadata } => {
+            add(file, operation, TYPES, full(response), full(metadata));
+        }
+        Types::Untyped(candidates) => {
+            let any = || ".google.protobuf.Any".to_owned();
+            add(file, operation, TYPES, any(), any());
+            for pair in candidates.chunks(2) {
+                if let (Some(first), Some(last)) = (pair.first(), pair.last()) {
+                    add(file, operation, CANDIDATES, full(first), full(last));
+                }
+            }
+        }
+    }
+}
+
+fn add(
+    file: &mut FileDescriptorProto,
+    operation: &OperationMethod,
+    kind: &str,
+    input_type: String,
+    output_type: String,
+) {
+    let method = &operation.method;
+    let name = method.parent_service().name().to_owned();
+    let mut services = file.service.iter_mut();
+    let Some(service) = services.find(|service| service.name() == name) else {
         return;
     };
     let added = i32::try_from(service.method.len()).unwrap_or(i32::MAX);
     service.method.push(MethodDescriptorProto {
-        name: Some(format!("{}{TYPES_SUFFIX}", operation.method.name())),
-        input_type: Some(format!(".{}", operation.response.full_name())),
-        output_type: Some(format!(".{}", operation.metadata.full_name())),
+        name: Some(format!("{}{MARK}{kind}", method.name())),
+        input_type: Some(input_type),
+        output_type: Some(output_type),
         ..Default::default()
     });
     // prost-build expects a location for everything as soon as the file has any.
     if let Some(info) = &mut file.source_code_info {
-        let mut path = operation.method.path().to_vec();
+        let mut path = method.path().to_vec();
         path.pop();
         path.push(added);
         info.location.push(Location {

@@ -19,10 +19,16 @@ pub struct Error {
 enum Kind {
     Proto(protox::Error),
     Annotation(Vec<Problem>),
+    Names(Vec<Problem>),
+    DescriptorSet(String),
     Option(String),
     Io { path: PathBuf, source: io::Error },
     Generator(String),
 }
+
+/// What to do about a proto with an edition.
+pub(crate) const EDITIONS: &str = "neither the compiler nor prost knows editions; write \
+    `syntax = \"proto3\";`, and `optional` before the fields that need to be told from absent";
 
 /// One mistake in a proto, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,23 +37,30 @@ pub(crate) struct Problem {
     pub(crate) text: String,
 }
 
-/// An rpc in a file.
+/// A declaration in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) file: String,
     pub(crate) line: Option<i32>,
-    pub(crate) rpc: String,
+    /// Such as `rpc exporter.v1.Exporter.Export`.
+    pub(crate) subject: String,
 }
 
 impl Error {
-    /// Whether a proto does not parse, names an unknown type, or imports an unknown file.
+    /// Whether a proto does not parse, names an unknown type, or imports an unknown file, or
+    /// whether a descriptor set is none.
     pub fn is_proto(&self) -> bool {
-        matches!(*self.kind, Kind::Proto(_))
+        matches!(*self.kind, Kind::Proto(_) | Kind::DescriptorSet(_))
     }
 
     /// Whether an rpc and its `google.longrunning.operation_info` do not go together.
     pub fn is_annotation(&self) -> bool {
         matches!(*self.kind, Kind::Annotation(_))
+    }
+
+    /// Whether two names of a proto become one in Rust.
+    pub fn is_name(&self) -> bool {
+        matches!(*self.kind, Kind::Names(_))
     }
 
     /// Whether an option of the [`Builder`](crate::Builder) is wrong.
@@ -60,7 +73,11 @@ impl Error {
         match &*self.kind {
             Kind::Proto(error) => error.is_io(),
             Kind::Io { .. } => true,
-            Kind::Annotation(_) | Kind::Option(_) | Kind::Generator(_) => false,
+            Kind::Annotation(_)
+            | Kind::Names(_)
+            | Kind::DescriptorSet(_)
+            | Kind::Option(_)
+            | Kind::Generator(_) => false,
         }
     }
 
@@ -70,6 +87,14 @@ impl Error {
 
     pub(crate) fn annotation(problems: Vec<Problem>) -> Self {
         Self::new(Kind::Annotation(problems))
+    }
+
+    pub(crate) fn names(problems: Vec<Problem>) -> Self {
+        Self::new(Kind::Names(problems))
+    }
+
+    pub(crate) fn descriptor_set(text: impl Into<String>) -> Self {
+        Self::new(Kind::DescriptorSet(text.into()))
     }
 
     pub(crate) fn option(text: impl Into<String>) -> Self {
@@ -99,16 +124,18 @@ impl fmt::Display for Error {
         match &*self.kind {
             Kind::Proto(error) => {
                 // Only the debug text of protox has the file and the line.
-                write!(f, "{error:?}")?;
+                let text = format!("{error:?}");
+                f.write_str(&text)?;
                 if error.is_file_not_found() {
-                    write!(
-                        f,
-                        "; look for it below one of the include paths, or add the one it is below"
+                    f.write_str(
+                        "; look for it below one of the include paths, or add the one it is below",
                     )?;
+                } else if text.ends_with("found 'edition'") {
+                    write!(f, "; {EDITIONS}")?;
                 }
                 Ok(())
             }
-            Kind::Annotation(problems) => {
+            Kind::Annotation(problems) | Kind::Names(problems) => {
                 for (index, problem) in problems.iter().enumerate() {
                     if index > 0 {
                         writeln!(f)?;
@@ -117,7 +144,9 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
-            Kind::Option(text) | Kind::Generator(text) => f.write_str(text),
+            Kind::DescriptorSet(text) | Kind::Option(text) | Kind::Generator(text) => {
+                f.write_str(text)
+            }
             Kind::Io { path, source } => write!(f, "{}: {source}", path.display()),
         }
     }
@@ -135,7 +164,11 @@ impl std::error::Error for Error {
         match &*self.kind {
             Kind::Proto(error) => Some(error),
             Kind::Io { source, .. } => Some(source),
-            Kind::Annotation(_) | Kind::Option(_) | Kind::Generator(_) => None,
+            Kind::Annotation(_)
+            | Kind::Names(_)
+            | Kind::DescriptorSet(_)
+            | Kind::Option(_)
+            | Kind::Generator(_) => None,
         }
     }
 }
@@ -152,6 +185,6 @@ impl fmt::Display for Place {
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
-        write!(f, ": rpc {}", self.rpc)
+        write!(f, ": {}", self.subject)
     }
 }

@@ -50,6 +50,42 @@ pub(crate) fn has_type_url(full_name: &str) -> bool {
     }
 }
 
+/// The messages without a name that `lro_core::wkt` wraps, by their Rust types here and there.
+const WRAPPED: &[(&str, &str, &str)] = &[
+    (
+        "google.protobuf.FieldMask",
+        "::prost_types::FieldMask",
+        "FieldMask",
+    ),
+    (
+        "google.protobuf.ListValue",
+        "::prost_types::ListValue",
+        "ListValue",
+    ),
+    ("google.protobuf.Struct", "::prost_types::Struct", "Struct"),
+    ("google.protobuf.Value", "::prost_types::Value", "Value"),
+    ("google.rpc.Status", "::pb::rpc::Status", "Status"),
+];
+
+/// Whether an operation can carry the message.
+pub(crate) fn is_carried(full_name: &str) -> bool {
+    has_type_url(full_name) || is_wrapped(full_name)
+}
+
+/// Whether `lro_core::wkt` has the message.
+pub(crate) fn is_wrapped(full_name: &str) -> bool {
+    WRAPPED.iter().any(|(name, _, _)| *name == full_name)
+}
+
+/// The Rust type by which an operation carries what prost-build calls this.
+pub(crate) fn carried(core: &str, rust: &str) -> String {
+    let inner = rust.strip_prefix(core).unwrap_or(rust);
+    match WRAPPED.iter().find(|(_, path, _)| *path == inner) {
+        Some((_, _, name)) => format!("{core}::wkt::{name}"),
+        None => rust.to_owned(),
+    }
+}
+
 impl ExternPaths {
     pub(crate) fn push(&mut self, proto: impl Into<String>, rust: impl Into<String>) {
         self.paths.push((proto.into(), rust.into()));

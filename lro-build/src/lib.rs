@@ -31,7 +31,7 @@
 //! * `exporter_methods`, with a type for each operation rpc that implements
 //!   `lro_core::LongRunningMethod`; it is `exporter_server::methods` as well;
 //! * `FILE_DESCRIPTOR_SET`, the descriptors with all imports and options, if the package has a
-//!   service.
+//!   service. All packages of a build include the same file, named after the first of them.
 //!
 //! A crate with generated code depends on lro-core, prost and tonic, and on prost-types if a proto
 //! uses well-known types.
@@ -41,20 +41,61 @@
 //! `google/longrunning/operations.proto`, `google/rpc/{code,error_details,status}.proto` and
 //! `google/api/{annotations,client,field_behavior,field_info,http,launch_stage,resource,routing}.proto`
 //! come with the crate; a copy of yours below an include path wins. `google/protobuf/*.proto` come
-//! with the compiler, and are always its own. The Rust types of `google.longrunning` are `lro_core::pb`, those of `google.rpc` are
-//! `lro_core::pb::rpc`; `google.api` gets Rust code only where a message or rpc uses its types.
+//! with the compiler, and are always its own. The Rust types of `google.longrunning` are
+//! `lro_core::pb`, those of `google.rpc` are `lro_core::pb::rpc`; `google.api` gets Rust code only
+//! where a message or rpc uses its types.
 //!
 //! # Type names
 //!
 //! In `operation_info` a name without a dot is a message of the package that declares the rpc; a
-//! name with a dot is a full name, without a leading dot. Both types have to be there;
-//! `google.protobuf.Empty` is `()`. An rpc that returns an operation without the option is a
-//! warning, and keeps the untyped `lro_core::pb::Operation`.
+//! name with a dot is a full name, without a leading dot. Both types have to be there.
+//!
+//! | in the option | in Rust |
+//! | --- | --- |
+//! | a message | its struct, of another crate if there is an [`extern_path`](Builder::extern_path) |
+//! | `google.protobuf.Empty` | `()` |
+//! | `google.protobuf.Any` | `prost_types::Any`: the handler packs what it likes |
+//! | `google.protobuf.{FieldMask,ListValue,Struct,Value}`, `google.rpc.Status` | `lro_core::wkt`, because prost's own have no name to travel under; fields keep prost's |
+//! | `google.protobuf.{Duration,Timestamp}`, the wrappers | as in prost |
+//!
+//! # Rpcs without `operation_info`
+//!
+//! They are a warning. If the proto is yours, annotate it; if it is somebody else's, say it in the
+//! build script with [`Builder::operation_info`], and caller and handler are typed all the same.
+//! Without either, the rpc returns `Operation<Any, Any>`, and its handler may carry any message of
+//! the package or of a file that the proto imports, `()` or `Any`: whatever it names in
+//! `#[long_running(response = .., metadata = ..)]`. An rpc that streams operations keeps the raw
+//! message, and so does one whose request has no `prost::Name`.
+//!
+//! # Standard fields
+//!
+//! The methods' types also tell the engine which standard fields there are, so that it can read
+//! and fill them without the handler's doing: `string request_id` (AIP-155), `bool validate_only`
+//! (AIP-163), and `string parent`, `string name` or the name of an updated resource in a request;
+//! `create_time`, `start_time`, `update_time`, `end_time`, `target`, `verb`, `api_version` and
+//! `requested_cancellation` or `cancel_requested` in metadata. A field of such a name and another
+//! type, a repeated one and a member of a `oneof` are left alone.
+//!
+//! # Coming from tonic-prost-build
+//!
+//! The options have the same names, but for these:
+//!
+//! * no `protoc_arg`, `skip_protoc_run` and `compile_with_config`, as nothing runs protoc, and a
+//!   `prost_build::Config` would make its version part of this crate's; [`compile_fds`] takes what
+//!   your own protoc or buf has written;
+//! * no `use_arc_self`, `emit_package`, `proto_path`, `compile_well_known_types` and
+//!   `with_extended_rust_types`: the macro, the wire or the messages' names would not fit;
+//! * [`build_descriptors`](Builder::build_descriptors),
+//!   [`operation_info`](Builder::operation_info), [`core_path`](Builder::core_path) and
+//!   [`emit_cargo_lines`](Builder::emit_cargo_lines) are new.
 //!
 //! # What it does not do
 //!
 //! It starts no process, and reads no file but the protos. It does not depend on lro-core either:
-//! it only writes down its name.
+//! it only writes down its name. It knows proto2 and proto3; `edition = "2023"` is an error, from
+//! protos and from descriptor sets, because neither the compiler nor prost knows editions.
+//!
+#![doc = include_str!("../COST.md")]
 
 mod builder;
 mod comments;
@@ -64,12 +105,16 @@ mod error;
 mod extern_paths;
 mod generator;
 mod imports;
+mod include_file;
 mod markers;
 mod names;
 mod operations;
 mod options;
+mod panics;
 mod protos;
+mod rust_names;
 mod service;
+mod standard;
 
 use std::path::Path;
 
@@ -93,4 +138,21 @@ pub fn compile_protos(
     includes: &[impl AsRef<Path>],
 ) -> Result<(), Error> {
     configure().compile_protos(protos, includes)
+}
+
+/// Compiles an encoded descriptor set with the default options, in a build script.
+///
+/// ```no_run
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     println!("cargo:rerun-if-changed=protos.binpb");
+///     lro_build::compile_fds(std::fs::read("protos.binpb")?)?;
+///     Ok(())
+/// }
+/// ```
+///
+/// # Errors
+///
+/// As [`Builder::compile_fds`], which also says how to get such a set.
+pub fn compile_fds(set: impl AsRef<[u8]>) -> Result<(), Error> {
+    configure().compile_fds(set)
 }

@@ -3,23 +3,39 @@
 use prost_reflect::{ExtensionDescriptor, MessageDescriptor, MethodDescriptor};
 
 use crate::error::{Error, Place, Problem};
-use crate::extern_paths::{ExternPaths, has_type_url};
+use crate::extern_paths::{ExternPaths, has_type_url, is_carried};
 use crate::names;
 use crate::protos::Protos;
+use crate::standard::Standard;
 
+mod info;
 mod type_name;
+mod untyped;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use info::OperationInfo;
+
 const OPERATION: &str = "google.longrunning.Operation";
 const OPERATION_INFO: &str = "google.longrunning.operation_info";
 
-/// An rpc with a valid `operation_info`.
+/// An rpc that starts an operation.
 pub(crate) struct OperationMethod {
     pub(crate) method: MethodDescriptor,
-    pub(crate) response: MessageDescriptor,
-    pub(crate) metadata: MessageDescriptor,
+    pub(crate) types: Types,
+    pub(crate) standard: Standard,
+}
+
+/// What an operation carries.
+pub(crate) enum Types {
+    /// What its `operation_info` names.
+    Declared {
+        response: MessageDescriptor,
+        metadata: MessageDescriptor,
+    },
+    /// `Any`, as it has no `operation_info`. A handler may choose among these.
+    Untyped(Vec<MessageDescriptor>),
 }
 
 /// What the rpcs of a build say about operations.
@@ -32,16 +48,19 @@ pub(crate) struct Operations {
 impl Operations {
     /// Looks at every rpc of the files that `generated` picks, and reports all mistakes at once.
     ///
-    /// `externs` are the user's.
+    /// `externs` and `given` are the user's.
     pub(crate) fn find(
         protos: &Protos,
         generated: impl Fn(&str) -> bool,
         externs: &ExternPaths,
+        given: &[OperationInfo],
     ) -> Result<Self, Error> {
+        info::check_rpcs(protos, given)?;
         let extension = protos.pool.get_extension_by_name(OPERATION_INFO);
         let mut search = Search {
             protos,
             externs,
+            given,
             extension,
             methods: vec![],
             warnings: vec![],
@@ -69,6 +88,7 @@ impl Operations {
 struct Search<'a> {
     protos: &'a Protos,
     externs: &'a ExternPaths,
+    given: &'a [OperationInfo],
     extension: Option<ExtensionDescriptor>,
     methods: Vec<OperationMethod>,
     warnings: Vec<Problem>,
@@ -79,15 +99,9 @@ impl Search<'_> {
     fn visit(&mut self, method: MethodDescriptor) {
         let returns_operation = method.output().full_name() == OPERATION;
         let Some(info) = self.operation_info(&method) else {
+            // `google.longrunning.Operations` shows operations, it starts none.
             if returns_operation && method.parent_file().package_name() != "google.longrunning" {
-                let text = "returns google.longrunning.Operation without operation_info, so its \
-                    types stay unknown; write `option (google.longrunning.operation_info) = { \
-                    response_type: \"..\" metadata_type: \"..\" };` in its body";
-                let place = self.protos.place(&method, None);
-                self.warnings.push(Problem {
-                    place,
-                    text: text.into(),
-                });
+                self.visit_untyped(method);
             }
             return;
         };
@@ -117,31 +131,93 @@ impl Search<'_> {
         let metadata = self.resolve(&method, "metadata_type", &info.metadata_type);
         let request = method.input();
         let what = format!("request type {}", request.full_name());
-        let request = self.check_type_url(&method, &what, &request);
+        let is_named = has_type_url(request.full_name());
+        let request = self.check_type_url(&method, &what, &request, is_named);
         if let (Some(response), Some(metadata), Some(())) = (response, metadata, request) {
+            self.warn_of_habits(&method, &metadata);
             self.methods.push(OperationMethod {
+                standard: Standard::new(&method, Some(&metadata), self.externs),
                 method,
-                response,
-                metadata,
+                types: Types::Declared { response, metadata },
             });
         }
     }
 
-    fn operation_info(&self, method: &MethodDescriptor) -> Option<OperationInfo> {
-        let extension = self.extension.as_ref()?;
-        let options = method.options();
-        if !options.has_extension(extension) {
-            return None;
+    /// An rpc that does not say what its operation carries.
+    fn visit_untyped(&mut self, method: MethodDescriptor) {
+        if method.is_client_streaming() || method.is_server_streaming() {
+            let text = format!(
+                "streams and returns {OPERATION}, which stays the raw message and is none of the \
+                 framework's operations; remove `stream` if it starts one"
+            );
+            return self.warning(&method, None, text);
         }
-        let info = options.get_extension(extension);
-        let text = |field| {
-            let value = info.as_message()?.get_field_by_name(field)?;
-            value.as_str().map(str::to_owned)
-        };
-        Some(OperationInfo {
-            response_type: text("response_type").unwrap_or_default(),
-            metadata_type: text("metadata_type").unwrap_or_default(),
-        })
+        let text = format!(
+            "returns {OPERATION} without operation_info, so its types stay unknown; write `option \
+             (google.longrunning.operation_info) = {{ response_type: \"..\" metadata_type: \"..\" \
+             }};` in its body, or if the file is not yours `.operation_info(\"{}\", \"..\", \
+             \"..\")` in the build script",
+            method.full_name(),
+        );
+        self.warning(&method, None, text);
+        let request = method.input();
+        let is_named = has_type_url(request.full_name())
+            || self
+                .externs
+                .cover_type(&format!(".{}", request.full_name()));
+        if is_named {
+            let candidates = untyped::candidates(&method, self.externs);
+            self.methods.push(OperationMethod {
+                standard: Standard::new(&method, None, self.externs),
+                method,
+                types: Types::Untyped(candidates),
+            });
+        }
+    }
+
+    /// What AIP-151 and AIP-136 advise against, and what works all the same.
+    fn warn_of_habits(&mut self, method: &MethodDescriptor, metadata: &MessageDescriptor) {
+        if metadata.full_name() == "google.protobuf.Empty" {
+            let text = format!(
+                "metadata_type \"google.protobuf.Empty\" tells callers nothing while the operation \
+                 runs, and can never be changed without breaking them; write a message such as \
+                 `{}Metadata`, even without fields",
+                method.name(),
+            );
+            self.warning(method, self.option_number(), text);
+        }
+        if names::handler(method.name())
+            .split('_')
+            .any(|word| word == "async")
+        {
+            let text = "says Async in its name, which AIP-136 rules out, for the return type says \
+                it; remove the word, or end the name in `LongRunning` if there is a quick variant";
+            self.warning(method, None, text.to_owned());
+        }
+    }
+
+    fn operation_info(&mut self, method: &MethodDescriptor) -> Option<OperationInfo> {
+        let declared = self
+            .extension
+            .as_ref()
+            .and_then(|extension| OperationInfo::read(method, extension));
+        let given = self.given.iter().find(|it| it.rpc == method.full_name());
+        match (declared, given) {
+            (Some(declared), Some(given)) if !declared.agrees_with(given, method) => {
+                let text = format!(
+                    "has operation_info with \"{}\" and \"{}\", but the build script says \"{}\" \
+                     and \"{}\"; remove the call of `operation_info`, or correct it",
+                    declared.response_type,
+                    declared.metadata_type,
+                    given.response_type,
+                    given.metadata_type,
+                );
+                self.problem(method, text);
+                Some(declared)
+            }
+            (Some(declared), _) => Some(declared),
+            (None, given) => given.cloned(),
+        }
     }
 
     /// The message that a half of the annotation names.
@@ -159,16 +235,18 @@ impl Search<'_> {
             self.problem(method, text);
             return None;
         };
-        self.check_type_url(method, &format!("{field} \"{name}\""), &message)?;
+        let what = format!("{field} \"{name}\"");
+        let is_named = is_carried(message.full_name());
+        self.check_type_url(method, &what, &message, is_named)?;
         let declared = message.parent_file();
-        if declared != file && !file.dependencies().any(|import| import == declared) {
+        let is_given = self.given.iter().any(|it| it.rpc == method.full_name());
+        if declared != file && !is_given && !file.dependencies().any(|import| import == declared) {
             let text = format!(
                 "{field} \"{name}\" is declared in a file that is not imported here, which other \
                  generators refuse; write `import \"{}\";`",
                 declared.name(),
             );
-            let place = self.place(method);
-            self.warnings.push(Problem { place, text });
+            self.warning(method, self.option_number(), text);
         }
         Some(message)
     }
@@ -179,9 +257,13 @@ impl Search<'_> {
         method: &MethodDescriptor,
         what: &str,
         message: &MessageDescriptor,
+        is_named: bool,
     ) -> Option<()> {
-        let name = message.full_name();
-        if has_type_url(name) || self.externs.cover_type(&format!(".{name}")) {
+        if is_named
+            || self
+                .externs
+                .cover_type(&format!(".{}", message.full_name()))
+        {
             return Some(());
         }
         let text = format!(
@@ -217,20 +299,16 @@ impl Search<'_> {
     }
 
     fn problem(&mut self, method: &MethodDescriptor, text: String) {
-        let place = self.place(method);
+        let place = self.protos.place(method, self.option_number());
         self.problems.push(Problem { place, text });
     }
 
-    fn place(&self, method: &MethodDescriptor) -> Place {
-        let number = self
-            .extension
-            .as_ref()
-            .and_then(|it| i32::try_from(it.number()).ok());
-        self.protos.place(method, number)
+    fn warning(&mut self, method: &MethodDescriptor, option: Option<i32>, text: String) {
+        let place: Place = self.protos.place(method, option);
+        self.warnings.push(Problem { place, text });
     }
-}
 
-struct OperationInfo {
-    response_type: String,
-    metadata_type: String,
+    fn option_number(&self) -> Option<i32> {
+        i32::try_from(self.extension.as_ref()?.number()).ok()
+    }
 }

@@ -1,8 +1,9 @@
 //! Compiled protos: descriptors with their options, and where each file came from.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use prost::Message as _;
 use prost_reflect::{DescriptorPool, FileDescriptor, MethodDescriptor};
 use prost_types::FileDescriptorSet;
 use protox::Compiler;
@@ -10,6 +11,8 @@ use protox::file::{ChainFileResolver, GoogleFileResolver, IncludeFileResolver};
 
 use crate::error::{Error, Place};
 use crate::imports::GoogleProtos;
+
+mod descriptor_set;
 
 /// The protos of one build and everything they import.
 pub(crate) struct Protos {
@@ -69,6 +72,31 @@ impl Protos {
         })
     }
 
+    /// Takes what protoc or buf has compiled.
+    pub(crate) fn decode(set: &[u8]) -> Result<Self, Error> {
+        descriptor_set::check(set)?;
+        let pool =
+            DescriptorPool::decode(set).map_err(|error| descriptor_set::pool_error(&error))?;
+        let typed =
+            FileDescriptorSet::decode(set).map_err(|error| descriptor_set::decode_error(&error))?;
+        // Nothing says which files were asked for, but an import is one that another file names.
+        let imports: HashSet<&String> = typed.file.iter().flat_map(|it| &it.dependency).collect();
+        let sources = typed.file.iter().map(|file| {
+            let source = Source {
+                path: None,
+                is_import: imports.contains(&file.name().to_owned()),
+            };
+            (file.name().to_owned(), source)
+        });
+        Ok(Self {
+            encoded: descriptor_set::without_source_info(set)
+                .map_err(|error| descriptor_set::decode_error(&error))?,
+            sources: sources.collect(),
+            pool,
+            typed,
+        })
+    }
+
     /// The files on disk that went in.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         let mut paths: Vec<&Path> = self
@@ -90,15 +118,21 @@ impl Protos {
     /// Where the option with this number stands on the rpc, or else the rpc.
     pub(crate) fn place(&self, method: &MethodDescriptor, option: Option<i32>) -> Place {
         let file = method.parent_file();
-        let rpc = method.path();
-        let option = option.map(|number| [rpc, &[4, number]].concat());
-        let line = option
-            .and_then(|path| line(&file, &path))
-            .or_else(|| line(&file, rpc));
+        let subject = format!("rpc {}", method.full_name());
+        let option = option.map(|number| [method.path(), &[4, number]].concat());
+        let mut place = self.place_of(&file, method.path(), subject);
+        if let Some(line) = option.and_then(|path| line(&file, &path)) {
+            place.line = Some(line);
+        }
+        place
+    }
+
+    /// Where the declaration with this path stands.
+    pub(crate) fn place_of(&self, file: &FileDescriptor, path: &[i32], subject: String) -> Place {
         Place {
-            file: self.display_name(&file),
-            line,
-            rpc: method.full_name().to_owned(),
+            file: self.display_name(file),
+            line: line(file, path),
+            subject,
         }
     }
 

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::descriptors::rpc_of_types;
+use crate::descriptors::Added;
+use crate::extern_paths::carried;
+use crate::standard::Standard;
 
 /// Paths that generated code uses to reach other crates.
 #[derive(Debug, Clone)]
@@ -23,34 +25,55 @@ pub(crate) struct TypedService {
 /// An rpc and, if it is long-running, the types of its operation.
 pub(crate) struct TypedMethod {
     method: prost_build::Method,
-    operation: Option<OperationTypes>,
+    operation: Option<Operation>,
     paths: RustPaths,
 }
 
-/// The types of an operation, as paths from the module of the package.
+/// What an rpc's operation carries; types are paths from the module of the package.
 #[derive(Debug, Clone)]
-pub(crate) struct OperationTypes {
+pub(crate) struct Operation {
     pub(crate) response: String,
     pub(crate) metadata: String,
+    /// What a handler may choose among, if response and metadata are `Any`.
+    pub(crate) candidates: Vec<String>,
+    pub(crate) standard: Standard,
 }
 
 impl TypedService {
     /// Takes the methods that were added for their types out again.
-    pub(crate) fn new(mut service: prost_build::Service, paths: &RustPaths) -> Self {
+    pub(crate) fn new(
+        mut service: prost_build::Service,
+        paths: &RustPaths,
+        standards: &HashMap<String, Standard>,
+    ) -> Self {
         let (rpcs, added): (Vec<_>, Vec<_>) = std::mem::take(&mut service.methods)
             .into_iter()
-            .partition(|method| rpc_of_types(&method.proto_name).is_none());
-        let mut operations: HashMap<String, OperationTypes> = added
-            .into_iter()
-            .filter_map(|method| {
-                let rpc = rpc_of_types(&method.proto_name)?.to_owned();
-                let types = OperationTypes {
-                    response: method.input_type,
-                    metadata: method.output_type,
-                };
-                Some((rpc, types))
-            })
-            .collect();
+            .partition(|method| Added::parse(&method.proto_name).is_none());
+        let full_name = full_name(&service);
+        let mut operations: HashMap<String, Operation> = HashMap::new();
+        for method in added {
+            let types =
+                [&method.input_type, &method.output_type].map(|rust| carried(&paths.core, rust));
+            let [response, metadata] = types;
+            match Added::parse(&method.proto_name) {
+                Some(Added::Types(rpc)) => {
+                    let standard = standards.get(&format!("{full_name}.{rpc}"));
+                    let operation = Operation {
+                        response,
+                        metadata,
+                        candidates: vec![],
+                        standard: standard.cloned().unwrap_or_default(),
+                    };
+                    operations.insert(rpc.to_owned(), operation);
+                }
+                Some(Added::Candidates(rpc)) => {
+                    if let Some(operation) = operations.get_mut(rpc) {
+                        operation.candidates.extend([response, metadata]);
+                    }
+                }
+                None => {}
+            }
+        }
         let methods = rpcs
             .into_iter()
             .map(|method| TypedMethod {
@@ -69,13 +92,10 @@ impl TypedService {
 
     /// The service's full name in the proto.
     pub(crate) fn full_name(&self) -> String {
-        match self.service.package.as_str() {
-            "" => self.service.proto_name.clone(),
-            package => format!("{package}.{}", self.service.proto_name),
-        }
+        full_name(&self.service)
     }
 
-    pub(crate) fn operations(&self) -> impl Iterator<Item = (&TypedMethod, &OperationTypes)> {
+    pub(crate) fn operations(&self) -> impl Iterator<Item = (&TypedMethod, &Operation)> {
         self.methods
             .iter()
             .filter_map(|method| Some((method, method.operation.as_ref()?)))
@@ -164,6 +184,13 @@ impl tonic_build::Method for TypedMethod {
             None => rust_type(&self.method.output_type),
         };
         (request, response)
+    }
+}
+
+fn full_name(service: &prost_build::Service) -> String {
+    match service.package.as_str() {
+        "" => service.proto_name.clone(),
+        package => format!("{package}.{}", service.proto_name),
     }
 }
 

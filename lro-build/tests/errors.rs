@@ -3,6 +3,7 @@
 use std::fs;
 
 use expect_test::{Expect, expect};
+use prost::Message as _;
 
 /// Compiles `broken.proto` with this service body, and compares the error.
 fn check(body: &str, expected: &Expect) {
@@ -44,7 +45,7 @@ fn operation(response: &str, metadata: &str) -> String {
 }
 
 #[test]
-fn a_half_is_missing() {
+fn spec_011_a_half_is_missing() {
     check(
         &operation("Response", ""),
         &expect![[
@@ -61,12 +62,18 @@ fn a_half_is_missing() {
 }
 
 #[test]
-fn a_name_is_not_a_message() {
+fn spec_013_a_name_is_not_a_message() {
     check(
         &operation("Respons", "Metadata"),
         &expect![[
-            r#"proto/broken.proto:12: rpc broken.v1.Broken.Run: response_type "Respons" is not a message of package broken.v1; write the name of one, or the full name of a message of another package"#
+            r#"proto/broken.proto:12: rpc broken.v1.Broken.Run: response_type "Respons" is not a message of package broken.v1 (did you mean "Response"?); write the name of one, or the full name of a message of another package"#
         ]],
+    );
+    check(
+        &operation("Metadta", "broken.v1.Metdata"),
+        &expect![[r#"
+        proto/broken.proto:12: rpc broken.v1.Broken.Run: response_type "Metadta" is not a message of package broken.v1 (did you mean "Metadata"?); write the name of one, or the full name of a message of another package
+        proto/broken.proto:12: rpc broken.v1.Broken.Run: metadata_type "broken.v1.Metdata" is not a message of this file or its imports (did you mean "broken.v1.Metadata"?); write the full name of one, with its package, and import its file"#]],
     );
     check(
         &operation("Response", "other.v1.Metadata"),
@@ -89,7 +96,7 @@ fn a_name_is_not_a_message() {
 }
 
 #[test]
-fn a_name_is_written_in_another_way() {
+fn spec_015_a_name_is_written_in_another_way() {
     check(
         &operation(".broken.v1.Response", "Metadata"),
         &expect![[
@@ -129,15 +136,14 @@ fn a_type_has_no_type_url() {
          rpc Run(google.rpc.Status) returns (google.longrunning.Operation) {\n\
          option (google.longrunning.operation_info) = {\n\
          response_type: \"google.rpc.Status\" metadata_type: \"google.protobuf.Struct\" };\n}\n}\n",
-        &expect![[r#"
-            proto/broken.proto:9: rpc broken.v1.Broken.Run: response_type "google.rpc.Status" has no type URL in Rust, because no crate implements `prost::Name` for it; write a message of your own with a field of that type
-            proto/broken.proto:9: rpc broken.v1.Broken.Run: metadata_type "google.protobuf.Struct" has no type URL in Rust, because no crate implements `prost::Name` for it; write a message of your own with a field of that type
-            proto/broken.proto:9: rpc broken.v1.Broken.Run: request type google.rpc.Status has no type URL in Rust, because no crate implements `prost::Name` for it; write a message of your own with a field of that type"#]],
+        &expect![
+            "proto/broken.proto:9: rpc broken.v1.Broken.Run: request type google.rpc.Status has no type URL in Rust, because no crate implements `prost::Name` for it; write a message of your own with a field of that type"
+        ],
     );
 }
 
 #[test]
-fn the_option_stands_on_another_rpc() {
+fn spec_012_the_option_stands_on_another_rpc() {
     check(
         "rpc Run(Request) returns (Response) {\n  option (google.longrunning.operation_info) = {\n    \
          response_type: \"Response\" metadata_type: \"Metadata\"\n  };\n}",
@@ -148,7 +154,7 @@ fn the_option_stands_on_another_rpc() {
 }
 
 #[test]
-fn an_operation_streams() {
+fn spec_008_an_operation_streams() {
     check(
         "rpc Run(stream Request) returns (stream google.longrunning.Operation) {\n  \
          option (google.longrunning.operation_info) = {\n    \
@@ -196,6 +202,153 @@ fn a_file_is_outside_the_include_paths() {
         file 'elsewhere/a.proto' is not in any include path; look for it below one of the include paths, or add the one it is below
     "#]]
     .assert_debug_eq(&error.expect_err("there is no such file"));
+}
+
+#[test]
+fn two_names_are_one_in_rust() {
+    check_file(
+        "syntax = \"proto2\";\npackage broken.v1;\n\
+         enum Colour {\n  COLOUR_UNSPECIFIED = 0;\n  COLOUR_RED = 1;\n  RED = 2;\n}\n\
+         message Request {\n  optional string aB = 1;\n  oneof a_b { string c = 2; }\n  \
+         message Inner {}\n  enum inner { X = 0; }\n}\n\
+         message request {}\nservice Option {}\nservice option {}\n",
+        &expect![[r#"
+            proto/broken.proto:6: enum broken.v1.Colour: the values COLOUR_RED and RED both become `Red` in Rust; rename one of the two
+            proto/broken.proto:10: message broken.v1.Request: the fields aB and a_b both become `a_b` in Rust; rename one of the two
+            proto/broken.proto:12: enum broken.v1.Request.inner: has the same name in Rust as broken.v1.Request.Inner, `Inner`; rename one of the two
+            proto/broken.proto:14: message broken.v1.request: has the same name in Rust as broken.v1.Request, `Request`; rename one of the two
+            proto/broken.proto:15: service broken.v1.Option: the server code that tonic writes needs the name `Option` for something else; rename the service, to `OptionService` for example
+            proto/broken.proto:16: service broken.v1.option: has the same name in Rust as broken.v1.Option, `Option`; rename one of the two
+            proto/broken.proto:16: service broken.v1.option: the server code that tonic writes needs the name `Option` for something else; rename the service, to `OptionService` for example"#]],
+    );
+}
+
+#[test]
+fn a_proto_has_an_edition() {
+    check_file(
+        "// A comment.\nedition = \"2023\";\npackage broken.v1;\nmessage Request {}\n",
+        &expect![[
+            r#"broken.proto:2:1: expected 'enum', 'extend', 'import', 'message', 'option', 'service', 'package' or ';', but found 'edition'; neither the compiler nor prost knows editions; write `syntax = "proto3";`, and `optional` before the fields that need to be told from absent"#
+        ]],
+    );
+}
+
+#[test]
+fn spec_019_the_build_script_says_what_the_proto_does_not() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let path = dir.path().join("broken.proto");
+    let text = "syntax = \"proto3\";\npackage broken.v1;\n\
+        import \"google/longrunning/operations.proto\";\n\
+        message Request {}\nmessage Response {}\nservice Broken {\n\
+        rpc Run(Request) returns (google.longrunning.Operation) {\n\
+        option (google.longrunning.operation_info) = {\n\
+        response_type: \"Response\" metadata_type: \"Request\" };\n}\n\
+        rpc Raw(Request) returns (google.longrunning.Operation);\n\
+        rpc Plain(Request) returns (Response);\n}\n";
+    fs::write(&path, text).expect("a file");
+    let check = |rpc: &str, response: &str, metadata: &str, expected: Expect| {
+        let result = lro_build::configure()
+            .out_dir(dir.path().join("out"))
+            .operation_info(rpc, response, metadata)
+            .compile_protos(&[&path], &[dir.path()]);
+        let text = result.map_or_else(|error| error.to_string(), |()| "fine".to_owned());
+        let place = dir.path().display().to_string();
+        expected.assert_eq(&text.replace(&place, "proto"));
+    };
+    check(
+        "broken.v1.Broken.Raw",
+        "Response",
+        "broken.v1.Request",
+        expect!["fine"],
+    );
+    check(
+        "broken.v1.Broken.Run",
+        "Response",
+        "broken.v1.Request",
+        expect!["fine"],
+    );
+    check(
+        "broken.v1.Broken.Run",
+        "Request",
+        "Request",
+        expect![[
+            r#"proto/broken.proto:8: rpc broken.v1.Broken.Run: has operation_info with "Response" and "Request", but the build script says "Request" and "Request"; remove the call of `operation_info`, or correct it"#
+        ]],
+    );
+    check(
+        "broken.v1.Broken.Raw",
+        "Response",
+        "Requests",
+        expect![[
+            r#"proto/broken.proto:11: rpc broken.v1.Broken.Raw: metadata_type "Requests" is not a message of package broken.v1 (did you mean "Request"?); write the name of one, or the full name of a message of another package"#
+        ]],
+    );
+    check(
+        "broken.v1.Broken.Plain",
+        "Response",
+        "Request",
+        expect![
+            "proto/broken.proto:12: rpc broken.v1.Broken.Plain: has operation_info but returns broken.v1.Response; write `returns (google.longrunning.Operation)`, or remove the option"
+        ],
+    );
+    check(
+        "broken.v1.Broken.Ran",
+        "Response",
+        "Request",
+        expect![[
+            r#"operation_info: "broken.v1.Broken.Ran" is not an rpc of these protos (did you mean "broken.v1.Broken.Raw" or "broken.v1.Broken.Run"?); write the full name of one, such as "exporter.v1.Exporter.Export""#
+        ]],
+    );
+}
+
+#[test]
+fn a_descriptor_set_is_none() {
+    let check = |bytes: &[u8], expected: Expect| {
+        let error = lro_build::configure().out_dir("unused").compile_fds(bytes);
+        let error = error.expect_err("it is broken");
+        assert!(error.is_proto());
+        expected.assert_eq(&error.to_string());
+    };
+    check(
+        b"\xff\xff",
+        expect![
+            "this is no encoded google.protobuf.FileDescriptorSet (failed to decode Protobuf message: invalid varint); write the set with `protoc --include_imports --include_source_info --descriptor_set_out=FILE`, or `buf build -o FILE.binpb`"
+        ],
+    );
+    let file = |file: prost_types::FileDescriptorProto| {
+        prost_types::FileDescriptorSet { file: vec![file] }.encode_to_vec()
+    };
+    let missing = file(prost_types::FileDescriptorProto {
+        name: Some("a.proto".into()),
+        dependency: vec!["b.proto".into()],
+        ..Default::default()
+    });
+    check(
+        &missing,
+        expect![[
+            r#"a.proto: import "b.proto" is not in the descriptor set; write the set with `protoc --include_imports --include_source_info --descriptor_set_out=FILE`, or `buf build -o FILE.binpb`"#
+        ]],
+    );
+    let edition = file(prost_types::FileDescriptorProto {
+        name: Some("a.proto".into()),
+        syntax: Some("editions".into()),
+        ..Default::default()
+    });
+    check(
+        &edition,
+        expect![[
+            r#"a.proto: has an edition; neither the compiler nor prost knows editions; write `syntax = "proto3";`, and `optional` before the fields that need to be told from absent"#
+        ]],
+    );
+    let twice = file(prost_types::FileDescriptorProto {
+        name: Some("a.proto".into()),
+        message_type: vec![Default::default(), Default::default()],
+        ..Default::default()
+    });
+    check(
+        &twice,
+        expect!["the descriptor set does not hold together: name '' is defined twice"],
+    );
 }
 
 #[test]

@@ -19,13 +19,59 @@ fn the_example() {
     );
 }
 
+/// Every file of a build, in a folder of its own; `compiled.rs` compiles them.
 #[test]
-fn every_shape_of_types() {
-    let out = compile(configure(), "shapes.proto", &fixtures());
-    expect_file!["golden/shapes.rs"].assert_eq(&outline(&out.read("shapes.v1.rs")));
-    assert_eq!(
-        out.names(),
-        ["other.v1.rs", "shapes.v1.descriptor.bin", "shapes.v1.rs"]
+fn every_file() {
+    let client = |enable| configure().build_client(enable).build_descriptors(false);
+    let check = |name: &str, builder: Builder, protos: &[&str]| {
+        let out = compile_all(builder.include_file("protos.rs"), protos, &fixtures());
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/golden")
+            .join(name);
+        for file in out.names() {
+            expect_file![golden.join(&file)].assert_eq(&out.read(&file));
+        }
+        assert_eq!(names(&golden), out.names());
+    };
+    check("shapes", client(true), &["shapes.proto"]);
+    check("standard", client(false), &["standard.proto"]);
+    check("keywords", client(true), &["keywords.proto"]);
+    check("legacy", client(false), &["legacy.proto"]);
+    check(
+        "several",
+        client(true),
+        &["several/alpha.proto", "several/beta.proto"],
+    );
+    check(
+        "well_known",
+        configure().build_descriptors(false).operation_info(
+            "known.v1.Known.Raw",
+            "Request",
+            "google.protobuf.Struct",
+        ),
+        &["well_known.proto"],
+    );
+    check(
+        "untyped",
+        client(false)
+            .build_descriptors(false)
+            .extern_path(".other.v1", "crate::shapes_protos::other::v1")
+            .btree_map(".")
+            .bytes(".known.v1")
+            .boxed("known.v1.Request.status")
+            .skip_debug(["known.v1.Request"])
+            .message_attribute(
+                "known.v1.Request",
+                "#[allow(missing_debug_implementations)]",
+            )
+            .enum_attribute(".", "#[derive(Default)]")
+            .field_attribute("known.v1.Request.data", "#[doc(hidden)]")
+            .generate_default_stubs(true)
+            .disable_comments(["known.v1.Known.Raw"])
+            .server_mod_attribute("known.v1", "#[doc(hidden)]")
+            .server_attribute("known.v1.Known", "#[doc(alias = \"served\")]")
+            .trait_attribute("Known", "#[doc(alias = \"known\")]"),
+        &["well_known.proto"],
     );
 }
 
@@ -90,6 +136,51 @@ fn the_descriptor_set_keeps_options_and_has_no_comments() {
     }
 }
 
+/// What another compiler has written gives the same code.
+#[test]
+fn a_descriptor_set() {
+    let proto = fixtures().join("shapes.proto");
+    let mut compiler = protox::Compiler::new([fixtures(), google()]).expect("two folders");
+    compiler
+        .include_imports(true)
+        .include_source_info(true)
+        .open_files([&proto])
+        .expect("it compiles");
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    configure()
+        .out_dir(dir.path())
+        .compile_fds(compiler.encode_file_descriptor_set())
+        .expect("it is a set");
+    let (from_set, from_protos) = (
+        Out { dir },
+        compile(configure(), "shapes.proto", &fixtures()),
+    );
+    assert_eq!(from_set.names(), from_protos.names());
+    for name in from_set.names().iter().filter(|name| name.ends_with(".rs")) {
+        assert_eq!(from_set.read(name), from_protos.read(name), "{name}");
+    }
+    let set = |out: &Out| {
+        fs::read(out.dir.path().join("shapes.v1.descriptor.bin")).expect("a descriptor set")
+    };
+    assert_eq!(set(&from_set), set(&from_protos));
+}
+
+/// All packages of a build share their descriptors.
+#[test]
+fn one_descriptor_set() {
+    let protos = ["several/alpha.proto", "several/beta.proto"];
+    let out = compile_all(configure(), &protos, &fixtures());
+    let set = "several.alpha.v1.descriptor.bin";
+    assert_eq!(out.names(), [set, "several.alpha.v1.rs", "several.beta.rs"]);
+    for name in ["several.alpha.v1.rs", "several.beta.rs"] {
+        assert!(out.read(name).contains(set), "{name}");
+    }
+    let out = compile(configure(), "keywords.proto", &fixtures());
+    let set = "r#type.r#async.v1.descriptor.bin";
+    assert_eq!(out.names(), [set, "r#type.r#async.v1.rs"]);
+    assert!(out.read("r#type.r#async.v1.rs").contains(set));
+}
+
 #[test]
 fn unchanged_files_are_not_written_again() {
     let out = compile(configure(), "bare.proto", &fixtures());
@@ -112,29 +203,23 @@ struct Out {
 }
 
 fn compile(builder: Builder, proto: &str, include: &Path) -> Out {
+    compile_all(builder, &[proto], include)
+}
+
+fn compile_all(builder: Builder, protos: &[&str], include: &Path) -> Out {
     let dir = tempfile::tempdir().expect("a temporary folder");
+    let protos: Vec<PathBuf> = protos.iter().map(|proto| include.join(proto)).collect();
     builder
         .out_dir(dir.path())
         .emit_cargo_lines(false)
-        .compile_protos(&[include.join(proto)], &[include])
+        .compile_protos(&protos, &[include])
         .expect("it compiles");
     Out { dir }
 }
 
 impl Out {
     fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.dir.path()).expect("a folder");
-        let mut names: Vec<String> = entries
-            .map(|entry| {
-                entry
-                    .expect("an entry")
-                    .file_name()
-                    .to_string_lossy()
-                    .into_owned()
-            })
-            .collect();
-        names.sort();
-        names
+        names(self.dir.path())
     }
 
     fn read(&self, name: &str) -> String {
@@ -142,8 +227,24 @@ impl Out {
     }
 }
 
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).expect("a folder");
+    let name = |entry: std::io::Result<fs::DirEntry>| {
+        let name = entry.expect("an entry").file_name();
+        name.to_string_lossy().into_owned()
+    };
+    let mut names: Vec<String> = entries.map(name).collect();
+    names.sort();
+    names
+}
+
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// The google protos that come with the crate.
+fn google() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("proto")
 }
 
 /// The code without what is the same for every service: messages, clients, and everything in the
@@ -162,9 +263,7 @@ fn outline(code: &str) -> String {
             continue;
         }
         module.attrs.clear();
-        items.retain(|item| {
-            matches!(item, Item::Trait(_)) || matches!(item, Item::Use(it) if it.attrs.is_empty())
-        });
+        items.retain(|item| matches!(item, Item::Trait(_) | Item::Use(_)));
     }
     file.items.retain(|item| !is_dull(item));
     prettyplease::unparse(&file)

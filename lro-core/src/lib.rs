@@ -27,12 +27,20 @@
 //! * [`OperationStore`] — where records are kept, and [`MemoryStore`], its simplest form;
 //! * [`Clock`] — the only source of wall time.
 //!
+//! # Features
+//!
+//! | feature | what |
+//! | --- | --- |
+//! | `filter` | the module `filter`: AIP-160 filters of ListOperations; for servers and stores |
+//!
 //! # What it does not do
 //!
 //! It starts no task, opens no socket and reads no clock but through [`Clock`].
 
 mod clock;
 pub mod codec;
+#[cfg(feature = "filter")]
+pub mod filter;
 mod memory;
 mod method;
 mod name;
@@ -46,6 +54,7 @@ mod record;
 mod standard;
 mod state;
 mod store;
+pub mod wkt;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use memory::MemoryStore;

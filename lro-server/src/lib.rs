@@ -143,7 +143,7 @@ pub use error::{HandlerError, IntoHandlerError};
 pub use limits::Limits;
 pub use lro_core::{self, OnCrash, Timestamp};
 pub use lro_macros::long_running;
-pub use operations::Operations;
+pub use operations::{Operations, OperationsBuilder};
 pub use registration::{Host, MethodOptions, Registration};
 pub use run::StopReason;
 pub use service::OperationsService;

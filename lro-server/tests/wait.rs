@@ -10,6 +10,7 @@ use support::{exported, name, start};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tonic::{Code, Request};
+use tonic_types::StatusExt as _;
 
 #[tokio::test(start_paused = true)]
 async fn spec_049_050_052_053_a_wait_ends_before_every_limit_with_ok() {
@@ -130,12 +131,57 @@ async fn spec_093_099_lists_page_newest_first_and_refuse_foreign_tokens() {
         assert_eq!(foreign.code(), Code::InvalidArgument);
     }
     assert_eq!(seen, [4, 3, 2, 1, 0].map(|id| format!("operations/{id}")));
-    let filtered = operations
-        .list(ParentName::default(), "done = true", 0, "")
-        .await;
-    assert_eq!(
-        filtered.unwrap_err().code(),
-        Code::InvalidArgument,
-        "spec_124"
-    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn spec_092_094_124_filters_choose_and_are_checked() {
+    let (operations, exporter, _worker) = start(async |_, _| Ok(exported(1))).await;
+    for id in 0..700 {
+        let (id, team) = (format!("operation_id={id}"), format!("team={}", id % 350));
+        let started = exporter.call(&[&id, &team]).await.unwrap();
+        support::wait(&operations, &started).await;
+    }
+    let list = async |filter: &str, page_size, token: &str| {
+        let root = ParentName::default();
+        operations.list(root, filter, page_size, token).await
+    };
+    let mut seen = Vec::new();
+    let mut token = String::new();
+    for page_size in [1, 5, 5, 5, 5] {
+        let filter = "labels.team = \"7\" AND done = true";
+        let page = list(filter, page_size, &token).await.unwrap();
+        seen.extend(page.operations.into_iter().map(|operation| operation.name));
+        token = page.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen, ["operations/357", "operations/7"]);
+    assert!(token.is_empty());
+    let bad = list("done = 1", 0, "").await.unwrap_err();
+    assert_eq!(bad.code(), Code::InvalidArgument);
+    let violations = bad.get_details_bad_request().unwrap().field_violations;
+    assert_eq!(violations[0].field, "filter");
+}
+
+#[tokio::test(start_paused = true)]
+async fn spec_101_a_rare_match_costs_short_pages_not_a_long_call() {
+    let (operations, exporter, _worker) = start(async |_, _| Ok(exported(1))).await;
+    for id in 0..4_500 {
+        let id = format!("operation_id={id}");
+        exporter.call(&[&id]).await.unwrap();
+    }
+    let (mut pages, mut seen, mut token) = (0, Vec::new(), String::new());
+    loop {
+        let root = ParentName::default();
+        let filter = "name = \"operations/0\"";
+        let page = operations.list(root, filter, 10, &token).await.unwrap();
+        pages += 1;
+        seen.extend(page.operations.into_iter().map(|operation| operation.name));
+        token = page.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!((pages, seen), (3, vec!["operations/0".to_owned()]));
 }

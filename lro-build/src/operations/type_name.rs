@@ -48,9 +48,11 @@ pub(super) fn advise(pool: &DescriptorPool, package: &str, field: &str, name: &s
                  the file"
             );
         }
+        let all: Vec<MessageDescriptor> = pool.all_messages().collect();
+        let near = nearest(name, all.iter().map(MessageDescriptor::full_name));
         return format!(
-            "{field} \"{name}\" is not a message of this file or its imports; write the full name \
-             of one, with its package, and import its file"
+            "{field} \"{name}\" is not a message of this file or its imports{near}; write the \
+             full name of one, with its package, and import its file"
         );
     }
     let elsewhere = pool.all_messages().find(|message| message.name() == name);
@@ -59,15 +61,46 @@ pub(super) fn advise(pool: &DescriptorPool, package: &str, field: &str, name: &s
             "{field} \"{name}\" is not a message of package {package}; write `{field}: \"{}\"`",
             message.full_name(),
         ),
-        None => format!(
-            "{field} \"{name}\" is not a message of package {package}; write the name of one, or \
-             the full name of a message of another package"
-        ),
+        None => {
+            let ours: Vec<MessageDescriptor> = pool
+                .all_messages()
+                .filter(|it| it.full_name() == qualify(package, it.name()))
+                .collect();
+            let near = nearest(name, ours.iter().map(MessageDescriptor::name));
+            format!(
+                "{field} \"{name}\" is not a message of package {package}{near}; write the name \
+                 of one, or the full name of a message of another package"
+            )
+        }
+    }
+}
+
+/// ` (did you mean "Response"?)`, if there is a name like this one.
+pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
+    // Three letters, or a third of them, are a slip; more is another name.
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let limit = (last.chars().count() / 3).clamp(1, 3);
+    let lower = name.to_lowercase();
+    let mut near: Vec<(usize, &str)> = names
+        .map(|other| (strsim::osa_distance(&lower, &other.to_lowercase()), other))
+        .filter(|(distance, _)| *distance <= limit)
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    let quoted: Vec<String> = near
+        .iter()
+        .take(3)
+        .map(|(_, it)| format!("\"{it}\""))
+        .collect();
+    if quoted.is_empty() {
+        String::new()
+    } else {
+        format!(" (did you mean {}?)", quoted.join(" or "))
     }
 }
 
 /// A name without a dot belongs to the package, any other one is full.
-fn full_name(package: &str, name: &str) -> String {
+pub(super) fn full_name(package: &str, name: &str) -> String {
     if name.contains('.') {
         name.to_owned()
     } else {

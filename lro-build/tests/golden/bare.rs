@@ -11,10 +11,12 @@ pub mod bare_server {
             tonic::Status,
         >;
     }
+    #[allow(unused_imports)]
     pub use super::bare_methods as methods;
 }
 /// Long-running methods of `Bare`.
 pub mod bare_methods {
+    #![allow(dead_code)]
     /// `Run` of `Bare`.
     #[derive(Debug, Clone, Copy)]
     pub enum Run {}
@@ -23,6 +25,7 @@ pub mod bare_methods {
         type Response = super::Response;
         type Metadata = super::Metadata;
         const PATH: &'static str = "/Bare/Run";
+        const VERB: &'static str = "run";
     }
     impl ::lro_core::RequestOf<Run> for super::Request {}
     impl ::lro_core::ResponseOf<Run> for super::Response {}
@@ -30,4 +33,5 @@ pub mod bare_methods {
 }
 /// The descriptors of this build, imports and options included, as an encoded
 /// `google.protobuf.FileDescriptorSet`.
+#[allow(dead_code)]
 pub const FILE_DESCRIPTOR_SET: &[u8] = ::core::include_bytes!("_.descriptor.bin");

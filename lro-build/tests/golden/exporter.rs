@@ -470,10 +470,12 @@ pub mod exporter_server {
     impl<T> tonic::server::NamedService for ExporterServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
+    #[allow(unused_imports)]
     pub use super::exporter_methods as methods;
 }
 /// Long-running methods of `exporter.v1.Exporter`.
 pub mod exporter_methods {
+    #![allow(dead_code)]
     /// Dumps tables in the order they are given.
     #[derive(Debug, Clone, Copy)]
     pub enum Export {}
@@ -482,6 +484,8 @@ pub mod exporter_methods {
         type Response = super::ExportResponse;
         type Metadata = super::ExportMetadata;
         const PATH: &'static str = "/exporter.v1.Exporter/Export";
+        const VERB: &'static str = "export";
+        const API_VERSION: &'static str = "v1";
     }
     impl ::lro_core::RequestOf<Export> for super::ExportRequest {}
     impl ::lro_core::ResponseOf<Export> for super::ExportResponse {}
@@ -489,6 +493,7 @@ pub mod exporter_methods {
 }
 /// The descriptors of this build, imports and options included, as an encoded
 /// `google.protobuf.FileDescriptorSet`.
+#[allow(dead_code)]
 pub const FILE_DESCRIPTOR_SET: &[u8] = ::core::include_bytes!(
     "exporter.v1.descriptor.bin"
 );

@@ -90,14 +90,18 @@ pub mod shapes_server {
             &self,
             request: tonic::Request<super::Request>,
         ) -> std::result::Result<
-            tonic::Response<::lro_server::lro_core::pb::Operation>,
+            tonic::Response<
+                ::lro_server::lro_core::Operation<::prost_types::Any, ::prost_types::Any>,
+            >,
             tonic::Status,
         >;
     }
+    #[allow(unused_imports)]
     pub use super::shapes_methods as methods;
 }
 /// Long-running methods of `shapes.v1.Shapes`.
 pub mod shapes_methods {
+    #![allow(dead_code)]
     /// Types of this package, by their bare names.
     #[derive(Debug, Clone, Copy)]
     pub enum SamePackage {}
@@ -106,6 +110,8 @@ pub mod shapes_methods {
         type Response = super::Response;
         type Metadata = super::Metadata;
         const PATH: &'static str = "/shapes.v1.Shapes/SamePackage";
+        const VERB: &'static str = "same";
+        const API_VERSION: &'static str = "v1";
     }
     impl ::lro_server::lro_core::RequestOf<SamePackage> for super::Request {}
     impl ::lro_server::lro_core::ResponseOf<SamePackage> for super::Response {}
@@ -118,6 +124,8 @@ pub mod shapes_methods {
         type Response = ::other::pb::Response;
         type Metadata = ::other::pb::outer::Metadata;
         const PATH: &'static str = "/shapes.v1.Shapes/OtherPackage";
+        const VERB: &'static str = "other";
+        const API_VERSION: &'static str = "v1";
     }
     impl ::lro_server::lro_core::RequestOf<OtherPackage> for super::Request {}
     impl ::lro_server::lro_core::ResponseOf<OtherPackage> for ::other::pb::Response {}
@@ -131,6 +139,8 @@ pub mod shapes_methods {
         type Response = super::outer::middle::Response;
         type Metadata = super::Metadata;
         const PATH: &'static str = "/shapes.v1.Shapes/Nested";
+        const VERB: &'static str = "nested";
+        const API_VERSION: &'static str = "v1";
     }
     impl ::lro_server::lro_core::RequestOf<Nested> for super::outer::Request {}
     impl ::lro_server::lro_core::ResponseOf<Nested> for super::outer::middle::Response {}
@@ -143,6 +153,8 @@ pub mod shapes_methods {
         type Response = ();
         type Metadata = ();
         const PATH: &'static str = "/shapes.v1.Shapes/NoComment";
+        const VERB: &'static str = "no";
+        const API_VERSION: &'static str = "v1";
     }
     impl ::lro_server::lro_core::RequestOf<NoComment> for () {}
     impl ::lro_server::lro_core::ResponseOf<NoComment> for () {}
@@ -155,6 +167,8 @@ pub mod shapes_methods {
         type Response = ::prost_types::Timestamp;
         type Metadata = ::prost_types::Any;
         const PATH: &'static str = "/shapes.v1.Shapes/WellKnown";
+        const VERB: &'static str = "well";
+        const API_VERSION: &'static str = "v1";
     }
     impl ::lro_server::lro_core::RequestOf<WellKnown>
     for ::prost::alloc::string::String {}
@@ -168,10 +182,46 @@ pub mod shapes_methods {
         type Response = super::Response;
         type Metadata = super::Metadata;
         const PATH: &'static str = "/shapes.v1.Shapes/Move";
+        const VERB: &'static str = "move";
+        const API_VERSION: &'static str = "v1";
     }
     impl ::lro_server::lro_core::RequestOf<Move> for super::Request {}
     impl ::lro_server::lro_core::ResponseOf<Move> for super::Response {}
     impl ::lro_server::lro_core::MetadataOf<Move> for super::Metadata {}
+    /// Long-running, and says nothing about its types.
+    #[derive(Debug, Clone, Copy)]
+    pub enum Raw {}
+    impl ::lro_server::lro_core::LongRunningMethod for Raw {
+        type Request = super::Request;
+        type Response = ::prost_types::Any;
+        type Metadata = ::prost_types::Any;
+        const PATH: &'static str = "/shapes.v1.Shapes/Raw";
+        const VERB: &'static str = "raw";
+        const API_VERSION: &'static str = "v1";
+    }
+    impl ::lro_server::lro_core::RequestOf<Raw> for super::Request {}
+    impl ::lro_server::lro_core::ResponseOf<Raw> for ::prost_types::Any {}
+    impl ::lro_server::lro_core::MetadataOf<Raw> for ::prost_types::Any {}
+    impl ::lro_server::lro_core::ResponseOf<Raw> for () {}
+    impl ::lro_server::lro_core::MetadataOf<Raw> for () {}
+    impl ::lro_server::lro_core::ResponseOf<Raw>
+    for ::lro_server::lro_core::wkt::Status {}
+    impl ::lro_server::lro_core::MetadataOf<Raw>
+    for ::lro_server::lro_core::wkt::Status {}
+    impl ::lro_server::lro_core::ResponseOf<Raw> for super::Metadata {}
+    impl ::lro_server::lro_core::MetadataOf<Raw> for super::Metadata {}
+    impl ::lro_server::lro_core::ResponseOf<Raw> for super::Outer {}
+    impl ::lro_server::lro_core::MetadataOf<Raw> for super::Outer {}
+    impl ::lro_server::lro_core::ResponseOf<Raw> for super::Request {}
+    impl ::lro_server::lro_core::MetadataOf<Raw> for super::Request {}
+    impl ::lro_server::lro_core::ResponseOf<Raw> for super::Response {}
+    impl ::lro_server::lro_core::MetadataOf<Raw> for super::Response {}
+    impl ::lro_server::lro_core::ResponseOf<Raw> for super::outer::Middle {}
+    impl ::lro_server::lro_core::MetadataOf<Raw> for super::outer::Middle {}
+    impl ::lro_server::lro_core::ResponseOf<Raw> for super::outer::Request {}
+    impl ::lro_server::lro_core::MetadataOf<Raw> for super::outer::Request {}
+    impl ::lro_server::lro_core::ResponseOf<Raw> for super::outer::middle::Response {}
+    impl ::lro_server::lro_core::MetadataOf<Raw> for super::outer::middle::Response {}
 }
 pub mod http_shapes_server {
     use tonic::codegen::*;
@@ -187,6 +237,7 @@ pub mod http_shapes_server {
 }
 /// The descriptors of this build, imports and options included, as an encoded
 /// `google.protobuf.FileDescriptorSet`.
+#[allow(dead_code)]
 pub const FILE_DESCRIPTOR_SET: &[u8] = ::core::include_bytes!(
     "shapes.v1.descriptor.bin"
 );

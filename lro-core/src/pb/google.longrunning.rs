@@ -815,6 +815,7 @@ pub mod operations_server {
 }
 /// The descriptors of this build, imports and options included, as an encoded
 /// `google.protobuf.FileDescriptorSet`.
+#[allow(dead_code)]
 pub const FILE_DESCRIPTOR_SET: &[u8] = ::core::include_bytes!(
     "google.longrunning.descriptor.bin"
 );

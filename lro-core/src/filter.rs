@@ -1,0 +1,157 @@
+//! The filter of a list: AIP-160 over the fields of operations.
+//!
+//! ```
+//! use lro_core::filter::{Filter, Schema};
+//! # use lro_core::{NewOperation, OperationRecord, Timestamp};
+//! # let name = "operations/import-7".parse()?;
+//! # let new = NewOperation::new(uuid::Uuid::nil(), name, "/lib.v1.Library/Import", lro_core::pack(&()));
+//! # let record = OperationRecord::new(new, Timestamp::from_micros(0));
+//!
+//! let schema = Schema::default();
+//! let filter = Filter::parse("done = false AND name = \"operations/import-*\"", &schema)?;
+//! assert!(filter.matches(&record));
+//!
+//! let error = Filter::parse("done = 1", &schema).unwrap_err();
+//! assert_eq!(error.offset(), 7);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The language
+//!
+//! * `field operator literal`, with `=`, `!=`, `<`, `<=`, `>`, `>=` and `:`. Booleans and enums have
+//!   no order. The field is on the left, the literal on the right.
+//! * `OR` binds tighter than `AND`; white space between terms is an AND that binds tighter than
+//!   `AND`. `NOT a` and `-a` negate one term.
+//! * Literals are `true`, `40`, `-0.5`, `1e3`, `RUNNING`, `20s`, `"2024-01-02T03:04:05Z"` (with
+//!   quotes, for it holds colons) and texts, with quotes where they hold anything but letters,
+//!   digits and the like. Numbers and booleans are never quoted. Inside quotes there are
+//!   `\\ \" \' \n \r \t \*` and `\uXXXX`; NUL and raw control characters are refused.
+//! * `*` at the start or the end of a text is a wildcard with `=`, `!=` and `:`; `\*` in quotes is a
+//!   star.
+//! * `field:*` asks whether a field is present: a message is set, a list or map is not empty, a
+//!   scalar is not its default (an `optional` one is set). On a list `:` asks for an element, on a map for a key, on a message
+//!   for a present field, on a scalar it is `=`; only `:` looks through a list, as in
+//!   `metadata.steps.name:fetch`.
+//! * `= null` and `!= null` ask whether a message, a timestamp or a duration is set.
+//! * `field = (a OR b)` is `field = a OR field = b`, for every operator; within the parentheses `-a`
+//!   negates, as elsewhere.
+//! * A comparison is false of an operation that lacks a message on the way to the field, or the key
+//!   of a map: `!=` too. `NOT` is true of what is not true, so `NOT a.b = c` and `a.b != c` differ.
+//! * A payload that does not decode, or is of a type without the field, is lacking.
+//! * Field names may be in lowerCamelCase; keys of maps are taken as they are.
+//! * Texts are compared by code point, in the Unicode normal form C.
+//! * Bare literals are refused unless the schema says where to search; there are no functions.
+//!
+//! # Limits
+//!
+//! [`LENGTH_MAX`] code points, [`DEPTH_MAX`] parentheses within each other, [`TERMS_MAX`] terms.
+//!
+//! # For stores
+//!
+//! [`Filter::predicate`] is the filter with typed values, and [`Predicate::split`] parts it into
+//! what a store can answer and the rest.
+
+mod ast;
+mod check;
+mod condition;
+mod error;
+mod evaluate;
+mod lexer;
+mod limits;
+mod literal;
+mod parser;
+mod payload;
+mod required;
+mod resolve;
+mod route;
+mod schema;
+mod split;
+mod text;
+mod time;
+mod tokens;
+mod typed;
+mod values;
+
+use std::sync::Arc;
+
+pub use ast::{
+    Argument, Call, Comparable, Expression, ExpressionKind, Operator, Path, Restriction, Segment,
+    Span,
+};
+pub use condition::{
+    Comparison, Condition, NumberField, OptionalField, Predicate, TextField, TimeField,
+};
+pub use error::{FilterError, FilterErrorKind};
+pub use limits::{DEPTH_MAX, LENGTH_MAX, TERMS_MAX};
+pub use parser::parse;
+pub use payload::{PayloadCondition, PayloadField};
+pub use schema::{Field, Schema, SchemaBuilder};
+pub use split::Split;
+pub use text::{TextTest, Wildcard, nfc};
+
+use crate::record::OperationRecord;
+
+/// A filter that was checked against a [`Schema`]. Cheap to clone.
+///
+/// The default matches every operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filter {
+    text: Arc<str>,
+    predicate: Arc<Predicate>,
+}
+
+impl Filter {
+    /// Parses and checks a filter. One that is empty or blank matches every operation.
+    ///
+    /// # Errors
+    ///
+    /// [`FilterError`], which becomes INVALID_ARGUMENT with a violation of the field `filter`.
+    pub fn parse(text: &str, schema: &Schema) -> Result<Self, FilterError> {
+        let checked = || {
+            let expression = parser::parse_text(text)?;
+            let predicate = match &expression {
+                Some(expression) => check::check(schema, expression)?,
+                None => Predicate::And(Vec::new()),
+            };
+            required::require(schema, expression.as_ref())?;
+            Ok(predicate)
+        };
+        let predicate = checked().map_err(|problem: error::Problem| problem.in_text(text))?;
+        Ok(Self {
+            text: text.into(),
+            predicate: Arc::new(predicate),
+        })
+    }
+
+    /// The filter as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the operation matches.
+    pub fn matches(&self, record: &OperationRecord) -> bool {
+        self.predicate.matches(record)
+    }
+
+    /// The checked filter.
+    pub fn predicate(&self) -> &Predicate {
+        &self.predicate
+    }
+
+    /// Parts it into what any store can answer, and what asks for the metadata, which shows more
+    /// than is stored, or looks into the response.
+    ///
+    /// A store that can answer less says so with [`Predicate::split`].
+    pub fn split(&self) -> Split {
+        self.predicate.split(Condition::is_stored)
+    }
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self {
+            text: "".into(),
+            predicate: Arc::new(Predicate::And(Vec::new())),
+        }
+    }
+}

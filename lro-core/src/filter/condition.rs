@@ -1,0 +1,194 @@
+use crate::clock::Timestamp;
+use crate::state::OperationState;
+
+use super::payload::PayloadCondition;
+use super::text::TextTest;
+
+/// A checked filter: what stores turn into their own queries.
+///
+/// Every node is true or false, never unknown. A [`Condition`] on something that the operation does
+/// not have is false, so its `Not` is true; see [`Condition`] for what that means in SQL.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Predicate {
+    /// All of them are true; true when there is none.
+    And(Vec<Predicate>),
+    /// One of them is true; false when there is none.
+    Or(Vec<Predicate>),
+    /// It is not true.
+    Not(Box<Predicate>),
+    /// One comparison.
+    Condition(Condition),
+}
+
+/// One comparison.
+///
+/// # For authors of SQL
+///
+/// Let a column be NULL where the operation has no such value. Then a comparison in SQL is NULL
+/// where the condition here is false, and the two agree as long as nothing negates them: write
+/// `COALESCE(<comparison>, FALSE)` wherever the column can be NULL and the condition stands below a
+/// [`Predicate::Not`] (or everywhere). `NOT (a <> 1)` in SQL is not what [`Predicate::Not`] says.
+///
+/// | condition | false for |
+/// | --- | --- |
+/// | `Text {field: ErrorMessage, ..}`, `Number {field: ErrorCode, ..}` | an operation without error |
+/// | `Time` on a start, end or expire time | an operation without that time |
+/// | `Label` | an operation without that label, `!=` included |
+/// | `Set {set: false, ..}` | never unknown: it is `IS NULL` |
+///
+/// `State` with no states is never true (`IN ()` is no SQL), and `Constant` never unknown. An `And`
+/// without parts is true, an `Or` without parts false.
+///
+/// Texts are compared by code point, which is the order of their UTF-8 bytes (`COLLATE "C"`,
+/// `BINARY`), after both sides were brought to the Unicode normal form C. The values here are
+/// normalized already; a store either keeps [`nfc`](super::nfc) of what it is asked for, or leaves
+/// texts that are not ASCII to [`Predicate::matches`]. A [`Wildcard`](super::Wildcard) is plain text:
+/// escape what `LIKE` gives a meaning to, and mind that SQLite's `LIKE` ignores case.
+///
+/// Times are whole microseconds: a literal between two of them was rounded so that the comparison
+/// says the same.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// Always or never true.
+    Constant(bool),
+    /// On a text.
+    Text {
+        /// Which.
+        field: TextField,
+        /// What it must be.
+        test: TextTest,
+    },
+    /// On a number.
+    Number {
+        /// Which.
+        field: NumberField,
+        /// How it must compare with the value.
+        comparison: Comparison,
+        /// The value, in the range of the field.
+        value: i64,
+    },
+    /// Whether it is done.
+    Done(bool),
+    /// Its state is one of these, which are in the order of [`OperationState::ALL`].
+    State(Vec<OperationState>),
+    /// On a time.
+    Time {
+        /// Which.
+        field: TimeField,
+        /// How it must compare with the value.
+        comparison: Comparison,
+        /// The value.
+        value: Timestamp,
+    },
+    /// Whether something is set at all.
+    Set {
+        /// What.
+        field: OptionalField,
+        /// Whether it must be set, or must not.
+        set: bool,
+    },
+    /// On the value of a label.
+    Label {
+        /// The key.
+        key: String,
+        /// What the value must be.
+        test: TextTest,
+    },
+    /// Some key of a label is this.
+    LabelKey(TextTest),
+    /// On the metadata or the response, which a store cannot look into.
+    Payload(PayloadCondition),
+}
+
+impl Condition {
+    /// Whether it is about what a store keeps in the open.
+    ///
+    /// Not so the payloads, nor whether there is metadata: the standard fields are filled in where
+    /// an operation is shown.
+    pub fn is_stored(&self) -> bool {
+        match self {
+            Self::Payload(_) => false,
+            Self::Set { field, .. } => *field != OptionalField::Metadata,
+            _ => true,
+        }
+    }
+}
+
+/// A text that every store keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TextField {
+    /// The resource name.
+    Name,
+    /// The gRPC path of the method.
+    Method,
+    /// The message of the error, if it ended with one.
+    ErrorMessage,
+}
+
+/// A number that every store keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NumberField {
+    /// The code of the error, if it ended with one.
+    ErrorCode,
+    /// How often it was run.
+    Attempt,
+}
+
+/// A time that every store keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TimeField {
+    /// When it was started. Always set.
+    Create,
+    /// When it was last written. Always set.
+    Update,
+    /// When its body first ran.
+    Start,
+    /// When it ended.
+    End,
+    /// When it is to be purged.
+    Expire,
+}
+
+/// What an operation may be without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OptionalField {
+    /// A time; the create and update times are always set.
+    Time(TimeField),
+    /// An error.
+    Error,
+    /// Metadata, as callers see it: the standard fields alone make some.
+    Metadata,
+    /// A response.
+    Response,
+}
+
+/// How two values compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Comparison {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+}
+
+impl Comparison {
+    /// Whether `left` and `right` compare so. What has no order, such as NaN, is only unequal.
+    pub fn holds<T: PartialOrd + ?Sized>(self, left: &T, right: &T) -> bool {
+        match self {
+            Self::Equal => left == right,
+            Self::NotEqual => left != right,
+            Self::Less => left < right,
+            Self::LessOrEqual => left <= right,
+            Self::Greater => left > right,
+            Self::GreaterOrEqual => left >= right,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! From a path in the filter to a field of the schema.
+
+use prost_reflect::MessageDescriptor;
+
+use super::ast::{Path, Span};
+use super::condition::{NumberField, TextField, TimeField};
+use super::error::{FilterErrorKind, Problem, shown};
+use super::limits::DEPTH_MAX;
+use super::literal::choices;
+use super::payload::PayloadField;
+use super::route::{Route, routes};
+use super::schema::{Meaning, Schema, is_camel};
+use super::text::nfc;
+use crate::state::OperationState;
+
+/// What a path names.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    Text(TextField),
+    Number(NumberField),
+    Done,
+    State(Vec<(String, Vec<OperationState>)>),
+    Time(TimeField),
+    Error,
+    Labels,
+    Label(String),
+    /// The metadata or the response itself, and the types it may be of.
+    Payload(PayloadField, Vec<MessageDescriptor>),
+    /// A field of it: at least one way.
+    InPayload(PayloadField, Vec<Route>),
+}
+
+const STATES: [(&str, OperationState); 6] = [
+    ("PENDING", OperationState::Pending),
+    ("RUNNING", OperationState::Running),
+    ("CANCELLING", OperationState::Cancelling),
+    ("SUCCEEDED", OperationState::Succeeded),
+    ("FAILED", OperationState::Failed),
+    ("CANCELLED", OperationState::Cancelled),
+];
+
+const FIELDS: [&str; 14] = [
+    "name",
+    "method",
+    "done",
+    "state",
+    "create_time",
+    "update_time",
+    "start_time",
+    "end_time",
+    "expire_time",
+    "error",
+    "labels",
+    "attempt",
+    "metadata",
+    "response",
+];
+
+/// One name of a path.
+#[derive(Clone, Copy)]
+pub(crate) struct Name<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) span: Span,
+}
+
+pub(crate) fn resolve(schema: &Schema, path: &Path) -> Result<Target, Problem> {
+    let Some((first, _)) = path.segments.split_first() else {
+        return Err(unknown("", path.span, "operations", &FIELDS));
+    };
+    if first.quoted {
+        return Err(Problem::new(
+            FilterErrorKind::QuotedField,
+            first.span,
+            "a quoted string is a literal, but a field must stand here",
+        )
+        .hint("write the field without quotes, and on the left"));
+    }
+    if path.segments.len() > DEPTH_MAX {
+        let message = format!("a field path has at most {DEPTH_MAX} names");
+        return Err(Problem::new(FilterErrorKind::TooDeep, path.span, message));
+    }
+    let mut names = path.segments.iter().map(|segment| Name {
+        text: &segment.text,
+        span: segment.span,
+    });
+    match schema.field(&first.text).map(|(_, field)| &field.means) {
+        Some(Meaning::States(values)) => leaf(Target::State(values.clone()), names.nth(1)),
+        Some(Meaning::Path(target)) => {
+            let renamed = target.iter().map(|text| Name {
+                text,
+                span: first.span,
+            });
+            known(schema, &renamed.chain(names.skip(1)).collect::<Vec<_>>())
+        }
+        None if schema.is_closed() => {
+            let declared: Vec<&str> = schema.fields().map(|(name, _)| name).collect();
+            Err(unknown(&first.text, first.span, "operations", &declared))
+        }
+        None => known(schema, &names.collect::<Vec<_>>()),
+    }
+}
+
+/// A field of every operation.
+fn known(schema: &Schema, names: &[Name<'_>]) -> Result<Target, Problem> {
+    let Some((first, rest)) = names.split_first() else {
+        return Err(unknown("", Span::default(), "operations", &FIELDS));
+    };
+    let is = |field: &str| first.text == field || is_camel(field, first.text);
+    let next = rest.first().copied();
+    let after_next = rest.get(1).copied();
+    let time = |field| leaf(Target::Time(field), next);
+    match first.text {
+        "name" => leaf(Target::Text(TextField::Name), next),
+        "method" => leaf(Target::Text(TextField::Method), next),
+        "done" => leaf(Target::Done, next),
+        "attempt" => leaf(Target::Number(NumberField::Attempt), next),
+        "state" => {
+            let values = STATES.map(|(name, state)| (name.to_owned(), vec![state]));
+            leaf(Target::State(values.to_vec()), next)
+        }
+        _ if is("create_time") => time(TimeField::Create),
+        _ if is("update_time") => time(TimeField::Update),
+        _ if is("start_time") => time(TimeField::Start),
+        _ if is("end_time") => time(TimeField::End),
+        _ if is("expire_time") => time(TimeField::Expire),
+        "error" => match next {
+            None => Ok(Target::Error),
+            Some(name) => leaf(error_field(name.text, name.span)?, after_next),
+        },
+        "labels" => match next {
+            None => Ok(Target::Labels),
+            Some(key) => leaf(Target::Label(nfc(key.text).into_owned()), after_next),
+        },
+        "metadata" => in_payload(PayloadField::Metadata, schema.metadata(), rest),
+        "response" => in_payload(PayloadField::Response, schema.response(), rest),
+        other => {
+            let mut fields: Vec<&str> = FIELDS.to_vec();
+            fields.extend(schema.fields().map(|(name, _)| name));
+            Err(unknown(other, first.span, "operations", &fields))
+        }
+    }
+}
+
+/// A field of the error.
+pub(crate) fn error_field(name: &str, span: Span) -> Result<Target, Problem> {
+    match name {
+        "code" => Ok(Target::Number(NumberField::ErrorCode)),
+        "message" => Ok(Target::Text(TextField::ErrorMessage)),
+        other => Err(unknown(other, span, "`error`", &["code", "message"])),
+    }
+}
+
+fn in_payload(
+    payload: PayloadField,
+    messages: &[MessageDescriptor],
+    names: &[Name<'_>],
+) -> Result<Target, Problem> {
+    if names.is_empty() {
+        return Ok(Target::Payload(payload, messages.to_vec()));
+    }
+    routes(messages, names).map(|routes| Target::InPayload(payload, routes))
+}
+
+fn leaf(target: Target, next: Option<Name<'_>>) -> Result<Target, Problem> {
+    match next {
+        None => Ok(target),
+        Some(next) => Err(not_a_message(next)),
+    }
+}
+
+pub(crate) fn not_a_message(next: Name<'_>) -> Problem {
+    Problem::new(
+        FilterErrorKind::NotAMessage,
+        next.span,
+        format!("`{}` follows a field that has none", shown(next.text)),
+    )
+}
+
+pub(crate) fn unknown(name: &str, span: Span, of: &str, fields: &[&str]) -> Problem {
+    let message = format!("there is no field `{}` of {of}", shown(name));
+    let problem = Problem::new(FilterErrorKind::UnknownField, span, message);
+    match fields {
+        [] => problem,
+        fields => problem.hint(choices("the fields are", fields)),
+    }
+}

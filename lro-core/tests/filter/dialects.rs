@@ -1,0 +1,151 @@
+//! The documented dialects, as data.
+
+use lro_core::OperationState::{Cancelled, Cancelling, Failed, Pending, Running, Succeeded};
+use lro_core::filter::{Field, Filter, FilterErrorKind, Operator, Schema};
+use serde_json::json;
+
+use crate::{cases, fixtures};
+
+fn service_management() -> Schema {
+    let status = Field::states([
+        ("done", [Succeeded, Failed, Cancelled].as_slice()),
+        ("in_progress", &[Pending, Running, Cancelling]),
+        ("failed", &[Failed, Cancelled]),
+    ]);
+    let service = Field::path("labels.service").operators([Operator::Equal]);
+    Schema::builder()
+        .field("serviceName", service.required())
+        .field("startTime", Field::path("create_time").ordered().dates())
+        .field("status", status)
+        .closed()
+        .build()
+}
+
+fn genomics_v1() -> Schema {
+    let status = Field::states([
+        ("RUNNING", [Pending, Running, Cancelling].as_slice()),
+        ("SUCCESS", &[Succeeded]),
+        ("FAILURE", &[Failed]),
+        ("CANCELED", &[Cancelled]),
+    ]);
+    let time = Field::path("create_time")
+        .operators([Operator::GreaterOrEqual, Operator::LessOrEqual])
+        .epoch_seconds();
+    Schema::builder()
+        .field("projectId", Field::path("labels.project").required())
+        .field("createTime", time)
+        .field("status", status.operators([Operator::Equal]).once())
+        .field("labels", Field::path("labels"))
+        .closed()
+        .build()
+}
+
+fn genomics_v2alpha1() -> Schema {
+    Schema::builder()
+        .metadata(fixtures::message("Metadata"))
+        .field("events", Field::path("metadata.tags"))
+        .field("error", Field::path("error").upper_case_null())
+        .build()
+}
+
+#[test]
+fn spec_123_the_dialect_cases_of_the_table() {
+    for case in cases::table()["dialect_cases"].as_array().unwrap() {
+        let schema = match case["dialect"].as_str().unwrap() {
+            "service_management" => service_management(),
+            "genomics_v1" => genomics_v1(),
+            _ => genomics_v2alpha1(),
+        };
+        let text = case["filter"].as_str().unwrap();
+        let found = Filter::parse(text, &schema);
+        if let Some(accept) = case["accept"].as_bool() {
+            assert_eq!(found.is_ok(), accept, "{text}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn spec_123_a_required_restriction_stands_on_the_top_level() {
+    let kind = |text: &str| {
+        let parsed = Filter::parse(text, &service_management());
+        parsed.map_or_else(|error| Some(error.kind()), |_| None)
+    };
+    for good in [
+        "serviceName = a.b.c",
+        "status=done serviceName=a",
+        "(status=done AND (serviceName=a))",
+        "serviceName=a AND -status=failed",
+    ] {
+        assert_eq!(kind(good), None, "{good}");
+    }
+    for bad in [
+        "",
+        "status=done",
+        "NOT serviceName=a",
+        "serviceName=(a OR b)",
+        "serviceName=\"a*\"",
+        "serviceName=a OR serviceName=b",
+    ] {
+        assert_eq!(
+            kind(bad),
+            Some(FilterErrorKind::RequiredRestriction),
+            "{bad}"
+        );
+    }
+    assert_eq!(
+        kind("serviceName=a AND create_time > \"2024-01-01T00:00:00Z\""),
+        Some(FilterErrorKind::UnknownField)
+    );
+    assert_eq!(kind("serviceName:a"), Some(FilterErrorKind::BadOperator));
+}
+
+#[test]
+fn declared_fields_mean_what_they_stand_for() {
+    let mut record = fixtures::with_metadata("Metadata", &json!({"tags": ["Started"]}));
+    record.labels.insert("service".into(), "a.b".into());
+    record.labels.insert("project".into(), "p".into());
+    record.labels.insert("color".into(), "red".into());
+    for (schema, text, wanted) in [
+        (
+            service_management(),
+            "serviceName=a.b AND status=in_progress",
+            true,
+        ),
+        (
+            service_management(),
+            "serviceName=a.b AND status!=done",
+            true,
+        ),
+        (
+            service_management(),
+            "serviceName=a.b AND startTime<\"2024-01-01\"",
+            false,
+        ),
+        (
+            service_management(),
+            "serviceName=a.b AND startTime>=\"2024-01-01\"",
+            true,
+        ),
+        (
+            genomics_v1(),
+            "projectId=p AND createTime >= 1704067200",
+            true,
+        ),
+        (
+            genomics_v1(),
+            "projectId=p AND createTime <= 1704067199",
+            false,
+        ),
+        (genomics_v1(), "projectId=p AND labels.color = *", true),
+        (genomics_v1(), "projectId=p AND labels.shape = *", false),
+        (genomics_v1(), "projectId=p AND status = SUCCESS", false),
+        (genomics_v2alpha1(), "events:Started", true),
+        (genomics_v2alpha1(), "error = NULL", true),
+    ] {
+        let filter = Filter::parse(text, &schema).unwrap();
+        assert_eq!(filter.matches(&record), wanted, "{text}");
+    }
+    let twice = "projectId=p AND status=RUNNING AND status=SUCCESS";
+    let error = Filter::parse(twice, &genomics_v1()).unwrap_err();
+    assert_eq!(error.kind(), FilterErrorKind::RepeatedRestriction);
+}

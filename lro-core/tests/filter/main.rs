@@ -1,0 +1,13 @@
+//! The filter: the table of cases, the rules of the specification, dialects and properties.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test says best with a panic that it cannot go on"
+)]
+
+mod cases;
+mod dialects;
+mod fixtures;
+mod grammar;
+mod properties;
+mod rules;
