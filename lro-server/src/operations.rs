@@ -1,31 +1,29 @@
+mod builder;
+mod list;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use lro_core::filter::{Filter, Schema};
+use lro_core::filter::Schema;
 use lro_core::{
-    Clock, Command, ListQuery, LongRunningMethod, OperationName, OperationRecord, OperationStore,
-    Page, PageCursor, ParentName, Reason, StoreEvent, StoreObserver, SystemClock, Update, pb,
+    Clock, Command, LongRunningMethod, OperationName, OperationRecord, OperationStore, StoreEvent,
+    StoreObserver, Update, pb,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use uuid::Uuid;
 
+pub use builder::OperationsBuilder;
+
 use crate::error::{not_found, store_failed};
 use crate::limits::Limits;
-use crate::page_token;
 use crate::registration::{Host, MethodOptions, Registration};
 use crate::service::OperationsService;
 use crate::waiters::Waiters;
 use crate::worker::{Shared, Slot};
-
-/// How many operations a filtered list reads from the store at once, at least.
-const EXAMINED_AT_ONCE: usize = 200;
-
-/// After how many operations a filtered list gives what it has found.
-const EXAMINED_MAX: usize = 2_000;
 
 /// The operations of a server: starts them, gets, lists, waits for, cancels and deletes them. A
 /// cheap clone.
@@ -65,12 +63,7 @@ impl Operations {
 
     /// The operations in this store, with settings of their own.
     pub fn builder(store: impl OperationStore) -> OperationsBuilder {
-        OperationsBuilder {
-            store: Arc::new(store),
-            clock: Arc::new(SystemClock),
-            limits: Limits::default(),
-            filter_schema: Schema::default(),
-        }
+        OperationsBuilder::new(store)
     }
 
     /// The gRPC service `google.longrunning.Operations`, to be added to a tonic server.
@@ -146,93 +139,6 @@ impl Operations {
     /// NOT_FOUND, also for the second time, or the store's failure.
     pub async fn delete(&self, name: &OperationName) -> Result<(), Status> {
         self.update(name, Command::Delete).await
-    }
-
-    /// One page of the operations directly below a parent, newest first: those that the
-    /// [filter](lro_core::filter) says (AIP-160), all when it is empty.
-    ///
-    /// A page may be short, or even empty, before the end of the list: only an empty
-    /// `next_page_token` says that there is no more.
-    ///
-    /// # Errors
-    ///
-    /// INVALID_ARGUMENT for a negative page size, a filter that is none, or a page token that is not
-    /// of this list; or the store's failure.
-    pub async fn list(
-        &self,
-        parent: ParentName,
-        filter: &str,
-        page_size: i32,
-        page_token: &str,
-    ) -> Result<pb::ListOperationsResponse, Status> {
-        let limit = self.inner.limits.page_size(page_size)?;
-        let filter = Filter::parse(filter, &self.inner.filter_schema).map_err(Status::from)?;
-        let list = [parent.as_str(), filter.text()];
-        let after = match page_token {
-            "" => None,
-            token => match page_token::decode(token, &list) {
-                None => {
-                    let message = "is not a token of this list; ask for its first page again";
-                    return Err(Reason::InvalidField.field_status("page_token", message));
-                }
-                cursor => cursor,
-            },
-        };
-        let query = ListQuery {
-            parent: parent.clone(),
-            after,
-            limit,
-        };
-        let page = self.matching(query, &filter).await?;
-        Ok(pb::ListOperationsResponse {
-            operations: page
-                .records
-                .iter()
-                .map(OperationRecord::to_operation)
-                .collect(),
-            next_page_token: page
-                .next
-                .map(|cursor| page_token::encode(cursor, &list))
-                .unwrap_or_default(),
-            unreachable: Vec::new(),
-        })
-    }
-
-    /// The records of a page that match. Looks at a bounded number of them, so that a rare match
-    /// costs many short pages rather than one long call.
-    async fn matching(&self, mut query: ListQuery, filter: &Filter) -> Result<Page, Status> {
-        let wanted = query.limit;
-        let everything = filter.text().trim().is_empty();
-        if !everything {
-            query.limit = wanted.max(EXAMINED_AT_ONCE);
-        }
-        let mut matching = Page::default();
-        let mut examined = 0;
-        loop {
-            let page = self.inner.store.list(query.clone()).await;
-            let page = page.map_err(|error| store_failed(&error))?;
-            if everything {
-                return Ok(page);
-            }
-            examined += page.records.len();
-            let count = page.records.len();
-            for (at, record) in page.records.into_iter().enumerate() {
-                let cursor = PageCursor::behind(record.uid);
-                if filter.matches(&record) {
-                    matching.records.push(record);
-                }
-                if matching.records.len() == wanted {
-                    let more = at + 1 < count || page.next.is_some();
-                    matching.next = more.then_some(cursor);
-                    return Ok(matching);
-                }
-            }
-            matching.next = page.next;
-            if page.next.is_none() || examined >= EXAMINED_MAX {
-                return Ok(matching);
-            }
-            query.after = page.next;
-        }
     }
 
     /// Answers everybody who waits with the latest state, now and from now on: for the time when
@@ -334,65 +240,6 @@ impl Operations {
             .workers()
             .find_map(|worker| Some((worker.try_slot(method)?, worker)))
             .map(|(slot, worker)| (worker, slot))
-    }
-}
-
-/// What [`Operations`] are to be like.
-///
-/// ```
-/// use lro_core::MemoryStore;
-/// use lro_server::{Limits, Operations};
-///
-/// let limits = Limits { page_size_max: 100, ..Limits::default() };
-/// let operations = Operations::builder(MemoryStore::new()).limits(limits).build();
-/// ```
-#[derive(Debug)]
-#[must_use]
-pub struct OperationsBuilder {
-    store: Arc<dyn OperationStore>,
-    clock: Arc<dyn Clock>,
-    limits: Limits,
-    filter_schema: Schema,
-}
-
-impl OperationsBuilder {
-    /// The limits of the server.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// What the filters of lists may name. The default has the fields that every operation has;
-    /// a schema with the descriptors of a service's messages also has `metadata.*` and
-    /// `response.*`.
-    pub fn filter_schema(mut self, filter_schema: Schema) -> Self {
-        self.filter_schema = filter_schema;
-        self
-    }
-
-    /// Where the times in operation ids come from.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// The operations.
-    pub fn build(self) -> Operations {
-        let inner = Arc::new(Inner {
-            store: self.store,
-            clock: self.clock,
-            limits: self.limits,
-            filter_schema: self.filter_schema,
-            uids: Mutex::new(uuid::ContextV7::new()),
-            waiters: Arc::default(),
-            closing: CancellationToken::new(),
-            workers: RwLock::default(),
-            methods: RwLock::default(),
-        });
-        inner
-            .store
-            .observe(Arc::new(Observer(Arc::downgrade(&inner))));
-        Operations { inner }
     }
 }
 

@@ -9,5 +9,6 @@ mod cases;
 mod dialects;
 mod fixtures;
 mod grammar;
+mod literals;
 mod properties;
 mod rules;

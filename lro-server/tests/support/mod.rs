@@ -4,6 +4,7 @@
     unreachable_pub,
     reason = "each test binary uses its own part"
 )]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 pub mod faulty;
 

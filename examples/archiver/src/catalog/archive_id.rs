@@ -93,7 +93,7 @@ mod tests {
     fn generated_ids_are_valid_and_tell_of_the_source() {
         let random = Uuid::from_u128(0x1234_5678);
         for (source, id) in [
-            ("/home/ada/My Photos (2024)", "my-photos-2024-12345678"),
+            ("/srv/ada/My Photos (2024)", "my-photos-2024-12345678"),
             ("/", "archive-12345678"),
             ("/ü", "archive-12345678"),
         ] {
