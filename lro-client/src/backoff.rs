@@ -1,3 +1,5 @@
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 /// Pauses that grow by a factor up to a longest one, each shortened by a random part so that many
@@ -56,10 +58,18 @@ impl ExponentialBackoff {
         let exponent = i32::try_from(index).unwrap_or(i32::MAX);
         let full = self.initial.as_secs_f64() * self.factor.powi(exponent);
         let full = full.min(self.max.as_secs_f64());
-        let part = 1.0 - self.jitter * rand::random_range(0.0..=1.0);
+        let part = 1.0 - self.jitter * chance();
         let delay = Duration::try_from_secs_f64(full * part).unwrap_or(self.max);
         delay.min(self.max)
     }
+}
+
+/// Anything from 0 to 1. The keys of the standard library's hash maps are good enough for pauses,
+/// and there on every target.
+fn chance() -> f64 {
+    let bits = RandomState::new().hash_one(());
+    // As many as an f64 holds exactly.
+    (bits >> 11) as f64 / ((1_u64 << 53) - 1) as f64
 }
 
 #[cfg(test)]
@@ -80,7 +90,11 @@ mod tests {
         let backoff = ExponentialBackoff::new(SECOND, SECOND);
         let delays: Vec<_> = (0..200).map(|index| backoff.delay(index)).collect();
         assert!(delays.iter().all(|it| (SECOND / 2..=SECOND).contains(it)));
-        assert!(delays.iter().any(|it| *it != delays[0]));
+        let millis = |it: &Duration| it.as_millis();
+        let mean = delays.iter().map(millis).sum::<u128>() / 200;
+        assert!((700..800).contains(&mean), "{mean} ms");
+        assert!(delays.iter().any(|it| *it < SECOND * 11 / 20));
+        assert!(delays.iter().any(|it| *it > SECOND * 19 / 20));
     }
 
     #[test]

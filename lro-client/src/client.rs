@@ -1,7 +1,11 @@
 //! The calls of `google.longrunning.Operations`.
 
 mod call;
+mod config;
+mod headers;
+mod pages;
 mod settings;
+mod token;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,11 +16,14 @@ use bytes::Bytes;
 use lro_core::pb;
 use lro_core::pb::operations_client::OperationsClient as Rpc;
 use tonic::body::Body;
-use tonic::{Code, Response, Status};
+use tonic::{Code, Request, Response, Status};
 use tower::{BoxError, Service};
 
-use call::{DURATION_MAX, call};
-pub use settings::{CallSettings, ListOptions};
+use call::{DURATION_MAX, call, retried};
+use config::Config;
+pub use pages::OperationList;
+pub use settings::{CallSettings, ListOptions, OperationsMethod};
+pub use token::{DEFAULT_SCOPES, TokenProvider};
 
 use crate::transport::{Transport, boxed};
 
@@ -38,8 +45,8 @@ use crate::transport::{Transport, boxed};
 ///
 /// [`get`](Self::get), [`list`](Self::list), [`cancel`](Self::cancel) and
 /// [`delete`](Self::delete) have a time limit and are tried again as [`CallSettings`] says. Every
-/// call carries its time limit as `grpc-timeout`, and the header `x-goog-request-params` by which
-/// routers find the operation's server.
+/// call carries its time limit as `grpc-timeout`, the header `x-goog-request-params` by which
+/// routers find the operation's server, and `x-goog-api-client`, which says who calls.
 ///
 /// # Errors
 ///
@@ -56,7 +63,7 @@ use crate::transport::{Transport, boxed};
 #[derive(Clone)]
 pub struct OperationsClient {
     transport: Transport,
-    settings: CallSettings,
+    config: Arc<Config>,
     /// Learnt by any clone, known to all of them.
     wait_unimplemented: Arc<AtomicBool>,
 }
@@ -78,16 +85,9 @@ impl OperationsClient {
     {
         Self {
             transport: boxed(service),
-            settings: CallSettings::default(),
+            config: Arc::default(),
             wait_unimplemented: Arc::default(),
         }
-    }
-
-    /// The same client with other time limits and retries.
-    #[must_use]
-    pub fn with_call_settings(mut self, settings: CallSettings) -> Self {
-        self.settings = settings;
-        self
     }
 
     /// The latest state of an operation.
@@ -96,15 +96,16 @@ impl OperationsClient {
     ///
     /// NOT_FOUND when there is no such operation, or not any more; see [the type](Self#errors).
     pub async fn get(&self, name: &str) -> Result<pb::Operation, Status> {
-        self.retried(|| self.get_once(name, self.settings.timeout))
-            .await
+        let settings = self.config.settings(OperationsMethod::Get);
+        retried(settings, || self.get_once(name, settings.timeout)).await
     }
 
     /// Waits on the server until the operation is done or `timeout` is over, and gives its latest
     /// state either way. The server may answer earlier, even at once.
     ///
-    /// One try only, which lasts at most 10 s longer than `timeout`. A `timeout` of more than
-    /// 10,000 years is cut to that.
+    /// One try only, which lasts at most 10 s longer than `timeout`, unless the
+    /// [settings](Self::with_method_settings) of [`OperationsMethod::Wait`] say otherwise. A
+    /// `timeout` of more than 10,000 years is cut to that.
     ///
     /// A [`Poller`](crate::Poller) waits as long as it takes.
     ///
@@ -112,8 +113,9 @@ impl OperationsClient {
     ///
     /// UNIMPLEMENTED from a server that does not offer this; see [the type](Self#errors).
     pub async fn wait(&self, name: &str, timeout: Duration) -> Result<pb::Operation, Status> {
-        let limit = timeout.saturating_add(Self::WAIT_SLACK);
-        self.wait_once(name, timeout, limit).await
+        let settings = self.config.settings(OperationsMethod::Wait);
+        let limit = timeout.saturating_add(settings.timeout);
+        retried(settings, || self.wait_once(name, timeout, limit)).await
     }
 
     /// Asks the server to cancel an operation. Whether it was cancelled, its state will tell: a
@@ -126,13 +128,9 @@ impl OperationsClient {
     /// nothing; see [the type](Self#errors).
     pub async fn cancel(&self, name: &str) -> Result<(), Status> {
         let request = pb::CancelOperationRequest { name: name.into() };
-        self.retried(|| {
-            call(name, self.settings.timeout, request.clone(), |request| {
-                let mut rpc = self.rpc();
-                async move { rpc.cancel_operation(request).await }
-            })
-        })
-        .await
+        let send = async |mut rpc: Rpc<Transport>, request| rpc.cancel_operation(request).await;
+        self.call(OperationsMethod::Cancel, name, request, send)
+            .await
     }
 
     /// Tells the server that nobody is interested in an operation any more. That does not cancel
@@ -144,16 +142,12 @@ impl OperationsClient {
     /// deleted it, but its answer was lost. See [the type](Self#errors).
     pub async fn delete(&self, name: &str) -> Result<(), Status> {
         let request = pb::DeleteOperationRequest { name: name.into() };
-        self.retried(|| {
-            call(name, self.settings.timeout, request.clone(), |request| {
-                let mut rpc = self.rpc();
-                async move { rpc.delete_operation(request).await }
-            })
-        })
-        .await
+        let send = async |mut rpc: Rpc<Transport>, request| rpc.delete_operation(request).await;
+        self.call(OperationsMethod::Delete, name, request, send)
+            .await
     }
 
-    /// One page of the operations below `parent`, which is what stands before `operations/` in
+    /// One page of the operations ([`list_all`](Self::list_all) gives all of them) below `parent`, which is what stands before `operations/` in
     /// their names, or what else the server defines: many take `operations` for the root.
     ///
     /// ```
@@ -189,25 +183,30 @@ impl OperationsClient {
             page_token: options.page_token.clone(),
             return_partial_success: options.return_partial_success,
         };
-        self.retried(|| {
-            call(parent, self.settings.timeout, request.clone(), |request| {
-                let mut rpc = self.rpc();
-                async move { rpc.list_operations(request).await }
-            })
-        })
-        .await
+        let send = async |mut rpc: Rpc<Transport>, request| rpc.list_operations(request).await;
+        self.call(OperationsMethod::List, parent, request, send)
+            .await
     }
 
-    /// How much later than it was asked to a server may answer a wait.
-    pub(crate) const WAIT_SLACK: Duration = Duration::from_secs(10);
-
-    pub(crate) fn settings(&self) -> &CallSettings {
-        &self.settings
+    /// All operations below `parent`, from all pages; [`ListOptions::page_token`] says from where
+    /// on. See [`list`](Self::list) for the `parent`.
+    ///
+    /// ```
+    /// # async fn example(operations: lro_client::OperationsClient) -> Result<(), tonic::Status> {
+    /// let mut list = operations.list_all("projects/p", Default::default());
+    /// while let Some(operation) = list.next().await {
+    ///     println!("{}", operation?.name);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn list_all(&self, parent: impl Into<String>, options: ListOptions) -> OperationList {
+        OperationList::new(self.clone(), parent.into(), options)
     }
 
-    /// Whether the server is not known to do without WaitOperation.
+    /// Whether the server may be waited at: unless it is known to do without WaitOperation, or it
+    /// [is not to be](Self::without_wait_operation).
     pub(crate) fn may_wait(&self) -> bool {
-        !self.wait_unimplemented.load(Ordering::Relaxed)
+        self.config.waits && !self.wait_unimplemented.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn get_once(
@@ -218,7 +217,7 @@ impl OperationsClient {
         let request = pb::GetOperationRequest { name: name.into() };
         let mut rpc = self.rpc();
         let send = |request| async move { rpc.get_operation(request).await };
-        call(name, limit, request, send).await
+        call(&self.config, name, limit, request, send).await
     }
 
     pub(crate) async fn wait_once(
@@ -233,38 +232,50 @@ impl OperationsClient {
         };
         let mut rpc = self.rpc();
         let send = |request| async move { rpc.wait_operation(request).await };
-        let answer: Result<_, Status> = call(name, limit, request, send).await;
+        let answer: Result<_, Status> = call(&self.config, name, limit, request, send).await;
         if matches!(&answer, Err(status) if status.code() == Code::Unimplemented) {
             self.wait_unimplemented.store(true, Ordering::Relaxed);
         }
         answer
     }
 
-    fn rpc(&self) -> Rpc<Transport> {
-        Rpc::new(self.transport.clone())
+    async fn call<Q: Clone, T, F>(
+        &self,
+        method: OperationsMethod,
+        name: &str,
+        message: Q,
+        send: impl Fn(Rpc<Transport>, Request<Q>) -> F,
+    ) -> Result<T, Status>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        let settings = self.config.settings(method);
+        retried(settings, || {
+            let send = |request| send(self.rpc(), request);
+            call(&self.config, name, settings.timeout, message.clone(), send)
+        })
+        .await
     }
 
-    async fn retried<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, Status>
-    where
-        F: Future<Output = Result<T, Status>>,
-    {
-        for index in 0..self.settings.attempts.saturating_sub(1) {
-            match attempt().await {
-                Err(status) if status.code() == Code::Unavailable => {
-                    tracing::debug!(%status, "the call is tried again");
-                    tokio::time::sleep(self.settings.backoff.delay(index)).await;
-                }
-                answer => return answer,
-            }
+    fn rpc(&self) -> Rpc<Transport> {
+        let mut rpc = Rpc::new(self.transport.clone());
+        if let Some(bytes) = self.config.message_size_max {
+            rpc = rpc.max_decoding_message_size(bytes);
         }
-        attempt().await
+        for encoding in &self.config.accepts {
+            rpc = rpc.accept_compressed(*encoding);
+        }
+        match self.config.sends {
+            Some(encoding) => rpc.send_compressed(encoding),
+            None => rpc,
+        }
     }
 }
 
 impl fmt::Debug for OperationsClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OperationsClient")
-            .field("settings", &self.settings)
+            .field("config", &self.config)
             .field("may_wait", &self.may_wait())
             .finish_non_exhaustive()
     }

@@ -36,6 +36,7 @@ use crate::Poller;
 /// | the operation is done, without a response or an error | [`is_without_result`](Self::is_without_result) | INTERNAL | no |
 /// | the time limit was reached | [`is_gave_up`](Self::is_gave_up) | DEADLINE_EXCEEDED | yes |
 /// | a poll failed for good | [`is_poll_failed`](Self::is_poll_failed) | the poll's | yes |
+/// | it could not be cancelled | [`is_cancel_failed`](Self::is_cancel_failed) | the call's | yes |
 pub struct WaitError<R, M>(Box<Inner<R, M>>);
 
 struct Inner<R, M> {
@@ -54,6 +55,7 @@ pub(crate) enum Ending {
     NoResult,
     GaveUp { last_error: Option<Status> },
     PollFailed(Status),
+    CancelFailed(Status),
 }
 
 impl<R, M> WaitError<R, M> {
@@ -99,6 +101,12 @@ impl<R, M> WaitError<R, M> {
         matches!(self.0.ending, Ending::PollFailed(_))
     }
 
+    /// Whether [`Poller::cancel_and_wait`] could not ask the server to cancel: many servers cancel
+    /// nothing, with UNIMPLEMENTED. The operation goes on.
+    pub fn is_cancel_failed(&self) -> bool {
+        matches!(self.0.ending, Ending::CancelFailed(_))
+    }
+
     /// The code that goes with it; see the table above. A code that gRPC does not have is UNKNOWN,
     /// and so is a failed operation's code 0 (OK).
     pub fn code(&self) -> Code {
@@ -109,7 +117,7 @@ impl<R, M> WaitError<R, M> {
             },
             Ending::UnexpectedType(_) | Ending::NoResult => Code::Internal,
             Ending::GaveUp { .. } => Code::DeadlineExceeded,
-            Ending::PollFailed(status) => status.code(),
+            Ending::PollFailed(status) | Ending::CancelFailed(status) => status.code(),
         }
     }
 
@@ -121,12 +129,15 @@ impl<R, M> WaitError<R, M> {
         }
     }
 
-    /// The standard details in the [`status`](Self::status), decoded; the ones in the poll's
-    /// status, if that has failed. Empty when there are none, or one of them does not decode.
+    /// The standard details in the [`status`](Self::status), decoded; the ones in the
+    /// status of a failed call, if that is what is wrong. Empty when there are none, or one of them
+    /// does not decode: [`status`](Self::status) has them as they came.
     pub fn details(&self) -> ErrorDetails {
         match &self.0.ending {
             Ending::Failed(status) | Ending::Cancelled(status) => status.get_error_details(),
-            Ending::PollFailed(status) => tonic_types::StatusExt::get_error_details(status),
+            Ending::PollFailed(status) | Ending::CancelFailed(status) => {
+                tonic_types::StatusExt::get_error_details(status)
+            }
             _ => ErrorDetails::new(),
         }
     }
@@ -159,15 +170,18 @@ impl<R, M> WaitError<R, M> {
         self.0.polls
     }
 
-    /// The poller, to go on with: when [it gave up](Self::is_gave_up) or
-    /// [a poll failed](Self::is_poll_failed). It begins a wait anew, with the whole time limit.
+    /// The poller, to go on with: when [it gave up](Self::is_gave_up),
+    /// [a poll failed](Self::is_poll_failed) or
+    /// [it could not be cancelled](Self::is_cancel_failed). It begins a wait anew, with the whole time limit.
     ///
     /// # Errors
     ///
     /// The error itself again, when the operation has ended and there is nothing to wait for.
     pub fn into_poller(self) -> Result<Poller<R, M>, Self> {
         match self.0.ending {
-            Ending::GaveUp { .. } | Ending::PollFailed(_) => Ok(self.0.poller),
+            Ending::GaveUp { .. } | Ending::PollFailed(_) | Ending::CancelFailed(_) => {
+                Ok(self.0.poller)
+            }
             _ => Err(self),
         }
     }
@@ -206,6 +220,10 @@ impl<R, M> fmt::Display for WaitError<R, M> {
                 let message = OneLine(status.message());
                 write!(f, "could not be polled: {:?}: {message}", status.code())
             }
+            Ending::CancelFailed(status) => {
+                let message = OneLine(status.message());
+                write!(f, "could not be cancelled: {:?}: {message}", status.code())
+            }
         }
     }
 }
@@ -225,7 +243,7 @@ impl<R, M> Error for WaitError<R, M> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0.ending {
             Ending::UnexpectedType(error) => Some(error),
-            Ending::PollFailed(status) => Some(status),
+            Ending::PollFailed(status) | Ending::CancelFailed(status) => Some(status),
             Ending::GaveUp { last_error } => last_error.as_ref().map(|status| status as _),
             Ending::Failed(_) | Ending::Cancelled(_) | Ending::NoResult => None,
         }
@@ -246,7 +264,7 @@ impl<R, M> From<WaitError<R, M>> for Status {
                 };
                 Status::with_details(code, status.message, details.into())
             }
-            Ending::PollFailed(status) => status,
+            Ending::PollFailed(status) | Ending::CancelFailed(status) => status,
             _ => Status::new(code, error.to_string()),
         }
     }

@@ -37,14 +37,35 @@
 //!   a name;
 //! * [`WaitError`] — tells a failed operation from a failed wait, and gives the poller of a failed
 //!   wait back;
-//! * [`PollingBackoffPolicy`] and [`PollingErrorPolicy`] — the pace, and which errors to sit out.
+//! * [`PollingBackoffPolicy`] and [`PollingErrorPolicy`] — the pace, and which errors to sit out;
+//! * [`PollerSet`] — waits for many operations with few calls;
+//! * [`ResumeToken`] — what to store of a poller, so that another process goes on with it;
+//! * [`TokenProvider`] — where the tokens come from that the calls carry.
 //!
 //! # What it does not do
 //!
 //! It opens no connection, starts no task and keeps nothing on disk: a poller lives as long as it
-//! is awaited, and its name is what to store. Dropping a poller cancels no operation.
+//! is awaited, and its token or name is what to store. Dropping a poller cancels no operation,
+//! unless it is [told to](Poller::cancel_on_drop), with a task. All time is tokio's, so tests of
+//! what waits can pause it.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `blocking` | no | `lro_client::blocking`: the client and the poller for callers that are not async |
+//!
+//! # In a browser
+//!
+//! Nothing here needs a transport of tonic's or a source of randomness of the system's, so the
+//! crate is made to compile for `wasm32-unknown-unknown` without the feature `blocking`; this is
+//! read from its dependencies, and not checked. Two things are up to the program: `uuid`, which
+//! `lro-core` uses, wants one of its features `js` or `rng-getrandom` there, and tokio's time,
+//! which everything that waits uses, has no clock on that target.
 
 mod backoff;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod client;
 mod error;
 mod policy;
@@ -53,11 +74,16 @@ mod result;
 mod transport;
 
 pub use backoff::ExponentialBackoff;
-pub use client::{CallSettings, ListOptions, OperationsClient};
+pub use client::{
+    CallSettings, DEFAULT_SCOPES, ListOptions, OperationList, OperationsClient, OperationsMethod,
+    TokenProvider,
+};
 pub use error::WaitError;
 pub use lro_core::{self, Operation, OperationName, UnpackError};
 pub use policy::{
     ContinueOnTransient, PollingBackoffPolicy, PollingErrorAction, PollingErrorPolicy, PollingState,
 };
-pub use poller::{IntoPoller, Poller};
+pub use poller::{
+    Cancellation, IntoPoller, Poller, PollerSet, ResumeError, ResumeToken, Updates, WithoutResult,
+};
 pub use result::PollingResult;

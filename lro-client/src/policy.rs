@@ -135,7 +135,7 @@ impl PollingErrorPolicy for ContinueOnTransient {
     }
 }
 
-fn is_transient(status: &Status) -> bool {
+pub(crate) fn is_transient(status: &Status) -> bool {
     match status.code() {
         Code::Unavailable | Code::DeadlineExceeded => true,
         // A status of the server's has no source: this is a stream or a connection that ended

@@ -1,9 +1,13 @@
 //! Waiting for one operation.
 
 mod advance;
+mod cancel;
 mod into_poller;
 mod outcome;
 mod schedule;
+mod set;
+mod token;
+mod updates;
 mod watch;
 
 use std::fmt;
@@ -15,11 +19,17 @@ use prost::{Message, Name};
 use tokio::time::Instant;
 use tonic::Status;
 
+use advance::{Attempt, Mode, Step};
+use cancel::CancelGuard;
+pub use cancel::Cancellation;
 pub use into_poller::IntoPoller;
+pub use outcome::WithoutResult;
+pub use set::PollerSet;
+pub use token::{ResumeError, ResumeToken};
+pub use updates::Updates;
 
 use crate::policy::{ContinueOnTransient, PollingBackoffPolicy, PollingErrorPolicy};
 use crate::{OperationsClient, PollingState};
-use advance::{Mode, Step};
 use schedule::Schedule;
 use watch::Watch;
 
@@ -41,12 +51,18 @@ use watch::Watch;
 ///
 /// One is made of the operation that a call has returned, with [`IntoPoller`], or of a name alone,
 /// with [`resume`](Self::resume). It does nothing until it is awaited, and it holds nothing on the
-/// server: dropping a poller leaves the operation as it is.
+/// server: dropping a poller leaves the operation as it is, unless it is told
+/// [otherwise](Self::cancel_on_drop).
 ///
 /// [`until_done`](Self::until_done) (or `.await` on the poller) waits for the result,
 /// [`until_done_with`](Self::until_done_with) also hands out the metadata on the way,
-/// [`next_update`](Self::next_update) does so one change at a time, and [`poll`](Self::poll) asks
-/// just once.
+/// [`next_update`](Self::next_update) does so one change at a time,
+/// [`into_stream`](Self::into_stream) makes a stream of them, and [`poll`](Self::poll) asks just
+/// once. [`cancel_and_wait`](Self::cancel_and_wait) ends it early.
+///
+/// Another process goes on with the [`resume_token`](Self::resume_token), or with the
+/// [`name`](Self::name) alone. To wait for many operations, give their pollers to a
+/// [`PollerSet`](crate::PollerSet), which asks for many at once.
 #[must_use = "a poller does nothing until it is awaited"]
 pub struct Poller<R, M> {
     operations: OperationsClient,
@@ -60,6 +76,7 @@ pub struct Poller<R, M> {
     /// How often the operation may be not found, because it has only just been started.
     not_found_grace: u32,
     last_error: Option<Status>,
+    guard: Option<CancelGuard>,
 }
 
 #[derive(Clone)]
@@ -68,6 +85,7 @@ struct Settings {
     backoff: Option<Arc<dyn PollingBackoffPolicy>>,
     errors: Arc<dyn PollingErrorPolicy>,
     time_limit: Option<Duration>,
+    without_result: WithoutResult,
 }
 
 /// How often an operation that was just started may be not found.
@@ -114,12 +132,14 @@ impl<R, M> Poller<R, M> {
                 backoff: None,
                 errors: Arc::new(ContinueOnTransient::default()),
                 time_limit: None,
+                without_result: WithoutResult::default(),
             },
             schedule: Schedule::default(),
             watch: Watch::default(),
             known: false,
             not_found_grace: 0,
             last_error: None,
+            guard: None,
         }
     }
 
@@ -155,6 +175,19 @@ impl<R, M> Poller<R, M> {
         self
     }
 
+    /// What to make of an operation that is done without a response or an error, as the standard
+    /// allows: an [error](crate::WaitError::is_without_result) by default.
+    ///
+    /// ```
+    /// # fn example(poller: lro_client::Poller<(), ()>) {
+    /// let poller = poller.with_policy_without_result(lro_client::WithoutResult::Default);
+    /// # }
+    /// ```
+    pub fn with_policy_without_result(mut self, policy: WithoutResult) -> Self {
+        self.settings.without_result = policy;
+        self
+    }
+
     /// The operation's name, with which any process can [`resume`](Self::resume).
     pub fn name(&self) -> &str {
         &self.name
@@ -166,33 +199,30 @@ impl<R, M> Poller<R, M> {
         &self.operation
     }
 
-    /// Asks the server to cancel the operation, without waiting for it: whether it was cancelled
-    /// or completed all the same, going on with this poller will tell.
-    ///
-    /// ```
-    /// # async fn example(poller: lro_client::Poller<(), ()>) -> Result<(), tonic::Status> {
-    /// poller.cancel().await?;
-    /// match poller.until_done().await {
-    ///     Ok(()) => println!("it was faster"),
-    ///     Err(error) if error.is_cancelled() => println!("cancelled"),
-    ///     Err(error) => println!("{error}"),
-    /// }
-    /// # Ok(()) }
-    /// ```
+    /// Tells the server that nobody is interested in the operation any more, which does not cancel
+    /// it. Going on with the poller finds nothing then.
     ///
     /// # Errors
     ///
-    /// As [`OperationsClient::cancel`], which this is.
+    /// As [`OperationsClient::delete`], which this is.
     ///
     /// # Cancel safety
     ///
     /// It can be dropped; it is unknown then whether the server was asked.
-    pub async fn cancel(&self) -> Result<(), Status> {
-        self.operations.cancel(&self.name).await
+    pub async fn delete(&self) -> Result<(), Status> {
+        self.operations.delete(&self.name).await
     }
 
     pub(crate) fn state(&self, now: Instant) -> PollingState {
         self.schedule.state(now)
+    }
+
+    /// A poller to go on with in place of this one.
+    fn hand_over(&mut self) -> Self {
+        Self {
+            guard: self.guard.take(),
+            ..self.clone()
+        }
     }
 
     /// As it is, ready for a wait of its own.
@@ -238,6 +268,7 @@ impl<R, M> Clone for Poller<R, M> {
             known: self.known,
             not_found_grace: self.not_found_grace,
             last_error: self.last_error.clone(),
+            guard: None,
         }
     }
 }

@@ -4,9 +4,13 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use lro_client::{CallSettings, ExponentialBackoff, ListOptions, OperationsClient};
+use lro_client::{
+    CallSettings, ExponentialBackoff, ListOptions, OperationsClient, OperationsMethod,
+    TokenProvider,
+};
 use support::{Fake, NAME, running, succeeded};
 use tokio::time::Instant;
 use tonic::{Code, Status};
@@ -121,11 +125,93 @@ async fn settings_can_be_others_and_strange() {
         timeout: Duration::MAX,
         attempts: 0,
         backoff: ExponentialBackoff::new(Duration::ZERO, Duration::ZERO),
+        retry_codes: &[Code::Unavailable],
     };
     let client = fake.client().with_call_settings(settings);
     assert!(client.get(NAME).await.is_err());
     assert_eq!(fake.calls().len(), 1);
     client.wait(NAME, Duration::MAX).await.unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_method_and_each_call_can_have_its_own_settings() {
+    let fake = Fake::script(vec![Err(Status::aborted("no"))]);
+    let stubborn = CallSettings {
+        attempts: 3,
+        retry_codes: &[Code::Aborted],
+        ..CallSettings::default()
+    };
+    let client = fake.client();
+    let client = client.with_method_settings(OperationsMethod::Delete, stubborn);
+    client.get(NAME).await.unwrap_err();
+    client.delete(NAME).await.unwrap_err();
+    let once = client.clone().with_call_settings(stubborn).get(NAME).await;
+    once.unwrap_err();
+    client.get(NAME).await.unwrap_err();
+    let methods = fake.methods();
+    assert_eq!(methods[..4], ["get", "delete", "delete", "delete"]);
+    assert_eq!(methods[4..], ["get"; 4]);
+
+    let waits = CallSettings {
+        timeout: Duration::from_secs(1),
+        ..stubborn
+    };
+    let client = client.with_method_settings(OperationsMethod::Wait, waits);
+    let wait = client.wait(NAME, Duration::from_secs(5)).await;
+    wait.unwrap_err();
+    let calls = fake.calls();
+    assert_eq!((calls.len(), &*calls[8].timeout), (11, "6000000u"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_caller_is_named_and_can_have_another_name() {
+    let fake = Fake::script(vec![Ok(running())]);
+    fake.client().get(NAME).await.unwrap();
+    let client = fake.client().with_library("archiver", "2.1.0");
+    client.get(NAME).await.unwrap();
+    let calls = fake.calls();
+    let own = format!(" lro/{} grpc/", env!("CARGO_PKG_VERSION"));
+    assert!(calls[0].api_client.starts_with("gl-rust/1."));
+    assert!(calls[0].api_client.contains(&own));
+    assert!(calls[1].api_client.contains(" archiver/2.1.0 grpc/"));
+}
+
+struct Tokens(AtomicU32);
+
+#[tonic::async_trait]
+impl TokenProvider for Tokens {
+    async fn token(&self, scopes: &[&str]) -> Result<String, Status> {
+        match self.0.fetch_add(1, Relaxed) {
+            0 => Err(Status::unavailable("no tokens yet")),
+            1 => Ok(scopes.join("+")),
+            2 => Err(Status::unauthenticated("no more")),
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_try_shows_a_token() {
+    let fake = Fake::script(vec![Ok(running())]);
+    let client = fake.client().with_token_provider(Tokens(0.into()));
+    let client = client.with_scopes(["a", "b"]);
+    client.get(NAME).await.unwrap();
+    let error = client.get(NAME).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unauthenticated);
+    let began = Instant::now();
+    let error = client.get(NAME).await.unwrap_err();
+    assert_eq!(error.code(), Code::DeadlineExceeded);
+    assert_eq!(began.elapsed(), CallSettings::TIMEOUT);
+    let calls = fake.calls();
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0].authorization, "Bearer a+b");
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_long_a_message_is_refused() {
+    let fake = Fake::script(vec![Ok(succeeded())]);
+    let client = fake.client().with_message_size_max(10);
+    assert_eq!(client.get(NAME).await.unwrap_err().code(), Code::OutOfRange);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ mod support;
 use std::error::Error as _;
 
 use lro_client::lro_core::{Reason, TYPE_URL_PREFIX, pack};
-use lro_client::{PollingResult, UnpackError, WaitError};
+use lro_client::{PollingResult, UnpackError, WaitError, WithoutResult};
 use lro_core::pb::{self, operation::Result as Outcome};
 use prost_types::{Any, Duration as Metadata, Timestamp};
 use support::{Fake, at_step, done, failed, response, running, succeeded};
@@ -136,6 +136,14 @@ async fn done_without_a_result_is_an_error_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn done_without_a_result_can_be_a_success() {
+    let fake = Fake::script(vec![Ok(done(None))]);
+    let poller = fake.started();
+    let poller = poller.with_policy_without_result(WithoutResult::Default);
+    assert_eq!(poller.until_done().await.unwrap(), Timestamp::default());
+}
+
+#[tokio::test(start_paused = true)]
 async fn metadata_of_another_type_is_not_fatal() {
     let fake = Fake::script(vec![Ok(pb::Operation {
         metadata: Some(pack(&())),
@@ -195,19 +203,4 @@ async fn one_step_at_a_time() {
         assert!(matches!(last, PollingResult::Completed(Err(error)) if error.is_failed()));
     }
     assert_eq!(fake.methods(), ["get"; 4]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn cancelling_leaves_the_poller_to_tell_what_came_of_it() {
-    let fake = Fake::new(|call| async move {
-        match call.method {
-            "cancel" => Ok(running()),
-            _ => Ok(failed(1, "")),
-        }
-    });
-    let poller = fake.started();
-    poller.cancel().await.unwrap();
-    let error = poller.until_done().await.unwrap_err();
-    assert_eq!(error.to_string(), "operation `operations/1` was cancelled");
-    assert_eq!(fake.methods(), ["cancel", "wait"]);
 }

@@ -91,6 +91,16 @@ async fn a_server_without_wait_is_polled_and_remembered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn waiting_on_the_server_can_be_switched_off() {
+    let fake = Fake::script(vec![Ok(running()), Ok(succeeded())]);
+    let client = fake.client().without_wait_operation();
+    let poller = support::TestPoller::resume(support::NAME, &client);
+    poller.until_done().await.unwrap();
+    assert_eq!(fake.methods(), ["get", "get"]);
+    assert!(fake.gaps()[0] >= SECOND / 2, "{:?}", fake.gaps());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_pace_of_polling_is_the_policys() {
     let fake = Fake::new(|call| async move {
         match call.method {

@@ -6,6 +6,7 @@ mod support;
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use lro_client::{IntoPoller as _, Operation, PollingResult};
 use lro_core::pb;
 use support::{Fake, TestPoller, at_step, response, running, succeeded};
@@ -157,4 +158,35 @@ async fn pollers_can_be_sent_to_tasks() {
         poller.await.unwrap()
     });
     assert_eq!(task.await.unwrap(), response());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_updates_come_as_a_stream() {
+    let unreadable = pb::Operation {
+        metadata: Some(lro_core::pack(&())),
+        ..running()
+    };
+    let fake = Fake::script(vec![
+        Ok(at_step(1)),
+        Ok(at_step(1)),
+        Ok(unreadable),
+        Ok(succeeded_at_step(3)),
+    ]);
+    let mut updates = fake.started().into_stream();
+    let mut seen = Vec::new();
+    while let Some(update) = updates.next().await {
+        let metadata = updates.metadata();
+        seen.push(match update {
+            PollingResult::InProgress(Some(metadata)) => metadata.seconds.to_string(),
+            PollingResult::InProgress(None) => format!("{metadata:?}"),
+            other => format!("{other:?}"),
+        });
+    }
+    assert_eq!(seen[..2], ["Ok(None)", "1"]);
+    assert!(seen[2].contains("google.protobuf.Empty"), "{seen:?}");
+    assert_eq!(seen[3], "3");
+    assert!(seen[4].starts_with("Completed(Ok("), "{seen:?}");
+    assert!(seen.len() == 5 && updates.next().await.is_none());
+    let poller = updates.into_poller().unwrap();
+    assert_eq!(poller.until_done().await.unwrap(), response());
 }

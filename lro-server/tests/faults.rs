@@ -217,3 +217,62 @@ async fn spec_076_077_what_has_ended_is_removed_when_its_time_is_over() {
     tokio::time::sleep(Duration::from_secs(3 * 60)).await;
     assert!(store.get(&name(&long)).await.unwrap().is_none());
 }
+
+/// Two workers of one process, one of which goes away without a word: no event tells the other.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_nobody_renews_is_taken_over_within_another_lease() {
+    let store = shared_store();
+    let (lost, whole) = (Node::new(&store), Node::lagging(&store, 0));
+    let first = Operations::new(lost.clone());
+    let exporter = Exporter::new(&first, async |_, _| std::future::pending().await);
+    let worker = Worker::builder(&first)
+        .lease_duration(LEASE)
+        .host(exporter.clone());
+    let _first_worker = worker.start().await.unwrap();
+    let second = Operations::new(whole);
+    let other = Exporter::new(&second, async |_, operation| {
+        Ok(exported(operation.attempt()))
+    });
+    let worker = Worker::builder(&second).lease_duration(LEASE).host(other);
+    let _second_worker = worker.start().await.unwrap();
+    let begun = Instant::now();
+    let started = exporter.call(&["a"]).await.unwrap();
+    lost.set_down(true);
+    let done = loop {
+        let seen = second.wait(&name(&started), None).await.unwrap();
+        if seen.done {
+            break support::Typed::from(seen);
+        }
+    };
+    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(2));
+    assert!(begun.elapsed() <= LEASE * 2, "{:?}", begun.elapsed());
+}
+
+/// Whichever of the two the run sees first, the operation ends, and as cancelled.
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_in_the_moment_the_lease_ends_ends_the_operation() {
+    let store = shared_store();
+    let node = Node::lagging(&store, 0);
+    let operations = Operations::new(node.clone());
+    let exporter = Exporter::new(&operations, async |_, _| std::future::pending().await);
+    let worker = Worker::builder(&operations)
+        .lease_duration(LEASE)
+        .host(exporter.clone());
+    let _worker = worker.start().await.unwrap();
+    for round in 0..20 {
+        let started = exporter.call(&["a"]).await.unwrap();
+        tokio::task::yield_now().await;
+        // Told to stop, and before it has its turn the time is over.
+        operations.cancel(&name(&started)).await.unwrap();
+        tokio::time::advance(LEASE).await;
+        let begun = Instant::now();
+        let done = loop {
+            let seen = operations.wait(&name(&started), None).await.unwrap();
+            if seen.done {
+                break support::Typed::from(seen);
+            }
+            assert!(begun.elapsed() < 4 * LEASE, "round {round} never ends");
+        };
+        assert_eq!(done.error().unwrap().code, tonic::Code::Cancelled as i32);
+    }
+}

@@ -77,6 +77,10 @@ fn configure(
             .pragma_update(None, name, value)
             .map_err(|error| Fault::from(error).to_error(path))
     };
+    // Until the write-ahead log is on, a commit is the removal of a journal, which only EXTRA syncs.
+    // Were it not, a journal could come back when the power fails later, and undo the switch to the
+    // log under transactions that were acknowledged since.
+    set("synchronous", 3)?;
     // Takes effect in an empty file only, and before the journal's mode is set.
     set("auto_vacuum", 2)?;
     let mode: String = connection

@@ -1,5 +1,5 @@
-//! The commands of this repository: `cargo xtask test`, `tidy`, `codegen`, `bench`, `build-cost` and
-//! `compile-cost`.
+//! The commands of this repository: `cargo xtask test`, `tidy`, `codegen`, `bench`, `torture`,
+//! `simulate`, `build-cost` and `compile-cost`.
 
 mod build_cost;
 mod codegen;
@@ -39,6 +39,18 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Breaks the store and the server: power losses, kills, pauses. Takes `--help`.
+    Torture {
+        /// What the program may be told: a subcommand, `--seed`, `--hours`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Simulates the engine from seeds. Takes `--help`.
+    Simulate {
+        /// What the program may be told: `--seed`, `--seeds`, `--hours`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Measures what a user's own clean build costs, and prints README's table.
     BuildCost,
     /// Measures what typed operations cost whoever compiles them.
@@ -50,11 +62,9 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Tidy(args) => tidy::run(&args),
         Command::Codegen { check } => codegen::run(check),
-        Command::Bench { args } => process::run(
-            process::cargo()
-                .args(["run", "--release", "-p", "benches", "--"])
-                .args(args),
-        ),
+        Command::Bench { args } => run_program("benches", "benches", &args),
+        Command::Torture { args } => run_program("torture", "torture", &args),
+        Command::Simulate { args } => run_program("simulation", "simulate", &args),
         Command::BuildCost => build_cost::run(),
         Command::CompileCost => compile_cost::run(),
     };
@@ -65,6 +75,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn run_program(package: &str, binary: &str, args: &[String]) -> anyhow::Result<()> {
+    process::run(
+        process::cargo()
+            .args(["run", "--release", "-p", package, "--bin", binary, "--"])
+            .args(args),
+    )
 }
 
 /// The root of the repository.

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use tonic::Code;
+
 use crate::ExponentialBackoff;
 
 /// How long a call may take and how often it is tried.
@@ -22,12 +24,15 @@ use crate::ExponentialBackoff;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CallSettings {
-    /// How long one try may take. After this time the call has failed with DEADLINE_EXCEEDED.
+    /// How long one try may take. After this time the call has failed with DEADLINE_EXCEEDED. Of
+    /// [`Wait`](OperationsMethod::Wait), how much longer than the wait itself.
     pub timeout: Duration,
     /// How many tries there are at most, the first one included. None is one.
     pub attempts: u32,
     /// The pauses between tries, at most [`CallSettings::BACKOFF_MAX`] by default.
     pub backoff: ExponentialBackoff,
+    /// After which codes a call is tried again: [`CallSettings::RETRY_CODES`] by default.
+    pub retry_codes: &'static [Code],
 }
 
 impl CallSettings {
@@ -39,6 +44,8 @@ impl CallSettings {
     pub const BACKOFF_INITIAL: Duration = Duration::from_millis(500);
     /// The longest pause between tries by default: 10 s.
     pub const BACKOFF_MAX: Duration = Duration::from_secs(10);
+    /// After which codes a call is tried again by default: UNAVAILABLE.
+    pub const RETRY_CODES: &[Code] = &[Code::Unavailable];
 }
 
 impl Default for CallSettings {
@@ -47,11 +54,57 @@ impl Default for CallSettings {
             timeout: Self::TIMEOUT,
             attempts: Self::ATTEMPTS,
             backoff: ExponentialBackoff::new(Self::BACKOFF_INITIAL, Self::BACKOFF_MAX),
+            retry_codes: Self::RETRY_CODES,
         }
     }
 }
 
-/// Which operations [`OperationsClient::list`](crate::OperationsClient::list) asks for.
+/// A method of `google.longrunning.Operations`, to give it [settings](CallSettings) of its own.
+///
+/// ```
+/// use lro_client::OperationsMethod;
+///
+/// assert_eq!(OperationsMethod::Wait.default_settings().attempts, 1);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OperationsMethod {
+    /// GetOperation.
+    Get,
+    /// ListOperations.
+    List,
+    /// CancelOperation.
+    Cancel,
+    /// DeleteOperation.
+    Delete,
+    /// WaitOperation, for which nothing is published: it is tried once.
+    Wait,
+}
+
+impl OperationsMethod {
+    /// All methods.
+    pub const ALL: [Self; 5] = [
+        Self::Get,
+        Self::List,
+        Self::Cancel,
+        Self::Delete,
+        Self::Wait,
+    ];
+
+    /// What a client starts with: as published, with a single try of
+    /// [`Wait`](OperationsMethod::Wait) that lasts up to 10 s longer than the wait.
+    pub fn default_settings(self) -> CallSettings {
+        match self {
+            Self::Wait => CallSettings {
+                attempts: 1,
+                ..CallSettings::default()
+            },
+            _ => CallSettings::default(),
+        }
+    }
+}
+
+/// Which operations [`OperationsClient::list`](crate::OperationsClient::list) and
+/// [`list_all`](crate::OperationsClient::list_all) ask for.
 ///
 /// ```
 /// let options = lro_client::ListOptions {
@@ -64,8 +117,8 @@ impl Default for CallSettings {
 pub struct ListOptions {
     /// An expression (AIP-160) in the terms of the server; empty for all operations.
     pub filter: String,
-    /// How many operations to return at most; 0 leaves it to the server, and the server may always
-    /// return fewer.
+    /// How many operations a page has at most; 0 leaves it to the server, and the server may
+    /// always return fewer.
     pub page_size: i32,
     /// The `next_page_token` of the page before; empty for the first page.
     pub page_token: String,

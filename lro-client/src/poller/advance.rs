@@ -6,10 +6,10 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use super::Poller;
-use super::schedule::Call;
+use super::schedule::{Call, CallLimits};
 use crate::error::Ending;
 use crate::policy::{PollingBackoffPolicy as _, PollingErrorAction};
-use crate::{ExponentialBackoff, PollingState};
+use crate::{ExponentialBackoff, OperationsMethod, PollingState};
 
 /// What the poller is after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,14 @@ impl Mode {
     }
 }
 
+/// A poll that was made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attempt {
+    pub(super) call: Call,
+    pub(super) asked: Instant,
+    pub(super) may_wait: bool,
+}
+
 /// What a step of a wait came to.
 #[derive(Debug)]
 pub(super) enum Step {
@@ -46,8 +54,7 @@ impl<R, M> Poller<R, M> {
     ///
     /// Safe to drop: what was learnt is kept, and so is the time of the next poll.
     pub(super) async fn advance(&mut self, mode: Mode) -> Step {
-        self.schedule
-            .begin(Instant::now(), self.settings.time_limit);
+        self.begin();
         if self.schedule.is_over(Instant::now()) {
             return Step::Stopped(self.give_up());
         }
@@ -56,8 +63,7 @@ impl<R, M> Poller<R, M> {
         }
         let may_wait = mode == Mode::Wait && self.operations.may_wait();
         let asked = Instant::now();
-        let get_limit = self.operations.settings().timeout;
-        let call = self.schedule.call(asked, may_wait, get_limit);
+        let call = self.next_call(asked, may_wait);
         let answer = match call.wait {
             Some(timeout) => {
                 self.operations
@@ -66,6 +72,42 @@ impl<R, M> Poller<R, M> {
             }
             None => self.operations.get_once(&self.name, call.limit).await,
         };
+        let attempt = Attempt {
+            call,
+            asked,
+            may_wait,
+        };
+        self.answered(mode, attempt, answer)
+    }
+
+    /// The time limit counts from the first time on.
+    pub(super) fn begin(&mut self) {
+        let limit = self.settings.time_limit;
+        self.schedule.begin(Instant::now(), limit);
+    }
+
+    /// How to ask now.
+    pub(super) fn next_call(&self, now: Instant, may_wait: bool) -> Call {
+        let timeout = |method| self.operations.call_settings(method).timeout;
+        let limits = CallLimits {
+            get: timeout(OperationsMethod::Get),
+            wait_slack: timeout(OperationsMethod::Wait),
+        };
+        self.schedule.call(now, may_wait, limits)
+    }
+
+    /// What comes of a poll.
+    pub(super) fn answered(
+        &mut self,
+        mode: Mode,
+        attempt: Attempt,
+        answer: Result<pb::Operation, Status>,
+    ) -> Step {
+        let Attempt {
+            call,
+            asked,
+            may_wait,
+        } = attempt;
         let now = Instant::now();
         match answer {
             Ok(operation) => {
@@ -85,6 +127,9 @@ impl<R, M> Poller<R, M> {
     /// Takes what the server says as the operation's state.
     pub(super) fn learn(&mut self, operation: pb::Operation) {
         self.operation = operation.into();
+        if self.operation.done() {
+            self.disarm();
+        }
         self.known = true;
         self.not_found_grace = 0;
         self.last_error = None;
@@ -124,7 +169,7 @@ impl<R, M> Poller<R, M> {
         Step::Failed(status)
     }
 
-    fn give_up(&mut self) -> Ending {
+    pub(super) fn give_up(&mut self) -> Ending {
         Ending::GaveUp {
             last_error: self.last_error.take(),
         }

@@ -2,7 +2,7 @@ use prost::{Message, Name};
 
 use super::{Mode, Poller, Step};
 use crate::error::Ending;
-use crate::{PollingResult, WaitError};
+use crate::{OperationsMethod, PollingResult, WaitError};
 
 impl<R: Message + Name + Default + 'static, M> Poller<R, M> {
     /// Waits until the operation is done, and gives its response.
@@ -41,7 +41,10 @@ impl<R: Message + Name + Default + 'static, M> Poller<R, M> {
             }
             Some(Ok(Err(status))) => Err(Ending::Failed(status)),
             Some(Err(error)) => Err(Ending::UnexpectedType(error)),
-            None => Err(Ending::NoResult),
+            None => match self.settings.without_result {
+                WithoutResult::Error => Err(Ending::NoResult),
+                WithoutResult::Default => Ok(R::default()),
+            },
         }
     }
 }
@@ -64,7 +67,7 @@ where
     /// [timeout]: crate::CallSettings::timeout
     pub async fn poll(&mut self) -> PollingResult<R, M> {
         if !self.operation.done() {
-            let limit = self.operations.settings().timeout;
+            let limit = self.operations.call_settings(OperationsMethod::Get).timeout;
             match self.operations.get_once(&self.name, limit).await {
                 Ok(operation) => self.learn(operation),
                 Err(status) => return PollingResult::PollingError(status),
@@ -81,4 +84,20 @@ where
         self.conclude()
             .map_err(|ending| WaitError::new(ending, self.clone()))
     }
+}
+
+/// What to make of an operation that is done, but has neither a response nor an error: see
+/// [`Poller::with_policy_without_result`].
+///
+/// ```
+/// assert_eq!(lro_client::WithoutResult::default(), lro_client::WithoutResult::Error);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WithoutResult {
+    /// An error of its own: [`WaitError::is_without_result`].
+    #[default]
+    Error,
+    /// A success, with the default value of the response's type.
+    Default,
 }

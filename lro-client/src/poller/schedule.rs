@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::client::{CallSettings, OperationsClient};
+use crate::client::CallSettings;
 use crate::{ExponentialBackoff, PollingState};
 
 /// How long the server is asked to hold a wait.
@@ -15,11 +15,13 @@ const WAIT_TIMEOUT_MIN: Duration = Duration::from_secs(2);
 const EARLY_WAITS: ExponentialBackoff =
     ExponentialBackoff::new(Duration::from_millis(200), Duration::from_secs(10));
 /// How far apart polls are that fail.
-const ERRORS: ExponentialBackoff =
+pub(super) const ERRORS: ExponentialBackoff =
     ExponentialBackoff::new(CallSettings::BACKOFF_INITIAL, CallSettings::BACKOFF_MAX);
 /// The longest pause that a server can ask for.
-const ADVISED_MAX: Duration = Duration::from_secs(60);
-const PERIOD_MIN: Duration = Duration::from_millis(10);
+pub(super) const ADVISED_MAX: Duration = Duration::from_secs(60);
+pub(super) const PERIOD_MIN: Duration = Duration::from_millis(10);
+/// A year is for ever.
+pub(super) const PAUSE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// How long before the time limit the last poll is made, or a tenth of the limit if that is less.
 const LAST_POLL: Duration = Duration::from_millis(250);
 
@@ -30,6 +32,14 @@ pub(super) struct Call {
     pub(super) wait: Option<Duration>,
     /// How long the call may take.
     pub(super) limit: Duration,
+}
+
+/// How long calls may take, the wait's time limit aside.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CallLimits {
+    pub(super) get: Duration,
+    /// How much longer than the wait itself.
+    pub(super) wait_slack: Duration,
 }
 
 /// One wait: from its first poll until it ends or is given up.
@@ -77,6 +87,16 @@ impl Schedule {
         self.limit.is_some_and(|limit| now >= limit.end)
     }
 
+    /// How much time there is left, if it is limited.
+    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
+        Some(self.limit?.end.saturating_duration_since(now))
+    }
+
+    /// When the last poll is due, if the time is limited.
+    pub(super) fn last_poll(&self) -> Option<Instant> {
+        Some(self.limit?.last_poll)
+    }
+
     /// When the next poll is due.
     pub(super) fn due(&self) -> Option<Instant> {
         let last = self.limit.map(|limit| limit.last_poll);
@@ -85,7 +105,7 @@ impl Schedule {
     }
 
     /// How to ask now.
-    pub(super) fn call(&self, now: Instant, may_wait: bool, get_limit: Duration) -> Call {
+    pub(super) fn call(&self, now: Instant, may_wait: bool, limits: CallLimits) -> Call {
         let left = |until: Instant| until.saturating_duration_since(now);
         let limit_left = self.limit.map_or(Duration::MAX, |limit| left(limit.end));
         let wait_left = self
@@ -96,12 +116,12 @@ impl Schedule {
             let wait = wait.max(WAIT_TIMEOUT_MIN).min(wait_left);
             return Call {
                 wait: Some(wait),
-                limit: (wait + OperationsClient::WAIT_SLACK).min(limit_left),
+                limit: wait.saturating_add(limits.wait_slack).min(limit_left),
             };
         }
         Call {
             wait: None,
-            limit: get_limit.min(limit_left),
+            limit: limits.get.min(limit_left),
         }
     }
 
@@ -178,6 +198,5 @@ impl Schedule {
 
 /// Some pauses are longer than what there is of time.
 fn later(now: Instant, pause: Duration) -> Instant {
-    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-    now + pause.min(YEAR)
+    now + pause.min(PAUSE_MAX)
 }

@@ -63,7 +63,7 @@ where
                 Step::Failed(status) => return Some(PollingResult::PollingError(status)),
                 Step::Stopped(ending) => {
                     self.watch.ended = true;
-                    let error = WaitError::new(ending, self.clone());
+                    let error = WaitError::new(ending, self.hand_over());
                     return Some(PollingResult::Completed(Err(error)));
                 }
             }

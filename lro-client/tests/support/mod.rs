@@ -33,6 +33,8 @@ pub(crate) struct Call {
     pub(crate) wait: Duration,
     pub(crate) params: String,
     pub(crate) timeout: String,
+    pub(crate) api_client: String,
+    pub(crate) authorization: String,
 }
 
 pub(crate) struct Fake {
@@ -112,6 +114,8 @@ impl Fake {
                 wait: wait.map_or(Duration::ZERO, |wait| wait.try_into().unwrap()),
                 params: header("x-goog-request-params"),
                 timeout: header("grpc-timeout"),
+                api_client: header("x-goog-api-client"),
+                authorization: header("authorization"),
             };
             calls.push(call.clone());
             call

@@ -17,25 +17,22 @@ const CLAIM_MAX: usize = 256;
 const CLAIM_PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) async fn keep_claiming(shared: Arc<Shared>) {
-    let gap = shared.store.event_gap();
+    // No event tells that a lease is over, so that one is looked for as often as leases end. A store
+    // that lives in one process answers that from memory.
+    let lease_duration = shared.settings.lease_duration;
+    let gap = shared.store.event_gap().unwrap_or(lease_duration);
+    let longest = gap.min(lease_duration);
     let mut backoff = Backoff::default();
-    let mut next = Some(Instant::now());
+    let mut next = Instant::now();
     loop {
-        let timer = async {
-            match next {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             biased;
             () = shared.draining.cancelled() => return,
             () = shared.claim_now.notified() => {}
-            () = timer => {}
+            () = tokio::time::sleep_until(next) => {}
         }
         let wait = claim_all(&shared, &mut backoff).await;
-        let wait = [wait, gap].into_iter().flatten().min();
-        next = wait.map(|wait| Instant::now() + wait);
+        next = Instant::now() + wait.unwrap_or(longest).min(longest);
     }
 }
 

@@ -143,6 +143,10 @@ impl Launch {
             let ending = run_body(&shared, &run, method, request)
                 .instrument(span.clone())
                 .await;
+            if matches!(ending, Ending::Stopped(StopReason::LeaseLost)) {
+                // Nobody may hold it any more: whoever claims next turns it back.
+                shared.claim_now.notify_one();
+            }
             if let Some(command) = ending.into_command(&run) {
                 write_ending(&shared, &run, command).instrument(span).await;
             }
@@ -162,6 +166,11 @@ enum Ending {
 
 /// Runs the body until it ends, or until it has to.
 async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, request: Any) -> Ending {
+    // The answer to the claim may have come so late that the lease is over already.
+    if *run.lease_end.borrow() <= Instant::now() + lease_margin(shared) {
+        run.stop(StopReason::LeaseLost);
+        return Ending::Stopped(StopReason::LeaseLost);
+    }
     // The call itself may panic as well as the future.
     let start = AssertUnwindSafe(|| (method.body)(request, run.clone()));
     let body: BodyFuture = match std::panic::catch_unwind(start) {
@@ -193,13 +202,17 @@ async fn must_stop(shared: &Shared, run: &Run, grace: Duration) -> StopReason {
             None => std::future::pending().await,
         }
     };
-    let lease_over = lease_over(run, shared.settings.lease_duration / 10);
+    let lease_over = lease_over(run, lease_margin(shared));
     tokio::pin!(lease_over);
     tokio::select! {
+        biased;
+        () = &mut lease_over => {
+            run.stop(StopReason::LeaseLost);
+            return StopReason::LeaseLost;
+        }
         _ = run.stopped() => {}
         () = timed_out => run.stop(StopReason::TimedOut),
         () = shared.stopping.cancelled() => run.stop(StopReason::Draining),
-        () = &mut lease_over => run.stop(StopReason::LeaseLost),
     }
     let reason = run.stopped().await;
     if reason != StopReason::LeaseLost && !grace.is_zero() {
@@ -209,6 +222,11 @@ async fn must_stop(shared: &Shared, run: &Run, grace: Duration) -> StopReason {
         }
     }
     reason
+}
+
+/// How long before the end of its lease a body is stopped.
+fn lease_margin(shared: &Shared) -> Duration {
+    shared.settings.lease_duration / 10
 }
 
 /// Returns a margin before the lease ends, unless it is renewed in time.

@@ -104,6 +104,24 @@ const ROWS: &[Row] = &[
         reason: "it measures what users have",
     },
     Row {
+        name: "simulation",
+        built_with: &["lro-core", "lro-server"],
+        tested_with: Tested::With(&[]),
+        reason: "it runs the engine over a store of its own",
+    },
+    Row {
+        name: "torture",
+        built_with: &[
+            "exporter",
+            "lro-core",
+            "lro-server",
+            "lro-sqlite",
+            "lro-testing",
+        ],
+        tested_with: Tested::With(&[]),
+        reason: "it breaks what users run: the server on the embedded store",
+    },
+    Row {
         name: "xtask",
         built_with: &["lro-build"],
         tested_with: Tested::With(&[]),
@@ -115,8 +133,9 @@ const ROWS: &[Row] = &[
 const RESERVED: &[(&str, &[&str], &str)] = &[
     (
         "rusqlite",
-        // The benches compare with what the disk itself can do.
-        &["lro-sqlite", "benches"],
+        // The benches compare with what the disk itself can do; the torture reads the file with
+        // its own eyes and is the disk under it.
+        &["lro-sqlite", "benches", "torture"],
         "only the two store crates know SQL",
     ),
     (

@@ -6,10 +6,18 @@ use super::repo::{Crate, Repo};
 /// What comes from `[workspace.package]`.
 const INHERITED: &[&str] = &["version", "edition", "rust-version", "license"];
 
+/// Crates that need one lint otherwise, which cannot be relaxed where the rest is inherited: their
+/// own table has to be the workspace's but for that line.
+const OTHER_LINT: &[(&str, &str, &str)] = &[
+    // Its simulated disk under SQLite is a table of C functions.
+    ("torture", "unsafe_code", "deny"),
+];
+
 pub(super) fn check(repo: &Repo) -> Findings {
     let mut findings = Vec::new();
     for this in &repo.crates {
         check_crate(this, &mut findings);
+        check_lints(this, repo, &mut findings);
     }
     let macros = repo
         .crates
@@ -36,11 +44,6 @@ fn check_crate(this: &Crate, findings: &mut Findings) {
         value.and_then(|value| value.get("workspace")?.as_bool()) == Some(true)
     };
     let dir = &this.dir;
-    if !inherits("lints", "") {
-        findings.push(format!(
-            "{dir}/Cargo.toml: add `[lints]` with `workspace = true`"
-        ));
-    }
     for key in INHERITED {
         if !inherits("package", key) {
             findings.push(format!("{dir}/Cargo.toml: write `{key}.workspace = true`"));
@@ -64,6 +67,33 @@ fn check_crate(this: &Crate, findings: &mut Findings) {
                 ));
             }
         }
+    }
+}
+
+fn check_lints(this: &Crate, repo: &Repo, findings: &mut Findings) {
+    let lints = this.manifest.get("lints");
+    let dir = &this.dir;
+    let Some((_, lint, level)) = OTHER_LINT.iter().find(|(name, ..)| *name == this.name) else {
+        let inherited = lints.and_then(|lints| lints.get("workspace")?.as_bool());
+        if inherited != Some(true) {
+            findings.push(format!(
+                "{dir}/Cargo.toml: add `[lints]` with `workspace = true`"
+            ));
+        }
+        return;
+    };
+    let workspace = repo.workspace.get("workspace");
+    let mut expected = workspace
+        .and_then(|workspace| workspace.get("lints"))
+        .cloned();
+    let rust = expected.as_mut().and_then(|lints| lints.get_mut("rust"));
+    if let Some(rust) = rust.and_then(toml::Value::as_table_mut) {
+        rust.insert((*lint).to_owned(), toml::Value::from(*level));
+    }
+    if lints != expected.as_ref() {
+        findings.push(format!(
+            "{dir}/Cargo.toml: `[lints]` has to be the workspace's but for `{lint} = \"{level}\"`"
+        ));
     }
 }
 
@@ -100,6 +130,35 @@ mod tests {
             crates,
             ..Repo::default()
         })
+    }
+
+    #[test]
+    fn a_table_of_its_own_differs_in_the_one_lint() {
+        let root = "workspace.lints.rust = { unsafe_code = 'forbid', missing_docs = 'deny' }";
+        let found = |lints: &str| {
+            let this = Crate {
+                name: "torture".to_owned(),
+                manifest: lints.parse().unwrap(),
+                ..Crate::default()
+            };
+            let repo = Repo {
+                workspace: root.parse().unwrap(),
+                ..Repo::default()
+            };
+            let mut findings = Findings::new();
+            check_lints(&this, &repo, &mut findings);
+            findings.len()
+        };
+        let good = "lints.rust = { unsafe_code = 'deny', missing_docs = 'deny' }";
+        assert_eq!(found(good), 0);
+        for bad in [
+            "lints.rust = { unsafe_code = 'deny' }",
+            "lints.rust = { unsafe_code = 'allow', missing_docs = 'deny' }",
+            "lints.workspace = true",
+            "",
+        ] {
+            assert_eq!(found(bad), 1, "{bad}");
+        }
     }
 
     #[test]

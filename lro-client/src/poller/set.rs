@@ -1,0 +1,282 @@
+//! Waiting for many operations.
+
+mod asking;
+mod entry;
+mod listing;
+mod parent;
+mod timeline;
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use futures_util::stream::FuturesUnordered;
+use prost::{Message, Name};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::Poller;
+use crate::{OperationsClient, PollingBackoffPolicy, WaitError};
+use asking::Answer;
+use entry::{Ended, Entry, parent_of};
+use parent::Parent;
+use timeline::{Event, Timeline};
+
+/// Waits for many operations at once, with far fewer calls than their pollers would make.
+///
+/// ```
+/// # use prost_types::Timestamp as Report;
+/// # async fn example(
+/// #     started: Vec<lro_client::Operation<Report, ()>>,
+/// #     operations: lro_client::OperationsClient,
+/// # ) {
+/// use lro_client::{IntoPoller as _, PollerSet};
+///
+/// let mut set = PollerSet::new(&operations);
+/// for operation in started {
+///     set.push(operation.into_poller(&operations));
+/// }
+/// while let Some((name, result)) = set.next().await {
+///     match result {
+///         Ok(report) => println!("{name}: {report}"),
+///         Err(error) => println!("{error}"),
+///     }
+/// }
+/// # }
+/// ```
+///
+/// The results come in the order in which the operations end, each with the operation's name.
+/// More can be pushed at any time. The set is also a [`Stream`], which ends when it is empty.
+///
+/// # How it asks
+///
+/// * Few operations, up to the [concurrency](Self::with_concurrency), are waited for on the
+///   server, each with a WaitOperation of its own, where the server offers that.
+/// * 16 or more ([`with_list_from`](Self::with_list_from)) below one parent share their polls:
+///   pages of 1,000 of ListOperations, in rounds 1 s apart, and up to 60 s while there is no news.
+///   What a list does not show is asked for with GetOperation.
+/// * Where the server refuses to list, or the parent has so many other operations that a round
+///   takes more than a quarter of the calls that asking for each would, and for operations whose
+///   names do not end in `operations/{id}`, each is asked for at its poller's pace.
+///
+/// Not more calls are under way than the concurrency says, beside the waits; parents take turns,
+/// and below one parent those that are due first come first. Time limits and policies are the
+/// pollers' own, but that the pauses between rounds are the set's. What the set holds is its
+/// pollers, and one page for each list under way.
+///
+/// # Cancel safety
+///
+/// [`next`](Self::next) can be dropped, and called again: nothing gets lost. The set asks only
+/// while it is read. Dropping the set drops its pollers.
+#[must_use = "a set does nothing until it is read"]
+pub struct PollerSet<R, M> {
+    operations: OperationsClient,
+    settings: Settings,
+    entries: HashMap<Arc<str>, Entry<R, M>>,
+    parents: HashMap<Arc<str>, Parent>,
+    timeline: Timeline,
+    /// Parents with something to ask, in the order of their turns.
+    turns: VecDeque<Arc<str>>,
+    calls: FuturesUnordered<Pin<Box<dyn Future<Output = Answer> + Send>>>,
+    waits: usize,
+    calls_made: u64,
+    /// How many parents there were.
+    epochs: u64,
+    ended: VecDeque<Ended<R, M>>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+struct Settings {
+    concurrency: usize,
+    list_from: usize,
+    list_filter: String,
+    /// `None`: [`listing`]'s own.
+    backoff: Option<Arc<dyn PollingBackoffPolicy>>,
+}
+
+impl<R, M> PollerSet<R, M> {
+    /// How many calls are under way at once by default: 16.
+    pub const CONCURRENCY: usize = 16;
+    /// How many operations below one parent share their polls by default: 16.
+    pub const LIST_FROM: usize = 16;
+
+    /// An empty set, which lists through `operations`. Its pollers are to be of the same service.
+    pub fn new(operations: &OperationsClient) -> Self {
+        Self {
+            operations: operations.clone(),
+            settings: Settings {
+                concurrency: Self::CONCURRENCY,
+                list_from: Self::LIST_FROM,
+                list_filter: String::new(),
+                backoff: None,
+            },
+            entries: HashMap::new(),
+            parents: HashMap::new(),
+            timeline: Timeline::default(),
+            turns: VecDeque::new(),
+            calls: FuturesUnordered::new(),
+            waits: 0,
+            calls_made: 0,
+            epochs: 0,
+            ended: VecDeque::new(),
+            sleep: None,
+        }
+    }
+
+    /// How many calls may be under way at once, and how many operations at most are waited for on
+    /// the server, which makes up to as many again. [`Self::CONCURRENCY`] by default.
+    pub fn with_concurrency(mut self, calls: NonZeroUsize) -> Self {
+        self.settings.concurrency = calls.get();
+        self
+    }
+
+    /// From how many operations below one parent on they are listed; [`Self::LIST_FROM`] by
+    /// default. `usize::MAX` is never.
+    pub fn with_list_from(mut self, operations: usize) -> Self {
+        self.settings.list_from = operations.max(1);
+        self
+    }
+
+    /// What to list, in the terms of the server: it must show the set's operations, the ended ones
+    /// too. All by default. It pays where a parent has many other operations.
+    pub fn with_list_filter(mut self, filter: impl Into<String>) -> Self {
+        self.settings.list_filter = filter.into();
+        self
+    }
+
+    /// How long to pause between rounds of lists: 1 s growing to 60 s by default, shortened at
+    /// random by up to a half. [`PollingState::polls`](crate::PollingState::polls) is the number
+    /// of rounds since an operation was last pushed or seen to end.
+    pub fn with_polling_backoff_policy(
+        mut self,
+        policy: impl PollingBackoffPolicy + 'static,
+    ) -> Self {
+        self.settings.backoff = Some(Arc::new(policy));
+        self
+    }
+
+    /// How many operations are waited for, and how many results are not taken yet.
+    pub fn len(&self) -> usize {
+        self.entries.len() + self.ended.len()
+    }
+
+    /// Whether there is nothing to wait for, and no result to take.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many calls the set has made, not counting the tries of one.
+    pub fn calls(&self) -> u64 {
+        self.calls_made
+    }
+
+    /// Adds an operation. Its time limit counts from here.
+    ///
+    /// There is one poller for a name: pushing another gives the one before back.
+    pub fn push(&mut self, poller: Poller<R, M>) -> Option<Poller<R, M>> {
+        let before = self.remove(poller.name());
+        let now = Instant::now();
+        let name: Arc<str> = poller.name().into();
+        let mut poller = poller.rewound();
+        poller.begin();
+        if poller.operation.done() {
+            self.ended.push_back(Ended::new(poller, None));
+            return before;
+        }
+        let key = parent_of(&name).unwrap_or_default();
+        if !self.parents.contains_key(key) {
+            self.epochs += 1;
+            let parent = Parent::new(!key.is_empty(), self.epochs, now);
+            self.parents.insert(key.into(), parent);
+        }
+        let key = match self.parents.get_key_value(key) {
+            Some((key, _)) => key.clone(),
+            None => key.into(),
+        };
+        let last = poller.schedule.last_poll();
+        if let Some(at) = last {
+            self.timeline.insert(at, Event::Last(name.clone()));
+        }
+        let mut entry = Entry::new(poller, key.clone(), last);
+        if let Some(parent) = self.parents.get_mut(&key) {
+            parent.names.insert(name.clone());
+            entry.seen = parent.round;
+        }
+        self.entries.insert(name.clone(), entry);
+        self.on_push(&key, &name, now);
+        before
+    }
+
+    /// Takes an operation out again, without waiting for it any more.
+    pub fn remove(&mut self, name: &str) -> Option<Poller<R, M>> {
+        let (_, entry) = self.entries.remove_entry(name)?;
+        self.forget(name, &entry);
+        Some(entry.poller)
+    }
+}
+
+impl<R: Message + Name + Default + 'static, M: 'static> PollerSet<R, M> {
+    /// The next operation to end, with its name; `None` when there is none left.
+    ///
+    /// # Errors
+    ///
+    /// The result is that of [`Poller::until_done`]. A [`WaitError`] that gives a poller back has
+    /// taken it out of the set: [`push`](Self::push) it again to go on.
+    pub async fn next(&mut self) -> Option<(String, Result<R, WaitError<R, M>>)> {
+        std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+}
+
+impl<R: Message + Name + Default + 'static, M: 'static> Stream for PollerSet<R, M> {
+    type Item = (String, Result<R, WaitError<R, M>>);
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            if let Some(ended) = this.ended.pop_front() {
+                return Poll::Ready(Some(ended.conclude()));
+            }
+            if this.entries.is_empty() {
+                return Poll::Ready(None);
+            }
+            this.fire(Instant::now());
+            this.send();
+            if let Poll::Ready(Some(answer)) = Pin::new(&mut this.calls).poll_next(context) {
+                this.take(answer);
+                continue;
+            }
+            if this.ended.is_empty() {
+                ready!(this.poll_sleep(context));
+            }
+        }
+    }
+}
+
+impl<R, M> PollerSet<R, M> {
+    /// Until the next event is due. Without one, until a call is answered.
+    fn poll_sleep(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(next) = self.timeline.next() else {
+            return Poll::Pending;
+        };
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(sleep_until(next)));
+        if sleep.deadline() != next {
+            sleep.as_mut().reset(next);
+        }
+        sleep.as_mut().poll(context)
+    }
+}
+
+impl<R, M> fmt::Debug for PollerSet<R, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PollerSet")
+            .field("waited_for", &self.entries.len())
+            .field("ended", &self.ended.len())
+            .field("calls_made", &self.calls_made)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,86 @@
+//! The bugs that can be planted.
+
+macro_rules! bugs {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// A bug of the store, of the way to it, or of a worker's settings, to show that it is found.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Bug {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Bug {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// What it does.
+            pub fn about(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc,)+).trim_ascii_start(),)+ }
+            }
+        }
+    };
+}
+
+bugs! {
+    /// A write by a worker that lost the operation is accepted.
+    NoFenceCheck,
+    /// The end of an operation is acknowledged and then lost, now and then.
+    AcknowledgedNotApplied,
+    /// A claim gives an operation that another worker holds.
+    DoubleClaim,
+    /// The event of an operation's end is lost.
+    LostEvent,
+    /// Events come five seconds late.
+    LateEvent,
+    /// Events come before the commit.
+    EventBeforeCommit,
+    /// Leases are ended by a clock that is ahead.
+    ExpiryByWrongClock,
+    /// The end of an operation that has ended replaces the first end.
+    FinishOverwrites,
+    /// A cancellation is acknowledged and forgotten.
+    CancelForgotten,
+    /// A request id is accepted but not kept.
+    RequestIdNotIndexed,
+    /// A request id is kept but its fingerprint is not compared.
+    FingerprintIgnored,
+    /// An exclusive key is accepted but not kept.
+    ExclusiveKeyNotKept,
+    /// A checkpoint is acknowledged and not kept.
+    CheckpointDropped,
+    /// Older metadata is written over newer.
+    MetadataReordered,
+    /// Deleting an operation cancels it.
+    DeleteCancels,
+    /// Purging removes operations that run.
+    PurgeOfRunning,
+    /// Operations are purged before their time.
+    PurgeTooEarly,
+    /// Giving an operation back counts as an attempt.
+    ReleaseCounts,
+    /// Giving an operation back is acknowledged and not done.
+    ReleaseLost,
+    /// A renewal is acknowledged after the operation was lost.
+    RenewRevives,
+    /// A renewal is acknowledged and does not extend the lease.
+    RenewForgotten,
+    /// A start is acknowledged and not kept, now and then.
+    StartNotDurable,
+    /// A list skips an operation between two pages.
+    ListSkips,
+    /// A list gives an operation on two pages.
+    ListRepeats,
+    /// A read gives an older state.
+    StaleRead,
+    /// The pause before another attempt is forgotten.
+    RetryPauseForgotten,
+    /// A scheduled start is run at once.
+    ScheduleForgotten,
+    /// Only the first half of a batch is done, all of it is acknowledged.
+    HalfABatch,
+    /// The limit of attempts is not kept.
+    AttemptsUnlimited,
+    /// Leases never end.
+    LeaseNeverEnds,
+    /// Workers trust their lease for longer than it lasts.
+    WorkerTrustsTooLong,
+}

@@ -1,0 +1,497 @@
+//! A node's way to the store: slow, lossy, cut off at times; it notes every call and its answer.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use lro_core::{
+    Change, Claim, Claimed, Clock as _, Command, ListQuery, NewOperation, OperationName,
+    OperationRecord, OperationStore, Outcome, Page, Refusal, StartError, Started, StoreError,
+    StoreErrorKind, StoreEvent, StoreObserver, Timestamp, Update, Updated, WorkerId,
+};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::check::linear::{Input, Output};
+use crate::model::{Act, Op, Verdict, digest};
+use crate::plan::NodePlan;
+use crate::planted::Planted;
+use crate::world::{Created, Ticket, World};
+
+/// One life of one node, as the store sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    world: Arc<World>,
+    store: Arc<Planted>,
+    node: usize,
+    life: u64,
+    cut: AtomicBool,
+    dead: CancellationToken,
+    uids: AtomicU64,
+}
+
+/// Locks that are held for a moment are never poisoned by what is done here.
+fn unknown() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "the answer was lost")
+}
+
+impl Link {
+    /// The way of this node, in this life.
+    pub(crate) fn new(world: &Arc<World>, store: &Arc<Planted>, node: usize, life: u64) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                world: world.clone(),
+                store: store.clone(),
+                node,
+                life,
+                cut: AtomicBool::new(false),
+                dead: CancellationToken::new(),
+                uids: AtomicU64::new(life << 32),
+            }),
+        }
+    }
+
+    /// Cuts the node off, or connects it again.
+    pub(crate) fn set_cut(&self, cut: bool) {
+        self.inner.cut.store(cut, Ordering::SeqCst);
+        let now = self.inner.world.now();
+        let mut notes = self.inner.world.notes();
+        let trouble = &mut notes.trouble[self.inner.node];
+        *trouble = (*trouble).max(now);
+    }
+
+    /// Ends the node's life: nothing that it does or did any more has an effect, but for what is on
+    /// its way already.
+    pub(crate) fn kill(&self) {
+        self.inner.dead.cancel();
+    }
+
+    /// Is cancelled when the node dies.
+    pub(crate) fn dead(&self) -> &CancellationToken {
+        &self.inner.dead
+    }
+
+    /// Which node.
+    pub(crate) fn node(&self) -> usize {
+        self.inner.node
+    }
+
+    /// Which of its lives.
+    pub(crate) fn life(&self) -> u64 {
+        self.inner.life
+    }
+
+    /// The run.
+    pub(crate) fn world(&self) -> &Arc<World> {
+        &self.inner.world
+    }
+
+    fn plan(&self) -> &NodePlan {
+        &self.inner.world.plan.nodes[self.inner.node]
+    }
+
+    fn is_cut(&self) -> bool {
+        self.inner.cut.load(Ordering::SeqCst)
+    }
+
+    /// Carries a call to the store and its answer back. What is on its way is not called back when
+    /// the caller goes away or dies.
+    async fn carry<T: Send + 'static>(
+        &self,
+        commit: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        if self.inner.dead.is_cancelled() {
+            return std::future::pending().await;
+        }
+        let inner = self.inner.clone();
+        let (way_there, way_back, lost_there, lost_back) = self.draw();
+        let (answer, answered) = oneshot::channel();
+        tokio::spawn(async move {
+            let is_cut = || inner.cut.load(Ordering::SeqCst);
+            pause(way_there).await;
+            if lost_there || is_cut() {
+                pause(Duration::from_millis(100)).await;
+                answer.send(Err(unknown())).ok();
+                return;
+            }
+            inner.world.notes().causer = Some(inner.node);
+            let outcome = commit.await;
+            inner.world.notes().causer = None;
+            pause(way_back).await;
+            let lost = lost_back || is_cut();
+            answer
+                .send(if lost { Err(unknown()) } else { outcome })
+                .ok();
+        });
+        let outcome = answered.await.unwrap_or_else(|_| Err(unknown()));
+        if self.inner.dead.is_cancelled() {
+            return std::future::pending().await;
+        }
+        outcome
+    }
+
+    fn draw(&self) -> (Duration, Duration, bool, bool) {
+        let world = &self.inner.world;
+        let now = world.now();
+        let mut notes = world.notes();
+        let plan = &world.plan;
+        let lease = u64::try_from(plan.lease.as_millis()).unwrap_or(0);
+        let (slow, lost) = match notes.calm {
+            Some(_) => (0, 0),
+            None => (plan.slow, plan.lost),
+        };
+        let mut way = || match notes.random.per_mille(slow) {
+            true => notes.random.below(2 * lease),
+            false => notes.random.pick(&[0, 0, 1, 1, 3, 10, 30]),
+        };
+        let (there, back) = (way(), way());
+        let lost = (notes.random.per_mille(lost), notes.random.per_mille(lost));
+        let (there, back) = (Duration::from_millis(there), Duration::from_millis(back));
+        if there + back > Duration::from_millis(100) {
+            let trouble = &mut notes.trouble[self.inner.node];
+            *trouble = (*trouble).max(now + there + back);
+        }
+        (there, back, lost.0, lost.1)
+    }
+
+    /// An id that depends on nothing but the run, and on what the node takes for the time.
+    fn uid(&self) -> Uuid {
+        let now = self.inner.world.clock.now().as_micros() / 1_000;
+        let wall = now + self.plan().skew * 1_000;
+        let count = self.inner.uids.fetch_add(1, Ordering::SeqCst);
+        let time = u128::from(wall.unsigned_abs()) << 80;
+        Uuid::from_u128(time | (self.inner.node as u128) << 64 | u128::from(count))
+    }
+
+    fn worker_id(&self) -> WorkerId {
+        let id = (self.inner.node as u128 + 1) << 64 | u128::from(self.inner.life);
+        WorkerId::from_uuid(Uuid::from_u128(id))
+    }
+
+    fn note_started(&self, ticket: &Ticket, answer: &Result<Started, StartError>) {
+        let world = &self.inner.world;
+        let look = |name: &OperationName, output: Output| {
+            let look = {
+                let mut notes = world.notes();
+                let invoked = notes.calls[&ticket.name][ticket.index].invoked;
+                notes.push(name.as_str(), invoked, Input::Look)
+            };
+            world.returned(&look, output);
+        };
+        let silence = || {
+            let mut notes = world.notes();
+            if let Some(calls) = notes.calls.get_mut(&ticket.name) {
+                calls[ticket.index].input = Input::Look;
+            }
+        };
+        match answer {
+            Ok(started) if started.existing => {
+                silence();
+                look(&started.record.name, Output::Seen(Op::of(&started.record)));
+            }
+            Ok(started) => {
+                world.returned(ticket, Output::Seen(Op::of(&started.record)));
+            }
+            Err(StartError::AlreadyExists(_)) => world.returned(ticket, Output::Present),
+            Err(StartError::ExclusiveKeyHeld(holder)) => {
+                silence();
+                look(holder, Output::Unfinished);
+            }
+            Err(StartError::RequestIdReused(holder)) => {
+                silence();
+                look(holder, Output::Present);
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// What a start asks for, beside its name.
+struct Wish {
+    key: Option<String>,
+    not_before: Option<Timestamp>,
+}
+
+impl Wish {
+    fn of(new: &NewOperation) -> Self {
+        Self {
+            key: new.exclusive_key.clone(),
+            not_before: new.ready_time,
+        }
+    }
+
+    fn at(self, created: Timestamp) -> Created {
+        let Self { key, not_before } = self;
+        Created {
+            at: created,
+            key,
+            not_before,
+        }
+    }
+}
+
+async fn pause(duration: Duration) {
+    if !duration.is_zero() {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+fn act(command: &Command) -> Act {
+    let metadata = |any: &Option<prost_types::Any>| any.as_ref().map(digest);
+    match command {
+        Command::Claim { .. } => Act::Claim,
+        Command::Renew {
+            fence,
+            metadata: it,
+            ..
+        } => Act::Renew(*fence, metadata(it)),
+        Command::Checkpoint {
+            fence,
+            checkpoint,
+            metadata: it,
+            ..
+        } => Act::Checkpoint(*fence, digest(checkpoint), metadata(it)),
+        Command::Finish {
+            fence,
+            outcome,
+            metadata: it,
+        } => {
+            let verdict = match outcome {
+                Outcome::Response(any) => Verdict::Response(digest(any)),
+                Outcome::Error(status) => Verdict::Error(status.code),
+                Outcome::Cancelled => Verdict::Error(1),
+            };
+            Act::Finish(*fence, verdict, metadata(it))
+        }
+        Command::Retry {
+            fence,
+            error,
+            metadata: it,
+            ..
+        } => Act::Retry(*fence, error.code, metadata(it)),
+        Command::Release {
+            fence,
+            metadata: it,
+        } => Act::Release(*fence, metadata(it)),
+        Command::Expire => Act::Expire,
+        Command::Cancel => Act::Cancel,
+        Command::Delete => Act::Delete,
+    }
+}
+
+#[async_trait::async_trait]
+impl OperationStore for Link {
+    async fn start(
+        &self,
+        mut operations: Vec<NewOperation>,
+    ) -> Result<Vec<Result<Started, StartError>>, StoreError> {
+        for new in &mut operations {
+            new.uid = self.uid();
+            if let Some((worker, lease)) = &mut new.claimed_by {
+                *worker = self.worker_id();
+                *lease = self.inner.world.plan.lease;
+            }
+        }
+        let tickets: Vec<_> = operations
+            .iter()
+            .map(|new| {
+                let input = Input::Start {
+                    metadata: new.metadata.as_ref().map(digest),
+                    born_claimed: new.claimed_by.is_some(),
+                };
+                self.inner.world.invoked(new.name.as_str(), input)
+            })
+            .collect();
+        let world = &self.inner.world;
+        let wishes: Vec<_> = operations.iter().map(Wish::of).collect();
+        let (noted, names) = (world.clone(), tickets.clone());
+        let store = self.inner.store.clone();
+        let answers = self
+            .carry(async move {
+                let answers = store.start(operations).await?;
+                let mut notes = noted.notes();
+                for (ticket, answer) in names.iter().zip(&answers) {
+                    if matches!(answer, Ok(started) if !started.existing) {
+                        *notes.made.entry(ticket.name.clone()).or_default() += 1;
+                    }
+                }
+                drop(notes);
+                Ok(answers)
+            })
+            .await?;
+        for (wish, answer) in wishes.into_iter().zip(&answers) {
+            if let Ok(started) = answer
+                && !started.existing
+            {
+                let name = started.record.name.as_str().to_owned();
+                world
+                    .notes()
+                    .created
+                    .insert(name, wish.at(started.record.create_time));
+            }
+        }
+        for (ticket, answer) in tickets.iter().zip(&answers) {
+            self.note_started(ticket, answer);
+        }
+        Ok(answers)
+    }
+
+    async fn claim(&self, mut claim: Claim) -> Result<Claimed, StoreError> {
+        claim.worker = self.worker_id();
+        claim.lease_duration = self.inner.world.plan.lease;
+        let (world, store) = (self.inner.world.clone(), self.inner.store.clone());
+        let invoked = world.notes().number();
+        let noted = world.clone();
+        let (claimed, tickets) = self
+            .carry(async move {
+                let claimed = store.claim(claim).await?;
+                let mut notes = noted.notes();
+                let tickets: Vec<_> = claimed
+                    .operations
+                    .iter()
+                    .map(|record| notes.push(record.name.as_str(), invoked, Input::Act(Act::Claim)))
+                    .collect();
+                Ok((claimed, tickets))
+            })
+            .await?;
+        for (record, ticket) in claimed.operations.iter().zip(&tickets) {
+            world.returned(ticket, Output::Seen(Op::of(record)));
+        }
+        Ok(claimed)
+    }
+
+    async fn update(
+        &self,
+        mut updates: Vec<Update>,
+    ) -> Result<Vec<Result<Updated, Refusal>>, StoreError> {
+        let lease = self.inner.world.plan.lease;
+        // Workers gather their runs in no particular order.
+        let mut order: Vec<_> = (0..updates.len()).collect();
+        order.sort_by(|a, b| updates[*a].name.as_str().cmp(updates[*b].name.as_str()));
+        for update in &mut updates {
+            match &mut update.command {
+                Command::Renew { lease_duration, .. }
+                | Command::Checkpoint { lease_duration, .. } => *lease_duration = lease,
+                _ => {}
+            }
+        }
+        let sorted: Vec<_> = order.iter().map(|index| updates[*index].clone()).collect();
+        let world = &self.inner.world;
+        let tickets: Vec<_> = sorted
+            .iter()
+            .map(|update| world.invoked(update.name.as_str(), Input::Act(act(&update.command))))
+            .collect();
+        let store = self.inner.store.clone();
+        let commands = sorted.clone();
+        let answers = self
+            .carry(async move { store.update(sorted).await })
+            .await?;
+        let mut unsorted = vec![Err(Refusal::NotFound); answers.len()];
+        for (place, (ticket, answer)) in order.iter().zip(tickets.iter().zip(&answers)) {
+            let output = match answer {
+                Ok(updated) => Output::Updated(updated.change, updated.state, updated.revision),
+                Err(refusal) => Output::Refused(*refusal),
+            };
+            world.returned(ticket, output);
+            unsorted[*place] = *answer;
+        }
+        for (update, answer) in commands.iter().zip(&answers) {
+            if let (Command::Release { .. }, Ok(updated)) = (&update.command, answer)
+                && updated.change != Change::Nothing
+            {
+                let name = update.name.as_str().to_owned();
+                *world.notes().released.entry(name).or_default() += 1;
+            }
+        }
+        Ok(unsorted)
+    }
+
+    async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
+        let world = &self.inner.world;
+        let ticket = world.invoked(name.as_str(), Input::Get);
+        let (store, asked) = (self.inner.store.clone(), name.clone());
+        let answer = self.carry(async move { store.get(&asked).await }).await?;
+        world.returned(
+            &ticket,
+            match &answer {
+                Some(record) => Output::Seen(Op::of(record)),
+                None => Output::Absent,
+            },
+        );
+        Ok(answer)
+    }
+
+    async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
+        let world = &self.inner.world;
+        let invoked = world.notes().number();
+        let store = self.inner.store.clone();
+        let page = self.carry(async move { store.list(query).await }).await?;
+        for record in &page.records {
+            let ticket = world
+                .notes()
+                .push(record.name.as_str(), invoked, Input::Get);
+            world.returned(&ticket, Output::Seen(Op::of(record)));
+        }
+        Ok(page)
+    }
+
+    async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
+        let store = self.inner.store.clone();
+        self.carry(async move { store.purge(limit).await }).await
+    }
+
+    fn observe(&self, observer: Arc<dyn StoreObserver>) {
+        let ear = Ear {
+            link: self.clone(),
+            observer,
+            heard: Mutex::new(0),
+        };
+        self.inner.store.observe(Arc::new(ear));
+    }
+
+    fn event_gap(&self) -> Option<Duration> {
+        self.plan().event_gap
+    }
+}
+
+/// How a node hears of what happens: at once, or late, twice, or never.
+struct Ear {
+    link: Link,
+    observer: Arc<dyn StoreObserver>,
+    heard: Mutex<u64>,
+}
+
+impl StoreObserver for Ear {
+    fn on_event(&self, event: &StoreEvent) {
+        let inner = &self.link.inner;
+        if inner.dead.is_cancelled() {
+            return;
+        }
+        let mut notes = inner.world.notes();
+        let own = notes.causer == Some(inner.node);
+        if own || self.link.plan().event_gap.is_none() {
+            drop(notes);
+            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+            self.observer.on_event(event);
+            return;
+        }
+        let copies = notes.random.pick(&[0, 1, 1, 1, 1, 2]);
+        for _ in 0..copies {
+            let delay = Duration::from_millis(notes.random.below(300));
+            let (link, observer, event) = (self.link.clone(), self.observer.clone(), event.clone());
+            tokio::spawn(async move {
+                pause(delay).await;
+                if !link.inner.dead.is_cancelled() && !link.is_cut() {
+                    observer.on_event(&event);
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `simulate`: runs seeds, says which fail.
+
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use simulation::{Bug, machine, regressions, simulate};
+
+/// Runs the engine in simulation.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Runs this seed only, or begins with it.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Runs so many seeds.
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// Runs seeds for so many hours.
+    #[arg(long)]
+    hours: Option<f64>,
+    /// Plants a bug: a name of the table in SIMULATION.md, or `all` for that table.
+    #[arg(long)]
+    bug: Option<String>,
+    /// Walks so many steps of the store's state machine instead.
+    #[arg(long)]
+    steps: Option<u64>,
+    /// Shows what was found.
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+fn main() -> std::process::ExitCode {
+    let args = Args::parse();
+    let first = args.seed.unwrap_or(1);
+    if let Some(steps) = args.steps {
+        return walk(first, steps);
+    }
+    let bug = args.bug.as_deref().and_then(|name| {
+        Bug::ALL
+            .iter()
+            .copied()
+            .find(|bug| format!("{bug:?}") == name)
+    });
+    if args.bug.as_deref() == Some("all") {
+        for bug in Bug::ALL {
+            let found = (first..first + args.seeds).find_map(|seed| {
+                let report = simulate(seed, Some(*bug));
+                report
+                    .violations
+                    .into_iter()
+                    .next()
+                    .map(|violation| (seed, violation))
+            });
+            match found {
+                Some((seed, violation)) => println!(
+                    "| `{bug:?}` | {} | {} | {} |",
+                    bug.about(),
+                    violation.checker,
+                    seed - first + 1
+                ),
+                None => println!(
+                    "| `{bug:?}` | {} | NOT FOUND | {} |",
+                    bug.about(),
+                    args.seeds
+                ),
+            }
+        }
+        return std::process::ExitCode::SUCCESS;
+    }
+    let limit = args
+        .hours
+        .map(|hours| Duration::from_secs_f64(hours * 3_600.0));
+    let begun = Instant::now();
+    let (mut passed, mut failed) = (0_u64, 0_u64);
+    let mut seed = first;
+    let mut regressions = args.seed.is_none().then(regressions).into_iter().flatten();
+    let mut simulated = Duration::ZERO;
+    let (mut events, mut undecided) = (0, 0);
+    while match limit {
+        Some(limit) => begun.elapsed() < limit,
+        None => seed < first + args.seeds,
+    } {
+        let regression = regressions.next();
+        let seed_now = regression.unwrap_or(seed);
+        let report = simulate(seed_now, bug);
+        simulated += report.simulated;
+        events += report.events;
+        undecided += report.undecided;
+        if args.verbose {
+            println!(
+                "seed {seed_now}: trace {:016x}, {:?}, {} events, {} bodies, {} operations",
+                report.trace, report.simulated, report.events, report.bodies, report.operations
+            );
+        }
+        match report.violations.is_empty() {
+            true => passed += 1,
+            false => {
+                failed += 1;
+                println!("FAILED: cargo run --release -p simulation -- --seed {seed_now} -v");
+                if args.verbose {
+                    report.history.iter().for_each(|line| println!("  {line}"));
+                }
+                for violation in &report.violations {
+                    println!("  {}: {}", violation.checker, violation.what);
+                }
+            }
+        }
+        seed += u64::from(regression.is_none());
+    }
+    println!(
+        "{events} events, {:.1} simulated hours in {:.1} s, {undecided} undecided",
+        simulated.as_secs_f64() / 3_600.0,
+        begun.elapsed().as_secs_f64()
+    );
+    println!("{passed} passed, {failed} failed");
+    match failed {
+        0 => std::process::ExitCode::SUCCESS,
+        _ => std::process::ExitCode::FAILURE,
+    }
+}
+
+/// Walks of 10,000 steps each.
+fn walk(first: u64, steps: u64) -> std::process::ExitCode {
+    let (mut passed, mut failed) = (0_u64, 0_u64);
+    for seed in first..first + steps / 10_000 {
+        match machine::walk(seed, 10_000) {
+            Ok(_) => passed += 1,
+            Err(what) => {
+                failed += 1;
+                println!(
+                    "FAILED: cargo run --release -p simulation -- --steps 10000 --seed {seed}"
+                );
+                println!("  {what}");
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed (walks of 10,000 steps)");
+    match failed {
+        0 => std::process::ExitCode::SUCCESS,
+        _ => std::process::ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,225 @@
+//! What an operation does, said a second time and independently of
+//! [`OperationRecord::apply`]: the specification that histories are checked against.
+
+use lro_core::{Change, OperationRecord, OperationResult, OperationState, Refusal};
+use prost_types::Any;
+
+use OperationState::{Cancelled, Cancelling, Failed, Pending, Running, Succeeded};
+
+/// Tells one payload from another.
+pub type Digest = u64;
+
+/// A payload's digest.
+pub fn digest(any: &Any) -> Digest {
+    let bytes = any
+        .type_url
+        .bytes()
+        .chain([0])
+        .chain(any.value.iter().copied());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// How an operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// With this response.
+    Response(Digest),
+    /// With an error of this code.
+    Error(i32),
+}
+
+/// What is set for all operations of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// How often a body may run.
+    pub max_attempts: u32,
+    /// Whether a lost worker ends the operation.
+    pub abort_on_crash: bool,
+}
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Op {
+    /// Where it stands.
+    pub state: OperationState,
+    /// How often it was written.
+    pub revision: u64,
+    /// How often its body ran.
+    pub attempt: u32,
+    /// How often it was claimed.
+    pub fence: u64,
+    /// Its metadata.
+    pub metadata: Option<Digest>,
+    /// Its checkpoint.
+    pub checkpoint: Option<Digest>,
+    /// How it ended.
+    pub verdict: Option<Verdict>,
+    /// Whether it is hidden, because it was deleted before its end.
+    pub deleted: bool,
+}
+
+/// Something that happens to an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Act {
+    /// A worker takes it.
+    Claim,
+    /// Its worker is alive, with new metadata.
+    Renew(u64, Option<Digest>),
+    /// Its body saved something, with new metadata.
+    Checkpoint(u64, Digest, Option<Digest>),
+    /// Its body ended.
+    Finish(u64, Verdict, Option<Digest>),
+    /// Its body wants to run again, or else to fail with this code.
+    Retry(u64, i32, Option<Digest>),
+    /// Its worker gives it back.
+    Release(u64, Option<Digest>),
+    /// Its worker is lost.
+    Expire,
+    /// Somebody cancels it.
+    Cancel,
+    /// Somebody deletes it.
+    Delete,
+}
+
+const CANCELLED: Verdict = Verdict::Error(1);
+const ABORTED: Verdict = Verdict::Error(10);
+
+impl Op {
+    /// A new one.
+    pub fn new(metadata: Option<Digest>) -> Self {
+        Self {
+            state: Pending,
+            revision: 1,
+            attempt: 0,
+            fence: 0,
+            metadata,
+            checkpoint: None,
+            verdict: None,
+            deleted: false,
+        }
+    }
+
+    /// As a record shows it.
+    pub fn of(record: &OperationRecord) -> Self {
+        Self {
+            state: record.state,
+            revision: record.revision,
+            attempt: record.attempt,
+            fence: record.fence,
+            metadata: record.metadata.as_ref().map(digest),
+            checkpoint: record.checkpoint.as_ref().map(digest),
+            verdict: record.result.as_ref().map(|result| match result {
+                OperationResult::Response(any) => Verdict::Response(digest(any)),
+                OperationResult::Error(status) => Verdict::Error(status.code),
+            }),
+            deleted: !record.is_visible(),
+        }
+    }
+
+    /// Whether a worker holds it.
+    pub fn is_held(&self) -> bool {
+        matches!(self.state, Running | Cancelling)
+    }
+
+    /// What comes of it.
+    pub fn act(&mut self, act: Act, policy: Policy) -> Result<Change, Refusal> {
+        let fence = match act {
+            Act::Renew(fence, _)
+            | Act::Checkpoint(fence, ..)
+            | Act::Finish(fence, ..)
+            | Act::Retry(fence, ..)
+            | Act::Release(fence, _) => Some(fence),
+            _ => None,
+        };
+        if fence.is_some_and(|fence| fence != self.fence || !self.is_held()) {
+            return Err(Refusal::Stale);
+        }
+        match (act, self.state) {
+            (Act::Claim, Pending) => {
+                self.attempt += 1;
+                self.fence += 1;
+                Ok(self.written(Running))
+            }
+            (Act::Claim, _) => Err(Refusal::NotReady),
+            (Act::Renew(_, metadata), state) => Ok(match self.set_metadata(metadata) {
+                true => self.written(state),
+                false => Change::Lease,
+            }),
+            (Act::Checkpoint(_, checkpoint, metadata), state) => {
+                self.checkpoint = Some(checkpoint);
+                self.set_metadata(metadata);
+                Ok(self.written(state))
+            }
+            (Act::Finish(_, verdict, metadata), _) => {
+                self.set_metadata(metadata);
+                Ok(self.end(verdict))
+            }
+            (Act::Retry(_, _, metadata) | Act::Release(_, metadata), Cancelling) => {
+                self.set_metadata(metadata);
+                Ok(self.end(CANCELLED))
+            }
+            (Act::Retry(_, code, metadata), _) => {
+                self.set_metadata(metadata);
+                Ok(match self.attempt < policy.max_attempts {
+                    true => self.written(Pending),
+                    false => self.end(Verdict::Error(code)),
+                })
+            }
+            (Act::Release(_, metadata), _) => {
+                self.set_metadata(metadata);
+                self.attempt -= 1;
+                Ok(self.written(Pending))
+            }
+            (Act::Expire, Cancelling) => Ok(self.end(CANCELLED)),
+            (Act::Expire, Running) => {
+                let again = !policy.abort_on_crash && self.attempt < policy.max_attempts;
+                Ok(match again {
+                    true => self.written(Pending),
+                    false => self.end(ABORTED),
+                })
+            }
+            (Act::Expire, _) => Err(Refusal::Stale),
+            (Act::Cancel | Act::Delete, _) if self.deleted => Err(Refusal::NotFound),
+            (Act::Cancel, Pending) => Ok(self.end(CANCELLED)),
+            (Act::Cancel, Running) => Ok(self.written(Cancelling)),
+            (Act::Cancel, _) => Ok(Change::Nothing),
+            (Act::Delete, Succeeded | Failed | Cancelled) => Ok(Change::Removed),
+            (Act::Delete, state) => {
+                self.deleted = true;
+                Ok(self.written(state))
+            }
+        }
+    }
+
+    fn set_metadata(&mut self, metadata: Option<Digest>) -> bool {
+        let news = metadata.is_some() && metadata != self.metadata;
+        self.metadata = metadata.or(self.metadata);
+        news
+    }
+
+    fn end(&mut self, verdict: Verdict) -> Change {
+        let verdict = match verdict {
+            Verdict::Error(0) => Verdict::Error(13),
+            other => other,
+        };
+        self.verdict = Some(verdict);
+        self.checkpoint = None;
+        self.written(match verdict {
+            Verdict::Response(_) => Succeeded,
+            CANCELLED => Cancelled,
+            Verdict::Error(_) => Failed,
+        });
+        match self.deleted {
+            true => Change::Removed,
+            false => Change::Record,
+        }
+    }
+
+    fn written(&mut self, state: OperationState) -> Change {
+        self.state = state;
+        self.revision += 1;
+        Change::Record
+    }
+}

@@ -1,0 +1,115 @@
+//! What one seed stands for: how many nodes, how good their links and clocks are, what happens.
+
+use std::time::Duration;
+
+use crate::bug::Bug;
+use crate::model::Policy;
+use crate::random::Random;
+
+/// One run, as its seed has drawn it.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The seed.
+    pub seed: u64,
+    /// The planted bug, if any.
+    pub bug: Option<Bug>,
+    /// The nodes.
+    pub nodes: Vec<NodePlan>,
+    /// How long leases last by the store's clock.
+    pub lease: Duration,
+    /// How operations are run.
+    pub policy: Policy,
+    /// How long they are kept.
+    pub retain: Duration,
+    /// How long a cancelled body may go on.
+    pub cancel_grace: Duration,
+    /// How long a body may take.
+    pub timeout: Duration,
+    /// How many bodies a node runs at a time.
+    pub concurrency: usize,
+    /// How many clients there are.
+    pub clients: u64,
+    /// How many calls each makes.
+    pub calls: u64,
+    /// How many of a thousand calls are lost before, and how many after the commit.
+    pub lost: u64,
+    /// How many of a thousand calls take longer than a lease.
+    pub slow: u64,
+    /// How many faults there are.
+    pub faults: u64,
+    /// Whether clients use an operation's name again after it was deleted.
+    pub reuse_names: bool,
+}
+
+/// One node.
+#[derive(Clone, Debug)]
+pub struct NodePlan {
+    /// Whether it runs bodies, or only answers calls.
+    pub worker: bool,
+    /// How long events of other nodes may go unnoticed; none when no event is ever lost.
+    pub event_gap: Option<Duration>,
+    /// How fast its clock is, in percent of the true speed.
+    pub speed: u32,
+    /// By how much its wall clock is off, in seconds.
+    pub skew: i64,
+}
+
+impl NodePlan {
+    /// Whether its monotonic clock is at least as fast as the store's, so that it lets go in time.
+    pub fn is_punctual(&self) -> bool {
+        self.speed >= 100
+    }
+
+    /// What a span of true time is for its clock, turned into a setting that its code gets: a slow
+    /// clock stretches every span that it measures.
+    pub fn stretched(&self, span: Duration) -> Duration {
+        span * 100 / self.speed.max(1)
+    }
+}
+
+impl Plan {
+    /// Draws a plan.
+    pub fn new(seed: u64, bug: Option<Bug>) -> Self {
+        let mut random = Random::new(seed, 0);
+        let seconds = Duration::from_secs;
+        let count = random.between(1, 5);
+        let calm = random.per_mille(150);
+        let drifting = random.per_mille(250);
+        let lossy_events = random.per_mille(600);
+        let nodes = (0..count)
+            .map(|index| NodePlan {
+                worker: index == 0 || random.per_mille(800),
+                event_gap: lossy_events.then(|| Duration::from_millis(random.between(200, 2_000))),
+                speed: match drifting {
+                    true => random.pick(&[10, 50, 100, 200, 1_000]),
+                    false => 100,
+                },
+                skew: random.pick(&[0, 0, 3_600, -3_600, 17]),
+            })
+            .collect();
+        Self {
+            seed,
+            bug,
+            nodes,
+            lease: seconds(random.between(2, 9)),
+            policy: Policy {
+                max_attempts: random.between(1, 5) as u32,
+                abort_on_crash: random.per_mille(150),
+            },
+            retain: seconds(random.pick(&[30, 3_600])),
+            cancel_grace: seconds(random.pick(&[0, 0, 1, 3])),
+            timeout: seconds(random.pick(&[15, 40])),
+            concurrency: random.between(1, 8) as usize,
+            clients: random.between(1, 5),
+            calls: random.between(6, 20),
+            lost: if calm {
+                0
+            } else {
+                random.pick(&[0, 10, 50, 150])
+            },
+            slow: if calm { 0 } else { random.pick(&[0, 5, 20]) },
+            faults: if calm { 0 } else { random.below(9) },
+            reuse_names: false,
+        }
+    }
+}

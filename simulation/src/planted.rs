@@ -1,0 +1,450 @@
+//! A store with one bug in it, or none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lro_core::{
+    Change, Claim, Claimed, Command, ListQuery, MemoryStore, NewOperation, OperationName,
+    OperationRecord, OperationResult, OperationState, OperationStore, Outcome, Page, Refusal,
+    StartError, Started, StoreError, StoreEvent, StoreObserver, Update, Updated, pb,
+};
+
+use crate::bug::Bug;
+use crate::random::Random;
+use crate::world::World;
+
+/// The one store that all nodes of a run share.
+#[derive(Debug)]
+pub(crate) struct Planted {
+    inner: Arc<MemoryStore>,
+    world: Arc<World>,
+    bug: Option<Bug>,
+    state: Mutex<State>,
+    relay: Arc<Relay>,
+}
+
+#[derive(Debug)]
+struct State {
+    random: Random,
+    /// Older states, for reads that are stale.
+    older: BTreeMap<OperationName, OperationRecord>,
+    /// Results that replace others.
+    replaced: BTreeMap<OperationName, OperationResult>,
+    /// What the purge has taken wrongly.
+    gone: BTreeSet<OperationName>,
+    /// What was claimed last.
+    claimed: Vec<OperationName>,
+    /// Metadata that is written one write too late.
+    late: BTreeMap<OperationName, prost_types::Any>,
+    /// The last record of a page.
+    last: Option<OperationRecord>,
+}
+
+/// Hands events on to the nodes.
+struct Relay {
+    bug: Option<Bug>,
+    observers: Mutex<Vec<Arc<dyn StoreObserver>>>,
+}
+
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Relay")
+    }
+}
+
+impl Relay {
+    fn tell(observers: &[Arc<dyn StoreObserver>], event: &StoreEvent) {
+        for observer in observers {
+            observer.on_event(event);
+        }
+    }
+
+    fn observers(&self) -> Vec<Arc<dyn StoreObserver>> {
+        self.observers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl StoreObserver for Relay {
+    fn on_event(&self, event: &StoreEvent) {
+        let end = matches!(event, StoreEvent::Changed { state, .. } if state.is_done());
+        let observers = self.observers();
+        match self.bug {
+            Some(Bug::LostEvent | Bug::EventBeforeCommit) if end => {}
+            Some(Bug::LateEvent) => {
+                let event = event.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_secs(5)).await;
+                    Self::tell(&observers, &event);
+                });
+            }
+            _ => Self::tell(&observers, event),
+        }
+    }
+}
+
+impl Planted {
+    /// A store with the bug of the run's plan.
+    pub(crate) fn new(inner: Arc<MemoryStore>, world: &Arc<World>) -> Arc<Self> {
+        let relay = Arc::new(Relay {
+            bug: world.plan.bug,
+            observers: Mutex::default(),
+        });
+        inner.observe(relay.clone());
+        Arc::new(Self {
+            inner,
+            world: world.clone(),
+            bug: world.plan.bug,
+            state: Mutex::new(State {
+                random: Random::new(world.plan.seed, 2),
+                older: BTreeMap::new(),
+                replaced: BTreeMap::new(),
+                gone: BTreeSet::new(),
+                claimed: Vec::new(),
+                late: BTreeMap::new(),
+                last: None,
+            }),
+            relay,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is(&self, bug: Bug) -> bool {
+        self.bug == Some(bug)
+    }
+
+    fn chance(&self, per_mille: u64) -> bool {
+        self.state().random.per_mille(per_mille)
+    }
+
+    async fn one(&self, update: Update) -> Result<Result<Updated, Refusal>, StoreError> {
+        let mut answers = self.inner.update(vec![update]).await?;
+        Ok(answers.pop().unwrap_or(Err(Refusal::NotFound)))
+    }
+
+    async fn bent_update(
+        &self,
+        mut update: Update,
+    ) -> Result<Result<Updated, Refusal>, StoreError> {
+        let name = update.name.clone();
+        let before = self.inner.get(&name).await?;
+        if self.state().gone.contains(&name) {
+            return Ok(Err(Refusal::NotFound));
+        }
+        let as_if = |record: &OperationRecord, change| Updated {
+            change,
+            state: record.state,
+            revision: record.revision,
+        };
+        let is_end = matches!(update.command, Command::Finish { .. });
+        match (self.bug, &mut update.command, &before) {
+            (
+                Some(Bug::NoFenceCheck),
+                Command::Renew { fence, .. }
+                | Command::Checkpoint { fence, .. }
+                | Command::Finish { fence, .. }
+                | Command::Retry { fence, .. }
+                | Command::Release { fence, .. },
+                Some(record),
+            ) => *fence = record.fence,
+            (Some(Bug::AcknowledgedNotApplied), Command::Finish { .. }, Some(record))
+                if self.chance(50) =>
+            {
+                return Ok(Ok(Updated {
+                    change: Change::Record,
+                    state: OperationState::Succeeded,
+                    revision: record.revision + 1,
+                }));
+            }
+            (Some(Bug::CancelForgotten), Command::Cancel, Some(record))
+                if record.state == OperationState::Running =>
+            {
+                return Ok(Ok(Updated {
+                    change: Change::Record,
+                    state: OperationState::Cancelling,
+                    revision: record.revision + 1,
+                }));
+            }
+            (
+                Some(Bug::CheckpointDropped),
+                Command::Checkpoint {
+                    fence,
+                    lease_duration,
+                    metadata,
+                    ..
+                },
+                _,
+            ) => {
+                update.command = Command::Renew {
+                    fence: *fence,
+                    lease_duration: *lease_duration,
+                    metadata: metadata.take(),
+                };
+            }
+            (
+                Some(Bug::MetadataReordered),
+                Command::Renew { metadata, .. } | Command::Checkpoint { metadata, .. },
+                _,
+            ) => {
+                if let Some(newer) = metadata.take() {
+                    *metadata = self.state().late.insert(name.clone(), newer);
+                }
+            }
+            (Some(Bug::DeleteCancels), Command::Delete, _) => {
+                let cancel = Update {
+                    name: name.clone(),
+                    command: Command::Cancel,
+                };
+                let _ = self.one(cancel).await?;
+            }
+            (Some(Bug::ReleaseCounts), Command::Release { fence, metadata }, _) => {
+                update.command = Command::Retry {
+                    fence: *fence,
+                    error: pb::rpc::Status::default(),
+                    delay: Duration::ZERO,
+                    metadata: metadata.take(),
+                };
+            }
+            (Some(Bug::ReleaseLost), Command::Release { .. }, Some(record)) => {
+                return Ok(Ok(Updated {
+                    change: Change::Record,
+                    state: OperationState::Pending,
+                    revision: record.revision + 1,
+                }));
+            }
+            (Some(Bug::RenewForgotten), Command::Renew { metadata: None, .. }, Some(record)) => {
+                return Ok(Ok(as_if(record, Change::Lease)));
+            }
+            (Some(Bug::LeaseNeverEnds), Command::Renew { lease_duration, .. }, _) => {
+                *lease_duration = Duration::from_secs(1_000_000);
+            }
+            (Some(Bug::RetryPauseForgotten), Command::Retry { delay, .. }, _) => {
+                *delay = Duration::ZERO;
+            }
+            (Some(Bug::EventBeforeCommit), Command::Finish { .. }, Some(record)) => {
+                let event = StoreEvent::Changed {
+                    name: name.clone(),
+                    state: OperationState::Succeeded,
+                    gone: !record.is_visible(),
+                };
+                Relay::tell(&self.relay.observers(), &event);
+                tokio::time::sleep(Duration::from_millis(60)).await;
+            }
+            _ => {}
+        }
+        let command = update.command.clone();
+        let answer = self.one(update).await?;
+        if let (Some(record), Ok(_)) = (before, &answer) {
+            self.state().older.insert(name.clone(), record);
+        }
+        let now = self.inner.get(&name).await?;
+        match (self.bug, &answer, now) {
+            (Some(Bug::FinishOverwrites), Err(Refusal::Stale), Some(record))
+                if is_end && record.state.is_done() =>
+            {
+                if let Command::Finish {
+                    outcome: Outcome::Response(response),
+                    ..
+                } = command
+                {
+                    let result = OperationResult::Response(response);
+                    self.state().replaced.insert(name, result);
+                }
+                Ok(Ok(as_if(&record, Change::Record)))
+            }
+            (Some(Bug::RenewRevives), Err(Refusal::Stale), Some(record))
+                if matches!(command, Command::Renew { .. }) =>
+            {
+                Ok(Ok(as_if(&record, Change::Lease)))
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    fn bend_new(&self, new: &mut NewOperation) {
+        match self.bug {
+            Some(Bug::RequestIdNotIndexed) => new.request_id = None,
+            Some(Bug::FingerprintIgnored) => {
+                if let Some(request_id) = &mut new.request_id {
+                    request_id.fingerprint = [0; 32];
+                }
+            }
+            Some(Bug::ExclusiveKeyNotKept) => new.exclusive_key = None,
+            Some(Bug::ScheduleForgotten) => new.ready_time = None,
+            Some(Bug::AttemptsUnlimited) => new.policy.max_attempts = 100,
+            Some(Bug::LeaseNeverEnds) => {
+                if let Some((_, lease)) = &mut new.claimed_by {
+                    *lease = Duration::from_secs(1_000_000);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn shown(&self, mut record: OperationRecord) -> Option<OperationRecord> {
+        let state = self.state();
+        if let Some(result) = state.replaced.get(&record.name) {
+            record.result = Some(result.clone());
+        }
+        (!state.gone.contains(&record.name)).then_some(record)
+    }
+}
+
+#[async_trait::async_trait]
+impl OperationStore for Planted {
+    async fn start(
+        &self,
+        mut operations: Vec<NewOperation>,
+    ) -> Result<Vec<Result<Started, StartError>>, StoreError> {
+        operations.iter_mut().for_each(|new| self.bend_new(new));
+        if self.is(Bug::StartNotDurable) && self.chance(40) {
+            let now = lro_core::Clock::now(&*self.world.clock);
+            let lost = operations.into_iter().map(|new| {
+                Ok(Started {
+                    record: OperationRecord::new(new, now),
+                    existing: false,
+                })
+            });
+            return Ok(lost.collect());
+        }
+        self.inner.start(operations).await
+    }
+
+    async fn claim(&self, mut claim: Claim) -> Result<Claimed, StoreError> {
+        if self.is(Bug::LeaseNeverEnds) {
+            claim.lease_duration = Duration::from_secs(1_000_000);
+        }
+        if self.is(Bug::ExpiryByWrongClock) {
+            let lease = i64::try_from(self.world.plan.lease.as_micros()).unwrap_or(0);
+            self.world.clock.bend(lease);
+            let nothing = Claim {
+                limit: 0,
+                ..claim.clone()
+            };
+            let expired = self.inner.claim(nothing).await;
+            self.world.clock.bend(0);
+            expired?;
+        }
+        let limit = claim.limit;
+        let mut claimed = self.inner.claim(claim).await?;
+        if self.is(Bug::DoubleClaim) && claimed.operations.len() < limit {
+            let held = self.state().claimed.clone();
+            for name in held {
+                let record = self.inner.get(&name).await?;
+                if let Some(record) = record.filter(|record| record.state.is_running())
+                    && !claimed
+                        .operations
+                        .iter()
+                        .any(|other| other.name == record.name)
+                    && self.chance(30)
+                {
+                    claimed.operations.push(record);
+                    break;
+                }
+            }
+        }
+        let names = claimed.operations.iter().map(|record| record.name.clone());
+        self.state().claimed.extend(names);
+        Ok(claimed)
+    }
+
+    async fn update(
+        &self,
+        updates: Vec<Update>,
+    ) -> Result<Vec<Result<Updated, Refusal>>, StoreError> {
+        if self.bug.is_none() {
+            return self.inner.update(updates).await;
+        }
+        let half = updates.len().div_ceil(2);
+        let mut answers = Vec::new();
+        for (index, update) in updates.into_iter().enumerate() {
+            if self.is(Bug::HalfABatch)
+                && index >= half
+                && let Some(record) = self.inner.get(&update.name).await?
+            {
+                answers.push(Ok(Updated {
+                    change: Change::Lease,
+                    state: record.state,
+                    revision: record.revision,
+                }));
+                continue;
+            }
+            answers.push(self.bent_update(update).await?);
+        }
+        Ok(answers)
+    }
+
+    async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
+        let record = self.inner.get(name).await?;
+        if self.is(Bug::StaleRead) && record.is_some() && self.chance(100) {
+            let older = self.state().older.get(name).cloned();
+            return Ok(older.or(record));
+        }
+        Ok(record.and_then(|record| self.shown(record)))
+    }
+
+    async fn list(&self, mut query: ListQuery) -> Result<Page, StoreError> {
+        let is_further = query.after.is_some();
+        let (skips, repeats) = (self.is(Bug::ListSkips), self.is(Bug::ListRepeats));
+        if skips && is_further {
+            query.limit += 1;
+        }
+        let mut page = self.inner.list(query).await?;
+        page.records = page
+            .records
+            .into_iter()
+            .filter_map(|record| self.shown(record))
+            .collect();
+        if skips && is_further && page.records.len() > 1 {
+            page.records.remove(0);
+        }
+        let mut state = self.state();
+        if repeats
+            && is_further
+            && let Some(last) = state.last.take()
+        {
+            page.records.insert(0, last);
+        }
+        state.last = page.records.last().cloned();
+        drop(state);
+        Ok(page)
+    }
+
+    async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
+        if self.is(Bug::PurgeOfRunning) {
+            let claimed = std::mem::take(&mut self.state().claimed);
+            for name in claimed {
+                let record = self.inner.get(&name).await?;
+                if record.is_some_and(|record| record.state.is_running()) {
+                    self.state().gone.insert(name);
+                }
+            }
+        }
+        if self.is(Bug::PurgeTooEarly) {
+            let retain = i64::try_from(self.world.plan.retain.as_micros()).unwrap_or(0);
+            self.world.clock.bend(retain);
+            let purged = self.inner.purge(limit).await;
+            self.world.clock.bend(0);
+            return purged;
+        }
+        self.inner.purge(limit).await
+    }
+
+    fn observe(&self, observer: Arc<dyn StoreObserver>) {
+        self.relay
+            .observers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(observer);
+    }
+
+    fn event_gap(&self) -> Option<Duration> {
+        None
+    }
+}

@@ -1,0 +1,274 @@
+//! One run: a seed, from its first start to the verdict of the checkers.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use lro_core::{MemoryStore, OperationRecord, OperationStore as _};
+
+use crate::bug::Bug;
+use crate::check;
+use crate::check::linear::Call;
+use crate::client::{Client, Door, Doors};
+use crate::node::Node;
+use crate::plan::Plan;
+use crate::planted::Planted;
+use crate::random::Random;
+use crate::service;
+use crate::world::{Notes, Truth, Violation, World};
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What was wrong.
+    pub violations: Vec<Violation>,
+    /// The same for every run of the same seed.
+    pub trace: u64,
+    /// How long it took, by the simulated clock.
+    pub simulated: Duration,
+    /// How many events there were.
+    pub events: u64,
+    /// How many bodies were run.
+    pub bodies: usize,
+    /// How many operations there were.
+    pub operations: usize,
+    /// For how many operations the search for an order was given up.
+    pub undecided: usize,
+    /// All that is known of the operations that a violation names.
+    pub history: Vec<String>,
+}
+
+/// Runs a seed.
+pub fn simulate(seed: u64, bug: Option<Bug>) -> Report {
+    simulate_plan(Plan::new(seed, bug))
+}
+
+/// Runs a plan.
+///
+/// # Panics
+///
+/// When there is no memory for a runtime.
+pub fn simulate_plan(plan: Plan) -> Report {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
+    runtime.block_on(run(plan))
+}
+
+async fn run(plan: Plan) -> Report {
+    service::set_options(&plan);
+    let world = World::new(plan);
+    let memory = Arc::new(MemoryStore::with_clock(world.clock.clone()));
+    memory.observe(Arc::new(Truth(world.clone())));
+    let store = Planted::new(memory.clone(), &world);
+    let mut cluster = Cluster::start(&world, &store).await;
+
+    let clients: Vec<_> = (0..world.plan.clients)
+        .map(|id| tokio::spawn(Client::new(&world, &cluster.doors, id).run()))
+        .collect();
+    for _ in 0..world.plan.faults {
+        cluster.fault().await;
+    }
+    for client in clients {
+        client.await.ok();
+    }
+    cluster.calm().await;
+    let records = settle(&world, &store, &cluster.doors).await;
+    for node in &mut cluster.nodes {
+        node.crash();
+    }
+    let notes = world.notes();
+    let (mut violations, undecided) = check::all(&world.plan, &notes, &records);
+    violations.splice(0..0, notes.violations.iter().cloned());
+    // A start that was long on its way may have come after the deletion of what a repetition of it
+    // has made: what is said of a name is then said of two operations. Each of them is held against
+    // the model all the same.
+    let remade: Vec<_> = notes.made.iter().filter(|(_, times)| **times > 1).collect();
+    violations.retain(|violation| {
+        let remade = remade.iter().any(|(name, _)| violation.is_about(name));
+        violation.checker == "linearizability" || !remade
+    });
+    Report {
+        trace: notes.trace_hash(),
+        simulated: world.now(),
+        events: notes.events,
+        bodies: notes.bodies.len(),
+        operations: notes.calls.len(),
+        undecided,
+        history: history(&notes, &violations),
+        violations,
+    }
+}
+
+fn history(notes: &Notes, violations: &[Violation]) -> Vec<String> {
+    let named = |name: &str| violations.iter().any(|violation| violation.is_about(name));
+    let mut lines = Vec::new();
+    for (name, calls) in notes.calls.iter().filter(|(name, _)| named(name)) {
+        lines.push(format!("{name}:"));
+        lines.extend(calls.iter().map(|call| {
+            let Call {
+                invoked,
+                returned,
+                input,
+                output,
+            } = call;
+            let returned = if *returned == u64::MAX { 0 } else { *returned };
+            format!("  {invoked}-{returned} {input:?} -> {output:?}")
+        }));
+        let bodies = notes.bodies.iter().filter(|body| body.name == *name);
+        lines.extend(bodies.map(|body| format!("  {body:?}")));
+        let asked = notes
+            .client_calls
+            .iter()
+            .filter(|call| format!("{call:?}").contains(name));
+        lines.extend(asked.map(|call| format!("  {call:?}")));
+    }
+    lines
+}
+
+struct Cluster {
+    world: Arc<World>,
+    store: Arc<Planted>,
+    nodes: Vec<Node>,
+    doors: Doors,
+    lives: u64,
+    random: Random,
+}
+
+impl Cluster {
+    async fn start(world: &Arc<World>, store: &Arc<Planted>) -> Self {
+        let mut nodes = Vec::new();
+        for node in 0..world.plan.nodes.len() {
+            nodes.push(Node::start(world, store, node, 0).await);
+        }
+        let doors = nodes.iter().map(door).collect();
+        Self {
+            world: world.clone(),
+            store: store.clone(),
+            nodes,
+            doors: Arc::new(Mutex::new(doors)),
+            lives: 0,
+            random: Random::new(world.plan.seed, 3),
+        }
+    }
+
+    async fn sleep(&mut self, most: Duration) {
+        let most = u64::try_from(most.as_millis()).unwrap_or(0);
+        tokio::time::sleep(Duration::from_millis(self.random.below(most))).await;
+    }
+
+    async fn fault(&mut self) {
+        self.sleep(Duration::from_secs(4)).await;
+        let lease = self.world.plan.lease;
+        let index = self.random.below(self.nodes.len() as u64) as usize;
+        match self.random.below(10) {
+            0..4 => {
+                self.nodes[index].crash();
+                self.sleep(lease * 3 / 2).await;
+                self.restart(index).await;
+            }
+            4..7 => {
+                self.nodes[index].link.set_cut(true);
+                self.sleep(lease * 2).await;
+                self.nodes[index].link.set_cut(false);
+            }
+            7 => {
+                for node in &self.nodes {
+                    node.link.set_cut(true);
+                }
+                self.sleep(lease * 2).await;
+                for node in &self.nodes {
+                    node.link.set_cut(false);
+                }
+            }
+            _ => {
+                self.nodes[index].drain().await;
+                self.restart(index).await;
+            }
+        }
+    }
+
+    async fn restart(&mut self, index: usize) {
+        self.lives += 1;
+        self.nodes[index] = Node::start(&self.world, &self.store, index, self.lives).await;
+        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        doors[index] = door(&self.nodes[index]);
+    }
+
+    /// Ends all faults, and lets what they have left behind run out.
+    async fn calm(&mut self) {
+        self.world.set_calm();
+        for node in &self.nodes {
+            node.link.set_cut(false);
+        }
+        tokio::time::sleep(self.world.plan.lease * 4).await;
+    }
+}
+
+fn door(node: &Node) -> Door {
+    Door {
+        node: node.link.node(),
+        operations: node.operations.clone(),
+        dead: node.link.dead().clone(),
+    }
+}
+
+/// Cancels what has not ended, and gives it the time that it may need. Answers what is stored then.
+async fn settle(world: &Arc<World>, store: &Arc<Planted>, doors: &Doors) -> Vec<OperationRecord> {
+    let mut client = Client::new(world, doors, 99);
+    // What hangs on to its timeout, its retries and its schedule ends by itself.
+    let plan = &world.plan;
+    let slowest = plan
+        .nodes
+        .iter()
+        .map(|node| node.stretched(plan.lease))
+        .max();
+    let bound = plan.timeout + plan.cancel_grace + slowest.unwrap_or_default() * 2;
+    let patience = bound * (plan.policy.max_attempts + 1) + Duration::from_secs(30);
+    for record in all(world, store).await {
+        if !record.state.is_done() {
+            client.cancel(record.name.as_str()).await;
+        }
+    }
+    let until = world.now() + patience;
+    while world.now() < until {
+        let hidden = !world.notes().hidden.is_empty();
+        if !hidden
+            && all(world, store)
+                .await
+                .iter()
+                .all(|record| record.state.is_done())
+        {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let records = all(world, store).await;
+    for record in records.iter().filter(|record| !record.state.is_done()) {
+        let what = format!("{} is still {:?}", record.name, record.state);
+        world.violation("everything ends", what);
+    }
+    let hidden: Vec<_> = world.notes().hidden.keys().cloned().collect();
+    for name in hidden {
+        world.violation(
+            "everything ends",
+            format!("{name} was deleted and never ended"),
+        );
+    }
+    records
+}
+
+async fn all(world: &Arc<World>, store: &Arc<Planted>) -> Vec<OperationRecord> {
+    let names: BTreeSet<_> = world.notes().calls.keys().cloned().collect();
+    let mut records = Vec::new();
+    for name in names {
+        if let Ok(name) = name.parse()
+            && let Ok(Some(record)) = store.get(&name).await
+        {
+            records.push(record);
+        }
+    }
+    records
+}

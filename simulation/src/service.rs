@@ -1,0 +1,311 @@
+//! The service that the nodes host: one method, whose bodies do what their job says.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lro_core::{LongRunningMethod, MetadataOf, OnCrash, RequestOf, ResponseOf, pack};
+use lro_server::{HandlerError, Host, MethodOptions, OperationContext, Registration};
+use prost::Name;
+use tonic::Status;
+
+use crate::link::Link;
+use crate::model::digest;
+use crate::plan::Plan;
+use crate::random::Random;
+use crate::world::Body;
+
+/// What is to be done.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Job {
+    /// Which job: its steps are drawn from it.
+    #[prost(uint64, tag = "1")]
+    pub(crate) id: u64,
+    /// How it is to end: see [`Kind`].
+    #[prost(uint64, tag = "2")]
+    pub(crate) kind: u64,
+}
+
+/// What was done.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Answer {
+    /// Which run of the body has made it.
+    #[prost(uint64, tag = "1")]
+    pub(crate) token: u64,
+}
+
+/// How far it is.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Progress {
+    /// Which report this is: no two are the same.
+    #[prost(uint64, tag = "1")]
+    pub(crate) token: u64,
+}
+
+/// What it can go on from.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Saved {
+    /// How often something was saved.
+    #[prost(uint64, tag = "1")]
+    pub(crate) count: u64,
+}
+
+macro_rules! named {
+    ($($message:ident),+) => {$(
+        impl Name for $message {
+            const NAME: &'static str = stringify!($message);
+            const PACKAGE: &'static str = "simulation";
+        }
+    )+};
+}
+named!(Job, Answer, Progress, Saved);
+
+/// The rpc.
+#[derive(Debug)]
+pub(crate) enum Method {}
+
+impl LongRunningMethod for Method {
+    type Request = Job;
+    type Response = Answer;
+    type Metadata = Progress;
+    const PATH: &'static str = "/simulation.Service/Run";
+}
+impl RequestOf<Method> for Job {}
+impl ResponseOf<Method> for Answer {}
+impl MetadataOf<Method> for Progress {}
+
+/// How a body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// With a response, soon.
+    Quick,
+    /// With a response, after several leases.
+    Long,
+    /// With an error.
+    Fails,
+    /// With the wish to run again.
+    Retries,
+    /// In a panic, the first time.
+    Panics,
+    /// When it is cancelled, and then with a response.
+    Heeds,
+    /// Never.
+    Forever,
+}
+
+impl Kind {
+    /// All of them, the frequent ones more than once.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Quick,
+        Self::Quick,
+        Self::Quick,
+        Self::Long,
+        Self::Fails,
+        Self::Retries,
+        Self::Retries,
+        Self::Panics,
+        Self::Heeds,
+        Self::Forever,
+    ];
+}
+
+thread_local! {
+    static OPTIONS: RefCell<MethodOptions> = RefCell::new(MethodOptions::new());
+}
+
+/// Sets how the method is run from now on, on this thread.
+pub(crate) fn set_options(plan: &Plan) {
+    let on_crash = match plan.policy.abort_on_crash {
+        true => OnCrash::Abort,
+        false => OnCrash::Resume,
+    };
+    let options = MethodOptions::new()
+        .max_attempts(plan.policy.max_attempts)
+        .on_crash(on_crash)
+        .retain(plan.retain)
+        .cancel_grace(plan.cancel_grace)
+        .timeout(plan.timeout);
+    OPTIONS.with(|it| *it.borrow_mut() = options);
+}
+
+/// The implementation on one node.
+#[derive(Debug)]
+pub(crate) struct Service {
+    /// The node's way to the store, which knows the node and the run.
+    pub(crate) link: Link,
+}
+
+/// Stands for the generated server type.
+#[derive(Debug)]
+pub(crate) enum Server {}
+
+impl Host<Server> for Service {
+    fn register(registration: &mut Registration<Self>) {
+        let options = OPTIONS.with(|it| it.borrow().clone());
+        registration.method::<Method, Job, Answer, Progress, _, _, _>(options, body);
+    }
+}
+
+/// Notes the end of a run, also when its future is dropped.
+struct Noted {
+    link: Link,
+    index: usize,
+}
+
+impl Noted {
+    fn change(&self, change: impl FnOnce(&mut Body)) {
+        if let Some(body) = self.link.world().notes().bodies.get_mut(self.index) {
+            change(body);
+        }
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        let now = self.link.world().now();
+        self.change(|body| {
+            body.ended.get_or_insert(now);
+        });
+    }
+}
+
+async fn body(
+    service: Arc<Service>,
+    job: Job,
+    operation: OperationContext<Progress>,
+) -> Result<Answer, HandlerError> {
+    let link = &service.link;
+    let noted = begin(link, &operation)?;
+    let work = work(link, &noted, &job, &operation);
+    let ended = tokio::select! {
+        biased;
+        () = link.dead().cancelled() => std::future::pending().await,
+        ended = work => ended,
+    };
+    let again_after = ended.as_ref().err().filter(|error| error.is_retryable());
+    let again_after = again_after.map(|_| pause_of(&job));
+    let response = ended.as_ref().ok().map(|answer| digest(&pack(answer)));
+    noted.change(|body| {
+        body.again_after = again_after;
+        body.response = response;
+    });
+    ended
+}
+
+fn begin(link: &Link, operation: &OperationContext<Progress>) -> Result<Noted, HandlerError> {
+    let world = link.world();
+    let name = operation.name().as_str().to_owned();
+    let restored = operation.restore::<Saved>()?.map_or(0, |saved| saved.count);
+    let begun = world.now();
+    let mut notes = world.notes();
+    let saved = notes.saved.get(&name).copied().unwrap_or(0);
+    notes.trace((begun, &name, restored));
+    notes.bodies.push(Body {
+        name: name.clone(),
+        node: link.node(),
+        life: link.life(),
+        attempt: operation.attempt(),
+        begun,
+        ended: None,
+        response: None,
+        metadata: None,
+        again_after: None,
+        cancelled: false,
+    });
+    let index = notes.bodies.len() - 1;
+    drop(notes);
+    // On a slow clock, a body may begin so late that it is not the last one any more.
+    if restored < saved && world.plan.nodes[link.node()].is_punctual() {
+        let what = format!("{name} goes on from {restored}, although {saved} was saved");
+        world.violation("checkpoint", what);
+    }
+    Ok(Noted {
+        link: link.clone(),
+        index,
+    })
+}
+
+fn pause_of(job: &Job) -> Duration {
+    Duration::from_millis(job.id % 5 * 700)
+}
+
+async fn work(
+    link: &Link,
+    noted: &Noted,
+    job: &Job,
+    operation: &OperationContext<Progress>,
+) -> Result<Answer, HandlerError> {
+    let world = link.world();
+    let kind = Kind::ALL[(job.kind % Kind::ALL.len() as u64) as usize];
+    let stream = 1_000 + job.id * 100 + u64::from(operation.attempt());
+    let mut random = Random::new(world.plan.seed, stream);
+    let lease = u64::try_from(world.plan.lease.as_millis()).unwrap_or(0);
+    let steps = random.below(6);
+    for _ in 0..steps {
+        match random.below(3) {
+            0 => sleep(random.below(if kind == Kind::Long { 2 * lease } else { 400 })).await,
+            1 => {
+                let progress = Progress {
+                    token: world.notes().number(),
+                };
+                let metadata = Some(digest(&pack(&progress)));
+                operation.set_metadata(progress);
+                noted.change(|body| body.metadata = metadata);
+            }
+            _ => save(link, operation).await?,
+        }
+    }
+    let answer = Answer {
+        token: world.notes().number(),
+    };
+    match kind {
+        Kind::Quick => Ok(answer),
+        Kind::Long => {
+            sleep(random.below(3 * lease)).await;
+            Ok(answer)
+        }
+        Kind::Fails => Err(Status::failed_precondition("as it was told").into()),
+        Kind::Retries if random.per_mille(700) => {
+            let status = Status::unavailable("as it was told");
+            Err(HandlerError::retry(status).after(pause_of(job)))
+        }
+        Kind::Retries => Ok(answer),
+        // Without the panic hook, which would print.
+        Kind::Panics if operation.attempt() == 1 => std::panic::resume_unwind(Box::new("planned")),
+        Kind::Panics => Ok(answer),
+        Kind::Heeds => {
+            operation.cancelled().await;
+            noted.change(|body| body.cancelled = true);
+            sleep(random.below(1_500)).await;
+            Ok(answer)
+        }
+        Kind::Forever => {
+            let cancelled = async {
+                operation.cancelled().await;
+                noted.change(|body| body.cancelled = true);
+                std::future::pending::<()>().await;
+            };
+            cancelled.await;
+            Ok(answer)
+        }
+    }
+}
+
+async fn save(link: &Link, operation: &OperationContext<Progress>) -> Result<(), HandlerError> {
+    let count = operation.restore::<Saved>()?.map_or(0, |saved| saved.count) + 1;
+    match operation.checkpoint(&Saved { count }).await {
+        Ok(()) => {
+            let mut notes = link.world().notes();
+            let name = operation.name().as_str().to_owned();
+            let saved = notes.saved.entry(name).or_default();
+            *saved = (*saved).max(count);
+            Ok(())
+        }
+        Err(status) if status.code() == tonic::Code::Unavailable => Ok(()),
+        Err(status) => Err(status.into()),
+    }
+}
+
+async fn sleep(millis: u64) {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+}

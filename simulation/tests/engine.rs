@@ -1,0 +1,54 @@
+//! The engine in simulation: no seed finds anything.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use simulation::{regressions, simulate};
+
+/// So many seeds, if they fit into the time.
+const SEEDS: u64 = 2_000;
+const TIME: Duration = Duration::from_secs(120);
+
+fn passes(seed: u64) {
+    let report = simulate(seed, None);
+    assert!(
+        report.violations.is_empty() && report.undecided == 0,
+        "cargo run --release -p simulation -- --seed {seed} -v\n{:#?}",
+        report.violations
+    );
+}
+
+#[test]
+fn seeds_that_have_found_something_find_nothing_any_more() {
+    regressions().for_each(passes);
+}
+
+#[test]
+fn no_seed_finds_anything() {
+    let next = AtomicU64::new(1);
+    let begun = Instant::now();
+    let work = || {
+        while begun.elapsed() < TIME {
+            let seed = next.fetch_add(1, Ordering::SeqCst);
+            if seed > SEEDS {
+                return;
+            }
+            passes(seed);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(work);
+        scope.spawn(work);
+    });
+    let ran = next.load(Ordering::SeqCst).min(SEEDS + 1) - 1;
+    println!("{ran} passed, 0 failed");
+    assert!(ran >= 100, "only {ran} seeds in {TIME:?}");
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    for seed in 1..=60 {
+        let (first, second) = (simulate(seed, None), simulate(seed, None));
+        assert_eq!(first.trace, second.trace, "seed {seed}");
+    }
+}

@@ -1,0 +1,31 @@
+//! Every planted bug is found.
+
+use simulation::{Bug, simulate};
+
+/// Within so many seeds. A bug that is found late is one that the checkers hardly see.
+const SEEDS: u64 = 1_000;
+
+#[test]
+fn every_planted_bug_is_found() {
+    let mut missed = Vec::new();
+    for bug in Bug::ALL {
+        let found = (1..=SEEDS).find_map(|seed| {
+            let violations = simulate(seed, Some(*bug)).violations;
+            Some((seed, violations.into_iter().next()?))
+        });
+        match found {
+            Some((seeds, violation)) => {
+                println!(
+                    "| `{bug:?}` | {} | {} | {seeds} |",
+                    bug.about(),
+                    violation.checker
+                );
+            }
+            None => missed.push(bug),
+        }
+    }
+    assert!(
+        missed.is_empty(),
+        "not found within {SEEDS} seeds: {missed:?}"
+    );
+}

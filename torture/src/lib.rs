@@ -1,0 +1,17 @@
+//! Power losses, kills and pauses under the embedded store and the server.
+//!
+//! `TORTURE.md` says what each check does, how to run it, and what it has reached.
+
+mod audit;
+mod journal;
+pub mod kill;
+pub mod pause;
+pub mod power_loss;
+pub mod process;
+pub mod random;
+pub mod recovery;
+pub mod server;
+mod shared_store;
+pub mod stale;
+pub mod takeover;
+pub mod trials;

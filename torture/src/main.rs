@@ -1,0 +1,136 @@
+//! Runs a check for a number of trials or for hours; see `TORTURE.md`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use torture::kill::{Kill, Tampering};
+use torture::pause::Pause;
+use torture::power_loss::{Planted, PowerLoss};
+use torture::process::Program;
+use torture::recovery::Recovery;
+use torture::server;
+use torture::stale::Stale;
+use torture::takeover::Takeover;
+use torture::trials::{self, Trial, Until};
+
+/// Power losses, kills and pauses under the embedded store and the server.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    check: Check,
+}
+
+#[derive(Debug, Subcommand)]
+enum Check {
+    /// Power losses under the store, on a disk in memory.
+    PowerLoss {
+        #[command(flatten)]
+        run: Run,
+        /// What is to be wrong on purpose.
+        #[arg(long, value_enum, default_value_t)]
+        planted: Planted,
+    },
+    /// SIGKILL of a server under load.
+    Kill {
+        #[command(flatten)]
+        run: Run,
+        /// What is to be done to the database before the last audit.
+        #[arg(long, value_enum)]
+        tampering: Option<Tampering>,
+    },
+    /// SIGSTOP of a server for longer than its leases last.
+    Pause {
+        #[command(flatten)]
+        run: Run,
+    },
+    /// A worker that stands still, and one that takes its operations over.
+    Takeover {
+        #[command(flatten)]
+        run: Run,
+    },
+    /// Writes by workers whose claim is over.
+    Stale {
+        #[command(flatten)]
+        run: Run,
+    },
+    /// How soon interrupted operations run again after a kill.
+    Recovery {
+        #[command(flatten)]
+        run: Run,
+    },
+    /// The server that the other checks kill and pause.
+    #[command(hide = true)]
+    Serve(server::Options),
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+struct Run {
+    /// The first seed; each trial has the next one.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Checks to make, at least; the trial under way is finished.
+    #[arg(long)]
+    count: Option<u64>,
+    /// Hours to go on.
+    #[arg(long)]
+    hours: Option<f64>,
+    /// Trials at once.
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+/// Trials at once that do little but wait.
+const WAITING: usize = 16;
+
+impl Run {
+    /// So many trials at once, unless the command line says otherwise.
+    fn at_once(mut self, threads: usize) -> Self {
+        self.threads = self.threads.or(Some(threads));
+        self
+    }
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let program = Program::this()?;
+    Ok(match Arguments::parse().check {
+        Check::PowerLoss { run, planted } => report(&PowerLoss { planted }, run),
+        Check::Kill { run, tampering } => report(&Kill { program, tampering }, run),
+        Check::Pause { run } => report(&Pause { program }, run.at_once(WAITING)),
+        Check::Takeover { run } => report(&Takeover, run.at_once(WAITING)),
+        Check::Stale { run } => report(&Stale, run),
+        Check::Recovery { run } => report(&Recovery { program }, run.at_once(1)),
+        Check::Serve(options) => {
+            server::run(options)?;
+            ExitCode::SUCCESS
+        }
+    })
+}
+
+fn report(trial: &impl Trial, run: Run) -> ExitCode {
+    let threads = trials::threads(run.threads);
+    let hours = run
+        .hours
+        .map(|hours| Duration::from_secs_f64(hours * 3_600.0));
+    let checks = match (run.count, hours) {
+        (Some(count), _) => count,
+        (None, Some(_)) => u64::MAX,
+        (None, None) => 1_000,
+    };
+    println!(
+        "{}: seed {}, {threads} at once{}",
+        trial.name(),
+        run.seed,
+        trial.flags()
+    );
+    let until = Until {
+        checks,
+        time: hours.unwrap_or(Duration::MAX),
+    };
+    let tally = trials::run(trial, run.seed, until, threads);
+    println!("{tally}");
+    match tally.failures.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}

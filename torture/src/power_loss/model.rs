@@ -1,0 +1,221 @@
+//! What a store is to hold, and to answer, after each call: a map and the state machine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lro_core::{
+    Change, Claim, Command, NewOperation, OperationRecord, OperationState, Refusal, StartError,
+    Started, Timestamp, Update, Updated,
+};
+use uuid::Uuid;
+
+use super::rows::{Rows, row};
+
+/// A call of the store.
+#[derive(Clone, Debug)]
+pub(crate) enum Call {
+    Start(Vec<NewOperation>),
+    Claim(Claim),
+    Update(Vec<Update>),
+    Purge(usize),
+}
+
+/// What a call is answered.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Answer {
+    Start(Vec<Result<Started, StartError>>),
+    Claim(Vec<OperationRecord>),
+    Update(Vec<Result<Updated, Refusal>>),
+    Purge(usize),
+}
+
+impl Call {
+    /// In which order the store serves what it finds queued together.
+    pub(crate) fn lane(&self) -> u8 {
+        match self {
+            Self::Update(updates)
+                if updates
+                    .iter()
+                    .all(|it| matches!(it.command, Command::Renew { .. } | Command::Cancel)) =>
+            {
+                0
+            }
+            Self::Purge(_) => 2,
+            _ => 1,
+        }
+    }
+
+    /// How many answers it has.
+    pub(crate) fn weight(&self) -> u64 {
+        match self {
+            Self::Start(operations) => operations.len() as u64,
+            Self::Update(updates) => updates.len() as u64,
+            Self::Claim(_) | Self::Purge(_) => 1,
+        }
+    }
+}
+
+/// The records of a store.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) records: BTreeMap<Uuid, OperationRecord>,
+    rows: Rows,
+}
+
+impl Model {
+    /// The table that it is to be. Cheap: rows are shared.
+    pub(crate) fn rows(&self) -> Rows {
+        self.rows.clone()
+    }
+
+    /// What opening a store does about what was running.
+    pub(crate) fn recover(&mut self, now: Timestamp) {
+        let running: Vec<_> = self.uids(|record| record.state.is_running());
+        for uid in running {
+            let _ = self.change(uid, Command::Expire, now);
+        }
+    }
+
+    pub(crate) fn apply(&mut self, call: &Call, now: Timestamp) -> Answer {
+        match call {
+            Call::Start(operations) => {
+                let all = operations.iter().cloned();
+                Answer::Start(all.map(|operation| self.start(operation, now)).collect())
+            }
+            Call::Claim(claim) => Answer::Claim(self.claim(claim, now)),
+            Call::Update(updates) => {
+                let all = updates.iter().cloned();
+                Answer::Update(all.map(|update| self.update(update, now)).collect())
+            }
+            Call::Purge(limit) => Answer::Purge(self.purge(*limit, now)),
+        }
+    }
+
+    fn start(&mut self, operation: NewOperation, now: Timestamp) -> Result<Started, StartError> {
+        let claimed_by = operation.claimed_by;
+        let mut record = OperationRecord::new(operation, now);
+        if let Some((worker, lease_duration)) = claimed_by {
+            let claim = Command::Claim {
+                worker,
+                lease_duration,
+            };
+            // Refused when it is done already, or not yet ready.
+            let _ = record.apply(claim, now);
+        }
+        for other in self.records.values() {
+            let same_id = |it: &&lro_core::RequestId| {
+                record
+                    .request_id
+                    .as_ref()
+                    .is_some_and(|own| own.id == it.id)
+                    && other.method == record.method
+                    && other.name.parent() == record.name.parent()
+            };
+            if let Some(request_id) = other.request_id.as_ref().filter(same_id) {
+                return match Some(request_id) == record.request_id.as_ref() {
+                    true => Ok(Started {
+                        record: other.clone(),
+                        existing: true,
+                    }),
+                    false => Err(StartError::RequestIdReused(other.name.clone())),
+                };
+            }
+        }
+        if self.records.values().any(|other| other.name == record.name) {
+            return Err(StartError::AlreadyExists(record.name));
+        }
+        let holder = self.records.values().find(|other| {
+            !other.state.is_done()
+                && !record.state.is_done()
+                && other.exclusive_key.is_some()
+                && other.exclusive_key == record.exclusive_key
+        });
+        if let Some(holder) = holder {
+            return Err(StartError::ExclusiveKeyHeld(holder.name.clone()));
+        }
+        self.put(record.clone());
+        Ok(Started {
+            record,
+            existing: false,
+        })
+    }
+
+    fn claim(&mut self, claim: &Claim, now: Timestamp) -> Vec<OperationRecord> {
+        let over =
+            |record: &OperationRecord| record.lease.as_ref().is_some_and(|it| it.expire_time < now);
+        for uid in self.uids(over) {
+            let _ = self.change(uid, Command::Expire, now);
+        }
+        let mut ready: Vec<_> = self
+            .records
+            .values()
+            .filter(|record| record.state == OperationState::Pending && record.ready_time <= now)
+            .filter(|record| claim.methods.contains_key(&record.method))
+            .map(|record| (record.ready_time, record.uid))
+            .collect();
+        ready.sort_unstable();
+        ready.truncate(claim.limit);
+        let command = Command::Claim {
+            worker: claim.worker,
+            lease_duration: claim.lease_duration,
+        };
+        let claimed = ready.into_iter().filter_map(|(_, uid)| {
+            self.change(uid, command.clone(), now).ok()?;
+            self.records.get(&uid).cloned()
+        });
+        claimed.collect()
+    }
+
+    fn update(&mut self, update: Update, now: Timestamp) -> Result<Updated, Refusal> {
+        let record = self.records.values().find(|it| it.name == update.name);
+        let uid = record.ok_or(Refusal::NotFound)?.uid;
+        self.change(uid, update.command, now)
+    }
+
+    fn purge(&mut self, limit: usize, now: Timestamp) -> usize {
+        let mut over: Vec<_> = self
+            .records
+            .values()
+            .filter_map(|record| Some((record.expire_time?, record.uid)))
+            .filter(|(time, _)| *time <= now)
+            .collect();
+        over.sort_unstable();
+        over.truncate(limit);
+        for (_, uid) in &over {
+            self.remove(*uid);
+        }
+        over.len()
+    }
+
+    fn change(&mut self, uid: Uuid, command: Command, now: Timestamp) -> Result<Updated, Refusal> {
+        let mut record = self.records.get(&uid).cloned().ok_or(Refusal::NotFound)?;
+        let change = record.apply(command, now)?;
+        let updated = Updated {
+            change,
+            state: record.state,
+            revision: record.revision,
+        };
+        match change {
+            Change::Removed => self.remove(uid),
+            Change::Nothing => {}
+            Change::Lease | Change::Record => self.put(record),
+        }
+        Ok(updated)
+    }
+
+    fn put(&mut self, record: OperationRecord) {
+        let uid = record.uid.as_bytes().to_vec();
+        self.rows.insert(uid, Arc::new(row(&record)));
+        self.records.insert(record.uid, record);
+    }
+
+    fn remove(&mut self, uid: Uuid) {
+        self.rows.remove(&uid.as_bytes()[..]);
+        self.records.remove(&uid);
+    }
+
+    fn uids(&self, which: impl Fn(&OperationRecord) -> bool) -> Vec<Uuid> {
+        let records = self.records.values().filter(|record| which(record));
+        records.map(|record| record.uid).collect()
+    }
+}

@@ -1,0 +1,260 @@
+//! The server that is killed and paused: an exporter whose requests say what their bodies do.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use exporter::pb::exporter_server::ExporterServer;
+use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
+use lro_core::OperationStore;
+use lro_server::{HandlerError, OperationContext, Operations, StartOptions, Worker, long_running};
+use lro_sqlite::SqliteStore;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status};
+
+use crate::random::Random;
+
+/// The database in a server's folder.
+pub const DATABASE: &str = "operations.db";
+
+/// What a body does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Script {
+    /// Ends at once.
+    Now,
+    /// Saves checkpoints, and goes on from them.
+    Steps,
+    /// Fails for good.
+    Fail,
+    /// Fails the first time, and asks for another.
+    Retry,
+    /// Runs until it is cancelled, or the server was told to finish.
+    Hold,
+    /// Saves checkpoints for about 1 second.
+    Long,
+}
+
+impl Script {
+    /// All but [`Long`](Self::Long).
+    pub const SHORT: [Self; 5] = [Self::Now, Self::Steps, Self::Fail, Self::Retry, Self::Hold];
+
+    /// As the request says it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Now => "now",
+            Self::Steps => "steps",
+            Self::Fail => "fail",
+            Self::Retry => "retry",
+            Self::Hold => "hold",
+            Self::Long => "long",
+        }
+    }
+}
+
+impl FromStr for Script {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut all = Self::SHORT.into_iter().chain([Self::Long]);
+        all.find(|it| it.as_str() == text).ok_or(())
+    }
+}
+
+/// The request that starts an operation of that id.
+pub fn request(id: &str, script: Script) -> ExportRequest {
+    ExportRequest {
+        tables: vec![script.as_str().to_owned(), id.to_owned()],
+    }
+}
+
+/// What a body that succeeds answers, besides its attempt.
+pub fn rows(id: &str) -> u64 {
+    let seed = id
+        .bytes()
+        .fold(7, |seed: u64, byte| seed.wrapping_mul(31) + u64::from(byte));
+    Random::new(seed).bits()
+}
+
+/// How a server is run.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// The folder of the database.
+    #[arg(long)]
+    pub data: PathBuf,
+    /// How long leases last, in milliseconds.
+    #[arg(long, default_value_t = 30_000)]
+    pub lease: u64,
+    /// Bodies that hold on end by themselves.
+    #[arg(long)]
+    pub finish: bool,
+}
+
+/// Opens the database and serves until the process ends. Prints `listening on <address>`, and
+/// `ran <id> <attempt>` for each run of a body.
+///
+/// # Errors
+///
+/// When the database cannot be opened, or nothing can be served.
+pub async fn serve(options: Options) -> anyhow::Result<()> {
+    let store = SqliteStore::open(options.data.join(DATABASE)).await?;
+    let lease = Duration::from_millis(options.lease);
+    let server = Server::start(store, lease, options.finish).await?;
+    let incoming = TcpIncoming::bind("127.0.0.1:0".parse()?).map_err(|error| anyhow!("{error}"))?;
+    let incoming = incoming.with_nodelay(Some(true));
+    println!("listening on {}", incoming.local_addr()?);
+    tonic::transport::Server::builder()
+        .add_service(ExporterServer::from_arc(server.exporter.clone()))
+        .add_service(server.operations.server())
+        .serve_with_incoming(incoming)
+        .await?;
+    Ok(())
+}
+
+/// The engine with the exporter on it.
+#[derive(Debug)]
+struct Server {
+    operations: Operations,
+    exporter: Arc<Exporter>,
+    _worker: Worker,
+}
+
+impl Server {
+    async fn start(
+        store: impl OperationStore,
+        lease: Duration,
+        finish: bool,
+    ) -> anyhow::Result<Self> {
+        let operations = Operations::new(store);
+        let exporter = Arc::new(Exporter {
+            operations: operations.clone(),
+            finish,
+        });
+        let worker = Worker::builder(&operations)
+            .host(exporter.clone())
+            .concurrency(1_000)
+            .lease_duration(lease)
+            .start()
+            .await?;
+        Ok(Self {
+            operations,
+            exporter,
+            _worker: worker,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Exporter {
+    operations: Operations,
+    finish: bool,
+}
+
+#[long_running]
+impl pb::exporter_server::Exporter for Exporter {
+    #[long_running(
+        response = ExportResponse,
+        metadata = ExportMetadata,
+        prepare = Self::prepare,
+        max_attempts = 1_000_000
+    )]
+    async fn export(
+        &self,
+        request: ExportRequest,
+        operation: OperationContext<ExportMetadata>,
+    ) -> Result<ExportResponse, HandlerError> {
+        let [script, id] = &*request.tables else {
+            return Err(Status::internal("prepare has let a wrong request through").into());
+        };
+        let attempt = operation.attempt();
+        println!("ran {id} {attempt}");
+        let script = script.parse().map_err(|()| Status::internal("no script"))?;
+        match script {
+            Script::Now => {}
+            Script::Steps => steps(&operation, 3, Duration::from_millis(5)).await?,
+            Script::Long => steps(&operation, 20, Duration::from_millis(50)).await?,
+            Script::Fail => return Err(Status::failed_precondition(id.clone()).into()),
+            Script::Retry if attempt == 1 => {
+                let again = HandlerError::retry(Status::unavailable(id.clone()));
+                return Err(again.after(Duration::from_millis(20)));
+            }
+            Script::Retry => {}
+            Script::Hold if self.finish => {}
+            Script::Hold => {
+                operation.cancelled().await;
+                return Err(Status::cancelled("as it was asked to").into());
+            }
+        }
+        Ok(ExportResponse {
+            tables_exported: attempt,
+            rows: rows(id),
+        })
+    }
+
+    async fn get_table(
+        &self,
+        request: Request<GetTableRequest>,
+    ) -> Result<Response<Table>, Status> {
+        let name = request.into_inner().name;
+        Ok(Response::new(Table { name, rows: 0 }))
+    }
+}
+
+impl Exporter {
+    async fn prepare(
+        &self,
+        request: &Request<ExportRequest>,
+    ) -> Result<StartOptions<ExportMetadata>, Status> {
+        let [script, id] = &*request.get_ref().tables else {
+            return Err(Status::invalid_argument("give a script and an id"));
+        };
+        if Script::from_str(script).is_err() {
+            return Err(Status::invalid_argument("there is no such script"));
+        }
+        Ok(StartOptions::new().operation_id(id))
+    }
+}
+
+/// Goes on from the last step that was saved.
+async fn steps(
+    operation: &OperationContext<ExportMetadata>,
+    count: u32,
+    pause: Duration,
+) -> Result<(), HandlerError> {
+    let done: Option<ExportMetadata> = operation.restore()?;
+    let done = done.map_or(0, |it| it.tables_done);
+    for step in done + 1..=count {
+        tokio::time::sleep(pause).await;
+        let progress = ExportMetadata {
+            tables_done: step,
+            tables_total: count,
+        };
+        operation.set_metadata(progress);
+        operation.checkpoint(&progress).await?;
+    }
+    Ok(())
+}
+
+/// Serves on a runtime of its own, until its standard input ends.
+///
+/// # Errors
+///
+/// Those of [`serve`].
+pub fn run(options: Options) -> anyhow::Result<()> {
+    std::thread::spawn(|| {
+        // Whoever has started it is gone, killed perhaps: nobody else would end it.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(0);
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(options)).context("cannot serve")
+}
+
+/// The database below a folder.
+pub fn database(data: &Path) -> PathBuf {
+    data.join(DATABASE)
+}

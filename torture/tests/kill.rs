@@ -1,0 +1,33 @@
+//! R2 in its CI share.
+
+use std::time::Duration;
+
+use torture::kill::{Kill, Tampering};
+use torture::process::Program;
+use torture::trials::{Tally, Until, run, threads};
+
+fn kill(tampering: Option<Tampering>, checks: u64) -> Tally {
+    let program = Program(env!("CARGO_BIN_EXE_torture").into());
+    let until = Until {
+        checks,
+        time: Duration::from_secs(60),
+    };
+    let tally = run(&Kill { program, tampering }, 1, until, threads(None));
+    println!("{tally}");
+    tally
+}
+
+#[test]
+fn nothing_acknowledged_is_lost() {
+    let tally = kill(None, 1_000);
+    assert!(tally.failures.is_empty(), "{tally}");
+    assert!(tally.passed >= 25, "too slow to mean anything: {tally}");
+}
+
+#[test]
+fn the_audit_finds_what_is_lost_changed_or_unfinished() {
+    for tampering in Tampering::ALL {
+        let tally = kill(Some(tampering), 1);
+        assert!(!tally.failures.is_empty(), "{tampering:?}: {tally}");
+    }
+}
