@@ -27,7 +27,8 @@ pub(crate) fn module(service: &TypedService, paths: &RustPaths) -> TokenStream {
     }
 }
 
-/// Makes the types reachable from the server trait's module, which is what the macro is given.
+/// Makes the types reachable from the server trait's module, which is what the macro is given. The
+/// compiler quotes the name `long_running_rpcs` when a plain rpc is marked, which is not in there.
 pub(crate) fn link(server: TokenStream, service: &TypedService) -> TokenStream {
     if service.operations().next().is_none() {
         return server;
@@ -40,6 +41,11 @@ pub(crate) fn link(server: TokenStream, service: &TypedService) -> TokenStream {
         items.push(syn::parse_quote! {
             #[allow(unused_imports)]
             pub use super::#name as methods;
+        });
+        items.push(syn::parse_quote! {
+            #[doc(hidden)]
+            #[allow(unused_imports)]
+            pub use super::#name as long_running_rpcs;
         });
     }
     quote!(#module)
@@ -108,8 +114,11 @@ fn marker(
             const PATH: &'static str = #path;
             #standard
         }
+        #[diagnostic::do_not_recommend]
         impl #core::RequestOf<#name> for #request {}
+        #[diagnostic::do_not_recommend]
         impl #core::ResponseOf<#name> for #response {}
+        #[diagnostic::do_not_recommend]
         impl #core::MetadataOf<#name> for #metadata {}
         #(#carried)*
     }

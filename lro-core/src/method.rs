@@ -1,4 +1,7 @@
 use prost::{Message, Name};
+use prost_types::Any;
+
+use crate::payload::{UnpackError, pack, unpack};
 
 /// One long-running rpc, as a type.
 ///
@@ -19,6 +22,11 @@ use prost::{Message, Name};
 /// }
 /// assert_eq!(Export::service(), "exporter.v1.Exporter");
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not stand for a long-running rpc",
+    label = "no long-running rpc",
+    note = "the types in the modules `.._methods` that lro-build generates do"
+)]
 pub trait LongRunningMethod: Send + Sync + 'static {
     /// The rpc's request.
     type Request: Message + Name + Default + 'static;
@@ -99,32 +107,64 @@ impl MetadataFields {
     };
 }
 
-/// Says that `Self` is the request type of the rpc `M`.
+/// Says that `Self` is the request type of the rpc `M`, which `Expected` is.
 ///
 /// Only `lro_build` implements it; it exists so that the compiler can name the mistake.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not the request type of this rpc",
-    label = "the proto declares another request type",
-    note = "the handler takes the plain request message: `request: <the rpc's request type>`"
+    message = "the proto says that `{M}` takes `{Expected}`; this handler takes `{Self}`",
+    label = "expected `{Expected}`",
+    note = "the handler takes the plain request message of its rpc"
 )]
-pub trait RequestOf<M>: Message + Name + Default + 'static {}
+pub trait RequestOf<M: LongRunningMethod, Expected = <M as LongRunningMethod>::Request>:
+    Message + Name + Default + 'static
+{
+    /// Reads a stored request.
+    ///
+    /// # Errors
+    ///
+    /// When it is another message, or does not decode.
+    #[doc(hidden)]
+    fn unpack(request: &Any) -> Result<Self, UnpackError> {
+        unpack(request)
+    }
+}
 
-/// Says that `Self` is the response type which the proto's `operation_info` names for the rpc `M`.
+/// Says that `Self` is the response type which the proto's `operation_info` names for the rpc `M`,
+/// which `Expected` is; where that is `google.protobuf.Any`, one of several.
 ///
 /// Only `lro_build` implements it; it exists so that the compiler can name the mistake.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not the response type that the proto's operation_info names",
-    label = "the proto's operation_info names another response type",
-    note = "change the handler, or `response_type` in the rpc's `option (google.longrunning.operation_info)`"
+    message = "the proto's operation_info says `{Expected}`; this handler returns `{Self}`",
+    label = "expected `{Expected}`",
+    note = "change the handler, or `response_type` in the operation_info of `{M}`"
 )]
-pub trait ResponseOf<M>: Message + Name + Default + 'static {}
+pub trait ResponseOf<M: LongRunningMethod, Expected = <M as LongRunningMethod>::Response>:
+    Message + Name + Default + 'static
+{
+    /// There where it compiles.
+    #[doc(hidden)]
+    const DECLARED: () = ();
 
-/// Says that `Self` is the metadata type which the proto's `operation_info` names for the rpc `M`.
+    /// The response as it is stored.
+    #[doc(hidden)]
+    fn pack(&self) -> Any {
+        pack(self)
+    }
+}
+
+/// Says that `Self` is the metadata type which the proto's `operation_info` names for the rpc `M`,
+/// which `Expected` is; where that is `google.protobuf.Any`, one of several.
 ///
 /// Only `lro_build` implements it; it exists so that the compiler can name the mistake.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not the metadata type that the proto's operation_info names",
-    label = "the proto's operation_info names another metadata type",
-    note = "change the handler, or `metadata_type` in the rpc's `option (google.longrunning.operation_info)`"
+    message = "the proto's operation_info says `{Expected}`; this handler's metadata is `{Self}`",
+    label = "expected `{Expected}`",
+    note = "change the handler, or `metadata_type` in the operation_info of `{M}`"
 )]
-pub trait MetadataOf<M>: Message + Name + Default + 'static {}
+pub trait MetadataOf<M: LongRunningMethod, Expected = <M as LongRunningMethod>::Metadata>:
+    Message + Name + Default + 'static
+{
+    /// There where it compiles.
+    #[doc(hidden)]
+    const DECLARED: () = ();
+}

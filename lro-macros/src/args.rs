@@ -8,7 +8,7 @@ mod list;
 use std::{fmt::Display, time::Duration};
 
 use proc_macro2::{Ident, TokenStream};
-use syn::{Expr, ExprPath, LitInt, LitStr, Path, Type, parse::Parser};
+use syn::{Expr, ExprPath, LitBool, LitInt, LitStr, Path, Type, parse::Parser};
 
 use self::list::Argument;
 use crate::errors::Errors;
@@ -17,7 +17,7 @@ use crate::errors::Errors;
 const ON_IMPL: [(&str, &str); 2] = [("operations", "self.operations"), ("crate", "lro_server")];
 
 /// Name and an example of each argument on a method.
-const ON_METHOD: [(&str, &str); 9] = [
+const ON_METHOD: [(&str, &str); 10] = [
     ("response", "ExportResponse"),
     ("metadata", "ExportMetadata"),
     ("prepare", "Self::prepare_export"),
@@ -27,6 +27,7 @@ const ON_METHOD: [(&str, &str); 9] = [
     ("cancel_grace", "\"10s\""),
     ("retain", "\"30d\""),
     ("concurrency", "8"),
+    ("standard_fields", "false"),
 ];
 
 /// An argument, or what became of it.
@@ -85,6 +86,7 @@ pub(crate) struct MethodArgs {
     pub(crate) cancel_grace: Given<Duration>,
     pub(crate) retain: Given<Duration>,
     pub(crate) concurrency: Given<u32>,
+    pub(crate) standard_fields: Given<bool>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -166,6 +168,11 @@ impl MethodArgs {
                 }),
                 "concurrency" => set(&mut read.concurrency, &argument, errors, |value| {
                     count("concurrency", 8, value)
+                }),
+                "standard_fields" => set(&mut read.standard_fields, &argument, errors, |value| {
+                    syn::parse2(value).map(|literal: LitBool| literal.value).map_err(|_| {
+                        "`standard_fields` is `true` or `false`, as in `standard_fields = false`"
+                    })
                 }),
                 _ if is_of(&ON_IMPL, &argument.name) => errors.at(
                     &argument.name,

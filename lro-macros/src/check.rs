@@ -1,5 +1,7 @@
 //! Second pass: the impl as written becomes the service that is meant, or mistakes.
 
+mod attributes;
+mod claim;
 mod signature;
 
 use heck::ToUpperCamelCase;
@@ -7,14 +9,15 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::format_ident;
 use syn::{
     Attribute, Expr, ExprPath, Generics, Meta, MetaList, Path, Signature, Token, Type,
-    ext::IdentExt, parse_quote, spanned::Spanned,
+    ext::IdentExt, parse_quote,
 };
 
-pub(crate) use self::signature::SignatureTypes;
+use self::attributes::beside;
+pub(crate) use self::{attributes::ImplAttrs, claim::Claim, signature::SignatureTypes};
 use crate::{
     args::{ImplArgs, MethodArgs, OnCrash},
     errors::Errors,
-    model::{self, Impl, Member, Method},
+    model::{Impl, Member, Method},
 };
 
 /// What `expand` writes down.
@@ -52,15 +55,6 @@ pub(crate) struct Names {
     pub(crate) server: Ident,
 }
 
-/// The attributes of the impl, by the part of the expansion they go to.
-#[derive(Debug)]
-pub(crate) struct ImplAttrs {
-    /// As written, for the trait's impl.
-    pub(crate) all: Vec<Attribute>,
-    /// For what is written next to it.
-    pub(crate) beside: Vec<Attribute>,
-}
-
 #[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) method: Handler,
@@ -95,16 +89,6 @@ pub(crate) struct Handler {
     pub(crate) marker: Ident,
 }
 
-/// A message type that the user wrote, to be proven equal to the rpc's.
-#[derive(Debug)]
-pub(crate) struct Claim {
-    /// The type that the method is registered with.
-    pub(crate) ty: Type,
-    /// The type in the attribute, when the signature says something else, or the same in other
-    /// words.
-    pub(crate) also: Option<Type>,
-}
-
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) timeout: Option<std::time::Duration>,
@@ -113,6 +97,7 @@ pub(crate) struct Options {
     pub(crate) cancel_grace: Option<std::time::Duration>,
     pub(crate) retain: Option<std::time::Duration>,
     pub(crate) concurrency: Option<u32>,
+    pub(crate) standard_fields: Option<bool>,
 }
 
 /// Checks an annotated impl.
@@ -144,7 +129,7 @@ pub(crate) fn service(
     }
 
     let names = names(trait_path, errors);
-    let attrs = impl_attrs(written.attrs, errors);
+    let attrs = ImplAttrs::read(written.attrs, errors);
     let members = written
         .members
         .into_iter()
@@ -216,25 +201,14 @@ fn names(trait_path: Path, errors: &mut Errors) -> Names {
     }
 }
 
-fn impl_attrs(attrs: Vec<Attribute>, errors: &mut Errors) -> ImplAttrs {
-    let mut all = Vec::new();
-    for attr in attrs {
-        if !model::ends_with(attr.path(), "async_trait") {
-            all.push(attr);
-        } else if !matches!(attr.meta, Meta::Path(_)) {
-            errors.at(
-                &attr,
-                "`#[async_trait]` is not needed here, and takes no arguments: rpc handlers are `Send`",
-            );
-        }
-    }
-    ImplAttrs {
-        beside: beside(&all),
-        all: all.into_iter().map(soften).collect(),
-    }
-}
-
 fn marked(method: Method, is_boxed: bool, names: &Names, errors: &mut Errors) -> ServiceMember {
+    if method.marks.is_empty() && !is_boxed {
+        let name = &method.sig.ident;
+        errors.at(
+            name,
+            format!("`{name}` takes an `OperationContext`: write `#[long_running]` on it as well"),
+        );
+    }
     let args = method_args(&method.marks, errors);
     let mut handler = Handler {
         beside: beside(&method.attrs),
@@ -286,6 +260,7 @@ fn operation(method: Handler, types: SignatureTypes, args: MethodArgs) -> Operat
             cancel_grace: args.cancel_grace.value(),
             retain: args.retain.value(),
             concurrency: args.concurrency.value(),
+            standard_fields: args.standard_fields.value(),
         },
     }
 }
@@ -321,51 +296,4 @@ fn marker(method: &Ident) -> Ident {
         name => name,
     };
     Ident::new(&name, Span::call_site().located_at(method.span()))
-}
-
-/// The attributes that must be repeated on what is generated beside an item: conditions, and lint
-/// levels.
-fn beside(attrs: &[Attribute]) -> Vec<Attribute> {
-    let repeated = ["cfg", "allow", "expect", "warn", "deny", "forbid"];
-    attrs
-        .iter()
-        .filter(|attr| repeated.iter().any(|name| attr.path().is_ident(name)))
-        .cloned()
-        .map(soften)
-        .collect()
-}
-
-// Input:  #[expect(deprecated)]
-// Output: #[allow(deprecated)], as the part that it expects may be in another item now
-fn soften(mut attr: Attribute) -> Attribute {
-    if attr.path().is_ident("expect")
-        && let Meta::List(list) = &mut attr.meta
-    {
-        list.path = Ident::new("allow", list.path.span()).into();
-    }
-    attr
-}
-
-impl Claim {
-    /// Of the type in the attribute and the type in the signature; `None` when neither is written.
-    fn new(in_attribute: Option<Type>, in_signature: Option<&Type>) -> Option<Self> {
-        match (in_attribute, in_signature) {
-            // One claim, so that a wrong type is reported once, and in the attribute.
-            (Some(attribute), Some(signature)) if attribute == *signature => Some(Self {
-                ty: attribute,
-                also: None,
-            }),
-            // The method is registered with its own types: a wrong attribute is then the only
-            // mistake.
-            (attribute, Some(signature)) => Some(Self {
-                ty: signature.clone(),
-                also: attribute,
-            }),
-            (Some(attribute), None) => Some(Self {
-                ty: attribute,
-                also: None,
-            }),
-            (None, None) => None,
-        }
-    }
 }

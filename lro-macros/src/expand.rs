@@ -4,36 +4,38 @@
 //! of `lro_server::__private`:
 //!
 //! ```text
-//! async_trait, Arc, Request, Response, Status, Operation, OnCrash::{Resume, Abort}
+//! async_trait, Arc, Box, Request, Response, Status, Operation, OnCrash::{Resume, Abort}
 //! trait LongRunningMethod { type Request; type Response; type Metadata; .. }
-//! fn assert_response<M: LongRunningMethod, R: ResponseOf<M>>()
-//! fn assert_metadata<M: LongRunningMethod, D: MetadataOf<M>>()
 //! async fn start<M, H, S>(&Operations, Request<M::Request>, StartOptions<M::Metadata>)
 //!     -> Result<Response<Operation<M::Response, M::Metadata>>, Status>      StartOptions is Default
 //! trait Host<S> { fn register(registration: &mut Registration<Self>); }
-//! impl Registration<H> { fn method<M, Q, R, D, F, Fut, E>(&mut self, options: MethodOptions, body: F)
-//!     where Q: RequestOf<M>, R: ResponseOf<M>, D: MetadataOf<M>,
-//!           F: Fn(Arc<H>, Q, OperationContext<D>) -> Fut, Fut: Future<Output = Result<R, E>> + Send, E: .. }
+//! impl Registration<H> { fn body<M>(&mut self, options: MethodOptions, body: fn(Arc<H>, Attempt) -> BodyFuture) }
 //! impl MethodOptions { fn new() -> Self; fn timeout(self, Duration) -> Self; max_attempts(u32); on_crash(OnCrash);
-//!     cancel_grace(Duration); retain(Duration); concurrency(usize) }
+//!     cancel_grace(Duration); retain(Duration); concurrency(usize); standard_fields(bool) }
+//! impl Attempt { fn request<Q>(&mut self, unpack: fn(&Any) -> Result<Q, UnpackError>) -> Result<Q, HandlerError> }
+//! trait RequestOf<M> { fn unpack(&Any) -> Result<Self, UnpackError>; }
+//! trait ResponseOf<M> { const DECLARED: (); fn pack(&self) -> Any; }
+//! trait MetadataOf<M> { const DECLARED: (); }
+//! trait ContextOf<D> { fn of(Attempt) -> Self; }      trait Prepare: Future { fn prepare(self) -> Self; }
+//! trait IntoHandlerError { fn into_handler_error(self) -> HandlerError; }
 //! ```
 //!
 //! `RequestOf<M>`, `ResponseOf<M>` and `MetadataOf<M>` are implemented by the one message that the
-//! rpc `M` declares.
+//! rpc `M` declares; `ContextOf<D>` by `OperationContext<D>`.
 //!
 //! Beside the trait `pb::exporter_server::Exporter` it names
-//! `pb::exporter_server::ExporterServer<T>`, and per method `pb::exporter_server::methods::Export`:
-//! the method's name in upper camel case.
+//! `pb::exporter_server::ExporterServer<T>`, and per method
+//! `pb::exporter_server::long_running_rpcs::Export`: the method's name in upper camel case.
 //!
-//! Only the turbofish of `method` and of the two `assert`s compares types of the user's, so that a
-//! wrong one is reported once, where it is written. The trait's methods take all their types from
-//! the `LongRunningMethod`.
+//! Only the paths `<Type as SomethingOf<..>>` in the registration compare types of the user's, so
+//! that a wrong one is reported once, where it is written. The trait's methods take all their types
+//! from the `LongRunningMethod`.
 
 mod registration;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
+use syn::{ExprPath, spanned::Spanned};
 
 use crate::{
     check::{Handler, Operation, Service, ServiceMember, Stub},
@@ -110,23 +112,31 @@ fn start(service: &Service, operation: &Operation) -> TokenStream {
     let marker = service.marker(&operation.method);
     let server = service.server();
     let head = head(service, &operation.method, &service.rpc_types(&marker));
-    // The compiler points at the path when it leads to a function of another shape.
-    let place = operation
-        .prepare
-        .as_ref()
-        .map_or(Span::call_site(), located_at);
-    let request = quote_spanned! {place=> &__request };
-    let __options = Ident::new("__options", place);
     let options = match &operation.prepare {
-        Some(prepare) => quote! { #prepare(self, #request).await? },
+        Some(prepare) => prepared(service, &marker, prepare),
         None => quote! { ::core::default::Default::default() },
     };
     quote! {
         #head {
-            let #__options = #options;
-            #private::start::<#marker, Self, #server>(&#operations, __request, #__options).await
+            let __options = #options;
+            #private::start::<#marker, Self, #server>(&#operations, __request, __options).await
         }
     }
+}
+
+/// The compiler points at the function when it is one of another shape.
+// Input:  Self::prepare_export
+// Output: { let __options = Prepare::prepare(Self::prepare_export(self, &__request)).await?; .. }
+fn prepared(service: &Service, marker: &TokenStream, prepare: &ExprPath) -> TokenStream {
+    let name = prepare.path.segments.last().map(|last| &last.ident);
+    let place = located_at(&name);
+    let private = respanned(service.private(), place);
+    let metadata = respanned(service.rpc_types(marker).metadata, place);
+    quote_spanned! {place=> {
+        let __options = #private::Prepare::prepare(#prepare(self, &__request)).await?;
+        let __options: #private::StartOptions<#metadata> = __options;
+        __options
+    }}
 }
 
 /// A method that satisfies the trait in place of one that was reported.
@@ -233,11 +243,11 @@ impl Service {
         quote! { #(#module::)* #server<Self> }
     }
 
-    /// `pb::exporter_server::methods::Export`
+    /// `pb::exporter_server::long_running_rpcs::Export`
     fn marker(&self, method: &Handler) -> TokenStream {
         let marker = &method.marker;
         let module = self.names.module.iter();
-        quote! { #(#module::)* methods::#marker }
+        quote! { #(#module::)* long_running_rpcs::#marker }
     }
 
     fn rpc_types(&self, marker: &TokenStream) -> RpcTypes {
@@ -254,4 +264,13 @@ impl Service {
 /// A span that points at `tokens` and is still the macro's, so that lints leave it alone.
 fn located_at(tokens: &impl Spanned) -> Span {
     Span::call_site().located_at(tokens.span())
+}
+
+/// The tokens at another place, where a whole expression is to be pointed at.
+fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
+    let at = |mut token: TokenTree| {
+        token.set_span(span);
+        token
+    };
+    tokens.into_iter().map(at).collect()
 }

@@ -72,6 +72,10 @@ use crate::{errors::Errors, model::Item};
 /// The trait is written with its module, as in `pb::exporter_server::Exporter`: what `lro-build`
 /// generated beside it is found there.
 ///
+/// Generics, where-clauses, attributes, associated types and streaming rpcs stay as they are
+/// written. A type may implement several services, each in an impl with the attribute; the worker
+/// is then told which one it hosts: `.host::<LoansServer<Service>, _>(service)`.
+///
 /// # On a method
 ///
 /// | argument | meaning | without it |
@@ -79,15 +83,43 @@ use crate::{errors::Errors, model::Item};
 /// | `response = ExportResponse` | the response message | read from `Result<ExportResponse, ..>` |
 /// | `metadata = ExportMetadata` | the metadata message | read from `OperationContext<ExportMetadata>` |
 /// | `prepare = Self::prepare_export` | an `async fn(&self, &Request<Q>) -> Result<StartOptions<M>, Status>` that validates and says how to start, before an operation exists | default options |
-/// | `timeout = "30m"` | the longest that one attempt may run | no limit |
-/// | `max_attempts = 5` | how often the method may be run | `ExecutionPolicy::default()` |
+/// | `timeout = "30m"` | the longest that one attempt may run; longer than zero | no limit |
+/// | `max_attempts = 5` | how often the method may be run, crashes and retries included; at least 1 | 10 |
 /// | `on_crash = resume` or `abort` | after a crash run it again, or end the operation | `resume` |
-/// | `cancel_grace = "10s"` | how long a cancelled method may tidy up | no time |
-/// | `retain = "30d"` | how long a finished operation is kept | `ExecutionPolicy::default()` |
-/// | `concurrency = 8` | how many operations of this method one worker runs at a time | only the worker's own limit |
+/// | `cancel_grace = "10s"` | how long a cancelled method may tidy up before it is dropped | no time |
+/// | `retain = "30d"` | how long a finished operation is kept | 30 days |
+/// | `concurrency = 8` | how many operations of this method one worker runs at a time; at least 1 | only the worker's own limit |
+/// | `standard_fields = false` | whether the engine reads `request_id` and `validate_only` from the request, and fills in times, target, verb, API version and the request for cancellation in the metadata, as far as the proto declares them | `true` |
 ///
-/// Durations are whole numbers with the units `ms`, `s`, `m`, `h` and `d`, the largest first:
-/// `"250ms"`, `"1h30m"`.
+/// Durations are strings of whole numbers with the units `d` (days), `h`, `m` (minutes), `s` and
+/// `ms`, the largest first and each at most once: `"250ms"`, `"1h30m"`, `"30d"`. The longest is
+/// `"36500d"`. Numbers are plain literals.
+///
+/// All of them together:
+///
+/// ```text
+/// #[long_running(
+///     response = ExportResponse,
+///     metadata = ExportMetadata,
+///     prepare = Self::prepare_export,
+///     timeout = "1h30m",
+///     max_attempts = 3,
+///     on_crash = abort,
+///     cancel_grace = "250ms",
+///     retain = "7d",
+///     concurrency = 8,
+///     standard_fields = false,
+/// )]
+/// ```
+///
+/// # Limits
+///
+/// * A marked method has no generic parameters of its own.
+/// * Its body moves to an inherent impl of the type. So the trait's associated types are written
+///   there as `<Self as pb::exporter_server::Exporter>::ListStream`, not `Self::ListStream`, and the
+///   type has no other inherent method of the name.
+/// * Under `#![no_implicit_prelude]`, `Box` has to be imported, for `async_trait` takes it from the
+///   prelude.
 #[proc_macro_attribute]
 pub fn long_running(
     args: proc_macro::TokenStream,

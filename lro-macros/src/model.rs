@@ -6,10 +6,12 @@
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{
-    Attribute, Generics, ImplItem, ItemImpl, Path, Signature, Token, Type, Visibility,
+    Attribute, FnArg, Generics, ImplItem, ItemImpl, Path, Signature, Token, Type, Visibility,
     parse::{Parse, ParseStream, Parser, discouraged::Speculative},
     token,
 };
+
+use crate::types;
 
 /// What the attribute was written on.
 #[derive(Debug)]
@@ -33,7 +35,8 @@ pub(crate) struct Impl {
 
 #[derive(Debug)]
 pub(crate) enum Member {
-    /// A method with at least one `#[long_running]`.
+    /// A method with at least one `#[long_running]`, or with none where it takes an
+    /// `OperationContext`, which no other method does.
     Marked(Box<Method>),
     /// Anything else, to be handed back as it is.
     Kept { tokens: TokenStream, boxed: bool },
@@ -42,7 +45,7 @@ pub(crate) enum Member {
 /// A method as written.
 #[derive(Debug)]
 pub(crate) struct Method {
-    /// The `#[long_running]` attributes; more than one is a mistake.
+    /// The `#[long_running]` attributes; none or more than one is a mistake.
     pub(crate) marks: Vec<Attribute>,
     /// All other attributes.
     pub(crate) attrs: Vec<Attribute>,
@@ -56,6 +59,13 @@ impl Method {
     pub(crate) fn is_boxed(&self) -> bool {
         let mut lifetimes = self.sig.generics.lifetimes();
         self.sig.asyncness.is_none() && lifetimes.any(|it| it.lifetime.ident == "async_trait")
+    }
+
+    fn takes_a_context(&self) -> bool {
+        self.sig.inputs.iter().any(|input| match input {
+            FnArg::Typed(parameter) => types::is_context(&parameter.ty),
+            FnArg::Receiver(_) => false,
+        })
     }
 }
 
@@ -136,7 +146,7 @@ impl Parse for Member {
         let ahead = input.fork();
         if let Ok(method) = ahead.parse::<Method>() {
             input.advance_to(&ahead);
-            return Ok(if method.marks.is_empty() {
+            return Ok(if method.marks.is_empty() && !method.takes_a_context() {
                 Self::Kept {
                     boxed: method.is_boxed(),
                     tokens: method.into_token_stream(),

@@ -1,7 +1,10 @@
 //! The attribute as a pure function of tokens.
 
 mod expansion;
+mod expansion_of_several;
+mod misplaced;
 mod mistakes;
+mod stubs;
 
 use std::fmt::Write as _;
 

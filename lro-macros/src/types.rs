@@ -36,6 +36,11 @@ pub(crate) fn named(ty: &Type) -> Option<Named<'_>> {
     }
 }
 
+/// Whether the type is called `OperationContext`.
+pub(crate) fn is_context(ty: &Type) -> bool {
+    named(ty).is_some_and(|named| named.name == "OperationContext")
+}
+
 /// The message in `OperationContext<Message>`, whatever name the context was imported by.
 pub(crate) fn metadata(context: &Type) -> Option<&Type> {
     match named(context)?.args[..] {

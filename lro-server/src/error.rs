@@ -103,6 +103,7 @@ pub trait IntoHandlerError {
     fn into_handler_error(self) -> HandlerError;
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Into<Status>> IntoHandlerError for E {
     fn into_handler_error(self) -> HandlerError {
         HandlerError::from(self.into())

@@ -154,19 +154,16 @@ pub use worker::{Worker, WorkerBuilder};
 /// What `#[long_running]` names. Not for use by hand; it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use std::boxed::Box;
     pub use std::sync::Arc;
 
     pub use async_trait::async_trait;
-    pub use lro_core::{LongRunningMethod, OnCrash, Operation};
-    use lro_core::{MetadataOf, ResponseOf};
+    pub use lro_core::{LongRunningMethod, MetadataOf, OnCrash, Operation, RequestOf, ResponseOf};
     pub use tonic::{Request, Response, Status};
 
-    pub use crate::registration::{Host, MethodOptions, Registration};
+    pub use crate::error::IntoHandlerError;
+    pub use crate::registration::{
+        Attempt, BodyFuture, ContextOf, Host, MethodOptions, Prepare, Registration,
+    };
     pub use crate::start::{StartOptions, start};
-
-    /// Compiles only for the response type of the rpc `M`.
-    pub fn assert_response<M: LongRunningMethod, R: ResponseOf<M>>() {}
-
-    /// Compiles only for the metadata type of the rpc `M`.
-    pub fn assert_metadata<M: LongRunningMethod, D: MetadataOf<M>>() {}
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::{
-    ExecutionPolicy, LongRunningMethod, MetadataOf, OnCrash, Reason, RequestOf, ResponseOf, pack,
-    unpack,
+    ExecutionPolicy, LongRunningMethod, MetadataOf, OnCrash, Reason, RequestOf, ResponseOf,
+    UnpackError,
 };
 use prost_types::Any;
 
@@ -52,18 +52,33 @@ impl<H: Send + Sync + 'static> Registration<H> {
         Fut: Future<Output = Result<R, E>> + Send + 'static,
         E: IntoHandlerError,
     {
-        let body = Arc::new(move |host, request: Any, run| -> BodyFuture {
-            let body = match unpack::<Q>(&request) {
-                Ok(request) => body(host, request, OperationContext::new(run)),
-                Err(error) => return Box::pin(std::future::ready(Err(undecodable(&error)))),
+        let body = move |host, mut attempt: Attempt| -> BodyFuture {
+            let body = match attempt.request(Q::unpack) {
+                Ok(request) => body(host, request, OperationContext::new(attempt.run)),
+                Err(error) => return Box::pin(std::future::ready(Err(error))),
             };
             Box::pin(async move {
                 match body.await {
-                    Ok(response) => Ok(pack(&response)),
+                    Ok(response) => Ok(response.pack()),
                     Err(error) => Err(error.into_handler_error()),
                 }
             })
-        });
+        };
+        self.add::<M>(options, Arc::new(body));
+    }
+
+    /// Adds the method `M`, whose body deals with stored messages: what `#[long_running]` writes,
+    /// for the compiler's errors then stand on the user's types, without a word of this function.
+    #[doc(hidden)]
+    pub fn body<M: LongRunningMethod>(
+        &mut self,
+        options: MethodOptions,
+        body: fn(Arc<H>, Attempt) -> BodyFuture,
+    ) {
+        self.add::<M>(options, Arc::new(body));
+    }
+
+    fn add<M: LongRunningMethod>(&mut self, options: MethodOptions, body: HostBody<H>) {
         self.methods.push(HostMethod {
             path: M::PATH,
             options,
@@ -79,15 +94,78 @@ impl<H> fmt::Debug for Registration<H> {
     }
 }
 
-fn undecodable(error: &lro_core::UnpackError) -> HandlerError {
-    let message = format!("the stored request cannot be read: {error}");
-    HandlerError::from(Reason::PayloadUnreadable.status(message, []))
+/// A running body; gives the packed response.
+#[doc(hidden)]
+pub type BodyFuture = Pin<Box<dyn Future<Output = Result<Any, HandlerError>> + Send>>;
+
+type HostBody<H> = Arc<dyn Fn(Arc<H>, Attempt) -> BodyFuture + Send + Sync>;
+
+/// One run of a body: the stored request, and what makes its context.
+#[doc(hidden)]
+pub struct Attempt {
+    request: Any,
+    run: Arc<Run>,
 }
 
-/// A running body; gives the packed response.
-pub(crate) type BodyFuture = Pin<Box<dyn Future<Output = Result<Any, HandlerError>> + Send>>;
+impl Attempt {
+    /// Takes the request out.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn request<Q>(
+        &mut self,
+        unpack: fn(&Any) -> Result<Q, UnpackError>,
+    ) -> Result<Q, HandlerError> {
+        let request = std::mem::take(&mut self.request);
+        unpack(&request).map_err(|error| {
+            let message = format!("the stored request cannot be read: {error}");
+            HandlerError::from(Reason::PayloadUnreadable.status(message, []))
+        })
+    }
+}
 
-type HostBody<H> = Arc<dyn Fn(Arc<H>, Any, Arc<Run>) -> BodyFuture + Send + Sync>;
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt").finish_non_exhaustive()
+    }
+}
+
+/// Says that `Self` is the context of an operation with the metadata `D`. It exists so that the
+/// compiler can name the mistake.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "an operation takes the request, then `OperationContext<{D}>`; this handler takes `{Self}`",
+    label = "expected `OperationContext<{D}>`"
+)]
+pub trait ContextOf<D> {
+    /// The context of a run.
+    fn of(attempt: Attempt) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<D> ContextOf<D> for OperationContext<D> {
+    fn of(attempt: Attempt) -> Self {
+        Self::new(attempt.run)
+    }
+}
+
+/// What a `prepare` function returns. It exists so that the compiler can name the mistake.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a `prepare` function is async; this one returns `{Self}`",
+    label = "not an `async fn`"
+)]
+pub trait Prepare: Sized {
+    /// The same.
+    #[must_use]
+    fn prepare(self) -> Self {
+        self
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<F: Future> Prepare for F {}
 
 /// A method of a host.
 pub(crate) struct HostMethod<H> {
@@ -103,7 +181,10 @@ impl<H: Send + Sync + 'static> HostMethod<H> {
         HostedMethod {
             path: self.path,
             options: self.options,
-            body: Box::new(move |request, run| body(host.clone(), request, run)),
+            body: Box::new(move |request, run| {
+                let attempt = Attempt { request, run };
+                body(host.clone(), attempt)
+            }),
         }
     }
 }

@@ -8,7 +8,7 @@
 fn ui() {
     let cases = trybuild::TestCases::new();
     cases.pass("tests/ui/pass/*.rs");
-    for mistakes in ["arguments", "placement", "signatures", "types"] {
+    for mistakes in ["arguments", "caller", "placement", "signatures", "types"] {
         cases.compile_fail(format!("tests/ui/{mistakes}/*.rs"));
     }
 }

@@ -13,6 +13,9 @@ pub mod bare_server {
     }
     #[allow(unused_imports)]
     pub use super::bare_methods as methods;
+    #[doc(hidden)]
+    #[allow(unused_imports)]
+    pub use super::bare_methods as long_running_rpcs;
 }
 /// Long-running methods of `Bare`.
 pub mod bare_methods {
@@ -27,8 +30,11 @@ pub mod bare_methods {
         const PATH: &'static str = "/Bare/Run";
         const VERB: &'static str = "run";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Run> for super::Request {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Run> for super::Response {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Run> for super::Metadata {}
 }
 /// The descriptors of this build, imports and options included, as an encoded

@@ -472,6 +472,9 @@ pub mod exporter_server {
     }
     #[allow(unused_imports)]
     pub use super::exporter_methods as methods;
+    #[doc(hidden)]
+    #[allow(unused_imports)]
+    pub use super::exporter_methods as long_running_rpcs;
 }
 /// Long-running methods of `exporter.v1.Exporter`.
 pub mod exporter_methods {
@@ -487,8 +490,11 @@ pub mod exporter_methods {
         const VERB: &'static str = "export";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Export> for super::ExportRequest {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Export> for super::ExportResponse {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Export> for super::ExportMetadata {}
 }
 /// The descriptors of this build, imports and options included, as an encoded

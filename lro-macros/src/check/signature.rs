@@ -5,7 +5,7 @@ use std::fmt::Display;
 use quote::ToTokens;
 use syn::{FnArg, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type};
 
-use super::Claim;
+use super::claim::Claim;
 use crate::{args::MethodArgs, errors::Errors, types};
 
 /// The types that a marked method is about.
@@ -131,7 +131,7 @@ impl Check<'_> {
                         ),
                     );
                 }
-                if is_context(&request.ty) {
+                if types::is_context(&request.ty) {
                     self.wrong(
                         &request.ty,
                         format!("the request comes first, then the context, as in {SHAPE}"),
@@ -141,7 +141,7 @@ impl Check<'_> {
                 self.request(&request.ty);
                 Some([(*request.ty).clone(), (*context.ty).clone()])
             }
-            (Some(only), None) if is_context(&only.ty) => {
+            (Some(only), None) if types::is_context(&only.ty) => {
                 self.wrong(
                     only,
                     format!("the request is missing before the context, as in {SHAPE}"),
@@ -247,10 +247,6 @@ impl Check<'_> {
         }
         Some((claim?, outcome.error.cloned()))
     }
-}
-
-fn is_context(ty: &Type) -> bool {
-    types::named(ty).is_some_and(|named| named.name == "OperationContext")
 }
 
 /// The type arguments of `ty`, if it is called `name`.

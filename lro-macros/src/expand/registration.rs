@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::located_at;
+use super::{located_at, respanned};
 use crate::{
     args::OnCrash,
     check::{Claim, Operation, Options, Service, ServiceMember},
@@ -36,14 +36,15 @@ pub(super) fn host_impl(service: &Service) -> TokenStream {
 }
 
 // Input:  Operation { export, ExportRequest, ExportResponse, ExportMetadata, timeout: 1800 s }
-// Output: __registration.method::<methods::Export, ExportRequest, ..>(MethodOptions::new().timeout(..), |..| async ..)
+// Output: __registration.body::<methods::Export>(MethodOptions::new().timeout(..), |..| unpack, run, pack)
 fn method(service: &Service, operation: &Operation) -> TokenStream {
     let private = service.private();
     let marker = service.marker(&operation.method);
     let attrs = &operation.method.beside;
     let name = &operation.method.sig.ident;
 
-    // The types keep the tokens that the user wrote, so that the compiler points there.
+    // The types keep the tokens that the user wrote, and stand in paths of their own: so the
+    // compiler points there, and has nothing else to point at.
     let request = &operation.request;
     let Claim {
         ty: response,
@@ -57,34 +58,49 @@ fn method(service: &Service, operation: &Operation) -> TokenStream {
         Some(error) => quote! { #error },
         None => quote! { _ },
     };
-    let asserts = [
-        ("assert_response", response_also),
-        ("assert_metadata", metadata_also),
+    let claims = [
+        ("ResponseOf", response_also.as_ref()),
+        ("MetadataOf", metadata_also.as_ref()),
+        ("MetadataOf", Some(metadata)),
     ]
     .into_iter()
-    .filter_map(|(assert, ty)| {
-        let ty = ty.as_ref()?;
-        let assert = Ident::new(assert, Span::call_site());
-        Some(quote! { #private::#assert::<#marker, #ty>(); })
+    .filter_map(|(of, ty)| {
+        let of = Ident::new(of, Span::call_site());
+        ty.map(|ty| quote! { _ = <#ty as #private::#of<#marker>>::DECLARED; })
     });
 
     let options = options(service, &operation.options);
     let [request_ty, context_ty] = &operation.parameters;
     let __request = Ident::new("__request", located_at(request_ty));
     let __operation = Ident::new("__operation", located_at(context_ty));
-    let register = quote_spanned! {located_at(name)=>
-        __registration.method::<#marker, #request, #response, #metadata, _, _, #error>(
-            #options,
-            |__host: #private::Arc<Self>, #__request, #__operation| async move {
-                Self::#name(&__host, #__request, #__operation).await
-            },
-        );
+    let place = located_at(name);
+    let run = quote_spanned! {place=>
+        match Self::#name(&__host, #__request, #__operation).await
     };
+    let ok = quote! { ::core::result::Result::Ok };
+    let err = quote! { ::core::result::Result::Err };
+    let body = quote! {{
+        let #__request = match __attempt.request(<#request as #private::RequestOf<#marker>>::unpack) {
+            #ok(__request) => __request,
+            #err(__error) => return #err(__error),
+        };
+        let #__operation = <#context_ty as #private::ContextOf<#metadata>>::of(__attempt);
+        #run {
+            #ok(__response) => #ok(<#response as #private::ResponseOf<#marker>>::pack(&__response)),
+            #err(__error) => #err(<#error as #private::IntoHandlerError>::into_handler_error(__error)),
+        }
+    }};
+    // A future that is not `Send` is reported at the method's name.
+    let here = respanned(private.clone(), place);
+    let future = quote_spanned! {place=> #here::Box::pin(async move #body) };
     quote! {
         #(#attrs)*
         {
-            #(#asserts)*
-            #register
+            #(#claims)*
+            __registration.body::<#marker>(
+                #options,
+                |__host: #private::Arc<Self>, mut __attempt: #private::Attempt| #future,
+            );
         }
     }
 }
@@ -120,6 +136,9 @@ fn options(service: &Service, options: &Options) -> TokenStream {
     if let Some(concurrency) = options.concurrency {
         let concurrency = proc_macro2::Literal::u32_unsuffixed(concurrency);
         tokens.extend(quote! { .concurrency(#concurrency) });
+    }
+    if let Some(standard_fields) = options.standard_fields {
+        tokens.extend(quote! { .standard_fields(#standard_fields) });
     }
     tokens
 }

@@ -24,20 +24,20 @@ fn minimal() {
                 async fn export(
                     &self,
                     __request: ::lro_server::__private::Request<
-                        <pb::exporter_server::methods::Export as ::lro_server::__private::LongRunningMethod>::Request,
+                        <pb::exporter_server::long_running_rpcs::Export as ::lro_server::__private::LongRunningMethod>::Request,
                     >,
                 ) -> ::core::result::Result<
                     ::lro_server::__private::Response<
                         ::lro_server::__private::Operation<
-                            <pb::exporter_server::methods::Export as ::lro_server::__private::LongRunningMethod>::Response,
-                            <pb::exporter_server::methods::Export as ::lro_server::__private::LongRunningMethod>::Metadata,
+                            <pb::exporter_server::long_running_rpcs::Export as ::lro_server::__private::LongRunningMethod>::Response,
+                            <pb::exporter_server::long_running_rpcs::Export as ::lro_server::__private::LongRunningMethod>::Metadata,
                         >,
                     >,
                     ::lro_server::__private::Status,
                 > {
                     let __options = ::core::default::Default::default();
                     ::lro_server::__private::start::<
-                        pb::exporter_server::methods::Export,
+                        pb::exporter_server::long_running_rpcs::Export,
                         Self,
                         pb::exporter_server::ExporterServer<Self>,
                     >(&self.operations, __request, __options)
@@ -70,20 +70,52 @@ fn minimal() {
             for Exporter {
                 fn register(__registration: &mut ::lro_server::__private::Registration<Self>) {
                     {
+                        _ = <ExportMetadata as ::lro_server::__private::MetadataOf<
+                            pb::exporter_server::long_running_rpcs::Export,
+                        >>::DECLARED;
                         __registration
-                            .method::<
-                                pb::exporter_server::methods::Export,
-                                ExportRequest,
-                                ExportResponse,
-                                ExportMetadata,
-                                _,
-                                _,
-                                Status,
+                            .body::<
+                                pb::exporter_server::long_running_rpcs::Export,
                             >(
                                 ::lro_server::__private::MethodOptions::new(),
-                                |__host: ::lro_server::__private::Arc<Self>, __request, __operation| async move {
-                                    Self::export(&__host, __request, __operation).await
-                                },
+                                |
+                                    __host: ::lro_server::__private::Arc<Self>,
+                                    mut __attempt: ::lro_server::__private::Attempt|
+                                ::lro_server::__private::Box::pin(async move {
+                                    let __request = match __attempt
+                                        .request(
+                                            <ExportRequest as ::lro_server::__private::RequestOf<
+                                                pb::exporter_server::long_running_rpcs::Export,
+                                            >>::unpack,
+                                        )
+                                    {
+                                        ::core::result::Result::Ok(__request) => __request,
+                                        ::core::result::Result::Err(__error) => {
+                                            return ::core::result::Result::Err(__error);
+                                        }
+                                    };
+                                    let __operation = <OperationContext<
+                                        ExportMetadata,
+                                    > as ::lro_server::__private::ContextOf<
+                                        ExportMetadata,
+                                    >>::of(__attempt);
+                                    match Self::export(&__host, __request, __operation).await {
+                                        ::core::result::Result::Ok(__response) => {
+                                            ::core::result::Result::Ok(
+                                                <ExportResponse as ::lro_server::__private::ResponseOf<
+                                                    pb::exporter_server::long_running_rpcs::Export,
+                                                >>::pack(&__response),
+                                            )
+                                        }
+                                        ::core::result::Result::Err(__error) => {
+                                            ::core::result::Result::Err(
+                                                <Status as ::lro_server::__private::IntoHandlerError>::into_handler_error(
+                                                    __error,
+                                                ),
+                                            )
+                                        }
+                                    }
+                                }),
                             );
                     }
                 }
@@ -142,20 +174,29 @@ fn everything() {
                 async fn r#type(
                     &self,
                     __request: my::lro_server::__private::Request<
-                        <pb::exporter_server::methods::Type as my::lro_server::__private::LongRunningMethod>::Request,
+                        <pb::exporter_server::long_running_rpcs::Type as my::lro_server::__private::LongRunningMethod>::Request,
                     >,
                 ) -> ::core::result::Result<
                     my::lro_server::__private::Response<
                         my::lro_server::__private::Operation<
-                            <pb::exporter_server::methods::Type as my::lro_server::__private::LongRunningMethod>::Response,
-                            <pb::exporter_server::methods::Type as my::lro_server::__private::LongRunningMethod>::Metadata,
+                            <pb::exporter_server::long_running_rpcs::Type as my::lro_server::__private::LongRunningMethod>::Response,
+                            <pb::exporter_server::long_running_rpcs::Type as my::lro_server::__private::LongRunningMethod>::Metadata,
                         >,
                     >,
                     my::lro_server::__private::Status,
                 > {
-                    let __options = Self::prepare_export(self, &__request).await?;
+                    let __options = {
+                        let __options = my::lro_server::__private::Prepare::prepare(
+                                Self::prepare_export(self, &__request),
+                            )
+                            .await?;
+                        let __options: my::lro_server::__private::StartOptions<
+                            <pb::exporter_server::long_running_rpcs::Type as my::lro_server::__private::LongRunningMethod>::Metadata,
+                        > = __options;
+                        __options
+                    };
                     my::lro_server::__private::start::<
-                        pb::exporter_server::methods::Type,
+                        pb::exporter_server::long_running_rpcs::Type,
                         Self,
                         pb::exporter_server::ExporterServer<Self>,
                     >(&self.inner.operations, __request, __options)
@@ -197,19 +238,15 @@ fn everything() {
                 fn register(__registration: &mut my::lro_server::__private::Registration<Self>) {
                     #[cfg(unix)] #[allow(unused_mut)]
                     {
-                        my::lro_server::__private::assert_response::<
-                            pb::exporter_server::methods::Type,
-                            pb::ExportResponse,
-                        >();
+                        _ = <pb::ExportResponse as my::lro_server::__private::ResponseOf<
+                            pb::exporter_server::long_running_rpcs::Type,
+                        >>::DECLARED;
+                        _ = <ExportMetadata as my::lro_server::__private::MetadataOf<
+                            pb::exporter_server::long_running_rpcs::Type,
+                        >>::DECLARED;
                         __registration
-                            .method::<
-                                pb::exporter_server::methods::Type,
-                                ExportRequest,
-                                ExportResponse,
-                                ExportMetadata,
-                                _,
-                                _,
-                                _,
+                            .body::<
+                                pb::exporter_server::long_running_rpcs::Type,
                             >(
                                 my::lro_server::__private::MethodOptions::new()
                                     .timeout(::core::time::Duration::new(5400u64, 0u32))
@@ -220,9 +257,42 @@ fn everything() {
                                     .concurrency(8),
                                 |
                                     __host: my::lro_server::__private::Arc<Self>,
-                                    __request,
-                                    __operation|
-                                async move { Self::r#type(&__host, __request, __operation).await },
+                                    mut __attempt: my::lro_server::__private::Attempt|
+                                my::lro_server::__private::Box::pin(async move {
+                                    let __request = match __attempt
+                                        .request(
+                                            <ExportRequest as my::lro_server::__private::RequestOf<
+                                                pb::exporter_server::long_running_rpcs::Type,
+                                            >>::unpack,
+                                        )
+                                    {
+                                        ::core::result::Result::Ok(__request) => __request,
+                                        ::core::result::Result::Err(__error) => {
+                                            return ::core::result::Result::Err(__error);
+                                        }
+                                    };
+                                    let __operation = <Context<
+                                        ExportMetadata,
+                                    > as my::lro_server::__private::ContextOf<
+                                        ExportMetadata,
+                                    >>::of(__attempt);
+                                    match Self::r#type(&__host, __request, __operation).await {
+                                        ::core::result::Result::Ok(__response) => {
+                                            ::core::result::Result::Ok(
+                                                <ExportResponse as my::lro_server::__private::ResponseOf<
+                                                    pb::exporter_server::long_running_rpcs::Type,
+                                                >>::pack(&__response),
+                                            )
+                                        }
+                                        ::core::result::Result::Err(__error) => {
+                                            ::core::result::Result::Err(
+                                                <_ as my::lro_server::__private::IntoHandlerError>::into_handler_error(
+                                                    __error,
+                                                ),
+                                            )
+                                        }
+                                    }
+                                }),
                             );
                     }
                 }
@@ -246,20 +316,20 @@ fn aliases() {
                 async fn export(
                     &self,
                     __request: ::lro_server::__private::Request<
-                        <pb::exporter_server::methods::Export as ::lro_server::__private::LongRunningMethod>::Request,
+                        <pb::exporter_server::long_running_rpcs::Export as ::lro_server::__private::LongRunningMethod>::Request,
                     >,
                 ) -> ::core::result::Result<
                     ::lro_server::__private::Response<
                         ::lro_server::__private::Operation<
-                            <pb::exporter_server::methods::Export as ::lro_server::__private::LongRunningMethod>::Response,
-                            <pb::exporter_server::methods::Export as ::lro_server::__private::LongRunningMethod>::Metadata,
+                            <pb::exporter_server::long_running_rpcs::Export as ::lro_server::__private::LongRunningMethod>::Response,
+                            <pb::exporter_server::long_running_rpcs::Export as ::lro_server::__private::LongRunningMethod>::Metadata,
                         >,
                     >,
                     ::lro_server::__private::Status,
                 > {
                     let __options = ::core::default::Default::default();
                     ::lro_server::__private::start::<
-                        pb::exporter_server::methods::Export,
+                        pb::exporter_server::long_running_rpcs::Export,
                         Self,
                         pb::exporter_server::ExporterServer<Self>,
                     >(&self.operations, __request, __options)
@@ -282,158 +352,54 @@ fn aliases() {
             for Exporter {
                 fn register(__registration: &mut ::lro_server::__private::Registration<Self>) {
                     {
+                        _ = <ExportMetadata as ::lro_server::__private::MetadataOf<
+                            pb::exporter_server::long_running_rpcs::Export,
+                        >>::DECLARED;
                         __registration
-                            .method::<
-                                pb::exporter_server::methods::Export,
-                                ExportRequest,
-                                ExportResponse,
-                                ExportMetadata,
-                                _,
-                                _,
-                                _,
+                            .body::<
+                                pb::exporter_server::long_running_rpcs::Export,
                             >(
                                 ::lro_server::__private::MethodOptions::new(),
-                                |__host: ::lro_server::__private::Arc<Self>, __request, __operation| async move {
-                                    Self::export(&__host, __request, __operation).await
-                                },
+                                |
+                                    __host: ::lro_server::__private::Arc<Self>,
+                                    mut __attempt: ::lro_server::__private::Attempt|
+                                ::lro_server::__private::Box::pin(async move {
+                                    let __request = match __attempt
+                                        .request(
+                                            <ExportRequest as ::lro_server::__private::RequestOf<
+                                                pb::exporter_server::long_running_rpcs::Export,
+                                            >>::unpack,
+                                        )
+                                    {
+                                        ::core::result::Result::Ok(__request) => __request,
+                                        ::core::result::Result::Err(__error) => {
+                                            return ::core::result::Result::Err(__error);
+                                        }
+                                    };
+                                    let __operation = <Context as ::lro_server::__private::ContextOf<
+                                        ExportMetadata,
+                                    >>::of(__attempt);
+                                    match Self::export(&__host, __request, __operation).await {
+                                        ::core::result::Result::Ok(__response) => {
+                                            ::core::result::Result::Ok(
+                                                <ExportResponse as ::lro_server::__private::ResponseOf<
+                                                    pb::exporter_server::long_running_rpcs::Export,
+                                                >>::pack(&__response),
+                                            )
+                                        }
+                                        ::core::result::Result::Err(__error) => {
+                                            ::core::result::Result::Err(
+                                                <_ as ::lro_server::__private::IntoHandlerError>::into_handler_error(
+                                                    __error,
+                                                ),
+                                            )
+                                        }
+                                    }
+                                }),
                             );
                     }
                 }
             }
         "#]],
     );
-}
-
-/// A stub stands in for the rpc, and the method is kept, so that its body is compiled.
-#[test]
-fn stub() {
-    check_stub(
-        &service("#[long_running] fn export(self, request: ExportRequest) { request.await }"),
-        &expect![[r#"
-            #[::lro_server::__private::async_trait]
-            impl pb::exporter_server::Exporter for Exporter {
-                async fn export(
-                    &self,
-                    __request: ::lro_server::__private::Request<
-                        <pb::exporter_server::methods::Export as ::lro_server::__private::LongRunningMethod>::Request,
-                    >,
-                ) -> ::core::result::Result<
-                    ::lro_server::__private::Response<
-                        ::lro_server::__private::Operation<
-                            <pb::exporter_server::methods::Export as ::lro_server::__private::LongRunningMethod>::Response,
-                            <pb::exporter_server::methods::Export as ::lro_server::__private::LongRunningMethod>::Metadata,
-                        >,
-                    >,
-                    ::lro_server::__private::Status,
-                > {
-                    loop {}
-                }
-            }
-            impl Exporter {
-                #[allow(dead_code)]
-                #[allow(
-                    private_interfaces,
-                    clippy::needless_pass_by_value,
-                    clippy::unused_async,
-                    clippy::unused_self
-                )]
-                pub(crate) async fn export(self, request: ExportRequest) {
-                    request.await
-                }
-            }
-            #[automatically_derived]
-            impl ::lro_server::__private::Host<pb::exporter_server::ExporterServer<Self>>
-            for Exporter {
-                fn register(__registration: &mut ::lro_server::__private::Registration<Self>) {}
-            }
-        "#]],
-    );
-}
-
-/// Without the trait's module, the user's own types are the best guess.
-#[test]
-fn stub_without_a_module() {
-    check_stub(
-        "impl Exporter for Service {
-            #[long_running]
-            async fn export(&self, request: Q, operation: OperationContext<M>) -> Result<R, Status> { body }
-        }",
-        &expect![[r#"
-            #[::lro_server::__private::async_trait]
-            impl Exporter for Service {
-                async fn export(
-                    &self,
-                    __request: ::lro_server::__private::Request<Q>,
-                ) -> ::core::result::Result<
-                    ::lro_server::__private::Response<::lro_server::__private::Operation<R, M>>,
-                    ::lro_server::__private::Status,
-                > {
-                    loop {}
-                }
-            }
-            impl Service {
-                #[allow(dead_code)]
-                #[allow(
-                    private_interfaces,
-                    clippy::needless_pass_by_value,
-                    clippy::unused_async,
-                    clippy::unused_self
-                )]
-                pub(crate) async fn export(
-                    &self,
-                    request: Q,
-                    operation: OperationContext<M>,
-                ) -> Result<R, Status> {
-                    body
-                }
-            }
-        "#]],
-    );
-}
-
-#[test]
-fn stub_of_a_lone_method() {
-    check_stub(
-        "fn export<'life0, 'async_trait>(&'life0 self, request: Q, operation: OperationContext<M>)
-            -> ::core::pin::Pin<Box<dyn ::core::future::Future<Output = Result<R, Status>> + Send + 'async_trait>>
-        where 'life0: 'async_trait, Self: 'async_trait
-        { body }",
-        &expect![[r#"
-            impl Service {
-                fn export<'life0, 'async_trait>(
-                    &'life0 self,
-                    __request: ::lro_server::__private::Request<Q>,
-                ) -> ::core::pin::Pin<
-                    Box<
-                        dyn ::core::future::Future<
-                            Output = ::core::result::Result<
-                                ::lro_server::__private::Response<
-                                    ::lro_server::__private::Operation<R, M>,
-                                >,
-                                ::lro_server::__private::Status,
-                            >,
-                        > + Send + 'async_trait,
-                    >,
-                >
-                where
-                    'life0: 'async_trait,
-                    Self: 'async_trait,
-                {
-                    let _ = ::core::marker::PhantomData::<OperationContext<M>>;
-                    loop {}
-                }
-            }
-        "#]],
-    );
-}
-
-fn check_stub(item: &str, expect: &expect_test::Expect) {
-    let (errors, expansion) = crate::pass(super::tokens(""), super::tokens(item));
-    assert!(!errors.is_empty());
-    // A method is no item of a file by itself.
-    let expansion = match syn::parse2::<syn::ImplItemFn>(expansion.clone()) {
-        Ok(method) => quote::quote! { impl Service { #method } },
-        Err(_) => expansion,
-    };
-    expect.assert_eq(&super::pretty(expansion));
 }

@@ -87,9 +87,9 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "lro-tests",
-        built_with: &[],
+        built_with: &["lro-build", "lro-core"],
         tested_with: Tested::Freely,
-        reason: "it is nothing but tests",
+        reason: "it is nothing but tests, and the protos that they need",
     },
     Row {
         name: "benches",

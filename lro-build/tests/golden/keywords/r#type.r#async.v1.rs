@@ -655,6 +655,9 @@ pub mod vec_server {
     }
     #[allow(unused_imports)]
     pub use super::vec_methods as methods;
+    #[doc(hidden)]
+    #[allow(unused_imports)]
+    pub use super::vec_methods as long_running_rpcs;
 }
 /// Long-running methods of `type.async.v1.Vec`.
 pub mod vec_methods {
@@ -680,8 +683,11 @@ pub mod vec_methods {
             }
         }
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Move> for super::Self_ {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Move> for super::self_::Type {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Move> for super::Match {}
     /// `Self` of `type.async.v1.Vec`.
     #[derive(Debug, Clone, Copy)]
@@ -694,8 +700,11 @@ pub mod vec_methods {
         const VERB: &'static str = "self";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Self_> for super::Match {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Self_> for super::Result {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Self_> for super::String {}
 }
 /// Generated client implementations.
@@ -998,6 +1007,9 @@ pub mod gen_server {
     }
     #[allow(unused_imports)]
     pub use super::gen_methods as methods;
+    #[doc(hidden)]
+    #[allow(unused_imports)]
+    pub use super::gen_methods as long_running_rpcs;
 }
 /// Long-running methods of `type.async.v1.gen`.
 pub mod gen_methods {
@@ -1013,7 +1025,10 @@ pub mod gen_methods {
         const VERB: &'static str = "gen";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Gen> for super::Result {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Gen> for super::Some {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Gen> for super::Operation {}
 }

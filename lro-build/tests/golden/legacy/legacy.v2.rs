@@ -300,6 +300,9 @@ pub mod legacy_server {
     }
     #[allow(unused_imports)]
     pub use super::legacy_methods as methods;
+    #[doc(hidden)]
+    #[allow(unused_imports)]
+    pub use super::legacy_methods as long_running_rpcs;
 }
 /// Long-running methods of `legacy.v2.Legacy`.
 pub mod legacy_methods {
@@ -327,7 +330,10 @@ pub mod legacy_methods {
             }
         }
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Create> for super::CreateRequest {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Create> for super::CreateResponse {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Create> for super::CreateMetadata {}
 }

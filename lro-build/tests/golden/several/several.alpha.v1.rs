@@ -654,6 +654,9 @@ pub mod first_server {
     }
     #[allow(unused_imports)]
     pub use super::first_methods as methods;
+    #[doc(hidden)]
+    #[allow(unused_imports)]
+    pub use super::first_methods as long_running_rpcs;
 }
 /// Long-running methods of `several.alpha.v1.First`.
 pub mod first_methods {
@@ -679,8 +682,11 @@ pub mod first_methods {
             }
         }
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Run> for super::RunRequest {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Run> for super::super::super::beta::outer::Inner {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Run> for super::RunMetadata {}
 }
 /// Generated client implementations.
@@ -1001,6 +1007,9 @@ pub mod second_server {
     }
     #[allow(unused_imports)]
     pub use super::second_methods as methods;
+    #[doc(hidden)]
+    #[allow(unused_imports)]
+    pub use super::second_methods as long_running_rpcs;
 }
 /// Long-running methods of `several.alpha.v1.Second`.
 pub mod second_methods {
@@ -1016,7 +1025,10 @@ pub mod second_methods {
         const VERB: &'static str = "run";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Run> for super::super::super::beta::outer::Inner {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Run> for super::RunRequest {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Run> for super::super::super::beta::Outer {}
 }

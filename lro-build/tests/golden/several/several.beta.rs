@@ -327,6 +327,9 @@ pub mod third_server {
     }
     #[allow(unused_imports)]
     pub use super::third_methods as methods;
+    #[doc(hidden)]
+    #[allow(unused_imports)]
+    pub use super::third_methods as long_running_rpcs;
 }
 /// Long-running methods of `several.beta.Third`.
 pub mod third_methods {
@@ -341,7 +344,10 @@ pub mod third_methods {
         const PATH: &'static str = "/several.beta.Third/Run";
         const VERB: &'static str = "run";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Run> for super::Outer {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Run> for super::Outer {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Run> for super::Outer {}
 }

@@ -1029,6 +1029,9 @@ pub mod shapes_server {
     }
     #[allow(unused_imports)]
     pub use super::shapes_methods as methods;
+    #[doc(hidden)]
+    #[allow(unused_imports)]
+    pub use super::shapes_methods as long_running_rpcs;
 }
 /// Long-running methods of `shapes.v1.Shapes`.
 pub mod shapes_methods {
@@ -1044,8 +1047,11 @@ pub mod shapes_methods {
         const VERB: &'static str = "same";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<SamePackage> for super::Request {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<SamePackage> for super::Response {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<SamePackage> for super::Metadata {}
     /// Types of another package.
     #[derive(Debug, Clone, Copy)]
@@ -1058,9 +1064,12 @@ pub mod shapes_methods {
         const VERB: &'static str = "other";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<OtherPackage> for super::Request {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<OtherPackage>
     for super::super::super::other::v1::Response {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<OtherPackage>
     for super::super::super::other::v1::outer::Metadata {}
     /// A type within a type, written in full.
@@ -1074,8 +1083,11 @@ pub mod shapes_methods {
         const VERB: &'static str = "nested";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Nested> for super::outer::Request {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Nested> for super::outer::middle::Response {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Nested> for super::Metadata {}
     /// `NoComment` of `shapes.v1.Shapes`.
     #[derive(Debug, Clone, Copy)]
@@ -1088,8 +1100,11 @@ pub mod shapes_methods {
         const VERB: &'static str = "no";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<NoComment> for () {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<NoComment> for () {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<NoComment> for () {}
     /// Types that every protobuf library has.
     #[derive(Debug, Clone, Copy)]
@@ -1102,8 +1117,11 @@ pub mod shapes_methods {
         const VERB: &'static str = "well";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<WellKnown> for ::prost::alloc::string::String {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<WellKnown> for ::prost_types::Timestamp {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<WellKnown> for ::prost_types::Any {}
     /// A word that Rust keeps for itself.
     #[derive(Debug, Clone, Copy)]
@@ -1116,8 +1134,11 @@ pub mod shapes_methods {
         const VERB: &'static str = "move";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Move> for super::Request {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Move> for super::Response {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Move> for super::Metadata {}
     /// Long-running, and says nothing about its types.
     #[derive(Debug, Clone, Copy)]
@@ -1130,8 +1151,11 @@ pub mod shapes_methods {
         const VERB: &'static str = "raw";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Raw> for super::Request {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Raw> for ::prost_types::Any {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Raw> for ::prost_types::Any {}
     impl ::lro_core::ResponseOf<Raw> for () {}
     impl ::lro_core::MetadataOf<Raw> for () {}

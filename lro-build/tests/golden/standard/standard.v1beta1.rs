@@ -548,6 +548,9 @@ pub mod shelves_server {
     }
     #[allow(unused_imports)]
     pub use super::shelves_methods as methods;
+    #[doc(hidden)]
+    #[allow(unused_imports)]
+    pub use super::shelves_methods as long_running_rpcs;
 }
 /// Long-running methods of `standard.v1beta1.Shelves`.
 pub mod shelves_methods {
@@ -580,8 +583,11 @@ pub mod shelves_methods {
             }
         }
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<CreateShelf> for super::CreateShelfRequest {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<CreateShelf> for super::Shelf {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<CreateShelf> for super::OperationMetadata {}
     /// The target is the name of the resource.
     #[derive(Debug, Clone, Copy)]
@@ -607,8 +613,11 @@ pub mod shelves_methods {
             }
         }
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<UpdateShelf> for super::UpdateShelfRequest {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<UpdateShelf> for super::Shelf {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<UpdateShelf> for super::CommonMetadata {}
     /// The target is a name, and fields may be absent.
     #[derive(Debug, Clone, Copy)]
@@ -628,8 +637,11 @@ pub mod shelves_methods {
             }
         }
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<DeleteShelf> for super::DeleteShelfRequest {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<DeleteShelf> for super::Shelf {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<DeleteShelf> for super::OtherMetadata {}
     /// Fields of the right names and the wrong shapes.
     #[derive(Debug, Clone, Copy)]
@@ -642,7 +654,10 @@ pub mod shelves_methods {
         const VERB: &'static str = "batchCreate";
         const API_VERSION: &'static str = "v1beta1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<BatchCreateShelves> for super::BatchCreateShelvesRequest {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<BatchCreateShelves> for super::Shelf {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<BatchCreateShelves> for super::WrongMetadata {}
 }

@@ -672,6 +672,9 @@ pub mod known_server {
     }
     #[allow(unused_imports)]
     pub use super::known_methods as methods;
+    #[doc(hidden)]
+    #[allow(unused_imports)]
+    pub use super::known_methods as long_running_rpcs;
 }
 /// Long-running methods of `known.v1.Known`.
 pub mod known_methods {
@@ -687,8 +690,11 @@ pub mod known_methods {
         const VERB: &'static str = "delete";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<DeleteIt> for super::Request {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<DeleteIt> for () {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<DeleteIt> for ::lro_core::wkt::Struct {}
     /// `Any` of `known.v1.Known`.
     #[derive(Debug, Clone, Copy)]
@@ -701,8 +707,11 @@ pub mod known_methods {
         const VERB: &'static str = "any";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Any> for () {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Any> for ::prost_types::Any {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Any> for ::prost_types::Any {}
     /// `Value` of `known.v1.Known`.
     #[derive(Debug, Clone, Copy)]
@@ -715,8 +724,11 @@ pub mod known_methods {
         const VERB: &'static str = "value";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Value> for ::prost_types::Any {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Value> for ::lro_core::wkt::Value {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Value> for ::lro_core::wkt::ListValue {}
     /// `Mask` of `known.v1.Known`.
     #[derive(Debug, Clone, Copy)]
@@ -735,8 +747,11 @@ pub mod known_methods {
             }
         }
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Mask> for ::lro_core::pb::WaitOperationRequest {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Mask> for ::lro_core::wkt::FieldMask {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Mask> for ::lro_core::wkt::Status {}
     /// The types of another crate, which are generated, too.
     #[derive(Debug, Clone, Copy)]
@@ -755,8 +770,11 @@ pub mod known_methods {
             }
         }
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Elsewhere> for ::lro_core::pb::ListOperationsRequest {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Elsewhere> for ::lro_core::pb::ListOperationsResponse {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Elsewhere> for ::lro_core::pb::OperationInfo {}
     /// Says nothing.
     #[derive(Debug, Clone, Copy)]
@@ -769,8 +787,11 @@ pub mod known_methods {
         const VERB: &'static str = "raw";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Raw> for super::Request {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Raw> for ::prost_types::Any {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Raw> for ::prost_types::Any {}
     impl ::lro_core::ResponseOf<Raw> for () {}
     impl ::lro_core::MetadataOf<Raw> for () {}

@@ -950,6 +950,9 @@ pub mod known_server {
     }
     #[allow(unused_imports)]
     pub use super::known_methods as methods;
+    #[doc(hidden)]
+    #[allow(unused_imports)]
+    pub use super::known_methods as long_running_rpcs;
 }
 /// Long-running methods of `known.v1.Known`.
 pub mod known_methods {
@@ -965,8 +968,11 @@ pub mod known_methods {
         const VERB: &'static str = "delete";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<DeleteIt> for super::Request {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<DeleteIt> for () {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<DeleteIt> for ::lro_core::wkt::Struct {}
     /// `Any` of `known.v1.Known`.
     #[derive(Debug, Clone, Copy)]
@@ -979,8 +985,11 @@ pub mod known_methods {
         const VERB: &'static str = "any";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Any> for () {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Any> for ::prost_types::Any {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Any> for ::prost_types::Any {}
     /// `Value` of `known.v1.Known`.
     #[derive(Debug, Clone, Copy)]
@@ -993,8 +1002,11 @@ pub mod known_methods {
         const VERB: &'static str = "value";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Value> for ::prost_types::Any {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Value> for ::lro_core::wkt::Value {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Value> for ::lro_core::wkt::ListValue {}
     /// `Mask` of `known.v1.Known`.
     #[derive(Debug, Clone, Copy)]
@@ -1013,8 +1025,11 @@ pub mod known_methods {
             }
         }
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Mask> for ::lro_core::pb::WaitOperationRequest {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Mask> for ::lro_core::wkt::FieldMask {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Mask> for ::lro_core::wkt::Status {}
     /// The types of another crate, which are generated, too.
     #[derive(Debug, Clone, Copy)]
@@ -1033,8 +1048,11 @@ pub mod known_methods {
             }
         }
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Elsewhere> for ::lro_core::pb::ListOperationsRequest {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Elsewhere> for ::lro_core::pb::ListOperationsResponse {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Elsewhere> for ::lro_core::pb::OperationInfo {}
     /// Says nothing.
     #[derive(Debug, Clone, Copy)]
@@ -1047,7 +1065,10 @@ pub mod known_methods {
         const VERB: &'static str = "raw";
         const API_VERSION: &'static str = "v1";
     }
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Raw> for super::Request {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Raw> for super::Request {}
+    #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Raw> for ::lro_core::wkt::Struct {}
 }

@@ -64,6 +64,7 @@ where
         cancel_grace = "250ms",
         retain = "30d",
         concurrency = 8,
+        standard_fields = false,
     )]
     #[cfg(not(any()))]
     #[expect(unused_mut)]
