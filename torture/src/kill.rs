@@ -3,7 +3,7 @@
 //! A real process serves over TCP and is killed with SIGKILL at a random moment, over and over on
 //! the same database, while clients start, get, wait for, cancel, delete and list operations and
 //! note what they were told. Then the last process finishes what is left, and an independent
-//! reader ([`audit`]) compares the database with the notes. It also looks in between, at what a
+//! reader (`audit`) compares the database with the notes. It also looks in between, at what a
 //! process has just left.
 
 mod client;

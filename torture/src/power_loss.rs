@@ -1,9 +1,9 @@
 //! R1: the power fails under the store.
 //!
-//! A [`SqliteStore`](lro_sqlite::SqliteStore) lives on a disk in memory ([`disk`], [`vfs`]) that
+//! A [`SqliteStore`](lro_sqlite::SqliteStore) lives on a disk in memory (`disk`, `vfs`) that
 //! remembers every write and every sync, and among them the moments in which calls were answered.
 //! Then the power is lost, at random moments of that life and once or more each: what had not been
-//! synced is dropped, torn at sectors of 512 bytes, or arrives out of order ([`survivor`]). What
+//! synced is dropped, torn at sectors of 512 bytes, or arrives out of order (`survivor`). What
 //! is left is opened again and compared, column by column, with what a model of the store says it
 //! held after each group of calls: it has to be the state after one of the groups, whole, and none
 //! from before the last answer. One of the images becomes the disk of the next life.
