@@ -66,7 +66,8 @@ pub fn configure() -> Builder {
         extern_paths: ExternPaths::default(),
         attributes: Vec::new(),
         boxed: Vec::new(),
-        btree_map: Vec::new(),
+        // Equal messages have to encode to equal bytes: a repeated request is known by them.
+        btree_map: vec![".".to_owned()],
         bytes: Vec::new(),
         disable_comments: Vec::new(),
         skip_debug: Vec::new(),

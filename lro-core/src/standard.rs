@@ -63,8 +63,9 @@ impl StandardMetadata {
 
     /// The record's metadata with the standard fields in it.
     ///
-    /// They are appended to the encoded message: a reader takes the last value of a field, so the
-    /// engine's word replaces whatever the handler wrote, and nothing needs to be decoded.
+    /// They are appended to the encoded message: a reader takes the last value of a field, so
+    /// what the engine knows replaces whatever the handler wrote, and nothing needs to be decoded. A
+    /// time that has not come yet, and a cancellation that nobody asked for, are left as they are.
     pub(crate) fn fill(&self, record: &OperationRecord) -> Option<Any> {
         let mut metadata = match &record.metadata {
             Some(metadata) if type_name(&metadata.type_url) != self.type_name => {

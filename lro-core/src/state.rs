@@ -262,7 +262,7 @@ impl OperationRecord {
         self.state = OperationState::Running;
         self.attempt += 1;
         self.fence += 1;
-        self.start_time.get_or_insert(now);
+        self.start_time.get_or_insert(now.max(self.update_time));
         self.lease = Some(Lease {
             worker,
             expire_time: now.saturating_add(lease_duration),
@@ -321,12 +321,12 @@ impl OperationRecord {
         }
         Ok(match self.state {
             OperationState::Pending => {
-                self.cancel_time = Some(now);
+                self.cancel_time = Some(now.max(self.update_time));
                 self.finish(Outcome::Cancelled, now)
             }
             OperationState::Running => {
                 self.state = OperationState::Cancelling;
-                self.cancel_time = Some(now);
+                self.cancel_time = Some(now.max(self.update_time));
                 self.written(now)
             }
             OperationState::Cancelling
@@ -365,8 +365,8 @@ impl OperationRecord {
         self.result = Some(result);
         self.lease = None;
         self.checkpoint = None;
-        self.end_time = Some(now);
-        self.expire_time = Some(now.saturating_add(self.policy.retain));
+        let end_time = *self.end_time.insert(now.max(self.update_time));
+        self.expire_time = Some(end_time.saturating_add(self.policy.retain));
         match self.written(now) {
             Change::Record if !self.is_visible() => Change::Removed,
             change => change,

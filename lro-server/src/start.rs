@@ -144,11 +144,12 @@ where
         true => M::request_fields(&request),
         false => RequestFields::default(),
     };
+    let uid = operations.new_uid();
+    let name = operation_name(&options, uid)?;
+    let outcome = options.response.map(checked::<M>).transpose()?;
     if fields.validate_only {
         return Ok(Response::new(validated::<M>(options.metadata.as_ref())));
     }
-    let uid = operations.new_uid();
-    let name = operation_name(&options, uid)?;
     let mut operation = NewOperation::new(uid, name, M::PATH, pack(&request));
     operation.metadata = options.metadata.as_ref().map(pack);
     operation.labels = options.labels;
@@ -160,7 +161,7 @@ where
     operation.exclusive_key = options.exclusive_key;
     operation.ready_time = options.start_time;
     operation.policy = method.policy;
-    operation.outcome = options.response.map(checked::<M>).transpose()?;
+    operation.outcome = outcome;
     operation.origin = Origin {
         principal: options.principal,
         trace_parent: header(&headers, "traceparent"),
@@ -225,20 +226,31 @@ async fn commit(operations: Operations, mut operation: NewOperation) -> Result<S
         (None, None) => operations.free_worker(&operation.method),
         _ => None,
     };
-    operation.claimed_by = worker.as_ref().map(|(worker, _)| worker.claimant());
-    let claiming = worker.as_ref().map(|(worker, _)| worker.clone());
-    let _claiming = claiming.as_ref().map(|worker| worker.claiming());
+    let Some((worker, slot)) = worker else {
+        return keep(&operations, operation).await;
+    };
+    let Some(_claiming) = worker.claiming() else {
+        return keep(&operations, operation).await;
+    };
+    operation.claimed_by = Some(worker.claimant());
     let called_at = Instant::now();
+    let started = keep(&operations, operation).await;
+    match &started {
+        Ok(started) if !started.existing && started.record.state.is_running() => {
+            worker.launch(started.record.clone(), slot, called_at);
+        }
+        _ => {
+            drop(slot);
+            worker.slot_freed();
+        }
+    }
+    started
+}
+
+async fn keep(operations: &Operations, operation: NewOperation) -> Result<Started, Status> {
     let answers = operations.store().start(vec![operation]).await;
     let answer = answers.map_err(|error| store_failed(&error))?.pop();
-    let started = answer
+    answer
         .ok_or_else(|| Status::internal("the store gave no answer"))?
-        .map_err(|error| start_refused(&error))?;
-    if let Some((worker, slot)) = worker
-        && !started.existing
-        && started.record.state.is_running()
-    {
-        worker.launch(started.record.clone(), slot, called_at);
-    }
-    Ok(started)
+        .map_err(|error| start_refused(&error))
 }

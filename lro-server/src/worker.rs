@@ -143,9 +143,11 @@ impl Shared {
         (self.id, self.settings.lease_duration)
     }
 
-    /// To be held from before a claim until its operations are [launched](Self::launch).
-    pub(crate) fn claiming(&self) -> running::Claiming<'_> {
-        self.running.claiming()
+    /// To be held from before a claim until its operations are [launched](Self::launch). `None`
+    /// when nothing more is to be claimed.
+    pub(crate) fn claiming(&self) -> Option<running::Claiming<'_>> {
+        let claiming = self.running.claiming(&self.runs);
+        (!self.draining.is_cancelled()).then_some(claiming)
     }
 
     /// Runs an operation that this worker has claimed with a call that was made at `called_at`.
@@ -182,7 +184,8 @@ impl Shared {
         }
     }
 
-    fn slot_freed(&self) {
+    /// A slot that was taken is free again.
+    pub(crate) fn slot_freed(&self) {
         if self.starved.load(Ordering::Acquire) {
             self.claim_now.notify_one();
         }

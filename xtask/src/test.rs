@@ -41,7 +41,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "lints: cargo clippy",
         run: |session| {
-            let args = ["clippy", "--workspace", "--all-targets"];
+            let args = ["clippy", "--workspace", "--all-targets", "--all-features"];
             check(
                 &args,
                 &[session.locked(), &["--", "-D", "warnings"]].concat(),
@@ -52,7 +52,7 @@ const STEPS: &[Step] = &[
         name: "documentation: cargo doc",
         run: |session| {
             let mut doc = cargo();
-            doc.args(["doc", "--workspace", "--no-deps"]);
+            doc.args(["doc", "--workspace", "--no-deps", "--all-features"]);
             doc.args(session.locked())
                 .env("RUSTDOCFLAGS", "-D warnings");
             process::run(&mut doc).map(|()| Count::ONE)
@@ -60,7 +60,10 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "build, with no protoc: cargo build --all-targets",
-        run: |session| check(&["build", "--workspace", "--all-targets"], session.locked()),
+        run: |session| {
+            let args = ["build", "--workspace", "--all-targets", "--all-features"];
+            check(&args, session.locked())
+        },
     },
     Step {
         name: "unit, ui and integration tests",
@@ -70,7 +73,13 @@ const STEPS: &[Step] = &[
         name: "documentation tests: cargo test --doc",
         run: |session| {
             counted(
-                &["test", "--doc", "--workspace", "--no-fail-fast"],
+                &[
+                    "test",
+                    "--doc",
+                    "--workspace",
+                    "--all-features",
+                    "--no-fail-fast",
+                ],
                 session.locked(),
             )
         },
@@ -156,7 +165,7 @@ fn check(args: &[&str], more: &[&str]) -> Result<Count> {
 }
 
 fn unit_and_integration_tests(session: &Session) -> Result<Count> {
-    let targets = ["--workspace", "--all-targets"];
+    let targets = ["--workspace", "--all-targets", "--all-features"];
     if session.nextest {
         let profile = if session.ci { "ci" } else { "default" };
         let args = ["nextest", "run", "--profile", profile];

@@ -76,7 +76,8 @@ impl Builder {
         self
     }
 
-    /// Makes the matching map fields a `BTreeMap`.
+    /// Makes the matching map fields a `BTreeMap`, as all of them are already: a request that is
+    /// repeated with the same `request_id` is known by its bytes, which a `HashMap` would shuffle.
     pub fn btree_map(mut self, path: impl Into<String>) -> Self {
         self.btree_map.push(path.into());
         self

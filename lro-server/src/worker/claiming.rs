@@ -49,7 +49,7 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> Option<Durati
             limit,
             lease_duration: shared.settings.lease_duration,
         };
-        let claiming = shared.claiming();
+        let claiming = shared.claiming()?;
         let called_at = Instant::now();
         let claimed = match shared.store.claim(claim).await {
             Ok(claimed) => {

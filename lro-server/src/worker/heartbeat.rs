@@ -41,8 +41,9 @@ pub(super) async fn keep_leases(shared: Arc<Shared>) {
             }
             Err(error) => {
                 // The next try, whatever it is for, comes after a pause, and is for all of them.
-                pause = pause.max(backoff.failed("cannot renew leases", &error));
-                let retry = Instant::now() + pause;
+                let retry_in = backoff.failed("cannot renew leases", &error);
+                pause = pause.max(retry_in);
+                let retry = Instant::now() + retry_in;
                 next_beat = if full { retry } else { next_beat.min(retry) };
             }
         }

@@ -9,6 +9,8 @@ use futures_util::FutureExt as _;
 use lro_core::{Command, OperationName, OperationRecord, OperationState, Outcome, Reason, Update};
 use prost_types::Any;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument as _;
 
 use super::{Shared, Slot};
@@ -33,9 +35,13 @@ struct Inner {
 }
 
 impl Running {
-    pub(super) fn claiming(&self) -> Claiming<'_> {
+    /// Until it is dropped, the worker is not drained.
+    pub(super) fn claiming(&self, runs: &TaskTracker) -> Claiming<'_> {
         self.lock().claims += 1;
-        Claiming { running: self }
+        Claiming {
+            running: self,
+            _open: runs.token(),
+        }
     }
 
     /// The run of that name. Without one, the name is kept for the claims that are under way.
@@ -80,6 +86,7 @@ impl Running {
 /// A claim under way.
 pub(crate) struct Claiming<'a> {
     running: &'a Running,
+    _open: TaskTrackerToken,
 }
 
 impl Drop for Claiming<'_> {

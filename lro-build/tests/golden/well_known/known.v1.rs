@@ -7,8 +7,8 @@ pub struct Request {
     pub status: ::core::option::Option<::lro_core::pb::rpc::Status>,
     #[prost(message, optional, tag = "3")]
     pub mask: ::core::option::Option<::prost_types::FieldMask>,
-    #[prost(map = "string, message", tag = "4")]
-    pub values: ::std::collections::HashMap<
+    #[prost(btree_map = "string, message", tag = "4")]
+    pub values: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost_types::Value,
     >,
