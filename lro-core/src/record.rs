@@ -66,7 +66,7 @@ pub struct OperationRecord {
     pub delete_time: Option<Timestamp>,
     /// When it ended.
     pub end_time: Option<Timestamp>,
-    /// When it is to be purged: `end_time` and the policy's `retain`. Never set before the end.
+    /// When it is to be purged: the policy's `retain` after its end. Never set before the end.
     pub expire_time: Option<Timestamp>,
 }
 

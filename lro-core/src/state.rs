@@ -365,8 +365,8 @@ impl OperationRecord {
         self.result = Some(result);
         self.lease = None;
         self.checkpoint = None;
-        let end_time = *self.end_time.insert(now.max(self.update_time));
-        self.expire_time = Some(end_time.saturating_add(self.policy.retain));
+        self.end_time = Some(now.max(self.update_time));
+        self.expire_time = Some(now.saturating_add(self.policy.retain));
         match self.written(now) {
             Change::Record if !self.is_visible() => Change::Removed,
             change => change,
