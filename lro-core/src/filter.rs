@@ -123,6 +123,11 @@ impl Filter {
         })
     }
 
+    /// Whether it matches every operation because it says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.text.trim().is_empty()
+    }
+
     /// The filter as it was written.
     pub fn text(&self) -> &str {
         &self.text

@@ -31,7 +31,7 @@
 //!
 //! | feature | what |
 //! | --- | --- |
-//! | `filter` | the module `filter`: AIP-160 filters of ListOperations; for servers and stores |
+//! | `store` | [`OperationStore`], [`MemoryStore`], the state machine and the module [`filter`] (AIP-160): for servers and stores |
 //!
 //! # What it does not do
 //!
@@ -39,41 +39,55 @@
 
 mod clock;
 pub mod codec;
-#[cfg(feature = "filter")]
+#[cfg(feature = "store")]
 pub mod filter;
+#[cfg(feature = "store")]
 mod memory;
 mod method;
 mod name;
 mod operation;
+#[cfg(feature = "store")]
 mod page;
 mod payload;
 pub mod pb;
+#[cfg(feature = "store")]
 mod ready;
 mod reason;
+#[cfg(feature = "store")]
 mod record;
+#[cfg(feature = "store")]
 mod standard;
+#[cfg(feature = "store")]
 mod state;
+#[cfg(feature = "store")]
 mod store;
 pub mod wkt;
 
 pub use clock::{Clock, SystemClock, Timestamp};
+#[cfg(feature = "store")]
 pub use memory::MemoryStore;
 pub use method::{
     LongRunningMethod, MetadataFields, MetadataOf, RequestFields, RequestOf, ResponseOf,
 };
-pub use name::{InvalidName, OperationName, ParentName};
+pub use name::{InvalidName, OperationName, ParentName, ParentPattern};
 pub use operation::Operation;
-pub use page::PageCursor;
+#[cfg(feature = "store")]
+pub use page::{ListQuery, Page, PageBuilder, PageCursor};
 pub use payload::{TYPE_URL_PREFIX, UnpackError, pack, type_name, unpack};
+#[cfg(feature = "store")]
 pub use ready::ReadyQueue;
 pub use reason::{DOMAIN, Reason};
+#[cfg(feature = "store")]
 pub use record::{
     ExecutionPolicy, Lease, NewOperation, OnCrash, OperationRecord, OperationResult, Origin,
     RequestId,
 };
+#[cfg(feature = "store")]
 pub use standard::StandardMetadata;
+#[cfg(feature = "store")]
 pub use state::{Change, Command, OperationState, Outcome, Refusal};
+#[cfg(feature = "store")]
 pub use store::{
-    Claim, Claimed, ListQuery, OperationStore, Page, StartError, Started, StoreError,
-    StoreErrorKind, StoreEvent, StoreObserver, Update, Updated, WorkerId,
+    Claim, Claimed, OperationStore, StartError, Started, StoreError, StoreErrorKind, StoreEvent,
+    StoreObserver, Update, Updated, WorkerId,
 };

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::name::OperationName;
-use crate::page::PageCursor;
+use crate::page::{ListQuery, Page, PageCursor};
 use crate::ready::ReadyQueue;
 use crate::record::{NewOperation, OperationRecord};
 use crate::state::{Change, Command, OperationState, Refusal};
 use crate::store::{
-    Claim, Claimed, ListQuery, OperationStore, Page, StartError, Started, StoreError, StoreEvent,
-    StoreObserver, Update, Updated,
+    Claim, Claimed, OperationStore, StartError, Started, StoreError, StoreEvent, StoreObserver,
+    Update, Updated,
 };
 
 /// How many leases that are over one claim turns back at most.
@@ -120,6 +120,7 @@ impl OperationStore for MemoryStore {
                 .into_iter()
                 .map(|update| {
                     let uid = tables.names.get(&update.name).copied();
+                    let uid = uid.filter(|uid| update.uid.is_none_or(|meant| meant == *uid));
                     tables.apply(uid.ok_or(Refusal::NotFound)?, update.command, now)
                 })
                 .collect()
@@ -138,25 +139,33 @@ impl OperationStore for MemoryStore {
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
         let tables = self.tables();
-        let end = query
-            .after
-            .map_or(Bound::Unbounded, |after| Bound::Excluded(after.uid()));
-        let mut records: Vec<_> = tables
-            .records
+        let end = query.after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut page = Page::default();
+        let mut last = query.after;
+        for (examined, cursor) in tables
+            .by_time
             .range((Bound::Unbounded, end))
             .rev()
-            .map(|(_, record)| record)
-            .filter(|record| record.is_visible() && record.name.parent() == query.parent.as_str())
-            .take(query.limit.saturating_add(1))
-            .cloned()
-            .collect();
-        let more = records.len() > query.limit;
-        records.truncate(query.limit);
-        let next = records.last().filter(|_| more);
-        Ok(Page {
-            next: next.map(|last| PageCursor::behind(last.uid)),
-            records,
-        })
+            .enumerate()
+        {
+            let Some(record) = tables.records.get(&cursor.uid) else {
+                continue;
+            };
+            let matches = query.matches(record);
+            let full = page.records.len() == query.limit;
+            if examined >= query.examine_max || full && matches {
+                page.next = match full {
+                    true => page.records.last().map(PageCursor::behind),
+                    false => last,
+                };
+                break;
+            }
+            if matches {
+                page.records.push(record.clone());
+            }
+            last = Some(*cursor);
+        }
+        Ok(page)
     }
 
     async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
@@ -178,7 +187,8 @@ impl OperationStore for MemoryStore {
 /// The records and what finds them.
 #[derive(Default)]
 struct Tables {
-    records: BTreeMap<Uuid, OperationRecord>,
+    records: HashMap<Uuid, OperationRecord>,
+    by_time: BTreeSet<PageCursor>,
     names: HashMap<OperationName, Uuid>,
     request_ids: HashMap<RequestKey, Uuid>,
     exclusive_keys: HashMap<String, Uuid>,
@@ -223,6 +233,7 @@ impl Tables {
             self.request_ids.insert(key, record.uid);
         }
         self.index(&record);
+        self.by_time.insert(PageCursor::behind(&record));
         self.records.insert(record.uid, record.clone());
         Ok(Started {
             record,
@@ -379,6 +390,7 @@ impl Tables {
 
     fn remove(&mut self, uid: Uuid) -> Option<OperationRecord> {
         let record = self.records.remove(&uid)?;
+        self.by_time.remove(&PageCursor::behind(&record));
         self.names.remove(&record.name);
         if let Some(key) = request_key(&record) {
             self.request_ids.remove(&key);

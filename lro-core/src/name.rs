@@ -1,5 +1,9 @@
+mod pattern;
+
 use std::fmt;
 use std::str::FromStr;
+
+pub use pattern::ParentPattern;
 
 const COLLECTION: &str = "operations";
 
@@ -16,7 +20,7 @@ const COLLECTION: &str = "operations";
 /// ```
 ///
 /// Names are compared byte for byte (AIP-122); segments hold no control characters and no white
-/// space, none is empty, `.` , `..` or `-` (the wildcard of AIP-159), and the whole is at most
+/// space, none is empty, `.`, `..`, `-` or `*` (the wildcards of AIP-159 and of patterns), and the whole is at most
 /// [`MAX_LEN`](Self::MAX_LEN) bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationName {
@@ -149,7 +153,7 @@ pub enum InvalidName {
     /// It does not end in `operations/{id}`.
     #[error("an operation's name is `operations/{{id}}` or `{{parent}}/operations/{{id}}`")]
     Shape,
-    /// A segment is empty, `.`, `..`, `-`, or holds a character that names do not have.
+    /// A segment is empty, `.`, `..`, `-`, `*`, or holds a character that names do not have.
     #[error("`{0}` is no valid segment of a resource name")]
     Segment(String),
     /// It is longer than [`OperationName::MAX_LEN`].
@@ -165,7 +169,7 @@ fn check_length(name: &str) -> Result<(), InvalidName> {
 }
 
 fn check_segment(segment: &str) -> Result<(), InvalidName> {
-    let reserved = matches!(segment, "" | "." | ".." | "-");
+    let reserved = matches!(segment, "" | "." | ".." | "-" | "*");
     let foreign = |c: char| c.is_control() || c.is_whitespace() || c == '/';
     if reserved || segment.contains(foreign) {
         return Err(InvalidName::Segment(segment.escape_debug().to_string()));
@@ -208,6 +212,7 @@ mod tests {
             "operations/a b",
             "operations/\n",
             "operations/-",
+            "operations/*",
             "a//operations/1",
             "a/operations/operations/1",
             "operations/..",

@@ -1,37 +1,215 @@
-use std::fmt;
-use std::str::FromStr;
+//! Lists, a page at a time.
 
 use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::filter::Filter;
+use crate::name::ParentPattern;
+use crate::record::OperationRecord;
+
+/// Which operations to list.
+///
+/// ```
+/// use lro_core::{ListQuery, ParentName};
+///
+/// let query = ListQuery::new(ParentName::default(), 50);
+/// assert_eq!((query.after, query.limit), (None, 50));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListQuery {
+    /// Those directly below this parent, or below those that it stands for.
+    pub parent: ParentPattern,
+    /// Those that match.
+    pub filter: Filter,
+    /// Those behind this one.
+    pub after: Option<PageCursor>,
+    /// At most so many, and at least one.
+    pub limit: usize,
+    /// After looking at about so many operations the page ends, full or not: so a rare match costs
+    /// many short pages rather than one long call. What an index passes over is not looked at.
+    pub examine_max: usize,
+}
+
+impl ListQuery {
+    /// The newest operations below a parent.
+    pub fn new(parent: impl Into<ParentPattern>, limit: usize) -> Self {
+        Self {
+            parent: parent.into(),
+            filter: Filter::default(),
+            after: None,
+            limit,
+            examine_max: usize::MAX,
+        }
+    }
+
+    /// Whether a record belongs to the list, wherever the page begins.
+    pub fn matches(&self, record: &OperationRecord) -> bool {
+        record.is_visible()
+            && self.parent.matches(record.name.parent())
+            && self.filter.matches(record)
+    }
+}
+
+/// A part of a list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// The records.
+    pub records: Vec<OperationRecord>,
+    /// Where to go on, unless this was the end.
+    pub next: Option<PageCursor>,
+}
 
 /// Where a list goes on: behind this operation, in the order newest first.
 ///
 /// A key, not an offset, so that operations which come or go meanwhile neither repeat nor hide
-/// others. A store makes and reads it; the wire's page token wraps it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PageCursor(Uuid);
+/// others. A store makes and reads it; the wire's page token wraps it. Greater ones are newer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PageCursor {
+    /// When it was started.
+    pub create_time: Timestamp,
+    /// Which it is, of those that were started at the same time.
+    pub uid: Uuid,
+}
 
 impl PageCursor {
-    /// Behind the operation of this uid.
-    pub const fn behind(uid: Uuid) -> Self {
-        Self(uid)
+    /// How many bytes it has.
+    pub const LEN: usize = 24;
+
+    /// Behind this operation.
+    pub fn behind(record: &OperationRecord) -> Self {
+        Self {
+            create_time: record.create_time,
+            uid: record.uid,
+        }
     }
 
-    /// The uid of the last operation that was listed.
-    pub const fn uid(self) -> Uuid {
-        self.0
+    /// As bytes.
+    pub fn to_bytes(self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        bytes[..8].copy_from_slice(&self.create_time.as_micros().to_be_bytes());
+        bytes[8..].copy_from_slice(self.uid.as_bytes());
+        bytes
+    }
+
+    /// The cursor of its bytes.
+    pub fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        let [a, b, c, d, e, f, g, h, uid @ ..] = bytes;
+        Self {
+            create_time: Timestamp::from_micros(i64::from_be_bytes([a, b, c, d, e, f, g, h])),
+            uid: Uuid::from_bytes(uid),
+        }
     }
 }
 
-impl fmt::Display for PageCursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.simple().fmt(f)
+/// Gathers a page from records that come in the list's order, for stores that cannot answer all of a
+/// filter themselves.
+///
+/// ```
+/// # use lro_core::{ListQuery, OperationRecord, Page, PageBuilder, PageCursor, ParentName};
+/// # fn read(after: Option<PageCursor>, limit: usize) -> Vec<OperationRecord> { Vec::new() }
+/// let query = ListQuery::new(ParentName::default(), 50);
+/// let mut page = PageBuilder::new(&query);
+/// while let Some(limit) = page.wanted() {
+///     page.take(limit, read(page.after(), limit));
+/// }
+/// assert_eq!(page.build(), Page::default());
+/// ```
+#[derive(Debug)]
+pub struct PageBuilder<'q> {
+    query: &'q ListQuery,
+    page: Page,
+    after: Option<PageCursor>,
+    examined: usize,
+    complete: bool,
+}
+
+impl<'q> PageBuilder<'q> {
+    /// How many records are read at once, at least, where not every one may match.
+    pub const CHUNK_MIN: usize = 200;
+
+    /// An empty page.
+    pub fn new(query: &'q ListQuery) -> Self {
+        Self {
+            query,
+            page: Page::default(),
+            after: query.after,
+            examined: 0,
+            complete: false,
+        }
+    }
+
+    /// Behind which record to go on.
+    pub fn after(&self) -> Option<PageCursor> {
+        self.after
+    }
+
+    /// How many records to read next; `None` when the page is complete.
+    pub fn wanted(&self) -> Option<usize> {
+        if self.complete || self.query.limit == 0 {
+            return None;
+        }
+        // One more than the page takes tells whether there are more.
+        let limit = self.query.limit.saturating_add(1);
+        let every_one_matches = self.query.filter.is_empty() && self.query.parent.exact().is_some();
+        Some(match every_one_matches {
+            true => limit,
+            false => limit.max(Self::CHUNK_MIN),
+        })
+    }
+
+    /// Takes what was read: fewer records than were asked for mean that there are no more.
+    pub fn take(&mut self, wanted: usize, records: Vec<OperationRecord>) {
+        let at_end = records.len() < wanted;
+        for record in records {
+            self.examined += 1;
+            let cursor = PageCursor::behind(&record);
+            if self.query.matches(&record) {
+                if self.is_full() {
+                    return self.end(self.page.records.last().map(PageCursor::behind));
+                }
+                self.page.records.push(record);
+            }
+            self.after = Some(cursor);
+        }
+        if at_end {
+            self.end(None);
+        } else if self.examined >= self.query.examine_max {
+            self.end(match self.is_full() {
+                true => self.page.records.last().map(PageCursor::behind),
+                false => self.after,
+            });
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.page.records.len() == self.query.limit
+    }
+
+    fn end(&mut self, next: Option<PageCursor>) {
+        self.page.next = next;
+        self.complete = true;
+    }
+
+    /// The page.
+    pub fn build(self) -> Page {
+        self.page
     }
 }
 
-impl FromStr for PageCursor {
-    type Err = uuid::Error;
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-    fn from_str(text: &str) -> Result<Self, uuid::Error> {
-        Uuid::try_parse(text).map(Self)
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn cursors_go_through_bytes(micros: i64, uid: u128) {
+            let cursor = PageCursor {
+                create_time: Timestamp::from_micros(micros),
+                uid: Uuid::from_u128(uid),
+            };
+            prop_assert_eq!(PageCursor::from_bytes(cursor.to_bytes()), cursor);
+        }
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::name::{OperationName, ParentName};
-use crate::page::PageCursor;
+use crate::name::OperationName;
+use crate::page::{ListQuery, Page};
 use crate::record::{NewOperation, OperationRecord};
 use crate::state::{Change, Command, OperationState, Refusal};
 
@@ -70,7 +70,11 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// The record of that name, deleted ones not included.
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError>;
 
-    /// The operations directly below a parent, newest first, deleted ones not included.
+    /// A page of the operations directly below a parent, those that match the query's filter, deleted
+    /// ones not included: newest first, by create time and then by uid.
+    ///
+    /// Every store gives the same operations in the same order. How far a page goes that is not
+    /// full when [`examine_max`](ListQuery::examine_max) is reached is the store's business.
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError>;
 
     /// Removes at most `limit` operations whose expiry time has come. Answers how many there were.
@@ -189,8 +193,32 @@ pub enum StartError {
 pub struct Update {
     /// Which.
     pub name: OperationName,
+    /// Its identity, where the writer knows it: an operation of the same name with another uid is
+    /// another one ([`Refusal::NotFound`]). Holders give it with every command, since names may be
+    /// used again after a deletion, and fences begin again with them.
+    pub uid: Option<Uuid>,
     /// What.
     pub command: Command,
+}
+
+impl Update {
+    /// A caller's command: to whatever operation has the name.
+    pub fn by_name(name: OperationName, command: Command) -> Self {
+        Self {
+            name,
+            uid: None,
+            command,
+        }
+    }
+
+    /// A holder's command: to this operation, and no other that may have its name by then.
+    pub fn by_uid(name: OperationName, uid: Uuid, command: Command) -> Self {
+        Self {
+            name,
+            uid: Some(uid),
+            command,
+        }
+    }
 }
 
 /// What an update has left.
@@ -203,26 +231,6 @@ pub struct Updated {
     pub state: OperationState,
     /// The record's revision.
     pub revision: u64,
-}
-
-/// Which operations to list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListQuery {
-    /// Those directly below this parent.
-    pub parent: ParentName,
-    /// Those after this one.
-    pub after: Option<PageCursor>,
-    /// At most so many.
-    pub limit: usize,
-}
-
-/// A part of a list.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Page {
-    /// The records.
-    pub records: Vec<OperationRecord>,
-    /// Where to go on, unless this was the end.
-    pub next: Option<PageCursor>,
 }
 
 /// A store that failed.

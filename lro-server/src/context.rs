@@ -5,8 +5,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use lro_core::{
-    Command, NewOperation, OperationName, OperationRecord, ParentName, Reason, Timestamp, Update,
-    pack, unpack,
+    Command, NewOperation, OperationName, OperationRecord, ParentName, Reason, Timestamp, pack,
+    unpack,
 };
 use prost::{Message, Name};
 use tokio::time::Instant;
@@ -152,15 +152,12 @@ impl<M> OperationContext<M> {
         if let Some(link) = &self.run.link {
             let before = Instant::now();
             let carried = CarriedMetadata::take(&self.run);
-            let update = Update {
-                name: self.run.name.clone(),
-                command: Command::Checkpoint {
-                    fence: self.run.fence,
-                    lease_duration: link.lease_duration,
-                    checkpoint: checkpoint.clone(),
-                    metadata: carried.metadata.clone(),
-                },
-            };
+            let update = self.run.update(Command::Checkpoint {
+                fence: self.run.fence,
+                lease_duration: link.lease_duration,
+                checkpoint: checkpoint.clone(),
+                metadata: carried.metadata.clone(),
+            });
             let answer = link.store.update(vec![update]).await;
             let answer = answer.map_err(|error| store_failed(&error))?;
             match answer.into_iter().next() {

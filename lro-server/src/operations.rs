@@ -167,10 +167,7 @@ impl Operations {
     }
 
     async fn update(&self, name: &OperationName, command: Command) -> Result<(), Status> {
-        let update = Update {
-            name: name.clone(),
-            command,
-        };
+        let update = Update::by_name(name.clone(), command);
         let answers = self.inner.store.update(vec![update]).await;
         match answers.map_err(|error| store_failed(&error))?.pop() {
             Some(Ok(_)) => Ok(()),

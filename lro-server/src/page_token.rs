@@ -3,11 +3,10 @@
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use lro_core::PageCursor;
 use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
 
 const VERSION: u8 = 1;
-const UID: std::ops::Range<usize> = 1..17;
-const LEN: usize = 1 + 16 + 8;
+const CURSOR: std::ops::Range<usize> = 1..1 + PageCursor::LEN;
+const LEN: usize = CURSOR.end + 8;
 
 /// A token that goes on behind the cursor, in the list that `query` stands for only.
 ///
@@ -15,18 +14,18 @@ const LEN: usize = 1 + 16 + 8;
 pub(crate) fn encode(cursor: PageCursor, query: &[&str]) -> String {
     let mut token = [0; LEN];
     token[0] = VERSION;
-    token[UID].copy_from_slice(cursor.uid().as_bytes());
-    let digest = digest(&token[..UID.end], query);
-    token[UID.end..].copy_from_slice(&digest);
+    token[CURSOR].copy_from_slice(&cursor.to_bytes());
+    let digest = digest(&token[..CURSOR.end], query);
+    token[CURSOR.end..].copy_from_slice(&digest);
     BASE64_URL_SAFE_NO_PAD.encode(token)
 }
 
 /// The cursor of a token; `None` when it is garbled, or of another list.
 pub(crate) fn decode(token: &str, query: &[&str]) -> Option<PageCursor> {
     let token: [u8; LEN] = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?.try_into().ok()?;
-    let uid: [u8; 16] = token[UID].try_into().ok()?;
-    let genuine = token[0] == VERSION && token[UID.end..] == digest(&token[..UID.end], query);
-    genuine.then(|| PageCursor::behind(Uuid::from_bytes(uid)))
+    let cursor = token[CURSOR].try_into().ok()?;
+    let genuine = token[0] == VERSION && token[CURSOR.end..] == digest(&token[..CURSOR.end], query);
+    genuine.then(|| PageCursor::from_bytes(cursor))
 }
 
 fn digest(head: &[u8], query: &[&str]) -> [u8; 8] {
@@ -47,7 +46,7 @@ mod tests {
 
     #[test]
     fn spec_095_096_a_token_is_bound_to_its_list_and_cannot_be_garbled() {
-        let cursor = PageCursor::behind(Uuid::from_u128(7));
+        let cursor = PageCursor::from_bytes([7; PageCursor::LEN]);
         let query = ["projects/p", ""];
         let token = encode(cursor, &query);
         assert!(

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use lro_core::{OperationName, OperationRecord, OperationStore, Origin};
+use lro_core::{Command, OperationName, OperationRecord, OperationStore, Origin, Update};
 use prost_types::Any;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// Why a body is to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +29,7 @@ pub enum StopReason {
 /// The state of one run.
 pub(crate) struct Run {
     pub(crate) name: OperationName,
+    pub(crate) uid: Uuid,
     pub(crate) method: String,
     pub(crate) attempt: u32,
     pub(crate) fence: u64,
@@ -73,6 +75,7 @@ impl Run {
     ) -> Self {
         Self {
             name: record.name.clone(),
+            uid: record.uid,
             method: record.method.clone(),
             attempt: record.attempt,
             fence: record.fence,
@@ -95,6 +98,11 @@ impl Run {
     pub(crate) fn stop(&self, reason: StopReason) {
         let _ = self.stop_reason.set(reason);
         self.stop.cancel();
+    }
+
+    /// A command of this run's, for its own operation and no other that may have its name by then.
+    pub(crate) fn update(&self, command: Command) -> Update {
+        Update::by_uid(self.name.clone(), self.uid, command)
     }
 
     pub(crate) fn stop_reason(&self) -> Option<StopReason> {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use lro_core::pb::operations_server::Operations as OperationsRpc;
-use lro_core::{OperationName, ParentName, Reason, pb};
+use lro_core::{OperationName, ParentPattern, Reason, pb};
 use tonic::{Request, Response, Status};
 
 use crate::deadline::{grpc_timeout, margin};
@@ -31,7 +31,7 @@ impl OperationsRpc for OperationsService {
             let message = "return_partial_success is not supported: there is nothing unreachable";
             return Err(Reason::Unimplemented.status(message, []));
         }
-        let parent: ParentName = request.name.parse().map_err(|error| invalid_name(&error))?;
+        let parent: ParentPattern = request.name.parse().map_err(|error| invalid_name(&error))?;
         let page = self.operations.list(
             parent,
             &request.filter,

@@ -5,7 +5,7 @@ mod support;
 use std::future::pending;
 use std::time::Duration;
 
-use lro_core::{ParentName, pb};
+use lro_core::{ParentPattern, pb};
 use support::{exported, name, start};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -118,7 +118,7 @@ async fn spec_093_099_lists_page_newest_first_and_refuse_foreign_tokens() {
     let mut token = String::new();
     loop {
         let page = operations
-            .list(ParentName::default(), "", 2, &token)
+            .list(ParentPattern::default(), "", 2, &token)
             .await
             .unwrap();
         seen.extend(page.operations.into_iter().map(|operation| operation.name));
@@ -142,7 +142,7 @@ async fn spec_092_094_124_filters_choose_and_are_checked() {
         support::wait(&operations, &started).await;
     }
     let list = async |filter: &str, page_size, token: &str| {
-        let root = ParentName::default();
+        let root = ParentPattern::default();
         operations.list(root, filter, page_size, token).await
     };
     let mut seen = Vec::new();
@@ -173,7 +173,7 @@ async fn spec_101_a_rare_match_costs_short_pages_not_a_long_call() {
     }
     let (mut pages, mut seen, mut token) = (0, Vec::new(), String::new());
     loop {
-        let root = ParentName::default();
+        let root = ParentPattern::default();
         let filter = "name = \"operations/0\"";
         let page = operations.list(root, filter, 10, &token).await.unwrap();
         pages += 1;

@@ -3,16 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lro_core::{ListQuery, OperationName, OperationRecord, Page, PageCursor, StoreError};
+use lro_core::{
+    ListQuery, OperationName, OperationRecord, Page, PageBuilder, ParentName, StoreError,
+};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::error::Fault;
 use crate::queue::{Queue, Taken};
 use crate::table::Table;
-
-/// Beyond any uid.
-const NO_END: [u8; 17] = [0xff; 17];
 
 /// A call for a reader.
 #[derive(Debug)]
@@ -42,18 +41,13 @@ pub(crate) fn run(connection: &Connection, path: &Path, queue: &Arc<Queue<Read>>
 }
 
 fn list(table: &Table<'_>, query: &ListQuery) -> Result<Page, Fault> {
-    let after = query.after.map(PageCursor::uid);
-    let end = after.as_ref().map_or(&NO_END[..], |uid| uid.as_bytes());
-    // One more than asked for tells whether there are more.
-    let limit = query.limit.saturating_add(1);
-    let mut records = table.list(query.parent.as_str(), end, limit)?;
-    let more = records.len() > query.limit;
-    records.truncate(query.limit);
-    let next = records.last().filter(|_| more);
-    Ok(Page {
-        next: next.map(|last| PageCursor::behind(last.uid)),
-        records,
-    })
+    let parent = query.parent.exact();
+    let parent = parent.as_ref().map(ParentName::as_str);
+    let mut page = PageBuilder::new(query);
+    while let Some(limit) = page.wanted() {
+        page.take(limit, table.list(parent, page.after(), limit)?);
+    }
+    Ok(page.build())
 }
 
 fn answer<T>(reply: Reply<T>, result: Result<T, Fault>, path: &Path) {

@@ -11,7 +11,10 @@ use crate::error::Fault;
 pub(crate) const APPLICATION_ID: i32 = 0x4c52_4f53;
 
 /// Step n takes the file from version n to version n + 1. None is ever edited.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/1_operation.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("migrations/1_operation.sql"),
+    include_str!("migrations/2_list_order.sql"),
+];
 
 /// Refuses a file that is not ours, without changing it.
 pub(crate) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {

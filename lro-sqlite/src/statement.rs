@@ -33,7 +33,18 @@ pub(crate) const LIST: &str = concat!(
     ", ",
     request!(),
     " FROM operation INDEXED BY operation_by_parent \
-     WHERE parent = ?1 AND delete_time IS NULL AND uid < ?2 ORDER BY uid DESC LIMIT ?3"
+     WHERE parent = ?1 AND delete_time IS NULL AND (create_time, uid) < (?2, ?3) \
+     ORDER BY create_time DESC, uid DESC LIMIT ?4"
+);
+
+pub(crate) const LIST_ALL: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", ",
+    request!(),
+    " FROM operation INDEXED BY operation_by_create_time \
+     WHERE delete_time IS NULL AND (create_time, uid) < (?1, ?2) \
+     ORDER BY create_time DESC, uid DESC LIMIT ?3"
 );
 
 pub(crate) const BY_UID: &str = concat!(

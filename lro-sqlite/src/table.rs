@@ -1,6 +1,6 @@
 //! The table of operations.
 
-use lro_core::{OperationName, OperationRecord, Timestamp};
+use lro_core::{OperationName, OperationRecord, PageCursor, Timestamp};
 use prost::Message as _;
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 use uuid::Uuid;
@@ -15,6 +15,9 @@ use crate::statement;
 /// Up to so many bytes, an encoded request lies in its operation's row; a larger one is stored
 /// apart, once, so that no later change of the operation writes it again.
 pub(crate) const INLINE_REQUEST_MAX: usize = 512;
+
+/// Beyond any uid.
+const NO_UID: [u8; 17] = [0xff; 17];
 
 /// The statements, on one connection. Each writes all or nothing by itself, so that one that fails
 /// leaves its neighbours in the transaction alone.
@@ -96,18 +99,28 @@ impl Table<'_> {
         self.record(statement::GET, params![name.as_str()])
     }
 
-    /// Visible records below the parent with a uid below `end`, the newest first.
+    /// Visible records behind `after`, the newest first: those below the parent, or all.
     pub(crate) fn list(
         &self,
-        parent: &str,
-        end: &[u8],
+        parent: Option<&str>,
+        after: Option<PageCursor>,
         limit: usize,
     ) -> Result<Vec<OperationRecord>, Fault> {
+        let time = after.map_or(i64::MAX, |after| after.create_time.as_micros());
+        let uid = after.map_or(NO_UID.to_vec(), |after| after.uid.as_bytes().to_vec());
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut statement = self.0.prepare_cached(statement::LIST)?;
-        statement
-            .query_and_then(params![parent, end, limit], decode)?
-            .collect()
+        match parent {
+            Some(parent) => self
+                .0
+                .prepare_cached(statement::LIST)?
+                .query_and_then(params![parent, time, uid, limit], decode)?
+                .collect(),
+            None => self
+                .0
+                .prepare_cached(statement::LIST_ALL)?
+                .query_and_then(params![time, uid, limit], decode)?
+                .collect(),
+        }
     }
 
     /// The whole record.

@@ -153,7 +153,11 @@ impl Transaction<'_> {
     }
 
     pub(crate) fn update(&mut self, update: Update) -> Result<Result<Updated, Refusal>, Fault> {
-        let Some(record) = self.table.to_change(&update.name)? else {
+        let found = match update.uid {
+            Some(uid) => self.table.to_change_by_uid(uid)?,
+            None => self.table.to_change(&update.name)?,
+        };
+        let Some(record) = found.filter(|record| record.name == update.name) else {
             return Ok(Err(Refusal::NotFound));
         };
         let answer = self.change(record, update.command)?;

@@ -20,6 +20,7 @@ enum Fault {
     PurgesTooMuch,
     LosesTheCheckpoint,
     ListsOneTwice,
+    TakesANameForAnIdentity,
 }
 
 #[derive(Debug)]
@@ -49,6 +50,9 @@ impl OperationStore for Broken {
         mut updates: Vec<Update>,
     ) -> Result<Vec<Result<Updated, Refusal>>, StoreError> {
         for update in &mut updates {
+            if self.1 == Fault::TakesANameForAnIdentity {
+                update.uid = None;
+            }
             match &mut update.command {
                 Command::Renew { lease_duration, .. } if self.1 == Fault::ForgetsRenewals => {
                     *lease_duration = Duration::ZERO;
@@ -124,6 +128,10 @@ fn each_fault_is_found_by_its_case_and_a_script() {
         assert!(!fails(case, Fault::None), "{case} alone");
     }
     assert!(fails("a_purge_is_bounded", Fault::PurgesTooMuch));
+    assert!(fails(
+        "a_holder_of_a_former_operation_of_the_name_changes_nothing",
+        Fault::TakesANameForAnIdentity
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread")]

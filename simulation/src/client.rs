@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lro_core::{OperationName, ParentName, Timestamp, pb};
+use lro_core::{OperationName, ParentPattern, Timestamp, pb};
 use lro_server::{Operations, StartOptions};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -209,7 +209,7 @@ impl Client {
             let mut token = String::new();
             loop {
                 let page = operations
-                    .list(ParentName::default(), "", size, &token)
+                    .list(ParentPattern::default(), "", size, &token)
                     .await?;
                 names.extend(page.operations.into_iter().map(|operation| operation.name));
                 token = page.next_page_token;

@@ -39,6 +39,7 @@ impl Clock for Hand {
 struct Known {
     op: Op,
     uid: Uuid,
+    create_time: i64,
     ready: i64,
     lease: Option<i64>,
     purge: Option<i64>,
@@ -167,6 +168,7 @@ impl Walk {
         let mut fresh = Known {
             op: Op::new(new.metadata.as_ref().map(digest)),
             uid,
+            create_time: time,
             ready,
             lease: None,
             purge: None,
@@ -382,7 +384,7 @@ impl Walk {
             *ended += u64::from(matches!(answer, Ok((_, state, _)) if state.is_done()));
             wanted.push(answer);
             let name = name.parse().map_err(|_| name.clone())?;
-            updates.push(Update { name, command });
+            updates.push(Update::by_name(name, command));
         }
         let answers = now(self.store.update(updates))?.map_err(|error| error.to_string())?;
         let answers = answers.into_iter();
@@ -403,15 +405,17 @@ impl Walk {
 
     fn list(&mut self) -> Result<(), String> {
         let visible = self.known.values().filter(|known| !known.op.deleted);
-        let mut wanted: Vec<_> = visible.map(|known| known.uid).collect();
+        let mut wanted: Vec<_> = visible
+            .map(|known| (known.create_time, known.uid))
+            .collect();
         wanted.sort_unstable_by(|a, b| b.cmp(a));
+        let wanted: Vec<_> = wanted.into_iter().map(|(_, uid)| uid).collect();
         let limit = self.random.between(1, 30) as usize;
         let (mut got, mut after) = (Vec::new(), None);
         loop {
             let query = ListQuery {
-                parent: ParentName::default(),
                 after,
-                limit,
+                ..ListQuery::new(ParentName::default(), limit)
             };
             let page = now(self.store.list(query))?.map_err(|error| error.to_string())?;
             got.extend(page.records.iter().map(|record| record.uid));
@@ -452,14 +456,13 @@ impl Walk {
                 let response = self.payload();
                 let act = Act::Finish(fence, Verdict::Response(digest(&response)), None);
                 let wanted = self.act(&name, act, 0).is_ok();
-                let update = Update {
-                    name: name.parse().map_err(|_| name.clone())?,
-                    command: Command::Finish {
-                        fence,
-                        outcome: Outcome::Response(response),
-                        metadata: None,
-                    },
+                let name = name.parse().map_err(|_| name.clone())?;
+                let command = Command::Finish {
+                    fence,
+                    outcome: Outcome::Response(response),
+                    metadata: None,
                 };
+                let update = Update::by_name(name, command);
                 let got =
                     now(self.store.update(vec![update]))?.map_err(|error| error.to_string())?;
                 same("finish", &got[0].is_ok(), &wanted)?;

@@ -197,10 +197,7 @@ impl Planted {
                 }
             }
             (Some(Bug::DeleteCancels), Command::Delete, _) => {
-                let cancel = Update {
-                    name: name.clone(),
-                    command: Command::Cancel,
-                };
+                let cancel = Update::by_name(name.clone(), Command::Cancel);
                 let _ = self.one(cancel).await?;
             }
             (Some(Bug::ReleaseCounts), Command::Release { fence, metadata }, _) => {

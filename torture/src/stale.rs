@@ -100,10 +100,7 @@ impl Attack {
             .map(|it| end(it, Outcome::Response(pack(&()))))
             .collect();
         if let Some(name) = self.random.pick(&self.names) {
-            updates.push(Update {
-                name: name.clone(),
-                command: Command::Cancel,
-            });
+            updates.push(Update::by_name(name.clone(), Command::Cancel));
         }
         self.store.update(updates).await?;
         Ok(())
@@ -207,18 +204,15 @@ impl Attack {
                 metadata,
             },
         };
-        let name = record.name.clone();
-        Ok(Update { name, command })
+        Ok(Update::by_uid(record.name.clone(), record.uid, command))
     }
 }
 
 fn end(record: &OperationRecord, outcome: Outcome) -> Update {
-    Update {
-        name: record.name.clone(),
-        command: Command::Finish {
-            fence: record.fence,
-            outcome,
-            metadata: None,
-        },
-    }
+    let command = Command::Finish {
+        fence: record.fence,
+        outcome,
+        metadata: None,
+    };
+    Update::by_uid(record.name.clone(), record.uid, command)
 }

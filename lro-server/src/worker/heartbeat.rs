@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use lro_core::{Command, Update};
+use lro_core::Command;
 use prost_types::Any;
 use tokio::time::Instant;
 
@@ -71,13 +71,13 @@ async fn renew(shared: &Shared, all: bool) -> Result<(), lro_core::StoreError> {
         let lease_duration = shared.settings.lease_duration;
         let updates = batch
             .iter()
-            .map(|renewal| Update {
-                name: renewal.run.name.clone(),
-                command: Command::Renew {
+            .map(|renewal| {
+                let command = Command::Renew {
                     fence: renewal.run.fence,
                     lease_duration,
                     metadata: renewal.metadata.clone(),
-                },
+                };
+                renewal.run.update(command)
             })
             .collect();
         let answers = shared.store.update(updates).await?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use lro_core::{Command, OperationName, OperationRecord, OperationState, Outcome, Reason, Update};
+use lro_core::{Command, OperationName, OperationRecord, OperationState, Outcome, Reason};
 use prost_types::Any;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -297,10 +297,7 @@ impl Ending {
 async fn write_ending(shared: &Shared, run: &Run, command: Command) {
     let mut backoff = Backoff::default();
     loop {
-        let update = Update {
-            name: run.name.clone(),
-            command: command.clone(),
-        };
+        let update = run.update(command.clone());
         match shared.store.update(vec![update]).await {
             Ok(answers) => {
                 backoff.succeeded("the operation's end is written");

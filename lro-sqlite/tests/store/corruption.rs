@@ -27,11 +27,7 @@ async fn a_damaged_row_is_corrupt_and_stands_in_nobodys_way() {
         let sql = format!("UPDATE operation SET {damage} WHERE name = 'operations/bad'");
         assert_eq!(fixture.outsider().execute(&sql, ()).unwrap(), 1);
 
-        let query = ListQuery {
-            parent: "".parse().unwrap(),
-            after: None,
-            limit: 9,
-        };
+        let query = ListQuery::new(lro_core::ParentName::default(), 9);
         let error = store.list(query).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{damage}: {error}");
         if !damage.contains("name") {
@@ -63,10 +59,8 @@ async fn a_row_damaged_while_it_waits_is_passed_over() {
     assert_eq!(claimed.operations.len(), 1);
     assert_eq!(claimed.next_in, Some(LEASE));
 
-    let updates = ["operations/bad", "operations/good"].map(|name| Update {
-        name: name.parse().unwrap(),
-        command: Command::Cancel,
-    });
+    let updates = ["operations/bad", "operations/good"]
+        .map(|name| Update::by_name(name.parse().unwrap(), Command::Cancel));
     let error = store.update(updates.into()).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Corrupt);
     let good = get(&store, "operations/good").await.unwrap();

@@ -145,7 +145,7 @@ pub(crate) async fn update(
     command: Command,
 ) -> Result<Updated, Refusal> {
     let name = name.parse().unwrap();
-    let updates = vec![Update { name, command }];
+    let updates = vec![Update::by_name(name, command)];
     store.update(updates).await.unwrap().remove(0)
 }
 
@@ -162,10 +162,6 @@ pub(crate) async fn get(store: &SqliteStore, name: &str) -> Option<OperationReco
 }
 
 pub(crate) async fn list(store: &SqliteStore) -> Vec<OperationRecord> {
-    let query = lro_core::ListQuery {
-        parent: "".parse().unwrap(),
-        after: None,
-        limit: usize::MAX,
-    };
+    let query = lro_core::ListQuery::new(lro_core::ParentName::default(), usize::MAX);
     store.list(query).await.unwrap().records
 }

@@ -86,10 +86,8 @@ async fn a_refusal_does_not_disturb_its_neighbours() {
         started.iter().map(Result::is_ok).collect::<Vec<_>>(),
         [true, false, true]
     );
-    let updates = ["operations/1", "operations/9", "operations/2"].map(|name| Update {
-        name: name.parse().unwrap(),
-        command: Command::Cancel,
-    });
+    let updates = ["operations/1", "operations/9", "operations/2"]
+        .map(|name| Update::by_name(name.parse().unwrap(), Command::Cancel));
     let updated = store.update(updates.into()).await.unwrap();
     assert_eq!(
         updated.iter().map(Result::is_ok).collect::<Vec<_>>(),

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use lro_core::{
     Claim, Command, ListQuery, MemoryStore, NewOperation, OnCrash, OperationRecord,
-    OperationResult, OperationStore, Outcome, RequestId, Timestamp, Update, pack,
+    OperationResult, OperationStore, Outcome, ParentPattern, RequestId, Timestamp, Update, pack,
 };
 use lro_sqlite::{Durability, SqliteStore};
 use uuid::Uuid;
@@ -134,9 +134,9 @@ async fn a_mixed_load_is_answered_as_memory_answers_it() {
             }
             5..7 => {
                 let updates: Vec<_> = (0..1 + dice.roll(8))
-                    .map(|_| Update {
-                        name: format!("a/operations/{}", dice.roll(200)).parse().unwrap(),
-                        command: command(&mut dice),
+                    .map(|_| {
+                        let name = format!("a/operations/{}", dice.roll(200)).parse().unwrap();
+                        Update::by_name(name, command(&mut dice))
                     })
                     .collect();
                 let answers = store.update(updates.clone()).await.unwrap();
@@ -148,11 +148,10 @@ async fn a_mixed_load_is_answered_as_memory_answers_it() {
                 assert_eq!(purged, model.purge(limit).await.unwrap(), "step {step}");
             }
         }
-        let mut query = ListQuery {
-            parent: ["", "a", "a/b"][dice.roll(3) as usize].parse().unwrap(),
-            after: None,
-            limit: 1 + dice.roll(20) as usize,
-        };
+        let parent: ParentPattern = ["", "a", "a/b", "-", "a/-"][dice.roll(5) as usize]
+            .parse()
+            .unwrap();
+        let mut query = ListQuery::new(parent, 1 + dice.roll(20) as usize);
         for _ in 0..2 {
             let mut page = store.list(query.clone()).await.unwrap();
             let mut expected = model.list(query.clone()).await.unwrap();

@@ -127,14 +127,16 @@ macro_rules! __for_each_store_case {
                 a_hidden_operation_is_removed_at_every_end
                 spec_074_a_second_delete_is_not_found
                 a_removed_name_begins_anew
+                a_holder_of_a_former_operation_of_the_name_changes_nothing
                 a_hidden_name_is_taken_until_the_end
                 a_pending_operation_that_is_deleted_runs_unseen;
             lists:
                 an_unknown_name_or_parent_is_nothing
                 spec_102_lists_are_newest_first
-                the_order_of_lists_is_that_of_uids_not_of_the_clock
+                spec_099_the_order_of_lists_is_that_of_create_times_then_of_uids
                 lists_show_whole_records_in_every_state
                 spec_082_parents_are_compared_by_segments
+                spec_085_open_segments_list_across_collections
                 spec_083_a_list_does_not_descend
                 spec_075_hidden_operations_are_left_out_of_pages
                 spec_093_the_end_is_told_exactly

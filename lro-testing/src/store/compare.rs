@@ -142,9 +142,8 @@ impl Pair {
             let mut after = None;
             loop {
                 let query = ListQuery {
-                    parent: parent(below),
                     after,
-                    limit,
+                    ..ListQuery::new(parent(below), limit)
                 };
                 let wanted = self.memory.list(query.clone()).await.unwrap();
                 let found = self.store.list(query.clone()).await.unwrap();

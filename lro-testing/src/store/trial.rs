@@ -131,10 +131,7 @@ impl Trial {
         name: &OperationName,
         command: Command,
     ) -> Result<Updated, Refusal> {
-        let update = Update {
-            name: name.clone(),
-            command,
-        };
+        let update = Update::by_name(name.clone(), command);
         self.update_all(vec![update]).await.remove(0)
     }
 
@@ -190,9 +187,8 @@ impl Trial {
 
     pub(crate) async fn page(&self, below: &str, after: Option<PageCursor>, limit: usize) -> Page {
         let query = ListQuery {
-            parent: parent(below),
             after,
-            limit,
+            ..ListQuery::new(parent(below), limit)
         };
         let page = self.store().list(query).await.unwrap();
         assert!(page.records.len() <= limit, "more than the limit");

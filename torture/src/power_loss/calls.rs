@@ -163,10 +163,7 @@ impl Caller {
             78..90 => Command::Cancel,
             _ => Command::Delete,
         };
-        Update {
-            name: record.name.clone(),
-            command,
-        }
+        Update::by_uid(record.name.clone(), record.uid, command)
     }
 }
 

@@ -1,4 +1,4 @@
-use lro_core::{Change, Command, OperationState, Outcome, Refusal};
+use lro_core::{Change, Command, OperationState, Outcome, Refusal, Update};
 
 use crate::store::build::*;
 use crate::store::trial::Trial;
@@ -105,4 +105,38 @@ pub(crate) async fn a_pending_operation_that_is_deleted_runs_unseen(trial: Trial
     let end = trial.apply(&mut record, succeed(1, "r")).await.unwrap();
     assert_eq!(end.change, Change::Removed);
     trial.pending("operations/a").await;
+}
+
+pub(crate) async fn a_holder_of_a_former_operation_of_the_name_changes_nothing(trial: Trial) {
+    let mut old = trial.running("operations/a").await;
+    trial.advance(LEASE);
+    trial.advance(secs(1));
+    trial.expire(&mut old).await;
+    trial.apply(&mut old, Command::Cancel).await.unwrap();
+    trial.apply(&mut old, Command::Delete).await.unwrap();
+    // Same name, same fence.
+    let new = trial.running("operations/a").await;
+    assert_eq!(new.fence, 1);
+    for command in [
+        renew(1, Some(any("m"))),
+        checkpoint(1, any("c")),
+        succeed(1, "stale"),
+        retry(1, secs(0)),
+        release(1),
+        Command::Expire,
+        Command::Cancel,
+        Command::Delete,
+    ] {
+        let stale = Update::by_uid(old.name.clone(), old.uid, command.clone());
+        let answer = trial.update_all(vec![stale]).await.remove(0);
+        assert_eq!(answer, Err(Refusal::NotFound), "{command:?}");
+        assert_eq!(trial.get(&new.name).await.as_ref(), Some(&new));
+    }
+    // Nor does one who has the right uid and another's name.
+    let other = trial.running("operations/b").await;
+    let mixed = Update::by_uid(other.name, new.uid, succeed(1, "mixed"));
+    let own = Update::by_uid(new.name.clone(), new.uid, succeed(1, "own"));
+    let answers = trial.update_all(vec![mixed, own]).await;
+    assert_eq!(answers[0], Err(Refusal::NotFound));
+    assert_eq!(answers[1].unwrap().state, OperationState::Succeeded);
 }

@@ -215,10 +215,8 @@ pub(crate) async fn a_batch_of_renewals_answers_each(trial: Trial) {
         } else if n % 10 != 8 {
             trial.running(&of).await;
         }
-        updates.push(Update {
-            name: name(&of),
-            command: renew(u64::from(n % 10 != 9), Some(any("m"))),
-        });
+        let command = renew(u64::from(n % 10 != 9), Some(any("m")));
+        updates.push(Update::by_name(name(&of), command));
     }
     let answers = trial.update_all(updates).await;
     for (n, answer) in answers.into_iter().enumerate() {

@@ -19,12 +19,58 @@ pub(crate) async fn spec_102_lists_are_newest_first(trial: Trial) {
     assert_eq!(trial.list("").await, all);
 }
 
-pub(crate) async fn the_order_of_lists_is_that_of_uids_not_of_the_clock(trial: Trial) {
+pub(crate) async fn spec_099_the_order_of_lists_is_that_of_create_times_then_of_uids(trial: Trial) {
     trial.pending("operations/first").await;
-    trial.clock.set(lro_core::Timestamp::EPOCH);
     trial.pending("operations/second").await;
-    let all = ["operations/second", "operations/first"];
+    trial.clock.set(lro_core::Timestamp::EPOCH);
+    trial.pending("operations/third").await;
+    let all = ["operations/second", "operations/first", "operations/third"];
     assert_eq!(trial.list("").await, all);
+    let page = trial.page("", None, 1).await;
+    let page = trial.page("", page.next, 1).await;
+    assert_eq!(names(&page.records), ["operations/first"]);
+    let page = trial.page("", page.next, 1).await;
+    assert_eq!(names(&page.records), ["operations/third"]);
+}
+
+pub(crate) async fn spec_085_open_segments_list_across_collections(trial: Trial) {
+    let all = [
+        "operations/1",
+        "a/x/operations/2",
+        "a/y/operations/3",
+        "a/operations/4",
+        "a/x/b/operations/5",
+        "aa/x/operations/6",
+        "a/*z/operations/7",
+        "a/x%_/operations/8",
+        "a/ä/operations/9",
+        "operations/a/operations/10",
+    ];
+    for of in all {
+        trial.pending(of).await;
+    }
+    for (pattern, expected) in [
+        ("a/-", &[9, 8, 7, 3, 2][..]),
+        ("-/x", &[6, 2]),
+        ("-", &[4]),
+        ("-/-", &[10, 9, 8, 7, 6, 3, 2]),
+        ("a/x/-", &[5]),
+        ("a/-/c", &[]),
+    ] {
+        let expected: Vec<_> = expected.iter().map(|n| all[n - 1]).collect();
+        let pattern: lro_core::ParentPattern = pattern.parse().unwrap();
+        let mut found = Vec::new();
+        let mut query = lro_core::ListQuery::new(pattern.clone(), 2);
+        loop {
+            let page = trial.store().list(query.clone()).await.unwrap();
+            found.extend(names(&page.records));
+            query.after = page.next;
+            if query.after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, expected, "{pattern}");
+    }
 }
 
 pub(crate) async fn lists_show_whole_records_in_every_state(trial: Trial) {
@@ -168,8 +214,7 @@ pub(crate) async fn spec_098_a_cursor_may_be_used_again(trial: Trial) {
     let once = trial.page("", after, 4).await;
     let twice = trial.page("", after, 4).await;
     assert_eq!(once, twice);
-    let text = after.unwrap().to_string();
-    let read: PageCursor = text.parse().unwrap();
+    let read = PageCursor::from_bytes(after.unwrap().to_bytes());
     assert_eq!(trial.page("", Some(read), 4).await, once);
 }
 

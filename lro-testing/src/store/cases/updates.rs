@@ -241,10 +241,7 @@ pub(crate) async fn commands_in_a_batch_apply_in_order(trial: Trial) {
     ];
     let updates: Vec<_> = commands
         .into_iter()
-        .map(|command| Update {
-            name: record.name.clone(),
-            command,
-        })
+        .map(|command| Update::by_name(record.name.clone(), command))
         .collect();
     let answers = trial.update_all(updates.clone()).await;
     for (update, answer) in updates.into_iter().zip(answers) {
@@ -261,10 +258,7 @@ pub(crate) async fn a_refused_command_does_not_disturb_its_neighbours(trial: Tri
     let a = trial.running("operations/a").await;
     let b = trial.running("operations/b").await;
     let unknown = name("operations/unknown");
-    let update = |name: &lro_core::OperationName, command| Update {
-        name: name.clone(),
-        command,
-    };
+    let update = |name: &lro_core::OperationName, command| Update::by_name(name.clone(), command);
     let answers = trial
         .update_all(vec![
             update(&a.name, succeed(1, "a")),

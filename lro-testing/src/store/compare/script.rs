@@ -138,7 +138,7 @@ impl Script {
     fn update(&mut self) -> Update {
         let name = self.name();
         let command = self.command(&name);
-        Update { name, command }
+        Update::by_name(name, command)
     }
 
     fn command(&mut self, name: &OperationName) -> Command {

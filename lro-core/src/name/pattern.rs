@@ -1,0 +1,184 @@
+use std::fmt;
+use std::str::FromStr;
+
+use super::{COLLECTION, InvalidName, ParentName, check_length, check_segment};
+
+/// Which parents: a path whose segments may be left open.
+///
+/// `*` stands for any one segment, in the templates of HTTP rules and of name bindings; so does `-`,
+/// the wildcard of AIP-159, in what clients send. Like a [`ParentName`] it may carry the collection.
+///
+/// ```
+/// use lro_core::ParentPattern;
+///
+/// let pattern: ParentPattern = "projects/-/locations/eu".parse()?;
+/// assert!(pattern.matches("projects/p/locations/eu"));
+/// assert!(!pattern.matches("projects/p/q/locations/eu"));
+/// assert_eq!(pattern.to_string(), "projects/*/locations/eu");
+/// assert_eq!(pattern.exact(), None);
+///
+/// let pattern: ParentPattern = "projects/p/operations".parse()?;
+/// assert_eq!(pattern.exact().map(|parent| parent.to_string()).as_deref(), Some("projects/p"));
+/// # Ok::<(), lro_core::InvalidName>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ParentPattern {
+    /// `*` where a segment is open, which no name has.
+    text: Box<str>,
+}
+
+const ANY: &str = "*";
+
+impl ParentPattern {
+    /// Whether it stands for this parent, given without the collection.
+    pub fn matches(&self, parent: &str) -> bool {
+        if !self.is_open() {
+            return *self.text == *parent;
+        }
+        let mut segments = parent.split('/');
+        let all = self.text.split('/').all(|segment| {
+            segments
+                .next()
+                .is_some_and(|given| !given.is_empty() && (segment == ANY || segment == given))
+        });
+        all && segments.next().is_none()
+    }
+
+    /// The one parent that it stands for, unless a segment is open.
+    pub fn exact(&self) -> Option<ParentName> {
+        (!self.is_open()).then(|| ParentName(self.text.clone()))
+    }
+
+    /// Its segments; `None` is an open one. The root has none.
+    pub fn segments(&self) -> impl Iterator<Item = Option<&str>> {
+        let segments = self.text.split('/').filter(|segment| !segment.is_empty());
+        segments.map(|segment| (segment != ANY).then_some(segment))
+    }
+
+    /// Whether every parent that `other` stands for is one of its own.
+    pub fn covers(&self, other: &Self) -> bool {
+        let mut own = self.segments();
+        let all = other
+            .segments()
+            .all(|theirs| own.next().is_some_and(|own| own.is_none() || own == theirs));
+        all && own.next().is_none()
+    }
+
+    /// As text, with `*` for an open segment.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    fn is_open(&self) -> bool {
+        self.text.split('/').any(|segment| segment == ANY)
+    }
+}
+
+impl FromStr for ParentPattern {
+    type Err = InvalidName;
+
+    fn from_str(pattern: &str) -> Result<Self, InvalidName> {
+        check_length(pattern)?;
+        let parent = match pattern.strip_suffix(COLLECTION) {
+            Some("") => "",
+            Some(rest) => rest.strip_suffix('/').unwrap_or(pattern),
+            None => pattern,
+        };
+        if parent.is_empty() {
+            return Ok(Self::default());
+        }
+        let segments = parent.split('/').map(|segment| match segment {
+            "-" | ANY => Ok(ANY),
+            segment => check_segment(segment).map(|()| segment),
+        });
+        let segments: Vec<_> = segments.collect::<Result<_, _>>()?;
+        Ok(Self {
+            text: segments.join("/").into(),
+        })
+    }
+}
+
+impl From<ParentName> for ParentPattern {
+    fn from(parent: ParentName) -> Self {
+        // No segment of a name is a wildcard.
+        Self { text: parent.0 }
+    }
+}
+
+impl fmt::Display for ParentPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pattern(text: &str) -> ParentPattern {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn spec_085_open_segments_stand_for_one_segment() {
+        for (open, parent, matches) in [
+            ("", "", true),
+            ("", "a", false),
+            ("-", "a", true),
+            ("-", "", false),
+            ("-", "a/b", false),
+            ("a/-", "a/b", true),
+            ("a/-", "a", false),
+            ("a/-", "a/b/c", false),
+            ("a/-", "ab/c", false),
+            ("a/-/c", "a/b/c", true),
+            ("a/*/c/operations", "a/b/c", true),
+            ("a/-/c", "a/b/d", false),
+            ("a/b", "a/B", false),
+        ] {
+            assert_eq!(pattern(open).matches(parent), matches, "{open} {parent}");
+        }
+    }
+
+    #[test]
+    fn one_pattern_may_cover_another() {
+        for (wide, narrow, covers) in [
+            ("a/*", "a/b", true),
+            ("a/*", "a/-", true),
+            ("a/b", "a/-", false),
+            ("a/*", "a", false),
+            ("a", "a/*", false),
+            ("", "", true),
+            ("", "a", false),
+        ] {
+            assert_eq!(
+                pattern(wide).covers(&pattern(narrow)),
+                covers,
+                "{wide} {narrow}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_path_is_refused() {
+        for text in ["a//b", "/", "a/", "a b", "a/\n", "..", &"x".repeat(513)] {
+            assert!(text.parse::<ParentPattern>().is_err(), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics_and_a_name_stands_for_itself(text in "\\PC{0,40}|[-a/*]{0,9}") {
+            if let Ok(parsed) = text.parse::<ParentPattern>() {
+                prop_assert_eq!(&parsed.to_string().parse::<ParentPattern>().unwrap(), &parsed);
+            }
+            if let Ok(parent) = text.parse::<ParentName>() {
+                let parsed: ParentPattern = text.parse().unwrap();
+                prop_assert!(parsed.matches(parent.as_str()));
+                prop_assert_eq!(parsed.exact(), Some(parent));
+            }
+        }
+    }
+}
