@@ -1,6 +1,7 @@
 //! The store and its state machine alone, a virtual clock, no engine: every answer of a random walk
 //! is compared with what the [model](crate::model) says.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -375,11 +376,8 @@ impl Walk {
                 13..15 => (Command::Cancel, Act::Cancel),
                 _ => (Command::Delete, Act::Delete),
             };
-            let delay = if matches!(act, Act::Retry(..)) {
-                delay as i64
-            } else {
-                0
-            };
+            let is_retry = matches!(act, Act::Retry(..));
+            let delay = if is_retry { delay as i64 } else { 0 };
             let answer = self.act(&name, act, delay);
             *ended += u64::from(matches!(answer, Ok((_, state, _)) if state.is_done()));
             wanted.push(answer);
@@ -405,11 +403,9 @@ impl Walk {
 
     fn list(&mut self) -> Result<(), String> {
         let visible = self.known.values().filter(|known| !known.op.deleted);
-        let mut wanted: Vec<_> = visible
-            .map(|known| (known.create_time, known.uid))
-            .collect();
-        wanted.sort_unstable_by(|a, b| b.cmp(a));
-        let wanted: Vec<_> = wanted.into_iter().map(|(_, uid)| uid).collect();
+        let mut wanted: Vec<_> = visible.collect();
+        wanted.sort_unstable_by_key(|known| Reverse((known.create_time, known.uid)));
+        let wanted: Vec<_> = wanted.into_iter().map(|known| known.uid).collect();
         let limit = self.random.between(1, 30) as usize;
         let (mut got, mut after) = (Vec::new(), None);
         loop {

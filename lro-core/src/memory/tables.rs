@@ -1,0 +1,247 @@
+use std::collections::{BTreeSet, HashMap};
+
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::name::OperationName;
+use crate::page::PageCursor;
+use crate::ready::ReadyQueue;
+use crate::record::{NewOperation, OperationRecord};
+use crate::state::{Change, Command, OperationState, Refusal};
+use crate::store::{Claim, Claimed, StartError, Started, StoreEvent, Updated};
+
+/// How many leases that are over one claim turns back at most.
+const EXPIRED_PER_CLAIM: usize = 256;
+
+/// The records and what finds them.
+#[derive(Default)]
+pub(super) struct Tables {
+    pub(super) records: HashMap<Uuid, OperationRecord>,
+    pub(super) by_time: BTreeSet<PageCursor>,
+    pub(super) names: HashMap<OperationName, Uuid>,
+    request_ids: HashMap<RequestKey, Uuid>,
+    exclusive_keys: HashMap<String, Uuid>,
+    ready: ReadyQueue,
+    leases: BTreeSet<(Timestamp, Uuid)>,
+    expiries: BTreeSet<(Timestamp, Uuid)>,
+    pub(super) events: Vec<StoreEvent>,
+}
+
+/// Method, parent, id.
+type RequestKey = (String, String, String);
+
+impl Tables {
+    pub(super) fn start(
+        &mut self,
+        operation: NewOperation,
+        now: Timestamp,
+    ) -> Result<Started, StartError> {
+        if let Some(existing) = self.find_by_request_id(&operation)? {
+            return Ok(existing);
+        }
+        if self.names.contains_key(&operation.name) {
+            return Err(StartError::AlreadyExists(operation.name));
+        }
+        let holder = operation
+            .exclusive_key
+            .as_ref()
+            .filter(|_| operation.outcome.is_none())
+            .and_then(|key| self.exclusive_keys.get(key))
+            .and_then(|uid| self.records.get(uid));
+        if let Some(holder) = holder {
+            return Err(StartError::ExclusiveKeyHeld(holder.name.clone()));
+        }
+        let claimed_by = operation.claimed_by;
+        let mut record = OperationRecord::new(operation, now);
+        if let Some((worker, lease_duration)) = claimed_by {
+            let claim = Command::Claim {
+                worker,
+                lease_duration,
+            };
+            // Refused only when it is not yet ready: then it is pending, like any other.
+            let _ = record.apply(claim, now);
+        }
+        self.names.insert(record.name.clone(), record.uid);
+        if let Some(key) = request_key(&record) {
+            self.request_ids.insert(key, record.uid);
+        }
+        self.index(&record);
+        self.by_time.insert(PageCursor::behind(&record));
+        self.records.insert(record.uid, record.clone());
+        Ok(Started {
+            record,
+            existing: false,
+        })
+    }
+
+    fn find_by_request_id(&self, operation: &NewOperation) -> Result<Option<Started>, StartError> {
+        let Some(request_id) = &operation.request_id else {
+            return Ok(None);
+        };
+        let key = (
+            operation.method.clone(),
+            operation.name.parent().to_owned(),
+            request_id.id.clone(),
+        );
+        let Some(record) = self
+            .request_ids
+            .get(&key)
+            .and_then(|uid| self.records.get(uid))
+        else {
+            return Ok(None);
+        };
+        if record.request_id.as_ref() != Some(request_id) {
+            return Err(StartError::RequestIdReused(record.name.clone()));
+        }
+        Ok(Some(Started {
+            record: record.clone(),
+            existing: true,
+        }))
+    }
+
+    pub(super) fn claim(&mut self, claim: &Claim, now: Timestamp) -> Claimed {
+        let over: Vec<_> = self
+            .leases
+            .range(..(now, Uuid::nil()))
+            .take(EXPIRED_PER_CLAIM)
+            .map(|(_, uid)| *uid)
+            .collect();
+        for uid in over {
+            // Refused only when the lease is gone already, which is as well.
+            let _ = self.apply(uid, Command::Expire, now);
+        }
+        let mut operations = Vec::new();
+        for uid in self.ready.ready(&claim.methods, claim.limit, now) {
+            let command = Command::Claim {
+                worker: claim.worker,
+                lease_duration: claim.lease_duration,
+            };
+            if self.apply(uid, command, now).is_ok() {
+                operations.extend(self.records.get(&uid).cloned());
+            }
+        }
+        let first_lease = self.leases.first().map(|(time, _)| *time);
+        let next_ready = self.ready.next_time(&claim.methods);
+        let next_time = next_ready.into_iter().chain(first_lease).min();
+        Claimed {
+            operations,
+            next_in: next_time.map(|time| time.since(now)),
+        }
+    }
+
+    pub(super) fn apply(
+        &mut self,
+        uid: Uuid,
+        command: Command,
+        now: Timestamp,
+    ) -> Result<Updated, Refusal> {
+        let mut record = self.records.get(&uid).ok_or(Refusal::NotFound)?.clone();
+        let change = record.apply(command, now)?;
+        let updated = Updated {
+            change,
+            state: record.state,
+            revision: record.revision,
+        };
+        if change == Change::Nothing {
+            return Ok(updated);
+        }
+        self.unindex(uid);
+        if change != Change::Lease {
+            self.events.push(StoreEvent::Changed {
+                name: record.name.clone(),
+                state: record.state,
+                gone: !record.is_visible() || change == Change::Removed,
+            });
+        }
+        if change == Change::Removed {
+            self.remove(uid);
+        } else {
+            self.index(&record);
+            self.records.insert(uid, record);
+        }
+        Ok(updated)
+    }
+
+    pub(super) fn purge(&mut self, limit: usize, now: Timestamp) -> usize {
+        let expired: Vec<_> = self
+            .expiries
+            .range(..=(now, Uuid::max()))
+            .take(limit)
+            .map(|(_, uid)| *uid)
+            .collect();
+        for uid in &expired {
+            self.unindex(*uid);
+            if let Some(record) = self.remove(*uid) {
+                self.events.push(StoreEvent::Changed {
+                    name: record.name,
+                    state: record.state,
+                    gone: true,
+                });
+            }
+        }
+        expired.len()
+    }
+
+    fn index(&mut self, record: &OperationRecord) {
+        let uid = record.uid;
+        if record.state == OperationState::Pending {
+            self.ready.insert(&record.method, record.ready_time, uid);
+            self.events.push(StoreEvent::Ready {
+                method: record.method.clone(),
+                ready_time: record.ready_time,
+            });
+        }
+        if let Some(lease) = &record.lease {
+            self.leases.insert((lease.expire_time, uid));
+        }
+        if let Some(time) = record.expire_time {
+            self.expiries.insert((time, uid));
+        }
+        if let Some(key) = record
+            .exclusive_key
+            .as_ref()
+            .filter(|_| !record.state.is_done())
+        {
+            self.exclusive_keys.insert(key.clone(), uid);
+        }
+    }
+
+    fn unindex(&mut self, uid: Uuid) {
+        let Some(record) = self.records.get(&uid) else {
+            return;
+        };
+        self.ready.remove(&record.method, record.ready_time, uid);
+        if let Some(lease) = &record.lease {
+            self.leases.remove(&(lease.expire_time, uid));
+        }
+        if let Some(time) = record.expire_time {
+            self.expiries.remove(&(time, uid));
+        }
+        if let Some(key) = record
+            .exclusive_key
+            .as_ref()
+            .filter(|_| !record.state.is_done())
+        {
+            self.exclusive_keys.remove(key);
+        }
+    }
+
+    fn remove(&mut self, uid: Uuid) -> Option<OperationRecord> {
+        let record = self.records.remove(&uid)?;
+        self.by_time.remove(&PageCursor::behind(&record));
+        self.names.remove(&record.name);
+        if let Some(key) = request_key(&record) {
+            self.request_ids.remove(&key);
+        }
+        Some(record)
+    }
+}
+
+fn request_key(record: &OperationRecord) -> Option<RequestKey> {
+    let request_id = record.request_id.as_ref()?;
+    Some((
+        record.method.clone(),
+        record.name.parent().to_owned(),
+        request_id.id.clone(),
+    ))
+}
