@@ -1,6 +1,6 @@
 //! Memory for each operation.
 
-use lro_core::ParentName;
+use lro_core::ParentPattern;
 use lro_sqlite::SqliteStore;
 
 use crate::Setting;
@@ -20,7 +20,7 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
             // The one slot there is: everything after it is pending.
             server.begin("wait").await?;
         }
-        let before = resident_kib()?;
+        let before = resident_kib(None)?;
         let tasks: Vec<_> = (0..64)
             .map(|_| {
                 let server = server.clone();
@@ -35,8 +35,8 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
         for task in tasks {
             task.await??;
         }
-        let grown = resident_kib()?.saturating_sub(before);
-        let page = server.operations.list(ParentName::default(), "", 1, "");
+        let grown = resident_kib(None)?.saturating_sub(before);
+        let page = server.operations.list(ParentPattern::default(), "", 1, "");
         anyhow::ensure!(!page.await?.operations[0].done, "nothing has ended yet");
         rows.push(vec![
             what.to_owned(),
@@ -54,8 +54,10 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn resident_kib() -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
+/// The memory that a process, this one unless named, has resident.
+pub(crate) fn resident_kib(process: Option<u32>) -> anyhow::Result<u64> {
+    let process = process.map_or("self".to_owned(), |id| id.to_string());
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.split_whitespace().next());
     Ok(number.unwrap_or("0").parse()?)

@@ -10,6 +10,7 @@ mod growth;
 mod raw;
 mod service;
 mod table;
+mod wait;
 
 use std::path::PathBuf;
 
@@ -26,6 +27,12 @@ struct Args {
     /// A tenth of the work, for a quick look.
     #[arg(long)]
     quick: bool,
+    /// Be one of the servers of the part `wait`.
+    #[arg(long, hide = true)]
+    serve_waits: Option<wait::Role>,
+    /// How many operations that server has.
+    #[arg(long, hide = true, default_value_t = 0)]
+    operations: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -38,6 +45,8 @@ enum Part {
     Footprint,
     /// Start and list with a million finished operations in the database.
     Growth,
+    /// Memory and wake-up of 100,000 calls of WaitOperation, against a bare tonic service.
+    Wait,
 }
 
 /// What every part needs to know.
@@ -70,6 +79,9 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
+    if let Some(role) = args.serve_waits {
+        return runtime.block_on(wait::serve(role, args.operations));
+    }
     for part in Part::value_variants() {
         if args.parts.is_empty() || args.parts.contains(part) {
             runtime.block_on(async {
@@ -78,6 +90,7 @@ fn main() -> anyhow::Result<()> {
                     Part::Get => get::run(&setting).await,
                     Part::Footprint => footprint::run(&setting).await,
                     Part::Growth => growth::run(&setting).await,
+                    Part::Wait => wait::run(&setting).await,
                 }
             })?;
         }
