@@ -31,6 +31,10 @@ pub enum Reason {
     ExclusiveKeyHeld,
     /// A limit of the server was exceeded.
     LimitExceeded,
+    /// The call took longer than its caller allows.
+    DeadlineExceeded,
+    /// The server is about to end.
+    ShuttingDown,
     /// The server has no such method, or it is switched off.
     Unimplemented,
     /// The operation was cancelled.
@@ -66,6 +70,8 @@ impl Reason {
             Self::RequestIdReused => "REQUEST_ID_REUSED",
             Self::ExclusiveKeyHeld => "EXCLUSIVE_KEY_HELD",
             Self::LimitExceeded => "LIMIT_EXCEEDED",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::ShuttingDown => "SHUTTING_DOWN",
             Self::Unimplemented => "UNIMPLEMENTED_HERE",
             Self::OperationCancelled => "OPERATION_CANCELLED",
             Self::OperationInterrupted => "OPERATION_INTERRUPTED",
@@ -95,11 +101,11 @@ impl Reason {
             Self::LimitExceeded | Self::StoreFull => Code::ResourceExhausted,
             Self::Unimplemented => Code::Unimplemented,
             Self::OperationCancelled => Code::Cancelled,
-            Self::OperationTimedOut => Code::DeadlineExceeded,
+            Self::OperationTimedOut | Self::DeadlineExceeded => Code::DeadlineExceeded,
             Self::HandlerPanicked | Self::HandlerMisbehaved | Self::PayloadUnreadable => {
                 Code::Internal
             }
-            Self::StoreUnavailable => Code::Unavailable,
+            Self::StoreUnavailable | Self::ShuttingDown => Code::Unavailable,
             Self::StoreCorrupt => Code::DataLoss,
         }
     }

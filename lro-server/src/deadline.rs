@@ -2,14 +2,64 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+use tonic::Request;
 use tonic::metadata::MetadataMap;
 
-/// The call's own time limit: its `grpc-timeout` header (at most 8 digits and a unit).
+/// When the call that is being answered has to be over: an extension of its request, where the
+/// deadline layer of the module `serve` is in use.
+///
+/// ```
+/// use lro_server::Deadline;
+/// use tonic::Request;
+///
+/// fn handler<T>(request: &Request<T>) {
+///     if let Some(deadline) = request.extensions().get::<Deadline>() {
+///         println!("{:?} left", deadline.remaining());
+///     }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    #[cfg_attr(
+        not(feature = "serve"),
+        expect(dead_code, reason = "the layer makes it")
+    )]
+    pub(crate) fn new(instant: Instant) -> Self {
+        Self(instant)
+    }
+
+    /// The instant.
+    pub fn instant(self) -> Instant {
+        self.0
+    }
+
+    /// How long it is until then; zero when it is over.
+    pub fn remaining(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+}
+
+/// How long a call may take from now on, by its [`Deadline`] or else its header.
 ///
 /// tonic's server layer ends a call at this time with CANCELLED, which a caller cannot tell from a
 /// cancelled operation; so who waits answers a [margin](margin) earlier.
-pub(crate) fn grpc_timeout(headers: &MetadataMap) -> Option<Duration> {
-    let header = headers.get("grpc-timeout")?.to_str().ok()?;
+pub(crate) fn time_left<T>(request: &Request<T>) -> Option<Duration> {
+    match request.extensions().get::<Deadline>() {
+        Some(deadline) => Some(deadline.remaining()),
+        None => grpc_timeout(request.metadata()),
+    }
+}
+
+/// The call's own time limit: its `grpc-timeout` header.
+fn grpc_timeout(headers: &MetadataMap) -> Option<Duration> {
+    parse_timeout(headers.get("grpc-timeout")?.to_str().ok()?)
+}
+
+/// Reads a `grpc-timeout`: at most 8 digits and a unit.
+pub(crate) fn parse_timeout(header: &str) -> Option<Duration> {
     let (digits, unit) = header.split_at_checked(header.len().checked_sub(1)?)?;
     if digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -24,6 +74,15 @@ pub(crate) fn grpc_timeout(headers: &MetadataMap) -> Option<Duration> {
         "n" => Duration::from_nanos(count),
         _ => return None,
     })
+}
+
+/// That much later; so late that it never comes, where the sum has no instant.
+pub(crate) fn later(instant: Instant, duration: Duration) -> Instant {
+    /// About 30 years.
+    const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    instant
+        .checked_add(duration)
+        .unwrap_or_else(|| instant + NEVER)
 }
 
 /// How much earlier than its deadline a call is answered: a tenth of it, between 10 ms and 1 s.

@@ -132,6 +132,8 @@ mod operations;
 mod page_token;
 mod registration;
 mod run;
+#[cfg(feature = "serve")]
+pub mod serve;
 mod service;
 mod start;
 mod start_error;
@@ -139,6 +141,7 @@ mod waiters;
 mod worker;
 
 pub use context::OperationContext;
+pub use deadline::Deadline;
 pub use error::{HandlerError, IntoHandlerError};
 pub use limits::Limits;
 pub use lro_core::{self, OnCrash, Timestamp};

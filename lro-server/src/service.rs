@@ -4,7 +4,7 @@ use lro_core::pb::operations_server::Operations as OperationsRpc;
 use lro_core::{OperationName, ParentPattern, Reason, pb};
 use tonic::{Request, Response, Status};
 
-use crate::deadline::{grpc_timeout, margin};
+use crate::deadline::{margin, time_left};
 use crate::error::invalid_name;
 use crate::operations::Operations;
 
@@ -69,7 +69,7 @@ impl OperationsRpc for OperationsService {
         &self,
         request: Request<pb::WaitOperationRequest>,
     ) -> Result<Response<pb::Operation>, Status> {
-        let rpc_timeout = grpc_timeout(request.metadata());
+        let rpc_timeout = time_left(&request);
         let request = request.into_inner();
         let name = parse(&request.name)?;
         let asked = request.timeout.map(to_duration).transpose()?;

@@ -68,18 +68,23 @@ impl Worker {
     ///
     /// Dropped, the worker is dropped: bodies are stopped at once.
     pub async fn drain(self) {
+        self.drain_for(Duration::MAX).await;
+    }
+
+    /// Drains, with a limit of its own on how long bodies run on, if that is shorter.
+    pub(crate) async fn drain_for(self, limit: Duration) {
         self.shared.draining.cancel();
         self.shared.runs.close();
         let settings = &self.shared.settings;
         let ended = self.shared.runs.wait();
-        if tokio::time::timeout(settings.drain_timeout, ended)
+        if tokio::time::timeout(limit.min(settings.drain_timeout), ended)
             .await
             .is_ok()
         {
             return;
         }
         self.shared.stopping.cancel();
-        let longest = self.shared.longest_grace() + settings.lease_duration;
+        let longest = (self.shared.longest_grace()).saturating_add(settings.lease_duration);
         if tokio::time::timeout(longest, self.shared.runs.wait())
             .await
             .is_err()

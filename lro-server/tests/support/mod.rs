@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 pub mod faulty;
+#[cfg(feature = "serve")]
+pub mod served;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,0 +1,293 @@
+//! A server as a service needs it: gRPC health, server reflection, TLS, limits, deadlines, and an
+//! end without loss. Behind the feature `serve`, and `tls` for TLS.
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use exporter::pb;
+//! # use pb::exporter_server::{Exporter, ExporterServer};
+//! # use lro_server::{Host, Operations, Worker};
+//! use lro_server::serve::{Server, Tls};
+//!
+//! # async fn example<E>(operations: Operations, exporter: Arc<E>) -> Result<(), Box<dyn std::error::Error>>
+//! # where E: Exporter + Host<ExporterServer<E>> {
+//! # let address = std::net::SocketAddr::from(([0, 0, 0, 0], 50051));
+//! let worker = Worker::builder(&operations).host(exporter.clone()).start().await?;
+//! Server::builder(&operations)
+//!     .add_service(ExporterServer::from_arc(exporter))
+//!     .file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
+//!     .worker(worker)
+//!     .tls(Tls::from_pem(std::fs::read("server.pem")?, std::fs::read("server.key")?))
+//!     .serve(address, async { tokio::signal::ctrl_c().await.unwrap_or(()) })
+//!     .await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # What it adds to tonic's server
+//!
+//! * `google.longrunning.Operations`, for the operations it is built with;
+//! * `grpc.health.v1.Health`: each service, and all of them (`""`), serve while the store answers,
+//!   and do not as soon as the end begins;
+//! * server reflection, v1 and v1alpha, with the services' descriptors and ours;
+//! * [`DeadlineLayer`]: a call whose `grpc-timeout` is over ends with DEADLINE_EXCEEDED;
+//! * limits on messages, calls, connections, and on how long silence is put up with
+//!   ([`ServeLimits`]);
+//! * a tracing span `rpc` for each call, with its method, code and duration, and nothing of its
+//!   headers;
+//! * the order of the end, below.
+//!
+//! A service that wants something else takes tonic's server and
+//! [`Operations::server`]: nothing here is needed for operations.
+//!
+//! # The end
+//!
+//! When `shutdown` is over: health says so; who waits for an operation is answered with its latest
+//! state; nothing more is accepted; callers are told to go elsewhere; calls that are under way, and
+//! the bodies of the workers, have [`ServeLimits::shutdown_timeout`] to come to their end. Then
+//! connections are cut, and operations are given back for the next worker. It always ends.
+
+mod admission;
+mod connection;
+mod deadline;
+mod endless;
+mod error;
+mod health;
+mod limits;
+mod listener;
+mod message_limit;
+mod preface;
+mod reflection;
+mod spans;
+#[cfg(feature = "tls")]
+mod tls;
+mod trailers;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tower::{Layer as _, Service};
+
+pub use deadline::{DeadlineBody, DeadlineFuture, DeadlineLayer, DeadlineService};
+pub use error::Error;
+pub use limits::ServeLimits;
+pub use listener::Listen;
+#[cfg(feature = "tls")]
+pub use tls::Tls;
+
+use crate::operations::Operations;
+use crate::worker::Worker;
+use admission::Admission;
+use connection::{Connections, Tasks};
+use health::Health;
+use listener::Incoming;
+use message_limit::MessageLimitLayer;
+use spans::SpanLayer;
+
+/// A server, to be given services and served. See the [module](self).
+#[must_use = "a server does nothing before it is served"]
+pub struct Server {
+    operations: Operations,
+    routes: Routes,
+    services: Vec<&'static str>,
+    descriptor_sets: Vec<&'static [u8]>,
+    reflection: bool,
+    workers: Vec<Worker>,
+    limits: ServeLimits,
+    #[cfg(feature = "tls")]
+    tls: Option<tls::Tls>,
+}
+
+impl Server {
+    /// A server for these operations, with `google.longrunning.Operations`, health and reflection.
+    pub fn builder(operations: &Operations) -> Self {
+        Self {
+            operations: operations.clone(),
+            routes: Routes::default(),
+            services: Vec::new(),
+            descriptor_sets: Vec::new(),
+            reflection: true,
+            workers: Vec::new(),
+            limits: ServeLimits::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    /// Adds a service: what tonic generates for a proto's service.
+    pub fn add_service<S>(mut self, service: S) -> Self
+    where
+        S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        self.routes = self.routes.add_service(service);
+        self.services.push(S::NAME);
+        self
+    }
+
+    /// Adds the descriptors of services, for reflection: `FILE_DESCRIPTOR_SET` of the code that
+    /// lro-build generates.
+    pub fn file_descriptor_set(mut self, encoded: &'static [u8]) -> Self {
+        self.descriptor_sets.push(encoded);
+        self
+    }
+
+    /// Serves no reflection: callers have to know the protos.
+    pub fn without_reflection(mut self) -> Self {
+        self.reflection = false;
+        self
+    }
+
+    /// Drains the worker at the end, within the same time as the calls.
+    pub fn worker(mut self, worker: Worker) -> Self {
+        self.workers.push(worker);
+        self
+    }
+
+    /// The limits.
+    pub fn limits(mut self, limits: ServeLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Serves with TLS, and without it no more.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Serves until `shutdown` is over, and then comes to [the end](self#the-end).
+    ///
+    /// # Errors
+    ///
+    /// Before it serves anything: when the address is taken, a certificate or key cannot be used,
+    /// or a descriptor set cannot be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it ends at once: connections are cut, and workers dropped.
+    pub async fn serve(
+        self,
+        listen: impl Into<Listen>,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), Error> {
+        let closing = CancellationToken::new();
+        let cut = CancellationToken::new();
+        let _cut_when_dropped = cut.clone().drop_guard();
+        let tasks = Tasks {
+            tracker: TaskTracker::new(),
+            cut,
+        };
+        #[cfg(feature = "tls")]
+        let tls = self.tls.map(Tls::acceptor).transpose()?;
+        let limits = self.limits;
+        let operations = self.operations;
+        let server = operations
+            .server()
+            .max_decoding_message_size(limits.decode_len_max);
+        let mut services = self.services;
+        services.push(named(&server));
+        let mut routes = self.routes.add_service(server);
+        let health = Health::new(&services).await;
+        let server = health.server();
+        services.push(named(&server));
+        routes = routes.add_service(endless::Endless::new(server, &closing));
+        if self.reflection {
+            routes = reflection::add(routes, &services, &self.descriptor_sets, &closing)?;
+        }
+        let sizes = MessageLimitLayer {
+            decode_len_max: limits.decode_len_max,
+            encode_len_max: limits.encode_len_max,
+        };
+        let service = sizes.layer(routes.prepare());
+        let service = SpanLayer.layer(DeadlineLayer::new().layer(service));
+        let listener = listen.into().bind().await?;
+
+        let shutdown_timeout = limits.shutdown_timeout;
+        let connections = Arc::new(Connections {
+            service,
+            limits: limits.clone(),
+            #[cfg(feature = "tls")]
+            tls,
+            closing: closing.clone(),
+            tasks: tasks.clone(),
+        });
+        let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
+        let mut incoming = Incoming::<TcpListener>::new(listener);
+        let accepting = async {
+            loop {
+                let (stream, address) = incoming.next().await;
+                match admission.admit(address.ip()) {
+                    Some(admitted) => connections.spawn(stream, admitted),
+                    None => tracing::debug!(%address, "too many connections; one is closed"),
+                }
+            }
+        };
+        let following = async {
+            health.follow(&operations, &limits).await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            () = shutdown => {}
+            () = accepting => {}
+            () = following => {}
+        }
+        tracing::info!("shutting down");
+        // In this order: who asks where to go is told before the connections end.
+        health.set(ServingStatus::NotServing).await;
+        operations.close();
+        drop(incoming);
+        closing.cancel();
+        end(&tasks, self.workers, shutdown_timeout).await;
+        Ok(())
+    }
+}
+
+/// Lets calls and bodies come to their end, for so long.
+async fn end(tasks: &Tasks, workers: Vec<Worker>, limit: Duration) {
+    /// Of that time, workers need a part to give operations back: a tenth, at most this long.
+    const GIVE_BACK_MAX: Duration = Duration::from_secs(5);
+    /// Tasks that are cut end when they are polled next.
+    const CUT_TIMEOUT: Duration = Duration::from_secs(1);
+    tasks.tracker.close();
+    let bodies = limit.saturating_sub((limit / 10).min(GIVE_BACK_MAX));
+    let drained = workers.into_iter().map(|worker| worker.drain_for(bodies));
+    let ended = async { tokio::join!(tasks.tracker.wait(), join_all(drained)) };
+    if timeout(limit, ended).await.is_err() {
+        tracing::warn!("calls or operations have not come to their end in time; they are cut");
+    }
+    tasks.cut.cancel();
+    if timeout(CUT_TIMEOUT, tasks.tracker.wait()).await.is_err() {
+        tracing::warn!("calls that block their thread are left behind");
+    }
+}
+
+fn named<S: NamedService>(_service: &S) -> &'static str {
+    S::NAME
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("services", &self.services)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,204 @@
+//! One connection, from its first words to its end.
+
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Extensions, Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+#[cfg(feature = "tls")]
+use tonic::transport::server::TlsConnectInfo;
+use tonic::transport::server::{Connected as _, TcpConnectInfo};
+use tower::Service;
+use uuid::Uuid;
+
+use super::admission::Admitted;
+use super::limits::ServeLimits;
+use super::preface::Prefaced;
+
+/// What all connections of a server share.
+pub(super) struct Connections<S> {
+    pub(super) service: S,
+    pub(super) limits: ServeLimits,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<tokio_rustls::TlsAcceptor>,
+    /// Calls come to their end, and no new ones come.
+    pub(super) closing: CancellationToken,
+    pub(super) tasks: Tasks,
+}
+
+/// The tasks of connections and of their calls.
+#[derive(Clone, Debug)]
+pub(super) struct Tasks {
+    pub(super) tracker: TaskTracker,
+    /// They are dropped where they stand.
+    pub(super) cut: CancellationToken,
+}
+
+impl<F> hyper::rt::Executor<F> for Tasks
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        let cut = self.cut.clone();
+        self.tracker.spawn(async move {
+            cut.run_until_cancelled(future).await;
+        });
+    }
+}
+
+impl<S, B> Connections<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    /// Serves one connection in a task of its own.
+    pub(super) fn spawn(self: &Arc<Self>, stream: TcpStream, admitted: Admitted) {
+        let this = self.clone();
+        hyper::rt::Executor::execute(&self.tasks, async move {
+            let _admitted = admitted;
+            this.accept(stream).await;
+        });
+    }
+
+    async fn accept(&self, stream: TcpStream) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection is gone");
+            return;
+        }
+        let tcp = stream.connect_info();
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            let limit = self.limits.tls_handshake_timeout;
+            let Some(stream) = self
+                .in_time("TLS handshake", limit, tls.accept(stream))
+                .await
+            else {
+                return;
+            };
+            let peer = Peer::Tls(tcp, stream.connect_info());
+            return self.serve(stream, peer).await;
+        }
+        self.serve(stream, Peer::Tcp(tcp)).await;
+    }
+
+    async fn serve<IO>(&self, io: IO, peer: Peer)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let limit = self.limits.first_bytes_timeout;
+        let Some(io) = self.in_time("first bytes", limit, Prefaced::read(io)).await else {
+            return;
+        };
+        let service = self.service.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            peer.insert_into(request.extensions_mut());
+            // Routes and the layers around them are always ready.
+            service.clone().call(request)
+        });
+        let connection = self.http2().serve_connection(TokioIo::new(io), service);
+        let mut connection = pin!(connection);
+        // The first 53 bits, as a part of 1.
+        let random = (Uuid::new_v4().as_u128() >> 75) as f64 / (1_u64 << 53) as f64;
+        let mut old = pin!(tokio::time::sleep(self.limits.connection_age(random)));
+        let mut closing = pin!(self.closing.cancelled());
+        let mut ending = false;
+        loop {
+            tokio::select! {
+                ended = &mut connection => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection has failed");
+                    }
+                    return;
+                }
+                () = &mut old, if !ending => {}
+                () = &mut closing, if !ending => {}
+            }
+            ending = true;
+            connection.as_mut().graceful_shutdown();
+        }
+    }
+
+    /// What the other side has to do in this time; `None` when it has not, or the server ends.
+    async fn in_time<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        step: impl Future<Output = std::io::Result<T>>,
+    ) -> Option<T> {
+        let done = tokio::select! {
+            done = timeout(limit, step) => done,
+            () = self.closing.cancelled() => return None,
+        };
+        match done {
+            Ok(Ok(done)) => Some(done),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a connection has failed in its {what}");
+                None
+            }
+            Err(_) => {
+                tracing::debug!("a connection is closed: no {what} in time");
+                None
+            }
+        }
+    }
+
+    fn http2(&self) -> http2::Builder<Tasks> {
+        /// About 30 years: hyper adds it to the time it is.
+        const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+        /// A shorter one would be a busy loop.
+        const SHORTEST: Duration = Duration::from_millis(10);
+        let limits = &self.limits;
+        let mut builder = http2::Builder::new(self.tasks.clone());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.concurrent_streams_max.max(1))
+            .max_header_list_size(limits.header_list_len_max)
+            .max_send_buf_size(limits.send_buffer_len_max.clamp(1, u32::MAX as usize))
+            .keep_alive_interval(limits.keep_alive_interval.clamp(SHORTEST, NEVER))
+            .keep_alive_timeout(limits.keep_alive_timeout.clamp(SHORTEST, NEVER));
+        builder
+    }
+}
+
+/// What handlers are told of the other side, as tonic's own server tells it.
+#[derive(Clone, Debug)]
+enum Peer {
+    Tcp(TcpConnectInfo),
+    #[cfg(feature = "tls")]
+    Tls(TcpConnectInfo, TlsConnectInfo<TcpConnectInfo>),
+}
+
+impl Peer {
+    fn insert_into(&self, extensions: &mut Extensions) {
+        match self.clone() {
+            Self::Tcp(tcp) => {
+                extensions.insert(tcp);
+            }
+            #[cfg(feature = "tls")]
+            Self::Tls(tcp, tls) => {
+                extensions.insert(tcp);
+                extensions.insert(tls);
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+use std::time::Duration;
+
+/// The limits of a served [`Server`](super::Server), each with its default.
+///
+/// ```
+/// use std::time::Duration;
+/// use lro_server::serve::ServeLimits;
+///
+/// let limits = ServeLimits {
+///     shutdown_timeout: Duration::from_secs(10),
+///     ..ServeLimits::default()
+/// };
+/// assert_eq!(limits.concurrent_streams_max, 256);
+/// ```
+///
+/// Durations may be as long as they like: `Duration::MAX` is never.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServeLimits {
+    /// How many calls one connection has under way: 256. Callers queue the others themselves.
+    pub concurrent_streams_max: u32,
+    /// The largest message that comes in, in bytes: 4 MiB. Larger ones are RESOURCE_EXHAUSTED.
+    ///
+    /// tonic has a limit of its own of 4 MiB in every generated service, so that more also needs
+    /// the service's `max_decoding_message_size`.
+    pub decode_len_max: usize,
+    /// The largest message that goes out, in bytes: 4 MiB. Larger ones are RESOURCE_EXHAUSTED.
+    pub encode_len_max: usize,
+    /// The largest list of headers, in bytes as HTTP/2 counts them: 16 KiB.
+    pub header_list_len_max: u32,
+    /// How many bytes of answers wait for one slow reader, for each call: 64 KiB.
+    pub send_buffer_len_max: usize,
+    /// How many connections there are at a time: 10,000. The next ones are closed at once.
+    pub connections_max: usize,
+    /// How many of them come from one address: 1,000. Of IPv6 addresses, the first 64 bits count.
+    ///
+    /// Behind a proxy that hides its callers, all come from one address.
+    pub connections_per_ip_max: usize,
+    /// How long a connection may take to say its first words: 10 s. After TLS, if there is any.
+    pub first_bytes_timeout: Duration,
+    /// How long a connection may take for the TLS handshake: 10 s.
+    pub tls_handshake_timeout: Duration,
+    /// How long a connection may be silent before it is asked whether it is still there: 30 s.
+    pub keep_alive_interval: Duration,
+    /// How long it may take to answer that: 20 s.
+    pub keep_alive_timeout: Duration,
+    /// How old a connection becomes: 30 min. Then its caller is told to open another (GOAWAY); the
+    /// calls that are under way come to their end.
+    pub connection_age_max: Duration,
+    /// By which part of it the age of each connection differs, to either side: 0.1. So that the
+    /// connections that came together do not go together.
+    pub connection_age_jitter: f64,
+    /// How often the store is asked whether it is there: every 5 s.
+    pub health_interval: Duration,
+    /// How long it may take to answer that: 2 s.
+    pub health_timeout: Duration,
+    /// How long calls and operations may go on when the server is to end: 30 s. Then connections
+    /// are cut, and operations are given back to the next worker.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for ServeLimits {
+    fn default() -> Self {
+        Self {
+            concurrent_streams_max: 256,
+            decode_len_max: 4 * 1024 * 1024,
+            encode_len_max: 4 * 1024 * 1024,
+            header_list_len_max: 16 * 1024,
+            send_buffer_len_max: 64 * 1024,
+            connections_max: 10_000,
+            connections_per_ip_max: 1_000,
+            first_bytes_timeout: Duration::from_secs(10),
+            tls_handshake_timeout: Duration::from_secs(10),
+            keep_alive_interval: Duration::from_secs(30),
+            keep_alive_timeout: Duration::from_secs(20),
+            connection_age_max: Duration::from_secs(30 * 60),
+            connection_age_jitter: 0.1,
+            health_interval: Duration::from_secs(5),
+            health_timeout: Duration::from_secs(2),
+            shutdown_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl ServeLimits {
+    /// How old one connection becomes; `random` is in 0..=1.
+    pub(super) fn connection_age(&self, random: f64) -> Duration {
+        let jitter = match self.connection_age_jitter {
+            jitter if jitter.is_finite() => jitter.clamp(0.0, 1.0),
+            _ => 0.0,
+        };
+        let factor = 1.0 + jitter * (2.0 * random - 1.0);
+        let seconds = self.connection_age_max.as_secs_f64() * factor;
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_differ_around_the_limit() {
+        let limits = ServeLimits {
+            connection_age_max: Duration::from_secs(100),
+            ..ServeLimits::default()
+        };
+        let age = |limits: &ServeLimits, random| limits.connection_age(random).as_secs();
+        assert_eq!([0.0, 0.5, 1.0].map(|it| age(&limits, it)), [90, 100, 110]);
+        let odd = ServeLimits {
+            connection_age_jitter: f64::NAN,
+            ..limits.clone()
+        };
+        assert_eq!(age(&odd, 0.0), 100);
+        let never = ServeLimits {
+            connection_age_max: Duration::MAX,
+            ..limits
+        };
+        assert_eq!(never.connection_age(1.0), Duration::MAX);
+    }
+}

@@ -1,0 +1,42 @@
+//! Server reflection, v1 and v1alpha.
+
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic_reflection::server::Builder;
+
+use super::Error;
+use super::endless::Endless;
+
+const NAMES: [&str; 2] = [
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+];
+
+/// Adds both versions, for these services with these descriptors.
+pub(super) fn add(
+    routes: Routes,
+    services: &[&'static str],
+    descriptor_sets: &[&[u8]],
+    closing: &CancellationToken,
+) -> Result<Routes, Error> {
+    let unreadable = |source| Error::new("cannot read a file descriptor set", source);
+    let v1 = builder(services, descriptor_sets).build_v1();
+    let v1alpha = builder(services, descriptor_sets).build_v1alpha();
+    Ok(routes
+        .add_service(Endless::new(v1.map_err(unreadable)?, closing))
+        .add_service(Endless::new(v1alpha.map_err(unreadable)?, closing)))
+}
+
+fn builder<'a>(services: &[&'static str], descriptor_sets: &[&'a [u8]]) -> Builder<'a> {
+    let builder = Builder::configure()
+        // The same files come with many sets: the first of a name stays.
+        .register_encoded_file_descriptor_set(lro_core::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET);
+    let builder = descriptor_sets.iter().fold(builder, |builder, set| {
+        builder.register_encoded_file_descriptor_set(set)
+    });
+    let services = services.iter().copied().chain(NAMES);
+    services.fold(builder, Builder::with_service_name)
+}
