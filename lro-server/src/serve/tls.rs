@@ -112,9 +112,12 @@ fn configure(
     let chain = read_certificates(certificates, "the server's certificates")?;
     let key = PrivateKeyDer::from_pem_slice(key)
         .map_err(|source| Error::new("cannot read the server's private key", source))?;
-    builder
-        .with_single_cert(chain, key)
-        .map_err(|source| Error::new("the server's certificate and its key do not do", source))
+    builder.with_single_cert(chain, key).map_err(|source| {
+        Error::new(
+            "the server's certificate and its key do not go together",
+            source,
+        )
+    })
 }
 
 fn verifier(

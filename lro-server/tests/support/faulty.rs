@@ -19,6 +19,8 @@ pub struct Node {
     /// How many other tasks get their turn between a commit and its answer.
     lag: usize,
     hears_events: bool,
+    /// How many records were asked for by their names.
+    pub gets: tokio::sync::watch::Sender<usize>,
 }
 
 impl Node {
@@ -29,6 +31,7 @@ impl Node {
             down: Arc::default(),
             lag: 0,
             hears_events: false,
+            gets: tokio::sync::watch::Sender::new(0),
         }
     }
 
@@ -88,6 +91,7 @@ impl OperationStore for Node {
 
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
         self.check()?;
+        self.gets.send_modify(|gets| *gets += 1);
         self.store.get(name).await
     }
 

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 pub mod faulty;
+pub mod raw;
 #[cfg(feature = "serve")]
 pub mod served;
 

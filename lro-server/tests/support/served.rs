@@ -53,6 +53,10 @@ impl Served {
         self.begin_stop().await.unwrap().unwrap();
     }
 
+    pub fn abort(&self) {
+        self.task.abort();
+    }
+
     pub async fn tcp(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
@@ -133,6 +137,8 @@ pub fn table(name: &str) -> GetTableRequest {
 pub struct Plain {
     /// Told when a call hangs.
     pub hanging: Arc<Notify>,
+    /// Lets a call go on that is held.
+    pub release: Arc<Notify>,
 }
 
 #[tonic::async_trait]
@@ -153,6 +159,11 @@ impl exporter_server::Exporter for Plain {
             "hang" => {
                 self.hanging.notify_one();
                 std::future::pending().await
+            }
+            "held" => {
+                self.hanging.notify_one();
+                self.release.notified().await;
+                ("released".to_owned(), 0)
             }
             "large" => ("x".repeat(5 * 1024 * 1024), 0),
             "deadline" => {
