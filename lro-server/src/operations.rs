@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 pub use builder::OperationsBuilder;
 
+use crate::deadline::later;
 use crate::error::{not_found, store_failed};
 use crate::limits::Limits;
 use crate::registration::{Host, MethodOptions, Registration};
@@ -99,7 +100,7 @@ impl Operations {
         let timeout = timeout.map_or(self.inner.limits.wait_max, |it| {
             it.min(self.inner.limits.wait_max)
         });
-        let until = Instant::now() + timeout;
+        let until = later(Instant::now(), timeout);
         let gap = self.inner.store.event_gap();
         let subscription = self.inner.waiters.subscribe(name);
         loop {
@@ -112,7 +113,7 @@ impl Operations {
             if record.state.is_done() || over {
                 return Ok(record.to_operation());
             }
-            let again = gap.map_or(until, |gap| until.min(Instant::now() + gap));
+            let again = gap.map_or(until, |gap| until.min(later(Instant::now(), gap)));
             tokio::select! {
                 () = changed => {}
                 () = tokio::time::sleep_until(again) => {}

@@ -31,6 +31,8 @@ impl WorkerBuilder {
     pub const CONCURRENCY: usize = 100;
     /// The default of [`lease_duration`](Self::lease_duration).
     pub const LEASE_DURATION: Duration = Duration::from_secs(30);
+    /// The longest [`lease_duration`](Self::lease_duration).
+    pub const LEASE_DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
     /// The default of [`metadata_interval`](Self::metadata_interval).
     pub const METADATA_INTERVAL: Duration = Duration::from_millis(200);
     /// The default of [`drain_timeout`](Self::drain_timeout).
@@ -70,20 +72,23 @@ impl WorkerBuilder {
         self
     }
 
-    /// How long an operation stays this worker's without a renewal, at least 1 second. Renewals
-    /// are sent three times as often; after a crash, other workers wait this long.
+    /// How long an operation stays this worker's without a renewal, at least 1 second
+    /// and at most 1 day. Renewals are sent three times as often; after a crash, other workers wait
+    /// this long.
     pub fn lease_duration(mut self, lease_duration: Duration) -> Self {
-        self.settings.lease_duration = lease_duration.max(Duration::from_secs(1));
+        self.settings.lease_duration =
+            lease_duration.clamp(Duration::from_secs(1), Self::LEASE_DURATION_MAX);
         self
     }
 
-    /// How long new metadata is gathered before it is written.
+    /// How long new metadata is gathered before it is written; `Duration::MAX` is until the lease
+    /// is renewed.
     pub fn metadata_interval(mut self, metadata_interval: Duration) -> Self {
         self.settings.metadata_interval = metadata_interval;
         self
     }
 
-    /// How long [`Worker::drain`] lets bodies run on.
+    /// How long [`Worker::drain`] lets bodies run on; `Duration::MAX` is to their end.
     pub fn drain_timeout(mut self, drain_timeout: Duration) -> Self {
         self.settings.drain_timeout = drain_timeout;
         self

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::Shared;
 use super::running::told_to_stop;
 use crate::backoff::Backoff;
+use crate::deadline::later;
 use crate::run::{Run, StopReason};
 
 /// At most so many renewals in one call.
@@ -47,7 +48,7 @@ pub(super) async fn keep_leases(shared: Arc<Shared>) {
                 next_beat = if full { retry } else { next_beat.min(retry) };
             }
         }
-        not_before = Instant::now() + pause;
+        not_before = later(Instant::now(), pause);
     }
 }
 

@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 
 use super::{Shared, Slot};
 use crate::backoff::Backoff;
+use crate::deadline::later;
 use crate::error::{HandlerError, to_rpc_status};
 use crate::registration::{BodyFuture, HostedMethod};
 use crate::run::{Link, Run, StopReason};
@@ -116,7 +117,7 @@ impl Launch {
         lease_end: Instant,
     ) -> Option<Self> {
         let options = &shared.methods.get(&*record.method)?.options;
-        let deadline = options.timeout.map(|timeout| Instant::now() + timeout);
+        let deadline = options.timeout.map(|it| later(Instant::now(), it));
         let link = Link {
             store: shared.store.clone(),
             lease_duration: shared.settings.lease_duration,
