@@ -4,6 +4,7 @@ mod args;
 mod calls;
 mod demo;
 mod failure;
+mod files;
 mod output;
 mod progress;
 mod serve;

@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lro_server::serve::{self, ServeLimits, Tls};
 use lro_server::{Operations, Worker};
 use lro_sqlite::SqliteStore;
-use tokio::sync::oneshot;
+use tokio::net::TcpListener;
 use tokio::time::MissedTickBehavior;
-use tonic::transport::server::TcpIncoming;
 
 use crate::archive::Options;
+use crate::pb;
 use crate::pb::archiver_server::ArchiverServer;
 use crate::service::Archiver;
 
@@ -24,11 +25,8 @@ const ARCHIVES: &str = "archives";
 /// How often the leftovers of operations that have ended are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
-/// How long callers have to hang up, at least.
-const HANG_UP_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// How often connections on which nothing happens are probed.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// How long callers have to hang up, and operations to be given back, after the bodies' time.
+const HANG_UP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a [`Server`] is to run.
 ///
@@ -49,6 +47,8 @@ pub struct ServerOptions {
     pub drain_timeout: Duration,
     /// How archives are packed.
     pub pack: Options,
+    /// TLS, and who may call; without it, everybody who reaches the address.
+    pub tls: Option<Tls>,
 }
 
 impl ServerOptions {
@@ -65,6 +65,7 @@ impl ServerOptions {
             data: data.into(),
             drain_timeout: Self::DRAIN_TIMEOUT,
             pack: Options::default(),
+            tls: None,
         }
     }
 }
@@ -73,11 +74,12 @@ impl ServerOptions {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    incoming: TcpIncoming,
+    listener: TcpListener,
     archiver: Arc<Archiver>,
     operations: Operations,
     worker: Worker,
     drain_timeout: Duration,
+    tls: Option<Tls>,
 }
 
 impl Server {
@@ -95,10 +97,8 @@ impl Server {
         let address = options.listen;
         let cannot_listen =
             |source: io::Error| Error::new(format!("cannot listen on {address}"), source);
-        let incoming = TcpIncoming::bind(address)
-            .map_err(cannot_listen)?
-            .with_nodelay(Some(true));
-        let address = incoming.local_addr().map_err(cannot_listen)?;
+        let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
+        let address = listener.local_addr().map_err(cannot_listen)?;
         let store = SqliteStore::open(data.join(DATABASE))
             .await
             .map_err(|source| Error::new("cannot open the database", source))?;
@@ -118,11 +118,12 @@ impl Server {
             .map_err(|source| Error::new("cannot run operations", source))?;
         Ok(Self {
             address,
-            incoming,
+            listener,
             archiver,
             operations,
             worker,
             drain_timeout: options.drain_timeout,
+            tls: options.tls,
         })
     }
 
@@ -136,34 +137,30 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When serving fails.
+    /// When a certificate or a key cannot be used.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let (stop, stopped) = oneshot::channel::<()>();
-        let serving = tonic::transport::Server::builder()
-            .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-            .add_service(ArchiverServer::from_arc(self.archiver.clone()))
-            .add_service(self.operations.server())
-            .serve_with_incoming_shutdown(self.incoming, async {
-                // An error is this server being dropped.
-                let _ = stopped.await;
-            });
-        tokio::pin!(serving);
-        tokio::select! {
-            ended = &mut serving => ended.map_err(serving_failed)?,
-            () = keep_sweeping(&self.archiver) => {}
-            () = shutdown => {}
-        }
-        tracing::info!("shutting down");
-        self.operations.close();
-        let _ = stop.send(());
-        // Callers that do not hang up are not waited for much longer than operations are.
-        let hung_up = self.drain_timeout.max(HANG_UP_TIMEOUT);
-        let served = tokio::time::timeout(hung_up, serving);
-        let (served, ()) = tokio::join!(served, self.worker.drain());
-        match served {
-            Ok(ended) => ended.map_err(serving_failed),
-            Err(_) => Ok(()),
-        }
+        let archiver = self.archiver;
+        let limits = ServeLimits {
+            shutdown_timeout: self.drain_timeout.saturating_add(HANG_UP_TIMEOUT),
+            ..ServeLimits::default()
+        };
+        let server = serve::Server::builder(&self.operations)
+            .add_service(ArchiverServer::from_arc(archiver.clone()))
+            .file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
+            .worker(self.worker)
+            .limits(limits);
+        let server = match self.tls {
+            Some(tls) => server.tls(tls),
+            None => server,
+        };
+        let shutdown = async {
+            tokio::select! {
+                () = shutdown => {}
+                () = keep_sweeping(&archiver) => {}
+            }
+        };
+        let served = server.serve(self.listener, shutdown).await;
+        served.map_err(|source| Error::new("cannot serve", source))
     }
 }
 
@@ -176,10 +173,6 @@ async fn keep_sweeping(archiver: &Archiver) {
             tracing::warn!(%status, "cannot remove what ended operations have left");
         }
     }
-}
-
-fn serving_failed(source: tonic::transport::Error) -> Error {
-    Error::new("cannot serve", source)
 }
 
 /// A server that cannot run.

@@ -80,7 +80,23 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "10")]
     pub(super) drain_timeout: Duration,
     #[command(flatten)]
+    pub(super) tls: ServeTlsArgs,
+    #[command(flatten)]
     pub(super) pack: PackArgs,
+}
+
+/// Who the server is, and who may call it.
+#[derive(Debug, clap::Args)]
+pub(super) struct ServeTlsArgs {
+    /// Serve with TLS: the server's certificate, and the chain above it (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// The private key that goes with it (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// Let those in only who have a certificate of one of these authorities (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(super) client_ca: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -120,6 +136,22 @@ pub(super) struct ServerArgs {
         default_value = "http://127.0.0.1:50051"
     )]
     pub(super) url: String,
+    #[command(flatten)]
+    pub(super) tls: CallTlsArgs,
+}
+
+/// How a server with an https URL is called.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct CallTlsArgs {
+    /// The authority that has signed the server's certificate (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(super) server_ca: Option<PathBuf>,
+    /// The caller's certificate, where the server asks for one (PEM)
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    pub(super) client_cert: Option<PathBuf>,
+    /// The private key that goes with it (PEM)
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub(super) client_key: Option<PathBuf>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::sync::oneshot;
 
-use super::args::{CreateArgs, DemoArgs, ServerArgs};
+use super::args::{CallTlsArgs, CreateArgs, DemoArgs, ServerArgs};
 use super::{Failure, calls};
 use crate::serve::{Server, ServerOptions};
 
@@ -27,7 +27,10 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), Failure> {
         source_dir: args.source_dir.clone(),
         name: None,
         no_wait: false,
-        server: ServerArgs { url },
+        server: ServerArgs {
+            url,
+            tls: CallTlsArgs::default(),
+        },
     });
     let created = created.await;
     let _ = stop.send(());

@@ -1,9 +1,10 @@
 //! `archiver serve`.
 
+use lro_server::serve::Tls;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::ServeArgs;
-use super::{Failure, output};
+use super::args::{ServeArgs, ServeTlsArgs};
+use super::{Failure, files, output};
 use crate::archive::Options;
 use crate::serve::{Server, ServerOptions};
 
@@ -16,6 +17,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
         listen: args.listen,
         data: args.data,
         drain_timeout: args.drain_timeout,
+        tls: tls(&args.tls)?,
         pack: Options {
             frame_bytes: args.pack.frame_bytes.unwrap_or(defaults.frame_bytes),
             ..defaults
@@ -30,4 +32,15 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
         }
     };
     Ok(server.serve(shutdown).await?)
+}
+
+fn tls(args: &ServeTlsArgs) -> Result<Option<Tls>, Failure> {
+    let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) else {
+        return Ok(None);
+    };
+    let tls = Tls::from_pem(files::read(certificate)?, files::read(key)?);
+    Ok(Some(match &args.client_ca {
+        Some(ca) => tls.client_ca(files::read(ca)?),
+        None => tls,
+    }))
 }

@@ -46,7 +46,14 @@ impl ServerProcess {
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let address = line.trim_end().strip_prefix("listening on ");
-        let url = format!("http://{}", address.unwrap_or_else(|| panic!("{line:?}")));
+        let scheme = match args.contains(&"--tls-cert") {
+            true => "https",
+            false => "http",
+        };
+        let url = format!(
+            "{scheme}://{}",
+            address.unwrap_or_else(|| panic!("{line:?}"))
+        );
         Self { child, url, stdout }
     }
 

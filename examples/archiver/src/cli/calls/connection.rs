@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use lro_client::OperationsClient;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
-use crate::cli::Failure;
-use crate::cli::args::ServerArgs;
+use crate::cli::args::{CallTlsArgs, ServerArgs};
+use crate::cli::{Failure, files};
 use crate::pb::archiver_client::ArchiverClient;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,7 +20,11 @@ impl Connection {
         let url = &server.url;
         let what = format!("cannot reach a server at {url}");
         let endpoint = Endpoint::from_shared(url.clone());
-        let endpoint = endpoint.map_err(|error| Failure::new(&what, &error))?;
+        let mut endpoint = endpoint.map_err(|error| Failure::new(&what, &error))?;
+        if endpoint.uri().scheme_str() == Some("https") {
+            let secured = endpoint.tls_config(tls(&server.tls)?);
+            endpoint = secured.map_err(|error| Failure::new(&what, &error))?;
+        }
         let channel = endpoint.connect_timeout(CONNECT_TIMEOUT).connect().await;
         let channel = channel.map_err(|error| Failure::new(&what, &error))?;
         Ok(Self {
@@ -28,4 +32,16 @@ impl Connection {
             operations: OperationsClient::new(channel),
         })
     }
+}
+
+fn tls(args: &CallTlsArgs) -> Result<ClientTlsConfig, Failure> {
+    let mut tls = ClientTlsConfig::new();
+    if let Some(ca) = &args.server_ca {
+        tls = tls.ca_certificate(Certificate::from_pem(files::read(ca)?));
+    }
+    if let (Some(certificate), Some(key)) = (&args.client_cert, &args.client_key) {
+        let identity = Identity::from_pem(files::read(certificate)?, files::read(key)?);
+        tls = tls.identity(identity);
+    }
+    Ok(tls)
 }
