@@ -128,6 +128,7 @@ mod context;
 mod deadline;
 mod error;
 mod limits;
+mod metrics;
 mod operations;
 mod page_token;
 mod registration;
@@ -137,6 +138,7 @@ pub mod serve;
 mod service;
 mod start;
 mod start_error;
+mod trace_context;
 mod waiters;
 mod worker;
 

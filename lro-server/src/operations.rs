@@ -21,6 +21,7 @@ pub use builder::OperationsBuilder;
 use crate::deadline::later;
 use crate::error::{not_found, store_failed};
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::registration::{Host, MethodOptions, Registration};
 use crate::service::OperationsService;
 use crate::waiters::Waiters;
@@ -45,6 +46,7 @@ pub struct Operations {
 
 struct Inner {
     store: Arc<dyn OperationStore>,
+    metrics: Metrics,
     clock: Arc<dyn Clock>,
     limits: Limits,
     filter_schema: Schema,
@@ -178,6 +180,10 @@ impl Operations {
 
     pub(crate) fn store(&self) -> &Arc<dyn OperationStore> {
         &self.inner.store
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
     }
 
     /// A fresh identity, later than all that were given before.

@@ -250,7 +250,11 @@ async fn commit(operations: Operations, mut operation: NewOperation) -> Result<S
 async fn keep(operations: &Operations, operation: NewOperation) -> Result<Started, Status> {
     let answers = operations.store().start(vec![operation]).await;
     let answer = answers.map_err(|error| store_failed(&error))?.pop();
-    answer
+    let started = answer
         .ok_or_else(|| Status::internal("the store gave no answer"))?
-        .map_err(|error| start_refused(&error))
+        .map_err(|error| start_refused(&error))?;
+    if !started.existing {
+        operations.metrics().started(&started.record);
+    }
+    Ok(started)
 }

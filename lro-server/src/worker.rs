@@ -26,6 +26,7 @@ use running::Running;
 pub(crate) use slots::Slot;
 use slots::Slots;
 
+use crate::metrics::Metrics;
 use crate::operations::Operations;
 use crate::registration::HostedMethod;
 use crate::run::StopReason;
@@ -110,6 +111,7 @@ pub(crate) struct Shared {
     slots: Slots,
     running: Running,
     settings: Settings,
+    metrics: Metrics,
     /// Told when there may be something to claim.
     claim_now: Notify,
     /// Whether operations may be waiting only because there was no slot for them.

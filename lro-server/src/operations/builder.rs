@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Inner, Observer, Operations};
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 
 /// What [`Operations`] are to be like.
 ///
@@ -23,6 +24,8 @@ pub struct OperationsBuilder {
     clock: Arc<dyn Clock>,
     limits: Limits,
     filter_schema: Schema,
+    #[cfg(feature = "otel")]
+    metrics: Option<Metrics>,
 }
 
 impl OperationsBuilder {
@@ -32,6 +35,8 @@ impl OperationsBuilder {
             clock: Arc::new(SystemClock),
             limits: Limits::default(),
             filter_schema: Schema::default(),
+            #[cfg(feature = "otel")]
+            metrics: None,
         }
     }
 
@@ -55,10 +60,23 @@ impl OperationsBuilder {
         self
     }
 
+    /// What measures the operations. The default is the meter `lro-server` of OpenTelemetry's global
+    /// provider, as that is when the operations are built.
+    #[cfg(feature = "otel")]
+    pub fn meter(mut self, meter: &opentelemetry::metrics::Meter) -> Self {
+        self.metrics = Some(Metrics::new(meter));
+        self
+    }
+
     /// The operations.
     pub fn build(self) -> Operations {
+        #[cfg(feature = "otel")]
+        let metrics = self.metrics.unwrap_or_default();
+        #[cfg(not(feature = "otel"))]
+        let metrics = Metrics::default();
         let inner = Arc::new(Inner {
-            store: self.store,
+            store: metrics.observe(self.store),
+            metrics,
             clock: self.clock,
             limits: self.limits,
             filter_schema: self.filter_schema,

@@ -6,12 +6,15 @@ use std::task::{Context, Poll};
 
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame, SizeHint};
+use lro_core::pb::rpc;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::Span;
 use tracing::field::Empty;
+
+use crate::trace_context::continue_trace;
 
 /// Runs each call in a span `rpc`: its method, and in the end its code and how long it took, which
 /// an event of the level debug tells as well. Nothing that the headers say is in it.
@@ -46,15 +49,19 @@ where
     fn call(&mut self, request: Request<Q>) -> Self::Future {
         /// Longer paths are no methods.
         const METHOD_LEN_MAX: usize = 256;
-        let path = request.uri().path();
+        let path = request.uri().path().trim_start_matches('/');
         let method = path.get(..METHOD_LEN_MAX).unwrap_or(path);
         let span = tracing::info_span!(
             "rpc",
             rpc.system = "grpc",
             rpc.method = method,
-            rpc.grpc.status_code = Empty,
+            rpc.response.status_code = Empty,
             duration_ms = Empty,
         );
+        let header = |name| request.headers().get(name).and_then(|it| it.to_str().ok());
+        if let Some(parent) = header("traceparent") {
+            continue_trace(&span, parent, header("tracestate").unwrap_or_default());
+        }
         let inner = span.in_scope(|| self.inner.call(request));
         SpanFuture {
             inner,
@@ -81,10 +88,12 @@ impl Call {
             return;
         }
         let duration_ms = self.begun.elapsed().as_secs_f64() * 1_000.0;
-        self.span.record("rpc.grpc.status_code", code as i32);
+        let code = rpc::Code::try_from(code as i32).unwrap_or_default();
+        let code = code.as_str_name();
+        self.span.record("rpc.response.status_code", code);
         self.span.record("duration_ms", duration_ms);
         self.span
-            .in_scope(|| tracing::debug!(?code, duration_ms, "answered"));
+            .in_scope(|| tracing::debug!(code, duration_ms, "answered"));
     }
 }
 

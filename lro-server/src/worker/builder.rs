@@ -122,6 +122,7 @@ impl WorkerBuilder {
             slots,
             running: Running::default(),
             settings: self.settings,
+            metrics: self.operations.metrics().clone(),
             claim_now: Notify::new(),
             starved: AtomicBool::new(false),
             metadata_set: Arc::new(Notify::new()),

@@ -17,8 +17,10 @@ use super::{Shared, Slot};
 use crate::backoff::Backoff;
 use crate::deadline::later;
 use crate::error::{HandlerError, to_rpc_status};
+use crate::metrics::RunMetrics;
 use crate::registration::{BodyFuture, HostedMethod};
 use crate::run::{Link, Run, StopReason};
+use crate::trace_context::continue_trace;
 
 /// The runs of a worker, by name.
 #[derive(Default)]
@@ -106,6 +108,7 @@ pub(super) struct Launch {
     run: Arc<Run>,
     request: Any,
     slot: Slot,
+    metrics: RunMetrics,
 }
 
 impl Launch {
@@ -125,11 +128,13 @@ impl Launch {
         };
         let run = Arc::new(Run::new(&record, Some(link), lease_end, deadline));
         shared.running.insert(&run);
+        let metrics = shared.metrics.run(&record);
         Some(Self {
             shared: shared.clone(),
             run,
             request: record.request,
             slot,
+            metrics,
         })
     }
 
@@ -139,6 +144,7 @@ impl Launch {
             run,
             request,
             slot,
+            metrics,
         } = self;
         if let Some(method) = shared.methods.get(&*run.method) {
             let span = tracing::info_span!(
@@ -148,19 +154,23 @@ impl Launch {
                 attempt = run.attempt,
                 trace_parent = run.origin.trace_parent,
             );
+            continue_trace(&span, &run.origin.trace_parent, &run.origin.trace_state);
             let ending = run_body(&shared, &run, method, request)
                 .instrument(span.clone())
                 .await;
             if matches!(ending, Ending::Stopped(StopReason::LeaseLost)) {
+                metrics.lease_lost();
                 // Nobody may hold it any more: whoever claims next turns it back.
                 shared.claim_now.notify_one();
             }
             if let Some(command) = ending.into_command(&run) {
-                write_ending(&shared, &run, command).instrument(span).await;
+                write_ending(&shared, &run, command, &metrics)
+                    .instrument(span)
+                    .await;
             }
         }
         shared.running.remove(&run);
-        drop(slot);
+        drop((slot, metrics));
         shared.slot_freed();
     }
 }
@@ -295,15 +305,19 @@ impl Ending {
 
 /// Writes how a run has ended, as often as it takes. The fence makes it safe to come late: what
 /// another worker has claimed meanwhile is not touched.
-async fn write_ending(shared: &Shared, run: &Run, command: Command) {
+async fn write_ending(shared: &Shared, run: &Run, command: Command, metrics: &RunMetrics) {
     let mut backoff = Backoff::default();
     loop {
         let update = run.update(command.clone());
         match shared.store.update(vec![update]).await {
             Ok(answers) => {
                 backoff.succeeded("the operation's end is written");
-                if let Some(Err(refusal)) = answers.into_iter().next() {
-                    tracing::warn!(name = %run.name, %refusal, "the operation's end came too late");
+                match answers.into_iter().next() {
+                    Some(Ok(updated)) => metrics.written(&command, updated.state),
+                    Some(Err(refusal)) => {
+                        tracing::warn!(name = %run.name, %refusal, "the operation's end came too late");
+                    }
+                    None => {}
                 }
                 return;
             }

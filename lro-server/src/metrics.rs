@@ -1,0 +1,12 @@
+//! What is counted and measured, at a few points of starts, runs and calls of the store. Nothing at
+//! all without the feature `otel`.
+
+#[cfg(feature = "otel")]
+mod observed;
+#[cfg(not(feature = "otel"))]
+#[path = "metrics/nothing.rs"]
+mod recorder;
+#[cfg(feature = "otel")]
+mod recorder;
+
+pub(crate) use recorder::{Metrics, RunMetrics};

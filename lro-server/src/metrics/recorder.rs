@@ -1,0 +1,222 @@
+use std::fmt;
+use std::sync::Arc;
+
+use lro_core::pb::rpc::Code;
+use lro_core::{
+    Command, OperationRecord, OperationResult, OperationState, OperationStore, Outcome,
+};
+use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
+use opentelemetry::{InstrumentationScope, KeyValue, global};
+use tokio::time::Instant;
+
+use super::observed::Observed;
+
+/// The instruments. A cheap clone.
+#[derive(Clone)]
+pub(crate) struct Metrics(Arc<Instruments>);
+
+pub(super) struct Instruments {
+    started: Counter<u64>,
+    finished: Counter<u64>,
+    running: UpDownCounter<i64>,
+    queue_time: Histogram<f64>,
+    run_time: Histogram<f64>,
+    attempts: Counter<u64>,
+    retries: Counter<u64>,
+    leases_lost: Counter<u64>,
+    pub(super) store_calls: Histogram<f64>,
+}
+
+/// The bounds of calls of the store, in seconds: up to where callers give up.
+const CALL_BOUNDS: [f64; 13] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
+];
+
+/// The bounds of waiting and of bodies, in seconds: from a moment to a day.
+const LIFE_BOUNDS: [f64; 14] = [
+    0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 43_200.0,
+    86_400.0,
+];
+
+impl Default for Metrics {
+    /// With the meter of the global provider, as it is now.
+    fn default() -> Self {
+        let scope = InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
+            .with_version(env!("CARGO_PKG_VERSION"))
+            .build();
+        Self::new(&global::meter_with_scope(scope))
+    }
+}
+
+impl Metrics {
+    pub(crate) fn new(meter: &Meter) -> Self {
+        let counter = |name, unit: &'static str, what: &'static str| {
+            let builder = meter.u64_counter(name);
+            builder.with_unit(unit).with_description(what).build()
+        };
+        let seconds = |name, bounds: &[f64], what: &'static str| {
+            let builder = meter.f64_histogram(name).with_unit("s");
+            let builder = builder.with_boundaries(bounds.to_vec());
+            builder.with_description(what).build()
+        };
+        Self(Arc::new(Instruments {
+            started: counter(
+                "lro.operations.started",
+                "{operation}",
+                "Operations that were started.",
+            ),
+            finished: counter(
+                "lro.operations.finished",
+                "{operation}",
+                "Operations that have ended, by code.",
+            ),
+            running: meter
+                .i64_up_down_counter("lro.operations.running")
+                .with_unit("{operation}")
+                .with_description("Operations whose bodies run.")
+                .build(),
+            queue_time: seconds(
+                "lro.operations.queue_time",
+                &LIFE_BOUNDS,
+                "From when an operation could have run to when it did.",
+            ),
+            run_time: seconds(
+                "lro.operations.run_time",
+                &LIFE_BOUNDS,
+                "How long one run of a body took, to where its end is written.",
+            ),
+            attempts: counter(
+                "lro.operations.attempts",
+                "{attempt}",
+                "Runs of bodies that began.",
+            ),
+            retries: counter(
+                "lro.operations.retries",
+                "{attempt}",
+                "Runs of bodies that ended with a wish for another one.",
+            ),
+            leases_lost: counter(
+                "lro.leases.lost",
+                "{lease}",
+                "Leases that were over before their bodies.",
+            ),
+            store_calls: seconds(
+                "lro.store.call.duration",
+                &CALL_BOUNDS,
+                "How long a call of the store took.",
+            ),
+        }))
+    }
+
+    /// The same store, with its calls measured.
+    pub(crate) fn observe(&self, store: Arc<dyn OperationStore>) -> Arc<dyn OperationStore> {
+        Arc::new(Observed::new(store, self.clone()))
+    }
+
+    pub(super) fn instruments(&self) -> &Instruments {
+        &self.0
+    }
+
+    /// An operation that a start has made; it may have ended with it.
+    pub(crate) fn started(&self, record: &OperationRecord) {
+        self.0.started.add(1, &[method(&record.method)]);
+        if record.state.is_done() {
+            self.finished(&record.method, code_of(record));
+        }
+    }
+
+    pub(super) fn finished(&self, path: &str, code: i32) {
+        self.0.finished.add(1, &[method(path), status(code)]);
+    }
+
+    /// A run of this operation begins, and ends when what this gives is dropped.
+    pub(crate) fn run(&self, record: &OperationRecord) -> RunMetrics {
+        let method = [method(&record.method)];
+        if let (1, Some(begun)) = (record.fence, record.start_time) {
+            let queued = begun
+                .as_micros()
+                .saturating_sub(record.ready_time.as_micros());
+            let queued = queued.max(0) as f64 / 1e6;
+            self.0.queue_time.record(queued, &method);
+        }
+        self.0.running.add(1, &method);
+        self.0.attempts.add(1, &method);
+        RunMetrics {
+            metrics: self.clone(),
+            path: record.method.clone(),
+            method,
+            begun: Instant::now(),
+        }
+    }
+}
+
+/// One run of a body.
+#[derive(Debug)]
+pub(crate) struct RunMetrics {
+    metrics: Metrics,
+    path: String,
+    method: [KeyValue; 1],
+    begun: Instant,
+}
+
+impl RunMetrics {
+    pub(crate) fn lease_lost(&self) {
+        self.metrics.0.leases_lost.add(1, &self.method);
+    }
+
+    /// How it ended was written with this command, and has left the operation in this state.
+    pub(crate) fn written(&self, command: &Command, state: OperationState) {
+        let failed = match command {
+            Command::Finish {
+                outcome: Outcome::Error(error),
+                ..
+            }
+            | Command::Retry { error, .. } => error.code,
+            _ => Code::Unknown as i32,
+        };
+        match state {
+            OperationState::Succeeded => self.metrics.finished(&self.path, Code::Ok as i32),
+            OperationState::Failed => self.metrics.finished(&self.path, failed),
+            OperationState::Cancelled => {
+                self.metrics.finished(&self.path, Code::Cancelled as i32);
+            }
+            _ if matches!(command, Command::Retry { .. }) => {
+                self.metrics.0.retries.add(1, &self.method);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for RunMetrics {
+    fn drop(&mut self) {
+        let instruments = &self.metrics.0;
+        instruments.running.add(-1, &self.method);
+        let took = self.begun.elapsed().as_secs_f64();
+        instruments.run_time.record(took, &self.method);
+    }
+}
+
+/// The code that an operation has ended with.
+pub(super) fn code_of(record: &OperationRecord) -> i32 {
+    match &record.result {
+        Some(OperationResult::Error(error)) => error.code,
+        Some(OperationResult::Response(_)) | None => Code::Ok as i32,
+    }
+}
+
+/// `package.Service/Method`, as the semantic conventions write it.
+fn method(path: &str) -> KeyValue {
+    KeyValue::new("rpc.method", path.trim_start_matches('/').to_owned())
+}
+
+fn status(code: i32) -> KeyValue {
+    let code = Code::try_from(code).unwrap_or(Code::Unknown);
+    KeyValue::new("rpc.response.status_code", code.as_str_name())
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
