@@ -1,4 +1,5 @@
 //! Deadlines over the wire.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Health, reflection, and the end of a server.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What a server puts up with.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The tracing of calls.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! TLS and mutual TLS.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod support;
 
