@@ -117,6 +117,37 @@
 //! After a crash the body runs from its beginning, at least once more, up to `max_attempts` times:
 //! it makes its effects repeatable, or goes on from its last [`OperationContext::checkpoint`].
 //!
+//! # Features
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `serve` | the module `serve`: a server with gRPC health, reflection, limits, deadlines, and an end without loss |
+//! | `tls` | TLS and mutual TLS for it, by rustls with ring |
+//! | `otel` | metrics and the caller's trace, by the API of OpenTelemetry |
+//!
+//! # Metrics
+//!
+//! With the feature `otel`, these instruments go to OpenTelemetry's global meter provider, or to the
+//! meter that [`OperationsBuilder`] is given. The exporter is the program's.
+//!
+//! | instrument | kind | attributes | what it counts or measures |
+//! | --- | --- | --- | --- |
+//! | `lro.operations.started` | counter | method | operations that this process has started; a repeated request id is no start |
+//! | `lro.operations.finished` | counter | method, code | operations that have ended with one of its runs, by a cancellation before the first one, or at their start. Not those whose last attempt was lost with its worker: the store ends them |
+//! | `lro.operations.running` | up-down counter | method | bodies that run |
+//! | `lro.operations.queue_time` | histogram, s | method | from when an operation was ready to its first run, by the store's clock |
+//! | `lro.operations.run_time` | histogram, s | method | one run of a body, to where its end is written |
+//! | `lro.operations.attempts` | counter | method | runs that began |
+//! | `lro.operations.retries` | counter | method | runs that ended with a wish for another attempt, and got it |
+//! | `lro.leases.lost` | counter | method | leases that were over before their bodies |
+//! | `lro.store.call.duration` | histogram, s | call, outcome | calls of the store: `start`, `claim`, `update`, `get`, `list`, `purge`; `ok`, `unavailable`, `full`, `corrupt`, `unusable` |
+//!
+//! The method is `rpc.method` (`exporter.v1.Exporter/Export`), the code `rpc.response.status_code`
+//! (`NOT_FOUND`), the others `lro.store.call` and `lro.store.outcome`.
+//!
+//! The span `operation` of a body, and the span `rpc` of a call in the module `serve`, are children
+//! of the span that the caller's `traceparent` names, where tracing-opentelemetry collects them.
+//!
 //! # What it does not do
 //!
 //! It does not record the steps of a body and replay them (use a workflow engine), does not run

@@ -8,16 +8,18 @@
 //! # use lro_server::{Host, Operations, Worker};
 //! use lro_server::serve::{Server, Tls};
 //!
-//! # async fn example<E>(operations: Operations, exporter: Arc<E>) -> Result<(), Box<dyn std::error::Error>>
+//! # async fn example<E>(operations: Operations, exporter: Arc<E>, worker: Worker) -> Result<(), Box<dyn std::error::Error>>
 //! # where E: Exporter + Host<ExporterServer<E>> {
-//! # let address = std::net::SocketAddr::from(([0, 0, 0, 0], 50051));
-//! let worker = Worker::builder(&operations).host(exporter.clone()).start().await?;
+//! # let addr = std::net::SocketAddr::from(([0, 0, 0, 0], 50051));
+//! # let shutdown = async { tokio::signal::ctrl_c().await.unwrap_or(()) };
+//! # let [certificate, key, clients] = ["server.pem", "server.key", "clients.pem"].map(std::fs::read);
+//! # let (certificate, key, clients) = (certificate?, key?, clients?);
 //! Server::builder(&operations)
 //!     .add_service(ExporterServer::from_arc(exporter))
 //!     .file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
 //!     .worker(worker)
-//!     .tls(Tls::from_pem(std::fs::read("server.pem")?, std::fs::read("server.key")?))
-//!     .serve(address, async { tokio::signal::ctrl_c().await.unwrap_or(()) })
+//!     .tls(Tls::from_pem(certificate, key).client_ca(clients)) // mutual TLS
+//!     .serve(addr, shutdown)
 //!     .await?;
 //! # Ok(()) }
 //! ```

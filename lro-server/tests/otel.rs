@@ -13,7 +13,7 @@ use lro_core::MemoryStore;
 use lro_server::{HandlerError, Operations, Worker};
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ScopeMetrics};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use support::faulty::Node;
@@ -48,7 +48,7 @@ impl Collected {
         let mut seen = BTreeMap::new();
         let all = self.exporter.get_finished_metrics().unwrap();
         let scopes = all.last().unwrap().scope_metrics();
-        for metric in scopes.flat_map(|scope| scope.metrics()) {
+        for metric in scopes.flat_map(ScopeMetrics::metrics) {
             let mut insert = |attributes: Vec<String>, value: i64| {
                 let mut attributes = attributes;
                 attributes.sort();

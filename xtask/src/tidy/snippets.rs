@@ -6,7 +6,11 @@ use super::markdown::{doc_fences, fences};
 use super::repo::Repo;
 
 /// Where each language's blocks may come from: sources whose doc examples count, and whole files.
-const DOCS: &[&str] = &["lro-server/src/lib.rs", "lro-client/src/lib.rs"];
+const DOCS: &[&str] = &[
+    "lro-server/src/lib.rs",
+    "lro-server/src/serve.rs",
+    "lro-client/src/lib.rs",
+];
 const FILES: &[(&str, &[&str])] = &[
     ("rust", &["examples/exporter/build.rs"]),
     ("proto", &["examples/exporter/proto/exporter.proto"]),
