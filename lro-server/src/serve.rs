@@ -69,6 +69,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -78,7 +79,7 @@ use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
-use tower::{Layer as _, Service};
+use tower::{BoxError, Layer as _, Service};
 
 pub use deadline::{DeadlineBody, DeadlineFuture, DeadlineLayer, DeadlineService};
 pub use error::Error;
@@ -91,6 +92,7 @@ use crate::operations::Operations;
 use crate::worker::Worker;
 use admission::Admission;
 use connection::{Connections, Tasks};
+use endless::Endless;
 use health::Health;
 use listener::Incoming;
 use message_limit::MessageLimitLayer;
@@ -102,6 +104,7 @@ pub struct Server {
     operations: Operations,
     routes: Routes,
     services: Vec<&'static str>,
+    added_twice: Option<&'static str>,
     descriptor_sets: Vec<&'static [u8]>,
     reflection: bool,
     workers: Vec<Worker>,
@@ -117,6 +120,7 @@ impl Server {
             operations: operations.clone(),
             routes: Routes::default(),
             services: Vec::new(),
+            added_twice: None,
             descriptor_sets: Vec::new(),
             reflection: true,
             workers: Vec::new(),
@@ -126,17 +130,27 @@ impl Server {
         }
     }
 
-    /// Adds a service: what tonic generates for a proto's service.
-    pub fn add_service<S>(mut self, service: S) -> Self
+    /// Adds a service: what tonic generates for a proto's service, with interceptors and layers of
+    /// its own or without.
+    ///
+    /// One that takes the place of what a server has anyway, such as
+    /// `google.longrunning.Operations` behind an interceptor, is served in its stead.
+    pub fn add_service<S, B>(mut self, service: S) -> Self
     where
-        S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+        S: Service<http::Request<Body>, Response = http::Response<B>, Error = Infallible>
             + NamedService
             + Clone
             + Send
             + Sync
             + 'static,
         S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
     {
+        if self.services.contains(&S::NAME) {
+            self.added_twice = Some(S::NAME);
+            return self;
+        }
         self.routes = self.routes.add_service(service);
         self.services.push(S::NAME);
         self
@@ -179,7 +193,7 @@ impl Server {
     /// # Errors
     ///
     /// Before it serves anything: when the address is taken, a certificate or key cannot be used,
-    /// or a descriptor set cannot be read.
+    /// a descriptor set cannot be read, or a service was added twice.
     ///
     /// # Cancel safety
     ///
@@ -189,6 +203,12 @@ impl Server {
         listen: impl Into<Listen>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), Error> {
+        if let Some(service) = self.added_twice {
+            return Err(Error::new(
+                format!("cannot serve {service}"),
+                "it was added twice",
+            ));
+        }
         let closing = CancellationToken::new();
         let cut = CancellationToken::new();
         let _cut_when_dropped = cut.clone().drop_guard();
@@ -204,12 +224,15 @@ impl Server {
             .server()
             .max_decoding_message_size(limits.decode_len_max);
         let mut services = self.services;
-        services.push(named(&server));
-        let mut routes = self.routes.add_service(server);
+        let mut routes = self.routes;
+        if is_missing(&server, &mut services) {
+            routes = routes.add_service(server);
+        }
         let health = Health::new(&services).await;
-        let server = health.server();
-        services.push(named(&server));
-        routes = routes.add_service(endless::Endless::new(server, &closing));
+        let server = Endless::new(health.server(), &closing);
+        if is_missing(&server, &mut services) {
+            routes = routes.add_service(server);
+        }
         if self.reflection {
             routes = reflection::add(routes, &services, &self.descriptor_sets, &closing)?;
         }
@@ -281,8 +304,13 @@ async fn end(tasks: &Tasks, workers: Vec<Worker>, limit: Duration) {
     }
 }
 
-fn named<S: NamedService>(_service: &S) -> &'static str {
-    S::NAME
+/// Whether nobody has added a service of that name; now somebody has.
+fn is_missing<S: NamedService>(_service: &S, services: &mut Vec<&'static str>) -> bool {
+    let missing = !services.contains(&S::NAME);
+    if missing {
+        services.push(S::NAME);
+    }
+    missing
 }
 
 impl fmt::Debug for Server {

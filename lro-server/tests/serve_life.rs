@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Streaming};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
@@ -155,6 +156,26 @@ async fn reflection_can_be_left_out_and_bad_descriptors_are_said() {
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     let error = server.serve(address, pending()).await.unwrap_err();
     assert_eq!(error.to_string(), "cannot read a file descriptor set");
+}
+
+#[tokio::test]
+async fn a_service_may_take_the_place_of_ours_and_is_not_added_twice() {
+    let operations = Operations::new(MemoryStore::new());
+    let refuse = |_: tonic::Request<()>| Err(tonic::Status::unauthenticated("who are you"));
+    let guarded = InterceptedService::new(operations.server(), refuse);
+    let served = Served::start(Server::builder(&operations).add_service(guarded)).await;
+    let mut client = served.connect().await.operations();
+    let refused = client.wait_operation(wait_for(&"operations/1".parse().unwrap()));
+    assert_eq!(refused.await.unwrap_err().code(), Code::Unauthenticated);
+    drop(client);
+    served.stop().await;
+
+    let server = Server::builder(&operations)
+        .add_service(ExporterServer::new(Plain::default()))
+        .add_service(ExporterServer::new(Plain::default()));
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let error = server.serve(address, pending()).await.unwrap_err();
+    assert_eq!(error.to_string(), "cannot serve exporter.v1.Exporter");
 }
 
 #[tokio::test]

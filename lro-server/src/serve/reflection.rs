@@ -19,6 +19,10 @@ pub(super) fn add(
     descriptor_sets: &[&[u8]],
     closing: &CancellationToken,
 ) -> Result<Routes, Error> {
+    if NAMES.iter().any(|name| services.contains(name)) {
+        // The program has a reflection of its own.
+        return Ok(routes);
+    }
     let unreadable = |source| Error::new("cannot read a file descriptor set", source);
     let v1 = builder(services, descriptor_sets).build_v1();
     let v1alpha = builder(services, descriptor_sets).build_v1alpha();
