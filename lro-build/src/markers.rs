@@ -27,27 +27,49 @@ pub(crate) fn module(service: &TypedService, paths: &RustPaths) -> TokenStream {
     }
 }
 
-/// Makes the types reachable from the server trait's module, which is what the macro is given. The
-/// compiler quotes the name `long_running_rpcs` when a plain rpc is marked, which is not in there.
+/// Makes the types reachable from the server trait's module, which is what the macro is given: by
+/// their own names, and by those of the handlers.
+///
+/// The compiler quotes the module's name, and the condition, when a marked method is a plain rpc;
+/// when it is misspelt, the nearest of the handlers.
+// Input:  rpc Export(..) returns (google.longrunning.Operation)   rpc GetTable(..) returns (Table)
+// Output: mod exporter_server { .. pub use super::exporter_methods as methods;
+//             pub mod long_running_rpcs {
+//                 pub use super::methods::Export as export;
+//                 #[cfg(returns_google_longrunning_operation)] pub enum get_table {}
+//             } }
 pub(crate) fn link(server: TokenStream, service: &TypedService) -> TokenStream {
-    if service.operations().next().is_none() {
-        return server;
-    }
     let Ok(mut module) = syn::parse2::<syn::ItemMod>(server.clone()) else {
         return server;
     };
-    let name = format_ident!("{}", names::methods_module(service.rust_name()));
-    if let Some((_, items)) = &mut module.content {
+    let Some((_, items)) = &mut module.content else {
+        return server;
+    };
+    if service.operations().next().is_some() {
+        let name = format_ident!("{}", names::methods_module(service.rust_name()));
         items.push(syn::parse_quote! {
             #[allow(unused_imports)]
             pub use super::#name as methods;
         });
-        items.push(syn::parse_quote! {
-            #[doc(hidden)]
-            #[allow(unused_imports)]
-            pub use super::#name as long_running_rpcs;
-        });
     }
+    let rpcs = service.methods().map(|(method, operation)| {
+        let handler = format_ident!("{}", method.handler());
+        if operation.is_none() {
+            return quote! {
+                #[cfg(returns_google_longrunning_operation)]
+                pub enum #handler {}
+            };
+        }
+        let marker = format_ident!("{}", names::marker(method.proto_name()));
+        quote!(pub use super::methods::#marker as #handler;)
+    });
+    items.push(syn::parse_quote! {
+        #[doc(hidden)]
+        pub mod long_running_rpcs {
+            #![allow(unexpected_cfgs, unused_imports)]
+            #(#rpcs)*
+        }
+    });
     quote!(#module)
 }
 
@@ -103,6 +125,14 @@ fn marker(
             impl #core::MetadataOf<#name> for #ty {}
         }
     });
+    let targeted = operation.standard.request.target.iter().map(|target| {
+        let field = target.path();
+        quote! {
+            impl #core::Targeted for #name {
+                const TARGET_FIELD: &'static str = #field;
+            }
+        }
+    });
     quote! {
         #(#[doc = #doc])*
         #[derive(Debug, Clone, Copy)]
@@ -114,6 +144,7 @@ fn marker(
             const PATH: &'static str = #path;
             #standard
         }
+        #(#targeted)*
         #[diagnostic::do_not_recommend]
         impl #core::RequestOf<#name> for #request {}
         #[diagnostic::do_not_recommend]

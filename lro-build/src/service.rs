@@ -95,16 +95,26 @@ impl TypedService {
         full_name(&self.service)
     }
 
-    pub(crate) fn operations(&self) -> impl Iterator<Item = (&TypedMethod, &Operation)> {
+    pub(crate) fn methods(&self) -> impl Iterator<Item = (&TypedMethod, Option<&Operation>)> {
         self.methods
             .iter()
-            .filter_map(|method| Some((method, method.operation.as_ref()?)))
+            .map(|method| (method, method.operation.as_ref()))
+    }
+
+    pub(crate) fn operations(&self) -> impl Iterator<Item = (&TypedMethod, &Operation)> {
+        self.methods()
+            .filter_map(|(method, operation)| Some((method, operation?)))
     }
 }
 
 impl TypedMethod {
     pub(crate) fn proto_name(&self) -> &str {
         &self.method.proto_name
+    }
+
+    /// The method's name in Rust, as the server trait has it.
+    pub(crate) fn handler(&self) -> &str {
+        &self.method.name
     }
 
     pub(crate) fn request(&self) -> &str {

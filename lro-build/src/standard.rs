@@ -69,6 +69,16 @@ impl RequestFields {
     }
 }
 
+impl Target {
+    /// `parent`, or `shelf.name`: as errors name the field.
+    pub(crate) fn path(&self) -> String {
+        match self {
+            Self::Field(field) => field.name.clone(),
+            Self::Resource { resource, name } => format!("{resource}.{}", name.name),
+        }
+    }
+}
+
 /// The first word of an rpc's name, with the second after `Batch`: what AIP-136 would write after
 /// the colon of the URL.
 fn verb(rpc: &str) -> String {

@@ -67,7 +67,7 @@ pub use clock::{Clock, SystemClock, Timestamp};
 #[cfg(feature = "store")]
 pub use memory::MemoryStore;
 pub use method::{
-    LongRunningMethod, MetadataFields, MetadataOf, RequestFields, RequestOf, ResponseOf,
+    LongRunningMethod, MetadataFields, MetadataOf, RequestFields, RequestOf, ResponseOf, Targeted,
 };
 pub use name::{InvalidName, OperationName, ParentName, ParentPattern};
 pub use operation::Operation;

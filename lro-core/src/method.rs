@@ -59,6 +59,21 @@ pub trait LongRunningMethod: Send + Sync + 'static {
     }
 }
 
+/// Says that requests of the rpc tell what the operation is done to or below, so that the
+/// operation's parent can be taken from there.
+///
+/// `lro_build` implements it where [`RequestFields::target`] is declared.
+#[diagnostic::on_unimplemented(
+    message = "the request of `{Self}` has no `parent` and no `name` that an operation's parent could be taken from",
+    label = "no `parent` and no `name` in the request",
+    note = "leave `parent` out here, and set the parent in a `prepare` function if the operation has one"
+)]
+pub trait Targeted: LongRunningMethod {
+    /// The field that [`RequestFields::target`] is read from: `parent`, `name`, or the name of an
+    /// updated resource such as `shelf.name`.
+    const TARGET_FIELD: &'static str;
+}
+
 /// The standard fields of a request, by their AIP.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestFields {

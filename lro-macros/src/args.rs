@@ -4,6 +4,7 @@
 
 mod duration;
 mod list;
+mod parent;
 
 use std::{fmt::Display, time::Duration};
 
@@ -13,14 +14,22 @@ use syn::{Expr, ExprPath, LitBool, LitInt, LitStr, Path, Type, parse::Parser};
 use self::list::Argument;
 use crate::errors::Errors;
 
+/// Of the impl, and of the methods that want another one.
+const PARENT: (&str, &str) = ("parent", "\"projects/*/locations/*\"");
+
 /// Name and an example of each argument on the impl.
-const ON_IMPL: [(&str, &str); 2] = [("operations", "self.operations"), ("crate", "lro_server")];
+const ON_IMPL: [(&str, &str); 3] = [
+    ("operations", "self.operations"),
+    ("crate", "lro_server"),
+    PARENT,
+];
 
 /// Name and an example of each argument on a method.
-const ON_METHOD: [(&str, &str); 10] = [
+const ON_METHOD: [(&str, &str); 11] = [
     ("response", "ExportResponse"),
     ("metadata", "ExportMetadata"),
     ("prepare", "Self::prepare_export"),
+    PARENT,
     ("timeout", "\"30m\""),
     ("max_attempts", "5"),
     ("on_crash", "resume"),
@@ -72,6 +81,7 @@ impl<T> Given<T> {
 pub(crate) struct ImplArgs {
     pub(crate) operations: Given<Expr>,
     pub(crate) krate: Given<Path>,
+    pub(crate) parent: Given<LitStr>,
 }
 
 /// `#[long_running(..)]` on a method.
@@ -80,6 +90,8 @@ pub(crate) struct MethodArgs {
     pub(crate) response: Given<Type>,
     pub(crate) metadata: Given<Type>,
     pub(crate) prepare: Given<ExprPath>,
+    /// Empty for none, whatever the impl says.
+    pub(crate) parent: Given<LitStr>,
     pub(crate) timeout: Given<Duration>,
     pub(crate) max_attempts: Given<u32>,
     pub(crate) on_crash: Given<OnCrash>,
@@ -112,6 +124,13 @@ impl ImplArgs {
                         .parse2(value)
                         .ok()
                         .ok_or("`crate` is the path of lro_server, as in `crate = my::lro_server`")
+                }),
+                "parent" => set(&mut read.parent, &argument, errors, |value| {
+                    let pattern = parent::pattern(value)?;
+                    if pattern.value().is_empty() {
+                        return Err("`parent` is empty: leave it out".to_owned());
+                    }
+                    Ok(pattern)
                 }),
                 _ if is_of(&ON_METHOD, &argument.name) => errors.at(
                     &argument.name,
@@ -149,6 +168,7 @@ impl MethodArgs {
                         "`prepare` is the path of an `async fn(&self, &Request<Q>) -> Result<StartOptions<M>, Status>`, as in `prepare = Self::prepare_export`",
                     )
                 }),
+                "parent" => set(&mut read.parent, &argument, errors, parent::pattern),
                 "timeout" => set(&mut read.timeout, &argument, errors, |value| {
                     let timeout = duration("timeout", "30m", value)?;
                     if timeout.is_zero() {

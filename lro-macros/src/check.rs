@@ -4,18 +4,17 @@ mod attributes;
 mod claim;
 mod signature;
 
-use heck::ToUpperCamelCase;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::format_ident;
 use syn::{
-    Attribute, Expr, ExprPath, Generics, Meta, MetaList, Path, Signature, Token, Type,
-    ext::IdentExt, parse_quote,
+    Attribute, Expr, ExprPath, Generics, LitStr, Meta, MetaList, Path, Signature, Token, Type,
+    ext::IdentExt, parse_quote, parse_quote_spanned, spanned::Spanned as _,
 };
 
 use self::attributes::beside;
 pub(crate) use self::{attributes::ImplAttrs, claim::Claim, signature::SignatureTypes};
 use crate::{
-    args::{ImplArgs, MethodArgs, OnCrash},
+    args::{Given, ImplArgs, MethodArgs, OnCrash},
     errors::Errors,
     model::{Impl, Member, Method},
 };
@@ -66,6 +65,8 @@ pub(crate) struct Operation {
     /// Written types of the two parameters, where a wrong one is to be reported.
     pub(crate) parameters: [Type; 2],
     pub(crate) prepare: Option<ExprPath>,
+    /// The pattern of what its requests name that is the parent.
+    pub(crate) parent: Option<LitStr>,
     pub(crate) options: Options,
 }
 
@@ -85,8 +86,6 @@ pub(crate) struct Handler {
     pub(crate) beside: Vec<Attribute>,
     pub(crate) sig: Signature,
     pub(crate) body: TokenTree,
-    /// `Export`, the name of the `LongRunningMethod`, at the method's name.
-    pub(crate) marker: Ident,
 }
 
 #[derive(Debug)]
@@ -135,7 +134,9 @@ pub(crate) fn service(
         .into_iter()
         .map(|member| match member {
             Member::Kept { tokens, .. } => ServiceMember::Kept(tokens),
-            Member::Marked(method) => marked(*method, is_boxed, &names, errors),
+            Member::Marked(method) => {
+                marked(*method, is_boxed, &names, args.parent.cloned(), errors)
+            }
         })
         .collect();
 
@@ -147,7 +148,7 @@ pub(crate) fn service(
         operations: args
             .operations
             .value()
-            .unwrap_or_else(|| parse_quote!(self.operations)),
+            .unwrap_or_else(|| own_operations(&written.self_ty)),
         names,
         attrs,
         unsafety: written.unsafety,
@@ -156,6 +157,14 @@ pub(crate) fn service(
         self_ty: written.self_ty,
         members,
     })
+}
+
+/// Where the type has no such field, the compiler points at the type.
+// Input:  Exporter
+// Output: self.operations
+fn own_operations(self_ty: &Type) -> Expr {
+    let place = Span::call_site().located_at(self_ty.span());
+    parse_quote_spanned! {place=> self.operations }
 }
 
 fn is_marked(member: &Member) -> bool {
@@ -201,7 +210,13 @@ fn names(trait_path: Path, errors: &mut Errors) -> Names {
     }
 }
 
-fn marked(method: Method, is_boxed: bool, names: &Names, errors: &mut Errors) -> ServiceMember {
+fn marked(
+    method: Method,
+    is_boxed: bool,
+    names: &Names,
+    parent: Option<LitStr>,
+    errors: &mut Errors,
+) -> ServiceMember {
     if method.marks.is_empty() && !is_boxed {
         let name = &method.sig.ident;
         errors.at(
@@ -212,7 +227,6 @@ fn marked(method: Method, is_boxed: bool, names: &Names, errors: &mut Errors) ->
     let args = method_args(&method.marks, errors);
     let mut handler = Handler {
         beside: beside(&method.attrs),
-        marker: marker(&method.sig.ident),
         attrs: method.attrs,
         sig: method.sig,
         body: method.body,
@@ -223,7 +237,7 @@ fn marked(method: Method, is_boxed: bool, names: &Names, errors: &mut Errors) ->
     let (types, is_sound) = signature::check(&handler.sig, &args, errors);
     match types {
         Some(types) if is_sound && names.module.is_some() => {
-            ServiceMember::Operation(Box::new(operation(handler, types, args)))
+            ServiceMember::Operation(Box::new(operation(handler, types, args, parent)))
         }
         types => {
             // `.await` in the body shall not be a second mistake.
@@ -237,7 +251,12 @@ fn broken(method: Handler, types: Option<SignatureTypes>) -> ServiceMember {
     ServiceMember::Broken(Box::new(Stub { method, types }))
 }
 
-fn operation(method: Handler, types: SignatureTypes, args: MethodArgs) -> Operation {
+fn operation(
+    method: Handler,
+    types: SignatureTypes,
+    args: MethodArgs,
+    parent: Option<LitStr>,
+) -> Operation {
     let SignatureTypes {
         request,
         response,
@@ -253,6 +272,10 @@ fn operation(method: Handler, types: SignatureTypes, args: MethodArgs) -> Operat
         error,
         parameters,
         prepare: args.prepare.value(),
+        parent: match args.parent {
+            Given::No => parent,
+            own => own.value().filter(|pattern| !pattern.value().is_empty()),
+        },
         options: Options {
             timeout: args.timeout.value(),
             max_attempts: args.max_attempts.value(),
@@ -285,15 +308,4 @@ fn method_args(marks: &[Attribute], errors: &mut Errors) -> MethodArgs {
         }
         Some(Meta::Path(_)) | None => MethodArgs::default(),
     }
-}
-
-// Input:  r#export_all
-// Output: ExportAll
-fn marker(method: &Ident) -> Ident {
-    let name = match method.unraw().to_string().to_upper_camel_case() {
-        // The one word in this case that cannot be an identifier; `lro-build` does the same.
-        name if name == "Self" => "Self_".to_owned(),
-        name => name,
-    };
-    Ident::new(&name, Span::call_site().located_at(method.span()))
 }

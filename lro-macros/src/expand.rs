@@ -9,6 +9,9 @@
 //! async fn start<M, H, S>(&Operations, Request<M::Request>, StartOptions<M::Metadata>)
 //!     -> Result<Response<Operation<M::Response, M::Metadata>>, Status>      StartOptions is Default
 //! trait Host<S> { fn register(registration: &mut Registration<Self>); }
+//! fn parent_from<M>(StartOptions<M::Metadata>, &M::Request, field: &str, pattern: &str)
+//!     -> Result<StartOptions<M::Metadata>, Status>
+//! trait Targeted: LongRunningMethod { const TARGET_FIELD: &str; }      where requests have a parent or a name
 //! impl Registration<H> { fn body<M>(&mut self, options: MethodOptions, body: fn(Arc<H>, Attempt) -> BodyFuture) }
 //! impl MethodOptions { fn new() -> Self; fn timeout(self, Duration) -> Self; max_attempts(u32); on_crash(OnCrash);
 //!     cancel_grace(Duration); retain(Duration); concurrency(usize); standard_fields(bool) }
@@ -25,7 +28,7 @@
 //!
 //! Beside the trait `pb::exporter_server::Exporter` it names
 //! `pb::exporter_server::ExporterServer<T>`, and per method
-//! `pb::exporter_server::long_running_rpcs::Export`: the method's name in upper camel case.
+//! `pb::exporter_server::long_running_rpcs::export`: the method's name.
 //!
 //! Only the paths `<Type as SomethingOf<..>>` in the registration compare types of the user's, so
 //! that a wrong one is reported once, where it is written. The trait's methods take all their types
@@ -35,7 +38,7 @@ mod registration;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{ExprPath, spanned::Spanned};
+use syn::{ExprPath, LitStr, spanned::Spanned};
 
 use crate::{
     check::{Handler, Operation, Service, ServiceMember, Stub},
@@ -116,12 +119,16 @@ fn start(service: &Service, operation: &Operation) -> TokenStream {
         Some(prepare) => prepared(service, &marker, prepare),
         None => quote! { ::core::default::Default::default() },
     };
-    quote! {
-        #head {
-            let __options = #options;
-            #private::start::<#marker, Self, #server>(&#operations, __request, __options).await
-        }
-    }
+    let parent = operation
+        .parent
+        .iter()
+        .map(|pattern| parent(service, &marker, pattern));
+    let body = quote! {
+        let __options = #options;
+        #(#parent)*
+        #private::start::<#marker, Self, #server>(&#operations, __request, __options).await
+    };
+    quote_spanned! {located_at(&operation.method.sig.ident)=> #head { #body } }
 }
 
 /// The compiler points at the function when it is one of another shape.
@@ -139,6 +146,23 @@ fn prepared(service: &Service, marker: &TokenStream, prepare: &ExprPath) -> Toke
     }}
 }
 
+/// The compiler points at the pattern when the request has nothing to compare it with.
+// Input:  "projects/*"
+// Output: let __options = parent_from::<M>(__options, __request.get_ref(), <M as Targeted>::TARGET_FIELD, "projects/*")?;
+fn parent(service: &Service, marker: &TokenStream, pattern: &LitStr) -> TokenStream {
+    let place = located_at(pattern);
+    let private = respanned(service.private(), place);
+    let marker = respanned(marker.clone(), place);
+    quote_spanned! {place=>
+        let __options = #private::parent_from::<#marker>(
+            __options,
+            __request.get_ref(),
+            <#marker as #private::Targeted>::TARGET_FIELD,
+            #pattern,
+        )?;
+    }
+}
+
 /// A method that satisfies the trait in place of one that was reported.
 fn stand_in(service: &Service, stub: &Stub) -> TokenStream {
     let types = match (&service.names.module, &stub.types) {
@@ -152,7 +176,7 @@ fn stand_in(service: &Service, stub: &Stub) -> TokenStream {
         (None, None) => return TokenStream::new(),
     };
     let head = head(service, &stub.method, &types);
-    quote! { #head { loop {} } }
+    quote_spanned! {located_at(&stub.method.sig.ident)=> #head { loop {} } }
 }
 
 /// The messages of an rpc, as types.
@@ -171,9 +195,11 @@ fn head(service: &Service, method: &Handler, types: &RpcTypes) -> TokenStream {
         response,
         metadata,
     } = types;
+    // A method that the trait does not have is reported where it is written.
+    let keywords = quote_spanned! {located_at(name)=> async fn };
     quote! {
         #(#attrs)*
-        async fn #name(&self, __request: #private::Request<#request>) -> ::core::result::Result<
+        #keywords #name(&self, __request: #private::Request<#request>) -> ::core::result::Result<
             #private::Response<#private::Operation<#response, #metadata>>,
             #private::Status,
         >
@@ -243,11 +269,12 @@ impl Service {
         quote! { #(#module::)* #server<Self> }
     }
 
-    /// `pb::exporter_server::long_running_rpcs::Export`
+    /// `pb::exporter_server::long_running_rpcs::export`
     fn marker(&self, method: &Handler) -> TokenStream {
-        let marker = &method.marker;
         let module = self.names.module.iter();
-        quote! { #(#module::)* long_running_rpcs::#marker }
+        let mut rpc = method.sig.ident.clone();
+        rpc.set_span(located_at(&rpc));
+        quote! { #(#module::)* long_running_rpcs::#rpc }
     }
 
     fn rpc_types(&self, marker: &TokenStream) -> RpcTypes {

@@ -68,6 +68,7 @@ use crate::{errors::Errors, model::Item};
 /// | --- | --- | --- |
 /// | `operations = self.inner.ops` | the expression that gives the `Operations` | `self.operations` |
 /// | `crate = my::lro_server` | the path of `lro_server` | `::lro_server` |
+/// | `parent = "projects/*"` | the `parent` of the methods that say nothing else | operations of the root |
 ///
 /// The trait is written with its module, as in `pb::exporter_server::Exporter`: what `lro-build`
 /// generated beside it is found there.
@@ -83,6 +84,7 @@ use crate::{errors::Errors, model::Item};
 /// | `response = ExportResponse` | the response message | read from `Result<ExportResponse, ..>` |
 /// | `metadata = ExportMetadata` | the metadata message | read from `OperationContext<ExportMetadata>` |
 /// | `prepare = Self::prepare_export` | an `async fn(&self, &Request<Q>) -> Result<StartOptions<M>, Status>` that validates and says how to start, before an operation exists | default options |
+/// | `parent = "projects/*"` | which start of the request's `parent`, `name` or updated resource's name is the operation's parent, with `*` for any segment; a request that begins otherwise is INVALID_ARGUMENT; a parent that `prepare` sets goes before; `""` is none | what the impl says |
 /// | `timeout = "30m"` | the longest that one attempt may run; longer than zero | no limit |
 /// | `max_attempts = 5` | how often the method may be run, crashes and retries included; at least 1 | 10 |
 /// | `on_crash = resume` or `abort` | after a crash run it again, or end the operation | `resume` |
@@ -102,6 +104,7 @@ use crate::{errors::Errors, model::Item};
 ///     response = ExportResponse,
 ///     metadata = ExportMetadata,
 ///     prepare = Self::prepare_export,
+///     parent = "projects/*/locations/*",
 ///     timeout = "1h30m",
 ///     max_attempts = 3,
 ///     on_crash = abort,

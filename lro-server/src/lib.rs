@@ -162,6 +162,7 @@ mod limits;
 mod metrics;
 mod operations;
 mod page_token;
+mod parent;
 mod registration;
 mod run;
 #[cfg(feature = "serve")]
@@ -194,10 +195,13 @@ pub mod __private {
     pub use std::sync::Arc;
 
     pub use async_trait::async_trait;
-    pub use lro_core::{LongRunningMethod, MetadataOf, OnCrash, Operation, RequestOf, ResponseOf};
+    pub use lro_core::{
+        LongRunningMethod, MetadataOf, OnCrash, Operation, RequestOf, ResponseOf, Targeted,
+    };
     pub use tonic::{Request, Response, Status};
 
     pub use crate::error::IntoHandlerError;
+    pub use crate::parent::parent_from;
     pub use crate::registration::{
         Attempt, BodyFuture, ContextOf, Host, MethodOptions, Prepare, Registration,
     };

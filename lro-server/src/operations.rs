@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use lro_core::filter::Schema;
 use lro_core::{
-    Clock, Command, LongRunningMethod, OperationName, OperationRecord, OperationStore, StoreEvent,
-    StoreObserver, Update, pb,
+    Clock, Command, OperationName, OperationRecord, OperationStore, StoreEvent, StoreObserver,
+    Update, pb,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,7 @@ use crate::deadline::later;
 use crate::error::{not_found, store_failed};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::registration::{Host, MethodOptions, Registration};
+use crate::registration::MethodOptions;
 use crate::service::OperationsService;
 use crate::waiters::Waiters;
 use crate::worker::{Shared, Slot};
@@ -206,26 +206,21 @@ impl Operations {
         self.inner.limits.check_request_len(len)
     }
 
-    /// How operations of this method are run; learned from its host once.
-    pub(crate) fn options_of<M: LongRunningMethod, H: Host<S>, S>(&self) -> MethodOptions {
-        let known = self
-            .inner
-            .methods
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(options) = known.get(M::PATH) {
+    /// How operations of the method at this path are run; learned from its host once.
+    pub(crate) fn options_of(
+        &self,
+        path: &'static str,
+        of_host: fn() -> Vec<(&'static str, MethodOptions)>,
+    ) -> MethodOptions {
+        let methods = &self.inner.methods;
+        let known = methods.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(options) = known.get(path) {
             return options.clone();
         }
         drop(known);
-        let mut methods = self
-            .inner
-            .methods
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        for method in Registration::<H>::of::<S>() {
-            methods.insert(method.path, method.options);
-        }
-        methods.get(M::PATH).cloned().unwrap_or_default()
+        let mut methods = methods.write().unwrap_or_else(PoisonError::into_inner);
+        methods.extend(of_host());
+        methods.get(path).cloned().unwrap_or_default()
     }
 
     pub(crate) fn register(&self, worker: &Arc<Shared>) {

@@ -167,6 +167,14 @@ pub trait Prepare: Sized {
 #[diagnostic::do_not_recommend]
 impl<F: Future> Prepare for F {}
 
+/// The options of the methods of the service `S`, as `H` implements it.
+pub(crate) fn methods_of<H: Host<S>, S>() -> Vec<(&'static str, MethodOptions)> {
+    let methods = Registration::<H>::of::<S>().into_iter();
+    methods
+        .map(|method| (method.path, method.options))
+        .collect()
+}
+
 /// A method of a host.
 pub(crate) struct HostMethod<H> {
     pub(crate) path: &'static str,

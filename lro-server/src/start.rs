@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::error::{start_refused, store_failed};
 use crate::operations::Operations;
-use crate::registration::Host;
+use crate::registration::{Host, MethodOptions, methods_of};
 
 /// How one operation is to be started: what the method's `prepare` function gives.
 ///
@@ -31,9 +31,15 @@ use crate::registration::Host;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct StartOptions<M> {
-    parent: ParentName,
-    operation_id: Option<String>,
     metadata: Option<M>,
+    choices: Choices,
+}
+
+/// What is said of a start in the same words for all methods.
+#[derive(Clone, Debug, Default)]
+struct Choices {
+    parent: Option<ParentName>,
+    operation_id: Option<String>,
     labels: BTreeMap<String, String>,
     request_id: Option<String>,
     exclusive_key: Option<String>,
@@ -46,28 +52,26 @@ impl<M> StartOptions<M> {
     /// An operation `operations/{uuid}` with nothing of its own, to be run at once.
     pub fn new() -> Self {
         Self {
-            parent: ParentName::default(),
-            operation_id: None,
             metadata: None,
-            labels: BTreeMap::new(),
-            request_id: None,
-            exclusive_key: None,
-            start_time: None,
-            principal: String::new(),
-            response: None,
+            choices: Choices::default(),
         }
     }
 
-    /// What the operation belongs to: its name will be `{parent}/operations/{id}`.
+    /// What the operation belongs to: its name will be `{parent}/operations/{id}`. It goes before
+    /// the parent that the method's argument `parent` finds in the request.
     pub fn parent(mut self, parent: ParentName) -> Self {
-        self.parent = parent;
+        self.choices.parent = Some(parent);
         self
+    }
+
+    pub(crate) fn has_parent(&self) -> bool {
+        self.choices.parent.is_some()
     }
 
     /// The last segment of the operation's name. Without it, a UUID. A name that is taken makes
     /// the call fail with ALREADY_EXISTS.
     pub fn operation_id(mut self, operation_id: impl Into<String>) -> Self {
-        self.operation_id = Some(operation_id.into());
+        self.choices.operation_id = Some(operation_id.into());
         self
     }
 
@@ -79,7 +83,7 @@ impl<M> StartOptions<M> {
 
     /// Adds a label.
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.labels.insert(key.into(), value.into());
+        self.choices.labels.insert(key.into(), value.into());
         self
     }
 
@@ -88,33 +92,33 @@ impl<M> StartOptions<M> {
     /// with the same id gives the operation there is, if the request is the same, and fails with
     /// INVALID_ARGUMENT otherwise. An empty id is none.
     pub fn request_id(mut self, request_id: impl Into<String>) -> Self {
-        self.request_id = Some(request_id.into()).filter(|id| !id.is_empty());
+        self.choices.request_id = Some(request_id.into()).filter(|id| !id.is_empty());
         self
     }
 
     /// While the operation has not finished, every other start with this key fails with ABORTED and
     /// names this operation.
     pub fn exclusive_key(mut self, exclusive_key: impl Into<String>) -> Self {
-        self.exclusive_key = Some(exclusive_key.into());
+        self.choices.exclusive_key = Some(exclusive_key.into());
         self
     }
 
     /// Not to be run before this time.
     pub fn start_time(mut self, start_time: Timestamp) -> Self {
-        self.start_time = Some(start_time);
+        self.choices.start_time = Some(start_time);
         self
     }
 
     /// Who starts it: kept with the operation, for the handler and for authorization.
     pub fn principal(mut self, principal: impl Into<String>) -> Self {
-        self.principal = principal.into();
+        self.choices.principal = principal.into();
         self
     }
 
     /// The response, known already: the operation is kept as done from the beginning, and the body
     /// is not run. It must be the method's response type, or the call fails with INTERNAL.
     pub fn response<R: Message + Name + 'static>(mut self, response: &R) -> Self {
-        self.response = Some(pack(response));
+        self.choices.response = Some(pack(response));
         self
     }
 }
@@ -128,6 +132,7 @@ impl<M> Default for StartOptions<M> {
 /// Starts an operation of the method `M` of the host `H`. Called by what `#[long_running]` writes.
 ///
 /// The caller going away does not undo it.
+// Each rpc has a copy of this function, and of nothing that it calls.
 pub async fn start<M, H, S>(
     operations: &Operations,
     request: Request<M::Request>,
@@ -137,37 +142,92 @@ where
     M: LongRunningMethod,
     H: Host<S>,
 {
-    let method = operations.options_of::<M, H, S>();
+    let method = operations.options_of(M::PATH, methods_of::<H, S>);
     let (headers, _, request) = request.into_parts();
     operations.check_request_len(request.encoded_len())?;
     let fields = match method.standard_fields {
         true => M::request_fields(&request),
         false => RequestFields::default(),
     };
-    let uid = operations.new_uid();
-    let name = operation_name(&options, uid)?;
-    let outcome = options.response.map(checked::<M>).transpose()?;
-    if fields.validate_only {
-        return Ok(Response::new(validated::<M>(options.metadata.as_ref())));
+    let call = Call {
+        rpc: const { &Rpc::of::<M>() },
+        method,
+        headers,
+        request: pack(&request),
+        fields,
+        metadata: options.metadata.as_ref().map(pack),
+        choices: options.choices,
+    };
+    drop(request);
+    let operation = begin(operations, call).await?;
+    Ok(Response::new(operation.into()))
+}
+
+/// What the start of an operation needs to know of its method.
+struct Rpc {
+    path: &'static str,
+    response_name: fn() -> String,
+    empty_response: fn() -> Any,
+    standard_metadata: fn(&str) -> Option<StandardMetadata>,
+}
+
+impl Rpc {
+    const fn of<M: LongRunningMethod>() -> Self {
+        Self {
+            path: M::PATH,
+            response_name: M::Response::full_name,
+            empty_response: || pack(&M::Response::default()),
+            standard_metadata: StandardMetadata::of::<M>,
+        }
     }
-    let mut operation = NewOperation::new(uid, name, M::PATH, pack(&request));
-    operation.metadata = options.metadata.as_ref().map(pack);
-    operation.labels = options.labels;
-    let request_id = options.request_id.unwrap_or(fields.request_id);
+}
+
+/// A call of a long-running rpc, its messages packed.
+struct Call {
+    rpc: &'static Rpc,
+    method: MethodOptions,
+    headers: MetadataMap,
+    request: Any,
+    fields: RequestFields,
+    metadata: Option<Any>,
+    choices: Choices,
+}
+
+async fn begin(operations: &Operations, call: Call) -> Result<pb::Operation, Status> {
+    let Call {
+        rpc,
+        method,
+        headers,
+        request,
+        fields,
+        metadata,
+        choices,
+    } = call;
+    let uid = operations.new_uid();
+    let name = operation_name(&choices, uid)?;
+    let outcome = choices.response.map(|response| checked(response, rpc));
+    let outcome = outcome.transpose()?;
+    if fields.validate_only {
+        return Ok(validated(metadata, rpc));
+    }
+    let mut operation = NewOperation::new(uid, name, rpc.path, request);
+    operation.metadata = metadata;
+    operation.labels = choices.labels;
+    let request_id = choices.request_id.unwrap_or(fields.request_id);
     operation.request_id = (!request_id.is_empty()).then(|| RequestId {
         id: request_id,
         fingerprint: Sha256::digest(&operation.request.value).into(),
     });
-    operation.exclusive_key = options.exclusive_key;
-    operation.ready_time = options.start_time;
+    operation.exclusive_key = choices.exclusive_key;
+    operation.ready_time = choices.start_time;
     operation.policy = method.policy;
     operation.outcome = outcome;
     operation.origin = Origin {
-        principal: options.principal,
+        principal: choices.principal,
         trace_parent: header(&headers, "traceparent"),
         trace_state: header(&headers, "tracestate"),
         standard_metadata: match method.standard_fields {
-            true => StandardMetadata::of::<M>(&fields.target),
+            true => (rpc.standard_metadata)(&fields.target),
             false => None,
         },
     };
@@ -175,35 +235,32 @@ where
     // In a task of its own: once begun, the start is seen through even when the caller goes away.
     let started = tokio::spawn(commit(operations.clone(), operation)).await;
     let started = started.map_err(|_| Status::internal("the start of the operation failed"))??;
-    Ok(Response::new(started.record.to_operation().into()))
+    Ok(started.record.to_operation())
 }
 
-fn operation_name<M>(options: &StartOptions<M>, uid: Uuid) -> Result<OperationName, Status> {
-    let name = match &options.operation_id {
-        Some(id) => OperationName::new(&options.parent, id),
-        None => OperationName::new(&options.parent, &uid.to_string()),
+fn operation_name(choices: &Choices, uid: Uuid) -> Result<OperationName, Status> {
+    let root = ParentName::default();
+    let parent = choices.parent.as_ref().unwrap_or(&root);
+    let name = match &choices.operation_id {
+        Some(id) => OperationName::new(parent, id),
+        None => OperationName::new(parent, &uid.to_string()),
     };
     name.map_err(|error| Reason::InvalidField.field_status("operation_id", error.to_string()))
 }
 
 /// The answer to a request that was only to be validated (AIP-163, AIP-151): done, with an empty
 /// response, and kept nowhere, so that it has no name.
-fn validated<M: LongRunningMethod>(
-    metadata: Option<&M::Metadata>,
-) -> Operation<M::Response, M::Metadata> {
-    let operation = pb::Operation {
+fn validated(metadata: Option<Any>, rpc: &Rpc) -> pb::Operation {
+    pb::Operation {
         name: String::new(),
-        metadata: metadata.map(pack),
+        metadata,
         done: true,
-        result: Some(pb::operation::Result::Response(pack(
-            &M::Response::default(),
-        ))),
-    };
-    operation.into()
+        result: Some(pb::operation::Result::Response((rpc.empty_response)())),
+    }
 }
 
-fn checked<M: LongRunningMethod>(response: Any) -> Result<Outcome, Status> {
-    let (found, expected) = (type_name(&response.type_url), M::Response::full_name());
+fn checked(response: Any, rpc: &Rpc) -> Result<Outcome, Status> {
+    let (found, expected) = (type_name(&response.type_url), (rpc.response_name)());
     if found != expected && expected != Any::full_name() {
         let message = format!("`prepare` gave a {found} as the response of a {expected}");
         return Err(Reason::HandlerMisbehaved.status(message, []));

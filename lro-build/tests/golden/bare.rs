@@ -13,9 +13,6 @@ pub mod bare_server {
     }
     #[allow(unused_imports)]
     pub use super::bare_methods as methods;
-    #[doc(hidden)]
-    #[allow(unused_imports)]
-    pub use super::bare_methods as long_running_rpcs;
 }
 /// Long-running methods of `Bare`.
 pub mod bare_methods {

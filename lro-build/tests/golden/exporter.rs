@@ -473,8 +473,12 @@ pub mod exporter_server {
     #[allow(unused_imports)]
     pub use super::exporter_methods as methods;
     #[doc(hidden)]
-    #[allow(unused_imports)]
-    pub use super::exporter_methods as long_running_rpcs;
+    pub mod long_running_rpcs {
+        #![allow(unexpected_cfgs, unused_imports)]
+        pub use super::methods::Export as export;
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum get_table {}
+    }
 }
 /// Long-running methods of `exporter.v1.Exporter`.
 pub mod exporter_methods {

@@ -98,9 +98,6 @@ pub mod shapes_server {
     }
     #[allow(unused_imports)]
     pub use super::shapes_methods as methods;
-    #[doc(hidden)]
-    #[allow(unused_imports)]
-    pub use super::shapes_methods as long_running_rpcs;
 }
 /// Long-running methods of `shapes.v1.Shapes`.
 pub mod shapes_methods {

@@ -24,20 +24,20 @@ fn minimal() {
                 async fn export(
                     &self,
                     __request: ::lro_server::__private::Request<
-                        <pb::exporter_server::long_running_rpcs::Export as ::lro_server::__private::LongRunningMethod>::Request,
+                        <pb::exporter_server::long_running_rpcs::export as ::lro_server::__private::LongRunningMethod>::Request,
                     >,
                 ) -> ::core::result::Result<
                     ::lro_server::__private::Response<
                         ::lro_server::__private::Operation<
-                            <pb::exporter_server::long_running_rpcs::Export as ::lro_server::__private::LongRunningMethod>::Response,
-                            <pb::exporter_server::long_running_rpcs::Export as ::lro_server::__private::LongRunningMethod>::Metadata,
+                            <pb::exporter_server::long_running_rpcs::export as ::lro_server::__private::LongRunningMethod>::Response,
+                            <pb::exporter_server::long_running_rpcs::export as ::lro_server::__private::LongRunningMethod>::Metadata,
                         >,
                     >,
                     ::lro_server::__private::Status,
                 > {
                     let __options = ::core::default::Default::default();
                     ::lro_server::__private::start::<
-                        pb::exporter_server::long_running_rpcs::Export,
+                        pb::exporter_server::long_running_rpcs::export,
                         Self,
                         pb::exporter_server::ExporterServer<Self>,
                     >(&self.operations, __request, __options)
@@ -71,11 +71,11 @@ fn minimal() {
                 fn register(__registration: &mut ::lro_server::__private::Registration<Self>) {
                     {
                         _ = <ExportMetadata as ::lro_server::__private::MetadataOf<
-                            pb::exporter_server::long_running_rpcs::Export,
+                            pb::exporter_server::long_running_rpcs::export,
                         >>::DECLARED;
                         __registration
                             .body::<
-                                pb::exporter_server::long_running_rpcs::Export,
+                                pb::exporter_server::long_running_rpcs::export,
                             >(
                                 ::lro_server::__private::MethodOptions::new(),
                                 |
@@ -85,7 +85,7 @@ fn minimal() {
                                     let __request = match __attempt
                                         .request(
                                             <ExportRequest as ::lro_server::__private::RequestOf<
-                                                pb::exporter_server::long_running_rpcs::Export,
+                                                pb::exporter_server::long_running_rpcs::export,
                                             >>::unpack,
                                         )
                                     {
@@ -103,7 +103,7 @@ fn minimal() {
                                         ::core::result::Result::Ok(__response) => {
                                             ::core::result::Result::Ok(
                                                 <ExportResponse as ::lro_server::__private::ResponseOf<
-                                                    pb::exporter_server::long_running_rpcs::Export,
+                                                    pb::exporter_server::long_running_rpcs::export,
                                                 >>::pack(&__response),
                                             )
                                         }
@@ -174,13 +174,13 @@ fn everything() {
                 async fn r#type(
                     &self,
                     __request: my::lro_server::__private::Request<
-                        <pb::exporter_server::long_running_rpcs::Type as my::lro_server::__private::LongRunningMethod>::Request,
+                        <pb::exporter_server::long_running_rpcs::r#type as my::lro_server::__private::LongRunningMethod>::Request,
                     >,
                 ) -> ::core::result::Result<
                     my::lro_server::__private::Response<
                         my::lro_server::__private::Operation<
-                            <pb::exporter_server::long_running_rpcs::Type as my::lro_server::__private::LongRunningMethod>::Response,
-                            <pb::exporter_server::long_running_rpcs::Type as my::lro_server::__private::LongRunningMethod>::Metadata,
+                            <pb::exporter_server::long_running_rpcs::r#type as my::lro_server::__private::LongRunningMethod>::Response,
+                            <pb::exporter_server::long_running_rpcs::r#type as my::lro_server::__private::LongRunningMethod>::Metadata,
                         >,
                     >,
                     my::lro_server::__private::Status,
@@ -191,12 +191,12 @@ fn everything() {
                             )
                             .await?;
                         let __options: my::lro_server::__private::StartOptions<
-                            <pb::exporter_server::long_running_rpcs::Type as my::lro_server::__private::LongRunningMethod>::Metadata,
+                            <pb::exporter_server::long_running_rpcs::r#type as my::lro_server::__private::LongRunningMethod>::Metadata,
                         > = __options;
                         __options
                     };
                     my::lro_server::__private::start::<
-                        pb::exporter_server::long_running_rpcs::Type,
+                        pb::exporter_server::long_running_rpcs::r#type,
                         Self,
                         pb::exporter_server::ExporterServer<Self>,
                     >(&self.inner.operations, __request, __options)
@@ -239,14 +239,14 @@ fn everything() {
                     #[cfg(unix)] #[allow(unused_mut)]
                     {
                         _ = <pb::ExportResponse as my::lro_server::__private::ResponseOf<
-                            pb::exporter_server::long_running_rpcs::Type,
+                            pb::exporter_server::long_running_rpcs::r#type,
                         >>::DECLARED;
                         _ = <ExportMetadata as my::lro_server::__private::MetadataOf<
-                            pb::exporter_server::long_running_rpcs::Type,
+                            pb::exporter_server::long_running_rpcs::r#type,
                         >>::DECLARED;
                         __registration
                             .body::<
-                                pb::exporter_server::long_running_rpcs::Type,
+                                pb::exporter_server::long_running_rpcs::r#type,
                             >(
                                 my::lro_server::__private::MethodOptions::new()
                                     .timeout(::core::time::Duration::new(5400u64, 0u32))
@@ -262,7 +262,7 @@ fn everything() {
                                     let __request = match __attempt
                                         .request(
                                             <ExportRequest as my::lro_server::__private::RequestOf<
-                                                pb::exporter_server::long_running_rpcs::Type,
+                                                pb::exporter_server::long_running_rpcs::r#type,
                                             >>::unpack,
                                         )
                                     {
@@ -280,7 +280,7 @@ fn everything() {
                                         ::core::result::Result::Ok(__response) => {
                                             ::core::result::Result::Ok(
                                                 <ExportResponse as my::lro_server::__private::ResponseOf<
-                                                    pb::exporter_server::long_running_rpcs::Type,
+                                                    pb::exporter_server::long_running_rpcs::r#type,
                                                 >>::pack(&__response),
                                             )
                                         }
@@ -316,20 +316,20 @@ fn aliases() {
                 async fn export(
                     &self,
                     __request: ::lro_server::__private::Request<
-                        <pb::exporter_server::long_running_rpcs::Export as ::lro_server::__private::LongRunningMethod>::Request,
+                        <pb::exporter_server::long_running_rpcs::export as ::lro_server::__private::LongRunningMethod>::Request,
                     >,
                 ) -> ::core::result::Result<
                     ::lro_server::__private::Response<
                         ::lro_server::__private::Operation<
-                            <pb::exporter_server::long_running_rpcs::Export as ::lro_server::__private::LongRunningMethod>::Response,
-                            <pb::exporter_server::long_running_rpcs::Export as ::lro_server::__private::LongRunningMethod>::Metadata,
+                            <pb::exporter_server::long_running_rpcs::export as ::lro_server::__private::LongRunningMethod>::Response,
+                            <pb::exporter_server::long_running_rpcs::export as ::lro_server::__private::LongRunningMethod>::Metadata,
                         >,
                     >,
                     ::lro_server::__private::Status,
                 > {
                     let __options = ::core::default::Default::default();
                     ::lro_server::__private::start::<
-                        pb::exporter_server::long_running_rpcs::Export,
+                        pb::exporter_server::long_running_rpcs::export,
                         Self,
                         pb::exporter_server::ExporterServer<Self>,
                     >(&self.operations, __request, __options)
@@ -353,11 +353,11 @@ fn aliases() {
                 fn register(__registration: &mut ::lro_server::__private::Registration<Self>) {
                     {
                         _ = <ExportMetadata as ::lro_server::__private::MetadataOf<
-                            pb::exporter_server::long_running_rpcs::Export,
+                            pb::exporter_server::long_running_rpcs::export,
                         >>::DECLARED;
                         __registration
                             .body::<
-                                pb::exporter_server::long_running_rpcs::Export,
+                                pb::exporter_server::long_running_rpcs::export,
                             >(
                                 ::lro_server::__private::MethodOptions::new(),
                                 |
@@ -367,7 +367,7 @@ fn aliases() {
                                     let __request = match __attempt
                                         .request(
                                             <ExportRequest as ::lro_server::__private::RequestOf<
-                                                pb::exporter_server::long_running_rpcs::Export,
+                                                pb::exporter_server::long_running_rpcs::export,
                                             >>::unpack,
                                         )
                                     {
@@ -383,7 +383,7 @@ fn aliases() {
                                         ::core::result::Result::Ok(__response) => {
                                             ::core::result::Result::Ok(
                                                 <ExportResponse as ::lro_server::__private::ResponseOf<
-                                                    pb::exporter_server::long_running_rpcs::Export,
+                                                    pb::exporter_server::long_running_rpcs::export,
                                                 >>::pack(&__response),
                                             )
                                         }

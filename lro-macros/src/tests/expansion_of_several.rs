@@ -25,20 +25,20 @@ fn several_operations() {
                 async fn purge(
                     &self,
                     __request: ::lro_server::__private::Request<
-                        <pb::library_server::long_running_rpcs::Purge as ::lro_server::__private::LongRunningMethod>::Request,
+                        <pb::library_server::long_running_rpcs::purge as ::lro_server::__private::LongRunningMethod>::Request,
                     >,
                 ) -> ::core::result::Result<
                     ::lro_server::__private::Response<
                         ::lro_server::__private::Operation<
-                            <pb::library_server::long_running_rpcs::Purge as ::lro_server::__private::LongRunningMethod>::Response,
-                            <pb::library_server::long_running_rpcs::Purge as ::lro_server::__private::LongRunningMethod>::Metadata,
+                            <pb::library_server::long_running_rpcs::purge as ::lro_server::__private::LongRunningMethod>::Response,
+                            <pb::library_server::long_running_rpcs::purge as ::lro_server::__private::LongRunningMethod>::Metadata,
                         >,
                     >,
                     ::lro_server::__private::Status,
                 > {
                     let __options = ::core::default::Default::default();
                     ::lro_server::__private::start::<
-                        pb::library_server::long_running_rpcs::Purge,
+                        pb::library_server::long_running_rpcs::purge,
                         Self,
                         pb::library_server::LibraryServer<Self>,
                     >(&self.operations, __request, __options)
@@ -47,13 +47,13 @@ fn several_operations() {
                 async fn r#type(
                     &self,
                     __request: ::lro_server::__private::Request<
-                        <pb::library_server::long_running_rpcs::Type as ::lro_server::__private::LongRunningMethod>::Request,
+                        <pb::library_server::long_running_rpcs::r#type as ::lro_server::__private::LongRunningMethod>::Request,
                     >,
                 ) -> ::core::result::Result<
                     ::lro_server::__private::Response<
                         ::lro_server::__private::Operation<
-                            <pb::library_server::long_running_rpcs::Type as ::lro_server::__private::LongRunningMethod>::Response,
-                            <pb::library_server::long_running_rpcs::Type as ::lro_server::__private::LongRunningMethod>::Metadata,
+                            <pb::library_server::long_running_rpcs::r#type as ::lro_server::__private::LongRunningMethod>::Response,
+                            <pb::library_server::long_running_rpcs::r#type as ::lro_server::__private::LongRunningMethod>::Metadata,
                         >,
                     >,
                     ::lro_server::__private::Status,
@@ -64,12 +64,12 @@ fn several_operations() {
                             )
                             .await?;
                         let __options: ::lro_server::__private::StartOptions<
-                            <pb::library_server::long_running_rpcs::Type as ::lro_server::__private::LongRunningMethod>::Metadata,
+                            <pb::library_server::long_running_rpcs::r#type as ::lro_server::__private::LongRunningMethod>::Metadata,
                         > = __options;
                         __options
                     };
                     ::lro_server::__private::start::<
-                        pb::library_server::long_running_rpcs::Type,
+                        pb::library_server::long_running_rpcs::r#type,
                         Self,
                         pb::library_server::LibraryServer<Self>,
                     >(&self.operations, __request, __options)
@@ -115,11 +115,11 @@ fn several_operations() {
                 fn register(__registration: &mut ::lro_server::__private::Registration<Self>) {
                     {
                         _ = <Struct as ::lro_server::__private::MetadataOf<
-                            pb::library_server::long_running_rpcs::Purge,
+                            pb::library_server::long_running_rpcs::purge,
                         >>::DECLARED;
                         __registration
                             .body::<
-                                pb::library_server::long_running_rpcs::Purge,
+                                pb::library_server::long_running_rpcs::purge,
                             >(
                                 ::lro_server::__private::MethodOptions::new().standard_fields(false),
                                 |
@@ -129,7 +129,7 @@ fn several_operations() {
                                     let __request = match __attempt
                                         .request(
                                             <() as ::lro_server::__private::RequestOf<
-                                                pb::library_server::long_running_rpcs::Purge,
+                                                pb::library_server::long_running_rpcs::purge,
                                             >>::unpack,
                                         )
                                     {
@@ -145,7 +145,7 @@ fn several_operations() {
                                         ::core::result::Result::Ok(__response) => {
                                             ::core::result::Result::Ok(
                                                 <() as ::lro_server::__private::ResponseOf<
-                                                    pb::library_server::long_running_rpcs::Purge,
+                                                    pb::library_server::long_running_rpcs::purge,
                                                 >>::pack(&__response),
                                             )
                                         }
@@ -162,11 +162,11 @@ fn several_operations() {
                     }
                     {
                         _ = <Any as ::lro_server::__private::MetadataOf<
-                            pb::library_server::long_running_rpcs::Type,
+                            pb::library_server::long_running_rpcs::r#type,
                         >>::DECLARED;
                         __registration
                             .body::<
-                                pb::library_server::long_running_rpcs::Type,
+                                pb::library_server::long_running_rpcs::r#type,
                             >(
                                 ::lro_server::__private::MethodOptions::new(),
                                 |
@@ -176,7 +176,7 @@ fn several_operations() {
                                     let __request = match __attempt
                                         .request(
                                             <Shelf as ::lro_server::__private::RequestOf<
-                                                pb::library_server::long_running_rpcs::Type,
+                                                pb::library_server::long_running_rpcs::r#type,
                                             >>::unpack,
                                         )
                                     {
@@ -192,7 +192,7 @@ fn several_operations() {
                                         ::core::result::Result::Ok(__response) => {
                                             ::core::result::Result::Ok(
                                                 <Shelf as ::lro_server::__private::ResponseOf<
-                                                    pb::library_server::long_running_rpcs::Type,
+                                                    pb::library_server::long_running_rpcs::r#type,
                                                 >>::pack(&__response),
                                             )
                                         }

@@ -13,13 +13,13 @@ fn stub() {
                 async fn export(
                     &self,
                     __request: ::lro_server::__private::Request<
-                        <pb::exporter_server::long_running_rpcs::Export as ::lro_server::__private::LongRunningMethod>::Request,
+                        <pb::exporter_server::long_running_rpcs::export as ::lro_server::__private::LongRunningMethod>::Request,
                     >,
                 ) -> ::core::result::Result<
                     ::lro_server::__private::Response<
                         ::lro_server::__private::Operation<
-                            <pb::exporter_server::long_running_rpcs::Export as ::lro_server::__private::LongRunningMethod>::Response,
-                            <pb::exporter_server::long_running_rpcs::Export as ::lro_server::__private::LongRunningMethod>::Metadata,
+                            <pb::exporter_server::long_running_rpcs::export as ::lro_server::__private::LongRunningMethod>::Response,
+                            <pb::exporter_server::long_running_rpcs::export as ::lro_server::__private::LongRunningMethod>::Metadata,
                         >,
                     >,
                     ::lro_server::__private::Status,

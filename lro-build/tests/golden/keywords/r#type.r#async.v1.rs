@@ -656,8 +656,15 @@ pub mod vec_server {
     #[allow(unused_imports)]
     pub use super::vec_methods as methods;
     #[doc(hidden)]
-    #[allow(unused_imports)]
-    pub use super::vec_methods as long_running_rpcs;
+    pub mod long_running_rpcs {
+        #![allow(unexpected_cfgs, unused_imports)]
+        pub use super::methods::Move as r#move;
+        pub use super::methods::Self_ as self_;
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum r#await {}
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum r#type {}
+    }
 }
 /// Long-running methods of `type.async.v1.Vec`.
 pub mod vec_methods {
@@ -1008,8 +1015,10 @@ pub mod gen_server {
     #[allow(unused_imports)]
     pub use super::gen_methods as methods;
     #[doc(hidden)]
-    #[allow(unused_imports)]
-    pub use super::gen_methods as long_running_rpcs;
+    pub mod long_running_rpcs {
+        #![allow(unexpected_cfgs, unused_imports)]
+        pub use super::methods::Gen as r#gen;
+    }
 }
 /// Long-running methods of `type.async.v1.gen`.
 pub mod gen_methods {

@@ -301,8 +301,10 @@ pub mod legacy_server {
     #[allow(unused_imports)]
     pub use super::legacy_methods as methods;
     #[doc(hidden)]
-    #[allow(unused_imports)]
-    pub use super::legacy_methods as long_running_rpcs;
+    pub mod long_running_rpcs {
+        #![allow(unexpected_cfgs, unused_imports)]
+        pub use super::methods::Create as create;
+    }
 }
 /// Long-running methods of `legacy.v2.Legacy`.
 pub mod legacy_methods {
@@ -329,6 +331,9 @@ pub mod legacy_methods {
                 target: request.parent.clone(),
             }
         }
+    }
+    impl ::lro_core::Targeted for Create {
+        const TARGET_FIELD: &'static str = "parent";
     }
     #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Create> for super::CreateRequest {}

@@ -655,8 +655,18 @@ pub mod first_server {
     #[allow(unused_imports)]
     pub use super::first_methods as methods;
     #[doc(hidden)]
-    #[allow(unused_imports)]
-    pub use super::first_methods as long_running_rpcs;
+    pub mod long_running_rpcs {
+        #![allow(unexpected_cfgs, unused_imports)]
+        pub use super::methods::Run as run;
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum check {}
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum pipe {}
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum collect {}
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum watch {}
+    }
 }
 /// Long-running methods of `several.alpha.v1.First`.
 pub mod first_methods {
@@ -681,6 +691,9 @@ pub mod first_methods {
                 ..::core::default::Default::default()
             }
         }
+    }
+    impl ::lro_core::Targeted for Run {
+        const TARGET_FIELD: &'static str = "parent";
     }
     #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Run> for super::RunRequest {}
@@ -1008,8 +1021,10 @@ pub mod second_server {
     #[allow(unused_imports)]
     pub use super::second_methods as methods;
     #[doc(hidden)]
-    #[allow(unused_imports)]
-    pub use super::second_methods as long_running_rpcs;
+    pub mod long_running_rpcs {
+        #![allow(unexpected_cfgs, unused_imports)]
+        pub use super::methods::Run as run;
+    }
 }
 /// Long-running methods of `several.alpha.v1.Second`.
 pub mod second_methods {

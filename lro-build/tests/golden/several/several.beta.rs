@@ -328,8 +328,10 @@ pub mod third_server {
     #[allow(unused_imports)]
     pub use super::third_methods as methods;
     #[doc(hidden)]
-    #[allow(unused_imports)]
-    pub use super::third_methods as long_running_rpcs;
+    pub mod long_running_rpcs {
+        #![allow(unexpected_cfgs, unused_imports)]
+        pub use super::methods::Run as run;
+    }
 }
 /// Long-running methods of `several.beta.Third`.
 pub mod third_methods {

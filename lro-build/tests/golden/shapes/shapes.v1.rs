@@ -1030,8 +1030,20 @@ pub mod shapes_server {
     #[allow(unused_imports)]
     pub use super::shapes_methods as methods;
     #[doc(hidden)]
-    #[allow(unused_imports)]
-    pub use super::shapes_methods as long_running_rpcs;
+    pub mod long_running_rpcs {
+        #![allow(unexpected_cfgs, unused_imports)]
+        pub use super::methods::SamePackage as same_package;
+        pub use super::methods::OtherPackage as other_package;
+        pub use super::methods::Nested as nested;
+        pub use super::methods::NoComment as no_comment;
+        pub use super::methods::WellKnown as well_known;
+        pub use super::methods::Move as r#move;
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum plain {}
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum stream {}
+        pub use super::methods::Raw as raw;
+    }
 }
 /// Long-running methods of `shapes.v1.Shapes`.
 pub mod shapes_methods {
@@ -1477,5 +1489,11 @@ pub mod http_shapes_server {
     pub const SERVICE_NAME: &str = "shapes.v1.HTTPShapes";
     impl<T> tonic::server::NamedService for HttpShapesServer<T> {
         const NAME: &'static str = SERVICE_NAME;
+    }
+    #[doc(hidden)]
+    pub mod long_running_rpcs {
+        #![allow(unexpected_cfgs, unused_imports)]
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum get_sha256 {}
     }
 }

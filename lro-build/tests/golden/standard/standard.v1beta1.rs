@@ -549,8 +549,13 @@ pub mod shelves_server {
     #[allow(unused_imports)]
     pub use super::shelves_methods as methods;
     #[doc(hidden)]
-    #[allow(unused_imports)]
-    pub use super::shelves_methods as long_running_rpcs;
+    pub mod long_running_rpcs {
+        #![allow(unexpected_cfgs, unused_imports)]
+        pub use super::methods::CreateShelf as create_shelf;
+        pub use super::methods::UpdateShelf as update_shelf;
+        pub use super::methods::DeleteShelf as delete_shelf;
+        pub use super::methods::BatchCreateShelves as batch_create_shelves;
+    }
 }
 /// Long-running methods of `standard.v1beta1.Shelves`.
 pub mod shelves_methods {
@@ -583,6 +588,9 @@ pub mod shelves_methods {
             }
         }
     }
+    impl ::lro_core::Targeted for CreateShelf {
+        const TARGET_FIELD: &'static str = "parent";
+    }
     #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<CreateShelf> for super::CreateShelfRequest {}
     #[diagnostic::do_not_recommend]
@@ -613,6 +621,9 @@ pub mod shelves_methods {
             }
         }
     }
+    impl ::lro_core::Targeted for UpdateShelf {
+        const TARGET_FIELD: &'static str = "shelf.name";
+    }
     #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<UpdateShelf> for super::UpdateShelfRequest {}
     #[diagnostic::do_not_recommend]
@@ -636,6 +647,9 @@ pub mod shelves_methods {
                 target: request.name.clone().unwrap_or_default(),
             }
         }
+    }
+    impl ::lro_core::Targeted for DeleteShelf {
+        const TARGET_FIELD: &'static str = "name";
     }
     #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<DeleteShelf> for super::DeleteShelfRequest {}

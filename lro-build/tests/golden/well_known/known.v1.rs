@@ -951,8 +951,21 @@ pub mod known_server {
     #[allow(unused_imports)]
     pub use super::known_methods as methods;
     #[doc(hidden)]
-    #[allow(unused_imports)]
-    pub use super::known_methods as long_running_rpcs;
+    pub mod long_running_rpcs {
+        #![allow(unexpected_cfgs, unused_imports)]
+        pub use super::methods::DeleteIt as delete_it;
+        pub use super::methods::Any as any;
+        pub use super::methods::Value as value;
+        pub use super::methods::Mask as mask;
+        pub use super::methods::Elsewhere as elsewhere;
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum plain {}
+        pub use super::methods::Raw as raw;
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum streamed {}
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum unnamed {}
+    }
 }
 /// Long-running methods of `known.v1.Known`.
 pub mod known_methods {
@@ -1025,6 +1038,9 @@ pub mod known_methods {
             }
         }
     }
+    impl ::lro_core::Targeted for Mask {
+        const TARGET_FIELD: &'static str = "name";
+    }
     #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Mask> for ::lro_core::pb::WaitOperationRequest {}
     #[diagnostic::do_not_recommend]
@@ -1047,6 +1063,9 @@ pub mod known_methods {
                 ..::core::default::Default::default()
             }
         }
+    }
+    impl ::lro_core::Targeted for Elsewhere {
+        const TARGET_FIELD: &'static str = "name";
     }
     #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Elsewhere> for ::lro_core::pb::ListOperationsRequest {}
