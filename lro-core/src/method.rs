@@ -66,7 +66,7 @@ pub trait LongRunningMethod: Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "the request of `{Self}` has no `parent` and no `name` that an operation's parent could be taken from",
     label = "no `parent` and no `name` in the request",
-    note = "leave `parent` out here, and set the parent in a `prepare` function if the operation has one"
+    note = "leave `parent` out, or write `parent = \"\"` on the method if it stands on the impl; a `prepare` function can set a parent"
 )]
 pub trait Targeted: LongRunningMethod {
     /// The field that [`RequestFields::target`] is read from: `parent`, `name`, or the name of an

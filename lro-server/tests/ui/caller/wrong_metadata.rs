@@ -8,9 +8,11 @@ use tonic::transport::Channel;
 async fn call(
     exporter: &mut ExporterClient<Channel>,
     operations: &OperationsClient,
-) -> Result<Poller<ExportResponse, Table>, tonic::Status> {
+) -> Result<(), Box<dyn std::error::Error>> {
     let started = exporter.export(ExportRequest::default()).await?;
-    Ok(started.into_poller(operations))
+    let poller: Poller<ExportResponse, Table> = started.into_poller(operations);
+    poller.until_done().await?;
+    Ok(())
 }
 
 fn main() {

@@ -1,4 +1,4 @@
-//! The context before the request, and no result.
+//! The context before the request.
 
 use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
 use lro_server::{OperationContext, Operations, long_running};
@@ -15,9 +15,9 @@ impl pb::exporter_server::Exporter for Exporter {
         &self,
         operation: OperationContext<ExportMetadata>,
         request: ExportRequest,
-    ) -> ExportResponse {
+    ) -> Result<ExportResponse, Status> {
         drop((request, operation));
-        ExportResponse::default()
+        Ok(ExportResponse::default())
     }
 
     async fn get_table(

@@ -1,0 +1,26 @@
+//! A handler that returns nothing.
+
+use exporter::pb::{self, ExportMetadata, ExportRequest, GetTableRequest, Table};
+use lro_server::{OperationContext, Operations, long_running};
+use tonic::{Request, Response, Status};
+
+struct Exporter {
+    operations: Operations,
+}
+
+#[long_running]
+impl pb::exporter_server::Exporter for Exporter {
+    #[long_running]
+    async fn export(&self, request: ExportRequest, operation: OperationContext<ExportMetadata>) {
+        drop((request, operation));
+    }
+
+    async fn get_table(
+        &self,
+        _request: Request<GetTableRequest>,
+    ) -> Result<Response<Table>, Status> {
+        Ok(Response::new(Table::default()))
+    }
+}
+
+fn main() {}
