@@ -31,6 +31,42 @@ fn wire_facts_are_those_of_the_published_protos() {
 }
 
 #[test]
+fn a_copy_of_the_users_wins() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let includes = [dir.path().join("own"), dir.path().join("google_protos")];
+    let write = |path: std::path::PathBuf, text: &str| {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder is made");
+        std::fs::write(path, text).expect("the proto is written");
+    };
+    // It has what ours has, and a message that ours has not.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("proto");
+    let ours = std::fs::read_to_string(root.join(OPERATIONS)).expect("our copy");
+    assert!(!ours.contains("OnlyInTheCopy"));
+    let copy = format!("{ours}\nmessage OnlyInTheCopy {{}}\n");
+    write(includes[1].join(OPERATIONS), &copy);
+    let proto = format!(
+        "syntax = \"proto3\";\npackage own.v1;\nimport \"{OPERATIONS}\";\n\
+         message Request {{ google.longrunning.OnlyInTheCopy only = 1; }}\n\
+         service Own {{\n  rpc Run(Request) returns (google.longrunning.Operation) {{\n    \
+         option (google.longrunning.operation_info) = \
+         {{ response_type: \"Request\" metadata_type: \"Request\" }};\n  }}\n}}\n"
+    );
+    write(includes[0].join("own.proto"), &proto);
+
+    let compile = |includes: &[std::path::PathBuf]| {
+        lro_build::configure()
+            .out_dir(dir.path().join("out"))
+            .emit_cargo_lines(false)
+            .compile_protos(&[dir.path().join("own/own.proto")], includes)
+    };
+    compile(&includes).expect("the copy is found");
+    let code = std::fs::read_to_string(dir.path().join("out/own.v1.rs")).expect("the code");
+    assert!(code.contains("::lro_core::Operation<super::Request, super::Request>"));
+    let error = compile(&includes[..1]).expect_err("ours does not have the message");
+    assert!(error.to_string().contains("OnlyInTheCopy"), "{error}");
+}
+
+#[test]
 fn every_proto_that_comes_with_the_crate_is_compared() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("proto");
     let mut names = vec![];
@@ -49,6 +85,8 @@ fn every_proto_that_comes_with_the_crate_is_compared() {
     names.sort();
     assert_eq!(names, FILES);
 }
+
+const OPERATIONS: &str = "google/longrunning/operations.proto";
 
 const FILES: [&str; 12] = [
     "google/api/annotations.proto",

@@ -4,6 +4,7 @@ mod expansion;
 mod expansion_of_several;
 mod misplaced;
 mod mistakes;
+mod parents;
 mod stubs;
 
 use std::fmt::Write as _;

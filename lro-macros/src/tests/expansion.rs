@@ -144,7 +144,6 @@ fn everything() {
                 response = pb::ExportResponse,
                 metadata = ExportMetadata,
                 prepare = Self::prepare_export,
-                parent = "projects/*",
                 timeout = "1h30m",
                 max_attempts = 5,
                 on_crash = abort,
@@ -196,14 +195,6 @@ fn everything() {
                         > = __options;
                         __options
                     };
-                    let __options = my::lro_server::__private::parent_from::<
-                        pb::exporter_server::long_running_rpcs::r#type,
-                    >(
-                        __options,
-                        __request.get_ref(),
-                        <pb::exporter_server::long_running_rpcs::r#type as my::lro_server::__private::Targeted>::TARGET_FIELD,
-                        "projects/*",
-                    )?;
                     my::lro_server::__private::start::<
                         pb::exporter_server::long_running_rpcs::r#type,
                         Self,

@@ -1,6 +1,7 @@
 //! What `#[long_running]` makes of services of every shape, from call to end, without a network.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
+mod parents;
 mod plain;
 mod service;
 mod shapes;
