@@ -92,6 +92,12 @@ const ROWS: &[Row] = &[
         reason: "it is nothing but tests, and the protos that they need",
     },
     Row {
+        name: "lro-renamed",
+        built_with: &["lro-build", "lro-core", "lro-server"],
+        tested_with: Tested::With(&[]),
+        reason: "it is what a service author's crate is, under other names",
+    },
+    Row {
         name: "benches",
         built_with: &[
             "exporter",
