@@ -29,7 +29,9 @@
 //! * the messages, each with `prost::Name` and a type URL below `type.googleapis.com`;
 //! * `exporter_client` and `exporter_server` for a service `Exporter`;
 //! * `exporter_methods`, with a type for each operation rpc that implements
-//!   `lro_core::LongRunningMethod`; it is `exporter_server::methods` as well;
+//!   `lro_core::LongRunningMethod`; it is `exporter_server::methods` as well, and
+//!   `exporter_server::long_running_rpcs` has the same types by the names of their handlers, for
+//!   `#[long_running]`;
 //! * `FILE_DESCRIPTOR_SET`, the descriptors with all imports and options, if the package has a
 //!   service. All packages of a build include the same file, named after the first of them.
 //!
@@ -71,7 +73,9 @@
 //!
 //! The methods' types also tell the engine which standard fields there are, so that it can read
 //! and fill them without the handler's doing: `string request_id` (AIP-155), `bool validate_only`
-//! (AIP-163), and `string parent`, `string name` or the name of an updated resource in a request;
+//! (AIP-163), and `string parent`, `string name` or the name of an updated resource in a request,
+//! which the operation's metadata has as its target, and which its own parent can be taken from
+//! (`#[long_running(parent = "projects/*")]`);
 //! `create_time`, `start_time`, `update_time`, `end_time`, `target`, `verb`, `api_version` and
 //! `requested_cancellation` or `cancel_requested` in metadata. A field of such a name and another
 //! type, a repeated one and a member of a `oneof` are left alone.

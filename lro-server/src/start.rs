@@ -49,7 +49,8 @@ struct Choices {
 }
 
 impl<M> StartOptions<M> {
-    /// An operation `operations/{uuid}` with nothing of its own, to be run at once.
+    /// An operation `operations/{uuid}`, or one below the parent that the method names, with nothing
+    /// of its own, to be run at once.
     pub fn new() -> Self {
         Self {
             metadata: None,
