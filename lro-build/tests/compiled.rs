@@ -9,7 +9,7 @@ use std::any::TypeId;
 
 use lro_core::{
     LongRunningMethod, MetadataFields, MetadataOf, Operation, RequestFields, RequestOf, ResponseOf,
-    wkt,
+    Targeted, wkt,
 };
 use tonic::{Request, Response, Status};
 
@@ -222,6 +222,14 @@ fn spec_125_163_standard_fields_of_requests() {
         target: "libraries/1".into(),
     };
     assert_eq!(methods::CreateShelf::request_fields(&create), expected);
+
+    // Where an operation's parent can be taken from; the batch has no such field.
+    assert_eq!(<methods::CreateShelf as Targeted>::TARGET_FIELD, "parent");
+    assert_eq!(
+        <methods::UpdateShelf as Targeted>::TARGET_FIELD,
+        "shelf.name"
+    );
+    assert_eq!(<methods::DeleteShelf as Targeted>::TARGET_FIELD, "name");
 
     let target = |target: &str| RequestFields {
         target: target.into(),
