@@ -5,6 +5,7 @@ mod expansion_of_several;
 mod misplaced;
 mod mistakes;
 mod parents;
+mod spans;
 mod stubs;
 
 use std::fmt::Write as _;
