@@ -1,11 +1,11 @@
 //! The parent of an operation, taken from what its request names.
 
-use lro_core::{LongRunningMethod, ParentName, Reason};
+use lro_core::{LongRunningMethod, ParentName, ParentPattern, Reason};
 use tonic::Status;
 
 use crate::start::StartOptions;
 
-/// Sets the parent to the start of the request's `parent` or `name` that `pattern` describes, where
+/// Sets the parent to the start of the request's `parent` or `name` that `pattern` stands for, where
 /// the options say nothing of it. Called by what `#[long_running(parent = "..")]` writes.
 ///
 /// # Errors
@@ -25,27 +25,15 @@ pub fn parent_from<M: LongRunningMethod>(
 }
 
 fn find(name: &str, field: &str, pattern: &str) -> Result<ParentName, Status> {
-    let parent = prefix(name, pattern).ok_or_else(|| {
-        let text = format!("`{}` does not begin with `{pattern}`", name.escape_debug());
-        Reason::InvalidField.field_status(field, text)
-    })?;
-    parent
+    let invalid = |text: String| Reason::InvalidField.field_status(field, text);
+    let pattern: ParentPattern = pattern
         .parse()
-        .map_err(|error| Reason::InvalidField.field_status(field, format!("{error}")))
-}
-
-/// The start of `name` with as many segments as `pattern`, if each is the same, or any for `*`.
-fn prefix<'a>(name: &'a str, pattern: &str) -> Option<&'a str> {
-    let mut segments = name.split('/');
-    let mut len = 0;
-    for wanted in pattern.split('/') {
-        let segment = segments.next()?;
-        if segment.is_empty() || (wanted != "*" && wanted != segment) {
-            return None;
-        }
-        len += segment.len() + 1;
-    }
-    name.get(..len - 1)
+        .map_err(|error| Status::internal(format!("the pattern of the parent: {error}")))?;
+    let parent = pattern.start_of(name).ok_or_else(|| {
+        let name = name.escape_debug();
+        invalid(format!("`{name}` does not begin with `{pattern}`"))
+    })?;
+    parent.parse().map_err(|error| invalid(format!("{error}")))
 }
 
 #[cfg(test)]
@@ -54,46 +42,25 @@ mod tests {
 
     #[test]
     fn a_name_begins_with_its_parent() {
-        for (name, pattern, parent) in [
-            ("projects/p", "projects/*", "projects/p"),
-            ("projects/p/locations/l", "projects/*", "projects/p"),
-            (
-                "projects/p/locations/l/shelves/s",
-                "projects/*/locations/*",
-                "projects/p/locations/l",
-            ),
-            (
-                "projects/p/locations/eu",
-                "projects/*/locations/eu",
-                "projects/p/locations/eu",
-            ),
-            ("shelves", "*", "shelves"),
-        ] {
-            assert_eq!(find(name, "name", pattern).unwrap().as_str(), parent);
-        }
+        let parent = find("projects/p/locations/l/shelves/s", "name", "projects/*");
+        assert_eq!(parent.unwrap().as_str(), "projects/p");
     }
 
     #[test]
     fn another_name_is_refused_with_field_and_pattern() {
-        for (name, pattern) in [
-            ("", "projects/*"),
-            ("projects", "projects/*"),
-            ("projects/", "projects/*"),
-            ("/projects/p", "projects/*"),
-            ("folders/p", "projects/*"),
-            ("projects/p/locations/us", "projects/*/locations/eu"),
-        ] {
-            let status = find(name, "parent", pattern).unwrap_err();
+        let check = |name: &str, expected: &str| {
+            let status = find(name, "parent", "projects/*").unwrap_err();
             assert_eq!(status.code(), tonic::Code::InvalidArgument);
-            assert_eq!(
-                status.message(),
-                format!("parent: `{name}` does not begin with `{pattern}`")
-            );
-        }
-        let status = find("projects/-", "parent", "projects/*").unwrap_err();
-        assert!(
-            status.message().contains("`-` is no valid segment"),
-            "{status}"
+            assert_eq!(status.message(), expected);
+        };
+        check("", "parent: `` does not begin with `projects/*`");
+        check(
+            "folders/\n",
+            "parent: `folders/\\n` does not begin with `projects/*`",
+        );
+        check(
+            "projects/-",
+            "parent: `-` is no valid segment of a resource name",
         );
     }
 }

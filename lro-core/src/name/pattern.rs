@@ -44,6 +44,30 @@ impl ParentPattern {
         all && segments.next().is_none()
     }
 
+    /// The start of a name that it stands for: the parent of what is named, or of something above.
+    ///
+    /// ```
+    /// use lro_core::ParentPattern;
+    ///
+    /// let pattern: ParentPattern = "projects/*/locations/*".parse()?;
+    /// let shelf = "projects/p/locations/eu/shelves/poems";
+    /// assert_eq!(pattern.start_of(shelf), Some("projects/p/locations/eu"));
+    /// assert_eq!(pattern.start_of("projects/p"), None);
+    /// # Ok::<(), lro_core::InvalidName>(())
+    /// ```
+    pub fn start_of<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let mut segments = name.split('/');
+        let mut len = 0;
+        for wanted in self.segments() {
+            let given = segments.next().filter(|given| !given.is_empty())?;
+            if wanted.is_some_and(|wanted| wanted != given) {
+                return None;
+            }
+            len += given.len() + 1;
+        }
+        name.get(..len.saturating_sub(1))
+    }
+
     /// The one parent that it stands for, unless a segment is open.
     pub fn exact(&self) -> Option<ParentName> {
         (!self.is_open()).then(|| ParentName(self.text.clone()))
@@ -139,6 +163,25 @@ mod tests {
             ("a/b", "a/B", false),
         ] {
             assert_eq!(pattern(open).matches(parent), matches, "{open} {parent}");
+        }
+    }
+
+    #[test]
+    fn a_name_begins_with_its_parent() {
+        for (open, name, start) in [
+            ("", "a/b", Some("")),
+            ("a/*", "a/b", Some("a/b")),
+            ("a/*", "a/ü/c/d", Some("a/ü")),
+            ("a/*/c", "a/b/c/d", Some("a/b/c")),
+            ("*", "a", Some("a")),
+            ("a/*", "", None),
+            ("a/*", "a", None),
+            ("a/*", "a/", None),
+            ("a/*", "/a/b", None),
+            ("a/*", "b/b", None),
+            ("a/*/c", "a/b/d", None),
+        ] {
+            assert_eq!(pattern(open).start_of(name), start, "{open} {name}");
         }
     }
 
