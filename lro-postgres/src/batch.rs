@@ -1,0 +1,180 @@
+//! Records as arrays, a column each: what UNNEST makes rows of.
+
+use lro_core::{OperationRecord, Timestamp};
+use prost::Message as _;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+use crate::database::Query;
+use crate::row::{
+    encode_any, encode_labels, encode_on_crash, encode_origin, encode_result, encode_state,
+    exclusive_digest, request_digest,
+};
+use crate::statement;
+use crate::text::escape;
+
+/// Arrays of one length, each with its type.
+#[derive(Default)]
+pub(crate) struct Columns(Vec<(Box<dyn ToSql + Sync + Send>, Type)>);
+
+impl Columns {
+    fn add<T>(&mut self, of: Type, values: Vec<T>)
+    where
+        Vec<T>: ToSql + Sync + Send + 'static,
+    {
+        self.0.push((Box::new(values), of));
+    }
+
+    fn integers<T>(&mut self, rows: &[T], value: impl Fn(&T) -> i64) {
+        self.add(Type::INT8_ARRAY, rows.iter().map(value).collect());
+    }
+
+    fn times<T>(&mut self, rows: &[T], value: impl Fn(&T) -> Option<Timestamp>) {
+        let micros = |row| value(row).map(Timestamp::as_micros);
+        self.add(Type::INT8_ARRAY, rows.iter().map(micros).collect());
+    }
+
+    fn texts<T>(&mut self, rows: &[T], value: impl Fn(&T) -> Option<String>) {
+        self.add(Type::TEXT_ARRAY, rows.iter().map(value).collect());
+    }
+
+    fn bytes<T>(&mut self, rows: &[T], value: impl Fn(&T) -> Option<Vec<u8>>) {
+        self.add(Type::BYTEA_ARRAY, rows.iter().map(value).collect());
+    }
+
+    /// A statement that takes these arrays as its parameters.
+    pub(crate) fn query(&self, sql: &'static str) -> Query<'_> {
+        let params = self.0.iter();
+        Query {
+            sql,
+            params: params
+                .map(|(values, of)| (&**values as &(dyn ToSql + Sync), of.clone()))
+                .collect(),
+        }
+    }
+}
+
+/// The parameters of [`statement::INSERT`].
+pub(crate) fn new_records(records: &[&OperationRecord]) -> Columns {
+    let mut columns = Columns::default();
+    columns.add(Type::UUID_ARRAY, records.iter().map(|r| r.uid).collect());
+    columns.integers(records, |r| r.revision.cast_signed());
+    columns.integers(records, |r| i64::from(r.attempt));
+    columns.integers(records, |r| r.fence.cast_signed());
+    columns.integers(records, |r| i64::from(r.policy.max_attempts));
+    columns.integers(records, |r| r.policy.retain.as_secs().cast_signed());
+    columns.times(records, |r| Some(r.create_time));
+    columns.times(records, |r| Some(r.ready_time));
+    columns.times(records, |r| Some(r.update_time));
+    columns.times(records, |r| r.start_time);
+    columns.times(records, |r| r.end_time);
+    columns.times(records, |r| r.expire_time);
+    columns.times(records, |r| r.lease.as_ref().map(|l| l.expire_time));
+    let workers = records.iter().map(|r| worker(r)).collect();
+    columns.add::<Option<Uuid>>(Type::UUID_ARRAY, workers);
+    // Below a thousand million: it fits.
+    let nanos = |r: &&OperationRecord| r.policy.retain.subsec_nanos().cast_signed();
+    columns.add(Type::INT4_ARRAY, records.iter().map(nanos).collect());
+    let states = records.iter().map(|r| encode_state(r.state)).collect();
+    columns.add::<i16>(Type::INT2_ARRAY, states);
+    let on_crash = |r: &&OperationRecord| encode_on_crash(r.policy.on_crash);
+    columns.add(Type::INT2_ARRAY, records.iter().map(on_crash).collect());
+    let kind = |r: &&OperationRecord| encode_result(r.result.as_ref()).0;
+    columns.add(Type::INT2_ARRAY, records.iter().map(kind).collect());
+    columns.texts(records, |r| Some(r.name.as_str().to_owned()));
+    columns.texts(records, |r| Some(r.name.parent().to_owned()));
+    columns.texts(records, |r| Some(escape(&r.method).into_owned()));
+    columns.texts(records, |r| Some(escape(&r.request_id.as_ref()?.id).into_owned()));
+    columns.texts(records, |r| Some(escape(r.exclusive_key.as_ref()?).into_owned()));
+    columns.bytes(records, |r| digest(r));
+    columns.bytes(records, |r| Some(r.request_id.as_ref()?.fingerprint.to_vec()));
+    columns.bytes(records, |r| r.exclusive_key.as_deref().map(exclusive_digest));
+    columns.bytes(records, |r| encode_labels(&r.labels));
+    columns.bytes(records, |r| encode_origin(&r.origin));
+    columns.bytes(records, |r| encode_any(r.metadata.as_ref()));
+    columns.bytes(records, |r| encode_result(r.result.as_ref()).1);
+    columns.bytes(records, |r| Some(r.request.encode_to_vec()));
+    columns
+}
+
+/// What makes a repetition of this start, if something does.
+pub(crate) fn digest(record: &OperationRecord) -> Option<Vec<u8>> {
+    let id = &record.request_id.as_ref()?.id;
+    Some(request_digest(&record.method, record.name.parent(), id))
+}
+
+/// A record that commands have changed, as [`decode_head`](crate::row::decode_head) read it.
+#[derive(Debug)]
+pub(crate) struct Changed<'r> {
+    pub(crate) record: &'r OperationRecord,
+    /// Whether its metadata is another than before.
+    pub(crate) metadata: bool,
+}
+
+/// The parameters of [`statement::ADVANCE`].
+pub(crate) fn changed_records(records: &[Changed<'_>]) -> Columns {
+    let mut columns = Columns::default();
+    columns.add(Type::UUID_ARRAY, records.iter().map(|c| c.record.uid).collect());
+    columns.integers(records, |c| c.record.revision.cast_signed());
+    columns.integers(records, |c| i64::from(c.record.attempt));
+    columns.integers(records, |c| c.record.fence.cast_signed());
+    columns.times(records, |c| Some(c.record.ready_time));
+    columns.times(records, |c| Some(c.record.update_time));
+    columns.times(records, |c| c.record.start_time);
+    columns.times(records, |c| c.record.cancel_time);
+    columns.times(records, |c| c.record.delete_time);
+    columns.times(records, |c| c.record.end_time);
+    columns.times(records, |c| c.record.expire_time);
+    columns.times(records, |c| c.record.lease.as_ref().map(|l| l.expire_time));
+    let workers = records.iter().map(|c| worker(c.record)).collect();
+    columns.add::<Option<Uuid>>(Type::UUID_ARRAY, workers);
+    let states = records.iter().map(|c| encode_state(c.record.state)).collect();
+    columns.add::<i16>(Type::INT2_ARRAY, states);
+    let kind = |c: &Changed<'_>| encode_result(c.record.result.as_ref()).0;
+    columns.add(Type::INT2_ARRAY, records.iter().map(kind).collect());
+    // NULL: as it was, or, when the operation has ended, none.
+    let metadata = |c: &Changed<'_>| encode_any(c.record.metadata.as_ref().filter(|_| c.metadata));
+    columns.bytes(records, metadata);
+    columns.bytes(records, |c| encode_any(c.record.checkpoint.as_ref()));
+    columns.bytes(records, |c| encode_result(c.record.result.as_ref()).1);
+    columns
+}
+
+/// The parameters of [`statement::RENEW`].
+pub(crate) fn renewed_records(records: &[&OperationRecord]) -> Columns {
+    let mut columns = Columns::default();
+    columns.add(Type::UUID_ARRAY, records.iter().map(|r| r.uid).collect());
+    columns.times(records, |r| r.lease.as_ref().map(|l| l.expire_time));
+    columns
+}
+
+/// The parameter of [`statement::REMOVE`].
+pub(crate) fn removed_records(records: &[&OperationRecord]) -> Columns {
+    let mut columns = Columns::default();
+    columns.add(Type::UUID_ARRAY, records.iter().map(|r| r.uid).collect());
+    columns
+}
+
+fn worker(record: &OperationRecord) -> Option<Uuid> {
+    record.lease.as_ref().map(|lease| lease.worker.as_uuid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_take_as_many_parameters_as_there_are_columns() {
+        let columns = [
+            (statement::INSERT, new_records(&[])),
+            (statement::ADVANCE, changed_records(&[])),
+            (statement::RENEW, renewed_records(&[])),
+            (statement::REMOVE, removed_records(&[])),
+        ];
+        for (sql, columns) in columns {
+            let count = columns.0.len();
+            assert!(sql.contains(&format!("${count}::")), "{count}: {sql}");
+            assert!(!sql.contains(&format!("${}::", count + 1)), "{sql}");
+        }
+    }
+}

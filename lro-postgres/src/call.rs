@@ -1,0 +1,83 @@
+//! Calls that wait for their answers, served in groups.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use lro_core::StoreError;
+use tokio::sync::oneshot;
+
+use crate::error::Fault;
+use crate::lane::{Lane, stopped};
+
+/// How many elements one transaction takes, as far as calls can be parted.
+const GROUP_MAX: usize = 512;
+
+/// What a caller wants done with some elements, and who waits for the answers, one an element.
+#[derive(Debug)]
+pub(crate) struct Call<E, A> {
+    elements: Vec<E>,
+    reply: oneshot::Sender<Result<Vec<A>, StoreError>>,
+}
+
+/// Serves all elements of a group at once.
+pub(crate) trait Serve<E, A>: Send + Sync + 'static {
+    fn serve(&self, elements: Vec<E>) -> impl Future<Output = Result<Vec<A>, Fault>> + Send;
+}
+
+impl<E, A> Lane<Call<E, A>> {
+    /// Waits until a task has served the elements.
+    pub(crate) async fn call(&self, elements: Vec<E>) -> Result<Vec<A>, StoreError> {
+        if elements.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (reply, answer) = oneshot::channel();
+        self.push(Call { elements, reply })?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
+/// Serves calls until the lane is closed and empty.
+pub(crate) async fn keep_serving<E, A>(lane: Arc<Lane<Call<E, A>>>, server: Arc<impl Serve<E, A>>)
+where
+    E: Clone + Send + 'static,
+    A: Send + 'static,
+{
+    while let Some(calls) = lane.take(GROUP_MAX, |call| call.elements.len()).await {
+        // A bug in one group is not to end the lane: who waits for it hears that it stopped.
+        let group = AssertUnwindSafe(serve_group(&*server, calls));
+        if group.catch_unwind().await.is_err() {
+            tracing::error!("a group of calls panicked");
+        }
+    }
+}
+
+async fn serve_group<E: Clone, A>(server: &impl Serve<E, A>, mut calls: Vec<Call<E, A>>) {
+    if calls.len() > 1 {
+        let all = calls.iter().flat_map(|call| call.elements.iter().cloned());
+        match server.serve(all.collect()).await {
+            Ok(answers) => {
+                let mut answers = answers.into_iter();
+                for call in calls {
+                    let own = answers.by_ref().take(call.elements.len()).collect();
+                    // Nobody listens any more: nothing is lost by that.
+                    let _ = call.reply.send(Ok(own));
+                }
+                return;
+            }
+            // One by one, so that what one call brought fails that call alone.
+            Err(fault) if fault.is_of_one_call() => {}
+            Err(fault) => {
+                for call in calls {
+                    let _ = call.reply.send(Err(fault.to_error()));
+                }
+                return;
+            }
+        }
+    }
+    for call in calls.drain(..) {
+        let answer = server.serve(call.elements).await;
+        let _ = call.reply.send(answer.map_err(|fault| fault.to_error()));
+    }
+}

@@ -1,0 +1,276 @@
+//! Claims: what is ready is found by index and locked, what another node has locked is left to it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lro_core::{Claim, Claimed, Command, OperationRecord, Timestamp};
+use tokio::time::Instant;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::database::{Access, Database, Query, clock};
+use crate::error::Fault;
+use crate::events::Events;
+use crate::row::{decode, decode_head};
+use crate::statement;
+use crate::text::escape;
+use crate::updates::{Work, queries};
+
+/// How many leases that are over one claim turns back at most.
+const EXPIRED_PER_CLAIM: i64 = 256;
+
+/// How far before the first that was found a claim begins to look: longer than a transaction takes
+/// from its reading of the clock to its commit, as a rule. What comes in even later is found by the
+/// next look at everything.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// Everything is looked at so often, or more seldom when it takes long: a twentieth of the time.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+const LOOK_SHARE: u32 = 20;
+
+/// One claim of this node at a time: more would only find each other's locks.
+#[derive(Debug)]
+pub(crate) struct Claims {
+    database: Arc<Database>,
+    events: Arc<Events>,
+    marks: tokio::sync::Mutex<Marks>,
+}
+
+/// Where the live entries of the two indexes begin. What lies before was claimed or renewed, but
+/// cannot be vacuumed while any transaction of the database is older, and would be walked through by
+/// every claim. Only hints: see [`MARGIN`].
+#[derive(Debug, Default)]
+struct Marks {
+    methods: HashMap<String, Timestamp>,
+    lease: Option<Timestamp>,
+    /// When to look at everything again.
+    whole_at: Option<Instant>,
+}
+
+/// What a look has found.
+struct Look {
+    now: Timestamp,
+    lease: Option<Timestamp>,
+    /// Of each method, in the order of the claim.
+    ready: Vec<Option<Timestamp>>,
+}
+
+impl Claims {
+    pub(crate) fn new(database: Arc<Database>, events: Arc<Events>) -> Self {
+        Self {
+            database,
+            events,
+            marks: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub(crate) async fn claim(&self, claim: &Claim) -> Result<Claimed, Fault> {
+        let mut marks = self.marks.lock().await;
+        let mut attempts = self.database.attempts();
+        loop {
+            let transaction = self.claim_once(claim, &mut marks);
+            let result = self.database.in_time(transaction).await;
+            if !attempts.again(&result).await {
+                return result;
+            }
+        }
+    }
+
+    async fn claim_once(&self, claim: &Claim, marks: &mut Marks) -> Result<Claimed, Fault> {
+        let mut asked = Asked::new(claim);
+        let look = self.look(&mut asked, marks).await?;
+        let leases_are_over = look.lease.is_some_and(|time| time < look.now);
+        let some_are_ready = look.ready.iter().flatten().any(|time| *time <= look.now);
+        if !leases_are_over && !(some_are_ready && claim.limit > 0) {
+            return Ok(Claimed {
+                operations: Vec::new(),
+                next_in: look.next_in(),
+            });
+        }
+        let mut transaction = self.database.transaction(Access::Claim).await?;
+        let mut swept = Work::new(look.now);
+        if leases_are_over {
+            let now = look.now.as_micros();
+            let sweep = Query {
+                sql: statement::SWEEP,
+                params: vec![
+                    (&asked.lease_since, Type::INT8),
+                    (&now, Type::INT8),
+                    (&EXPIRED_PER_CLAIM, Type::INT8),
+                ],
+            };
+            let rows = transaction.run(&[sweep, clock()]).await?;
+            swept = Work::new(transaction.time(&rows[1])?);
+            expire(&mut swept, &rows[0]);
+        }
+        // The clock may have gone on since the look, and what was turned back is ready since then.
+        let until = swept.now().max(look.now).as_micros();
+        let limit = i64::try_from(claim.limit).unwrap_or(i64::MAX);
+        let written = swept.columns();
+        let mut steps = queries(&written);
+        steps.push(Query {
+            sql: statement::CLAIM,
+            params: vec![
+                (&asked.methods, Type::TEXT_ARRAY),
+                (&asked.most, Type::INT8_ARRAY),
+                (&asked.since, Type::INT8_ARRAY),
+                (&until, Type::INT8),
+                (&limit, Type::INT8),
+            ],
+        });
+        steps.push(clock());
+        let mut rows = transaction.run(&steps).await?;
+        let now = transaction.time(&rows.pop().unwrap_or_default())?;
+        let mut taken = Work::new(now);
+        let uids = take(&mut taken, &rows.pop().unwrap_or_default(), claim);
+        let written = taken.columns();
+        let mut steps = queries(&written);
+        steps.push(asked.look());
+        let mut rows = transaction.run_and_commit(&steps).await?;
+        let clock = self.database.clock.as_deref();
+        let left = Look::read(&rows.pop().unwrap_or_default(), clock)?;
+        let records = uids.iter().filter_map(|uid| taken.record(*uid).cloned());
+        let operations: Vec<OperationRecord> = records.collect();
+        let mut events = swept.events;
+        events.extend(taken.events);
+        self.events.publish(&events);
+        Ok(Claimed {
+            operations,
+            next_in: left.next_in(),
+        })
+    }
+
+    /// Looks for work without locks, and learns where it begins.
+    async fn look(&self, asked: &mut Asked, marks: &mut Marks) -> Result<Look, Fault> {
+        let clock = self.database.clock.as_deref();
+        let begun = Instant::now();
+        let whole = clock.is_some() || marks.whole_at.is_none_or(|at| at <= begun);
+        if !whole {
+            asked.begin_at(marks);
+        }
+        let rows = self.database.run(Access::Claim, &[asked.look()]).await?;
+        let look = Look::read(&rows[0], clock)?;
+        if clock.is_some() {
+            // A clock that was passed in may be set back at any time.
+            return Ok(look);
+        }
+        if whole {
+            let took = begun.elapsed();
+            marks.whole_at = Some(Instant::now() + LOOK_INTERVAL.max(took * LOOK_SHARE));
+            marks.methods.clear();
+            marks.lease = None;
+        }
+        let micros = i64::try_from(MARGIN.as_micros()).unwrap_or(i64::MAX);
+        let mark = |first: Option<Timestamp>| {
+            let first = first.map_or(look.now, |first| first.min(look.now));
+            Timestamp::from_micros(first.as_micros().saturating_sub(micros))
+        };
+        for (method, first) in asked.names.iter().zip(&look.ready) {
+            marks.methods.insert(method.clone(), mark(*first));
+        }
+        marks.lease = Some(mark(look.lease));
+        asked.begin_at(marks);
+        Ok(look)
+    }
+}
+
+/// Turns back whatever has no lease any more.
+fn expire(swept: &mut Work, rows: &[Row]) {
+    for row in rows {
+        match decode_head(row) {
+            Ok(record) => {
+                let uid = record.uid;
+                swept.add(record);
+                // Refused when nobody holds it, which is as well.
+                let _ = swept.apply_to(uid, Command::Expire);
+            }
+            Err(fault) => tracing::error!(?fault, "a damaged operation is left alone"),
+        }
+    }
+}
+
+/// Claims what was locked.
+fn take(taken: &mut Work, rows: &[Row], claim: &Claim) -> Vec<Uuid> {
+    let mut uids = Vec::new();
+    for row in rows {
+        let record = match decode(row) {
+            Ok(record) => record,
+            Err(fault) => {
+                tracing::error!(?fault, "a damaged operation is left alone");
+                continue;
+            }
+        };
+        let uid = record.uid;
+        taken.add(record);
+        let command = Command::Claim {
+            worker: claim.worker,
+            lease_duration: claim.lease_duration,
+        };
+        if taken.apply_to(uid, command).is_ok() {
+            uids.push(uid);
+        }
+    }
+    uids
+}
+
+/// What a claim asks for, as parameters.
+struct Asked {
+    names: Vec<String>,
+    methods: Vec<String>,
+    most: Vec<i64>,
+    since: Vec<i64>,
+    lease_since: i64,
+}
+
+impl Asked {
+    fn new(claim: &Claim) -> Self {
+        let most = |most: &usize| i64::try_from((*most).min(claim.limit)).unwrap_or(i64::MAX);
+        let methods = claim.methods.keys();
+        Self {
+            names: methods.clone().cloned().collect(),
+            methods: methods.map(|method| escape(method).into_owned()).collect(),
+            most: claim.methods.values().map(most).collect(),
+            since: vec![i64::MIN; claim.methods.len()],
+            lease_since: i64::MIN,
+        }
+    }
+
+    fn begin_at(&mut self, marks: &Marks) {
+        for (method, since) in self.names.iter().zip(&mut self.since) {
+            *since = marks.methods.get(method).map_or(i64::MIN, |time| time.as_micros());
+        }
+        self.lease_since = marks.lease.map_or(i64::MIN, Timestamp::as_micros);
+    }
+
+    fn look(&self) -> Query<'_> {
+        Query {
+            sql: statement::LOOK,
+            params: vec![
+                (&self.lease_since, Type::INT8),
+                (&self.methods, Type::TEXT_ARRAY),
+                (&self.since, Type::INT8_ARRAY),
+            ],
+        }
+    }
+}
+
+impl Look {
+    fn read(rows: &[Row], clock: Option<&dyn lro_core::Clock>) -> Result<Self, Fault> {
+        let row = rows.first().ok_or_else(|| Fault::row("a look has no answer"))?;
+        let time = |micros: i64| Timestamp::from_micros(micros);
+        let now = time(row.try_get(0)?);
+        let ready: Vec<Option<i64>> = row.try_get(2)?;
+        Ok(Self {
+            now: clock.map_or(now, |clock| clock.now()),
+            lease: row.try_get::<_, Option<i64>>(1)?.map(time),
+            ready: ready.into_iter().map(|micros| micros.map(time)).collect(),
+        })
+    }
+
+    fn next_in(&self) -> Option<Duration> {
+        let first = self.ready.iter().copied().chain([self.lease]);
+        first.flatten().min().map(|time| time.since(self.now))
+    }
+}

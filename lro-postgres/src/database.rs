@@ -1,0 +1,288 @@
+//! Transactions on pooled connections, in as few round trips as they can be.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{Object, Pool};
+use futures_util::future::join_all;
+use futures_util::{FutureExt as _, future::BoxFuture};
+use lro_core::{Clock, Timestamp};
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::error::Fault;
+use crate::statement;
+use crate::text::quote;
+
+/// How often a step is done again when another transaction was in its way.
+const CONFLICTS_MAX: u32 = 10;
+
+/// A statement with its parameters.
+pub(crate) struct Query<'a> {
+    pub(crate) sql: &'static str,
+    pub(crate) params: Vec<(&'a (dyn ToSql + Sync), Type)>,
+}
+
+/// What a transaction may do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Access {
+    /// Read and write; each statement sees what is committed when it begins.
+    Write,
+    /// Read one moment.
+    Read,
+    /// Find what to claim: by index, whatever the statistics say. A queue that was empty at the
+    /// last ANALYZE and is long now would be sorted in whole for each claim otherwise.
+    Claim,
+}
+
+/// The database as one schema of it.
+pub(crate) struct Database {
+    pub(crate) pool: Pool,
+    pub(crate) clock: Option<Arc<dyn Clock>>,
+    /// Whether statements are prepared once for each connection.
+    prepares: AtomicBool,
+    settings: String,
+    pub(crate) statement_timeout: Duration,
+}
+
+impl Database {
+    pub(crate) fn new(
+        pool: Pool,
+        schema: &str,
+        prepares: bool,
+        statement_timeout: Duration,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> Self {
+        // For the transaction, not the session: so it goes through a pooler.
+        let millis = statement_timeout.as_millis().clamp(1, 2_000_000_000);
+        let settings = format!(
+            "SET LOCAL search_path = {}; SET LOCAL statement_timeout = {millis}; \
+             SET LOCAL idle_in_transaction_session_timeout = {millis}",
+            quote(schema)
+        );
+        Self {
+            pool,
+            clock,
+            prepares: AtomicBool::new(prepares),
+            settings,
+            statement_timeout,
+        }
+    }
+
+    /// Takes a connection for a transaction, which begins with its first statement.
+    pub(crate) async fn transaction(&self, access: Access) -> Result<Transaction<'_>, Fault> {
+        Ok(Transaction {
+            database: self,
+            access,
+            client: Some(self.pool.get().await?),
+            begun: false,
+        })
+    }
+
+    /// The queries in a transaction of their own, in one round trip.
+    pub(crate) async fn run(
+        &self,
+        access: Access,
+        queries: &[Query<'_>],
+    ) -> Result<Vec<Vec<Row>>, Fault> {
+        self.transaction(access).await?.run_and_commit(queries).await
+    }
+
+    /// From now on statements are not prepared.
+    pub(crate) fn stop_preparing(&self) -> bool {
+        self.prepares.swap(false, Ordering::Relaxed)
+    }
+
+    /// Waits for a transaction, as long as it may take.
+    pub(crate) async fn in_time<T>(
+        &self,
+        transaction: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let limit = self.statement_timeout.saturating_mul(2);
+        let result = tokio::time::timeout(limit, transaction).await;
+        result.unwrap_or(Err(Fault::Timeout(limit)))
+    }
+
+    /// Counts the attempts of one transaction.
+    pub(crate) fn attempts(&self) -> Attempts<'_> {
+        Attempts {
+            database: self,
+            conflicts: 0,
+        }
+    }
+
+    fn begin(&self, access: Access) -> String {
+        let settings = &self.settings;
+        match access {
+            Access::Write => format!("BEGIN ISOLATION LEVEL READ COMMITTED; {settings}"),
+            Access::Read => {
+                format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {settings}")
+            }
+            Access::Claim => format!(
+                "BEGIN ISOLATION LEVEL READ COMMITTED; {settings}; SET LOCAL enable_seqscan = off; \
+                 SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
+            ),
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("pool", &self.pool.status())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How often a transaction was done again.
+pub(crate) struct Attempts<'d> {
+    database: &'d Database,
+    conflicts: u32,
+}
+
+impl Attempts<'_> {
+    /// Whether the transaction is to be done again, after a short pause: another one was in its
+    /// way.
+    pub(crate) async fn again<T>(&mut self, result: &Result<T, Fault>) -> bool {
+        let Err(fault) = result else {
+            return false;
+        };
+        let foreign = fault.is_foreign_statement();
+        if self.conflicts >= CONFLICTS_MAX || !foreign && !fault.is_conflict() {
+            return false;
+        }
+        self.conflicts += 1;
+        if foreign && self.database.stop_preparing() {
+            tracing::warn!(
+                "prepared statements get lost, as they do behind a pooler: none are prepared any \
+                 more"
+            );
+        }
+        let most = Duration::from_millis(1 << self.conflicts.min(8));
+        tokio::time::sleep(most.mul_f64(rand::random())).await;
+        true
+    }
+}
+
+/// A transaction. Dropped before its end, it takes its connection along: that rolls back, whatever
+/// was under way.
+pub(crate) struct Transaction<'d> {
+    database: &'d Database,
+    access: Access,
+    client: Option<Object>,
+    begun: bool,
+}
+
+impl Transaction<'_> {
+    /// The queries, one after the other, in one round trip.
+    pub(crate) async fn run(&mut self, queries: &[Query<'_>]) -> Result<Vec<Vec<Row>>, Fault> {
+        self.pipeline(queries, false).await
+    }
+
+    /// The queries and the COMMIT in one round trip.
+    pub(crate) async fn run_and_commit(
+        mut self,
+        queries: &[Query<'_>],
+    ) -> Result<Vec<Vec<Row>>, Fault> {
+        let rows = self.pipeline(queries, true).await?;
+        if let Some(client) = self.client.take() {
+            drop(client);
+        }
+        Ok(rows)
+    }
+
+    /// The clock that decides, read now: after the locks were taken.
+    pub(crate) fn time(&self, rows: &[Row]) -> Result<Timestamp, Fault> {
+        if let Some(clock) = &self.database.clock {
+            return Ok(clock.now());
+        }
+        let micros = rows.first().and_then(|row| row.try_get(0).ok());
+        let micros = micros.ok_or_else(|| Fault::row("the database has told no time"))?;
+        Ok(Timestamp::from_micros(micros))
+    }
+
+    async fn pipeline(
+        &mut self,
+        queries: &[Query<'_>],
+        commit: bool,
+    ) -> Result<Vec<Vec<Row>>, Fault> {
+        let Some(client) = &self.client else {
+            return Err(Fault::row("a transaction was used after its end"));
+        };
+        let mut prepared = Vec::new();
+        if self.database.prepares.load(Ordering::Relaxed) {
+            for query in queries {
+                let types: Vec<Type> = query.params.iter().map(|(_, of)| of.clone()).collect();
+                prepared.push(client.prepare_typed_cached(query.sql, &types).await?);
+            }
+        }
+        let mut steps: Vec<BoxFuture<'_, Result<Vec<Row>, tokio_postgres::Error>>> = Vec::new();
+        let begin = (!self.begun).then(|| self.database.begin(self.access));
+        if let Some(begin) = &begin {
+            steps.push(client.batch_execute(begin).map(|r| r.map(|()| Vec::new())).boxed());
+        }
+        let first = steps.len();
+        // Each sends when it is first polled, so they go out in this order, and together.
+        for (at, query) in queries.iter().enumerate() {
+            steps.push(match prepared.get(at) {
+                Some(statement) => {
+                    let params = query.params.iter().map(|(value, _)| *value);
+                    let params: Vec<_> = params.collect();
+                    async move { client.query(statement, &params).await }.boxed()
+                }
+                None => client.query_typed(query.sql, &query.params).boxed(),
+            });
+        }
+        if commit {
+            steps.push(client.batch_execute("COMMIT").map(|r| r.map(|()| Vec::new())).boxed());
+        }
+        let last = steps.len() - 1;
+        self.begun = true;
+        let mut answers = Vec::with_capacity(queries.len());
+        for (at, answer) in join_all(steps).await.into_iter().enumerate() {
+            match answer {
+                Ok(rows) if at >= first => answers.push(rows),
+                Ok(_) => {}
+                Err(error) => {
+                    let is_commit = commit && at == last;
+                    self.give_back(commit).await;
+                    return Err(match is_commit {
+                        true => Fault::Commit(error),
+                        false => Fault::Postgres(error),
+                    });
+                }
+            }
+        }
+        answers.truncate(queries.len());
+        Ok(answers)
+    }
+
+    /// After a failure: the connection is used again when the server still answers.
+    async fn give_back(&mut self, ended: bool) {
+        let Some(client) = self.client.take() else {
+            return;
+        };
+        if !ended && client.batch_execute("ROLLBACK").await.is_err() {
+            drop(Object::take(client));
+        }
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take().filter(|_| self.begun) {
+            drop(Object::take(client));
+        }
+    }
+}
+
+/// The statement that reads the clock.
+pub(crate) fn clock() -> Query<'static> {
+    Query {
+        sql: statement::CLOCK,
+        params: Vec::new(),
+    }
+}

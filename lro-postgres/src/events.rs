@@ -1,0 +1,56 @@
+//! Who hears of what was committed.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lro_core::{StoreEvent, StoreObserver};
+
+use crate::outbox::Outbox;
+
+/// The observers in this process, and what is still to be told to others.
+#[derive(Default)]
+pub(crate) struct Events {
+    observers: Mutex<Vec<Arc<dyn StoreObserver>>>,
+    pub(crate) outbox: Outbox,
+}
+
+impl Events {
+    pub(crate) fn observe(&self, observer: Arc<dyn StoreObserver>) {
+        self.lock().push(observer);
+    }
+
+    /// What this process has committed.
+    pub(crate) fn publish(&self, events: &[StoreEvent]) {
+        self.tell(events);
+        self.outbox.add(events);
+    }
+
+    /// Tells the observers of this process.
+    pub(crate) fn tell(&self, events: &[StoreEvent]) {
+        if events.is_empty() {
+            return;
+        }
+        let observers = self.lock().clone();
+        for observer in &observers {
+            for event in events {
+                let call = AssertUnwindSafe(|| observer.on_event(event));
+                if catch_unwind(call).is_err() {
+                    tracing::error!(?event, "an observer panicked");
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<dyn StoreObserver>>> {
+        self.observers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events")
+            .field("observers", &self.lock().len())
+            .finish_non_exhaustive()
+    }
+}

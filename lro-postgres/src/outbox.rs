@@ -1,0 +1,183 @@
+//! What other processes are to hear, as notifications.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use lro_core::{OperationName, OperationState, StoreEvent, Timestamp};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::row::{decode_state, encode_state};
+use crate::text::{escape, unescape};
+
+/// PostgreSQL takes fewer than 8,000 bytes.
+const PAYLOAD_MAX: usize = 7_900;
+
+/// So many notifications are sent at once; when there is more to tell, one says so instead.
+const PAYLOADS_MAX: usize = 16;
+
+/// Gathers what is still to be told: of each operation and each method only the last.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pending: Mutex<Pending>,
+    pub(crate) news: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    changed: BTreeMap<OperationName, (OperationState, bool)>,
+    ready: BTreeMap<String, Timestamp>,
+}
+
+impl Outbox {
+    /// Keeps what others wait for: work, ends, cancellations and deletions.
+    pub(crate) fn add(&self, events: &[StoreEvent]) {
+        let mut pending = self.lock();
+        let mut news = false;
+        for event in events {
+            match event {
+                StoreEvent::Ready { method, ready_time } => {
+                    let first = pending.ready.entry(method.clone()).or_insert(*ready_time);
+                    *first = (*first).min(*ready_time);
+                    news = true;
+                }
+                StoreEvent::Changed { name, state, gone }
+                    if *gone || state.is_done() || *state == OperationState::Cancelling =>
+                {
+                    pending.changed.insert(name.clone(), (*state, *gone));
+                    news = true;
+                }
+                _ => {}
+            }
+        }
+        drop(pending);
+        if news {
+            self.news.notify_one();
+        }
+    }
+
+    /// Takes what there is, as payloads.
+    pub(crate) fn take(&self, node: Uuid) -> Vec<String> {
+        let pending = std::mem::take(&mut *self.lock());
+        let ready = pending.ready.into_iter().map(|(method, time)| {
+            format!("\nR{} {}", time.as_micros(), escape(&method))
+        });
+        let changed = pending.changed.into_iter().map(|(name, (state, gone))| {
+            format!("\nC{}{} {name}", encode_state(state), u8::from(gone))
+        });
+        let mut payloads: Vec<String> = Vec::new();
+        for line in ready.chain(changed) {
+            let fits = |payload: &&mut String| payload.len() + line.len() <= PAYLOAD_MAX;
+            match payloads.last_mut().filter(fits) {
+                Some(payload) => payload.push_str(&line),
+                None if line.len() > PAYLOAD_MAX / 2 || payloads.len() == PAYLOADS_MAX => {
+                    return vec![everything(node)];
+                }
+                None => payloads.push(format!("{}{line}", node.simple())),
+            }
+        }
+        payloads
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says that anything may have changed.
+fn everything(node: Uuid) -> String {
+    let mut payload = node.simple().to_string();
+    // Writing to a string does not fail.
+    let _ = write!(payload, "\n?");
+    payload
+}
+
+/// Says that the node can be heard.
+pub(crate) fn probe(node: Uuid) -> String {
+    node.simple().to_string()
+}
+
+/// Who sent a payload, and what it says. What is not understood, as from a later version, may be
+/// anything.
+pub(crate) fn read(payload: &str) -> Option<(Uuid, Vec<StoreEvent>)> {
+    let mut lines = payload.split('\n');
+    let node = Uuid::try_parse(lines.next()?).ok()?;
+    let events = lines.map(|line| event(line).unwrap_or(StoreEvent::Missed));
+    Some((node, events.collect()))
+}
+
+fn event(line: &str) -> Option<StoreEvent> {
+    let (head, of) = line.split_once(' ')?;
+    if let Some(micros) = head.strip_prefix('R') {
+        return Some(StoreEvent::Ready {
+            method: unescape(of)?,
+            ready_time: Timestamp::from_micros(micros.parse().ok()?),
+        });
+    }
+    let (state, gone) = head.strip_prefix('C')?.split_at_checked(1)?;
+    Some(StoreEvent::Changed {
+        name: of.parse().ok()?,
+        state: decode_state(state.parse().ok()?)?,
+        gone: gone == "1",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(n: usize) -> StoreEvent {
+        StoreEvent::Changed {
+            name: format!("projects/p/operations/{n}").parse().unwrap(),
+            state: OperationState::Succeeded,
+            gone: n % 2 == 1,
+        }
+    }
+
+    #[test]
+    fn what_is_told_is_heard() {
+        let outbox = Outbox::default();
+        let node = Uuid::from_u128(7);
+        let ready = StoreEvent::Ready {
+            method: "/odd.\0\n\\/M".to_owned(),
+            ready_time: Timestamp::from_micros(-5),
+        };
+        let mut events: Vec<_> = (1_000..2_000).map(changed).collect();
+        events.insert(0, ready);
+        outbox.add(&events);
+        outbox.add(&events);
+        let payloads = outbox.take(node);
+        assert!(payloads.len() > 1 && payloads.iter().all(|it| it.len() < 8_000));
+        let heard = payloads.iter().map(|payload| read(payload).unwrap());
+        let heard = heard.flat_map(|(from, events)| {
+            assert_eq!(from, node);
+            events
+        });
+        assert_eq!(heard.collect::<Vec<_>>(), events);
+        assert_eq!(outbox.take(node), [""; 0]);
+    }
+
+    #[test]
+    fn too_much_is_told_as_anything() {
+        let outbox = Outbox::default();
+        let node = Uuid::from_u128(7);
+        outbox.add(&(0..100_000).map(changed).collect::<Vec<_>>());
+        let payloads = outbox.take(node);
+        assert_eq!(payloads.len(), 1);
+        assert_eq!(read(&payloads[0]), Some((node, vec![StoreEvent::Missed])));
+        assert_eq!(read(&probe(node)), Some((node, vec![])));
+        assert_eq!(read("what"), None);
+    }
+
+    #[test]
+    fn a_claim_is_no_news_for_others() {
+        let outbox = Outbox::default();
+        outbox.add(&[StoreEvent::Changed {
+            name: "operations/1".parse().unwrap(),
+            state: OperationState::Running,
+            gone: false,
+        }]);
+        assert_eq!(outbox.take(Uuid::nil()), [""; 0]);
+    }
+}

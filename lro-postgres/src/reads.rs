@@ -1,0 +1,58 @@
+//! Gets: those that wait at one moment share a round trip.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use lro_core::{OperationName, OperationRecord};
+use tokio_postgres::types::Type;
+
+use crate::call::Serve;
+use crate::database::{Access, Database, Query};
+use crate::error::Fault;
+use crate::row::decode;
+use crate::statement;
+
+/// Serves gets.
+#[derive(Debug)]
+pub(crate) struct Gets {
+    pub(crate) database: Arc<Database>,
+}
+
+impl Serve<OperationName, Option<OperationRecord>> for Gets {
+    async fn serve(
+        &self,
+        names: Vec<OperationName>,
+    ) -> Result<Vec<Option<OperationRecord>>, Fault> {
+        let mut attempts = self.database.attempts();
+        loop {
+            let result = self.database.in_time(self.get_once(&names)).await;
+            if !attempts.again(&result).await {
+                return result;
+            }
+        }
+    }
+}
+
+impl Gets {
+    async fn get_once(
+        &self,
+        names: &[OperationName],
+    ) -> Result<Vec<Option<OperationRecord>>, Fault> {
+        let mut texts: Vec<&str> = names.iter().map(OperationName::as_str).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        let query = Query {
+            sql: statement::GET,
+            params: vec![(&texts, Type::TEXT_ARRAY)],
+        };
+        let rows = self.database.run(Access::Read, &[query]).await?;
+        let mut found = HashMap::new();
+        for row in &rows[0] {
+            let record = decode(row)?;
+            if record.is_visible() {
+                found.insert(record.name.clone(), record);
+            }
+        }
+        Ok(names.iter().map(|name| found.get(name).cloned()).collect())
+    }
+}

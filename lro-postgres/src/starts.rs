@@ -1,0 +1,261 @@
+//! Starts: one INSERT a group, whose indexes decide.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use lro_core::{
+    Command, NewOperation, OperationName, OperationRecord, OperationState, StartError, Started,
+    StoreEvent, Timestamp,
+};
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::batch::{digest, new_records};
+use crate::call::Serve;
+use crate::database::{Access, Database, Query, clock};
+use crate::error::Fault;
+use crate::events::Events;
+use crate::row::{decode, exclusive_digest};
+use crate::statement;
+
+/// How often the INSERT is repeated when what was in its way has gone before it was seen.
+const ROUNDS_MAX: usize = 10;
+
+/// Serves starts.
+#[derive(Debug)]
+pub(crate) struct Starts {
+    pub(crate) database: Arc<Database>,
+    pub(crate) events: Arc<Events>,
+}
+
+type Answer = Result<Started, StartError>;
+
+impl Serve<NewOperation, Answer> for Starts {
+    async fn serve(&self, operations: Vec<NewOperation>) -> Result<Vec<Answer>, Fault> {
+        let mut answers: Vec<Option<Answer>> = operations.iter().map(|_| None).collect();
+        let mut open: Vec<usize> = (0..operations.len()).collect();
+        for _ in 0..ROUNDS_MAX {
+            let records = self.insert(&operations, &open).await?;
+            let mut inserted = HashMap::new();
+            let mut events = Vec::new();
+            for (place, record, is_new) in &records {
+                if *is_new {
+                    inserted.insert(record.uid, *place);
+                    events.extend(ready(record));
+                    answers[*place] = Some(Ok(Started {
+                        record: record.clone(),
+                        existing: false,
+                    }));
+                }
+            }
+            let refused: Vec<_> = records.into_iter().filter(|it| !it.2).collect();
+            let reasons = self.reasons(&refused, &inserted).await;
+            // Committed, whatever became of the reasons.
+            self.events.publish(&events);
+            open.clear();
+            for ((place, ..), reason) in refused.into_iter().zip(reasons?) {
+                match reason {
+                    Some(reason) => answers[place] = Some(reason),
+                    None => open.push(place),
+                }
+            }
+            if open.is_empty() {
+                return Ok(answers.into_iter().flatten().collect());
+            }
+        }
+        let name = open.first().map(|place| &operations[*place].name);
+        Err(Fault::row(format!(
+            "an index refuses operation `{}` without a reason",
+            name.map_or("?", OperationName::as_str)
+        )))
+    }
+}
+
+impl Starts {
+    /// Inserts those at the open places. Answers each with its record, and whether it is new.
+    async fn insert(
+        &self,
+        operations: &[NewOperation],
+        open: &[usize],
+    ) -> Result<Vec<(usize, OperationRecord, bool)>, Fault> {
+        let mut attempts = self.database.attempts();
+        loop {
+            let transaction = self.insert_once(operations, open);
+            let result = self.database.in_time(transaction).await;
+            if !attempts.again(&result).await {
+                return result;
+            }
+        }
+    }
+
+    async fn insert_once(
+        &self,
+        operations: &[NewOperation],
+        open: &[usize],
+    ) -> Result<Vec<(usize, OperationRecord, bool)>, Fault> {
+        let mut transaction = self.database.transaction(Access::Write).await?;
+        let rows = transaction.run(&[clock()]).await?;
+        let now = transaction.time(&rows[0])?;
+        let records: Vec<_> = open
+            .iter()
+            .map(|place| (*place, record(operations[*place].clone(), now)))
+            .collect();
+        let columns = new_records(&records.iter().map(|(_, record)| record).collect::<Vec<_>>());
+        let query = columns.query(statement::INSERT);
+        let rows = transaction.run_and_commit(&[query]).await?;
+        let mut inserted = HashSet::new();
+        for row in &rows[0] {
+            inserted.insert((row.try_get::<_, Uuid>(0)?, row.try_get::<_, String>(1)?));
+        }
+        // Removed as they are found: the first of two that are the same is the one that is new.
+        let is_new = |record: &OperationRecord| {
+            let key = (record.uid, record.name.as_str().to_owned());
+            inserted.remove(&key)
+        };
+        let mut is_new = is_new;
+        Ok(records
+            .into_iter()
+            .map(|(place, record)| {
+                let new = is_new(&record);
+                (place, record, new)
+            })
+            .collect())
+    }
+
+    /// Why the indexes have refused these. `None`: what was in the way has gone.
+    async fn reasons(
+        &self,
+        refused: &[(usize, OperationRecord, bool)],
+        inserted: &HashMap<Uuid, usize>,
+    ) -> Result<VecDeque<Option<Answer>>, Fault> {
+        if refused.is_empty() {
+            return Ok(VecDeque::new());
+        }
+        let mut attempts = self.database.attempts();
+        let holders = loop {
+            let transaction = Holders::read(&self.database, refused);
+            let result = self.database.in_time(transaction).await;
+            if !attempts.again(&result).await {
+                break result?;
+            }
+        };
+        let reasons = refused.iter().map(|(place, record, _)| {
+            // What a later element of the same group has made was not in the way of this one.
+            let was_there = |uid: &Uuid| inserted.get(uid).is_none_or(|other| other < place);
+            holders.reason(record, was_there)
+        });
+        Ok(reasons.collect())
+    }
+}
+
+/// Who holds what refused starts wanted.
+struct Holders {
+    requests: HashMap<Vec<u8>, OperationRecord>,
+    names: HashMap<String, Uuid>,
+    uids: HashMap<Uuid, OperationName>,
+    exclusive_keys: HashMap<Vec<u8>, (Uuid, OperationName)>,
+}
+
+impl Holders {
+    async fn read(
+        database: &Database,
+        refused: &[(usize, OperationRecord, bool)],
+    ) -> Result<Self, Fault> {
+        let records = || refused.iter().map(|(_, record, _)| record);
+        let requests: Vec<_> = records().filter_map(digest).collect();
+        let uids: Vec<_> = records().map(|record| record.uid).collect();
+        let names: Vec<_> = records().map(|record| record.name.as_str()).collect();
+        let keys = records().filter_map(|record| record.exclusive_key.as_deref());
+        let keys: Vec<_> = keys.map(exclusive_digest).collect();
+        let queries = [
+            Query {
+                sql: statement::BY_REQUEST,
+                params: vec![(&requests, Type::BYTEA_ARRAY)],
+            },
+            Query {
+                sql: statement::NAMES_BY_ID,
+                params: vec![(&uids, Type::UUID_ARRAY), (&names, Type::TEXT_ARRAY)],
+            },
+            Query {
+                sql: statement::NAMES_BY_EXCLUSIVE_KEY,
+                params: vec![(&keys, Type::BYTEA_ARRAY)],
+            },
+        ];
+        let rows = database.run(Access::Read, &queries).await?;
+        let mut holders = Self {
+            requests: HashMap::new(),
+            names: HashMap::new(),
+            uids: HashMap::new(),
+            exclusive_keys: HashMap::new(),
+        };
+        for row in &rows[0] {
+            let digest = row.try_get(row.len() - 1)?;
+            holders.requests.insert(digest, decode(row)?);
+        }
+        for row in &rows[1] {
+            let (uid, name) = (row.try_get(0)?, row.try_get::<_, String>(1)?);
+            holders.uids.insert(uid, parse(&name)?);
+            holders.names.insert(name, uid);
+        }
+        for row in &rows[2] {
+            let holder = (row.try_get(0)?, parse(row.try_get(1)?)?);
+            holders.exclusive_keys.insert(row.try_get(2)?, holder);
+        }
+        Ok(holders)
+    }
+
+    fn reason(
+        &self,
+        record: &OperationRecord,
+        was_there: impl Fn(&Uuid) -> bool,
+    ) -> Option<Answer> {
+        let existing = digest(record).and_then(|digest| self.requests.get(&digest));
+        if let Some(existing) = existing.filter(|existing| was_there(&existing.uid)) {
+            return Some(match existing.request_id == record.request_id {
+                true => Ok(Started {
+                    record: existing.clone(),
+                    existing: true,
+                }),
+                false => Err(StartError::RequestIdReused(existing.name.clone())),
+            });
+        }
+        let named = self.names.get(record.name.as_str());
+        if named.is_some_and(&was_there) {
+            return Some(Err(StartError::AlreadyExists(record.name.clone())));
+        }
+        let key = record.exclusive_key.as_deref().map(exclusive_digest);
+        let holder = key.and_then(|key| self.exclusive_keys.get(&key));
+        if let Some((_, holder)) = holder.filter(|(uid, _)| was_there(uid)) {
+            return Some(Err(StartError::ExclusiveKeyHeld(holder.clone())));
+        }
+        let twin = self.uids.get(&record.uid)?;
+        Some(Err(StartError::AlreadyExists(twin.clone())))
+    }
+}
+
+fn parse(name: &str) -> Result<OperationName, Fault> {
+    name.parse()
+        .map_err(|_| Fault::row(format!("`{name}` is stored as a name, and is none")))
+}
+
+fn record(operation: NewOperation, now: Timestamp) -> OperationRecord {
+    let claimed_by = operation.claimed_by;
+    let mut record = OperationRecord::new(operation, now);
+    if let Some((worker, lease_duration)) = claimed_by {
+        let claim = Command::Claim {
+            worker,
+            lease_duration,
+        };
+        // Refused only when it is not yet ready: then it is pending, like any other.
+        let _ = record.apply(claim, now);
+    }
+    record
+}
+
+/// What a new or changed record is told as, if it waits for a worker.
+pub(crate) fn ready(record: &OperationRecord) -> Option<StoreEvent> {
+    (record.state == OperationState::Pending).then(|| StoreEvent::Ready {
+        method: record.method.clone(),
+        ready_time: record.ready_time,
+    })
+}

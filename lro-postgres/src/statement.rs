@@ -1,0 +1,123 @@
+//! The statements, as text. The search path says which schema they mean.
+//!
+//! None that finds rows by their ids repeats the predicate of a partial index: while the statistics
+//! still say that no row satisfies it, the planner would scan that index instead of the ids.
+
+use crate::row::{columns, head};
+
+/// The database's clock, read when the statement runs.
+macro_rules! clock {
+    () => {
+        "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+    };
+}
+
+pub(crate) const CLOCK: &str = concat!("SELECT ", clock!());
+
+pub(crate) const INSERT: &str = "INSERT INTO operation (uid, revision, attempt, fence, max_attempts, \
+     retain_seconds, create_time, ready_time, update_time, start_time, end_time, expire_time, \
+     lease_expire_time, lease_worker, retain_nanos, state, on_crash, result_kind, name, parent, \
+     method, request_id, exclusive_key, request_digest, request_fingerprint, exclusive_digest, \
+     labels, origin, metadata, result, request) \
+     SELECT n.c1, n.c2, n.c3, n.c4, n.c5, n.c6, n.c7, n.c8, n.c9, n.c10, n.c11, n.c12, n.c13, n.c14, \
+     n.c15, n.c16, n.c17, n.c18, n.c19, n.c20, n.c21, n.c22, n.c23, n.c24, n.c25, n.c26, n.c27, \
+     n.c28, n.c29, n.c30, n.c31 \
+     FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], \
+     $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \
+     $13::bigint[], $14::uuid[], $15::integer[], $16::smallint[], $17::smallint[], \
+     $18::smallint[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], \
+     $24::bytea[], $25::bytea[], $26::bytea[], $27::bytea[], $28::bytea[], $29::bytea[], \
+     $30::bytea[], $31::bytea[]) WITH ORDINALITY AS n (c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, \
+     c12, c13, c14, c15, c16, c17, c18, c19, c20, c21, c22, c23, c24, c25, c26, c27, c28, c29, c30, \
+     c31, place) ORDER BY n.place ON CONFLICT DO NOTHING RETURNING uid, name";
+
+pub(crate) const BY_REQUEST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", request_digest FROM operation WHERE request_digest = ANY($1::bytea[])"
+);
+
+pub(crate) const NAMES_BY_ID: &str = "SELECT uid, name FROM operation \
+     WHERE uid = ANY($1::uuid[] || ARRAY(SELECT o.uid FROM operation o WHERE o.name = ANY($2::text[])))";
+
+pub(crate) const NAMES_BY_EXCLUSIVE_KEY: &str = "SELECT uid, name, exclusive_digest FROM operation \
+     WHERE exclusive_digest = ANY($1::bytea[]) AND end_time IS NULL";
+
+/// In the order of the uids, so that two transactions never wait for each other.
+pub(crate) const LOCK: &str = concat!(
+    "SELECT ",
+    head!(),
+    " FROM operation WHERE uid = ANY($1::uuid[] || \
+     ARRAY(SELECT o.uid FROM operation o WHERE o.name = ANY($2::text[]))) \
+     ORDER BY uid FOR UPDATE"
+);
+
+// A metadata that is not given stays. A checkpoint as well, until the operation ends.
+pub(crate) const ADVANCE: &str = "UPDATE operation AS o SET revision = n.revision, attempt = n.attempt, \
+     fence = n.fence, ready_time = n.ready_time, update_time = n.update_time, \
+     start_time = n.start_time, cancel_time = n.cancel_time, delete_time = n.delete_time, \
+     end_time = n.end_time, expire_time = n.expire_time, \
+     lease_expire_time = n.lease_expire_time, lease_worker = n.lease_worker, state = n.state, \
+     result_kind = n.result_kind, metadata = coalesce(n.metadata, o.metadata), \
+     checkpoint = CASE WHEN n.end_time IS NULL THEN coalesce(n.checkpoint, o.checkpoint) END, \
+     result = n.result \
+     FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], \
+     $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \
+     $13::uuid[], $14::smallint[], $15::smallint[], $16::bytea[], $17::bytea[], $18::bytea[]) \
+     AS n (uid, revision, attempt, fence, ready_time, update_time, start_time, cancel_time, \
+     delete_time, end_time, expire_time, lease_expire_time, lease_worker, state, result_kind, \
+     metadata, checkpoint, result) WHERE o.uid = n.uid";
+
+pub(crate) const RENEW: &str = "UPDATE operation AS o SET lease_expire_time = n.lease_expire_time \
+     FROM unnest($1::uuid[], $2::bigint[]) AS n (uid, lease_expire_time) WHERE o.uid = n.uid";
+
+pub(crate) const REMOVE: &str = "DELETE FROM operation WHERE uid = ANY($1::uuid[])";
+
+/// The clock, when the first lease ends, and when the first operation of each method is ready.
+pub(crate) const LOOK: &str = concat!(
+    "SELECT ",
+    clock!(),
+    ", (SELECT o.lease_expire_time FROM operation o WHERE o.lease_expire_time IS NOT NULL \
+     AND o.lease_expire_time >= $1::bigint ORDER BY o.lease_expire_time, o.uid LIMIT 1), \
+     ARRAY(SELECT (SELECT o.ready_time FROM operation o WHERE o.state = 0 AND o.method = m.method \
+     AND o.ready_time >= m.since ORDER BY o.ready_time, o.uid LIMIT 1) \
+     FROM unnest($2::text[], $3::bigint[]) WITH ORDINALITY AS m (method, since, place) \
+     ORDER BY m.place)"
+);
+
+/// Leases that are over, the longest first.
+pub(crate) const SWEEP: &str = concat!(
+    "SELECT ",
+    head!(),
+    " FROM operation WHERE lease_expire_time IS NOT NULL AND lease_expire_time >= $1::bigint \
+     AND lease_expire_time < $2::bigint ORDER BY lease_expire_time, uid \
+     LIMIT $3::bigint FOR UPDATE SKIP LOCKED"
+);
+
+/// Operations that are ready, the longest first: of each method as many as it says, and of those
+/// the first.
+pub(crate) const CLAIM: &str = concat!(
+    "SELECT r.* FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS m (method, most, since) \
+     CROSS JOIN LATERAL (SELECT ",
+    columns!(),
+    " FROM operation WHERE state = 0 AND method = m.method AND ready_time >= m.since \
+     AND ready_time <= $4::bigint ORDER BY ready_time, uid LIMIT m.most \
+     FOR UPDATE SKIP LOCKED) AS r ORDER BY r.ready_time, r.uid LIMIT $5::bigint"
+);
+
+pub(crate) const GET: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM operation WHERE name = ANY($1::text[])"
+);
+
+pub(crate) const PURGE: &str = concat!(
+    "DELETE FROM operation WHERE uid = ANY(ARRAY(SELECT o.uid FROM operation o \
+     WHERE o.expire_time IS NOT NULL AND o.expire_time <= coalesce($1::bigint, ",
+    clock!(),
+    ") ORDER BY o.expire_time, o.uid LIMIT $2::bigint FOR UPDATE SKIP LOCKED)) \
+     RETURNING name, state"
+);
+
+pub(crate) const NOTIFY: &str =
+    "SELECT pg_notify($1::text, payload) FROM unnest($2::text[]) AS n (payload)";

@@ -1,0 +1,204 @@
+//! Commands: rows are locked, the state machine decides, what has changed is written.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use lro_core::{
+    Change, Command, OperationName, OperationRecord, Refusal, StoreEvent, Timestamp, Update,
+    Updated,
+};
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::batch::{Changed, Columns, changed_records, removed_records, renewed_records};
+use crate::call::Serve;
+use crate::database::{Access, Database, Query, clock};
+use crate::error::Fault;
+use crate::events::Events;
+use crate::row::decode_head;
+use crate::starts::ready;
+use crate::statement;
+
+/// Serves commands.
+#[derive(Debug)]
+pub(crate) struct Updates {
+    pub(crate) database: Arc<Database>,
+    pub(crate) events: Arc<Events>,
+}
+
+type Answer = Result<Updated, Refusal>;
+
+impl Serve<Update, Answer> for Updates {
+    async fn serve(&self, updates: Vec<Update>) -> Result<Vec<Answer>, Fault> {
+        let mut attempts = self.database.attempts();
+        let result = loop {
+            let transaction = self.update_once(&updates);
+            let result = self.database.in_time(transaction).await;
+            if !attempts.again(&result).await {
+                break result;
+            }
+        };
+        let (answers, events) = result?;
+        self.events.publish(&events);
+        Ok(answers)
+    }
+}
+
+impl Updates {
+    async fn update_once(
+        &self,
+        updates: &[Update],
+    ) -> Result<(Vec<Answer>, Vec<StoreEvent>), Fault> {
+        let uids: Vec<Uuid> = updates.iter().filter_map(|update| update.uid).collect();
+        let names: Vec<&str> = updates
+            .iter()
+            .filter(|update| update.uid.is_none())
+            .map(|update| update.name.as_str())
+            .collect();
+        let lock = Query {
+            sql: statement::LOCK,
+            params: vec![(&uids, Type::UUID_ARRAY), (&names, Type::TEXT_ARRAY)],
+        };
+        let mut transaction = self.database.transaction(Access::Write).await?;
+        let rows = transaction.run(&[lock, clock()]).await?;
+        let now = transaction.time(&rows[1])?;
+        let mut work = Work::new(now);
+        for row in &rows[0] {
+            work.add(decode_head(row)?);
+        }
+        let answers = updates.iter().map(|update| work.update(update)).collect();
+        let written = work.columns();
+        transaction.run_and_commit(&queries(&written)).await?;
+        Ok((answers, work.events))
+    }
+}
+
+/// Records that were locked, and what commands make of them.
+pub(crate) struct Work {
+    now: Timestamp,
+    entries: Vec<Entry>,
+    by_uid: HashMap<Uuid, usize>,
+    by_name: HashMap<OperationName, usize>,
+    pub(crate) events: Vec<StoreEvent>,
+}
+
+struct Entry {
+    record: OperationRecord,
+    /// The most that a command has done to it.
+    change: Change,
+    /// Whether its metadata is another than the stored one.
+    metadata: bool,
+}
+
+impl Work {
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Self {
+            now,
+            entries: Vec::new(),
+            by_uid: HashMap::new(),
+            by_name: HashMap::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// The time by which commands are applied.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// A record as it is stored.
+    pub(crate) fn add(&mut self, record: OperationRecord) {
+        self.by_uid.insert(record.uid, self.entries.len());
+        self.by_name.insert(record.name.clone(), self.entries.len());
+        self.entries.push(Entry {
+            record,
+            change: Change::Nothing,
+            metadata: false,
+        });
+    }
+
+    /// The record, as the commands so far have left it.
+    pub(crate) fn record(&self, uid: Uuid) -> Option<&OperationRecord> {
+        let at = self.by_uid.get(&uid)?;
+        self.entries.get(*at).map(|entry| &entry.record)
+    }
+
+    fn update(&mut self, update: &Update) -> Answer {
+        let at = match update.uid {
+            Some(uid) => self.by_uid.get(&uid),
+            None => self.by_name.get(&update.name),
+        };
+        let at = *at.ok_or(Refusal::NotFound)?;
+        if self.entries[at].record.name != update.name {
+            return Err(Refusal::NotFound);
+        }
+        self.apply(at, update.command.clone())
+    }
+
+    pub(crate) fn apply_to(&mut self, uid: Uuid, command: Command) -> Answer {
+        let at = *self.by_uid.get(&uid).ok_or(Refusal::NotFound)?;
+        self.apply(at, command)
+    }
+
+    fn apply(&mut self, at: usize, command: Command) -> Answer {
+        let entry = &mut self.entries[at];
+        if entry.change == Change::Removed {
+            return Err(Refusal::NotFound);
+        }
+        let before = entry.record.metadata.clone();
+        let record = &mut entry.record;
+        let change = record.apply(command, self.now)?;
+        entry.metadata |= record.metadata != before;
+        if change == Change::Removed || change == Change::Record {
+            let removed = change == Change::Removed;
+            self.events.push(StoreEvent::Changed {
+                name: record.name.clone(),
+                state: record.state,
+                gone: removed || !record.is_visible(),
+            });
+            self.events.extend(ready(record).filter(|_| !removed));
+        }
+        entry.change = match (entry.change, change) {
+            (before, Change::Nothing) => before,
+            (Change::Record, Change::Lease) => Change::Record,
+            (_, now) => now,
+        };
+        Ok(Updated {
+            change,
+            state: record.state,
+            revision: record.revision,
+        })
+    }
+
+    /// What is to be written, a statement each.
+    pub(crate) fn columns(&self) -> Vec<(&'static str, Columns)> {
+        let with = |change| {
+            let entries = self.entries.iter();
+            entries.filter(move |entry: &&Entry| entry.change == change)
+        };
+        let mut written = Vec::new();
+        let renewed: Vec<_> = with(Change::Lease).map(|entry| &entry.record).collect();
+        if !renewed.is_empty() {
+            written.push((statement::RENEW, renewed_records(&renewed)));
+        }
+        let changed: Vec<_> = with(Change::Record)
+            .map(|entry| Changed {
+                record: &entry.record,
+                metadata: entry.metadata,
+            })
+            .collect();
+        if !changed.is_empty() {
+            written.push((statement::ADVANCE, changed_records(&changed)));
+        }
+        let removed: Vec<_> = with(Change::Removed).map(|entry| &entry.record).collect();
+        if !removed.is_empty() {
+            written.push((statement::REMOVE, removed_records(&removed)));
+        }
+        written
+    }
+}
+
+pub(crate) fn queries(written: &[(&'static str, Columns)]) -> Vec<Query<'_>> {
+    let written = written.iter();
+    written.map(|(sql, columns)| columns.query(sql)).collect()
+}
