@@ -117,6 +117,8 @@ pub enum StoreEvent {
         /// Whether callers do not see it any more.
         gone: bool,
     },
+    /// News of other processes may have been missed, of any operation: whoever waits looks again.
+    Missed,
 }
 
 /// A worker's identity: fresh for every start of a process, never a host's name.

@@ -10,7 +10,6 @@ use crate::row::{
     encode_any, encode_labels, encode_on_crash, encode_origin, encode_result, encode_state,
     exclusive_digest, request_digest,
 };
-use crate::statement;
 use crate::text::escape;
 
 /// Arrays of one length, each with its type.
@@ -84,11 +83,19 @@ pub(crate) fn new_records(records: &[&OperationRecord]) -> Columns {
     columns.texts(records, |r| Some(r.name.as_str().to_owned()));
     columns.texts(records, |r| Some(r.name.parent().to_owned()));
     columns.texts(records, |r| Some(escape(&r.method).into_owned()));
-    columns.texts(records, |r| Some(escape(&r.request_id.as_ref()?.id).into_owned()));
-    columns.texts(records, |r| Some(escape(r.exclusive_key.as_ref()?).into_owned()));
+    columns.texts(records, |r| {
+        Some(escape(&r.request_id.as_ref()?.id).into_owned())
+    });
+    columns.texts(records, |r| {
+        Some(escape(r.exclusive_key.as_ref()?).into_owned())
+    });
     columns.bytes(records, |r| digest(r));
-    columns.bytes(records, |r| Some(r.request_id.as_ref()?.fingerprint.to_vec()));
-    columns.bytes(records, |r| r.exclusive_key.as_deref().map(exclusive_digest));
+    columns.bytes(records, |r| {
+        Some(r.request_id.as_ref()?.fingerprint.to_vec())
+    });
+    columns.bytes(records, |r| {
+        r.exclusive_key.as_deref().map(exclusive_digest)
+    });
     columns.bytes(records, |r| encode_labels(&r.labels));
     columns.bytes(records, |r| encode_origin(&r.origin));
     columns.bytes(records, |r| encode_any(r.metadata.as_ref()));
@@ -114,7 +121,10 @@ pub(crate) struct Changed<'r> {
 /// The parameters of [`statement::ADVANCE`].
 pub(crate) fn changed_records(records: &[Changed<'_>]) -> Columns {
     let mut columns = Columns::default();
-    columns.add(Type::UUID_ARRAY, records.iter().map(|c| c.record.uid).collect());
+    columns.add(
+        Type::UUID_ARRAY,
+        records.iter().map(|c| c.record.uid).collect(),
+    );
     columns.integers(records, |c| c.record.revision.cast_signed());
     columns.integers(records, |c| i64::from(c.record.attempt));
     columns.integers(records, |c| c.record.fence.cast_signed());
@@ -128,7 +138,10 @@ pub(crate) fn changed_records(records: &[Changed<'_>]) -> Columns {
     columns.times(records, |c| c.record.lease.as_ref().map(|l| l.expire_time));
     let workers = records.iter().map(|c| worker(c.record)).collect();
     columns.add::<Option<Uuid>>(Type::UUID_ARRAY, workers);
-    let states = records.iter().map(|c| encode_state(c.record.state)).collect();
+    let states = records
+        .iter()
+        .map(|c| encode_state(c.record.state))
+        .collect();
     columns.add::<i16>(Type::INT2_ARRAY, states);
     let kind = |c: &Changed<'_>| encode_result(c.record.result.as_ref()).0;
     columns.add(Type::INT2_ARRAY, records.iter().map(kind).collect());
@@ -162,6 +175,7 @@ fn worker(record: &OperationRecord) -> Option<Uuid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::statement;
 
     #[test]
     fn statements_take_as_many_parameters_as_there_are_columns() {

@@ -89,7 +89,7 @@ impl Claims {
                 next_in: look.next_in(),
             });
         }
-        let mut transaction = self.database.transaction(Access::Claim).await?;
+        let mut transaction = self.database.transaction(Access::WriteInOrder).await?;
         let mut swept = Work::new(look.now);
         if leases_are_over {
             let now = look.now.as_micros();
@@ -150,7 +150,10 @@ impl Claims {
         if !whole {
             asked.begin_at(marks);
         }
-        let rows = self.database.run(Access::Claim, &[asked.look()]).await?;
+        let rows = self
+            .database
+            .run(Access::ReadInOrder, &[asked.look()])
+            .await?;
         let look = Look::read(&rows[0], clock)?;
         if clock.is_some() {
             // A clock that was passed in may be set back at any time.
@@ -239,7 +242,10 @@ impl Asked {
 
     fn begin_at(&mut self, marks: &Marks) {
         for (method, since) in self.names.iter().zip(&mut self.since) {
-            *since = marks.methods.get(method).map_or(i64::MIN, |time| time.as_micros());
+            *since = marks
+                .methods
+                .get(method)
+                .map_or(i64::MIN, |time| time.as_micros());
         }
         self.lease_since = marks.lease.map_or(i64::MIN, Timestamp::as_micros);
     }
@@ -258,7 +264,9 @@ impl Asked {
 
 impl Look {
     fn read(rows: &[Row], clock: Option<&dyn lro_core::Clock>) -> Result<Self, Fault> {
-        let row = rows.first().ok_or_else(|| Fault::row("a look has no answer"))?;
+        let row = rows
+            .first()
+            .ok_or_else(|| Fault::row("a look has no answer"))?;
         let time = |micros: i64| Timestamp::from_micros(micros);
         let now = time(row.try_get(0)?);
         let ready: Vec<Option<i64>> = row.try_get(2)?;

@@ -33,9 +33,11 @@ pub(crate) enum Access {
     Write,
     /// Read one moment.
     Read,
-    /// Find what to claim: by index, whatever the statistics say. A queue that was empty at the
-    /// last ANALYZE and is long now would be sorted in whole for each claim otherwise.
-    Claim,
+    /// The same for rows in the order of an index: it is used, whatever the statistics say. A
+    /// queue that was empty at the last ANALYZE and is long now would be sorted in whole otherwise.
+    WriteInOrder,
+    /// Read one moment, in the order of an index.
+    ReadInOrder,
 }
 
 /// The database as one schema of it.
@@ -88,7 +90,10 @@ impl Database {
         access: Access,
         queries: &[Query<'_>],
     ) -> Result<Vec<Vec<Row>>, Fault> {
-        self.transaction(access).await?.run_and_commit(queries).await
+        self.transaction(access)
+            .await?
+            .run_and_commit(queries)
+            .await
     }
 
     /// From now on statements are not prepared.
@@ -115,17 +120,19 @@ impl Database {
     }
 
     fn begin(&self, access: Access) -> String {
-        let settings = &self.settings;
-        match access {
-            Access::Write => format!("BEGIN ISOLATION LEVEL READ COMMITTED; {settings}"),
-            Access::Read => {
-                format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {settings}")
+        let mode = match access {
+            Access::Write | Access::WriteInOrder => "READ COMMITTED",
+            Access::Read | Access::ReadInOrder => "REPEATABLE READ READ ONLY",
+        };
+        let order = match access {
+            Access::Write | Access::Read => "",
+            Access::WriteInOrder | Access::ReadInOrder => {
+                "; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
+                 SET LOCAL enable_sort = off"
             }
-            Access::Claim => format!(
-                "BEGIN ISOLATION LEVEL READ COMMITTED; {settings}; SET LOCAL enable_seqscan = off; \
-                 SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
-            ),
-        }
+        };
+        let settings = &self.settings;
+        format!("BEGIN ISOLATION LEVEL {mode}; {settings}{order}")
     }
 }
 
@@ -212,6 +219,7 @@ impl Transaction<'_> {
         let Some(client) = &self.client else {
             return Err(Fault::row("a transaction was used after its end"));
         };
+        let begin = (!self.begun).then(|| self.database.begin(self.access));
         let mut prepared = Vec::new();
         if self.database.prepares.load(Ordering::Relaxed) {
             for query in queries {
@@ -220,9 +228,13 @@ impl Transaction<'_> {
             }
         }
         let mut steps: Vec<BoxFuture<'_, Result<Vec<Row>, tokio_postgres::Error>>> = Vec::new();
-        let begin = (!self.begun).then(|| self.database.begin(self.access));
         if let Some(begin) = &begin {
-            steps.push(client.batch_execute(begin).map(|r| r.map(|()| Vec::new())).boxed());
+            steps.push(
+                client
+                    .batch_execute(begin)
+                    .map(|r| r.map(|()| Vec::new()))
+                    .boxed(),
+            );
         }
         let first = steps.len();
         // Each sends when it is first polled, so they go out in this order, and together.
@@ -237,7 +249,12 @@ impl Transaction<'_> {
             });
         }
         if commit {
-            steps.push(client.batch_execute("COMMIT").map(|r| r.map(|()| Vec::new())).boxed());
+            steps.push(
+                client
+                    .batch_execute("COMMIT")
+                    .map(|r| r.map(|()| Vec::new()))
+                    .boxed(),
+            );
         }
         let last = steps.len() - 1;
         self.begun = true;

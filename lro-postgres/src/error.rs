@@ -80,7 +80,10 @@ impl Fault {
             Self::Row(message) => message.clone(),
             Self::Timeout(time) => format!("PostgreSQL did not answer within {time:?}"),
             Self::Commit(error) => {
-                format!("it is not known whether PostgreSQL has committed: {}", text(error))
+                format!(
+                    "it is not known whether PostgreSQL has committed: {}",
+                    text(error)
+                )
             }
             Self::Postgres(error) | Self::Pool(PoolError::Backend(error)) => {
                 format!("PostgreSQL: {}", text(error))

@@ -43,7 +43,9 @@ impl Events {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<dyn StoreObserver>>> {
-        self.observers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.observers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,1 +1,78 @@
-//! x
+//! The store of long-running operations for many nodes: PostgreSQL.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use lro_core::OperationStore;
+//! use lro_postgres::PostgresStore;
+//!
+//! let store = PostgresStore::connect("postgresql://app@localhost/app").await?;
+//! assert_eq!(store.get(&"operations/1".parse()?).await?, None);
+//! # Ok(()) }
+//! ```
+//!
+//! Any number of processes connect to one schema of one database; some serve rpcs, some run bodies,
+//! some do both. None of them leads.
+//!
+//! # What it promises
+//!
+//! * **Durable.** What was acknowledged is committed, as durably as PostgreSQL's own
+//!   `synchronous_commit` says, which this store leaves as it is.
+//! * **Few transactions.** Calls of one process gather while those before them are under way; a
+//!   group is one transaction of two round trips. No timer.
+//! * **The database's clock.** It alone decides when an operation is ready and when a lease is over.
+//! * **No leader, no cron.** Every claim turns back a bounded number of leases that are over.
+//! * **Notifications are hints.** After its commits a process tells the others, at most once in 20
+//!   ms and outside of its transactions. Whoever does not hear them polls
+//!   ([`event_gap`](lro_core::OperationStore::event_gap)): one cheap statement a second.
+//! * **Poolers.** Through PgBouncer in transaction mode everything works but LISTEN. That is noticed
+//!   and said in one line; so is that prepared statements get lost.
+//!
+//! # The schema
+//!
+//! It is made and migrated by whichever process comes first, under a lock; a process that finds a
+//! newer one than it knows refuses to work. PostgreSQL 13 or later, with the encoding UTF8.
+//!
+//! # The main types
+//!
+//! * [`PostgresStore`] — the store;
+//! * [`PostgresStoreBuilder`] — schema, pool, timeouts, TLS and the rest.
+//!
+//! # Features
+//!
+//! | feature | what |
+//! | --- | --- |
+//! | `tls` (default) | TLS by rustls |
+//!
+//! # What it does not do
+//!
+//! It does not partition, replicate or back up: that is PostgreSQL's business. One process that keeps
+//! its operations in a file of its own is better off with `lro-sqlite`.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod batch;
+mod builder;
+mod call;
+mod claims;
+mod database;
+mod error;
+mod events;
+mod hints;
+mod lane;
+mod outbox;
+mod purge;
+mod reads;
+mod row;
+mod schema;
+mod starts;
+mod statement;
+mod store;
+mod text;
+mod tls;
+mod updates;
+
+pub use builder::PostgresStoreBuilder;
+pub use store::PostgresStore;
+
+#[doc(no_inline)]
+pub use deadpool_postgres::Pool;

@@ -60,21 +60,22 @@ impl Outbox {
     /// Takes what there is, as payloads.
     pub(crate) fn take(&self, node: Uuid) -> Vec<String> {
         let pending = std::mem::take(&mut *self.lock());
-        let ready = pending.ready.into_iter().map(|(method, time)| {
-            format!("\nR{} {}", time.as_micros(), escape(&method))
-        });
+        let ready = pending
+            .ready
+            .into_iter()
+            .map(|(method, time)| format!("\nR{} {}", time.as_micros(), escape(&method)));
         let changed = pending.changed.into_iter().map(|(name, (state, gone))| {
             format!("\nC{}{} {name}", encode_state(state), u8::from(gone))
         });
         let mut payloads: Vec<String> = Vec::new();
         for line in ready.chain(changed) {
-            let fits = |payload: &&mut String| payload.len() + line.len() <= PAYLOAD_MAX;
-            match payloads.last_mut().filter(fits) {
-                Some(payload) => payload.push_str(&line),
-                None if line.len() > PAYLOAD_MAX / 2 || payloads.len() == PAYLOADS_MAX => {
-                    return vec![everything(node)];
+            let is_full = payloads.len() == PAYLOADS_MAX;
+            match payloads.last_mut() {
+                Some(payload) if payload.len() + line.len() <= PAYLOAD_MAX => {
+                    payload.push_str(&line);
                 }
-                None => payloads.push(format!("{}{line}", node.simple())),
+                _ if is_full || line.len() > PAYLOAD_MAX / 2 => return vec![everything(node)],
+                _ => payloads.push(format!("{}{line}", node.simple())),
             }
         }
         payloads

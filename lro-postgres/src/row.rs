@@ -105,7 +105,7 @@ pub(crate) fn exclusive_digest(key: &str) -> Vec<u8> {
 /// Reads `head!()`. What it does not hold is empty: the request, labels, checkpoint and the like.
 pub(crate) fn decode_head(row: &Row) -> Result<OperationRecord, Fault> {
     let mut fields = Fields { row, at: 0 };
-    head(&mut fields).map_err(|fault| named(row, fault))
+    known(&mut fields).map_err(|fault| named(row, fault))
 }
 
 /// Reads `columns!()`.
@@ -122,7 +122,7 @@ fn named(row: &Row, fault: Fault) -> Fault {
     Fault::row(format!("operation `{name}` cannot be read: {message}"))
 }
 
-fn head(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
+fn known(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
     Ok(OperationRecord {
         uid: fields.get()?,
         name: fields.read(|name: &str| name.parse::<OperationName>().ok())?,
@@ -173,7 +173,7 @@ fn head(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
 }
 
 fn whole(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
-    let mut record = head(fields)?;
+    let mut record = known(fields)?;
     record.request_id = {
         let id = fields.read_optional(unescape)?;
         let fingerprint = fields.read_optional(|bytes: &[u8]| bytes.try_into().ok())?;
@@ -224,7 +224,8 @@ impl<'r> Fields<'r> {
 
     fn read<C: FromSql<'r>, T>(&mut self, read: impl FnOnce(C) -> Option<T>) -> Result<T, Fault> {
         let at = self.at;
-        self.get().and_then(|value| read(value).ok_or_else(|| self.wrong(at)))
+        self.get()
+            .and_then(|value| read(value).ok_or_else(|| self.wrong(at)))
     }
 
     fn read_optional<C: FromSql<'r>, T>(
@@ -247,7 +248,11 @@ impl<'r> Fields<'r> {
     }
 
     fn wrong(&self, at: usize) -> Fault {
-        let column = self.row.columns().get(at).map_or("?", |column| column.name());
+        let column = self
+            .row
+            .columns()
+            .get(at)
+            .map_or("?", |column| column.name());
         Fault::row(format!("column `{column}` holds what was never written"))
     }
 }

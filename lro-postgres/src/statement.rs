@@ -111,6 +111,20 @@ pub(crate) const GET: &str = concat!(
     " FROM operation WHERE name = ANY($1::text[])"
 );
 
+pub(crate) const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM operation WHERE parent = $4::text AND (create_time, uid) < ($1::bigint, $2::uuid) \
+     ORDER BY create_time DESC, uid DESC LIMIT $3::bigint"
+);
+
+pub(crate) const LIST_ALL: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM operation WHERE (create_time, uid) < ($1::bigint, $2::uuid) \
+     ORDER BY create_time DESC, uid DESC LIMIT $3::bigint"
+);
+
 pub(crate) const PURGE: &str = concat!(
     "DELETE FROM operation WHERE uid = ANY(ARRAY(SELECT o.uid FROM operation o \
      WHERE o.expire_time IS NOT NULL AND o.expire_time <= coalesce($1::bigint, ",

@@ -198,7 +198,7 @@ impl Work {
     }
 }
 
-pub(crate) fn queries(written: &[(&'static str, Columns)]) -> Vec<Query<'_>> {
+pub(crate) fn queries<'w>(written: &'w [(&'static str, Columns)]) -> Vec<Query<'w>> {
     let written = written.iter();
     written.map(|(sql, columns)| columns.query(sql)).collect()
 }

@@ -266,8 +266,10 @@ impl StoreObserver for Observer {
         let Some(inner) = self.0.upgrade() else {
             return;
         };
-        if let StoreEvent::Changed { name, .. } = event {
-            inner.waiters.wake(name);
+        match event {
+            StoreEvent::Changed { name, .. } => inner.waiters.wake(name),
+            StoreEvent::Missed => inner.waiters.wake_all(),
+            _ => {}
         }
         for worker in inner.workers() {
             worker.on_event(event);

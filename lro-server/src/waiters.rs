@@ -41,6 +41,12 @@ impl Waiters {
         }
     }
 
+    pub(crate) fn wake_all(&self) {
+        for entry in self.lock().values() {
+            entry.changed.notify_waiters();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<OperationName, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -176,6 +176,8 @@ impl Shared {
             StoreEvent::Ready { method, .. } if self.methods.contains_key(&**method) => {
                 self.claim_now.notify_one();
             }
+            // A cancellation that was missed is told by the next heartbeat.
+            StoreEvent::Missed => self.claim_now.notify_one(),
             StoreEvent::Changed {
                 name,
                 state: OperationState::Cancelling,

@@ -58,6 +58,9 @@ CREATE UNIQUE INDEX operation_by_name ON operation (name);
 
 CREATE INDEX operation_by_parent ON operation (parent, create_time, uid);
 
+-- For lists that go through several parents. New entries come at its end.
+CREATE INDEX operation_by_create_time ON operation (create_time, uid);
+
 CREATE UNIQUE INDEX operation_by_request ON operation (request_digest)
     WHERE request_digest IS NOT NULL;
 

@@ -1,0 +1,281 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Pool, Runtime};
+use lro_core::{Clock, StoreError, StoreErrorKind};
+use tokio_postgres::Config;
+
+use crate::database::Database;
+use crate::schema;
+use crate::store::{Parts, PostgresStore};
+use crate::tls::Connector;
+
+/// How a [`PostgresStore`] is to be connected.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), lro_core::StoreError> {
+/// use std::time::Duration;
+/// use lro_postgres::PostgresStore;
+///
+/// let store = PostgresStore::builder("postgresql://app@db/app?sslmode=require")
+///     .schema("archiver")
+///     .pool_size(16)
+///     .statement_timeout(Duration::from_secs(5))
+///     .open()
+///     .await?;
+/// # Ok(()) }
+/// ```
+///
+/// # TLS
+///
+/// With `sslmode=require` in the URL, connections are encrypted, and the server's certificate is
+/// verified, with the roots of the system or as [`tls`](Self::tls) says. With `prefer`, the default
+/// of URLs, and `disable` they are not.
+#[derive(Clone)]
+#[must_use = "nothing is connected before `open`"]
+pub struct PostgresStoreBuilder {
+    target: Target,
+    schema: String,
+    pool_size: usize,
+    statement_timeout: Duration,
+    connect_timeout: Duration,
+    application_name: Option<String>,
+    notifications: bool,
+    prepared_statements: bool,
+    poll_interval: Duration,
+    clock: Option<Arc<dyn Clock>>,
+    #[cfg(feature = "tls")]
+    tls: Option<rustls::ClientConfig>,
+}
+
+#[derive(Clone)]
+enum Target {
+    Url(String),
+    Pool(Pool, Option<String>),
+}
+
+impl PostgresStoreBuilder {
+    /// The default of [`schema`](Self::schema).
+    pub const SCHEMA: &str = "lro";
+    /// The default of [`pool_size`](Self::pool_size).
+    pub const POOL_SIZE: usize = 8;
+    /// The default of [`statement_timeout`](Self::statement_timeout).
+    pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+    /// The default of [`connect_timeout`](Self::connect_timeout).
+    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+    /// The default of [`poll_interval`](Self::poll_interval).
+    pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+    pub(crate) fn url(url: String) -> Self {
+        Self::new(Target::Url(url))
+    }
+
+    pub(crate) fn pool(pool: Pool) -> Self {
+        Self::new(Target::Pool(pool, None))
+    }
+
+    fn new(target: Target) -> Self {
+        Self {
+            target,
+            schema: Self::SCHEMA.to_owned(),
+            pool_size: Self::POOL_SIZE,
+            statement_timeout: Self::STATEMENT_TIMEOUT,
+            connect_timeout: Self::CONNECT_TIMEOUT,
+            application_name: None,
+            notifications: true,
+            prepared_statements: true,
+            poll_interval: Self::POLL_INTERVAL,
+            clock: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    /// Which schema of the database the operations are in; it is made if there is none. Stores of
+    /// different schemas know nothing of each other. Default: [`SCHEMA`](Self::SCHEMA).
+    pub fn schema(mut self, schema: impl Into<String>) -> Self {
+        self.schema = schema.into();
+        self
+    }
+
+    /// How many connections there are at most, the one for notifications not counted. Calls share
+    /// them in groups: more than the default seldom help. A pool that was given has its own size.
+    /// Default: [`POOL_SIZE`](Self::POOL_SIZE).
+    pub fn pool_size(mut self, connections: usize) -> Self {
+        self.pool_size = connections.max(2);
+        self
+    }
+
+    /// How long a statement may take; a call takes at most twice as long. Must be much shorter than
+    /// leases are. Default: [`STATEMENT_TIMEOUT`](Self::STATEMENT_TIMEOUT).
+    pub fn statement_timeout(mut self, timeout: Duration) -> Self {
+        self.statement_timeout = timeout;
+        self
+    }
+
+    /// How long a new connection, or the wait for one of the pool, may take. Default:
+    /// [`CONNECT_TIMEOUT`](Self::CONNECT_TIMEOUT).
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// What `pg_stat_activity` calls this process. Default: what the URL says, or `lro`.
+    pub fn application_name(mut self, name: impl Into<String>) -> Self {
+        self.application_name = Some(name.into());
+        self
+    }
+
+    /// Whether to hear of other processes by LISTEN, on one more connection. Default: yes; that it
+    /// does not work, as behind a pooler, is noticed and said.
+    pub fn notifications(mut self, listen: bool) -> Self {
+        self.notifications = listen;
+        self
+    }
+
+    /// Where to connect for LISTEN when a pool was given, or when the URL is that of a pooler.
+    pub fn notifications_url(mut self, url: impl Into<String>) -> Self {
+        let url = Some(url.into());
+        self.target = match self.target {
+            Target::Pool(pool, _) => Target::Pool(pool, url),
+            target @ Target::Url(_) => target,
+        };
+        self
+    }
+
+    /// Whether statements are prepared once for each connection, which is faster. Default: yes; that
+    /// they get lost, as behind a pooler in transaction mode, is noticed.
+    pub fn prepared_statements(mut self, prepare: bool) -> Self {
+        self.prepared_statements = prepare;
+        self
+    }
+
+    /// How often changes of other processes are looked for while notifications do not work; while
+    /// they do, five times as seldom. Default: [`POLL_INTERVAL`](Self::POLL_INTERVAL).
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.poll_interval = interval;
+        self
+    }
+
+    /// What decides when operations are ready and leases are over. For tests: processes with
+    /// different clocks do not agree on leases. Default: the database's clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// How to verify the server, and what to show it. With it, connections that may use TLS do.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn tls(mut self, config: rustls::ClientConfig) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
+    /// Connects, and brings the schema to the newest version. Many processes may do so at once.
+    ///
+    /// # Errors
+    ///
+    /// * [`Unusable`]: the URL is none, the server refuses the user or the database, the user may
+    ///   not make the schema, it is of a newer version, or the database's encoding is not UTF8;
+    /// * [`Unavailable`]: the server cannot be reached; later it may work.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped leaves migrations done or not done.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    ///
+    /// [`Unusable`]: lro_core::StoreErrorKind::Unusable
+    /// [`Unavailable`]: lro_core::StoreErrorKind::Unavailable
+    pub async fn open(self) -> Result<PostgresStore, StoreError> {
+        schema::check_name(&self.schema)?;
+        let (pool, listen) = match &self.target {
+            Target::Url(url) => {
+                let config = self.config(url)?;
+                let connector = self.connector(&config)?;
+                let pool = Pool::builder(connector.manager(config.clone()))
+                    .max_size(self.pool_size)
+                    .runtime(Runtime::Tokio1)
+                    .wait_timeout(Some(self.connect_timeout))
+                    .create_timeout(Some(self.connect_timeout))
+                    .recycle_timeout(Some(self.connect_timeout))
+                    .build()
+                    .map_err(|error| {
+                        let message = "the pool cannot be made";
+                        StoreError::new(StoreErrorKind::Unusable, message).with_source(error)
+                    })?;
+                (pool, Some((config, connector)))
+            }
+            Target::Pool(pool, None) => (pool.clone(), None),
+            Target::Pool(pool, Some(url)) => {
+                let config = self.config(url)?;
+                let connector = self.connector(&config)?;
+                (pool.clone(), Some((config, connector)))
+            }
+        };
+        schema::migrate(&pool, &self.schema).await?;
+        let database = Database::new(
+            pool,
+            &self.schema,
+            self.prepared_statements,
+            self.statement_timeout,
+            self.clock,
+        );
+        Ok(PostgresStore::start(Parts {
+            database,
+            schema: self.schema,
+            listen: listen.filter(|_| self.notifications),
+            poll_interval: self.poll_interval,
+        }))
+    }
+
+    fn config(&self, url: &str) -> Result<Config, StoreError> {
+        let mut config: Config = url.parse().map_err(|error| {
+            // Without the URL, which may hold a password.
+            let message = "the URL of the database cannot be read";
+            StoreError::new(StoreErrorKind::Unusable, message).with_source(error)
+        })?;
+        match (&self.application_name, config.get_application_name()) {
+            (Some(name), _) => {
+                config.application_name(name);
+            }
+            (None, None) => {
+                config.application_name("lro");
+            }
+            (None, Some(_)) => {}
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(self.connect_timeout);
+        }
+        // A peer that is gone is noticed although nothing is sent.
+        config.keepalives_idle(Duration::from_secs(30));
+        config.keepalives_interval(Duration::from_secs(10));
+        config.tcp_user_timeout(self.statement_timeout.saturating_mul(2));
+        Ok(config)
+    }
+
+    #[cfg(feature = "tls")]
+    fn connector(&self, config: &Config) -> Result<Connector, StoreError> {
+        Connector::new(config, self.tls.clone())
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "with TLS it has a configuration")]
+    fn connector(&self, config: &Config) -> Result<Connector, StoreError> {
+        Connector::new(config)
+    }
+}
+
+// Without the URL, which may hold a password.
+impl fmt::Debug for PostgresStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStoreBuilder")
+            .field("schema", &self.schema)
+            .field("pool_size", &self.pool_size)
+            .finish_non_exhaustive()
+    }
+}

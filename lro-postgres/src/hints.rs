@@ -1,0 +1,267 @@
+//! Notifications: heard from other nodes, and sent to them, on a connection of their own.
+
+use std::fmt;
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use lro_core::StoreEvent;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_postgres::types::Type;
+use tokio_postgres::{AsyncMessage, Client, Config};
+use uuid::Uuid;
+
+use crate::database::{Access, Database, Query};
+use crate::error::Fault;
+use crate::events::Events;
+use crate::outbox::{probe, read};
+use crate::statement;
+use crate::text::quote;
+use crate::tls::{Connector, Messages};
+
+/// At most one group of notifications in this time.
+const SEND_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How often the own echo is to be heard. Without it the connection is taken for dead.
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long the first echo may take, before notifications are taken to be lost on their way.
+const ECHO_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The pauses between two attempts to connect.
+const RECONNECT_MIN: Duration = Duration::from_millis(100);
+const RECONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// Sends and hears notifications, for ever.
+pub(crate) struct Hints {
+    pub(crate) database: Arc<Database>,
+    pub(crate) events: Arc<Events>,
+    pub(crate) alive: Arc<AtomicBool>,
+    pub(crate) channel: String,
+    pub(crate) node: Uuid,
+    /// How to connect; `None`: notifications are only sent.
+    pub(crate) listen: Option<(Config, Connector)>,
+}
+
+/// Why a connection is given up.
+enum End {
+    Lost(String),
+    /// Notifications do not come back: a pooler.
+    Deaf,
+}
+
+impl Hints {
+    pub(crate) async fn run(self) {
+        let mut pause = RECONNECT_MIN;
+        let mut was_alive = false;
+        let mut told_deaf = false;
+        loop {
+            let end = match &self.listen {
+                None => {
+                    self.send_for_ever(None).await;
+                    return;
+                }
+                Some((config, connector)) => match connector.connect(config).await {
+                    Ok((client, messages)) => self.listen(client, messages, was_alive).await,
+                    Err(error) => End::Lost(Fault::from(error).to_error().to_string()),
+                },
+            };
+            match end {
+                End::Deaf if !told_deaf => {
+                    told_deaf = true;
+                    self.database.stop_preparing();
+                    tracing::warn!(
+                        "notifications do not arrive, as behind a pooler in transaction mode: \
+                         changes of other processes are found by polling"
+                    );
+                }
+                End::Deaf => {}
+                End::Lost(reason) => {
+                    if self.alive.swap(false, Ordering::Relaxed) {
+                        tracing::warn!(
+                            reason,
+                            "the connection for notifications is lost: polling until it is back"
+                        );
+                        pause = RECONNECT_MIN;
+                        was_alive = true;
+                    }
+                }
+            }
+            let deaf_pause = RECONNECT_MAX * 12;
+            let wait = if told_deaf { deaf_pause } else { pause };
+            let wait = wait.mul_f64(0.5 + rand::random::<f64>() / 2.0);
+            // Others are to hear of this node meanwhile.
+            let sending = self.send_for_ever(None);
+            let _ = tokio::time::timeout(wait, sending).await;
+            pause = (pause * 2).min(RECONNECT_MAX);
+        }
+    }
+
+    /// Sends and hears until the connection is lost.
+    async fn listen(&self, client: Client, messages: Messages, was_alive: bool) -> End {
+        let (hear, mut heard) = mpsc::unbounded_channel();
+        let _driver = Driver(tokio::spawn(drive(messages, hear)).abort_handle());
+        let listen = format!("LISTEN {}", quote(&self.channel));
+        let listening = tokio::time::timeout(ECHO_TIMEOUT, client.batch_execute(&listen));
+        match listening.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return End::Lost(Fault::from(error).to_error().to_string()),
+            Err(_) => return End::Lost("LISTEN was not answered".to_owned()),
+        }
+        // Through another connection: behind a pooler, this one might hear itself alone.
+        if let Err(fault) = self.send_by_pool(vec![probe(self.node)]).await {
+            return End::Lost(fault.to_error().to_string());
+        }
+        let echo = tokio::time::timeout(ECHO_TIMEOUT, async {
+            while let Some(payload) = heard.recv().await {
+                if self.hear(&payload) {
+                    return true;
+                }
+            }
+            false
+        });
+        match echo.await {
+            Ok(true) => {}
+            Ok(false) => return End::Lost("the connection was closed".to_owned()),
+            Err(_) => return End::Deaf,
+        }
+        self.alive.store(true, Ordering::Relaxed);
+        if was_alive {
+            tracing::info!("notifications are heard again");
+        }
+        // What was told before LISTEN is lost.
+        self.events.tell(&[StoreEvent::Missed]);
+        let hearing = self.keep_hearing(&client, &mut heard);
+        tokio::select! {
+            end = hearing => end,
+            () = self.send_for_ever(Some(&client)) => End::Lost("sending has failed".to_owned()),
+        }
+    }
+
+    async fn keep_hearing(
+        &self,
+        client: &Client,
+        heard: &mut mpsc::UnboundedReceiver<String>,
+    ) -> End {
+        let mut probes = tokio::time::interval(PROBE_INTERVAL);
+        probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        probes.reset();
+        let mut echo = true;
+        loop {
+            tokio::select! {
+                payload = heard.recv() => match payload {
+                    Some(payload) => echo |= self.hear(&payload),
+                    None => return End::Lost("the connection was closed".to_owned()),
+                },
+                _ = probes.tick() => {
+                    if !echo {
+                        return End::Lost("the own notifications are not heard".to_owned());
+                    }
+                    echo = false;
+                    let payloads = vec![probe(self.node)];
+                    let send = tokio::time::timeout(PROBE_INTERVAL, self.send(client, payloads));
+                    match send.await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(fault)) => return End::Lost(fault.to_error().to_string()),
+                        Err(_) => return End::Lost("a probe was not answered".to_owned()),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hands on what others tell. Whether it was this node that spoke.
+    fn hear(&self, payload: &str) -> bool {
+        match read(payload) {
+            Some((node, _)) if node == self.node => true,
+            Some((_, events)) => {
+                self.events.tell(&events);
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// Sends what there is to tell. The last of it is sent as well: what comes while a pause lasts
+    /// goes out after it.
+    async fn send_for_ever(&self, client: Option<&Client>) {
+        loop {
+            let payloads = self.events.outbox.take(self.node);
+            if payloads.is_empty() {
+                self.events.outbox.news.notified().await;
+                continue;
+            }
+            let sent_at = Instant::now();
+            let sent = match client {
+                Some(client) => self.send(client, payloads).await,
+                None => self.send_by_pool(payloads).await,
+            };
+            if let Err(fault) = sent {
+                tracing::debug!(
+                    ?fault,
+                    "a notification was not sent: others find out by polling"
+                );
+                if client.is_some() {
+                    // The probe finds out more.
+                    return pending().await;
+                }
+            }
+            tokio::time::sleep_until(sent_at + SEND_INTERVAL).await;
+        }
+    }
+
+    async fn send(&self, client: &Client, payloads: Vec<String>) -> Result<(), Fault> {
+        let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+            [(&self.channel, Type::TEXT), (&payloads, Type::TEXT_ARRAY)];
+        client.query_typed(statement::NOTIFY, &params).await?;
+        Ok(())
+    }
+
+    async fn send_by_pool(&self, payloads: Vec<String>) -> Result<(), Fault> {
+        let notify = Query {
+            sql: statement::NOTIFY,
+            params: vec![(&self.channel, Type::TEXT), (&payloads, Type::TEXT_ARRAY)],
+        };
+        let queries = [notify];
+        let run = self.database.run(Access::Write, &queries);
+        self.database.in_time(run).await.map(drop)
+    }
+}
+
+impl fmt::Debug for Hints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hints")
+            .field("channel", &self.channel)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Ends the task that polls a connection.
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn drive(mut messages: Messages, hear: mpsc::UnboundedSender<String>) {
+    while let Some(message) = messages.next().await {
+        match message {
+            Ok(AsyncMessage::Notification(notification)) => {
+                if hear.send(notification.payload().to_owned()).is_err() {
+                    return;
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(%error, "the connection for notifications has failed");
+                return;
+            }
+        }
+    }
+}

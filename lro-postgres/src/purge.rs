@@ -1,0 +1,45 @@
+//! Retention: a bounded number of rows at a time.
+
+use lro_core::StoreEvent;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use crate::database::{Access, Database, Query};
+use crate::error::Fault;
+use crate::events::Events;
+use crate::row::decode_state;
+use crate::statement;
+
+/// Removes at most so many operations whose expiry time has come. Answers how many there were.
+pub(crate) async fn purge(
+    database: &Database,
+    events: &Events,
+    limit: usize,
+) -> Result<usize, Fault> {
+    let now = database.clock.as_ref().map(|clock| clock.now().as_micros());
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut attempts = database.attempts();
+    let rows = loop {
+        let purge = [Query {
+            sql: statement::PURGE,
+            params: vec![(&now, Type::INT8), (&limit, Type::INT8)],
+        }];
+        let run = database.run(Access::Write, &purge);
+        let result = database.in_time(run).await;
+        if !attempts.again(&result).await {
+            break result?;
+        }
+    };
+    let told: Vec<_> = rows[0].iter().filter_map(gone).collect();
+    events.publish(&told);
+    Ok(rows[0].len())
+}
+
+/// A damaged row goes as well; nobody knew it by a name that is none.
+fn gone(row: &Row) -> Option<StoreEvent> {
+    Some(StoreEvent::Changed {
+        name: row.try_get::<_, &str>(0).ok()?.parse().ok()?,
+        state: decode_state(row.try_get(1).ok()?)?,
+        gone: true,
+    })
+}

@@ -1,0 +1,239 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::Pool;
+use lro_core::{
+    Claim, Claimed, ListQuery, NewOperation, OperationName, OperationRecord, OperationStore, Page,
+    Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
+};
+use tokio::task::AbortHandle;
+use tokio_postgres::Config;
+use uuid::Uuid;
+
+use crate::builder::PostgresStoreBuilder;
+use crate::call::{Call, keep_serving};
+use crate::claims::Claims;
+use crate::database::Database;
+use crate::events::Events;
+use crate::hints::Hints;
+use crate::lane::Lane;
+use crate::purge::purge;
+use crate::reads::{Gets, list};
+use crate::starts::Starts;
+use crate::tls::Connector;
+use crate::updates::Updates;
+
+/// How many groups of each kind are under way at once: while the one waits for the disk, the other
+/// is filled and sent.
+const STARTS_AT_ONCE: usize = 2;
+const UPDATES_AT_ONCE: usize = 2;
+const GETS_AT_ONCE: usize = 2;
+
+/// While notifications work, changes are looked for so many times more seldom.
+const POLLS_SAVED: u32 = 5;
+
+/// A store in a schema of a PostgreSQL database, for any number of processes. A cheap clone.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use lro_core::{NewOperation, OperationStore, pack};
+/// use lro_postgres::PostgresStore;
+/// use uuid::Uuid;
+///
+/// let store = PostgresStore::connect("postgresql://app@localhost/app").await?;
+/// let name = "operations/1".parse()?;
+/// let operation = NewOperation::new(Uuid::now_v7(), name, "/s.Service/Method", pack(&()));
+/// let started = store.start(vec![operation]).await?.remove(0)?;
+/// assert_eq!(store.get(&started.record.name).await?, Some(started.record));
+/// # Ok(()) }
+/// ```
+///
+/// # Closing
+///
+/// When the last clone is dropped, calls that wait are still served, by tasks that end then.
+///
+/// # Observers
+///
+/// They are called by the tasks that write and listen: one that blocks holds those up.
+#[derive(Clone)]
+pub struct PostgresStore {
+    inner: Arc<Inner>,
+}
+
+/// What a store is made of.
+pub(crate) struct Parts {
+    pub(crate) database: Database,
+    pub(crate) schema: String,
+    pub(crate) listen: Option<(Config, Connector)>,
+    pub(crate) poll_interval: Duration,
+}
+
+struct Inner {
+    database: Arc<Database>,
+    events: Arc<Events>,
+    schema: String,
+    starts: Arc<Lane<Call<NewOperation, Result<Started, StartError>>>>,
+    updates: Arc<Lane<Call<Update, Result<Updated, Refusal>>>>,
+    gets: Arc<Lane<Call<OperationName, Option<OperationRecord>>>>,
+    claims: Claims,
+    hints: AbortHandle,
+    hears: Arc<AtomicBool>,
+    poll_interval: Duration,
+}
+
+impl PostgresStore {
+    /// Connects to the database of that URL with the defaults of [`PostgresStoreBuilder`], and makes
+    /// the schema if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PostgresStoreBuilder::open`].
+    pub async fn connect(url: impl Into<String>) -> Result<Self, StoreError> {
+        Self::builder(url).open().await
+    }
+
+    /// Options for the database of that URL.
+    pub fn builder(url: impl Into<String>) -> PostgresStoreBuilder {
+        PostgresStoreBuilder::url(url.into())
+    }
+
+    /// Options for a pool that there is already. To hear of other processes at once it needs a
+    /// connection besides: [`notifications_url`](PostgresStoreBuilder::notifications_url); without it, it
+    /// polls.
+    pub fn with_pool(pool: Pool) -> PostgresStoreBuilder {
+        PostgresStoreBuilder::pool(pool)
+    }
+
+    /// The schema that the operations are in.
+    pub fn schema(&self) -> &str {
+        &self.inner.schema
+    }
+
+    /// Whether this process hears of others by notifications now. If not, it polls.
+    pub fn hears_notifications(&self) -> bool {
+        self.inner.hears.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn start(parts: Parts) -> Self {
+        let database = Arc::new(parts.database);
+        let events = Arc::new(Events::default());
+        let (starts, updates, gets) = (
+            Arc::new(Lane::new()),
+            Arc::new(Lane::new()),
+            Arc::new(Lane::new()),
+        );
+        let server = Arc::new(Starts {
+            database: database.clone(),
+            events: events.clone(),
+        });
+        for _ in 0..STARTS_AT_ONCE {
+            tokio::spawn(keep_serving(starts.clone(), server.clone()));
+        }
+        let server = Arc::new(Updates {
+            database: database.clone(),
+            events: events.clone(),
+        });
+        for _ in 0..UPDATES_AT_ONCE {
+            tokio::spawn(keep_serving(updates.clone(), server.clone()));
+        }
+        let server = Arc::new(Gets {
+            database: database.clone(),
+        });
+        for _ in 0..GETS_AT_ONCE {
+            tokio::spawn(keep_serving(gets.clone(), server.clone()));
+        }
+        let hears = Arc::new(AtomicBool::new(false));
+        let hints = Hints {
+            database: database.clone(),
+            events: events.clone(),
+            alive: hears.clone(),
+            channel: format!("lro:{}", parts.schema),
+            node: Uuid::new_v4(),
+            listen: parts.listen,
+        };
+        let inner = Inner {
+            claims: Claims::new(database.clone(), events.clone()),
+            database,
+            events,
+            schema: parts.schema,
+            starts,
+            updates,
+            gets,
+            hints: tokio::spawn(hints.run()).abort_handle(),
+            hears,
+            poll_interval: parts.poll_interval,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("schema", &self.schema())
+            .field("database", &self.inner.database)
+            .field("hears_notifications", &self.hears_notifications())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.hints.abort();
+        self.starts.close();
+        self.updates.close();
+        self.gets.close();
+    }
+}
+
+#[async_trait::async_trait]
+impl OperationStore for PostgresStore {
+    async fn start(
+        &self,
+        operations: Vec<NewOperation>,
+    ) -> Result<Vec<Result<Started, StartError>>, StoreError> {
+        self.inner.starts.call(operations).await
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        let claimed = self.inner.claims.claim(&claim).await;
+        claimed.map_err(|fault| fault.to_error())
+    }
+
+    async fn update(
+        &self,
+        updates: Vec<Update>,
+    ) -> Result<Vec<Result<Updated, Refusal>>, StoreError> {
+        self.inner.updates.call(updates).await
+    }
+
+    async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
+        let mut found = self.inner.gets.call(vec![name.clone()]).await?;
+        Ok(found.pop().flatten())
+    }
+
+    async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
+        let page = list(&self.inner.database, &query).await;
+        page.map_err(|fault| fault.to_error())
+    }
+
+    async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
+        let purged = purge(&self.inner.database, &self.inner.events, limit).await;
+        purged.map_err(|fault| fault.to_error())
+    }
+
+    fn observe(&self, observer: Arc<dyn StoreObserver>) {
+        self.inner.events.observe(observer);
+    }
+
+    fn event_gap(&self) -> Option<Duration> {
+        Some(match self.hears_notifications() {
+            true => self.inner.poll_interval.saturating_mul(POLLS_SAVED),
+            false => self.inner.poll_interval,
+        })
+    }
+}

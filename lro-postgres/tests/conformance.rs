@@ -1,0 +1,18 @@
+//! The contract of all stores, kept by this one.
+
+mod support;
+
+use lro_core::MemoryStore;
+use lro_testing::store::Fixture;
+use support::Schema;
+
+lro_testing::store_conformance!(async |clock| {
+    let Some(schema) = Schema::new() else {
+        // Where there is no PostgreSQL, which was said: the case is one of another store.
+        return Fixture::new(MemoryStore::with_clock(clock));
+    };
+    // Cases are short, and hear of nobody else.
+    let store = schema.store().clock(clock).notifications(false);
+    let store = store.open().await.expect("a new store");
+    Fixture::new(store).keeping(schema)
+});

@@ -1,0 +1,187 @@
+use std::fmt;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use crate::Error;
+use crate::folder::give;
+use crate::programs::user;
+use crate::server::Server;
+
+/// How long a server that was killed may leave processes behind.
+const RESTART_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Waits for the end of whoever holds the other end of its input, however that ends.
+const WATCHDOG: &str = r#"read -r _; "$1" stop -D "$2/data" -m immediate; rm -rf "$2""#;
+
+/// A server of this process alone. It ends, and its folder goes, when this is dropped, and also when
+/// the process is killed.
+pub struct Cluster {
+    server: Server,
+    watchdog: Child,
+    /// The way to the folder is the superuser's, so it is removed by whoever may.
+    folder: Option<TempDir>,
+}
+
+impl Cluster {
+    /// Starts one: about a second.
+    ///
+    /// # Errors
+    ///
+    /// When there is no PostgreSQL and none can be installed, or it does not start.
+    pub fn start() -> Result<Self, Error> {
+        let folder = tempfile::Builder::new()
+            .prefix("postgres-cluster-")
+            .tempdir()
+            .map_err(Error::of("a temporary folder"))?;
+        give(folder.path(), user()?)?;
+        let server = Server::create(folder.path())?;
+        let pg_ctl = server.programs.path("pg_ctl");
+        let arguments: [&Path; 2] = [&pg_ctl, folder.path()];
+        let watchdog = server
+            .script(WATCHDOG, &arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(Error::of("the watchdog"))?;
+        Ok(Self {
+            server,
+            watchdog,
+            folder: Some(folder),
+        })
+    }
+
+    /// `postgresql://` with user, password and port. It stays the same over restarts.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// The port on the loopback address.
+    pub fn port(&self) -> u16 {
+        self.server.port
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> std::path::PathBuf {
+        self.server.data()
+    }
+
+    /// The process id of the server.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn pid(&self) -> Result<i32, Error> {
+        self.server.pid()
+    }
+
+    /// Stops it as a crash would: nobody is told, nothing is written, and the next start recovers
+    /// (`pg_ctl stop -m immediate`).
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn stop_immediate(&self) -> Result<(), Error> {
+        self.server.stop("immediate")
+    }
+
+    /// Stops it in order: connections are cut, everything is written (`pg_ctl stop -m fast`).
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn stop_fast(&self) -> Result<(), Error> {
+        self.server.stop("fast")
+    }
+
+    /// Kills it with SIGKILL.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn kill(&self) -> Result<(), Error> {
+        self.signal(Signal::SIGKILL)
+    }
+
+    /// Sends a signal to the server, not to its backends.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn signal(&self, signal: Signal) -> Result<(), Error> {
+        let pid = self.server.pid()?;
+        kill(Pid::from_raw(pid), signal)
+            .map_err(|error| Error::new(format!("signal to process {pid}: {error}")))
+    }
+
+    /// Starts it again after it was stopped or killed, on the same port. One that runs is stopped
+    /// first, in order.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub fn restart(&self) -> Result<(), Error> {
+        // Refused when it does not run, which is as well.
+        let _ = self.server.stop("fast");
+        let begun = Instant::now();
+        loop {
+            // Backends of one that was killed go when they notice; until then it refuses to start.
+            match self.server.start() {
+                Err(error) if begun.elapsed() > RESTART_TIMEOUT => return Err(error),
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    /// Ends the connections of everybody but the one that asks (`pg_terminate_backend`). Answers how
+    /// many there were.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn terminate_backends(&self) -> Result<usize, Error> {
+        let count = self.sql(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+             WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+        )?;
+        count
+            .parse()
+            .map_err(|_| Error::new(format!("psql answered `{count}`")))
+    }
+
+    /// One statement through `psql`; its rows, one a line, columns with `|` between them.
+    ///
+    /// # Errors
+    ///
+    /// What PostgreSQL says.
+    pub fn sql(&self, statement: &str) -> Result<String, Error> {
+        self.server.sql(statement)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // The end of its input tells the watchdog.
+        drop(self.watchdog.stdin.take());
+        if self.watchdog.wait().is_ok()
+            && let Some(folder) = self.folder.take()
+        {
+            // It has removed the folder as far as its user may.
+            let _ = folder.close();
+        }
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("port", &self.port())
+            .finish_non_exhaustive()
+    }
+}

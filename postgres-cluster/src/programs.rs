@@ -1,0 +1,135 @@
+//! Where `initdb`, `pg_ctl` and `psql` are, and who runs them.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::Error;
+
+/// The programs of one installation.
+#[derive(Clone, Debug)]
+pub(crate) struct Programs {
+    folder: PathBuf,
+}
+
+/// Who runs the server: PostgreSQL refuses to be root's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct User {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+impl Programs {
+    /// Finds them; installs them if that is the way of this system.
+    pub(crate) fn find() -> Result<Self, Error> {
+        if let Some(programs) = Self::installed() {
+            return Ok(programs);
+        }
+        install()?;
+        Self::installed().ok_or_else(|| Error::new("PostgreSQL was installed and is not found"))
+    }
+
+    fn installed() -> Option<Self> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+        let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path().join("bin"))
+            .collect();
+        versions.sort();
+        folders.extend(versions.into_iter().rev());
+        let programs = ["initdb", "pg_ctl", "postgres", "psql"];
+        let has_all = |folder: &PathBuf| programs.iter().all(|it| folder.join(it).is_file());
+        folders
+            .into_iter()
+            .find(has_all)
+            .map(|folder| Self { folder })
+    }
+
+    pub(crate) fn path(&self, program: &str) -> PathBuf {
+        self.folder.join(program)
+    }
+
+    /// A command as an ordinary user, in a folder that this user may see.
+    pub(crate) fn command(&self, program: &str, user: Option<User>, folder: &Path) -> Command {
+        let mut command = Command::new(self.path(program));
+        run_as(&mut command, user, folder);
+        command
+    }
+}
+
+/// Runs a command as that user, without a terminal, and without the environment's own server.
+pub(crate) fn run_as(command: &mut Command, user: Option<User>, folder: &Path) {
+    command
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .env("LC_ALL", "C");
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PG") {
+            command.env_remove(name);
+        }
+    }
+    if let Some(user) = user {
+        command.uid(user.uid).gid(user.gid);
+    }
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(command: &mut Command) -> Result<String, Error> {
+    let name = format!("{command:?}");
+    let output = command.output().map_err(Error::of(&name))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said = said.trim();
+        return Err(Error::new(format!("{name}: {}: {said}", output.status)));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Whose the server is to be; `None`: this process's own user's.
+pub(crate) fn user() -> Result<Option<User>, Error> {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(None);
+    }
+    for name in ["postgres", "nobody"] {
+        let entry = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let entry = entry.lines().find_map(|line| {
+            let mut fields = line
+                .strip_prefix(name)?
+                .strip_prefix(':')?
+                .split(':')
+                .skip(1);
+            let uid = fields.next()?.parse().ok()?;
+            let gid = fields.next()?.parse().ok()?;
+            Some(User { uid, gid })
+        });
+        if entry.is_some() {
+            return Ok(entry);
+        }
+    }
+    Err(Error::new(
+        "there is no user `postgres` or `nobody` to run PostgreSQL as",
+    ))
+}
+
+fn install() -> Result<(), Error> {
+    let apt = Path::new("/usr/bin/apt-get");
+    if !nix::unistd::geteuid().is_root() || !apt.is_file() {
+        return Err(Error::new(
+            "PostgreSQL is not installed: put `initdb` and `pg_ctl` into PATH, or set DATABASE_URL",
+        ));
+    }
+    eprintln!(
+        "postgres-cluster: PostgreSQL is not installed; running `apt-get install postgresql`"
+    );
+    for arguments in [&["update", "-q"][..], &["install", "-qy", "postgresql"]] {
+        let mut command = Command::new(apt);
+        command
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive");
+        run(command.stdin(Stdio::null()))?;
+    }
+    Ok(())
+}

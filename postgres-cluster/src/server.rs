@@ -1,0 +1,163 @@
+//! One data folder, and the server on it.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Error;
+use crate::folder::{make, password, write};
+use crate::programs::{Programs, User, run, run_as, user};
+
+/// How often a port is tried that turns out to be taken meanwhile.
+const PORTS_TRIED: usize = 5;
+
+/// What is known of a server.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) programs: Programs,
+    pub(crate) user: Option<User>,
+    /// Holds `data`, `log` and the socket.
+    pub(crate) folder: PathBuf,
+    pub(crate) port: u16,
+    pub(crate) password: String,
+}
+
+impl Server {
+    /// Makes a data folder in `folder`, which is there and empty, and starts a server on it.
+    pub(crate) fn create(folder: &Path) -> Result<Self, Error> {
+        let mut server = Self {
+            programs: Programs::find()?,
+            user: user()?,
+            folder: folder.to_owned(),
+            port: 0,
+            password: password()?,
+        };
+        let secret = folder.join("password");
+        write(&secret, &server.password, server.user)?;
+        make(&folder.join("socket"), server.user)?;
+        let mut initdb = server.command("initdb");
+        initdb
+            .args([
+                "--username=postgres",
+                "--auth=md5",
+                "--encoding=UTF8",
+                "--locale=C",
+            ])
+            .args(["--no-sync", "--no-instructions", "-D"])
+            .arg(server.data())
+            .arg("--pwfile")
+            .arg(&secret);
+        run(&mut initdb)?;
+        let settings = "password_encryption = md5\nlisten_addresses = '127.0.0.1'\n\
+             max_connections = 300\nautovacuum_naptime = 5s\nlogging_collector = off\n";
+        let own = folder.join("own.conf");
+        write(&own, settings, server.user)?;
+        let main = server.data().join("postgresql.conf");
+        let mut text = std::fs::read_to_string(&main).map_err(Error::of(main.display()))?;
+        text.push_str(&format!("\ninclude '{}'\n", own.display()));
+        std::fs::write(&main, text).map_err(Error::of(main.display()))?;
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            server.port = free_port()?;
+            match server.start() {
+                Err(error) if tried == PORTS_TRIED => return Err(error),
+                Err(_) => {}
+                Ok(()) => return Ok(server),
+            }
+        }
+    }
+
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        let options = format!(
+            "-p {} -k '{}'",
+            self.port,
+            self.folder.join("socket").display()
+        );
+        let mut start = self.pg_ctl("start");
+        start
+            .arg("-o")
+            .arg(options)
+            .arg("-l")
+            .arg(self.folder.join("log"));
+        // The server inherits what the command has; a pipe would never end.
+        let status = start
+            .args(["-w", "-t", "60"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .status()
+            .map_err(Error::of("pg_ctl"))?;
+        match status.success() {
+            true => Ok(()),
+            false => {
+                let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+                let lines: Vec<_> = log.lines().rev().take(5).collect();
+                let lines: Vec<_> = lines.into_iter().rev().collect();
+                Err(Error::new(format!(
+                    "PostgreSQL did not start: {}",
+                    lines.join(" | ")
+                )))
+            }
+        }
+    }
+
+    pub(crate) fn stop(&self, mode: &str) -> Result<(), Error> {
+        run(self.pg_ctl("stop").args(["-w", "-m", mode])).map(drop)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!(
+            "postgresql://postgres:{}@127.0.0.1:{}/postgres?sslmode=disable",
+            self.password, self.port
+        )
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// The first line of `postmaster.pid`.
+    pub(crate) fn pid(&self) -> Result<i32, Error> {
+        let path = self.data().join("postmaster.pid");
+        let text = std::fs::read_to_string(&path).map_err(Error::of(path.display()))?;
+        let pid = text
+            .lines()
+            .next()
+            .and_then(|line| line.trim().parse().ok());
+        pid.ok_or_else(|| Error::new(format!("{} holds no process id", path.display())))
+    }
+
+    /// One statement through `psql`; its rows, as `psql -At` prints them.
+    pub(crate) fn sql(&self, statement: &str) -> Result<String, Error> {
+        let mut psql = self.command("psql");
+        psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement])
+            .arg(self.url());
+        run(&mut psql).map(|rows| rows.trim_end().to_owned())
+    }
+
+    fn pg_ctl(&self, verb: &str) -> Command {
+        let mut command = self.command("pg_ctl");
+        command.arg(verb).arg("-D").arg(self.data());
+        command
+    }
+
+    fn command(&self, program: &str) -> Command {
+        self.programs.command(program, self.user, &self.folder)
+    }
+
+    /// A shell script of its own group, so that a signal to the terminal's does not end it.
+    pub(crate) fn script(&self, script: &str, arguments: &[&Path]) -> Command {
+        use std::os::unix::process::CommandExt as _;
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", script, "sh"]).args(arguments);
+        run_as(&mut shell, self.user, Path::new("/"));
+        shell.process_group(0);
+        shell
+    }
+}
+
+fn free_port() -> Result<u16, Error> {
+    let listener = TcpListener::bind(("127.0.0.1", 0));
+    let address = listener.and_then(|listener| listener.local_addr());
+    Ok(address.map_err(Error::of("a free port"))?.port())
+}

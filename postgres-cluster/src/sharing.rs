@@ -1,0 +1,187 @@
+//! One server for all processes of a test run.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::folder::{give, make, write};
+use crate::programs::{run, user};
+use crate::server::Server;
+use crate::{Cluster, Error};
+
+/// Waits for the last user, and a while for another one, then removes everything while nobody may
+/// come in. Whoever waits at the door meanwhile sees that the lock is no longer in its place.
+const KEEPER: &str = r#"
+while :; do
+  flock --exclusive "$2/users" true || exit
+  sleep 5
+  flock --exclusive --nonblock "$2/users" sh -c \
+    '"$1" stop -D "$2/data" -m immediate; rm -rf "$2"' sh "$1" "$2" && exit
+done"#;
+
+/// A server that other processes use as well: make a schema or a database of your own in it.
+#[derive(Debug)]
+pub struct Shared {
+    url: String,
+    /// Held while this process lives: the server stays as long as somebody does.
+    _users: Option<File>,
+}
+
+impl Shared {
+    /// `postgresql://` with user, password and port.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+/// The server of this run: that of `DATABASE_URL` if that is set, otherwise one that the first
+/// process starts, about a second, and that ends a few seconds after the last one has.
+///
+/// # Errors
+///
+/// When there is no PostgreSQL and none can be installed, or it does not start.
+pub fn shared() -> Result<&'static Shared, Error> {
+    static SHARED: OnceLock<Result<Shared, String>> = OnceLock::new();
+    let shared = SHARED.get_or_init(|| join().map_err(|error| error.to_string()));
+    shared.as_ref().map_err(Error::new)
+}
+
+/// The same, or `None`, which is said, where there is no PostgreSQL: a test returns then.
+///
+/// # Panics
+///
+/// When there is none and `CI` is set: nothing is skipped silently there.
+#[expect(clippy::panic, reason = "a run that is to test everything has failed")]
+pub fn shared_or_skip() -> Option<&'static Shared> {
+    match shared() {
+        Ok(shared) => Some(shared),
+        Err(error) if std::env::var_os("CI").is_some() => panic!("no PostgreSQL: {error}"),
+        Err(error) => {
+            eprintln!("SKIPPED, no PostgreSQL: {error}");
+            None
+        }
+    }
+}
+
+/// Ends with the process, when its watchdog notices.
+static OWN: OnceLock<Result<Cluster, String>> = OnceLock::new();
+
+fn join() -> Result<Shared, Error> {
+    if let Ok(url) = std::env::var("DATABASE_URL") {
+        return Ok(Shared { url, _users: None });
+    }
+    if run(Command::new("flock").arg("--version")).is_err() {
+        // Nobody could tell when the last process has gone: each has its own.
+        return Ok(Shared {
+            url: OWN
+                .get_or_init(|| Cluster::start().map_err(|it| it.to_string()))
+                .as_ref()
+                .map_err(Error::new)?
+                .url(),
+            _users: None,
+        });
+    }
+    let own = nix::unistd::geteuid();
+    let folder = std::env::temp_dir().join(format!("postgres-cluster-shared-{own}"));
+    loop {
+        if let Some(shared) = enter(&folder)? {
+            return Ok(shared);
+        }
+    }
+}
+
+/// `None`: the folder was removed while this process waited.
+fn enter(folder: &Path) -> Result<Option<Shared>, Error> {
+    let user = user()?;
+    make(folder, user)?;
+    check_owner(
+        folder,
+        user.map_or_else(|| nix::unistd::geteuid().as_raw(), |user| user.uid),
+    )?;
+    // One starts, the others wait for it.
+    let starting = open(&folder.join("starting"))?;
+    let Some(starting) = starting else {
+        return Ok(None);
+    };
+    starting
+        .lock()
+        .map_err(Error::of("the lock of those who start"))?;
+    let Some(users) = open(&folder.join("users"))? else {
+        return Ok(None);
+    };
+    give(&folder.join("users"), user)?;
+    users
+        .lock_shared()
+        .map_err(Error::of("the lock of users"))?;
+    if !is_in_place(&starting, &folder.join("starting"))
+        || !is_in_place(&users, &folder.join("users"))
+    {
+        return Ok(None);
+    }
+    let address = folder.join("url");
+    let url = match std::fs::read_to_string(&address) {
+        Ok(url) => url,
+        Err(_) => {
+            clear(folder);
+            let server = Server::create(folder)?;
+            let url = server.url();
+            write(&address, &url, user)?;
+            keep(&server, folder)?;
+            url
+        }
+    };
+    Ok(Some(Shared {
+        url,
+        _users: Some(users),
+    }))
+}
+
+/// What a start that failed has left.
+fn clear(folder: &Path) {
+    for name in ["data", "socket"] {
+        // It is not there, as a rule.
+        let _ = std::fs::remove_dir_all(folder.join(name));
+    }
+}
+
+/// Starts who removes the server in the end.
+fn keep(server: &Server, folder: &Path) -> Result<(), Error> {
+    let pg_ctl: PathBuf = server.programs.path("pg_ctl");
+    server
+        .script(KEEPER, &[&pg_ctl, folder])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(Error::of("the keeper"))?;
+    Ok(())
+}
+
+/// `None`: the folder is gone.
+fn open(path: &Path) -> Result<Option<File>, Error> {
+    let file = File::options().create(true).append(true).open(path);
+    match file {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::of(path.display())(error)),
+    }
+}
+
+fn is_in_place(file: &File, path: &Path) -> bool {
+    let (Ok(held), Ok(there)) = (file.metadata(), std::fs::metadata(path)) else {
+        return false;
+    };
+    (held.dev(), held.ino()) == (there.dev(), there.ino())
+}
+
+/// The temporary folder is everybody's: somebody else's folder of this name is not to be trusted.
+fn check_owner(folder: &Path, uid: u32) -> Result<(), Error> {
+    let owner = std::fs::symlink_metadata(folder);
+    let owner = owner.map_err(Error::of(folder.display()))?;
+    if !owner.is_dir() || owner.uid() != uid {
+        let message = format!("{} belongs to somebody else", folder.display());
+        return Err(Error::new(message));
+    }
+    Ok(())
+}
