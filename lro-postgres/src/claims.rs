@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{Claim, Claimed, Command, OperationRecord, Timestamp};
+use lro_core::{Claim, Claimed, Clock, Command, OperationRecord, Timestamp};
 use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -83,7 +83,8 @@ impl Claims {
         let look = self.look(&mut asked, marks).await?;
         let leases_are_over = look.lease.is_some_and(|time| time < look.now);
         let some_are_ready = look.ready.iter().flatten().any(|time| *time <= look.now);
-        if !leases_are_over && !(some_are_ready && claim.limit > 0) {
+        let may_take = claim.limit > 0 && some_are_ready;
+        if !leases_are_over && !may_take {
             return Ok(Claimed {
                 operations: Vec::new(),
                 next_in: look.next_in(),
@@ -263,7 +264,7 @@ impl Asked {
 }
 
 impl Look {
-    fn read(rows: &[Row], clock: Option<&dyn lro_core::Clock>) -> Result<Self, Fault> {
+    fn read(rows: &[Row], clock: Option<&dyn Clock>) -> Result<Self, Fault> {
         let row = rows
             .first()
             .ok_or_else(|| Fault::row("a look has no answer"))?;
@@ -271,7 +272,7 @@ impl Look {
         let now = time(row.try_get(0)?);
         let ready: Vec<Option<i64>> = row.try_get(2)?;
         Ok(Self {
-            now: clock.map_or(now, |clock| clock.now()),
+            now: clock.map_or(now, Clock::now),
             lease: row.try_get::<_, Option<i64>>(1)?.map(time),
             ready: ready.into_iter().map(|micros| micros.map(time)).collect(),
         })

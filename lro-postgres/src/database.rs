@@ -1,5 +1,6 @@
 //! Transactions on pooled connections, in as few round trips as they can be.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -15,7 +16,6 @@ use tokio_postgres::types::{ToSql, Type};
 
 use crate::error::Fault;
 use crate::statement;
-use crate::text::quote;
 
 /// How often a step is done again when another transaction was in its way.
 const CONFLICTS_MAX: u32 = 10;
@@ -47,6 +47,7 @@ pub(crate) struct Database {
     /// Whether statements are prepared once for each connection.
     prepares: AtomicBool,
     settings: String,
+    statements: HashMap<&'static str, String>,
     pub(crate) statement_timeout: Duration,
 }
 
@@ -61,15 +62,15 @@ impl Database {
         // For the transaction, not the session: so it goes through a pooler.
         let millis = statement_timeout.as_millis().clamp(1, 2_000_000_000);
         let settings = format!(
-            "SET LOCAL search_path = {}; SET LOCAL statement_timeout = {millis}; \
-             SET LOCAL idle_in_transaction_session_timeout = {millis}",
-            quote(schema)
+            "SET LOCAL statement_timeout = {millis}; \
+             SET LOCAL idle_in_transaction_session_timeout = {millis}"
         );
         Self {
             pool,
             clock,
             prepares: AtomicBool::new(prepares),
             settings,
+            statements: statement::of_schema(schema),
             statement_timeout,
         }
     }
@@ -117,6 +118,10 @@ impl Database {
             database: self,
             conflicts: 0,
         }
+    }
+
+    fn text(&self, sql: &'static str) -> &str {
+        self.statements.get(sql).map_or(sql, String::as_str)
     }
 
     fn begin(&self, access: Access) -> String {
@@ -224,7 +229,11 @@ impl Transaction<'_> {
         if self.database.prepares.load(Ordering::Relaxed) {
             for query in queries {
                 let types: Vec<Type> = query.params.iter().map(|(_, of)| of.clone()).collect();
-                prepared.push(client.prepare_typed_cached(query.sql, &types).await?);
+                prepared.push(
+                    client
+                        .prepare_typed_cached(self.database.text(query.sql), &types)
+                        .await?,
+                );
             }
         }
         let mut steps: Vec<BoxFuture<'_, Result<Vec<Row>, tokio_postgres::Error>>> = Vec::new();
@@ -245,7 +254,9 @@ impl Transaction<'_> {
                     let params: Vec<_> = params.collect();
                     async move { client.query(statement, &params).await }.boxed()
                 }
-                None => client.query_typed(query.sql, &query.params).boxed(),
+                None => client
+                    .query_typed(self.database.text(query.sql), &query.params)
+                    .boxed(),
             });
         }
         if commit {

@@ -1,9 +1,12 @@
-//! The statements, as text. The search path says which schema they mean.
+//! The statements, as text, with `{operation}` for the table in its schema.
 //!
 //! None that finds rows by their ids repeats the predicate of a partial index: while the statistics
 //! still say that no row satisfies it, the planner would scan that index instead of the ids.
 
+use std::collections::HashMap;
+
 use crate::row::{columns, head};
+use crate::text::quote;
 
 /// The database's clock, read when the statement runs.
 macro_rules! clock {
@@ -12,9 +15,35 @@ macro_rules! clock {
     };
 }
 
+/// Those that name the table.
+const ALL: [&str; 15] = [
+    INSERT,
+    BY_REQUEST,
+    NAMES_BY_ID,
+    NAMES_BY_EXCLUSIVE_KEY,
+    LOCK,
+    ADVANCE,
+    RENEW,
+    REMOVE,
+    LOOK,
+    SWEEP,
+    CLAIM,
+    GET,
+    LIST,
+    LIST_ALL,
+    PURGE,
+];
+
+/// The statements for one schema, found by their text.
+pub(crate) fn of_schema(schema: &str) -> HashMap<&'static str, String> {
+    let table = format!("{}.operation", quote(schema));
+    let named = |text: &'static str| (text, text.replace("{operation}", &table));
+    ALL.into_iter().map(named).collect()
+}
+
 pub(crate) const CLOCK: &str = concat!("SELECT ", clock!());
 
-pub(crate) const INSERT: &str = "INSERT INTO operation (uid, revision, attempt, fence, max_attempts, \
+pub(crate) const INSERT: &str = "INSERT INTO {operation} (uid, revision, attempt, fence, max_attempts, \
      retain_seconds, create_time, ready_time, update_time, start_time, end_time, expire_time, \
      lease_expire_time, lease_worker, retain_nanos, state, on_crash, result_kind, name, parent, \
      method, request_id, exclusive_key, request_digest, request_fingerprint, exclusive_digest, \
@@ -34,26 +63,26 @@ pub(crate) const INSERT: &str = "INSERT INTO operation (uid, revision, attempt, 
 pub(crate) const BY_REQUEST: &str = concat!(
     "SELECT ",
     columns!(),
-    ", request_digest FROM operation WHERE request_digest = ANY($1::bytea[])"
+    ", request_digest FROM {operation} WHERE request_digest = ANY($1::bytea[])"
 );
 
-pub(crate) const NAMES_BY_ID: &str = "SELECT uid, name FROM operation \
-     WHERE uid = ANY($1::uuid[] || ARRAY(SELECT o.uid FROM operation o WHERE o.name = ANY($2::text[])))";
+pub(crate) const NAMES_BY_ID: &str = "SELECT uid, name FROM {operation} \
+     WHERE uid = ANY($1::uuid[] || ARRAY(SELECT o.uid FROM {operation} o WHERE o.name = ANY($2::text[])))";
 
-pub(crate) const NAMES_BY_EXCLUSIVE_KEY: &str = "SELECT uid, name, exclusive_digest FROM operation \
+pub(crate) const NAMES_BY_EXCLUSIVE_KEY: &str = "SELECT uid, name, exclusive_digest FROM {operation} \
      WHERE exclusive_digest = ANY($1::bytea[]) AND end_time IS NULL";
 
 /// In the order of the uids, so that two transactions never wait for each other.
 pub(crate) const LOCK: &str = concat!(
     "SELECT ",
     head!(),
-    " FROM operation WHERE uid = ANY($1::uuid[] || \
-     ARRAY(SELECT o.uid FROM operation o WHERE o.name = ANY($2::text[]))) \
+    " FROM {operation} WHERE uid = ANY($1::uuid[] || \
+     ARRAY(SELECT o.uid FROM {operation} o WHERE o.name = ANY($2::text[]))) \
      ORDER BY uid FOR UPDATE"
 );
 
 // A metadata that is not given stays. A checkpoint as well, until the operation ends.
-pub(crate) const ADVANCE: &str = "UPDATE operation AS o SET revision = n.revision, attempt = n.attempt, \
+pub(crate) const ADVANCE: &str = "UPDATE {operation} AS o SET revision = n.revision, attempt = n.attempt, \
      fence = n.fence, ready_time = n.ready_time, update_time = n.update_time, \
      start_time = n.start_time, cancel_time = n.cancel_time, delete_time = n.delete_time, \
      end_time = n.end_time, expire_time = n.expire_time, \
@@ -68,18 +97,18 @@ pub(crate) const ADVANCE: &str = "UPDATE operation AS o SET revision = n.revisio
      delete_time, end_time, expire_time, lease_expire_time, lease_worker, state, result_kind, \
      metadata, checkpoint, result) WHERE o.uid = n.uid";
 
-pub(crate) const RENEW: &str = "UPDATE operation AS o SET lease_expire_time = n.lease_expire_time \
+pub(crate) const RENEW: &str = "UPDATE {operation} AS o SET lease_expire_time = n.lease_expire_time \
      FROM unnest($1::uuid[], $2::bigint[]) AS n (uid, lease_expire_time) WHERE o.uid = n.uid";
 
-pub(crate) const REMOVE: &str = "DELETE FROM operation WHERE uid = ANY($1::uuid[])";
+pub(crate) const REMOVE: &str = "DELETE FROM {operation} WHERE uid = ANY($1::uuid[])";
 
 /// The clock, when the first lease ends, and when the first operation of each method is ready.
 pub(crate) const LOOK: &str = concat!(
     "SELECT ",
     clock!(),
-    ", (SELECT o.lease_expire_time FROM operation o WHERE o.lease_expire_time IS NOT NULL \
+    ", (SELECT o.lease_expire_time FROM {operation} o WHERE o.lease_expire_time IS NOT NULL \
      AND o.lease_expire_time >= $1::bigint ORDER BY o.lease_expire_time, o.uid LIMIT 1), \
-     ARRAY(SELECT (SELECT o.ready_time FROM operation o WHERE o.state = 0 AND o.method = m.method \
+     ARRAY(SELECT (SELECT o.ready_time FROM {operation} o WHERE o.state = 0 AND o.method = m.method \
      AND o.ready_time >= m.since ORDER BY o.ready_time, o.uid LIMIT 1) \
      FROM unnest($2::text[], $3::bigint[]) WITH ORDINALITY AS m (method, since, place) \
      ORDER BY m.place)"
@@ -89,7 +118,7 @@ pub(crate) const LOOK: &str = concat!(
 pub(crate) const SWEEP: &str = concat!(
     "SELECT ",
     head!(),
-    " FROM operation WHERE lease_expire_time IS NOT NULL AND lease_expire_time >= $1::bigint \
+    " FROM {operation} WHERE lease_expire_time IS NOT NULL AND lease_expire_time >= $1::bigint \
      AND lease_expire_time < $2::bigint ORDER BY lease_expire_time, uid \
      LIMIT $3::bigint FOR UPDATE SKIP LOCKED"
 );
@@ -100,7 +129,7 @@ pub(crate) const CLAIM: &str = concat!(
     "SELECT r.* FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS m (method, most, since) \
      CROSS JOIN LATERAL (SELECT ",
     columns!(),
-    " FROM operation WHERE state = 0 AND method = m.method AND ready_time >= m.since \
+    " FROM {operation} WHERE state = 0 AND method = m.method AND ready_time >= m.since \
      AND ready_time <= $4::bigint ORDER BY ready_time, uid LIMIT m.most \
      FOR UPDATE SKIP LOCKED) AS r ORDER BY r.ready_time, r.uid LIMIT $5::bigint"
 );
@@ -108,25 +137,25 @@ pub(crate) const CLAIM: &str = concat!(
 pub(crate) const GET: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM operation WHERE name = ANY($1::text[])"
+    " FROM {operation} WHERE name = ANY($1::text[])"
 );
 
 pub(crate) const LIST: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM operation WHERE parent = $4::text AND (create_time, uid) < ($1::bigint, $2::uuid) \
+    " FROM {operation} WHERE parent = $4::text AND (create_time, uid) < ($1::bigint, $2::uuid) \
      ORDER BY create_time DESC, uid DESC LIMIT $3::bigint"
 );
 
 pub(crate) const LIST_ALL: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM operation WHERE (create_time, uid) < ($1::bigint, $2::uuid) \
+    " FROM {operation} WHERE (create_time, uid) < ($1::bigint, $2::uuid) \
      ORDER BY create_time DESC, uid DESC LIMIT $3::bigint"
 );
 
 pub(crate) const PURGE: &str = concat!(
-    "DELETE FROM operation WHERE uid = ANY(ARRAY(SELECT o.uid FROM operation o \
+    "DELETE FROM {operation} WHERE uid = ANY(ARRAY(SELECT o.uid FROM {operation} o \
      WHERE o.expire_time IS NOT NULL AND o.expire_time <= coalesce($1::bigint, ",
     clock!(),
     ") ORDER BY o.expire_time, o.uid LIMIT $2::bigint FOR UPDATE SKIP LOCKED)) \

@@ -6,14 +6,14 @@ use uuid::Uuid;
 
 /// The name of a schema that is not there, and goes when this is dropped.
 #[derive(Debug)]
-pub struct Schema {
+pub(crate) struct Schema {
     url: String,
     name: String,
 }
 
 impl Schema {
     /// `None`, which is said, where there is no PostgreSQL.
-    pub fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let cluster = postgres_cluster::shared_or_skip()?;
         Some(Self {
             url: cluster.url().to_owned(),
@@ -21,16 +21,16 @@ impl Schema {
         })
     }
 
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// A store in it. With few connections: many tests share the server.
-    pub fn store(&self) -> PostgresStoreBuilder {
+    pub(crate) fn store(&self) -> PostgresStoreBuilder {
         let store = lro_postgres::PostgresStore::builder(&self.url);
         store.schema(&self.name).pool_size(4)
     }
