@@ -60,6 +60,8 @@ mod events;
 mod hints;
 mod lane;
 mod outbox;
+#[cfg(test)]
+mod plans;
 mod purge;
 mod reads;
 mod row;

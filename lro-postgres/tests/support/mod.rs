@@ -1,5 +1,7 @@
 //! A schema for each test, in the server that all of them share.
 
+#![allow(dead_code, reason = "each test program uses a part")]
+
 use lro_postgres::PostgresStoreBuilder;
 use tokio_postgres::NoTls;
 use uuid::Uuid;
@@ -16,9 +18,21 @@ impl Schema {
     pub(crate) fn new() -> Option<Self> {
         let cluster = postgres_cluster::shared_or_skip()?;
         Some(Self {
-            url: cluster.url().to_owned(),
+            // What an answer holds does not depend on how often the disk syncs.
+            url: format!("{}&options=-c%20synchronous_commit%3Doff", cluster.url()),
             name: format!("test {}", Uuid::now_v7().simple()),
         })
+    }
+
+    /// As an operator's psql would.
+    pub(crate) async fn outsider(&self) -> tokio_postgres::Client {
+        let (client, connection) = tokio_postgres::connect(&self.url, NoTls)
+            .await
+            .expect("a connection");
+        tokio::spawn(connection);
+        let path = format!("SET search_path = \"{}\"", self.name);
+        client.batch_execute(&path).await.expect("the search path");
+        client
     }
 
     pub(crate) fn url(&self) -> &str {

@@ -1,0 +1,91 @@
+//! Statements by id go by the primary key, whatever the statistics say.
+
+use tokio_postgres::NoTls;
+use uuid::Uuid;
+
+use crate::{PostgresStore, statement};
+
+/// Statistics of a moment when nothing was running, and 20,000 running operations since. The
+/// planner takes an index over what it believes to be empty, if a statement lets it.
+#[tokio::test(flavor = "multi_thread")]
+async fn stale_statistics_mislead_no_statement() {
+    let Some(cluster) = postgres_cluster::shared_or_skip() else {
+        return;
+    };
+    let schema = format!("plans {}", Uuid::now_v7().simple());
+    let store = PostgresStore::builder(cluster.url()).schema(&schema);
+    drop(store.notifications(false).open().await.unwrap());
+    let (client, connection) = tokio_postgres::connect(cluster.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let fill = |from: u32, to: u32, state: u32, lease: &str| {
+        format!(
+            "INSERT INTO operation (uid, revision, attempt, fence, max_attempts, retain_seconds, \
+             create_time, ready_time, update_time, lease_expire_time, retain_nanos, state, on_crash, \
+             name, parent, method, request, end_time, expire_time) \
+             SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 1, 1, 1, 9, 9, n, n, n, \
+             {lease}, 0, {state}, 0, 'operations/' || n, '', '/s/M', '', nullif({state}, 1), \
+             nullif({state}, 1) FROM generate_series({from}, {to}) n"
+        )
+    };
+    client
+        .batch_execute(&format!(
+            "SET search_path = \"{schema}\"; \
+             ALTER TABLE operation SET (autovacuum_enabled = off); {}; ANALYZE operation; {}",
+            fill(1, 20_000, 3, "NULL"),
+            fill(20_001, 40_000, 1, "n")
+        ))
+        .await
+        .unwrap();
+    let table = format!("\"{schema}\".operation");
+    let uids = "'{00000000-0000-7000-8000-000000030001,00000000-0000-7000-8000-000000030002}'";
+    let nulls = |count: usize| vec!["NULL"; count].join(", ");
+    let statements = [
+        (statement::LOCK, format!("{uids}, '{{}}'")),
+        (
+            statement::LOCK,
+            "'{}', '{operations/30001,operations/30002}'".to_owned(),
+        ),
+        (statement::RENEW, format!("{uids}, '{{7,8}}'")),
+        (statement::ADVANCE, format!("{uids}, {}", nulls(17))),
+        (statement::REMOVE, uids.to_owned()),
+        (statement::GET, "'{operations/30001}'".to_owned()),
+        (statement::NAMES_BY_ID, format!("{uids}, '{{}}'")),
+    ];
+    for mode in ["force_generic_plan", "force_custom_plan"] {
+        for (n, (text, arguments)) in statements.iter().enumerate() {
+            let text = text.replace("{operation}", &table);
+            client
+                .batch_execute(&format!(
+                    "SET plan_cache_mode = {mode}; PREPARE s{n} AS {text}"
+                ))
+                .await
+                .unwrap();
+            let explain = format!("EXPLAIN EXECUTE s{n} ({arguments})");
+            let rows = client.query(&explain, &[]).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+            let plan = plan.join("\n");
+            assert!(
+                plan.contains("operation_by_uid") || plan.contains("operation_by_name"),
+                "{plan}"
+            );
+            for wrong in [
+                "Seq Scan on operation",
+                "operation_leased",
+                "operation_ready",
+            ] {
+                assert!(
+                    !plan.contains(wrong),
+                    "{mode}: {wrong} in {plan}\nof {text}"
+                );
+            }
+            client
+                .batch_execute(&format!("DEALLOCATE s{n}"))
+                .await
+                .unwrap();
+        }
+    }
+    client
+        .batch_execute(&format!("DROP SCHEMA \"{schema}\" CASCADE"))
+        .await
+        .unwrap();
+}

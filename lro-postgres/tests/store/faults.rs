@@ -1,0 +1,154 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use lro_core::{Command, ListQuery, OperationStore, ParentName, StoreErrorKind};
+use lro_postgres::PostgresStore;
+use postgres_cluster::Cluster;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::fixture::*;
+use crate::support::Schema;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_takes_too_long_is_given_up() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store().statement_timeout(Duration::from_millis(100));
+    let store = store.notifications(false).open().await.unwrap();
+    let record = start(&store, "operations/1").await;
+    let outsider = schema.outsider().await;
+    let lock = "BEGIN; SELECT FROM operation FOR UPDATE";
+    outsider.batch_execute(lock).await.unwrap();
+    let cancel = vec![lro_core::Update::by_name(
+        record.name.clone(),
+        Command::Cancel,
+    )];
+    let error = store.update(cancel).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
+    assert!(
+        claim(&store, 1, 1).await.operations.is_empty(),
+        "it is passed over"
+    );
+    outsider.batch_execute("ROLLBACK").await.unwrap();
+    update(&store, &record, Command::Cancel).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_operation_is_its_own_misfortune() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store().notifications(false).open().await.unwrap();
+    let names = ["operations/a", "operations/b", "operations/c"];
+    for name in names {
+        start(&store, name).await;
+    }
+    let outsider = schema.outsider().await;
+    let damage = "UPDATE operation SET request = '\\xff' WHERE name = 'operations/b'";
+    assert_eq!(outsider.execute(damage, &[]).await.unwrap(), 1);
+    let mut tasks = JoinSet::new();
+    for n in 0..60 {
+        let (store, name) = (store.clone(), names[n % 3].parse().unwrap());
+        tasks.spawn(async move { (n % 3, store.get(&name).await) });
+    }
+    for (n, answer) in tasks.join_all().await {
+        match (n, answer) {
+            (1, Err(error)) => assert_eq!(error.kind(), StoreErrorKind::Corrupt),
+            (0 | 2, Ok(Some(_))) => {}
+            (n, answer) => panic!("{}: {answer:?}", names[n]),
+        }
+    }
+    assert_eq!(claim(&store, 1, 9).await.operations.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_are_cut_are_made_anew() {
+    let Some(schema) = Schema::new() else { return };
+    let name = format!("cut {}", schema.name());
+    let store = schema.store().application_name(&name).notifications(false);
+    let store = store.open().await.unwrap();
+    start(&store, "operations/1").await;
+    let outsider = schema.outsider().await;
+    let cut = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+         WHERE application_name = left($1, 63)";
+    assert!(!outsider.query(cut, &[&name]).await.unwrap().is_empty());
+    // The first ones may still be handed a connection that was not seen to be closed.
+    let found = tokio::time::timeout(lro_testing::EventLog::PATIENCE, async {
+        loop {
+            match store.get(&"operations/1".parse().unwrap()).await {
+                Ok(found) => return found,
+                Err(error) => assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}"),
+            }
+        }
+    });
+    assert!(found.await.unwrap().is_some());
+}
+
+/// What was acknowledged is there after the server has crashed, twice, under load.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_crashes_loses_nothing_it_has_acknowledged() {
+    if postgres_cluster::shared_or_skip().is_none() {
+        return;
+    }
+    let cluster = tokio::task::spawn_blocking(|| Cluster::start().unwrap());
+    let cluster = Arc::new(cluster.await.unwrap());
+    let store = PostgresStore::connect(cluster.url()).await.unwrap();
+    let acknowledged = Arc::new(AtomicUsize::new(0));
+    let progress = Arc::new(Notify::new());
+    let mut tasks = JoinSet::new();
+    let stop = Arc::new(AtomicUsize::new(0));
+    for task in 0..4 {
+        let (store, acknowledged, progress, stop) = (
+            store.clone(),
+            acknowledged.clone(),
+            progress.clone(),
+            stop.clone(),
+        );
+        tasks.spawn(async move {
+            let mut names = Vec::new();
+            for n in 0.. {
+                if stop.load(Ordering::SeqCst) == 1 {
+                    break;
+                }
+                let operation = new(&format!("operations/{task}-{n}"));
+                match store.start(vec![operation]).await {
+                    Ok(mut answers) => {
+                        names.push(answers.remove(0).unwrap().record.name);
+                        acknowledged.fetch_add(1, Ordering::SeqCst);
+                        progress.notify_one();
+                    }
+                    Err(error) => {
+                        assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }
+            names
+        });
+    }
+    for crash in 1..=3 {
+        while acknowledged.load(Ordering::SeqCst) < 40 * crash {
+            progress.notified().await;
+        }
+        if crash == 3 {
+            break;
+        }
+        let cluster = cluster.clone();
+        let restart = tokio::task::spawn_blocking(move || {
+            match crash {
+                1 => cluster.stop_immediate().unwrap(),
+                _ => cluster.kill().unwrap(),
+            }
+            cluster.restart().unwrap();
+        });
+        restart.await.unwrap();
+        acknowledged.store(40 * crash, Ordering::SeqCst);
+    }
+    stop.store(1, Ordering::SeqCst);
+    let names = tasks.join_all().await.concat();
+    assert!(names.len() > 80);
+    let all = store.list(ListQuery::new(ParentName::default(), 1_000_000));
+    let all = all.await.unwrap().records;
+    let there: std::collections::HashSet<_> = all.iter().map(|record| &record.name).collect();
+    let lost: Vec<_> = names.iter().filter(|name| !there.contains(name)).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+}

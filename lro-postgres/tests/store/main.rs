@@ -1,0 +1,14 @@
+//! What the PostgreSQL store promises beyond the contract of all stores.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a step that fails fails the test, in helpers as well"
+)]
+
+mod faults;
+mod fixture;
+mod nodes;
+mod notifications;
+mod opening;
+#[path = "../support/mod.rs"]
+mod support;

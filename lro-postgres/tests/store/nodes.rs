@@ -1,0 +1,191 @@
+//! Several stores on one schema, as several processes have them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lro_core::{
+    Command, NewOperation, OperationState, OperationStore, Refusal, RequestId, StartError,
+};
+use lro_postgres::PostgresStore;
+use lro_testing::ManualClock;
+use tokio::task::JoinSet;
+
+use crate::fixture::*;
+use crate::support::Schema;
+
+const NODES: usize = 4;
+
+async fn nodes(schema: &Schema) -> Vec<PostgresStore> {
+    let mut nodes = Vec::new();
+    for _ in 0..NODES {
+        let store = schema.store().notifications(false);
+        nodes.push(store.open().await.unwrap());
+    }
+    nodes
+}
+
+/// Starts an operation of every kind that `make` gives on all nodes at once.
+async fn race(
+    nodes: &[PostgresStore],
+    make: impl Fn(usize) -> NewOperation,
+) -> Vec<Result<lro_core::Started, StartError>> {
+    let mut tasks = JoinSet::new();
+    for n in 0..NODES * 6 {
+        let (store, operation) = (nodes[n % NODES].clone(), make(n));
+        tasks.spawn(async move { store.start(vec![operation]).await.unwrap().remove(0) });
+    }
+    tasks.join_all().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_id_on_many_nodes_makes_one_operation() {
+    let Some(schema) = Schema::new() else { return };
+    let nodes = nodes(&schema).await;
+    let answers = race(&nodes, |n| {
+        let mut operation = new(&format!("operations/{n}"));
+        operation.request_id = Some(RequestId {
+            id: "r".to_owned(),
+            fingerprint: [7; 32],
+        });
+        operation
+    })
+    .await;
+    let started: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    assert_eq!(started.iter().filter(|it| !it.existing).count(), 1);
+    let uids: HashSet<_> = started.iter().map(|it| it.record.uid).collect();
+    assert_eq!(uids.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_exclusive_key_on_many_nodes_is_held_once() {
+    let Some(schema) = Schema::new() else { return };
+    let nodes = nodes(&schema).await;
+    let answers = race(&nodes, |n| {
+        let mut operation = new(&format!("operations/{n}"));
+        operation.exclusive_key = Some("k".to_owned());
+        operation
+    })
+    .await;
+    let won: Vec<_> = answers.iter().flatten().collect();
+    assert_eq!(won.len(), 1);
+    let held = Err(StartError::ExclusiveKeyHeld(won[0].record.name.clone()));
+    let lost = answers.iter().filter(|answer| **answer == held);
+    assert_eq!(lost.count(), NODES * 6 - 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_name_on_many_nodes_is_taken_once() {
+    let Some(schema) = Schema::new() else { return };
+    let nodes = nodes(&schema).await;
+    let answers = race(&nodes, |_| new("operations/1")).await;
+    let taken = Err(StartError::AlreadyExists("operations/1".parse().unwrap()));
+    let lost = answers.iter().filter(|answer| **answer == taken);
+    assert_eq!(lost.count(), NODES * 6 - 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_that_wait_for_each_other_are_done_again() {
+    let Some(schema) = Schema::new() else { return };
+    let nodes = nodes(&schema).await;
+    for round in 0..5 {
+        let batch: Vec<_> = (0..50)
+            .map(|n| new(&format!("operations/{round}-{n}")))
+            .collect();
+        let mut tasks = JoinSet::new();
+        for (n, store) in nodes.iter().cloned().enumerate() {
+            // The same names in two orders: their transactions lock in a circle.
+            let mut batch: Vec<_> = batch.clone();
+            if n % 2 == 1 {
+                batch.reverse();
+            }
+            tasks.spawn(async move { store.start(batch).await.unwrap() });
+        }
+        let answers = tasks.join_all().await.concat();
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 50);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_of_many_nodes_do_not_overlap() {
+    let Some(schema) = Schema::new() else { return };
+    let nodes = nodes(&schema).await;
+    let batch = (0..300).map(|n| new(&format!("operations/{n}"))).collect();
+    nodes[0].start(batch).await.unwrap();
+    let mut tasks = JoinSet::new();
+    for (n, store) in nodes.iter().cloned().enumerate() {
+        tasks.spawn(async move {
+            let mut got = Vec::new();
+            loop {
+                let claimed = claim(&store, n as u128, 7).await;
+                for record in &claimed.operations {
+                    assert_eq!((record.fence, record.attempt), (1, 1));
+                    update(&store, record, succeed(1)).await.unwrap();
+                    got.push(record.uid);
+                }
+                if claimed.operations.is_empty() && claimed.next_in != Some(Duration::ZERO) {
+                    return got;
+                }
+            }
+        });
+    }
+    let all = tasks.join_all().await.concat();
+    assert_eq!(all.len(), 300);
+    assert_eq!(all.iter().collect::<HashSet<_>>().len(), 300);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_holder_that_another_node_has_replaced_is_refused() {
+    let Some(schema) = Schema::new() else { return };
+    let clock = Arc::new(ManualClock::new());
+    let open = || {
+        schema
+            .store()
+            .notifications(false)
+            .clock(clock.clone())
+            .open()
+    };
+    let (first, second) = (open().await.unwrap(), open().await.unwrap());
+    start(&first, "operations/1").await;
+    let held = claim(&first, 1, 1).await.operations.remove(0);
+    clock.advance(LEASE + Duration::from_micros(1));
+    let taken = claim(&second, 2, 1).await.operations.remove(0);
+    assert_eq!((taken.uid, taken.fence), (held.uid, 2));
+    for late in [
+        succeed(1),
+        Command::Release {
+            fence: 1,
+            metadata: None,
+        },
+    ] {
+        assert_eq!(update(&first, &held, late).await, Err(Refusal::Stale));
+    }
+    update(&second, &taken, succeed(2)).await.unwrap();
+    let ended = get(&first, "operations/1").await.unwrap();
+    assert_eq!(ended.state, OperationState::Succeeded);
+}
+
+/// Claims begin to look where the last ones have found something, and look at everything now and
+/// then.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_became_ready_long_ago_is_found_as_well() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store().notifications(false).open().await.unwrap();
+    for n in 0..3 {
+        start(&store, &format!("operations/{n}")).await;
+        assert_eq!(claim(&store, 1, 1).await.operations.len(), 1);
+    }
+    start(&store, "operations/late").await;
+    let outsider = schema.outsider().await;
+    let set_back = "UPDATE operation SET ready_time = ready_time - 3600000000 WHERE state = 0";
+    assert_eq!(outsider.execute(set_back, &[]).await.unwrap(), 1);
+    let found = tokio::time::timeout(lro_testing::EventLog::PATIENCE, async {
+        loop {
+            let claimed = claim(&store, 1, 1).await.operations;
+            if let Some(record) = claimed.first() {
+                return record.name.to_string();
+            }
+        }
+    });
+    assert_eq!(found.await.unwrap(), "operations/late");
+}

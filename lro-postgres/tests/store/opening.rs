@@ -1,0 +1,128 @@
+use lro_core::{OperationStore, StoreErrorKind};
+use lro_postgres::{PostgresStore, PostgresStoreBuilder};
+use tokio::task::JoinSet;
+
+use crate::fixture::*;
+use crate::support::Schema;
+
+#[track_caller]
+fn check(error: Result<PostgresStore, lro_core::StoreError>, kind: StoreErrorKind, words: &str) {
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), kind, "{error:?}");
+    assert!(format!("{error:?}").contains(words), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_nodes_migrate_at_once() {
+    let Some(schema) = Schema::new() else { return };
+    let mut tasks = JoinSet::new();
+    for _ in 0..8 {
+        let store = schema.store().notifications(false).open();
+        tasks.spawn(async move { store.await.unwrap() });
+    }
+    let stores = tasks.join_all().await;
+    let record = start(&stores[0], "operations/1").await;
+    for store in &stores {
+        assert_eq!(get(store, "operations/1").await.as_ref(), Some(&record));
+    }
+    let outsider = schema.outsider().await;
+    let versions = outsider.query("SELECT version FROM operation_schema", &[]);
+    assert_eq!(versions.await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_schema_is_refused_and_left_as_it_is() {
+    let Some(schema) = Schema::new() else { return };
+    let open = || schema.store().notifications(false).open();
+    drop(open().await.unwrap());
+    let outsider = schema.outsider().await;
+    let newer = "UPDATE operation_schema SET version = 77";
+    outsider.execute(newer, &[]).await.unwrap();
+    check(open().await, StoreErrorKind::Unusable, "has version 77");
+    let version = outsider.query_one("SELECT version FROM operation_schema", &[]);
+    assert_eq!(version.await.unwrap().get::<_, i64>(0), 77);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_another_program_is_left_alone() {
+    let Some(schema) = Schema::new() else { return };
+    let outsider = schema.outsider().await;
+    let make = format!(
+        "CREATE SCHEMA \"{0}\"; CREATE TABLE operation (x int)",
+        schema.name()
+    );
+    outsider.batch_execute(&make).await.unwrap();
+    let opened = schema.store().notifications(false).open().await;
+    check(opened, StoreErrorKind::Unusable, "already exists");
+    let columns = outsider.query("SELECT x FROM operation", &[]).await;
+    assert!(columns.unwrap().is_empty(), "it is as it was");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_connected_says_why() {
+    let Some(schema) = Schema::new() else { return };
+    use StoreErrorKind::*;
+    let url = schema.url();
+    let open = |url: &str| PostgresStore::connect(url.to_owned());
+    check(open("no url").await, Unusable, "cannot be read");
+    let nobody = url.replace("postgres:", "nobody:");
+    check(open(&nobody).await, Unusable, "nobody");
+    let missing = url.replace("/postgres?", "/missing?");
+    check(open(&missing).await, Unusable, "missing");
+    let port = url.split('@').nth(1).unwrap().split('/').next().unwrap();
+    let closed = url.replace(port, "127.0.0.1:1");
+    check(open(&closed).await, Unavailable, "PostgreSQL");
+    let long = "x".repeat(60);
+    let opened = PostgresStore::builder(url).schema(long).open().await;
+    check(opened, Unusable, "59 bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_not_given_up_silently() {
+    let Some(schema) = Schema::new() else { return };
+    let url = schema.url().replace("sslmode=disable", "sslmode=require");
+    // The server of the tests has no certificate.
+    let opened = PostgresStore::connect(url).await;
+    check(opened, StoreErrorKind::Unavailable, "TLS");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_is_there_is_used() {
+    let Some(schema) = Schema::new() else { return };
+    let config: tokio_postgres::Config = schema.url().parse().unwrap();
+    let manager = deadpool_postgres::Manager::new(config, tokio_postgres::NoTls);
+    let pool = lro_postgres::Pool::builder(manager)
+        .max_size(3)
+        .build()
+        .unwrap();
+    let polling: PostgresStoreBuilder = PostgresStore::with_pool(pool.clone());
+    let polling = polling.schema(schema.name()).open().await.unwrap();
+    let listening = PostgresStore::with_pool(pool.clone()).notifications_url(schema.url());
+    let listening = listening.schema(schema.name()).open().await.unwrap();
+    let record = start(&polling, "operations/1").await;
+    assert_eq!(get(&listening, "operations/1").await, Some(record));
+    while !listening.hears_notifications() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!polling.hears_notifications());
+    assert!(pool.status().size <= 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_work_without_being_prepared() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema
+        .store()
+        .prepared_statements(false)
+        .open()
+        .await
+        .unwrap();
+    start(&store, "operations/1").await;
+    let held = claim(&store, 1, 1).await.operations.remove(0);
+    update(&store, &held, succeed(1)).await.unwrap();
+    assert!(get(&store, "operations/1").await.unwrap().state.is_done());
+    assert_eq!(store.purge(9).await.unwrap(), 0);
+    let outsider = schema.outsider().await;
+    let prepared = outsider.query("SELECT name FROM pg_prepared_statements", &[]);
+    assert!(prepared.await.unwrap().len() <= 1, "its own");
+}
