@@ -59,10 +59,11 @@ impl Database {
         statement_timeout: Duration,
         clock: Option<Arc<dyn Clock>>,
     ) -> Self {
-        // For the transaction, not the session: so it goes through a pooler.
+        // For the transaction, not the session: so it goes through a pooler. What is not to be sorted
+        // has a cost at which PostgreSQL would compile the plan, for a second or so.
         let millis = statement_timeout.as_millis().clamp(1, 2_000_000_000);
         let settings = format!(
-            "SET LOCAL statement_timeout = {millis}; \
+            "SET LOCAL jit = off; SET LOCAL statement_timeout = {millis}; \
              SET LOCAL idle_in_transaction_session_timeout = {millis}"
         );
         Self {

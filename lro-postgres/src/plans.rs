@@ -40,27 +40,30 @@ async fn stale_statistics_mislead_no_statement() {
     let uids = "'{00000000-0000-7000-8000-000000030001,00000000-0000-7000-8000-000000030002}'";
     let nulls = |count: usize| vec!["NULL"; count].join(", ");
     let statements = [
-        (statement::LOCK, format!("{uids}, '{{}}'")),
+        (statement::LOCK, uids.to_owned()),
         (
-            statement::LOCK,
+            statement::LOCK_NAMED,
             "'{}', '{operations/30001,operations/30002}'".to_owned(),
         ),
         (statement::RENEW, format!("{uids}, '{{7,8}}'")),
         (statement::ADVANCE, format!("{uids}, {}", nulls(17))),
         (statement::REMOVE, uids.to_owned()),
         (statement::GET, "'{operations/30001}'".to_owned()),
-        (statement::NAMES_BY_ID, format!("{uids}, '{{}}'")),
+        (
+            statement::NAMES_BY_ID,
+            format!("{uids}, '{{operations/30003}}'"),
+        ),
     ];
     for mode in ["force_generic_plan", "force_custom_plan"] {
         for (n, (text, arguments)) in statements.iter().enumerate() {
             let text = text.replace("{operation}", &table);
             client
                 .batch_execute(&format!(
-                    "SET plan_cache_mode = {mode}; PREPARE s{n} AS {text}"
+                    "SET plan_cache_mode = {mode}; PREPARE plan{n} AS {text}"
                 ))
                 .await
                 .unwrap();
-            let explain = format!("EXPLAIN EXECUTE s{n} ({arguments})");
+            let explain = format!("EXPLAIN EXECUTE plan{n} ({arguments})");
             let rows = client.query(&explain, &[]).await.unwrap();
             let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
             let plan = plan.join("\n");
@@ -79,7 +82,7 @@ async fn stale_statistics_mislead_no_statement() {
                 );
             }
             client
-                .batch_execute(&format!("DEALLOCATE s{n}"))
+                .batch_execute(&format!("DEALLOCATE plan{n}"))
                 .await
                 .unwrap();
         }

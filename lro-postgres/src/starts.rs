@@ -7,6 +7,7 @@ use lro_core::{
     Command, NewOperation, OperationName, OperationRecord, OperationState, StartError, Started,
     StoreEvent, Timestamp,
 };
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -167,41 +168,54 @@ impl Holders {
         let names: Vec<_> = records().map(|record| record.name.as_str()).collect();
         let keys = records().filter_map(|record| record.exclusive_key.as_deref());
         let keys: Vec<_> = keys.map(exclusive_digest).collect();
-        let queries = [
-            Query {
+        let mut queries = vec![Query {
+            sql: statement::NAMES_BY_ID,
+            params: vec![(&uids, Type::UUID_ARRAY), (&names, Type::TEXT_ARRAY)],
+        }];
+        if !requests.is_empty() {
+            queries.push(Query {
                 sql: statement::BY_REQUEST,
                 params: vec![(&requests, Type::BYTEA_ARRAY)],
-            },
-            Query {
-                sql: statement::NAMES_BY_ID,
-                params: vec![(&uids, Type::UUID_ARRAY), (&names, Type::TEXT_ARRAY)],
-            },
-            Query {
+            });
+        }
+        if !keys.is_empty() {
+            queries.push(Query {
                 sql: statement::NAMES_BY_EXCLUSIVE_KEY,
                 params: vec![(&keys, Type::BYTEA_ARRAY)],
-            },
-        ];
-        let rows = database.run(Access::Read, &queries).await?;
+            });
+        }
+        let answers = database.run(Access::Read, &queries).await?;
         let mut holders = Self {
             requests: HashMap::new(),
             names: HashMap::new(),
             uids: HashMap::new(),
             exclusive_keys: HashMap::new(),
         };
-        for row in &rows[0] {
-            let digest = row.try_get(row.len() - 1)?;
-            holders.requests.insert(digest, decode(row)?);
-        }
-        for row in &rows[1] {
-            let (uid, name) = (row.try_get(0)?, row.try_get::<_, String>(1)?);
-            holders.uids.insert(uid, parse(&name)?);
-            holders.names.insert(name, uid);
-        }
-        for row in &rows[2] {
-            let holder = (row.try_get(0)?, parse(row.try_get(1)?)?);
-            holders.exclusive_keys.insert(row.try_get(2)?, holder);
+        for (query, rows) in queries.iter().zip(&answers) {
+            for row in rows {
+                holders.add(query.sql, row)?;
+            }
         }
         Ok(holders)
+    }
+
+    fn add(&mut self, sql: &'static str, row: &Row) -> Result<(), Fault> {
+        match sql {
+            statement::BY_REQUEST => {
+                let digest = row.try_get(row.len() - 1)?;
+                self.requests.insert(digest, decode(row)?);
+            }
+            statement::NAMES_BY_EXCLUSIVE_KEY => {
+                let holder = (row.try_get(0)?, parse(row.try_get(1)?)?);
+                self.exclusive_keys.insert(row.try_get(2)?, holder);
+            }
+            _ => {
+                let (uid, name) = (row.try_get(0)?, row.try_get::<_, String>(1)?);
+                self.uids.insert(uid, parse(&name)?);
+                self.names.insert(name, uid);
+            }
+        }
+        Ok(())
     }
 
     fn reason(

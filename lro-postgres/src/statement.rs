@@ -1,7 +1,9 @@
 //! The statements, as text, with `{operation}` for the table in its schema.
 //!
 //! None that finds rows by their ids repeats the predicate of a partial index: while the statistics
-//! still say that no row satisfies it, the planner would scan that index instead of the ids.
+//! still say that no row satisfies it, the planner would scan that index instead of the ids. None is
+//! given an empty list of ids either: that is false, which implies every predicate, so that the planner
+//! may scan any partial index to find nothing. The module `plans` shows both.
 
 use std::collections::HashMap;
 
@@ -16,12 +18,13 @@ macro_rules! clock {
 }
 
 /// Those that name the table.
-const ALL: [&str; 15] = [
+const ALL: [&str; 16] = [
     INSERT,
     BY_REQUEST,
     NAMES_BY_ID,
     NAMES_BY_EXCLUSIVE_KEY,
     LOCK,
+    LOCK_NAMED,
     ADVANCE,
     RENEW,
     REMOVE,
@@ -74,6 +77,13 @@ pub(crate) const NAMES_BY_EXCLUSIVE_KEY: &str = "SELECT uid, name, exclusive_dig
 
 /// In the order of the uids, so that two transactions never wait for each other.
 pub(crate) const LOCK: &str = concat!(
+    "SELECT ",
+    head!(),
+    " FROM {operation} WHERE uid = ANY($1::uuid[]) ORDER BY uid FOR UPDATE"
+);
+
+/// The same, some of them by their names.
+pub(crate) const LOCK_NAMED: &str = concat!(
     "SELECT ",
     head!(),
     " FROM {operation} WHERE uid = ANY($1::uuid[] || \

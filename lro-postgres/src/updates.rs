@@ -55,10 +55,14 @@ impl Updates {
             .filter(|update| update.uid.is_none())
             .map(|update| update.name.as_str())
             .collect();
-        let lock = Query {
+        let mut lock = Query {
             sql: statement::LOCK,
-            params: vec![(&uids, Type::UUID_ARRAY), (&names, Type::TEXT_ARRAY)],
+            params: vec![(&uids, Type::UUID_ARRAY)],
         };
+        if !names.is_empty() {
+            lock.sql = statement::LOCK_NAMED;
+            lock.params.push((&names, Type::TEXT_ARRAY));
+        }
         let mut transaction = self.database.transaction(Access::Write).await?;
         let rows = transaction.run(&[lock, clock()]).await?;
         let now = transaction.time(&rows[1])?;

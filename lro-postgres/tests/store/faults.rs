@@ -14,7 +14,7 @@ use crate::support::Schema;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_takes_too_long_is_given_up() {
     let Some(schema) = Schema::new() else { return };
-    let store = schema.store().statement_timeout(Duration::from_millis(100));
+    let store = schema.store().statement_timeout(Duration::from_secs(2));
     let store = store.notifications(false).open().await.unwrap();
     let record = start(&store, "operations/1").await;
     let outsider = schema.outsider().await;

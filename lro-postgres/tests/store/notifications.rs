@@ -36,7 +36,7 @@ async fn what_one_node_commits_the_others_hear() {
     heard
         .wait_for_change(&record.name, |state, _| state == OperationState::Cancelling)
         .await;
-    let (_, also_heard) = listening(&schema, "third").await;
+    let (_third, also_heard) = listening(&schema, "third").await;
     update(&first, &held, succeed(1)).await.unwrap();
     also_heard
         .wait_for_change(&record.name, |state, _| state == OperationState::Succeeded)
@@ -110,7 +110,7 @@ async fn the_gap_is_short_where_nothing_is_heard() {
     let polling = polling.open().await.unwrap();
     assert_eq!(polling.event_gap(), Some(Duration::from_millis(300)));
     // Who does not listen tells all the same.
-    let (_, heard) = self::listening(&schema, "third").await;
+    let (_third, heard) = self::listening(&schema, "third").await;
     let record = start(&polling, "operations/1").await;
     update(&polling, &record, Command::Cancel).await.unwrap();
     heard
