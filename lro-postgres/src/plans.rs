@@ -12,7 +12,7 @@ async fn stale_statistics_mislead_no_statement() {
     let Some(cluster) = postgres_cluster::shared_or_skip() else {
         return;
     };
-    let schema = format!("plans {}", Uuid::now_v7().simple());
+    let schema = format!("plans {}", Uuid::new_v4().simple());
     let store = PostgresStore::builder(cluster.url()).schema(&schema);
     drop(store.notifications(false).open().await.unwrap());
     let (client, connection) = tokio_postgres::connect(cluster.url(), NoTls).await.unwrap();

@@ -125,6 +125,10 @@ impl Cluster {
     /// # Errors
     ///
     /// When it does not start.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "no signal tells that the last backend has gone"
+    )]
     pub fn restart(&self) -> Result<(), Error> {
         // Refused when it does not run, which is as well.
         let _ = self.server.stop("fast");

@@ -62,6 +62,18 @@ const ROWS: &[Row] = &[
         reason: "a store never sees the server or the client",
     },
     Row {
+        name: "lro-postgres",
+        built_with: &["lro-core"],
+        tested_with: Tested::With(&["lro-testing", "postgres-cluster"]),
+        reason: "a store never sees the server or the client",
+    },
+    Row {
+        name: "postgres-cluster",
+        built_with: &[],
+        tested_with: Tested::With(&[]),
+        reason: "it starts servers for tests, of whatever crate",
+    },
+    Row {
         name: "lro-testing",
         built_with: &["lro-core"],
         tested_with: Tested::With(&[]),
@@ -151,6 +163,11 @@ const RESERVED: &[(&str, &[&str], &str)] = &[
     ),
     (
         "tokio-postgres",
+        &["lro-postgres"],
+        "only the two store crates know SQL",
+    ),
+    (
+        "deadpool-postgres",
         &["lro-postgres"],
         "only the two store crates know SQL",
     ),
