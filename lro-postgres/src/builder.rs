@@ -42,7 +42,7 @@ pub struct PostgresStoreBuilder {
     connect_timeout: Duration,
     application_name: Option<String>,
     notifications: bool,
-    prepared_statements: bool,
+    prepared_statements: Option<bool>,
     poll_interval: Duration,
     clock: Option<Arc<dyn Clock>>,
     #[cfg(feature = "tls")]
@@ -84,7 +84,7 @@ impl PostgresStoreBuilder {
             connect_timeout: Self::CONNECT_TIMEOUT,
             application_name: None,
             notifications: true,
-            prepared_statements: true,
+            prepared_statements: None,
             poll_interval: Self::POLL_INTERVAL,
             clock: None,
             #[cfg(feature = "tls")]
@@ -144,10 +144,12 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// Whether statements are prepared once for each connection, which is faster. Default: yes; that
-    /// they get lost, as behind a pooler in transaction mode, is noticed.
+    /// Whether statements are prepared once for each connection, which is faster. Behind a pooler in
+    /// transaction mode they must not be: most poolers mix up those of different processes. Default:
+    /// as soon as the own notifications have come back, which they do not through a pooler; and not
+    /// at all for a pool that was given, or without [`notifications`](Self::notifications).
     pub fn prepared_statements(mut self, prepare: bool) -> Self {
-        self.prepared_statements = prepare;
+        self.prepared_statements = Some(prepare);
         self
     }
 
@@ -218,10 +220,11 @@ impl PostgresStoreBuilder {
             }
         };
         schema::migrate(&pool, &self.schema).await?;
+        let is_own_pool = matches!(self.target, Target::Url(_));
         let database = Database::new(
             pool,
             &self.schema,
-            self.prepared_statements,
+            self.prepared_statements.unwrap_or(false),
             self.statement_timeout,
             self.clock,
         );
@@ -229,6 +232,7 @@ impl PostgresStoreBuilder {
             database,
             schema: self.schema,
             listen: listen.filter(|_| self.notifications),
+            may_prepare: is_own_pool && self.prepared_statements.is_none(),
             poll_interval: self.poll_interval,
         }))
     }

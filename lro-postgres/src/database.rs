@@ -98,6 +98,11 @@ impl Database {
             .await
     }
 
+    /// From now on statements are prepared.
+    pub(crate) fn prepare(&self) {
+        self.prepares.store(true, Ordering::Relaxed);
+    }
+
     /// From now on statements are not prepared.
     pub(crate) fn stop_preparing(&self) -> bool {
         self.prepares.swap(false, Ordering::Relaxed)

@@ -45,6 +45,9 @@ pub(crate) struct Hints {
     pub(crate) node: Uuid,
     /// How to connect; `None`: notifications are only sent.
     pub(crate) listen: Option<(Config, Connector)>,
+    /// Whether statements are prepared from the first echo on: what was told through one connection
+    /// and heard through another shows that no pooler lends connections out by the transaction.
+    pub(crate) may_prepare: bool,
 }
 
 /// Why a connection is given up.
@@ -130,6 +133,9 @@ impl Hints {
             Err(_) => return End::Deaf,
         }
         self.alive.store(true, Ordering::Relaxed);
+        if self.may_prepare {
+            self.database.prepare();
+        }
         if was_alive {
             tracing::info!("notifications are heard again");
         }

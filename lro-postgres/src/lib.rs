@@ -25,7 +25,7 @@
 //!   ms and outside of its transactions. Whoever does not hear them polls
 //!   ([`event_gap`](lro_core::OperationStore::event_gap)): one cheap statement a second.
 //! * **Poolers.** Through PgBouncer in transaction mode everything works but LISTEN. That is noticed
-//!   and said in one line; so is that prepared statements get lost.
+//!   and said in one line, and no statement is prepared.
 //!
 //! # The schema
 //!

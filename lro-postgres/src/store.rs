@@ -67,6 +67,8 @@ pub(crate) struct Parts {
     pub(crate) database: Database,
     pub(crate) schema: String,
     pub(crate) listen: Option<(Config, Connector)>,
+    /// Whether statements are to be prepared once the connections are known to be direct.
+    pub(crate) may_prepare: bool,
     pub(crate) poll_interval: Duration,
 }
 
@@ -152,6 +154,7 @@ impl PostgresStore {
             channel: format!("lro:{}", parts.schema),
             node: Uuid::new_v4(),
             listen: parts.listen,
+            may_prepare: parts.may_prepare,
         };
         let inner = Inner {
             claims: Claims::new(database.clone(), events.clone()),

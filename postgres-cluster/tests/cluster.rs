@@ -1,6 +1,5 @@
 //! Servers start, crash, come back, and go.
 
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
