@@ -76,6 +76,18 @@ impl Drop for Subscription {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn news_that_were_missed_wake_everybody() {
+        let waiters = Arc::new(Waiters::default());
+        let names = ["operations/1", "operations/2"].map(|name| name.parse().unwrap());
+        let subscriptions = names.map(|name: OperationName| waiters.subscribe(&name));
+        let woken = subscriptions.each_ref().map(|it| it.changed.notified());
+        waiters.wake_all();
+        for woken in woken {
+            woken.await;
+        }
+    }
+
     #[test]
     fn an_entry_lives_as_long_as_somebody_waits() {
         let waiters = Arc::new(Waiters::default());
