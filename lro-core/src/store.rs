@@ -58,7 +58,9 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// uid), and tells when the next will be.
     ///
     /// Also turns a bounded number of leases that are over into [`Command::Expire`], whoever held
-    /// them: there is no other rescue.
+    /// them: there is no other rescue. So a claim of no methods with a limit of 0 is of use: a worker
+    /// without a free slot sweeps with it, and learns from [`next_in`](Claimed::next_in) when the
+    /// next lease may be over.
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError>;
 
     /// Applies commands to records.
@@ -110,7 +112,9 @@ pub enum StoreEvent {
     },
     /// The visible part of an operation has changed.
     Changed {
-        /// Which.
+        /// Which: a name may be used again, a uid never.
+        uid: Uuid,
+        /// Its name.
         name: OperationName,
         /// Where it stands now.
         state: OperationState,

@@ -188,6 +188,7 @@ impl Transaction<'_> {
         self.schedule.change(before, after);
         if removed || change == Change::Record {
             self.events.push(StoreEvent::Changed {
+                uid: record.uid,
                 name: record.name.clone(),
                 state: record.state,
                 gone: removed || !record.is_visible(),
@@ -208,10 +209,13 @@ impl Transaction<'_> {
             self.table.remove(uid)?;
             let state = u8::try_from(*state).ok();
             // A damaged row goes as well; nobody knew it by a name that is none.
-            if let (Ok(name), Some(state)) =
-                (name.parse(), state.and_then(OperationState::from_number))
-            {
+            if let (Ok(uid), Ok(name), Some(state)) = (
+                Uuid::from_slice(uid),
+                name.parse(),
+                state.and_then(OperationState::from_number),
+            ) {
                 self.events.push(StoreEvent::Changed {
+                    uid,
                     name,
                     state,
                     gone: true,

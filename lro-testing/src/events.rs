@@ -93,7 +93,9 @@ impl EventLog {
     ) -> StoreEvent {
         let what = format!("{of} has changed");
         self.wait_for(&what, |event| match event {
-            StoreEvent::Changed { name, state, gone } => name == of && wanted(*state, *gone),
+            StoreEvent::Changed {
+                name, state, gone, ..
+            } => name == of && wanted(*state, *gone),
             _ => false,
         })
         .await

@@ -226,6 +226,7 @@ impl Planted {
             }
             (Some(Bug::EventBeforeCommit), Command::Finish { .. }, Some(record)) => {
                 let event = StoreEvent::Changed {
+                    uid: record.uid,
                     name: name.clone(),
                     state: OperationState::Succeeded,
                     gone: !record.is_visible(),

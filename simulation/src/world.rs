@@ -292,7 +292,10 @@ pub(crate) struct Truth(pub Arc<World>);
 
 impl StoreObserver for Truth {
     fn on_event(&self, event: &StoreEvent) {
-        let StoreEvent::Changed { name, state, gone } = event else {
+        let StoreEvent::Changed {
+            name, state, gone, ..
+        } = event
+        else {
             return;
         };
         let now = self.0.now();

@@ -148,6 +148,7 @@ impl Tables {
         self.unindex(uid);
         if change != Change::Lease {
             self.events.push(StoreEvent::Changed {
+                uid,
                 name: record.name.clone(),
                 state: record.state,
                 gone: !record.is_visible() || change == Change::Removed,
@@ -173,6 +174,7 @@ impl Tables {
             self.unindex(*uid);
             if let Some(record) = self.remove(*uid) {
                 self.events.push(StoreEvent::Changed {
+                    uid: record.uid,
                     name: record.name,
                     state: record.state,
                     gone: true,

@@ -88,6 +88,7 @@ macro_rules! __for_each_store_case {
                 a_lost_worker_of_a_deleted_operation_that_ends_removes_it
                 leases_of_methods_that_are_not_hosted_are_turned_back_too
                 many_leases_that_are_over_come_back_in_bounded_steps
+                a_claim_of_nothing_turns_back_what_is_over_too
                 a_batch_of_renewals_answers_each;
             updates:
                 a_checkpoint_is_kept_until_the_end

@@ -174,8 +174,12 @@ async fn ready(log: &EventLog, record: &OperationRecord) {
 }
 
 async fn changed(log: &EventLog, record: &OperationRecord, gone: bool) {
-    log.wait_for_change(&record.name, |state, is_gone| {
-        state == record.state && is_gone == gone
-    })
-    .await;
+    let wanted = StoreEvent::Changed {
+        uid: record.uid,
+        name: record.name.clone(),
+        state: record.state,
+        gone,
+    };
+    log.wait_for(&format!("{wanted:?}"), |event| *event == wanted)
+        .await;
 }

@@ -206,6 +206,27 @@ pub(crate) async fn many_leases_that_are_over_come_back_in_bounded_steps(trial: 
     panic!("{back} of {MANY} came back");
 }
 
+pub(crate) async fn a_claim_of_nothing_turns_back_what_is_over_too(trial: Trial) {
+    let mut resumes = trial.running("operations/a").await;
+    let mut cancelling = trial.running("operations/b").await;
+    trial.apply(&mut cancelling, Command::Cancel).await.unwrap();
+    trial.pending("operations/c").await;
+    let nothing = || trial.store().claim(claim(worker(2), &[], 0));
+    let early = nothing().await.unwrap();
+    assert_eq!(early.operations, []);
+    let next_in = early.next_in.unwrap();
+    assert!(!next_in.is_zero() && next_in <= LEASE, "the leases' end");
+    trial.advance(LEASE + MICRO);
+    let swept = nothing().await.unwrap();
+    assert_eq!((swept.operations, swept.next_in), (Vec::new(), None));
+    for record in [&mut resumes, &mut cancelling] {
+        let _ = record.apply(Command::Expire, trial.now()).unwrap();
+        assert_eq!(trial.get(&record.name).await.as_ref(), Some(&*record));
+    }
+    assert_eq!(resumes.state, OperationState::Pending);
+    assert_eq!(cancelling.state, OperationState::Cancelled);
+}
+
 pub(crate) async fn a_batch_of_renewals_answers_each(trial: Trial) {
     let mut updates = Vec::new();
     for n in 0..50 {
