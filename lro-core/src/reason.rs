@@ -121,9 +121,19 @@ impl Reason {
 
     /// An rpc error with an `ErrorInfo` and a `BadRequest` that names the field at fault.
     pub fn field_status(self, field: &str, description: impl Into<String>) -> tonic::Status {
+        self.field_status_with(field, description, [])
+    }
+
+    /// The same, with the dynamic parts of the description in the `ErrorInfo` as well.
+    pub fn field_status_with<'a>(
+        self,
+        field: &'a str,
+        description: impl Into<String>,
+        metadata: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> tonic::Status {
         let description = description.into();
         let message = format!("{field}: {description}");
-        let mut details = self.details([("field", field)]);
+        let mut details = self.details([("field", field)].into_iter().chain(metadata));
         details.set_bad_request(vec![FieldViolation::new(field, description)]);
         tonic::Status::with_error_details(self.code(), message, details)
     }

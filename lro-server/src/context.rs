@@ -13,8 +13,10 @@ use tokio::time::Instant;
 use tonic::Status;
 use uuid::Uuid;
 
+use crate::deadline::later;
 use crate::error::store_failed;
-use crate::run::{Run, StopReason};
+use crate::limits::{Limits, check_len};
+use crate::run::{Run, StopReason, told_to_stop};
 
 /// What a handler's body holds of its operation: reports progress, saves checkpoints, hears of
 /// cancellation. A cheap clone, usable from blocking threads too.
@@ -44,7 +46,7 @@ impl<M> OperationContext<M> {
     }
 
     /// A context of no operation, for calling a handler's body in a unit test. It remembers
-    /// metadata and checkpoints and writes nothing.
+    /// metadata and checkpoints and writes nothing; the default [`Limits`] hold.
     pub fn detached() -> Self {
         let uid = Uuid::nil();
         let name = OperationName::new(&ParentName::default(), "detached");
@@ -52,8 +54,9 @@ impl<M> OperationContext<M> {
         let Ok(name) = name else { unreachable!() };
         let new = NewOperation::new(uid, name, "", prost_types::Any::default());
         let record = OperationRecord::new(new, Timestamp::EPOCH);
-        let lease_end = Instant::now() + Duration::from_secs(60 * 60 * 24 * 365);
-        Self::new(Arc::new(Run::new(&record, None, lease_end, None)))
+        let lease_end = later(Instant::now(), Duration::MAX);
+        let limits = Limits::default().of_bodies();
+        Self::new(Arc::new(Run::new(&record, None, limits, lease_end, None)))
     }
 
     /// The operation's resource name.
@@ -141,6 +144,7 @@ impl<M> OperationContext<M> {
     ///
     /// # Errors
     ///
+    /// RESOURCE_EXHAUSTED when it is larger than [`Limits::checkpoint_len_max`]: the last one stays.
     /// ABORTED when the operation is not this run's any more: the body should return. Otherwise
     /// the store's failure, after which the body may go on or try again.
     ///
@@ -149,6 +153,8 @@ impl<M> OperationContext<M> {
     /// Dropped, it has saved the checkpoint or not.
     pub async fn checkpoint<T: Message + Name + 'static>(&self, value: &T) -> Result<(), Status> {
         let checkpoint = pack(value);
+        let (len, max) = (checkpoint.value.len(), self.run.limits.checkpoint_len_max);
+        check_len("checkpoint", len, max)?;
         if let Some(link) = &self.run.link {
             let before = Instant::now();
             let carried = CarriedMetadata::take(&self.run);
@@ -161,11 +167,14 @@ impl<M> OperationContext<M> {
             let answer = link.store.update(vec![update]).await;
             let answer = answer.map_err(|error| store_failed(&error))?;
             match answer.into_iter().next() {
-                Some(Ok(_)) => {
+                Some(Ok(updated)) => {
                     carried.written();
                     self.run
                         .lease_end
-                        .send_replace(before + link.lease_duration);
+                        .send_replace(later(before, link.lease_duration));
+                    if let Some(reason) = told_to_stop(updated.state) {
+                        self.run.stop(reason);
+                    }
                 }
                 Some(Err(_)) | None => {
                     self.run.stop(StopReason::LeaseLost);
@@ -187,7 +196,9 @@ impl<M: Message + Name + Default + 'static> OperationContext<M> {
     /// Replaces the operation's metadata.
     ///
     /// Costs next to nothing: the newest value is written a few times a second, with each
-    /// checkpoint, and with the operation's end; values in between are not kept.
+    /// checkpoint, and with the operation's end; values in between are not kept. One that is larger
+    /// than [`Limits::metadata_len_max`] is left out, with a warning in the log: progress is no reason
+    /// for an operation to fail.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "the caller makes it for this call and has no more use for it"

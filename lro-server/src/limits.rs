@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use lro_core::Reason;
+use lro_core::pb::rpc;
+use lro_core::{NewOperation, Outcome, Reason};
 use tonic::Status;
 
 /// The limits of a server, each with its default.
@@ -12,13 +13,51 @@ use tonic::Status;
 /// let limits = Limits { wait_max: Duration::from_secs(20), ..Limits::default() };
 /// assert_eq!(limits.page_size_max, 1_000);
 /// ```
+///
+/// A call that is over a limit is refused, with an `ErrorInfo` and the field at fault:
+/// INVALID_ARGUMENT where a name, a key or an id is too long, RESOURCE_EXHAUSTED where a message is
+/// too large. What a body makes too large costs it neither the operation nor the process: each limit
+/// says what happens then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The largest request of a long-running rpc, in bytes as encoded: 1 MiB. Larger ones are
     /// RESOURCE_EXHAUSTED.
     pub request_len_max: usize,
+    /// The largest metadata, in bytes as encoded: 64 KiB. A start with more is RESOURCE_EXHAUSTED.
+    /// What a body sets beyond it is left out, and its run warns of it once: the metadata stays the
+    /// last that fitted.
+    pub metadata_len_max: usize,
+    /// The largest checkpoint, in bytes as encoded: 1 MiB. Larger ones are an error of
+    /// [`OperationContext::checkpoint`](crate::OperationContext::checkpoint), RESOURCE_EXHAUSTED; the
+    /// last one stays.
+    pub checkpoint_len_max: usize,
+    /// The largest response, in bytes as encoded: 1 MiB. The operation of a body that gives a larger
+    /// one fails with RESOURCE_EXHAUSTED, and says so. An error of that size loses its details,
+    /// and then the end of its message.
+    pub response_len_max: usize,
+    /// How many labels an operation has at most: 64, as on Google Cloud.
+    pub labels_max: usize,
+    /// The longest key of a label, in characters, at least one: 63, as on Google Cloud.
+    pub label_key_len_max: usize,
+    /// The longest value of a label, in characters: 63, as on Google Cloud.
+    pub label_value_len_max: usize,
+    /// The longest request id, in bytes: 128. AIP-155 recommends UUIDs, which have 36.
+    pub request_id_len_max: usize,
+    /// The longest exclusive key, in bytes: 512.
+    pub exclusive_key_len_max: usize,
+    /// The longest principal, in bytes: 512.
+    pub principal_len_max: usize,
+    /// The longest operation id that `prepare` chooses, in bytes: 63, as AIP-122 has it. Which
+    /// characters it may have [`OperationName`](lro_core::OperationName) says.
+    pub operation_id_len_max: usize,
     /// The longest that one WaitOperation call is held: 60 s. Callers ask again.
     pub wait_max: Duration,
+    /// How many calls wait for one operation at a time: 1,000. Further ones are answered at once, with
+    /// its latest state.
+    pub waiters_per_operation_max: usize,
+    /// How many calls wait at a time, for all operations: 10,000. Further ones are answered at once,
+    /// with the latest state of their operation.
+    pub waiters_max: usize,
     /// How many operations a page has when the caller does not say: 50.
     pub page_size_default: usize,
     /// How many operations a page has at most: 1,000. Larger wishes are cut down to it.
@@ -29,7 +68,19 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             request_len_max: 1024 * 1024,
+            metadata_len_max: 64 * 1024,
+            checkpoint_len_max: 1024 * 1024,
+            response_len_max: 1024 * 1024,
+            labels_max: 64,
+            label_key_len_max: 63,
+            label_value_len_max: 63,
+            request_id_len_max: 128,
+            exclusive_key_len_max: 512,
+            principal_len_max: 512,
+            operation_id_len_max: 63,
             wait_max: Duration::from_secs(60),
+            waiters_per_operation_max: 1_000,
+            waiters_max: 10_000,
             page_size_default: 50,
             page_size_max: 1_000,
         }
@@ -57,6 +108,126 @@ impl Limits {
         let metadata = [("length", &*len.to_string()), ("limit", &max.to_string())];
         Err(Reason::LimitExceeded.status(message, metadata))
     }
+
+    /// Everything of a start but its request.
+    pub(crate) fn check_start(&self, operation: &NewOperation) -> Result<(), Status> {
+        let id = operation.name.operation_id();
+        let request_id = operation.request_id.as_ref().map_or("", |id| &id.id);
+        let exclusive_key = operation.exclusive_key.as_deref().unwrap_or_default();
+        let principal = &*operation.origin.principal;
+        for (field, text, max) in [
+            // Those that the engine makes are UUIDs.
+            ("operation_id", id, self.operation_id_len_max.max(UUID_LEN)),
+            ("request_id", request_id, self.request_id_len_max),
+            ("exclusive_key", exclusive_key, self.exclusive_key_len_max),
+            ("principal", principal, self.principal_len_max),
+        ] {
+            check_text(field, "bytes", text.len(), max)?;
+        }
+        check_text("labels", "entries", operation.labels.len(), self.labels_max)?;
+        for (key, value) in &operation.labels {
+            if key.is_empty() {
+                return Err(Reason::InvalidField.field_status("labels", "has an empty key"));
+            }
+            let (key_len, value_len) = (key.chars().count(), value.chars().count());
+            check_text(
+                "labels",
+                "characters in a key",
+                key_len,
+                self.label_key_len_max,
+            )?;
+            let what = "characters in a value";
+            check_text("labels", what, value_len, self.label_value_len_max)?;
+        }
+        if let Some(metadata) = &operation.metadata {
+            check_len("metadata", metadata.value.len(), self.metadata_len_max)?;
+        }
+        if let Some(Outcome::Response(response)) = &operation.outcome {
+            check_len("response", response.value.len(), self.response_len_max)?;
+        }
+        Ok(())
+    }
+
+    /// Those that a running body meets.
+    pub(crate) fn of_bodies(&self) -> BodyLimits {
+        BodyLimits {
+            metadata_len_max: self.metadata_len_max,
+            checkpoint_len_max: self.checkpoint_len_max,
+            response_len_max: self.response_len_max,
+        }
+    }
+}
+
+const UUID_LEN: usize = 36;
+
+/// A caller's text, or how many of something.
+fn check_text(field: &str, what: &str, len: usize, max: usize) -> Result<(), Status> {
+    if len <= max {
+        return Ok(());
+    }
+    let description = format!("has {len} {what}, more than the {max} that are allowed");
+    let metadata = [("length", &*len.to_string()), ("limit", &max.to_string())];
+    Err(Reason::InvalidField.field_status_with(field, description, metadata))
+}
+
+/// A message.
+pub(crate) fn check_len(field: &str, len: usize, max: usize) -> Result<(), Status> {
+    if len <= max {
+        return Ok(());
+    }
+    let description = format!("has {len} bytes, more than the {max} that are allowed");
+    let metadata = [("length", &*len.to_string()), ("limit", &max.to_string())];
+    Err(Reason::LimitExceeded.field_status_with(field, description, metadata))
+}
+
+/// The limits that a running body meets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyLimits {
+    pub(crate) metadata_len_max: usize,
+    pub(crate) checkpoint_len_max: usize,
+    pub(crate) response_len_max: usize,
+}
+
+impl BodyLimits {
+    /// What an operation ends with whose body has given that response, or an error of that size.
+    pub(crate) fn bounded(self, outcome: Outcome) -> Outcome {
+        let max = self.response_len_max;
+        match outcome {
+            Outcome::Response(response) if response.value.len() > max => {
+                let len = response.value.len();
+                let message = format!("the response has {len} bytes, more than the {max} allowed");
+                let metadata = [
+                    ("field", "response"),
+                    ("length", &*len.to_string()),
+                    ("limit", &max.to_string()),
+                ];
+                Outcome::Error(Reason::LimitExceeded.operation_error(message, metadata))
+            }
+            Outcome::Error(status) => Outcome::Error(self.bounded_error(status)),
+            Outcome::Response(_) | Outcome::Cancelled => outcome,
+        }
+    }
+
+    /// An error that a store can keep.
+    pub(crate) fn bounded_error(self, mut status: rpc::Status) -> rpc::Status {
+        use prost::Message as _;
+        let (len, max) = (status.encoded_len(), self.response_len_max);
+        if len <= max {
+            return status;
+        }
+        tracing::warn!(
+            len,
+            max,
+            "a handler's error is too large; its details are dropped"
+        );
+        status.details.clear();
+        let end = (0..=max.min(status.message.len())).rev();
+        let end = end
+            .into_iter()
+            .find(|end| status.message.is_char_boundary(*end));
+        status.message.truncate(end.unwrap_or(0));
+        status
+    }
 }
 
 #[cfg(test)]
@@ -71,5 +242,106 @@ mod tests {
         assert_eq!(limits.page_size(i32::MAX).unwrap(), 1_000);
         let error = limits.page_size(-1).unwrap_err();
         assert_eq!(error.code(), tonic::Code::InvalidArgument);
+    }
+
+    fn operation() -> NewOperation {
+        let name = "operations/1".parse().unwrap();
+        NewOperation::new(uuid::Uuid::nil(), name, "/s/M", lro_core::pack(&()))
+    }
+
+    fn refused(operation: &NewOperation) -> (tonic::Code, String, String) {
+        use tonic_types::StatusExt as _;
+        let limits = Limits::default();
+        let status = limits.check_start(operation).unwrap_err();
+        let details = status.get_error_details();
+        let info = details.error_info().unwrap();
+        let violation = &details.bad_request().unwrap().field_violations[0];
+        assert_eq!(info.metadata["field"], violation.field);
+        (status.code(), info.reason.clone(), violation.field.clone())
+    }
+
+    #[test]
+    fn what_a_start_brings_along_is_bounded() {
+        use tonic::Code::{InvalidArgument, ResourceExhausted};
+        type Fill = fn(&mut NewOperation, usize);
+        let cases: [(&str, usize, tonic::Code, Fill); 10] = [
+            ("operation_id", 63, InvalidArgument, |it, len| {
+                it.name = format!("operations/{}", "x".repeat(len)).parse().unwrap();
+            }),
+            ("request_id", 128, InvalidArgument, |it, len| {
+                let id = "x".repeat(len);
+                it.request_id = Some(lro_core::RequestId {
+                    id,
+                    fingerprint: [0; 32],
+                });
+            }),
+            ("exclusive_key", 512, InvalidArgument, |it, len| {
+                it.exclusive_key = Some("x".repeat(len));
+            }),
+            ("principal", 512, InvalidArgument, |it, len| {
+                it.origin.principal = "x".repeat(len);
+            }),
+            ("labels", 64, InvalidArgument, |it, len| {
+                it.labels = (0..len).map(|n| (n.to_string(), String::new())).collect();
+            }),
+            ("labels", 63, InvalidArgument, |it, len| {
+                it.labels = [("é".repeat(len), String::new())].into();
+            }),
+            ("labels", 63, InvalidArgument, |it, len| {
+                it.labels = [("key".to_owned(), "é".repeat(len))].into();
+            }),
+            ("labels", 63, InvalidArgument, |it, len| {
+                let key = if len > 63 { "" } else { "key" };
+                it.labels = [(key.to_owned(), String::new())].into();
+            }),
+            ("metadata", 64 * 1024, ResourceExhausted, |it, len| {
+                it.metadata = Some(prost_types::Any {
+                    value: vec![0; len],
+                    ..Default::default()
+                });
+            }),
+            ("response", 1024 * 1024, ResourceExhausted, |it, len| {
+                let any = prost_types::Any {
+                    value: vec![0; len],
+                    ..Default::default()
+                };
+                it.outcome = Some(Outcome::Response(any));
+            }),
+        ];
+        for (field, max, code, fill) in cases {
+            let mut operation = operation();
+            fill(&mut operation, max);
+            Limits::default().check_start(&operation).unwrap();
+            fill(&mut operation, max + 1);
+            let (found, reason, at) = refused(&operation);
+            assert_eq!((found, &*at), (code, field));
+            let expected = match code {
+                ResourceExhausted => "LIMIT_EXCEEDED",
+                _ => "INVALID_FIELD",
+            };
+            assert_eq!(reason, expected);
+        }
+    }
+
+    #[test]
+    fn an_error_that_is_too_large_keeps_its_code_and_what_fits_of_its_message() {
+        let limits = BodyLimits {
+            response_len_max: 10,
+            ..Limits::default().of_bodies()
+        };
+        let status = rpc::Status {
+            code: 5,
+            message: "é".repeat(20),
+            details: vec![lro_core::pack(&())],
+        };
+        let bounded = limits.bounded_error(status);
+        assert_eq!((bounded.code, &*bounded.message), (5, "ééééé"));
+        assert!(bounded.details.is_empty());
+        let fits = rpc::Status {
+            code: 5,
+            message: "no".to_owned(),
+            details: Vec::new(),
+        };
+        assert_eq!(limits.bounded_error(fits.clone()), fits);
     }
 }

@@ -85,7 +85,8 @@ impl Operations {
     }
 
     /// Waits until the operation has ended, `timeout` is over, or the server [closes](Self::close):
-    /// then gives its latest state, ended or not.
+    /// then gives its latest state, ended or not. So it does at once when as many wait as the
+    /// [`Limits`] allow.
     ///
     /// # Errors
     ///
@@ -104,7 +105,10 @@ impl Operations {
         });
         let until = later(Instant::now(), timeout);
         let gap = self.inner.store.event_gap();
-        let subscription = self.inner.waiters.subscribe(name);
+        let Some(subscription) = self.inner.waiters.subscribe(name) else {
+            // Too many wait already: the latest state is as good an answer as a wait that is over.
+            return self.get(name).await;
+        };
         loop {
             // Listening starts before the state is read: nothing in between is missed.
             let changed = subscription.changed.notified();
@@ -202,8 +206,8 @@ impl Operations {
         ))
     }
 
-    pub(crate) fn check_request_len(&self, len: usize) -> Result<(), Status> {
-        self.inner.limits.check_request_len(len)
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.inner.limits
     }
 
     /// How operations of the method at this path are run; learned from its host once.

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use lro_core::{Command, OperationName, OperationRecord, OperationStore, Origin, Update};
+use lro_core::{
+    Command, OperationName, OperationRecord, OperationState, OperationStore, Origin, Update,
+};
 use prost_types::Any;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use crate::limits::BodyLimits;
 
 /// Why a body is to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +46,7 @@ pub(crate) struct Run {
     pub(crate) lease_end: watch::Sender<Instant>,
     /// What the run writes to; none when it is detached.
     pub(crate) link: Option<Link>,
+    pub(crate) limits: BodyLimits,
     metadata: Mutex<MetadataSlot>,
     stop_reason: OnceLock<StopReason>,
     stop: CancellationToken,
@@ -64,12 +69,15 @@ struct MetadataSlot {
     /// The version that a writer carries to the store just now. One at a time, so that an older
     /// one cannot overtake a newer one.
     carried: Option<u64>,
+    /// Whether the run has warned of metadata that was too large.
+    warned: bool,
 }
 
 impl Run {
     pub(crate) fn new(
         record: &OperationRecord,
         link: Option<Link>,
+        limits: BodyLimits,
         lease_end: Instant,
         deadline: Option<Instant>,
     ) -> Self {
@@ -85,6 +93,7 @@ impl Run {
             checkpoint: Mutex::new(record.checkpoint.clone()),
             lease_end: watch::Sender::new(lease_end),
             link,
+            limits,
             metadata: Mutex::new(MetadataSlot {
                 newest: record.metadata.clone(),
                 ..MetadataSlot::default()
@@ -118,9 +127,18 @@ impl Run {
         self.slot().newest.clone()
     }
 
+    /// Keeps metadata that fits; warns once of what does not.
     pub(crate) fn set_metadata(&self, metadata: Any) {
         {
             let mut slot = self.slot();
+            let (len, max) = (metadata.value.len(), self.limits.metadata_len_max);
+            if len > max {
+                if !slot.warned {
+                    slot.warned = true;
+                    tracing::warn!(name = %self.name, len, max, "the metadata is too large and is left out");
+                }
+                return;
+            }
             if slot.newest.as_ref() == Some(&metadata) {
                 return;
             }
@@ -168,4 +186,9 @@ impl Run {
     fn slot(&self) -> MutexGuard<'_, MetadataSlot> {
         self.metadata.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether an answer of the store tells a holder to stop.
+pub(crate) fn told_to_stop(state: OperationState) -> Option<StopReason> {
+    (state == OperationState::Cancelling).then_some(StopReason::Cancelled)
 }

@@ -145,7 +145,9 @@ where
 {
     let method = operations.options_of(M::PATH, methods_of::<H, S>);
     let (headers, _, request) = request.into_parts();
-    operations.check_request_len(request.encoded_len())?;
+    operations
+        .limits()
+        .check_request_len(request.encoded_len())?;
     let fields = match method.standard_fields {
         true => M::request_fields(&request),
         false => RequestFields::default(),
@@ -208,9 +210,6 @@ async fn begin(operations: &Operations, call: Call) -> Result<pb::Operation, Sta
     let name = operation_name(&choices, uid)?;
     let outcome = choices.response.map(|response| checked(response, rpc));
     let outcome = outcome.transpose()?;
-    if fields.validate_only {
-        return Ok(validated(metadata, rpc));
-    }
     let mut operation = NewOperation::new(uid, name, rpc.path, request);
     operation.metadata = metadata;
     operation.labels = choices.labels;
@@ -232,6 +231,10 @@ async fn begin(operations: &Operations, call: Call) -> Result<pb::Operation, Sta
             false => None,
         },
     };
+    operations.limits().check_start(&operation)?;
+    if fields.validate_only {
+        return Ok(validated(operation.metadata, rpc));
+    }
 
     // In a task of its own: once begun, the start is seen through even when the caller goes away.
     let started = tokio::spawn(commit(operations.clone(), operation)).await;
@@ -291,6 +294,7 @@ async fn commit(operations: Operations, mut operation: NewOperation) -> Result<S
         return keep(&operations, operation).await;
     };
     operation.claimed_by = Some(worker.claimant());
+    let method = operation.method.clone();
     let called_at = Instant::now();
     let started = keep(&operations, operation).await;
     match &started {
@@ -299,7 +303,7 @@ async fn commit(operations: Operations, mut operation: NewOperation) -> Result<S
         }
         _ => {
             drop(slot);
-            worker.slot_freed();
+            worker.slot_freed(&method);
         }
     }
     started

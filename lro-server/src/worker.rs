@@ -2,6 +2,7 @@
 
 mod builder;
 mod claiming;
+mod gate;
 mod heartbeat;
 mod retention;
 mod running;
@@ -10,22 +11,22 @@ mod slots;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use lro_core::{
-    OperationName, OperationRecord, OperationState, OperationStore, StoreEvent, WorkerId,
-};
+use lro_core::{OperationRecord, OperationState, OperationStore, StoreEvent, WorkerId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 pub use builder::WorkerBuilder;
 use running::Running;
 pub(crate) use slots::Slot;
 use slots::Slots;
 
+use crate::deadline::later;
+use crate::limits::BodyLimits;
 use crate::metrics::Metrics;
 use crate::operations::Operations;
 use crate::registration::HostedMethod;
@@ -114,8 +115,6 @@ pub(crate) struct Shared {
     metrics: Metrics,
     /// Told when there may be something to claim.
     claim_now: Notify,
-    /// Whether operations may be waiting only because there was no slot for them.
-    starved: AtomicBool,
     /// Told when a run has new metadata.
     metadata_set: Arc<Notify>,
     /// Nothing more is claimed.
@@ -132,17 +131,15 @@ pub(crate) struct Settings {
     pub(crate) lease_duration: Duration,
     pub(crate) metadata_interval: Duration,
     pub(crate) drain_timeout: Duration,
+    pub(crate) limits: BodyLimits,
 }
 
 impl Shared {
     /// A slot for one more operation of that method, unless this worker does not host it, is
     /// busy, or has others waiting that came first.
     pub(crate) fn try_slot(&self, method: &str) -> Option<Slot> {
-        let busy = self.draining.is_cancelled() || self.starved.load(Ordering::Acquire);
-        match busy {
-            true => None,
-            false => self.slots.try_one(method),
-        }
+        let may_start = !self.draining.is_cancelled() && self.slots.admits(method);
+        may_start.then(|| self.slots.try_one(method)).flatten()
     }
 
     /// Who claims, and for how long: for an operation that is born claimed.
@@ -164,7 +161,7 @@ impl Shared {
         slot: Slot,
         called_at: Instant,
     ) {
-        let lease_end = called_at + self.settings.lease_duration;
+        let lease_end = later(called_at, self.settings.lease_duration);
         if let Some(launch) = running::Launch::new(self, record, slot, lease_end) {
             self.runs.spawn(launch.run());
         }
@@ -173,29 +170,29 @@ impl Shared {
     /// Hears what the store has committed.
     pub(crate) fn on_event(&self, event: &StoreEvent) {
         match event {
-            StoreEvent::Ready { method, .. } if self.methods.contains_key(&**method) => {
+            StoreEvent::Ready { method, .. } if self.slots.may_run(method) => {
                 self.claim_now.notify_one();
             }
             // A cancellation that was missed is told by the next heartbeat.
             StoreEvent::Missed => self.claim_now.notify_one(),
             StoreEvent::Changed {
-                name,
+                uid,
                 state: OperationState::Cancelling,
                 ..
-            } => self.stop(name, StopReason::Cancelled),
+            } => self.stop(*uid, StopReason::Cancelled),
             _ => {}
         }
     }
 
-    fn stop(&self, name: &OperationName, reason: StopReason) {
-        if let Some(run) = self.running.find_or_remember(name) {
+    fn stop(&self, uid: Uuid, reason: StopReason) {
+        if let Some(run) = self.running.find_or_remember(uid) {
             run.stop(reason);
         }
     }
 
-    /// A slot that was taken is free again.
-    pub(crate) fn slot_freed(&self) {
-        if self.starved.load(Ordering::Acquire) {
+    /// A slot of this method that was taken is free again.
+    pub(crate) fn slot_freed(&self, method: &str) {
+        if self.slots.wakes_claims(method) {
             self.claim_now.notify_one();
         }
     }

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Inner, Observer, Operations};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::waiters::Waiters;
 
 /// What [`Operations`] are to be like.
 ///
@@ -74,6 +75,10 @@ impl OperationsBuilder {
         let metrics = self.metrics.unwrap_or_default();
         #[cfg(not(feature = "otel"))]
         let metrics = Metrics::default();
+        let waiters = Waiters::new(
+            self.limits.waiters_max,
+            self.limits.waiters_per_operation_max,
+        );
         let inner = Arc::new(Inner {
             store: metrics.observe(self.store),
             metrics,
@@ -81,7 +86,7 @@ impl OperationsBuilder {
             limits: self.limits,
             filter_schema: self.filter_schema,
             uids: Mutex::new(uuid::ContextV7::new()),
-            waiters: Arc::default(),
+            waiters: Arc::new(waiters),
             closing: CancellationToken::new(),
             workers: RwLock::default(),
             methods: RwLock::default(),

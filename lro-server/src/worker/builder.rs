@@ -1,6 +1,5 @@
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use lro_core::WorkerId;
@@ -47,6 +46,7 @@ impl WorkerBuilder {
                 lease_duration: Self::LEASE_DURATION,
                 metadata_interval: Self::METADATA_INTERVAL,
                 drain_timeout: Self::DRAIN_TIMEOUT,
+                limits: operations.limits().of_bodies(),
             },
         }
     }
@@ -124,7 +124,6 @@ impl WorkerBuilder {
             settings: self.settings,
             metrics: self.operations.metrics().clone(),
             claim_now: Notify::new(),
-            starved: AtomicBool::new(false),
             metadata_set: Arc::new(Notify::new()),
             draining: CancellationToken::new(),
             stopping: CancellationToken::new(),

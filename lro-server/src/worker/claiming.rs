@@ -1,10 +1,10 @@
 //! Takes operations from the store whenever there is room and something to take.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use lro_core::Claim;
+use lro_core::{Claim, Claimed};
 use tokio::time::Instant;
 
 use super::Shared;
@@ -31,32 +31,39 @@ pub(super) async fn keep_claiming(shared: Arc<Shared>) {
             () = shared.claim_now.notified() => {}
             () = tokio::time::sleep_until(next) => {}
         }
-        let wait = claim_all(&shared, &mut backoff).await;
-        next = Instant::now() + wait.unwrap_or(longest).min(longest);
+        let due = Instant::now() >= next;
+        let mut looked = claim_all(&shared, &mut backoff).await;
+        if due && matches!(looked, Looked::NoSlot) {
+            looked = sweep(&shared, &mut backoff).await;
+        }
+        if let Looked::AgainIn(wait) = looked {
+            next = Instant::now() + wait.unwrap_or(longest).min(longest);
+        }
     }
 }
 
-/// Claims until nothing is ready or no slot is free. Answers when to look again without being told.
-async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> Option<Duration> {
+/// What came of looking for operations to claim.
+enum Looked {
+    /// When to look again without being told, if that is known.
+    AgainIn(Option<Duration>),
+    /// There is no slot: whoever frees one tells.
+    NoSlot,
+}
+
+/// Claims until nothing is ready or no slot is free.
+async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> Looked {
     loop {
-        // Set before the slots are looked at, so that one that is freed meanwhile is noticed.
-        shared.starved.store(true, Ordering::Release);
-        let mut reserved = shared.slots.reserve(CLAIM_MAX)?;
-        let limit = reserved.total();
-        let claim = Claim {
-            worker: shared.id,
-            methods: reserved.by_method(),
-            limit,
-            lease_duration: shared.settings.lease_duration,
+        let Some(mut reserved) = shared.slots.reserve(CLAIM_MAX) else {
+            return Looked::NoSlot;
         };
-        let claiming = shared.claiming()?;
+        let limit = reserved.total();
+        let Some(claiming) = shared.claiming() else {
+            return Looked::NoSlot;
+        };
         let called_at = Instant::now();
-        let claimed = match shared.store.claim(claim).await {
-            Ok(claimed) => {
-                backoff.succeeded("operations are claimed again");
-                claimed
-            }
-            Err(error) => return Some(backoff.failed("cannot claim operations", &error)),
+        let claimed = match call(shared, reserved.by_method(), limit, backoff).await {
+            Ok(claimed) => claimed,
+            Err(pause) => return Looked::AgainIn(Some(pause)),
         };
         let count = claimed.operations.len();
         for record in claimed.operations {
@@ -68,14 +75,43 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> Option<Durati
             }
         }
         drop(claiming);
-        let partial = reserved.partial;
-        drop(reserved);
         if count < limit {
-            shared.starved.store(partial, Ordering::Release);
-            return claimed.next_in.map(|wait| wait.max(CLAIM_PAUSE));
+            shared.slots.settle(reserved);
+            return Looked::AgainIn(claimed.next_in.map(|wait| wait.max(CLAIM_PAUSE)));
         }
         if shared.draining.is_cancelled() {
-            return None;
+            return Looked::NoSlot;
         }
+    }
+}
+
+/// Turns back leases that are over, though there is no slot to claim for: what was cancelled ends
+/// then, and what another worker has a slot for is ready.
+async fn sweep(shared: &Shared, backoff: &mut Backoff) -> Looked {
+    Looked::AgainIn(match call(shared, BTreeMap::new(), 0, backoff).await {
+        Ok(claimed) => claimed.next_in.map(|wait| wait.max(CLAIM_PAUSE)),
+        Err(pause) => Some(pause),
+    })
+}
+
+/// One claim, or how long to pause when the store has failed.
+async fn call(
+    shared: &Shared,
+    methods: BTreeMap<String, usize>,
+    limit: usize,
+    backoff: &mut Backoff,
+) -> Result<Claimed, Duration> {
+    let claim = Claim {
+        worker: shared.id,
+        methods,
+        limit,
+        lease_duration: shared.settings.lease_duration,
+    };
+    match shared.store.claim(claim).await {
+        Ok(claimed) => {
+            backoff.succeeded("operations are claimed again");
+            Ok(claimed)
+        }
+        Err(error) => Err(backoff.failed("cannot claim operations", &error)),
     }
 }

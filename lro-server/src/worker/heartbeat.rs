@@ -8,10 +8,9 @@ use prost_types::Any;
 use tokio::time::Instant;
 
 use super::Shared;
-use super::running::told_to_stop;
 use crate::backoff::Backoff;
 use crate::deadline::later;
-use crate::run::{Run, StopReason};
+use crate::run::{Run, StopReason, told_to_stop};
 
 /// At most so many renewals in one call.
 const RENEW_MAX: usize = 1_000;
@@ -89,7 +88,7 @@ async fn renew(shared: &Shared, all: bool) -> Result<(), lro_core::StoreError> {
                     renewal
                         .run
                         .lease_end
-                        .send_replace(called_at + lease_duration);
+                        .send_replace(later(called_at, lease_duration));
                     if let Some(reason) = told_to_stop(updated.state) {
                         renewal.run.stop(reason);
                     }

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use lro_core::{Command, OperationName, OperationRecord, OperationState, Outcome, Reason};
+use lro_core::{Command, OperationRecord, Outcome, Reason};
 use prost_types::Any;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument as _;
+use uuid::Uuid;
 
 use super::{Shared, Slot};
 use crate::backoff::Backoff;
@@ -22,7 +23,8 @@ use crate::registration::{BodyFuture, HostedMethod};
 use crate::run::{Link, Run, StopReason};
 use crate::trace_context::continue_trace;
 
-/// The runs of a worker, by name.
+/// The runs of a worker, by the uid of their operation: a name may belong to another operation while
+/// a run of the former one is still being stopped.
 #[derive(Default)]
 pub(super) struct Running {
     inner: Mutex<Inner>,
@@ -30,11 +32,11 @@ pub(super) struct Running {
 
 #[derive(Default)]
 struct Inner {
-    runs: HashMap<OperationName, Arc<Run>>,
+    runs: HashMap<Uuid, Arc<Run>>,
     /// How many claims are under way whose operations are not among the runs yet.
     claims: usize,
     /// Operations that were cancelled while such a claim was under way: perhaps one of its.
-    cancelled_early: HashSet<OperationName>,
+    cancelled_early: HashSet<Uuid>,
 }
 
 impl Running {
@@ -47,12 +49,12 @@ impl Running {
         }
     }
 
-    /// The run of that name. Without one, the name is kept for the claims that are under way.
-    pub(super) fn find_or_remember(&self, name: &OperationName) -> Option<Arc<Run>> {
+    /// The run of that operation. Without one, the uid is kept for the claims that are under way.
+    pub(super) fn find_or_remember(&self, uid: Uuid) -> Option<Arc<Run>> {
         let mut inner = self.lock();
-        let run = inner.runs.get(name).cloned();
+        let run = inner.runs.get(&uid).cloned();
         if run.is_none() && inner.claims > 0 {
-            inner.cancelled_early.insert(name.clone());
+            inner.cancelled_early.insert(uid);
         }
         run
     }
@@ -63,8 +65,8 @@ impl Running {
 
     fn insert(&self, run: &Arc<Run>) {
         let mut inner = self.lock();
-        inner.runs.insert(run.name.clone(), run.clone());
-        if inner.cancelled_early.remove(&run.name) {
+        inner.runs.insert(run.uid, run.clone());
+        if inner.cancelled_early.remove(&run.uid) {
             run.stop(StopReason::Cancelled);
         }
     }
@@ -74,10 +76,10 @@ impl Running {
         let mut inner = self.lock();
         if inner
             .runs
-            .get(&run.name)
+            .get(&run.uid)
             .is_some_and(|it| it.fence == run.fence)
         {
-            inner.runs.remove(&run.name);
+            inner.runs.remove(&run.uid);
         }
     }
 
@@ -126,7 +128,13 @@ impl Launch {
             lease_duration: shared.settings.lease_duration,
             metadata_set: shared.metadata_set.clone(),
         };
-        let run = Arc::new(Run::new(&record, Some(link), lease_end, deadline));
+        let run = Arc::new(Run::new(
+            &record,
+            Some(link),
+            shared.settings.limits,
+            lease_end,
+            deadline,
+        ));
         shared.running.insert(&run);
         let metrics = shared.metrics.run(&record);
         Some(Self {
@@ -171,7 +179,7 @@ impl Launch {
         }
         shared.running.remove(&run);
         drop((slot, metrics));
-        shared.slot_freed();
+        shared.slot_freed(&run.method);
     }
 }
 
@@ -271,7 +279,7 @@ impl Ending {
                 Some(delay) => {
                     return Some(Command::Retry {
                         fence,
-                        error: to_rpc_status(error.status()),
+                        error: run.limits.bounded_error(to_rpc_status(error.status())),
                         delay,
                         metadata,
                     });
@@ -297,7 +305,7 @@ impl Ending {
         };
         Some(Command::Finish {
             fence,
-            outcome,
+            outcome: run.limits.bounded(outcome),
             metadata,
         })
     }
@@ -333,7 +341,45 @@ async fn write_ending(shared: &Shared, run: &Run, command: Command, metrics: &Ru
     }
 }
 
-/// Whether an answer of the store tells a holder to stop.
-pub(super) fn told_to_stop(state: OperationState) -> Option<StopReason> {
-    (state == OperationState::Cancelling).then_some(StopReason::Cancelled)
+#[cfg(test)]
+mod tests {
+    use lro_core::{NewOperation, Timestamp};
+
+    use super::*;
+    use crate::limits::Limits;
+
+    fn run(uid: u128, fence: u64) -> Arc<Run> {
+        let name = "operations/reused".parse().unwrap();
+        let new = NewOperation::new(Uuid::from_u128(uid), name, "/s/M", Any::default());
+        let mut record = OperationRecord::new(new, Timestamp::EPOCH);
+        record.fence = fence;
+        let limits = Limits::default().of_bodies();
+        Arc::new(Run::new(&record, None, limits, Instant::now(), None))
+    }
+
+    #[test]
+    fn runs_of_two_operations_of_one_name_do_not_meet() {
+        let running = Running::default();
+        let (former, latter) = (run(1, 1), run(2, 1));
+        running.insert(&former);
+        running.insert(&latter);
+        assert_eq!(running.all().len(), 2);
+        let found = running.find_or_remember(former.uid).unwrap();
+        assert!(Arc::ptr_eq(&found, &former));
+        running.remove(&former);
+        let found = running.find_or_remember(latter.uid).unwrap();
+        assert!(Arc::ptr_eq(&found, &latter));
+    }
+
+    #[test]
+    fn a_later_run_of_one_operation_takes_the_place_of_the_former() {
+        let running = Running::default();
+        let (former, latter) = (run(1, 1), run(1, 2));
+        running.insert(&former);
+        running.insert(&latter);
+        running.remove(&former);
+        assert_eq!(running.all().len(), 1);
+        running.remove(&latter);
+        assert!(running.all().is_empty());
+    }
 }

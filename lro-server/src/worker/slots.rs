@@ -3,11 +3,20 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::gate::Gate;
+
 /// How many bodies a worker may run at a time, in all and of each method.
 #[derive(Debug)]
 pub(crate) struct Slots {
     all: Arc<Semaphore>,
-    methods: HashMap<&'static str, Option<Arc<Semaphore>>>,
+    all_gate: Gate,
+    methods: HashMap<&'static str, MethodSlots>,
+}
+
+#[derive(Debug)]
+struct MethodSlots {
+    limit: Option<Arc<Semaphore>>,
+    gate: Gate,
 }
 
 /// The right to run one body.
@@ -21,9 +30,8 @@ pub(crate) struct Slot {
 #[derive(Debug)]
 pub(crate) struct Reserved {
     all: OwnedSemaphorePermit,
+    /// Without the methods whose slots are all taken.
     methods: BTreeMap<&'static str, Option<OwnedSemaphorePermit>>,
-    /// Whether a method was left out because all its slots are taken.
-    pub(crate) partial: bool,
 }
 
 impl Slots {
@@ -34,16 +42,39 @@ impl Slots {
         let semaphore = |limit: usize| Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
         Self {
             all: semaphore(concurrency),
+            all_gate: Gate::new(),
             methods: methods
-                .map(|(path, limit)| (path, limit.map(semaphore)))
+                .map(|(path, limit)| {
+                    let limit = limit.map(semaphore);
+                    let gate = Gate::new();
+                    (path, MethodSlots { limit, gate })
+                })
                 .collect(),
         }
     }
 
+    /// Whether nothing of this method waits that came before.
+    pub(crate) fn admits(&self, method: &str) -> bool {
+        let method = self.methods.get(method);
+        self.all_gate.is_open() && method.is_some_and(|method| method.gate.is_open())
+    }
+
+    /// Whether a slot of this method, freed just before, is to lead to a claim.
+    pub(crate) fn wakes_claims(&self, method: &str) -> bool {
+        Gate::fence();
+        !self.admits(method)
+    }
+
+    /// Whether something of this method that is ready now is to lead to a claim: it is hosted, and
+    /// not known to wait for a slot.
+    pub(crate) fn may_run(&self, method: &str) -> bool {
+        let method = self.methods.get(method);
+        method.is_some_and(|method| !self.all_gate.is_closed() && !method.gate.is_closed())
+    }
+
     /// One slot for a method, unless all are taken.
     pub(crate) fn try_one(&self, method: &str) -> Option<Slot> {
-        let limit = self.methods.get(method)?;
-        let _method = match limit {
+        let _method = match &self.methods.get(method)?.limit {
             Some(limit) => Some(limit.clone().try_acquire_owned().ok()?),
             None => None,
         };
@@ -51,29 +82,48 @@ impl Slots {
         Some(Slot { _all, _method })
     }
 
-    /// All the slots that are free, for at most `most` operations; `None` when there is none.
+    /// All the slots that are free, for at most `most` operations, to be [settled](Self::settle)
+    /// after the claim; `None` when there is none.
     pub(crate) fn reserve(&self, most: usize) -> Option<Reserved> {
-        let all = take(&self.all, most)?;
+        self.all_gate.look();
+        self.methods.values().for_each(|method| method.gate.look());
+        Gate::fence();
+        let Some(all) = take(&self.all, most) else {
+            self.all_gate.close();
+            return None;
+        };
         let mut methods = BTreeMap::new();
-        let mut partial = false;
-        for (path, limit) in &self.methods {
-            let permits = match limit {
+        for (path, method) in &self.methods {
+            let permits = match &method.limit {
                 None => None,
                 Some(limit) => match take(limit, all.num_permits()) {
                     Some(permits) => Some(permits),
-                    None => {
-                        partial = true;
-                        continue;
-                    }
+                    None => continue,
                 },
             };
             methods.insert(*path, permits);
         }
-        (!methods.is_empty()).then_some(Reserved {
-            all,
-            methods,
-            partial,
-        })
+        let reserved = Reserved { all, methods };
+        if reserved.methods.is_empty() {
+            self.settle(reserved);
+            return None;
+        }
+        Some(reserved)
+    }
+
+    /// Gives back what a claim has left over. To be called when it has left something: then only
+    /// methods whose own slots are taken may have more that is ready.
+    pub(crate) fn settle(&self, reserved: Reserved) {
+        let Reserved { all, methods } = reserved;
+        for (path, method) in &self.methods {
+            match methods.get(path) {
+                Some(Some(left)) if left.num_permits() > 0 => method.gate.open(),
+                Some(None) => method.gate.open(),
+                Some(Some(_)) | None => method.gate.close(),
+            }
+        }
+        self.all_gate.open();
+        drop((all, methods));
     }
 }
 
@@ -134,7 +184,6 @@ mod tests {
         assert!(slots.try_one("/unknown").is_none());
         let mut reserved = slots.reserve(8).unwrap();
         assert_eq!(reserved.by_method(), BTreeMap::from([("/b".to_owned(), 2)]));
-        assert!(reserved.partial);
         let b = reserved.split("/b").unwrap();
         assert!(reserved.split("/a").is_none());
         drop(reserved);
@@ -145,5 +194,30 @@ mod tests {
         assert!(slots.try_one("/b").is_none());
         drop((reserved, b));
         assert_eq!(slots.reserve(8).unwrap().total(), 3);
+    }
+
+    #[test]
+    fn a_method_whose_slots_are_taken_does_not_stand_in_the_way_of_others() {
+        let slots = Slots::new(4, [("/a", Some(1)), ("/b", None)].into_iter());
+        let mut reserved = slots.reserve(8).unwrap();
+        assert!(!slots.admits("/b"), "a claim looks");
+        let a = reserved.split("/a").unwrap();
+        slots.settle(reserved);
+        assert!(!slots.admits("/a") && slots.admits("/b"));
+        assert!(!slots.may_run("/a") && slots.may_run("/b"));
+        assert!(slots.wakes_claims("/a") && !slots.wakes_claims("/b"));
+        drop(a);
+        slots.settle(slots.reserve(8).unwrap());
+        assert!(slots.admits("/a") && slots.admits("/b"));
+
+        let taken: Vec<_> = (0..4).map(|_| slots.try_one("/b").unwrap()).collect();
+        assert!(slots.reserve(8).is_none());
+        for method in ["/a", "/b"] {
+            assert!(!slots.admits(method) && !slots.may_run(method) && slots.wakes_claims(method));
+        }
+        drop(taken);
+        slots.settle(slots.reserve(8).unwrap());
+        assert!(slots.admits("/a") && slots.admits("/b"));
+        assert!(!slots.may_run("/unknown"));
     }
 }

@@ -1,0 +1,129 @@
+//! Whether operations may be waiting for nothing but a slot.
+
+use std::sync::atomic::{AtomicU8, Ordering, fence};
+
+/// Stands before the slots of one method, or before all of a worker's.
+///
+/// A start is only born claimed where the gate is open: otherwise others came first. Who frees a slot
+/// wakes the claims unless the gate is open.
+///
+/// # No wake-up is lost
+///
+/// The claims say that they look, and then count the free slots; who frees a slot gives it back, and
+/// then asks the gate. Each writes one place and reads the other, so that each could read what was
+/// there before: acquire and release do not forbid that, nor does the hardware. With a sequentially
+/// consistent fence between the two steps on both sides, at least one of them sees the other's
+/// write: the claims find the slot, or the claims are woken. Between [`look`](Self::look) and
+/// [`open`](Self::open) the gate is never open, so what is freed while a claim is under way wakes
+/// the next one.
+#[derive(Debug)]
+pub(super) struct Gate(AtomicU8);
+
+/// Nothing waits that a free slot could run.
+const OPEN: u8 = 0;
+/// A claim is under way, or has failed: it is not known.
+const LOOKING: u8 = 1;
+/// All slots were taken, and something may wait. What becomes ready need not be told: the next
+/// free slot leads to a claim.
+const CLOSED: u8 = 2;
+
+impl Gate {
+    pub(super) fn new() -> Self {
+        Self(AtomicU8::new(OPEN))
+    }
+
+    /// To be called before the free slots are counted, and followed by [`Gate::fence`].
+    pub(super) fn look(&self) {
+        self.0.store(LOOKING, Ordering::Release);
+    }
+
+    /// Between what one thread writes and what it then reads.
+    pub(super) fn fence() {
+        fence(Ordering::SeqCst);
+    }
+
+    /// A claim has left no slot, or found none.
+    pub(super) fn close(&self) {
+        self.0.store(CLOSED, Ordering::Release);
+    }
+
+    /// A claim has left a slot free: nothing is ready any more.
+    pub(super) fn open(&self) {
+        self.0.store(OPEN, Ordering::Release);
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.0.load(Ordering::Acquire) == OPEN
+    }
+
+    /// Whether the next free slot leads to a claim, and nothing before it needs to.
+    pub(super) fn is_closed(&self) -> bool {
+        self.0.load(Ordering::Acquire) == CLOSED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::worker::slots::Slots;
+
+    /// One thread looks for a slot while another gives the only one back: the slot is found, or the
+    /// one who gave it back knows that the claims are to be woken.
+    #[test]
+    fn a_slot_that_is_freed_while_a_claim_looks_is_not_overlooked() {
+        const ROUNDS: usize = 50_000;
+        let slots = Slots::new(1, [("/a", None)].into_iter());
+        let (phase, freed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let mut found = Vec::with_capacity(ROUNDS);
+        let wakes = std::thread::scope(|scope| {
+            let freer = scope.spawn(|| {
+                let mut wakes = Vec::with_capacity(ROUNDS);
+                for round in 1..=ROUNDS {
+                    wait_for(&phase, 3 * round);
+                    let slot = slots.try_one("/a").unwrap();
+                    phase.store(3 * round + 1, Ordering::SeqCst);
+                    wait_for(&phase, 3 * round + 2);
+                    drop(slot);
+                    wakes.push(slots.wakes_claims("/a"));
+                    freed.store(round, Ordering::SeqCst);
+                }
+                wakes
+            });
+            for round in 1..=ROUNDS {
+                phase.store(3 * round, Ordering::SeqCst);
+                wait_for(&phase, 3 * round + 1);
+                phase.store(3 * round + 2, Ordering::SeqCst);
+                // Sooner in one round, later in another.
+                (0..round % 128).for_each(|_| std::hint::spin_loop());
+                let reserved = slots.reserve(1);
+                found.push(reserved.is_some());
+                wait_for(&freed, round);
+                drop(reserved);
+                if let Some(reserved) = slots.reserve(1) {
+                    slots.settle(reserved);
+                }
+                assert!(slots.admits("/a"));
+            }
+            freer.join().unwrap()
+        });
+        let mut rounds = wakes.iter().zip(&found);
+        assert!(rounds.all(|(wakes, found)| *wakes || *found));
+        assert!(
+            found.contains(&true) && found.contains(&false),
+            "each is first at times"
+        );
+    }
+
+    fn wait_for(number: &AtomicUsize, wanted: usize) {
+        let mut tries = 0_u32;
+        while number.load(Ordering::SeqCst) != wanted {
+            tries += 1;
+            match tries % 1_024 {
+                0 => std::thread::yield_now(),
+                _ => std::hint::spin_loop(),
+            }
+        }
+    }
+}
