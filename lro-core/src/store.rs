@@ -46,7 +46,12 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// has seen gives the operation there is ([`Started::existing`]) when the fingerprint is the
     /// same, [`StartError::RequestIdReused`] when it is another; then a name that is taken is
     /// [`StartError::AlreadyExists`], and an exclusive key that an unfinished operation holds is
-    /// [`StartError::ExclusiveKeyHeld`].
+    /// [`StartError::ExclusiveKeyHeld`]; then a uid that is taken is [`StartError::AlreadyExists`] with
+    /// the name of whose it is.
+    ///
+    /// A request id is known as long as the operation's record: an operation that was deleted while it
+    /// runs still answers for its id, though nobody else sees it. With the record, by deletion or expiry,
+    /// the id is forgotten, and means a new operation.
     ///
     /// An operation with `claimed_by` is claimed in the same commit.
     async fn start(
@@ -79,7 +84,8 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// full when [`examine_max`](ListQuery::examine_max) is reached is the store's business.
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError>;
 
-    /// Removes at most `limit` operations whose expiry time has come. Answers how many there were.
+    /// Removes at most `limit` operations whose expiry time has come, in whatever order. Answers how
+    /// many there were.
     async fn purge(&self, limit: usize) -> Result<usize, StoreError>;
 
     /// Tells the observer what happens from now on, after each commit.
@@ -166,7 +172,8 @@ pub struct Claimed {
     /// The operations it holds now.
     pub operations: Vec<OperationRecord>,
     /// When to ask again at the latest, without an event: when the next operation of these methods
-    /// is ready, or a lease may be over. Zero when more than `limit` were ready.
+    /// is ready, or a lease may be over. Zero when more than `limit` were ready. A lease is good up to
+    /// and including its last moment: a claim at that very moment leaves it, with a zero here.
     pub next_in: Option<Duration>,
 }
 

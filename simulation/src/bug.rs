@@ -23,6 +23,8 @@ macro_rules! bugs {
 bugs! {
     /// A write by a worker that lost the operation is accepted.
     NoFenceCheck,
+    /// A write by the holder of a former operation of the same name is accepted.
+    UidIgnored,
     /// The end of an operation is acknowledged and then lost, now and then.
     AcknowledgedNotApplied,
     /// A claim gives an operation that another worker holds.

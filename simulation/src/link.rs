@@ -303,6 +303,7 @@ impl OperationStore for Link {
             .iter()
             .map(|new| {
                 let input = Input::Start {
+                    uid: new.uid.as_u128(),
                     metadata: new.metadata.as_ref().map(digest),
                     born_claimed: new.claimed_by.is_some(),
                 };
@@ -356,7 +357,10 @@ impl OperationStore for Link {
                 let tickets: Vec<_> = claimed
                     .operations
                     .iter()
-                    .map(|record| notes.push(record.name.as_str(), invoked, Input::Act(Act::Claim)))
+                    .map(|record| {
+                        let claim = Input::Act(Act::Claim, Some(record.uid.as_u128()));
+                        notes.push(record.name.as_str(), invoked, claim)
+                    })
                     .collect();
                 Ok((claimed, tickets))
             })
@@ -386,7 +390,11 @@ impl OperationStore for Link {
         let world = &self.inner.world;
         let tickets: Vec<_> = sorted
             .iter()
-            .map(|update| world.invoked(update.name.as_str(), Input::Act(act(&update.command))))
+            .map(|update| {
+                let uid = update.uid.map(|uid| uid.as_u128());
+                let input = Input::Act(act(&update.command), uid);
+                world.invoked(update.name.as_str(), input)
+            })
             .collect();
         let store = self.inner.store.clone();
         let commands = sorted.clone();

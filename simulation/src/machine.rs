@@ -167,7 +167,7 @@ impl Walk {
         new.claimed_by = claims.then(|| (WorkerId::from_uuid(uid), Duration::from_secs(5)));
 
         let mut fresh = Known {
-            op: Op::new(new.metadata.as_ref().map(digest)),
+            op: Op::new(new.uid.as_u128(), new.metadata.as_ref().map(digest)),
             uid,
             create_time: time,
             ready,

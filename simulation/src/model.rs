@@ -42,6 +42,8 @@ pub struct Policy {
 /// One operation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Op {
+    /// Which: a name may be used again, this is not.
+    pub uid: u128,
     /// Where it stands.
     pub state: OperationState,
     /// How often it was written.
@@ -88,8 +90,9 @@ const ABORTED: Verdict = Verdict::Error(10);
 
 impl Op {
     /// A new one.
-    pub fn new(metadata: Option<Digest>) -> Self {
+    pub fn new(uid: u128, metadata: Option<Digest>) -> Self {
         Self {
+            uid,
             state: Pending,
             revision: 1,
             attempt: 0,
@@ -104,6 +107,7 @@ impl Op {
     /// As a record shows it.
     pub fn of(record: &OperationRecord) -> Self {
         Self {
+            uid: record.uid.as_u128(),
             state: record.state,
             revision: record.revision,
             attempt: record.attempt,

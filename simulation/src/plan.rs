@@ -37,7 +37,7 @@ pub struct Plan {
     pub slow: u64,
     /// How many faults there are.
     pub faults: u64,
-    /// Whether clients use an operation's name again after it was deleted.
+    /// Whether clients start operations of the same few names again and again.
     pub reuse_names: bool,
 }
 
@@ -109,7 +109,7 @@ impl Plan {
             },
             slow: if calm { 0 } else { random.pick(&[0, 5, 20]) },
             faults: if calm { 0 } else { random.below(9) },
-            reuse_names: false,
+            reuse_names: Random::new(seed, 4).per_mille(400),
         }
     }
 }

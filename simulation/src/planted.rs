@@ -143,6 +143,9 @@ impl Planted {
             revision: record.revision,
         };
         let is_end = matches!(update.command, Command::Finish { .. });
+        if self.is(Bug::UidIgnored) {
+            update.uid = None;
+        }
         match (self.bug, &mut update.command, &before) {
             (
                 Some(Bug::NoFenceCheck),

@@ -51,6 +51,9 @@ impl Tables {
         if let Some(holder) = holder {
             return Err(StartError::ExclusiveKeyHeld(holder.name.clone()));
         }
+        if let Some(holder) = self.records.get(&operation.uid) {
+            return Err(StartError::AlreadyExists(holder.name.clone()));
+        }
         let claimed_by = operation.claimed_by;
         let mut record = OperationRecord::new(operation, now);
         if let Some((worker, lease_duration)) = claimed_by {

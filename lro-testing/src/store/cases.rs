@@ -37,6 +37,7 @@ macro_rules! __for_each_store_case {
                 an_empty_batch_is_nothing
                 a_name_is_taken_until_its_operation_is_removed
                 names_are_compared_byte_for_byte
+                a_uid_that_is_taken_is_refused
                 concurrent_starts_of_one_name_make_one
                 concurrent_starts_of_many_names_all_stand;
             keys:
@@ -48,6 +49,7 @@ macro_rules! __for_each_store_case {
                 spec_128_the_parts_of_a_request_key_do_not_run_together
                 spec_128_concurrent_repetitions_make_one_operation
                 spec_129_a_request_id_lasts_as_long_as_its_operation
+                spec_126_a_hidden_operation_still_answers_for_its_request_id
                 spec_130_a_refused_start_does_not_consume_its_request_id
                 a_repetition_comes_before_a_name_that_is_taken
                 spec_132_an_exclusive_key_is_held_while_unfinished
@@ -78,6 +80,7 @@ macro_rules! __for_each_store_case {
                 a_lease_that_is_over_makes_pending_again
                 one_claim_turns_back_and_claims
                 a_lease_is_good_until_its_end
+                a_lease_is_good_in_its_last_moment
                 a_renewed_lease_is_not_over
                 a_checkpoint_renews_the_lease
                 a_late_renewal_is_good_while_nobody_has_claimed_since

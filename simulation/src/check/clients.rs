@@ -10,9 +10,6 @@ use crate::world::{Answer, Ask, ClientCall, Moment};
 pub(super) fn check(case: &mut Case<'_>) {
     done_is_final(case);
     waits(case);
-    if case.plan.reuse_names {
-        return;
-    }
     nothing_is_lost(case);
     walks(case);
     request_ids(case);
@@ -23,9 +20,6 @@ pub(super) fn check(case: &mut Case<'_>) {
 /// P2: one result, which stays.
 fn done_is_final(case: &mut Case<'_>) {
     let mut first: BTreeMap<&str, (Verdict, Moment)> = BTreeMap::new();
-    if case.plan.reuse_names {
-        return;
-    }
     let mut wrong = Vec::new();
     for call in &case.notes.client_calls {
         let (Answer::Operation(name, verdict), Some(returned)) = (&call.answer, call.returned)

@@ -10,9 +10,7 @@ pub(super) fn check(case: &mut Case<'_>) {
     let records = case.records;
     for record in records {
         well_formed(case, record);
-        if !case.plan.reuse_names {
-            made_by_its_body(case, record);
-        }
+        made_by_its_body(case, record);
     }
 }
 

@@ -17,13 +17,15 @@ use crate::model::{Act, Op, Policy};
 pub enum Input {
     /// To be made; `born_claimed` when a worker asked for it at once.
     Start {
+        /// As this one.
+        uid: u128,
         /// With this metadata.
         metadata: Option<u64>,
         /// Whether it is claimed in the same commit.
         born_claimed: bool,
     },
-    /// To be changed.
-    Act(Act),
+    /// To be changed: this one, or whichever has the name.
+    Act(Act, Option<u128>),
     /// To be shown; hidden ones are not.
     Get,
     /// Learned on the side, hidden or not.
@@ -103,7 +105,7 @@ impl Call {
     fn matters(&self) -> bool {
         let silent = matches!(
             self.input,
-            Input::Get | Input::Look | Input::Act(Act::Renew(_, None))
+            Input::Get | Input::Look | Input::Act(Act::Renew(_, None), _)
         );
         !(silent && self.output == Output::Unknown)
     }
@@ -198,12 +200,13 @@ fn step(op: Option<Op>, call: &Call, policy: Policy) -> Option<Option<Op>> {
     match (call.input, op) {
         (
             Input::Start {
+                uid,
                 metadata,
                 born_claimed,
             },
             None,
         ) => {
-            let mut op = Op::new(metadata);
+            let mut op = Op::new(uid, metadata);
             if born_claimed {
                 op.act(Act::Claim, policy).ok()?;
             }
@@ -227,11 +230,15 @@ fn step(op: Option<Op>, call: &Call, policy: Policy) -> Option<Option<Op>> {
             };
             fits.then_some(op)
         }
-        (Input::Act(Act::Claim), None) => unknown.then_some(None),
-        (Input::Act(_), None) => {
+        (Input::Act(Act::Claim, _), None) => unknown.then_some(None),
+        (Input::Act(..), None) => {
             (unknown || call.output == Output::Refused(Refusal::NotFound)).then_some(None)
         }
-        (Input::Act(act), Some(before)) => {
+        // A holder's command for a former operation of the name.
+        (Input::Act(_, Some(uid)), Some(op)) if uid != op.uid => {
+            (unknown || call.output == Output::Refused(Refusal::NotFound)).then_some(Some(op))
+        }
+        (Input::Act(act, _), Some(before)) => {
             let mut op = before.clone();
             match op.act(act, policy) {
                 Ok(change) => {

@@ -96,6 +96,20 @@ pub(crate) async fn spec_129_a_request_id_lasts_as_long_as_its_operation(trial: 
     trial.started(again).await;
 }
 
+pub(crate) async fn spec_126_a_hidden_operation_still_answers_for_its_request_id(trial: Trial) {
+    let first = trial.operation("operations/a").request_id("r", 1);
+    let mut record = trial.running_from(first).await;
+    trial.apply(&mut record, Command::Delete).await.unwrap();
+    assert_eq!(trial.get(&record.name).await, None, "hidden, and running");
+    let again = trial.operation("operations/b").request_id("r", 1);
+    let again = trial.start(again).await.unwrap();
+    assert_eq!((again.existing, &again.record), (true, &record));
+    let removed = trial.apply(&mut record, succeed(1, "r")).await.unwrap();
+    assert_eq!(removed.change, Change::Removed);
+    let again = trial.operation("operations/b").request_id("r", 1);
+    trial.started(again).await;
+}
+
 pub(crate) async fn spec_130_a_refused_start_does_not_consume_its_request_id(trial: Trial) {
     trial.pending("operations/a").await;
     let refused = trial.operation("operations/a").request_id("r", 1);

@@ -81,6 +81,20 @@ pub(crate) async fn a_lease_is_good_until_its_end(trial: Trial) {
     assert_eq!(trial.get(&record.name).await, Some(record));
 }
 
+pub(crate) async fn a_lease_is_good_in_its_last_moment(trial: Trial) {
+    let mut record = trial.running("operations/a").await;
+    trial.advance(LEASE);
+    let claimed = trial.claim(9).await;
+    assert_eq!(claimed.operations, []);
+    assert!(
+        claimed.next_in.unwrap() <= Duration::from_millis(1),
+        "at once"
+    );
+    assert_eq!(trial.get(&record.name).await.as_ref(), Some(&record));
+    trial.advance(MICRO);
+    trial.expire(&mut record).await;
+}
+
 pub(crate) async fn a_renewed_lease_is_not_over(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     for _ in 0..5 {

@@ -126,6 +126,17 @@ pub(crate) async fn a_name_is_taken_until_its_operation_is_removed(trial: Trial)
     assert_eq!(trial.get(&record.name).await, Some(record));
 }
 
+pub(crate) async fn a_uid_that_is_taken_is_refused(trial: Trial) {
+    let first = trial.operation("operations/a");
+    let mut second = trial.operation("operations/b");
+    second.uid = first.uid;
+    let record = trial.started(first).await;
+    let taken = Err(StartError::AlreadyExists(record.name.clone()));
+    assert_eq!(trial.start(second.clone()).await, taken);
+    assert_eq!(trial.get(&record.name).await, Some(record));
+    assert_eq!(trial.get(&second.name).await, None);
+}
+
 pub(crate) async fn names_are_compared_byte_for_byte(trial: Trial) {
     for id in ["a", "A", "ä", "a\u{308}", "a%", "a_", "aa", "a'", "a\""] {
         trial.pending(&format!("operations/{id}")).await;
