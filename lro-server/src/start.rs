@@ -92,6 +92,9 @@ impl<M> StartOptions<M> {
     /// which is taken by itself: a second start of the same method below the same parent
     /// with the same id gives the operation there is, if the request is the same, and fails with
     /// INVALID_ARGUMENT otherwise. An empty id is none.
+    ///
+    /// `prepare` runs before the id is looked up. What it refuses because things have changed
+    /// since, it refuses a repetition as well; what is to be answered nevertheless, the body checks.
     pub fn request_id(mut self, request_id: impl Into<String>) -> Self {
         self.choices.request_id = Some(request_id.into()).filter(|id| !id.is_empty());
         self

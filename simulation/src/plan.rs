@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::bug::Bug;
 use crate::model::Policy;
 use crate::random::Random;
+use crate::seeds::regressions;
 
 /// One run, as its seed has drawn it.
 #[derive(Clone, Debug)]
@@ -109,7 +110,9 @@ impl Plan {
             },
             slow: if calm { 0 } else { random.pick(&[0, 5, 20]) },
             faults: if calm { 0 } else { random.below(9) },
-            reuse_names: Random::new(seed, 4).per_mille(400),
+            // The seeds that have found something did so without.
+            reuse_names: Random::new(seed, 4).per_mille(400)
+                && !regressions().any(|known| known == seed),
         }
     }
 }

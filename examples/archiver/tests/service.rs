@@ -231,8 +231,16 @@ async fn a_repeated_request_id_is_the_same_operation() {
     assert_eq!(again.name(), first.name());
     assert_eq!(again.result().unwrap().unwrap().unwrap(), archive);
     request.archive_id = "b".to_owned();
-    let other = clients.archiver.create_archive(request).await.unwrap_err();
-    assert_eq!(other.code(), Code::InvalidArgument);
+    let other = clients.archiver.create_archive(request.clone()).await;
+    assert_eq!(other.unwrap_err().code(), Code::InvalidArgument);
+    request.archive_id = "a".to_owned();
+    std::fs::remove_dir_all(&request.source_directory).unwrap();
+    let again = clients.archiver.create_archive(request).await;
+    assert_eq!(
+        again.unwrap().get_ref().name(),
+        first.name(),
+        "its source is gone"
+    );
     server.stop().await;
 }
 

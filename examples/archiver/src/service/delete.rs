@@ -33,9 +33,10 @@ pub(super) async fn run(
     let catalog = archiver.catalog.clone();
     blocking(move || {
         let Some(reservation) = catalog.reserve(&id) else {
-            let message = format!("archive `{}` is being written", id.name());
+            let name = id.name();
+            let message = format!("archive `{name}` is being written");
             return Err(HandlerError::retry(
-                Reason::ArchiveBusy.status(message, &[]),
+                Reason::ArchiveBusy.status(message, &[("archive", &name)]),
             ));
         };
         let removed = catalog.remove(&reservation);

@@ -27,17 +27,18 @@ pub(super) struct Packing {
 
 impl Packing {
     pub(super) fn run(mut self) -> Result<Archive, HandlerError> {
+        let destination = self.catalog.destination(&self.id).map_err(failed)?;
         // Another run has it while it notices that it has lost its lease.
         let Some(reservation) = self.catalog.reserve(&self.id) else {
             return Err(self.busy());
         };
+        // From here on, whatever goes wrong for good leaves no partial file of an earlier attempt.
+        let unfinished = PartialGuard::new(&destination);
         let recorded = self.catalog.find(&self.id).map_err(failed)?;
         if let Some(record) = recorded {
             return self.recorded(&record);
         }
         self.catalog.reopen(&reservation).map_err(failed)?;
-        let destination = self.catalog.destination(&self.id).map_err(failed)?;
-        let unfinished = PartialGuard::new(&destination);
         match self.pack(&destination) {
             Ok(summary) => self.record(&reservation, &summary),
             Err(Error::Stopped) => Err(self.stopped(unfinished)),

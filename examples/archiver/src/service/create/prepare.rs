@@ -46,14 +46,17 @@ fn prepare(
         let message = format!("has more than {REQUEST_ID_LEN_MAX} bytes");
         return Err(invalid_field("request_id", message));
     }
-    check_source(source)?;
-    let outside = catalog.destination(&id);
-    let outside = outside.and_then(|it| it.ensure_outside(source));
-    outside.map_err(|error| source_refused(&error))?;
-    let existing = catalog.find(&id).map_err(|error| engine_failed(&error))?;
-    // A call that is repeated gives the operation that there is, also when it has ended.
-    if existing.is_some_and(|it| request_id.is_empty() || it.request_id != request_id) {
-        return Err(already_exists(&id));
+    match catalog.find(&id).map_err(|error| engine_failed(&error))? {
+        // A call that is repeated gives the operation that there is, also when it has ended and its
+        // source is gone.
+        Some(existing) if !request_id.is_empty() && existing.request_id == request_id => {}
+        Some(_) => return Err(already_exists(&id)),
+        None => {
+            check_source(source)?;
+            let outside = catalog.destination(&id);
+            let outside = outside.and_then(|it| it.ensure_outside(source));
+            outside.map_err(|error| source_refused(&error))?;
+        }
     }
     let metadata = CreateArchiveMetadata {
         create_time: now(),
