@@ -30,6 +30,9 @@ enum Check {
         /// What is to be wrong on purpose.
         #[arg(long, value_enum, default_value_t)]
         planted: Planted,
+        /// Begins every life but the first with a file of the store's first version.
+        #[arg(long)]
+        upgrade: bool,
     },
     /// SIGKILL of a server under load.
     Kill {
@@ -94,7 +97,11 @@ impl Run {
 fn main() -> anyhow::Result<ExitCode> {
     let program = Program::this()?;
     Ok(match Arguments::parse().check {
-        Check::PowerLoss { run, planted } => report(&PowerLoss { planted }, run),
+        Check::PowerLoss {
+            run,
+            planted,
+            upgrade,
+        } => report(&PowerLoss { planted, upgrade }, run),
         Check::Kill { run, tampering } => report(&Kill { program, tampering }, run),
         Check::Pause { run } => report(&Pause { program }, run.at_once(WAITING)),
         Check::Takeover { run } => report(&Takeover, run.at_once(WAITING)),

@@ -8,6 +8,7 @@
 //! held after each group of calls: it has to be the state after one of the groups, whole, and none
 //! from before the last answer. One of the images becomes the disk of the next life.
 
+mod aged;
 mod calls;
 mod disk;
 mod gate;
@@ -24,7 +25,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use lro_core::Timestamp;
 
-use self::disk::{Disk, Image};
+use self::aged::aged;
+use self::disk::{Disk, Event, Image};
 use self::life::{Life, live};
 use self::model::Model;
 use self::rows::{Rows, difference, read};
@@ -58,6 +60,8 @@ pub enum Planted {
 pub struct PowerLoss {
     /// What is wrong on purpose.
     pub planted: Planted,
+    /// Whether every life but the first begins with a file of the store's first version (R18).
+    pub upgrade: bool,
 }
 
 impl PowerLoss {
@@ -71,12 +75,14 @@ impl Trial for PowerLoss {
     }
 
     fn flags(&self) -> String {
-        match self.planted {
-            Planted::Nothing => String::new(),
-            Planted::Normal => " --planted normal".to_owned(),
-            Planted::EarlyAnswers => " --planted early-answers".to_owned(),
-            Planted::LyingDisk => " --planted lying-disk".to_owned(),
-        }
+        let planted = match self.planted {
+            Planted::Nothing => "",
+            Planted::Normal => " --planted normal",
+            Planted::EarlyAnswers => " --planted early-answers",
+            Planted::LyingDisk => " --planted lying-disk",
+        };
+        let upgrade = if self.upgrade { " --upgrade" } else { "" };
+        format!("{planted}{upgrade}")
     }
 
     fn run(&self, seed: u64, tally: &mut Tally) -> anyhow::Result<()> {
@@ -87,14 +93,19 @@ impl Trial for PowerLoss {
         let mut image = Image::new();
         let mut begin = (None, Model::default());
         let mut now = Timestamp::from_micros(1_700_000_000_000_000);
-        for _ in 0..1 + random.below(LIVES_MAX) {
+        for number in 0..1 + random.below(LIVES_MAX) + u64::from(self.upgrade) {
+            let upgrade = self.upgrade && number > 0;
+            if upgrade {
+                image = aged(&folder, &image)?;
+                tally.add("migrations", 1);
+            }
             let life = live(&folder, &image, begin, now, &mut random, self.planted)?;
             tally.add("lives", 1);
             tally.add("acknowledged", life.answers);
             now = life.end;
             let lying = self.planted == Planted::LyingDisk;
             let replay = Replay::of(&image, lying);
-            let Some(next) = examine(&folder, life, replay, &mut random, tally) else {
+            let Some(next) = examine(&folder, life, replay, upgrade, &mut random, tally) else {
                 break;
             };
             (image, begin) = next;
@@ -110,12 +121,19 @@ fn examine(
     folder: &Path,
     life: Life,
     mut replay: Replay,
+    upgrade: bool,
     random: &mut Random,
     tally: &mut Tally,
 ) -> Option<Next> {
     let len = life.events.len();
+    let opened = |event: &Event| matches!(event, Event::Answered(_));
+    // Of a migration half of the losses see something.
+    let opening = life.events.iter().position(opened).filter(|_| upgrade);
     let mut moments: Vec<_> = (0..PowerLoss::LOSSES)
-        .map(|_| random.index(len + 1))
+        .map(|loss| match opening {
+            Some(opened) if loss % 2 == 0 => random.index(opened + 1),
+            _ => random.index(len + 1),
+        })
         .collect();
     moments.sort_unstable();
     let survivor = random.index(moments.len());

@@ -10,7 +10,11 @@ fn lose(planted: Planted, seed: u64, checks: u64) -> Tally {
         checks,
         time: Duration::from_secs(60),
     };
-    let tally = run(&PowerLoss { planted }, seed, until, threads(None));
+    let trial = PowerLoss {
+        planted,
+        ..PowerLoss::default()
+    };
+    let tally = run(&trial, seed, until, threads(None));
     println!("{tally}");
     tally
 }
@@ -20,6 +24,23 @@ fn nothing_acknowledged_is_lost() {
     let tally = lose(Planted::Nothing, 1, 20_000);
     assert!(tally.failures.is_empty(), "{tally}");
     assert!(tally.passed >= 1_000, "too slow to mean anything: {tally}");
+}
+
+/// R18: power losses in mid-migration.
+#[test]
+fn a_file_of_the_first_version_is_brought_up_to_date_or_left_as_it_was() {
+    let until = Until {
+        checks: 2_000,
+        time: Duration::from_secs(20),
+    };
+    let upgrade = PowerLoss {
+        upgrade: true,
+        ..PowerLoss::default()
+    };
+    let tally = run(&upgrade, 1, until, threads(None));
+    println!("{tally}");
+    assert!(tally.failures.is_empty(), "{tally}");
+    assert!(tally.passed >= 200, "too slow to mean anything: {tally}");
 }
 
 /// Found here: a rollback journal whose removal had not reached the disk came back over a

@@ -13,3 +13,4 @@ mod group_commit;
 mod load;
 mod opening;
 mod recovery;
+mod upgrade;

@@ -94,6 +94,15 @@ impl Disk {
         std::mem::take(&mut state.log)
     }
 
+    /// What lies on it, synced or not.
+    pub(crate) fn image(&self) -> Image {
+        let state = self.state();
+        let files = state.names.iter();
+        files
+            .map(|(name, file)| (name.clone(), state.files[*file].bytes.clone()))
+            .collect()
+    }
+
     /// Remembers an event of the caller's.
     pub(crate) fn mark(&self, event: Event) {
         self.state().log(|| event);
