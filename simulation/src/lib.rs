@@ -4,6 +4,7 @@ mod bug;
 pub mod check;
 mod client;
 mod clock;
+pub mod exhaustive;
 mod link;
 pub mod machine;
 pub mod model;

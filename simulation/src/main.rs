@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use simulation::exhaustive::{Bounds, search};
 use simulation::{Bug, machine, regressions, simulate};
 
 /// Runs the engine in simulation.
@@ -23,6 +24,9 @@ struct Args {
     /// Walks so many steps of the store's state machine instead.
     #[arg(long)]
     steps: Option<u64>,
+    /// Searches all states of a small world instead: so many claims of each operation.
+    #[arg(long)]
+    exhaustive: Option<u8>,
     /// Shows what was found.
     #[arg(long, short)]
     verbose: bool,
@@ -33,6 +37,9 @@ fn main() -> std::process::ExitCode {
     let first = args.seed.unwrap_or(1);
     if let Some(steps) = args.steps {
         return walk(first, steps);
+    }
+    if let Some(claims) = args.exhaustive {
+        return all_states(claims);
     }
     let bug = args.bug.as_deref().and_then(|name| {
         Bug::ALL
@@ -115,6 +122,28 @@ fn main() -> std::process::ExitCode {
     match failed {
         0 => std::process::ExitCode::SUCCESS,
         _ => std::process::ExitCode::FAILURE,
+    }
+}
+
+/// Three workers, two operations.
+fn all_states(claims: u8) -> std::process::ExitCode {
+    let bounds = Bounds {
+        workers: 3,
+        operations: 2,
+        claims,
+        generations: 1,
+        flying: 1,
+        uid_ignored: false,
+    };
+    match search(bounds) {
+        Ok(seen) => {
+            println!("{bounds:?}: {seen:?}, 0 violations");
+            std::process::ExitCode::SUCCESS
+        }
+        Err(wrong) => {
+            println!("FAILED: {wrong}");
+            std::process::ExitCode::FAILURE
+        }
     }
 }
 

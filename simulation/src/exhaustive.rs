@@ -1,0 +1,509 @@
+//! Every state that leases, fences and crashes can bring two operations into (R5).
+//!
+//! A breadth-first search over a small world: workers that claim, run, stop being heard of, and whose
+//! last words come late, twice or never; operations that are started, started again, cancelled,
+//! deleted, removed, and whose name is used once more. What a command does to a record is asked of
+//! [`OperationRecord::apply`] itself. A lease may be over at any moment, so no time is needed.
+//!
+//! The search is written here rather than taken from a model checker: what there is to write is the
+//! world and its moves, and a queue.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use lro_core::{
+    Change, Command, NewOperation, OperationRecord, OperationResult, OperationState, Outcome,
+    Refusal, Timestamp, WorkerId, pb,
+};
+use prost_types::Any;
+use uuid::Uuid;
+
+/// How large the world is.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// How many workers there are, at most 3.
+    pub workers: usize,
+    /// How many operations there are, at most 2.
+    pub operations: usize,
+    /// How often each is claimed at most.
+    pub claims: u8,
+    /// How often each name is used at most.
+    pub generations: u8,
+    /// How many last words of dead workers are on their way at most; 2 at the most.
+    pub flying: usize,
+    /// A mistake, to show that it is found: holders know operations by their name alone.
+    pub uid_ignored: bool,
+}
+
+/// What the search has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Different states of the world, workers being all alike.
+    pub states: usize,
+    /// Moves from one to another.
+    pub moves: usize,
+    /// Different records.
+    pub records: usize,
+}
+
+/// What a body's end asks for.
+const WORDS: u8 = 4;
+const RESPONSE: u8 = 0;
+const RETRY: u8 = 1;
+const RELEASE: u8 = 2;
+const FAILURE: u8 = 3;
+
+/// What a worker has of one operation, or what is left of it on the way to the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Hold {
+    #[default]
+    Nothing,
+    Runs {
+        generation: u8,
+        fence: u8,
+    },
+    Says {
+        generation: u8,
+        fence: u8,
+        words: u8,
+    },
+}
+
+/// One name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Place {
+    generation: u8,
+    /// Which of the known records it has now.
+    record: Option<u16>,
+}
+
+/// Small, because there are many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct World {
+    places: [Place; 2],
+    workers: [[Hold; 2]; 3],
+    flying: [Option<(u8, Hold)>; 2],
+}
+
+impl World {
+    /// Puts words on their way, if there is room.
+    fn fly(&mut self, words: (u8, Hold), most: usize) -> bool {
+        if self.flying.contains(&Some(words)) {
+            return true;
+        }
+        let free = self.flying.iter_mut().take(most).find(|it| it.is_none());
+        free.map(|it| *it = Some(words)).is_some()
+    }
+
+    /// Workers are all alike, and so are words on their way: which is which makes no difference.
+    fn in_order(mut self) -> Self {
+        self.workers.sort_unstable();
+        self.flying.sort_unstable_by(|a, b| b.cmp(a));
+        self
+    }
+}
+
+/// Searches all states. Gives the first that must not be.
+///
+/// # Errors
+///
+/// What was wrong.
+pub fn search(bounds: Bounds) -> Result<Seen, String> {
+    let mut search = Search {
+        bounds,
+        records: Vec::new(),
+        numbers: HashMap::new(),
+        answers: HashMap::new(),
+    };
+    let first = World::default();
+    let mut seen = HashSet::from([first]);
+    let mut queue = VecDeque::from([first]);
+    let mut moves = 0;
+    while let Some(world) = queue.pop_front() {
+        for next in search.moves(&world)? {
+            let next = next.in_order();
+            if next == world {
+                continue;
+            }
+            moves += 1;
+            if seen.insert(next) {
+                search.check(&next)?;
+                queue.push_back(next);
+            }
+        }
+    }
+    Ok(Seen {
+        states: seen.len(),
+        moves,
+        records: search.records.len(),
+    })
+}
+
+struct Search {
+    bounds: Bounds,
+    records: Vec<OperationRecord>,
+    numbers: HashMap<String, u16>,
+    answers: HashMap<(u16, Move), Answer>,
+}
+
+/// A command, by the little that tells it from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Move {
+    Claim,
+    Renew(u8),
+    /// Of a generation, of a claim: what it asks for.
+    Word(u8, u8, u8),
+    Expire,
+    Cancel,
+    Delete,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    result: Result<Change, Refusal>,
+    /// The record afterwards; none when it was removed.
+    record: Option<u16>,
+}
+
+impl Search {
+    fn moves(&mut self, world: &World) -> Result<Vec<World>, String> {
+        let mut next = Vec::new();
+        for at in 0..self.bounds.operations {
+            self.of_callers(world, at, &mut next)?;
+            for worker in 0..self.bounds.workers {
+                // In order, those with nothing come first.
+                self.of_worker(world, at, 2 - worker, &mut next)?;
+            }
+        }
+        for (index, flying) in world.flying.into_iter().enumerate() {
+            let Some((at, hold)) = flying else { continue };
+            // It arrives, and is no more; or once more later.
+            let mut arrived = self.said(world, at.into(), hold)?;
+            next.push(arrived);
+            arrived.flying[index] = None;
+            next.push(arrived);
+        }
+        // Workers beyond the bound have nothing, and do nothing.
+        for worker in (0..self.bounds.workers).rev() {
+            next.extend(self.crashed(world, 2 - worker));
+        }
+        Ok(next)
+    }
+
+    fn of_callers(
+        &mut self,
+        world: &World,
+        at: usize,
+        next: &mut Vec<World>,
+    ) -> Result<(), String> {
+        let place = world.places[at];
+        let Some(record) = place.record else {
+            if place.generation < self.bounds.generations {
+                let generation = place.generation + 1;
+                let pending = self.started(at, generation);
+                let mut started = *world;
+                started.places[at] = Place {
+                    generation,
+                    record: Some(pending),
+                };
+                next.push(started);
+            }
+            return Ok(());
+        };
+        for command in [Move::Expire, Move::Cancel, Move::Delete] {
+            let (_, changed) = self.applied(world, at, record, command)?;
+            next.push(changed);
+        }
+        if self.records[usize::from(record)].state.is_done() {
+            let mut purged = *world;
+            purged.places[at].record = None;
+            next.push(purged);
+        }
+        Ok(())
+    }
+
+    fn of_worker(
+        &mut self,
+        world: &World,
+        at: usize,
+        worker: usize,
+        next: &mut Vec<World>,
+    ) -> Result<(), String> {
+        let place = world.places[at];
+        match world.workers[worker][at] {
+            Hold::Nothing => {
+                let Some(record) = place.record else {
+                    return Ok(());
+                };
+                if self.records[usize::from(record)].fence >= u64::from(self.bounds.claims) {
+                    return Ok(());
+                }
+                let (answer, mut claimed) = self.applied(world, at, record, Move::Claim)?;
+                if let (Ok(_), Some(record)) = (answer.result, answer.record) {
+                    // The answer may be lost: then the store has it claimed, and nobody runs it.
+                    next.push(claimed);
+                    claimed.workers[worker][at] = Hold::Runs {
+                        generation: place.generation,
+                        fence: self.records[usize::from(record)].fence as u8,
+                    };
+                    next.push(claimed);
+                }
+            }
+            Hold::Runs { generation, fence } => {
+                let (answer, mut renewed) =
+                    self.by_holder(world, at, generation, Move::Renew(fence))?;
+                if answer.is_none_or(|answer| answer.result.is_err()) {
+                    // It is told that it has lost the operation, and stops.
+                    renewed.workers[worker][at] = Hold::Nothing;
+                }
+                next.push(renewed);
+                for words in 0..WORDS {
+                    let mut ended = *world;
+                    ended.workers[worker][at] = Hold::Says {
+                        generation,
+                        fence,
+                        words,
+                    };
+                    next.push(ended);
+                }
+            }
+            hold @ Hold::Says { .. } => {
+                // It arrives; the answer does too, or is lost, and the words are said again.
+                let mut said = self.said(world, at, hold)?;
+                next.push(said);
+                said.workers[worker][at] = Hold::Nothing;
+                next.push(said);
+            }
+        }
+        Ok(())
+    }
+
+    /// The worker is gone; what it was saying is lost, or still arrives.
+    fn crashed(&self, world: &World, worker: usize) -> Vec<World> {
+        let mut dead = *world;
+        let holds = std::mem::take(&mut dead.workers[worker]);
+        let mut flying = dead;
+        let words = (0_u8..).zip(holds);
+        let mut words = words.filter(|(_, hold)| matches!(hold, Hold::Says { .. }));
+        match words.all(|words| flying.fly(words, self.bounds.flying)) {
+            true => vec![dead, flying],
+            false => vec![dead],
+        }
+    }
+
+    fn said(&mut self, world: &World, at: usize, hold: Hold) -> Result<World, String> {
+        let Hold::Says {
+            generation,
+            fence,
+            words,
+        } = hold
+        else {
+            return Ok(*world);
+        };
+        let word = Move::Word(generation, fence, words);
+        Ok(self.by_holder(world, at, generation, word)?.1)
+    }
+
+    /// A holder's command: to the operation of that generation, and no later one of its name.
+    fn by_holder(
+        &mut self,
+        world: &World,
+        at: usize,
+        generation: u8,
+        command: Move,
+    ) -> Result<(Option<Answer>, World), String> {
+        let place = world.places[at];
+        match place
+            .record
+            .filter(|_| self.bounds.uid_ignored || place.generation == generation)
+        {
+            None => Ok((None, *world)),
+            Some(record) => {
+                let (answer, next) = self.applied(world, at, record, command)?;
+                Ok((Some(answer), next))
+            }
+        }
+    }
+
+    fn applied(
+        &mut self,
+        world: &World,
+        at: usize,
+        record: u16,
+        command: Move,
+    ) -> Result<(Answer, World), String> {
+        let answer = match self.answers.get(&(record, command)) {
+            Some(answer) => *answer,
+            None => {
+                let answer = self.apply(record, command)?;
+                self.answers.insert((record, command), answer);
+                answer
+            }
+        };
+        let mut next = *world;
+        next.places[at].record = answer.record;
+        Ok((answer, next))
+    }
+
+    /// Asks the state machine, and holds its answer against what must be.
+    fn apply(&mut self, number: u16, command: Move) -> Result<Answer, String> {
+        let before = self.records[usize::from(number)].clone();
+        let mut after = before.clone();
+        let result = after.apply(to_command(command), Timestamp::EPOCH);
+        let wrong = |what: &str| Err(format!("{command:?} {what}: {before:?} -> {after:?}"));
+        let fence = match command {
+            Move::Renew(fence) | Move::Word(_, fence, _) => Some(u64::from(fence)),
+            _ => None,
+        };
+        let is_stale =
+            fence.is_some_and(|fence| fence != before.fence || !before.state.is_running());
+        if is_stale && result != Err(Refusal::Stale) {
+            return wrong("of a stale holder was not refused");
+        }
+        if result.is_err() && after != before {
+            return wrong("was refused and has changed something");
+        }
+        if before.state.is_done() && (after.state != before.state || after.result != before.result)
+        {
+            return wrong("has changed what was done");
+        }
+        let claimed = matches!(command, Move::Claim) && result.is_ok();
+        if after.fence != before.fence + u64::from(claimed) {
+            return wrong("has moved the fence");
+        }
+        if before.state == OperationState::Cancelling
+            && !(after.state == OperationState::Cancelling || after.state.is_done())
+        {
+            return wrong("has forgotten a cancellation");
+        }
+        if matches!(command, Move::Delete) && after.state != before.state {
+            return wrong("has done more than to delete");
+        }
+        if let (Some(OperationResult::Response(any)), false) =
+            (&after.result, before.state.is_done())
+            && any.value != [generation_of(&after), after.fence as u8]
+        {
+            return wrong("has kept the response of another run");
+        }
+        let removed = result == Ok(Change::Removed);
+        if removed && !(after.state.is_done() || before.state.is_done()) {
+            return wrong("has removed what has not ended");
+        }
+        let record = match removed {
+            true => None,
+            false => Some(self.number(after)),
+        };
+        Ok(Answer { result, record })
+    }
+
+    fn started(&mut self, at: usize, generation: u8) -> u16 {
+        let uid = Uuid::from_u128((at as u128) << 8 | u128::from(generation));
+        let name = format!("operations/{at}").parse();
+        let name = name.unwrap_or_else(|error| panic!("{error}"));
+        let mut new = NewOperation::new(uid, name, "/s/M", Any::default());
+        new.policy.max_attempts = 2;
+        self.number(OperationRecord::new(new, Timestamp::EPOCH))
+    }
+
+    /// The number of this record, without what the search does not look at.
+    fn number(&mut self, mut record: OperationRecord) -> u16 {
+        record.revision = 0;
+        let key = format!("{record:?}");
+        let next = self.records.len() as u16;
+        let number = *self.numbers.entry(key).or_insert(next);
+        if number == next {
+            self.records.push(record);
+        }
+        number
+    }
+
+    /// What must be in every state of the world.
+    fn check(&self, world: &World) -> Result<(), String> {
+        for (at, place) in world.places.iter().enumerate() {
+            let mut claims = HashSet::new();
+            let holds = world.workers.iter().map(|holds| holds[at]);
+            for hold in holds {
+                let (Hold::Runs { generation, fence }
+                | Hold::Says {
+                    generation, fence, ..
+                }) = hold
+                else {
+                    continue;
+                };
+                if !claims.insert((generation, fence)) {
+                    return Err(format!("two hold the same claim: {world:?}"));
+                }
+            }
+            let Some(number) = place.record else { continue };
+            let record = &self.records[usize::from(number)];
+            let done = record.state.is_done();
+            let well_formed = done == record.result.is_some()
+                && record.state.is_running() == record.lease.is_some()
+                && record.attempt <= record.policy.max_attempts
+                && u64::from(record.attempt) <= record.fence
+                && !(done && !record.is_visible());
+            if !well_formed {
+                return Err(format!("not well formed: {record:?}"));
+            }
+            // Nothing is stuck: without any worker's help, cancelling and the lease's end, end it.
+            let mut end = record.clone();
+            let _ = end.apply(Command::Cancel, Timestamp::EPOCH);
+            let _ = end.apply(Command::Expire, Timestamp::EPOCH);
+            let pending_unseen = !end.is_visible() && end.state == OperationState::Pending;
+            if !end.state.is_done() && !pending_unseen {
+                return Err(format!("stuck: {record:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// As [`Search::started`] has put it there.
+fn generation_of(record: &OperationRecord) -> u8 {
+    record.uid.as_bytes()[15]
+}
+
+fn to_command(command: Move) -> Command {
+    let worker = WorkerId::from_uuid(Uuid::nil());
+    let lease_duration = Duration::from_secs(30);
+    let error = pb::rpc::Status {
+        code: tonic::Code::Internal as i32,
+        ..pb::rpc::Status::default()
+    };
+    match command {
+        Move::Claim => Command::Claim {
+            worker,
+            lease_duration,
+        },
+        Move::Renew(fence) => Command::Renew {
+            fence: fence.into(),
+            lease_duration,
+            metadata: None,
+        },
+        Move::Word(_, fence, RETRY) => Command::Retry {
+            fence: fence.into(),
+            error,
+            delay: Duration::ZERO,
+            metadata: None,
+        },
+        Move::Word(_, fence, RELEASE) => Command::Release {
+            fence: fence.into(),
+            metadata: None,
+        },
+        Move::Word(generation, fence, words) => Command::Finish {
+            fence: fence.into(),
+            outcome: match words {
+                RESPONSE => Outcome::Response(Any {
+                    type_url: String::new(),
+                    value: vec![generation, fence],
+                }),
+                FAILURE => Outcome::Error(error),
+                _ => Outcome::Cancelled,
+            },
+            metadata: None,
+        },
+        Move::Expire => Command::Expire,
+        Move::Cancel => Command::Cancel,
+        Move::Delete => Command::Delete,
+    }
+}
