@@ -8,15 +8,20 @@
 //! The search is written here rather than taken from a model checker: what there is to write is the
 //! world and its moves, and a queue.
 
+mod moves;
+mod world;
+
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::time::Duration;
 
 use lro_core::{
-    Change, Command, NewOperation, OperationRecord, OperationResult, OperationState, Outcome,
-    Refusal, Timestamp, WorkerId, pb,
+    Change, Command, NewOperation, OperationRecord, OperationResult, OperationState, Refusal,
+    Timestamp,
 };
 use prost_types::Any;
 use uuid::Uuid;
+
+use self::moves::{Move, WORDS, generation_of, to_command};
+use self::world::{Hold, Place, World};
 
 /// How large the world is.
 #[derive(Clone, Copy, Debug)]
@@ -44,63 +49,6 @@ pub struct Seen {
     pub moves: usize,
     /// Different records.
     pub records: usize,
-}
-
-/// What a body's end asks for.
-const WORDS: u8 = 4;
-const RESPONSE: u8 = 0;
-const RETRY: u8 = 1;
-const RELEASE: u8 = 2;
-const FAILURE: u8 = 3;
-
-/// What a worker has of one operation, or what is left of it on the way to the store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Hold {
-    #[default]
-    Nothing,
-    Runs {
-        generation: u8,
-        fence: u8,
-    },
-    Says {
-        generation: u8,
-        fence: u8,
-        words: u8,
-    },
-}
-
-/// One name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Place {
-    generation: u8,
-    /// Which of the known records it has now.
-    record: Option<u16>,
-}
-
-/// Small, because there are many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct World {
-    places: [Place; 2],
-    workers: [[Hold; 2]; 3],
-    flying: [Option<(u8, Hold)>; 2],
-}
-
-impl World {
-    /// Puts words on their way, if there is room.
-    fn fly(&mut self, words: (u8, Hold), most: usize) -> bool {
-        if self.flying.contains(&Some(words)) {
-            return true;
-        }
-        let free = self.flying.iter_mut().take(most).find(|it| it.is_none());
-        free.map(|it| *it = Some(words)).is_some()
-    }
-
-    /// Workers are all alike, and so are words on their way: which is which makes no difference.
-    fn in_order(mut self) -> Self {
-        self.workers.sort_unstable();
-        self.flying.sort_unstable_by(|a, b| b.cmp(a));
-        self
-    }
 }
 
 /// Searches all states. Gives the first that must not be.
@@ -144,18 +92,6 @@ struct Search {
     records: Vec<OperationRecord>,
     numbers: HashMap<String, u16>,
     answers: HashMap<(u16, Move), Answer>,
-}
-
-/// A command, by the little that tells it from others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Move {
-    Claim,
-    Renew(u8),
-    /// Of a generation, of a claim: what it asks for.
-    Word(u8, u8, u8),
-    Expire,
-    Cancel,
-    Delete,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -455,55 +391,5 @@ impl Search {
             }
         }
         Ok(())
-    }
-}
-
-/// As [`Search::started`] has put it there.
-fn generation_of(record: &OperationRecord) -> u8 {
-    record.uid.as_bytes()[15]
-}
-
-fn to_command(command: Move) -> Command {
-    let worker = WorkerId::from_uuid(Uuid::nil());
-    let lease_duration = Duration::from_secs(30);
-    let error = pb::rpc::Status {
-        code: tonic::Code::Internal as i32,
-        ..pb::rpc::Status::default()
-    };
-    match command {
-        Move::Claim => Command::Claim {
-            worker,
-            lease_duration,
-        },
-        Move::Renew(fence) => Command::Renew {
-            fence: fence.into(),
-            lease_duration,
-            metadata: None,
-        },
-        Move::Word(_, fence, RETRY) => Command::Retry {
-            fence: fence.into(),
-            error,
-            delay: Duration::ZERO,
-            metadata: None,
-        },
-        Move::Word(_, fence, RELEASE) => Command::Release {
-            fence: fence.into(),
-            metadata: None,
-        },
-        Move::Word(generation, fence, words) => Command::Finish {
-            fence: fence.into(),
-            outcome: match words {
-                RESPONSE => Outcome::Response(Any {
-                    type_url: String::new(),
-                    value: vec![generation, fence],
-                }),
-                FAILURE => Outcome::Error(error),
-                _ => Outcome::Cancelled,
-            },
-            metadata: None,
-        },
-        Move::Expire => Command::Expire,
-        Move::Cancel => Command::Cancel,
-        Move::Delete => Command::Delete,
     }
 }

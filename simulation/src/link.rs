@@ -1,5 +1,7 @@
 //! A node's way to the store: slow, lossy, cut off at times; it notes every call and its answer.
 
+mod act;
+
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,15 +9,16 @@ use std::time::Duration;
 
 use lro_core::{
     Change, Claim, Claimed, Clock as _, Command, ListQuery, NewOperation, OperationName,
-    OperationRecord, OperationStore, Outcome, Page, Refusal, StartError, Started, StoreError,
+    OperationRecord, OperationStore, Page, Refusal, StartError, Started, StoreError,
     StoreErrorKind, StoreEvent, StoreObserver, Timestamp, Update, Updated, WorkerId,
 };
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::act::act;
 use crate::check::linear::{Input, Output};
-use crate::model::{Act, Op, Verdict, digest};
+use crate::model::{Act, Op, digest};
 use crate::plan::NodePlan;
 use crate::planted::Planted;
 use crate::world::{Created, Ticket, World};
@@ -240,49 +243,6 @@ impl Wish {
 async fn pause(duration: Duration) {
     if !duration.is_zero() {
         tokio::time::sleep(duration).await;
-    }
-}
-
-fn act(command: &Command) -> Act {
-    let metadata = |any: &Option<prost_types::Any>| any.as_ref().map(digest);
-    match command {
-        Command::Claim { .. } => Act::Claim,
-        Command::Renew {
-            fence,
-            metadata: it,
-            ..
-        } => Act::Renew(*fence, metadata(it)),
-        Command::Checkpoint {
-            fence,
-            checkpoint,
-            metadata: it,
-            ..
-        } => Act::Checkpoint(*fence, digest(checkpoint), metadata(it)),
-        Command::Finish {
-            fence,
-            outcome,
-            metadata: it,
-        } => {
-            let verdict = match outcome {
-                Outcome::Response(any) => Verdict::Response(digest(any)),
-                Outcome::Error(status) => Verdict::Error(status.code),
-                Outcome::Cancelled => Verdict::Error(1),
-            };
-            Act::Finish(*fence, verdict, metadata(it))
-        }
-        Command::Retry {
-            fence,
-            error,
-            metadata: it,
-            ..
-        } => Act::Retry(*fence, error.code, metadata(it)),
-        Command::Release {
-            fence,
-            metadata: it,
-        } => Act::Release(*fence, metadata(it)),
-        Command::Expire => Act::Expire,
-        Command::Cancel => Act::Cancel,
-        Command::Delete => Act::Delete,
     }
 }
 

@@ -1,5 +1,7 @@
 //! A store with one bug in it, or none.
 
+mod relay;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,6 +12,7 @@ use lro_core::{
     StartError, Started, StoreError, StoreEvent, StoreObserver, Update, Updated, pb,
 };
 
+use self::relay::Relay;
 use crate::bug::Bug;
 use crate::random::Random;
 use crate::world::World;
@@ -39,51 +42,6 @@ struct State {
     late: BTreeMap<OperationName, prost_types::Any>,
     /// The last record of a page.
     last: Option<OperationRecord>,
-}
-
-/// Hands events on to the nodes.
-struct Relay {
-    bug: Option<Bug>,
-    observers: Mutex<Vec<Arc<dyn StoreObserver>>>,
-}
-
-impl std::fmt::Debug for Relay {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Relay")
-    }
-}
-
-impl Relay {
-    fn tell(observers: &[Arc<dyn StoreObserver>], event: &StoreEvent) {
-        for observer in observers {
-            observer.on_event(event);
-        }
-    }
-
-    fn observers(&self) -> Vec<Arc<dyn StoreObserver>> {
-        self.observers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-}
-
-impl StoreObserver for Relay {
-    fn on_event(&self, event: &StoreEvent) {
-        let end = matches!(event, StoreEvent::Changed { state, .. } if state.is_done());
-        let observers = self.observers();
-        match self.bug {
-            Some(Bug::LostEvent | Bug::EventBeforeCommit) if end => {}
-            Some(Bug::LateEvent) => {
-                let event = event.clone();
-                tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_secs(5)).await;
-                    Self::tell(&observers, &event);
-                });
-            }
-            _ => Self::tell(&observers, event),
-        }
-    }
 }
 
 impl Planted {

@@ -1,0 +1,76 @@
+//! What can be done to a record.
+
+use std::time::Duration;
+
+use lro_core::{Command, OperationRecord, Outcome, WorkerId, pb};
+use prost_types::Any;
+use uuid::Uuid;
+
+/// What a body's end asks for.
+pub(super) const WORDS: u8 = 4;
+pub(super) const RESPONSE: u8 = 0;
+pub(super) const RETRY: u8 = 1;
+pub(super) const RELEASE: u8 = 2;
+pub(super) const FAILURE: u8 = 3;
+
+/// A command, by the little that tells it from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Move {
+    Claim,
+    Renew(u8),
+    /// Of a generation, of a claim: what it asks for.
+    Word(u8, u8, u8),
+    Expire,
+    Cancel,
+    Delete,
+}
+
+/// As [`Search::started`] has put it there.
+pub(super) fn generation_of(record: &OperationRecord) -> u8 {
+    record.uid.as_bytes()[15]
+}
+
+pub(super) fn to_command(command: Move) -> Command {
+    let worker = WorkerId::from_uuid(Uuid::nil());
+    let lease_duration = Duration::from_secs(30);
+    let error = pb::rpc::Status {
+        code: tonic::Code::Internal as i32,
+        ..pb::rpc::Status::default()
+    };
+    match command {
+        Move::Claim => Command::Claim {
+            worker,
+            lease_duration,
+        },
+        Move::Renew(fence) => Command::Renew {
+            fence: fence.into(),
+            lease_duration,
+            metadata: None,
+        },
+        Move::Word(_, fence, RETRY) => Command::Retry {
+            fence: fence.into(),
+            error,
+            delay: Duration::ZERO,
+            metadata: None,
+        },
+        Move::Word(_, fence, RELEASE) => Command::Release {
+            fence: fence.into(),
+            metadata: None,
+        },
+        Move::Word(generation, fence, words) => Command::Finish {
+            fence: fence.into(),
+            outcome: match words {
+                RESPONSE => Outcome::Response(Any {
+                    type_url: String::new(),
+                    value: vec![generation, fence],
+                }),
+                FAILURE => Outcome::Error(error),
+                _ => Outcome::Cancelled,
+            },
+            metadata: None,
+        },
+        Move::Expire => Command::Expire,
+        Move::Cancel => Command::Cancel,
+        Move::Delete => Command::Delete,
+    }
+}

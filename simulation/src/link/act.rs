@@ -1,0 +1,47 @@
+use lro_core::{Command, Outcome};
+
+use crate::model::{Act, Verdict, digest};
+
+/// The command as the specification knows it.
+pub(super) fn act(command: &Command) -> Act {
+    let metadata = |any: &Option<prost_types::Any>| any.as_ref().map(digest);
+    match command {
+        Command::Claim { .. } => Act::Claim,
+        Command::Renew {
+            fence,
+            metadata: it,
+            ..
+        } => Act::Renew(*fence, metadata(it)),
+        Command::Checkpoint {
+            fence,
+            checkpoint,
+            metadata: it,
+            ..
+        } => Act::Checkpoint(*fence, digest(checkpoint), metadata(it)),
+        Command::Finish {
+            fence,
+            outcome,
+            metadata: it,
+        } => {
+            let verdict = match outcome {
+                Outcome::Response(any) => Verdict::Response(digest(any)),
+                Outcome::Error(status) => Verdict::Error(status.code),
+                Outcome::Cancelled => Verdict::Error(1),
+            };
+            Act::Finish(*fence, verdict, metadata(it))
+        }
+        Command::Retry {
+            fence,
+            error,
+            metadata: it,
+            ..
+        } => Act::Retry(*fence, error.code, metadata(it)),
+        Command::Release {
+            fence,
+            metadata: it,
+        } => Act::Release(*fence, metadata(it)),
+        Command::Expire => Act::Expire,
+        Command::Cancel => Act::Cancel,
+        Command::Delete => Act::Delete,
+    }
+}
