@@ -7,6 +7,9 @@ pub use pattern::ParentPattern;
 
 const COLLECTION: &str = "operations";
 
+/// How many characters of a bad segment its error repeats.
+const SHOWN_MAX: usize = 64;
+
 /// The resource name of an operation: `operations/{id}` or `{parent}/operations/{id}`.
 ///
 /// ```
@@ -172,7 +175,9 @@ fn check_segment(segment: &str) -> Result<(), InvalidName> {
     let reserved = matches!(segment, "" | "." | ".." | "-" | "*");
     let foreign = |c: char| c.is_control() || c.is_whitespace() || c == '/';
     if reserved || segment.contains(foreign) {
-        return Err(InvalidName::Segment(segment.escape_debug().to_string()));
+        // Names come from anywhere and errors have little room: a long one is not repeated in full.
+        let shown: String = segment.chars().take(SHOWN_MAX).collect();
+        return Err(InvalidName::Segment(shown.escape_debug().to_string()));
     }
     Ok(())
 }

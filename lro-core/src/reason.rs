@@ -5,6 +5,9 @@ use crate::pb::rpc::Status;
 /// The `domain` of every `google.rpc.ErrorInfo` which the framework itself writes.
 pub const DOMAIN: &str = "longrunning.lro.rs";
 
+/// The type of the resources that errors name.
+const OPERATION_TYPE: &str = "google.longrunning.Operation";
+
 /// Why the framework refused a call or ended an operation: the `reason` of the
 /// `google.rpc.ErrorInfo` (AIP-193), with the gRPC code that goes with it.
 ///
@@ -37,6 +40,16 @@ pub enum Reason {
     ShuttingDown,
     /// The server has no such method, or it is switched off.
     Unimplemented,
+    /// The caller's credentials are missing or not valid.
+    Unauthenticated,
+    /// The caller may not do this, or there is nothing to do it with.
+    PermissionDenied,
+    /// The caller's token has none of the scopes that the service asks for.
+    ScopesInsufficient,
+    /// The server's settings do not fit what its handlers do.
+    ServiceMisconfigured,
+    /// The server failed in a way that it has no words for.
+    Internal,
     /// The operation was cancelled.
     OperationCancelled,
     /// The worker was lost and the operation may not run again.
@@ -73,6 +86,11 @@ impl Reason {
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::ShuttingDown => "SHUTTING_DOWN",
             Self::Unimplemented => "UNIMPLEMENTED_HERE",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::PermissionDenied => "PERMISSION_DENIED",
+            Self::ScopesInsufficient => "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+            Self::ServiceMisconfigured => "SERVICE_MISCONFIGURED",
+            Self::Internal => "INTERNAL_ERROR",
             Self::OperationCancelled => "OPERATION_CANCELLED",
             Self::OperationInterrupted => "OPERATION_INTERRUPTED",
             Self::AttemptsExhausted => "ATTEMPTS_EXHAUSTED",
@@ -100,6 +118,9 @@ impl Reason {
             }
             Self::LimitExceeded | Self::StoreFull => Code::ResourceExhausted,
             Self::Unimplemented => Code::Unimplemented,
+            Self::Unauthenticated => Code::Unauthenticated,
+            Self::PermissionDenied | Self::ScopesInsufficient => Code::PermissionDenied,
+            Self::ServiceMisconfigured | Self::Internal => Code::Internal,
             Self::OperationCancelled => Code::Cancelled,
             Self::OperationTimedOut | Self::DeadlineExceeded => Code::DeadlineExceeded,
             Self::HandlerPanicked | Self::HandlerMisbehaved | Self::PayloadUnreadable => {
@@ -135,6 +156,19 @@ impl Reason {
         let message = format!("{field}: {description}");
         let mut details = self.details([("field", field)].into_iter().chain(metadata));
         details.set_bad_request(vec![FieldViolation::new(field, description)]);
+        tonic::Status::with_error_details(self.code(), message, details)
+    }
+
+    /// An rpc error with an `ErrorInfo` and a `ResourceInfo` that names the operation, or the parent
+    /// of operations, in question.
+    pub fn resource_status<'a>(
+        self,
+        message: impl Into<String>,
+        resource: &'a str,
+        metadata: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> tonic::Status {
+        let mut details = self.details(metadata.into_iter().chain([("name", resource)]));
+        details.set_resource_info(OPERATION_TYPE, resource, "", "");
         tonic::Status::with_error_details(self.code(), message, details)
     }
 

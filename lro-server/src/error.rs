@@ -7,6 +7,8 @@ use lro_core::{InvalidName, OperationName, Reason, StartError, StoreError, Store
 use prost::Message as _;
 use tonic::Status;
 
+use crate::status::inform;
+
 /// An error that tells whether the body is to be run again.
 ///
 /// A handler whose error type is [`Status`], or anything that converts into one, fails for good
@@ -116,7 +118,8 @@ impl IntoHandlerError for HandlerError {
     }
 }
 
-/// The wire's status for a handler's, its details kept to the byte.
+/// The wire's status for a handler's, its details kept to the byte, with an ErrorInfo if they have
+/// none.
 pub(crate) fn to_rpc_status(status: &Status) -> rpc::Status {
     let details = match rpc::Status::decode(status.details()) {
         Ok(decoded) => decoded.details,
@@ -125,11 +128,13 @@ pub(crate) fn to_rpc_status(status: &Status) -> rpc::Status {
             Vec::new()
         }
     };
-    rpc::Status {
+    let mut error = rpc::Status {
         code: status.code() as i32,
         message: status.message().to_owned(),
         details,
-    }
+    };
+    inform(&mut error);
+    error
 }
 
 /// The answer to a call when the store has failed.
@@ -156,13 +161,29 @@ pub(crate) fn start_refused(error: &StartError) -> Status {
         StartError::ExclusiveKeyHeld(name) => (Reason::ExclusiveKeyHeld, name),
         _ => return Reason::StoreUnavailable.status(error.to_string(), []),
     };
-    reason.status(error.to_string(), [("name", name.as_str())])
+    reason.resource_status(error.to_string(), name.as_str(), [])
+}
+
+/// The answer to a start that the named operation is in the way of, to one who may not know of it.
+pub(crate) fn start_refused_to_stranger(error: &StartError) -> Status {
+    match error {
+        StartError::ExclusiveKeyHeld(_) => {
+            let message = "another operation holds the exclusive key and has not finished";
+            Reason::ExclusiveKeyHeld.status(message, [])
+        }
+        // The name is the caller's own choice, so it is told nothing new.
+        StartError::AlreadyExists(name) => {
+            let message = format!("permission denied to start operation `{name}`");
+            Reason::PermissionDenied.resource_status(message, name.as_str(), [])
+        }
+        error => start_refused(error),
+    }
 }
 
 /// The answer to a call for an operation that is not there.
 pub(crate) fn not_found(name: &OperationName) -> Status {
     let message = format!("there is no operation `{name}`");
-    Reason::OperationNotFound.status(message, [("name", name.as_str())])
+    Reason::OperationNotFound.resource_status(message, name.as_str(), [])
 }
 
 /// The answer to a call with a malformed name.

@@ -62,6 +62,8 @@ pub struct Limits {
     pub page_size_default: usize,
     /// How many operations a page has at most: 1,000. Larger wishes are cut down to it.
     pub page_size_max: usize,
+    /// How long a page token is good for: 3 days. Older ones are INVALID_ARGUMENT.
+    pub page_token_age_max: Duration,
 }
 
 impl Default for Limits {
@@ -83,6 +85,7 @@ impl Default for Limits {
             waiters_max: 10_000,
             page_size_default: 50,
             page_size_max: 1_000,
+            page_token_age_max: Duration::from_secs(3 * 24 * 60 * 60),
         }
     }
 }

@@ -18,10 +18,12 @@ use uuid::Uuid;
 
 pub use builder::OperationsBuilder;
 
+use crate::access::{Caller, Gate, Pass, Principal};
 use crate::deadline::later;
-use crate::error::{not_found, store_failed};
+use crate::error::store_failed;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::page_token::PageTokens;
 use crate::registration::MethodOptions;
 use crate::service::OperationsService;
 use crate::waiters::Waiters;
@@ -29,6 +31,10 @@ use crate::worker::{Shared, Slot};
 
 /// The operations of a server: starts them, gets, lists, waits for, cancels and deletes them. A
 /// cheap clone.
+///
+/// Its own methods ask nobody for permission; the service that [`server`](Self::server) gives asks
+/// the [`Authorizer`](crate::access::Authorizer), if there is one, and without one lets everybody do
+/// everything.
 ///
 /// ```
 /// use lro_core::MemoryStore;
@@ -50,6 +56,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     limits: Limits,
     filter_schema: Schema,
+    gate: Gate,
+    page_tokens: PageTokens,
     uids: Mutex<uuid::ContextV7>,
     waiters: Arc<Waiters>,
     /// Cancelled when nobody is to wait any more.
@@ -81,7 +89,15 @@ impl Operations {
     /// NOT_FOUND, or the store's failure. That the operation itself has failed is not an error of
     /// this call.
     pub async fn get(&self, name: &OperationName) -> Result<pb::Operation, Status> {
-        Ok(self.record(name).await?.to_operation())
+        self.get_as(&Pass::trusted(Some(name)), name).await
+    }
+
+    pub(crate) async fn get_as(
+        &self,
+        pass: &Pass<'_>,
+        name: &OperationName,
+    ) -> Result<pb::Operation, Status> {
+        Ok(self.record(pass, name).await?.to_operation())
     }
 
     /// Waits until the operation has ended, `timeout` is over, or the server [closes](Self::close):
@@ -100,6 +116,16 @@ impl Operations {
         name: &OperationName,
         timeout: Option<Duration>,
     ) -> Result<pb::Operation, Status> {
+        let pass = Pass::trusted(Some(name));
+        self.wait_as(&pass, name, timeout).await
+    }
+
+    pub(crate) async fn wait_as(
+        &self,
+        pass: &Pass<'_>,
+        name: &OperationName,
+        timeout: Option<Duration>,
+    ) -> Result<pb::Operation, Status> {
         let timeout = timeout.map_or(self.inner.limits.wait_max, |it| {
             it.min(self.inner.limits.wait_max)
         });
@@ -114,7 +140,7 @@ impl Operations {
             let changed = subscription.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let record = self.record(name).await?;
+            let record = self.record(pass, name).await?;
             let over = Instant::now() >= until || self.inner.closing.is_cancelled();
             if record.state.is_done() || over {
                 return Ok(record.to_operation());
@@ -135,7 +161,8 @@ impl Operations {
     ///
     /// NOT_FOUND, or the store's failure.
     pub async fn cancel(&self, name: &OperationName) -> Result<(), Status> {
-        self.update(name, Command::Cancel).await
+        let pass = Pass::trusted(Some(name));
+        self.update(&pass, name, Command::Cancel).await
     }
 
     /// Deletes the operation: nobody is interested in it any more. One that runs is not cancelled;
@@ -145,7 +172,8 @@ impl Operations {
     ///
     /// NOT_FOUND, also for the second time, or the store's failure.
     pub async fn delete(&self, name: &OperationName) -> Result<(), Status> {
-        self.update(name, Command::Delete).await
+        let pass = Pass::trusted(Some(name));
+        self.update(&pass, name, Command::Delete).await
     }
 
     /// Answers everybody who waits with the latest state, now and from now on: for the time when
@@ -167,18 +195,62 @@ impl Operations {
         self.inner.closing.cancel();
     }
 
-    async fn record(&self, name: &OperationName) -> Result<OperationRecord, Status> {
-        let record = self.inner.store.get(name).await;
-        let record = record.map_err(|error| store_failed(&error))?;
-        record.ok_or_else(|| not_found(name))
+    /// Who makes this call: what the [`Authorizer`](crate::access::Authorizer) finds out about it.
+    /// For a `prepare` function, or an rpc that is none of ours.
+    ///
+    /// # Errors
+    ///
+    /// The authorizer's, mostly UNAUTHENTICATED.
+    pub async fn principal<T>(&self, request: &tonic::Request<T>) -> Result<Principal, Status> {
+        self.gate().authenticate(&Caller::of(request, "")).await
     }
 
-    async fn update(&self, name: &OperationName, command: Command) -> Result<(), Status> {
-        let update = Update::by_name(name.clone(), command);
+    /// The services whose operations are served, a line each: their names' bindings, and the
+    /// methods they offer.
+    pub fn describe(&self) -> String {
+        let services = self.gate().services().iter();
+        services.map(|service| format!("{service}\n")).collect()
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.inner.gate
+    }
+
+    async fn record(
+        &self,
+        pass: &Pass<'_>,
+        name: &OperationName,
+    ) -> Result<OperationRecord, Status> {
+        let record = self.find(name).await?;
+        pass.admit(record).await
+    }
+
+    pub(crate) async fn find(
+        &self,
+        name: &OperationName,
+    ) -> Result<Option<OperationRecord>, Status> {
+        let record = self.inner.store.get(name).await;
+        record.map_err(|error| store_failed(&error))
+    }
+
+    pub(crate) async fn update(
+        &self,
+        pass: &Pass<'_>,
+        name: &OperationName,
+        command: Command,
+    ) -> Result<(), Status> {
+        let update = match pass.is_open() {
+            true => Update::by_name(name.clone(), command),
+            // What was admitted, and not what has its name by the time of the write.
+            false => {
+                let record = self.record(pass, name).await?;
+                Update::by_uid(record.name, record.uid, command)
+            }
+        };
         let answers = self.inner.store.update(vec![update]).await;
         match answers.map_err(|error| store_failed(&error))?.pop() {
             Some(Ok(_)) => Ok(()),
-            _ => Err(not_found(name)),
+            _ => pass.admit(None).await.map(|_| ()),
         }
     }
 

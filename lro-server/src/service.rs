@@ -1,12 +1,15 @@
 use std::time::Duration;
 
 use lro_core::pb::operations_server::Operations as OperationsRpc;
-use lro_core::{OperationName, ParentPattern, Reason, pb};
-use tonic::{Request, Response, Status};
+use lro_core::{Command, OperationName, ParentPattern, Reason, pb};
+use tonic::metadata::MetadataMap;
+use tonic::{Extensions, Request, Response, Status};
 
+use crate::access::{Caller, Method, Visit};
 use crate::deadline::{margin, time_left};
 use crate::error::invalid_name;
 use crate::operations::Operations;
+use crate::status::complete;
 
 /// `google.longrunning.Operations` over [`Operations`]: what [`Operations::server`] serves.
 #[derive(Clone, Debug)]
@@ -14,9 +17,26 @@ pub struct OperationsService {
     operations: Operations,
 }
 
+/// For servers that wrap the service themselves.
+impl From<Operations> for OperationsService {
+    fn from(operations: Operations) -> Self {
+        Self::new(operations)
+    }
+}
+
 impl OperationsService {
     pub(crate) fn new(operations: Operations) -> Self {
         Self { operations }
+    }
+
+    async fn enter<'a>(
+        &'a self,
+        method: Method,
+        headers: &'a MetadataMap,
+        extensions: &'a Extensions,
+    ) -> Result<Visit<'a>, Status> {
+        let caller = Caller::new(headers, extensions, method.path());
+        self.operations.gate().enter(method, caller).await
     }
 }
 
@@ -26,43 +46,70 @@ impl OperationsRpc for OperationsService {
         &self,
         request: Request<pb::ListOperationsRequest>,
     ) -> Result<Response<pb::ListOperationsResponse>, Status> {
-        let request = request.into_inner();
-        if request.return_partial_success {
-            let message = "return_partial_success is not supported: there is nothing unreachable";
-            return Err(Reason::Unimplemented.status(message, []));
-        }
-        let parent: ParentPattern = request.name.parse().map_err(|error| invalid_name(&error))?;
-        let page = self.operations.list(
-            parent,
-            &request.filter,
-            request.page_size,
-            &request.page_token,
-        );
-        Ok(Response::new(page.await?))
+        let (headers, extensions, request) = request.into_parts();
+        answer(async {
+            let visit = self.enter(Method::List, &headers, &extensions).await?;
+            let parent: ParentPattern =
+                request.name.parse().map_err(|error| invalid_name(&error))?;
+            let pass = visit.list(&parent).await?;
+            if request.return_partial_success {
+                let message =
+                    "return_partial_success is not supported: there is nothing unreachable";
+                return Err(Reason::Unimplemented.field_status("return_partial_success", message));
+            }
+            self.operations
+                .list_as(
+                    &pass,
+                    parent,
+                    &request.filter,
+                    request.page_size,
+                    &request.page_token,
+                )
+                .await
+        })
+        .await
     }
 
     async fn get_operation(
         &self,
         request: Request<pb::GetOperationRequest>,
     ) -> Result<Response<pb::Operation>, Status> {
-        let name = parse(&request.get_ref().name)?;
-        Ok(Response::new(self.operations.get(&name).await?))
+        let (headers, extensions, request) = request.into_parts();
+        answer(async {
+            let visit = self.enter(Method::Get, &headers, &extensions).await?;
+            let name = parse(&request.name)?;
+            let pass = visit.operation(&name).await?;
+            self.operations.get_as(&pass, &name).await
+        })
+        .await
     }
 
     async fn delete_operation(
         &self,
         request: Request<pb::DeleteOperationRequest>,
     ) -> Result<Response<()>, Status> {
-        let name = parse(&request.get_ref().name)?;
-        Ok(Response::new(self.operations.delete(&name).await?))
+        let (headers, extensions, request) = request.into_parts();
+        answer(async {
+            let visit = self.enter(Method::Delete, &headers, &extensions).await?;
+            let name = parse(&request.name)?;
+            let pass = visit.operation(&name).await?;
+            self.operations.update(&pass, &name, Command::Delete).await
+        })
+        .await
     }
 
     async fn cancel_operation(
         &self,
         request: Request<pb::CancelOperationRequest>,
     ) -> Result<Response<()>, Status> {
-        let name = parse(&request.get_ref().name)?;
-        Ok(Response::new(self.operations.cancel(&name).await?))
+        let (headers, extensions, request) = request.into_parts();
+        answer(async {
+            let visit = self.enter(Method::Cancel, &headers, &extensions).await?;
+            let name = parse(&request.name)?;
+            let pass = visit.operation(&name).await?;
+            self.operations.update(&pass, &name, Command::Cancel).await
+        })
+        .await
     }
 
     async fn wait_operation(
@@ -70,13 +117,23 @@ impl OperationsRpc for OperationsService {
         request: Request<pb::WaitOperationRequest>,
     ) -> Result<Response<pb::Operation>, Status> {
         let rpc_timeout = time_left(&request);
-        let request = request.into_inner();
-        let name = parse(&request.name)?;
-        let asked = request.timeout.map(to_duration).transpose()?;
-        let allowed = rpc_timeout.map(|limit| limit.saturating_sub(margin(limit)));
-        let timeout = [asked, allowed].into_iter().flatten().min();
-        Ok(Response::new(self.operations.wait(&name, timeout).await?))
+        let (headers, extensions, request) = request.into_parts();
+        answer(async {
+            let visit = self.enter(Method::Wait, &headers, &extensions).await?;
+            let name = parse(&request.name)?;
+            let pass = visit.operation(&name).await?;
+            let asked = request.timeout.map(to_duration).transpose()?;
+            let allowed = rpc_timeout.map(|limit| limit.saturating_sub(margin(limit)));
+            let timeout = [asked, allowed].into_iter().flatten().min();
+            self.operations.wait_as(&pass, &name, timeout).await
+        })
+        .await
     }
+}
+
+/// The answer to a call: an error is completed on its way out.
+async fn answer<T>(call: impl Future<Output = Result<T, Status>>) -> Result<Response<T>, Status> {
+    call.await.map(Response::new).map_err(complete)
 }
 
 fn parse(name: &str) -> Result<OperationName, Status> {

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 
 use lro_core::{
     LongRunningMethod, NewOperation, Operation, OperationName, Origin, Outcome, ParentName, Reason,
-    RequestFields, RequestId, StandardMetadata, Started, Timestamp, pack, pb, type_name,
+    RequestFields, StandardMetadata, StartError, Started, Timestamp, pack, pb, type_name,
 };
 use prost::{Message, Name};
 use prost_types::Any;
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
-use tonic::{Request, Response, Status};
+use tonic::{Extensions, Request, Response, Status};
 use uuid::Uuid;
 
-use crate::error::{start_refused, store_failed};
+use crate::access::{Caller, Principal};
+use crate::error::{start_refused, start_refused_to_stranger, store_failed};
 use crate::operations::Operations;
 use crate::registration::{Host, MethodOptions, methods_of};
+use crate::request_id;
 
 /// How one operation is to be started: what the method's `prepare` function gives.
 ///
@@ -113,7 +114,8 @@ impl<M> StartOptions<M> {
         self
     }
 
-    /// Who starts it: kept with the operation, for the handler and for authorization.
+    /// Who starts it: kept with the operation, for the handler and for authorization. Without it,
+    /// whom the [`Authorizer`](crate::access::Authorizer) has found out; nobody, if there is none.
     pub fn principal(mut self, principal: impl Into<String>) -> Self {
         self.choices.principal = principal.into();
         self
@@ -147,7 +149,7 @@ where
     H: Host<S>,
 {
     let method = operations.options_of(M::PATH, methods_of::<H, S>);
-    let (headers, _, request) = request.into_parts();
+    let (headers, extensions, request) = request.into_parts();
     operations
         .limits()
         .check_request_len(request.encoded_len())?;
@@ -159,6 +161,7 @@ where
         rpc: const { &Rpc::of::<M>() },
         method,
         headers,
+        extensions,
         request: pack(&request),
         fields,
         metadata: options.metadata.as_ref().map(pack),
@@ -193,6 +196,7 @@ struct Call {
     rpc: &'static Rpc,
     method: MethodOptions,
     headers: MetadataMap,
+    extensions: Extensions,
     request: Any,
     fields: RequestFields,
     metadata: Option<Any>,
@@ -204,29 +208,34 @@ async fn begin(operations: &Operations, call: Call) -> Result<pb::Operation, Sta
         rpc,
         method,
         headers,
+        extensions,
         request,
         fields,
         metadata,
         choices,
     } = call;
+    let caller = Caller::new(&headers, &extensions, rpc.path);
+    let principal = operations.gate().authenticate(&caller).await?;
     let uid = operations.new_uid();
     let name = operation_name(&choices, uid)?;
+    operations.gate().start(caller, &principal, &name).await?;
     let outcome = choices.response.map(|response| checked(response, rpc));
     let outcome = outcome.transpose()?;
     let mut operation = NewOperation::new(uid, name, rpc.path, request);
     operation.metadata = metadata;
     operation.labels = choices.labels;
+    let owner = match choices.principal.is_empty() {
+        true => principal.name().to_owned(),
+        false => choices.principal,
+    };
     let request_id = choices.request_id.unwrap_or(fields.request_id);
-    operation.request_id = (!request_id.is_empty()).then(|| RequestId {
-        id: request_id,
-        fingerprint: Sha256::digest(&operation.request.value).into(),
-    });
+    operation.request_id = request_id::of(&request_id, &owner, &operation.request)?;
     operation.exclusive_key = choices.exclusive_key;
     operation.ready_time = choices.start_time;
     operation.policy = method.policy;
     operation.outcome = outcome;
     operation.origin = Origin {
-        principal: choices.principal,
+        principal: owner,
         trace_parent: header(&headers, "traceparent"),
         trace_state: header(&headers, "tracestate"),
         standard_metadata: match method.standard_fields {
@@ -241,8 +250,39 @@ async fn begin(operations: &Operations, call: Call) -> Result<pb::Operation, Sta
 
     // In a task of its own: once begun, the start is seen through even when the caller goes away.
     let started = tokio::spawn(commit(operations.clone(), operation)).await;
-    let started = started.map_err(|_| Status::internal("the start of the operation failed"))??;
-    Ok(started.record.to_operation())
+    let started = started.map_err(|_| failed("the start of the operation failed"))?;
+    match started? {
+        Ok(started) => Ok(started.record.to_operation()),
+        Err(error) => Err(refused(operations, caller, &principal, &error).await),
+    }
+}
+
+/// Names the operation that is in the way to those only who may know of it.
+async fn refused(
+    operations: &Operations,
+    caller: Caller<'_>,
+    principal: &Principal,
+    error: &StartError,
+) -> Status {
+    let (StartError::AlreadyExists(name) | StartError::ExclusiveKeyHeld(name)) = error else {
+        return start_refused(error);
+    };
+    if operations.gate().is_open() {
+        return start_refused(error);
+    }
+    let found = match operations.find(name).await {
+        Ok(found) => found,
+        Err(error) => return error,
+    };
+    let gate = operations.gate();
+    match gate.may_get(caller, principal, name, found).await {
+        true => start_refused(error),
+        false => start_refused_to_stranger(error),
+    }
+}
+
+fn failed(message: &str) -> Status {
+    Reason::Internal.status(message, [])
 }
 
 fn operation_name(choices: &Choices, uid: Uuid) -> Result<OperationName, Status> {
@@ -285,7 +325,7 @@ fn header(headers: &MetadataMap, name: &str) -> String {
 
 /// Makes the operation durable; where a worker of this process has a slot free, the operation is
 /// born claimed, and runs from here on.
-async fn commit(operations: Operations, mut operation: NewOperation) -> Result<Started, Status> {
+async fn commit(operations: Operations, mut operation: NewOperation) -> Kept {
     let worker = match (&operation.ready_time, &operation.outcome) {
         (None, None) => operations.free_worker(&operation.method),
         _ => None,
@@ -301,7 +341,7 @@ async fn commit(operations: Operations, mut operation: NewOperation) -> Result<S
     let called_at = Instant::now();
     let started = keep(&operations, operation).await;
     match &started {
-        Ok(started) if !started.existing && started.record.state.is_running() => {
+        Ok(Ok(started)) if !started.existing && started.record.state.is_running() => {
             worker.launch(started.record.clone(), slot, called_at);
         }
         _ => {
@@ -312,14 +352,17 @@ async fn commit(operations: Operations, mut operation: NewOperation) -> Result<S
     started
 }
 
-async fn keep(operations: &Operations, operation: NewOperation) -> Result<Started, Status> {
+/// What the store says; or that it says nothing.
+type Kept = Result<Result<Started, StartError>, Status>;
+
+async fn keep(operations: &Operations, operation: NewOperation) -> Kept {
     let answers = operations.store().start(vec![operation]).await;
     let answer = answers.map_err(|error| store_failed(&error))?.pop();
-    let started = answer
-        .ok_or_else(|| Status::internal("the store gave no answer"))?
-        .map_err(|error| start_refused(&error))?;
-    if !started.existing {
+    let answer = answer.ok_or_else(|| failed("the store gave no answer"))?;
+    if let Ok(started) = &answer
+        && !started.existing
+    {
         operations.metrics().started(&started.record);
     }
-    Ok(started)
+    Ok(answer)
 }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// A worker that cannot start.
+/// A worker, or an authorizer, that cannot start.
 ///
 /// A mistake in the program, found when it starts: [`Display`](fmt::Display) says which.
 pub struct Error {
@@ -10,6 +10,8 @@ pub struct Error {
 enum Kind {
     NothingHosted,
     HostedTwice(&'static str),
+    #[cfg(feature = "auth-jwt")]
+    Jwt(String),
 }
 
 impl Error {
@@ -24,15 +26,24 @@ impl Error {
             kind: Kind::HostedTwice(path),
         }
     }
+
+    #[cfg(feature = "auth-jwt")]
+    pub(crate) fn jwt(message: String) -> Self {
+        Self {
+            kind: Kind::Jwt(message),
+        }
+    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
+        match &self.kind {
             Kind::NothingHosted => f.write_str(
                 "the worker hosts no method: give its builder a service with `.host(..)`",
             ),
             Kind::HostedTwice(path) => write!(f, "the worker hosts `{path}` twice"),
+            #[cfg(feature = "auth-jwt")]
+            Kind::Jwt(message) => write!(f, "the JWT authorizer cannot be built: {message}"),
         }
     }
 }

@@ -35,7 +35,7 @@ async fn a_body_runs_and_its_response_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn spec_134_a_start_that_is_refused_makes_no_operation() {
+async fn spec_040_134_a_start_that_is_refused_makes_no_operation() {
     let (operations, exporter, _worker) = start(async |_, _| Ok(exported(0))).await;
     let refused = exporter.call(&[]).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
@@ -178,7 +178,7 @@ async fn spec_132_an_exclusive_key_admits_one_unfinished_operation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_chosen_operation_id_is_taken_once_and_checked() {
+async fn spec_153_a_chosen_operation_id_is_taken_once_and_checked() {
     let (_operations, exporter, _worker) = start(async |_, _| Ok(exported(1))).await;
     let first = exporter.call(&["operation_id=mine"]).await.unwrap();
     assert_eq!(first.name(), "operations/mine");

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, RwLock};
 
 use lro_core::filter::Schema;
@@ -5,8 +6,11 @@ use lro_core::{Clock, OperationStore, SystemClock};
 use tokio_util::sync::CancellationToken;
 
 use super::{Inner, Observer, Operations};
+use crate::access::{Authorizer, Gate, Method};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::page_token::{PageTokenKeys, PageTokens};
+use crate::services::{ServiceSettings, Services};
 use crate::waiters::Waiters;
 
 /// What [`Operations`] are to be like.
@@ -27,6 +31,10 @@ pub struct OperationsBuilder {
     filter_schema: Schema,
     #[cfg(feature = "otel")]
     metrics: Option<Metrics>,
+    services: Vec<ServiceSettings>,
+    without: BTreeSet<Method>,
+    authorizer: Option<Arc<dyn Authorizer>>,
+    page_token_keys: Option<PageTokenKeys>,
 }
 
 impl OperationsBuilder {
@@ -38,6 +46,10 @@ impl OperationsBuilder {
             filter_schema: Schema::default(),
             #[cfg(feature = "otel")]
             metrics: None,
+            services: Vec::new(),
+            without: BTreeSet::new(),
+            authorizer: None,
+            page_token_keys: None,
         }
     }
 
@@ -55,7 +67,40 @@ impl OperationsBuilder {
         self
     }
 
-    /// Where the times in operation ids come from.
+    /// A service whose operations are served: their names, its methods and scopes. Settings of a
+    /// service that was given before replace those.
+    ///
+    /// Without any, all services may start operations of any name. With one, all that start
+    /// operations have to be given: a start by another fails with INTERNAL, and so does one whose
+    /// name is not the service's.
+    pub fn service(mut self, service: ServiceSettings) -> Self {
+        self.services.retain(|it| it.name() != service.name());
+        self.services.push(service);
+        self
+    }
+
+    /// Switches a method off for the whole server: UNIMPLEMENTED.
+    pub fn without(mut self, method: Method) -> Self {
+        self.without.insert(method);
+        self
+    }
+
+    /// Who decides who may do what. Without, **everybody who reaches the server may do everything**
+    /// with every operation; then keep others away from it by other means.
+    pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
+        self.authorizer = Some(Arc::new(authorizer));
+        self
+    }
+
+    /// What page tokens are encrypted with: the same on every replica. Without, it is a key that
+    /// everybody can read in this crate, so that tokens stay good over a restart; see
+    /// [`PageTokenKeys`] for what that means.
+    pub fn page_token_keys(mut self, keys: PageTokenKeys) -> Self {
+        self.page_token_keys = Some(keys);
+        self
+    }
+
+    /// Where the times in operation ids and page tokens come from.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
@@ -69,7 +114,7 @@ impl OperationsBuilder {
         self
     }
 
-    /// The operations.
+    /// The operations. Says in the log, at the level info, which services they are of.
     pub fn build(self) -> Operations {
         #[cfg(feature = "otel")]
         let metrics = self.metrics.unwrap_or_default();
@@ -79,10 +124,25 @@ impl OperationsBuilder {
             self.limits.waiters_max,
             self.limits.waiters_per_operation_max,
         );
+        if self.authorizer.is_some() && self.page_token_keys.is_none() {
+            tracing::warn!("page tokens are encrypted with a key that is not secret");
+        }
+        let services = Services::new(self.services, &self.without);
+        for service in services.iter() {
+            tracing::info!(
+                authorized = self.authorizer.is_some(),
+                "operations of {service}"
+            );
+        }
+        let keys = self
+            .page_token_keys
+            .unwrap_or_else(PageTokenKeys::well_known);
         let inner = Arc::new(Inner {
             store: metrics.observe(self.store),
             metrics,
             clock: self.clock,
+            page_tokens: PageTokens::new(keys, self.limits.page_token_age_max),
+            gate: Gate::new(services, self.authorizer),
             limits: self.limits,
             filter_schema: self.filter_schema,
             uids: Mutex::new(uuid::ContextV7::new()),

@@ -1,12 +1,12 @@
 //! ListOperations: pages and filters.
 
 use lro_core::filter::Filter;
-use lro_core::{ListQuery, OperationRecord, ParentPattern, Reason, pb};
+use lro_core::{ListQuery, OperationRecord, ParentPattern, pb};
 use tonic::Status;
 
 use super::Operations;
+use crate::access::Pass;
 use crate::error::store_failed;
-use crate::page_token;
 
 /// After how many operations a filtered list gives what it has found.
 const EXAMINED_MAX: usize = 2_000;
@@ -29,19 +29,28 @@ impl Operations {
         page_size: i32,
         page_token: &str,
     ) -> Result<pb::ListOperationsResponse, Status> {
+        let pass = Pass::trusted(None);
+        self.list_as(&pass, parent, filter, page_size, page_token)
+            .await
+    }
+
+    pub(crate) async fn list_as(
+        &self,
+        pass: &Pass<'_>,
+        parent: ParentPattern,
+        filter: &str,
+        page_size: i32,
+        page_token: &str,
+    ) -> Result<pb::ListOperationsResponse, Status> {
         let limit = self.inner.limits.page_size(page_size)?;
         let filter = Filter::parse(filter, &self.inner.filter_schema).map_err(Status::from)?;
         let text = filter.text().to_owned();
-        let list = [parent.as_str(), &text];
+        let scope = pass.token_scope();
+        let list = [parent.as_str(), &text, &scope];
+        let now = self.inner.clock.now();
         let after = match page_token {
             "" => None,
-            token => match page_token::decode(token, &list) {
-                None => {
-                    let message = "is not a token of this list; ask for its first page again";
-                    return Err(Reason::InvalidField.field_status("page_token", message));
-                }
-                cursor => cursor,
-            },
+            token => Some(self.inner.page_tokens.open(token, &list, now)?),
         };
         let query = ListQuery {
             parent: parent.clone(),
@@ -56,11 +65,12 @@ impl Operations {
             operations: page
                 .records
                 .iter()
+                .filter(|record| pass.lists(record))
                 .map(OperationRecord::to_operation)
                 .collect(),
             next_page_token: page
                 .next
-                .map(|cursor| page_token::encode(cursor, &list))
+                .map(|cursor| self.inner.page_tokens.seal(cursor, &list, now))
                 .unwrap_or_default(),
             unreachable: Vec::new(),
         })

@@ -92,6 +92,13 @@ impl Exporter {
                 Some(("request_id", id)) => options.request_id(id),
                 Some(("exclusive_key", key)) => options.exclusive_key(key),
                 Some(("operation_id", id)) => options.operation_id(id),
+                Some(("response", tables)) => options.response(&exported(tables.len() as u32)),
+                Some(("principal", name)) => options.principal(name),
+                Some(("parent", parent)) => {
+                    options.parent(parent.parse().map_err(|error: lro_core::InvalidName| {
+                        Reason::InvalidField.field_status("parent", error.to_string())
+                    })?)
+                }
                 Some((key, value)) => options.label(key, value),
                 None => options,
             };

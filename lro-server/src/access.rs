@@ -1,0 +1,76 @@
+//! Who may do what with which operations.
+//!
+//! Without an [`Authorizer`] everybody who reaches the server may get, list, wait for, cancel and
+//! delete every operation. With one, each call of google.longrunning.Operations, and each start, is
+//! its to allow:
+//!
+//! ```
+//! use lro_core::MemoryStore;
+//! use lro_server::access::{Access, Authorizer, Call, Caller, Principal};
+//! use lro_server::{Operations, ServiceSettings};
+//! use tonic::Status;
+//!
+//! /// Callers behind a proxy that says who they are; each has the operations below its own name.
+//! #[derive(Debug)]
+//! struct EachTheirOwn;
+//!
+//! #[tonic::async_trait]
+//! impl Authorizer for EachTheirOwn {
+//!     async fn authenticate(&self, caller: &Caller<'_>) -> Result<Principal, Status> {
+//!         let user = caller.header("x-user").ok_or_else(|| Status::unauthenticated("no user"))?;
+//!         Ok(Principal::new(user))
+//!     }
+//!
+//!     async fn authorize(&self, call: &Call<'_>) -> Result<Access, Status> {
+//!         Ok(Access::when(call.is_within(&format!("users/{}", call.principal().name()))))
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let operations = Operations::builder(MemoryStore::new())
+//!     .service(ServiceSettings::new("google.example.v1.Exporter").parent("users/*".parse()?))
+//!     .authorizer(EachTheirOwn)
+//!     .build();
+//! # Ok(()) }
+//! ```
+//!
+//! # The order of a call
+//!
+//! 1. A method that the server or the service does not offer is UNIMPLEMENTED.
+//! 2. [`Authorizer::authenticate`] says who calls, or answers UNAUTHENTICATED.
+//! 3. A name that is none is INVALID_ARGUMENT: that says nothing about any operation.
+//! 4. The service's [scopes](crate::ServiceSettings::scopes), then [`Authorizer::authorize`], for
+//!    the permission `{service}.operations.{get,list,wait,cancel,delete}` on the name or the parent.
+//! 5. Only now arguments are checked, and the operation is looked up.
+//! 6. [`Authorizer::authorize_operation`], where the policy depends on who started it.
+//!
+//! Who is refused in 4 or 6 gets PERMISSION_DENIED with the same text whether there is such an
+//! operation or not (AIP-193, AIP-211), and so does who asks for one that does not exist, unless they
+//! may list its parent: only they are told NOT_FOUND. Each page of a list and each WaitOperation is
+//! authorized anew; a page token is no permission.
+//!
+//! A start goes through step 2 as well, and [`Authorizer::authorize_start`]. Who was found is kept
+//! with the operation as its principal, unless `prepare` names another one
+//! ([`StartOptions::principal`](crate::StartOptions::principal)); request ids count for each
+//! principal on its own.
+//!
+//! The methods of [`Operations`](crate::Operations) itself are not asked for permission: who holds
+//! that value is the server.
+
+mod authorizer;
+mod call;
+mod gate;
+#[cfg(feature = "auth-jwt")]
+pub mod jwt;
+mod method;
+mod pass;
+mod principal;
+mod refusal;
+
+pub use authorizer::{Access, Authorizer, StartCall};
+pub use call::{Call, Caller, OperationFacts};
+pub use method::Method;
+pub use principal::Principal;
+
+pub(crate) use gate::{Gate, Visit};
+pub(crate) use pass::Pass;

@@ -1,0 +1,198 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use lro_core::{OperationName, OperationRecord, ParentPattern};
+use tonic::metadata::MetadataMap;
+use tonic::{Extensions, Request};
+
+use super::{Method, Principal};
+
+/// What is known of a call before it is known who calls.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    headers: &'a MetadataMap,
+    extensions: &'a Extensions,
+    rpc: &'a str,
+}
+
+impl<'a> Caller<'a> {
+    pub(crate) fn new(headers: &'a MetadataMap, extensions: &'a Extensions, rpc: &'a str) -> Self {
+        Self {
+            headers,
+            extensions,
+            rpc,
+        }
+    }
+
+    pub(crate) fn of<T>(request: &'a Request<T>, rpc: &'a str) -> Self {
+        Self::new(request.metadata(), request.extensions(), rpc)
+    }
+
+    /// The call's headers.
+    pub fn headers(&self) -> &'a MetadataMap {
+        self.headers
+    }
+
+    /// The text of one header; `None` when it is missing, given more than once, or no text.
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        let mut values = self.headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => value.to_str().ok(),
+            _ => None,
+        }
+    }
+
+    /// The call's extensions. tonic's server puts the peer's address and certificates there
+    /// (`TcpConnectInfo`, `TlsConnectInfo<TcpConnectInfo>`), interceptors what they have found.
+    pub fn extensions(&self) -> &'a Extensions {
+        self.extensions
+    }
+
+    /// The gRPC path of the call: `/google.longrunning.Operations/..`, or that of the rpc which
+    /// starts an operation.
+    pub fn rpc(&self) -> &'a str {
+        self.rpc
+    }
+}
+
+/// Headers hold credentials, and are not shown.
+impl fmt::Debug for Caller<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller")
+            .field("rpc", &self.rpc)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A call that wants to do something with an operation, or to list operations.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    pub(super) caller: Caller<'a>,
+    pub(super) principal: &'a Principal,
+    pub(super) method: Method,
+    pub(super) service: &'a str,
+    pub(super) permission: &'a str,
+    pub(super) name: Option<&'a OperationName>,
+    pub(super) parent: &'a ParentPattern,
+}
+
+impl<'a> Call<'a> {
+    /// Headers and extensions.
+    pub fn caller(&self) -> Caller<'a> {
+        self.caller
+    }
+
+    /// Who calls.
+    pub fn principal(&self) -> &'a Principal {
+        self.principal
+    }
+
+    /// What it wants to do. Not always what the rpc says: to know whether NOT_FOUND may be told, a
+    /// call for one operation is also asked for as a list of its parent.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// The service whose operation it is, by the name's binding; empty when no service is
+    /// configured, or none has such names. Where several services share a binding, each of them is
+    /// asked for.
+    pub fn service(&self) -> &'a str {
+        self.service
+    }
+
+    /// `{service}.operations.{verb}`, `longrunning.operations.{verb}` where the service is not known.
+    pub fn permission(&self) -> &'a str {
+        self.permission
+    }
+
+    /// The operation; none for a list.
+    pub fn name(&self) -> Option<&'a OperationName> {
+        self.name
+    }
+
+    /// The parent of the operation or the list. In a list segments may be open (`-`): then all
+    /// that it stands for has to be allowed.
+    pub fn parent(&self) -> &'a ParentPattern {
+        self.parent
+    }
+
+    /// Whether every operation that the call can reach belongs to `parent`, directly or further below.
+    ///
+    /// The text is taken as it is, without wildcards, so that it may hold a principal's name: a `*`
+    /// or an empty segment is no segment of any parent, and an open one (`-`) of the call is within none. A text of
+    /// nothing has nothing. For patterns, ask [`ParentPattern::covers`].
+    pub fn is_within(&self, parent: &str) -> bool {
+        is_within(self.parent, parent)
+    }
+}
+
+pub(crate) fn is_within(inner: &ParentPattern, outer: &str) -> bool {
+    let mut inner = inner.segments();
+    outer
+        .split('/')
+        .all(|outer| inner.next() == Some(Some(outer)))
+}
+
+/// What is known of an operation that exists.
+#[derive(Clone, Copy, Debug)]
+pub struct OperationFacts<'a> {
+    record: &'a OperationRecord,
+}
+
+impl<'a> OperationFacts<'a> {
+    pub(crate) fn new(record: &'a OperationRecord) -> Self {
+        Self { record }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'a OperationName {
+        &self.record.name
+    }
+
+    /// The gRPC path of the rpc that started it.
+    pub fn method(&self) -> &'a str {
+        &self.record.method
+    }
+
+    /// Who started it; empty when that is not known.
+    pub fn principal(&self) -> &'a str {
+        &self.record.origin.principal
+    }
+
+    /// The starter's labels.
+    pub fn labels(&self) -> &'a BTreeMap<String, String> {
+        &self.record.labels
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spec_082_being_within_goes_by_segments_and_knows_no_wildcards() {
+        for (inner, outer, within) in [
+            ("users/a", "users/a", true),
+            ("users/a/jobs/1", "users/a", true),
+            ("users/a/-", "users/a", true),
+            ("users", "users/a", false),
+            ("users/ab", "users/a", false),
+            ("users/A", "users/a", false),
+            ("users/-", "users/a", false),
+            ("-/a", "users/a", false),
+            ("", "users/a", false),
+            // Names that would be more than a name, were they parsed.
+            ("users/a", "", false),
+            ("", "", false),
+            ("users/a", "users/", false),
+            ("users/a", "users/*", false),
+            ("users/-", "users/*", false),
+            ("users/-", "users/-", false),
+            ("users/a", "users/operations", false),
+            ("users/a", "/users/a", false),
+        ] {
+            let inner: ParentPattern = inner.parse().unwrap();
+            assert_eq!(is_within(&inner, outer), within, "{inner} in {outer}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+use std::sync::Arc;
+
+use lro_core::{OperationName, OperationRecord, ParentPattern};
+use tonic::{Code, Status};
+
+use super::pass::Pass;
+use super::refusal::{denied, no_such_parent, scopes_missing, start_denied, unimplemented};
+use super::{Access, Authorizer, Call, Caller, Method, Principal, StartCall};
+use crate::services::{ServiceSettings, Services};
+use crate::status::complete;
+
+/// Where calls come in: knows the services, and asks the authorizer.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    services: Services,
+    authorizer: Option<Arc<dyn Authorizer>>,
+}
+
+impl Gate {
+    pub(crate) fn new(services: Services, authorizer: Option<Arc<dyn Authorizer>>) -> Self {
+        Self {
+            services,
+            authorizer,
+        }
+    }
+
+    pub(crate) fn services(&self) -> &Services {
+        &self.services
+    }
+
+    pub(super) fn authorizer(&self) -> Option<&dyn Authorizer> {
+        self.authorizer.as_deref()
+    }
+
+    /// Whether nobody is asked anything, and all names and methods are served.
+    pub(crate) fn is_open(&self) -> bool {
+        self.authorizer.is_none() && self.services.are_open()
+    }
+
+    pub(crate) async fn authenticate(&self, caller: &Caller<'_>) -> Result<Principal, Status> {
+        match &self.authorizer {
+            Some(authorizer) => authorizer.authenticate(caller).await.map_err(complete),
+            None => Ok(Principal::default()),
+        }
+    }
+
+    /// A call of google.longrunning.Operations comes in.
+    pub(crate) async fn enter<'a>(
+        &'a self,
+        method: Method,
+        caller: Caller<'a>,
+    ) -> Result<Visit<'a>, Status> {
+        if !self.services.iter().any(|service| service.offers(method)) {
+            return Err(unimplemented(method, self.services.nobody()));
+        }
+        let principal = self.authenticate(&caller).await?;
+        Ok(self.visit(method, caller, principal))
+    }
+
+    /// An rpc wants to start an operation of this name.
+    pub(crate) async fn start(
+        &self,
+        caller: Caller<'_>,
+        principal: &Principal,
+        name: &OperationName,
+    ) -> Result<(), Status> {
+        let service = self.services.of_start(caller.rpc(), name)?;
+        if !service.admits_scopes(principal, false) {
+            return Err(scopes_missing(caller.rpc(), name.parent()));
+        }
+        let Some(authorizer) = self.authorizer() else {
+            return Ok(());
+        };
+        let start = StartCall {
+            caller,
+            principal,
+            service: crate::services::service_of(caller.rpc()),
+            name,
+        };
+        match yes_or_no(authorizer.authorize_start(&start).await)? {
+            Access::Allowed => Ok(()),
+            Access::Denied => Err(start_denied(caller.rpc(), name)),
+        }
+    }
+
+    /// Whether the caller of a start may know of an operation that is in its way.
+    pub(crate) async fn may_get(
+        &self,
+        caller: Caller<'_>,
+        principal: &Principal,
+        name: &OperationName,
+        record: Option<OperationRecord>,
+    ) -> bool {
+        let visit = self.visit(Method::Get, caller, principal.clone());
+        match visit.operation(name).await {
+            Ok(pass) => match pass.admit(record).await {
+                Ok(_) => true,
+                // Deleted, and not ended: one who may list the parent may know.
+                Err(error) => error.code() == Code::NotFound,
+            },
+            Err(_) => false,
+        }
+    }
+
+    fn visit<'a>(&'a self, method: Method, caller: Caller<'a>, principal: Principal) -> Visit<'a> {
+        Visit {
+            gate: self,
+            caller,
+            principal,
+            method,
+        }
+    }
+}
+
+/// A call whose caller is known.
+#[derive(Debug)]
+pub(crate) struct Visit<'a> {
+    pub(super) gate: &'a Gate,
+    caller: Caller<'a>,
+    pub(super) principal: Principal,
+    pub(super) method: Method,
+}
+
+/// What a service's scopes and the authorizer say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Allowed,
+    Denied,
+    ScopesMissing,
+}
+
+impl<'a> Visit<'a> {
+    /// It is about one operation, which nobody has looked for yet.
+    pub(crate) async fn operation(self, name: &'a OperationName) -> Result<Pass<'a>, Status> {
+        if self.gate.is_open() {
+            return Ok(Pass::trusted(Some(name)));
+        }
+        let parent = pattern(name);
+        let mut services = self.gate.services.below(&parent);
+        if services.is_empty() {
+            services.push(self.gate.services.nobody());
+        } else if !services.iter().any(|it| it.offers(self.method)) {
+            return Err(unimplemented(self.method, services[0]));
+        }
+        let mut verdicts = Vec::with_capacity(services.len());
+        for service in &services {
+            let verdict = self.ask(service, self.method, Some(name), &parent).await?;
+            verdicts.push(verdict);
+        }
+        if !verdicts.contains(&Verdict::Allowed) {
+            return Err(self.refuse(services[0], verdicts[0], name.as_str()));
+        }
+        let services = services.into_iter().zip(verdicts).collect();
+        Ok(Pass::operation(self, name, parent, services))
+    }
+
+    /// It is a list.
+    pub(crate) async fn list(self, parent: &ParentPattern) -> Result<Pass<'a>, Status> {
+        if self.gate.is_open() {
+            return Ok(Pass::trusted(None));
+        }
+        let resource = super::refusal::collection(parent.as_str());
+        let services = self.gate.services.below(parent);
+        if services.is_empty() {
+            let nobody = self.gate.services.nobody();
+            return Err(match self.ask(nobody, self.method, None, parent).await? {
+                Verdict::Allowed => no_such_parent(parent),
+                verdict => self.refuse(nobody, verdict, &resource),
+            });
+        }
+        let offered = |it: &&&ServiceSettings| it.offers(self.method);
+        let offered: Vec<_> = services.iter().filter(offered).copied().collect();
+        if offered.is_empty() {
+            return Err(unimplemented(self.method, services[0]));
+        }
+        // All of them, so that a list is the same for everybody who gets one (AIP-132).
+        for service in &offered {
+            let verdict = self.ask(service, self.method, None, parent).await?;
+            if verdict != Verdict::Allowed {
+                return Err(self.refuse(service, verdict, &resource));
+            }
+        }
+        Ok(Pass::list(self, offered))
+    }
+
+    pub(super) async fn ask(
+        &self,
+        service: &ServiceSettings,
+        method: Method,
+        name: Option<&OperationName>,
+        parent: &ParentPattern,
+    ) -> Result<Verdict, Status> {
+        if !service.admits_scopes(&self.principal, method.is_read_only()) {
+            return Ok(Verdict::ScopesMissing);
+        }
+        let Some(authorizer) = self.gate.authorizer() else {
+            return Ok(Verdict::Allowed);
+        };
+        let permission = service.permission(method);
+        let call = self.call(service, &permission, method, name, parent);
+        Ok(match yes_or_no(authorizer.authorize(&call).await)? {
+            Access::Allowed => Verdict::Allowed,
+            Access::Denied => Verdict::Denied,
+        })
+    }
+
+    pub(super) fn call<'c>(
+        &'c self,
+        service: &'c ServiceSettings,
+        permission: &'c str,
+        method: Method,
+        name: Option<&'c OperationName>,
+        parent: &'c ParentPattern,
+    ) -> Call<'c> {
+        Call {
+            caller: self.caller,
+            principal: &self.principal,
+            method,
+            service: service.name(),
+            permission,
+            name,
+            parent,
+        }
+    }
+
+    pub(super) fn refuse(
+        &self,
+        service: &ServiceSettings,
+        verdict: Verdict,
+        resource: &str,
+    ) -> Status {
+        let permission = service.permission(self.method);
+        match verdict {
+            Verdict::ScopesMissing => scopes_missing(&permission, resource),
+            _ => denied(&permission, resource),
+        }
+    }
+}
+
+/// The parent of a name, which has no open segments.
+fn pattern(name: &OperationName) -> ParentPattern {
+    // A parent of a name is a parent; were it not, nobody would have operations there.
+    let parent = name.parent().parse::<lro_core::ParentName>();
+    parent.map(ParentPattern::from).unwrap_or_default()
+}
+
+/// The authorizer's answer. PERMISSION_DENIED is a no, whatever it says: words of its own could tell
+/// what is there.
+pub(super) fn yes_or_no(answer: Result<Access, Status>) -> Result<Access, Status> {
+    match answer {
+        Err(status) if status.code() == Code::PermissionDenied => Ok(Access::Denied),
+        answer => answer.map_err(complete),
+    }
+}

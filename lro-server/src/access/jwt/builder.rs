@@ -1,0 +1,300 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonwebtoken::Algorithm;
+use lro_core::{Clock, OperationName, ParentName, SystemClock};
+
+use super::claims::Claims;
+use super::{Fault, Grants, JwtAuthorizer, JwtKeys};
+use crate::start_error::Error;
+
+/// How many parents one token may have.
+const PARENTS_MAX: usize = 256;
+
+/// What a [`JwtAuthorizer`] is to be like.
+#[derive(Debug)]
+#[must_use]
+pub struct JwtAuthorizerBuilder {
+    settings: Settings,
+    templates: Vec<String>,
+    keys: JwtKeys,
+}
+
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) issuer: String,
+    pub(super) audience: String,
+    pub(super) algorithms: Vec<Algorithm>,
+    pub(super) principal_claim: String,
+    leeway: Duration,
+    clock: Arc<dyn Clock>,
+    permissions: Vec<String>,
+    permissions_claim: Option<String>,
+    scope_permissions: BTreeMap<String, Vec<String>>,
+    parents: Vec<Template>,
+    every_parent: bool,
+}
+
+impl JwtAuthorizerBuilder {
+    /// The leeway that the clocks of the issuer and of the server are given: 30 s.
+    pub const LEEWAY: Duration = Duration::from_secs(30);
+
+    /// The longest leeway: 60 s.
+    pub const LEEWAY_MAX: Duration = Duration::from_secs(60);
+
+    pub(super) fn new(issuer: String, audience: String, keys: JwtKeys) -> Self {
+        let settings = Settings {
+            issuer,
+            audience,
+            algorithms: vec![Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA],
+            principal_claim: "sub".to_owned(),
+            leeway: Self::LEEWAY,
+            clock: Arc::new(SystemClock),
+            permissions: Vec::new(),
+            permissions_claim: None,
+            scope_permissions: BTreeMap::new(),
+            parents: Vec::new(),
+            every_parent: false,
+        };
+        Self {
+            settings,
+            templates: Vec::new(),
+            keys,
+        }
+    }
+
+    /// The algorithms that are allowed: RS256, ES256 and EdDSA unless others are named here. `none`
+    /// is none.
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.settings.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
+    /// How far the issuer's clock may be off; [`LEEWAY_MAX`](Self::LEEWAY_MAX) at most.
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.settings.leeway = leeway.min(Self::LEEWAY_MAX);
+        self
+    }
+
+    /// The claim that names the principal: `sub` unless another is named here.
+    pub fn principal_claim(mut self, claim: impl Into<String>) -> Self {
+        self.settings.principal_claim = claim.into();
+        self
+    }
+
+    /// A parent whose operations, and those further below, are the token's: a path with claims in
+    /// it, as `users/{sub}`. A claim fills one segment; one that is several texts makes several
+    /// parents; one that is missing, or no segment of a name, makes none.
+    pub fn parent(mut self, template: impl Into<String>) -> Self {
+        self.templates.push(template.into());
+        self
+    }
+
+    /// All parents are the token's.
+    pub fn every_parent(mut self) -> Self {
+        self.settings.every_parent = true;
+        self
+    }
+
+    /// Permissions that every good token has below its parents. `exporter.operations.*` stands for all
+    /// that begin so.
+    pub fn grant(mut self, permissions: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let permissions = permissions.into_iter().map(Into::into);
+        self.settings.permissions.extend(permissions);
+        self
+    }
+
+    /// Permissions that a token with this scope has below its parents.
+    pub fn grant_scope(
+        mut self,
+        scope: impl Into<String>,
+        permissions: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        let permissions = permissions.into_iter().map(Into::into);
+        let granted = self.settings.scope_permissions.entry(scope.into());
+        granted.or_default().extend(permissions);
+        self
+    }
+
+    /// The claim that lists permissions, as one text with spaces or as several texts. Without it,
+    /// none does.
+    pub fn permissions_claim(mut self, claim: impl Into<String>) -> Self {
+        self.settings.permissions_claim = Some(claim.into());
+        self
+    }
+
+    /// What the times in tokens are compared with.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.settings.clock = clock;
+        self
+    }
+
+    /// The authorizer.
+    ///
+    /// # Errors
+    ///
+    /// When no algorithm is allowed, or a template of a parent is none.
+    pub fn build(mut self) -> Result<JwtAuthorizer, Error> {
+        if self.settings.algorithms.is_empty() {
+            return Err(Error::jwt("no algorithm is allowed".to_owned()));
+        }
+        for template in &self.templates {
+            let parsed = Template::parse(template);
+            let parsed = parsed.ok_or_else(|| {
+                Error::jwt(format!("`{template}` is no path like `users/{{sub}}`"))
+            })?;
+            self.settings.parents.push(parsed);
+        }
+        Ok(JwtAuthorizer::new(self.settings, self.keys))
+    }
+}
+
+impl Settings {
+    pub(super) fn check(&self, claims: &Claims) -> Result<(), Fault> {
+        if claims.text("iss") != Some(&self.issuer) {
+            return Err(Fault::Issuer);
+        }
+        if !claims.texts("aud").contains(&self.audience) {
+            return Err(Fault::Audience);
+        }
+        let now = self.clock.now().as_micros() as f64 / 1e6;
+        let leeway = self.leeway.as_secs_f64();
+        match claims.time("exp") {
+            Ok(Some(end)) if now < end + leeway => {}
+            _ => return Err(Fault::Expired),
+        }
+        match claims.time("nbf") {
+            Ok(None) => Ok(()),
+            Ok(Some(begin)) if now + leeway >= begin => Ok(()),
+            _ => Err(Fault::Early),
+        }
+    }
+
+    pub(super) fn grants(&self, claims: &Claims, scopes: &BTreeSet<String>) -> Grants {
+        let by_scope = scopes
+            .iter()
+            .filter_map(|it| self.scope_permissions.get(it));
+        let by_claim = self.permissions_claim.iter();
+        let by_claim = by_claim.flat_map(|claim| claims.words(claim));
+        let permissions = self.permissions.iter().chain(by_scope.flatten());
+        Grants {
+            permissions: permissions
+                .cloned()
+                .chain(by_claim.map(str::to_owned))
+                .collect(),
+            parents: self
+                .parents
+                .iter()
+                .flat_map(|template| template.fill(claims))
+                .take(PARENTS_MAX)
+                .collect(),
+            every_parent: self.every_parent,
+        }
+    }
+}
+
+/// A path with claims in it.
+#[derive(Debug)]
+struct Template(Vec<Part>);
+
+#[derive(Debug)]
+enum Part {
+    Segment(String),
+    Claim(String),
+}
+
+impl Template {
+    fn parse(text: &str) -> Option<Self> {
+        let part = |text: &str| {
+            let claim = text.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
+            let braces = |text: &str| text.contains(['{', '}']);
+            match claim {
+                Some(claim) if claim.is_empty() || braces(claim) => None,
+                Some(claim) => Some(Part::Claim(claim.to_owned())),
+                None if braces(text) || !is_segment(text) => None,
+                None => Some(Part::Segment(text.to_owned())),
+            }
+        };
+        text.split('/').map(part).collect::<Option<_>>().map(Self)
+    }
+
+    fn fill(&self, claims: &Claims) -> Vec<String> {
+        let mut filled = vec![String::new()];
+        for part in &self.0 {
+            let values = match part {
+                Part::Segment(text) => std::slice::from_ref(text),
+                Part::Claim(claim) => claims.texts(claim),
+            };
+            let values = values.iter().filter(|value| is_segment(value));
+            let values: Vec<_> = values.take(PARENTS_MAX).collect();
+            let longer = filled.iter().flat_map(|start| {
+                values.iter().map(move |value| match &**start {
+                    "" => (*value).clone(),
+                    start => format!("{start}/{value}"),
+                })
+            });
+            filled = longer.take(PARENTS_MAX).collect();
+        }
+        filled
+    }
+}
+
+/// Whether the text is one segment of a name, as the id of an operation has to be.
+fn is_segment(text: &str) -> bool {
+    OperationName::new(&ParentName::default(), text).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_fills_one_segment_and_no_wildcard() {
+        let template = Template::parse("users/{sub}").unwrap();
+        for (sub, parents) in [
+            (r#""ada""#, &["users/ada"] as &[_]),
+            (r#"["ada", "bob"]"#, &["users/ada", "users/bob"]),
+            (r#"["ada", "-"]"#, &["users/ada"]),
+            (r#""""#, &[]),
+            (r#""-""#, &[]),
+            (r#""*""#, &[]),
+            (r#""..""#, &[]),
+            (r#""a/b""#, &[]),
+            (r#""a b""#, &[]),
+            ("7", &[]),
+            ("null", &[]),
+        ] {
+            let claims = claims(&format!(r#"{{"sub": {sub}}}"#));
+            assert_eq!(template.fill(&claims), parents, "{sub}");
+        }
+        assert_eq!(template.fill(&claims("{}")), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_no_template_is_refused() {
+        for text in [
+            "",
+            "users/",
+            "users/{}",
+            "users/{sub",
+            "users/x{sub}",
+            "users/*",
+            "/",
+        ] {
+            assert!(Template::parse(text).is_none(), "{text}");
+            let builder = JwtAuthorizer::builder("i", "a", JwtKeys::new());
+            assert!(builder.parent(text).build().is_err(), "{text}");
+        }
+        let builder = JwtAuthorizer::builder("i", "a", JwtKeys::new());
+        assert!(builder.algorithms([]).build().is_err());
+    }
+
+    fn claims(json: &str) -> Claims {
+        use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+        let payload = BASE64_URL_SAFE_NO_PAD.encode(json);
+        let header = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#);
+        let token = format!("{header}.{payload}.");
+        jsonwebtoken::dangerous::insecure_decode_claims(token).unwrap()
+    }
+}

@@ -1,0 +1,169 @@
+use lro_core::{OperationName, OperationRecord, ParentPattern, Reason};
+use tonic::Status;
+
+use super::gate::{Verdict, Visit, yes_or_no};
+use super::refusal::unimplemented;
+use super::{Access, Method, OperationFacts};
+use crate::error::not_found;
+use crate::services::ServiceSettings;
+
+/// What a call may go on with.
+#[derive(Debug)]
+pub(crate) struct Pass<'a> {
+    kind: Kind<'a>,
+}
+
+#[derive(Debug)]
+enum Kind<'a> {
+    /// The server itself, or anybody where nothing is asked.
+    Trusted { name: Option<&'a OperationName> },
+    /// One operation, of one of these services; some of them may not be allowed.
+    Operation {
+        visit: Visit<'a>,
+        name: &'a OperationName,
+        parent: ParentPattern,
+        services: Vec<(&'a ServiceSettings, Verdict)>,
+    },
+    /// The operations of these services.
+    List {
+        visit: Visit<'a>,
+        services: Vec<&'a ServiceSettings>,
+    },
+}
+
+impl std::fmt::Debug for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Allowed => "Allowed",
+            Self::Denied => "Denied",
+            Self::ScopesMissing => "ScopesMissing",
+        })
+    }
+}
+
+impl<'a> Pass<'a> {
+    /// To do everything: with one operation, or a list.
+    pub(crate) fn trusted(name: Option<&'a OperationName>) -> Self {
+        Self {
+            kind: Kind::Trusted { name },
+        }
+    }
+
+    pub(super) fn operation(
+        visit: Visit<'a>,
+        name: &'a OperationName,
+        parent: ParentPattern,
+        services: Vec<(&'a ServiceSettings, Verdict)>,
+    ) -> Self {
+        Self {
+            kind: Kind::Operation {
+                visit,
+                name,
+                parent,
+                services,
+            },
+        }
+    }
+
+    pub(super) fn list(visit: Visit<'a>, services: Vec<&'a ServiceSettings>) -> Self {
+        Self {
+            kind: Kind::List { visit, services },
+        }
+    }
+
+    /// Whether what is found needs no further look.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.kind, Kind::Trusted { .. })
+    }
+
+    /// The operation that was looked for, if the caller may have it.
+    pub(crate) async fn admit(
+        &self,
+        record: Option<OperationRecord>,
+    ) -> Result<OperationRecord, Status> {
+        let (visit, name, parent, services) = match &self.kind {
+            Kind::Operation {
+                visit,
+                name,
+                parent,
+                services,
+            } => (visit, *name, parent, services),
+            Kind::Trusted { name } => return record.ok_or_else(|| missing(*name)),
+            Kind::List { .. } => return Err(missing(None)),
+        };
+        // A record of a service that has no such names now is none.
+        let found = record.and_then(|record| {
+            let owner = services.iter().find(|(it, _)| it.owns(&record.method));
+            owner.map(|(service, verdict)| (record, *service, *verdict))
+        });
+        // Asked in every case, so that the time which the answer takes says nothing either.
+        let listed = visit.may_list(services, parent).await?;
+        // In the name of the first service, whichever it turns out to be.
+        let denied = || {
+            let first = services.first().map(|(service, _)| *service);
+            let service = first.unwrap_or(visit.gate.services().nobody());
+            visit.refuse(service, Verdict::Denied, name.as_str())
+        };
+        let Some((record, service, verdict)) = found else {
+            return Err(match listed {
+                true => not_found(name),
+                false => denied(),
+            });
+        };
+        if verdict != Verdict::Allowed {
+            return Err(denied());
+        }
+        if !service.offers(visit.method) {
+            return Err(unimplemented(visit.method, service));
+        }
+        let Some(authorizer) = visit.gate.authorizer() else {
+            return Ok(record);
+        };
+        let permission = service.permission(visit.method);
+        let call = visit.call(service, &permission, visit.method, Some(name), parent);
+        let facts = OperationFacts::new(&record);
+        match yes_or_no(authorizer.authorize_operation(&call, &facts).await)? {
+            Access::Allowed => Ok(record),
+            Access::Denied => Err(denied()),
+        }
+    }
+
+    /// Whether a record belongs to the list.
+    pub(crate) fn lists(&self, record: &OperationRecord) -> bool {
+        match &self.kind {
+            Kind::List { services, .. } => services.iter().any(|it| it.owns(&record.method)),
+            _ => true,
+        }
+    }
+
+    /// Whose list it is, and of which services: what a page token is bound to besides its query.
+    pub(crate) fn token_scope(&self) -> String {
+        let Kind::List { visit, services } = &self.kind else {
+            return String::new();
+        };
+        let services: Vec<_> = services.iter().map(|it| it.name()).collect();
+        format!("{}\n{}", services.join(" "), visit.principal.name())
+    }
+}
+
+impl Visit<'_> {
+    /// Whether the caller may know what there is below the parent.
+    async fn may_list(
+        &self,
+        services: &[(&ServiceSettings, Verdict)],
+        parent: &ParentPattern,
+    ) -> Result<bool, Status> {
+        let mut may = false;
+        for (service, _) in services {
+            may |= self.ask(service, Method::List, None, parent).await? == Verdict::Allowed;
+        }
+        Ok(may)
+    }
+}
+
+fn missing(name: Option<&OperationName>) -> Status {
+    match name {
+        Some(name) => not_found(name),
+        None => Reason::OperationNotFound.status("there is no such operation", []),
+    }
+}
