@@ -26,7 +26,7 @@ pub(crate) struct Outbox {
 
 #[derive(Debug, Default)]
 struct Pending {
-    changed: BTreeMap<OperationName, (OperationState, bool)>,
+    changed: BTreeMap<(OperationName, Uuid), (OperationState, bool)>,
     ready: BTreeMap<String, Timestamp>,
 }
 
@@ -42,10 +42,14 @@ impl Outbox {
                     *first = (*first).min(*ready_time);
                     news = true;
                 }
-                StoreEvent::Changed { name, state, gone }
-                    if *gone || state.is_done() || *state == OperationState::Cancelling =>
-                {
-                    pending.changed.insert(name.clone(), (*state, *gone));
+                StoreEvent::Changed {
+                    name,
+                    uid,
+                    state,
+                    gone,
+                } if *gone || state.is_done() || *state == OperationState::Cancelling => {
+                    let changed = (*state, *gone);
+                    pending.changed.insert((name.clone(), *uid), changed);
                     news = true;
                 }
                 _ => {}
@@ -64,9 +68,13 @@ impl Outbox {
             .ready
             .into_iter()
             .map(|(method, time)| format!("\nR{} {}", time.as_micros(), escape(&method)));
-        let changed = pending.changed.into_iter().map(|(name, (state, gone))| {
-            format!("\nC{}{} {name}", encode_state(state), u8::from(gone))
-        });
+        let changed = pending
+            .changed
+            .into_iter()
+            .map(|((name, uid), (state, gone))| {
+                let (state, gone) = (encode_state(state), u8::from(gone));
+                format!("\nC{state}{gone}{} {name}", uid.simple())
+            });
         let mut payloads: Vec<String> = Vec::new();
         for line in ready.chain(changed) {
             let is_full = payloads.len() == PAYLOADS_MAX;
@@ -116,9 +124,11 @@ fn event(line: &str) -> Option<StoreEvent> {
             ready_time: Timestamp::from_micros(micros.parse().ok()?),
         });
     }
-    let (state, gone) = head.strip_prefix('C')?.split_at_checked(1)?;
+    let (state, rest) = head.strip_prefix('C')?.split_at_checked(1)?;
+    let (gone, uid) = rest.split_at_checked(1)?;
     Some(StoreEvent::Changed {
         name: of.parse().ok()?,
+        uid: Uuid::try_parse(uid).ok()?,
         state: decode_state(state.parse().ok()?)?,
         gone: gone == "1",
     })
@@ -131,6 +141,7 @@ mod tests {
     fn changed(n: usize) -> StoreEvent {
         StoreEvent::Changed {
             name: format!("projects/p/operations/{n}").parse().unwrap(),
+            uid: Uuid::from_u128(n as u128),
             state: OperationState::Succeeded,
             gone: n % 2 == 1,
         }
@@ -176,6 +187,7 @@ mod tests {
         let outbox = Outbox::default();
         outbox.add(&[StoreEvent::Changed {
             name: "operations/1".parse().unwrap(),
+            uid: Uuid::from_u128(1),
             state: OperationState::Running,
             gone: false,
         }]);

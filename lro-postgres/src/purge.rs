@@ -39,6 +39,7 @@ pub(crate) async fn purge(
 fn gone(row: &Row) -> Option<StoreEvent> {
     Some(StoreEvent::Changed {
         name: row.try_get::<_, &str>(0).ok()?.parse().ok()?,
+        uid: row.try_get(2).ok()?,
         state: decode_state(row.try_get(1).ok()?)?,
         gone: true,
     })

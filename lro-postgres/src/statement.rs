@@ -169,7 +169,7 @@ pub(crate) const PURGE: &str = concat!(
      WHERE o.expire_time IS NOT NULL AND o.expire_time <= coalesce($1::bigint, ",
     clock!(),
     ") ORDER BY o.expire_time, o.uid LIMIT $2::bigint FOR UPDATE SKIP LOCKED)) \
-     RETURNING name, state"
+     RETURNING name, state, uid"
 );
 
 pub(crate) const NOTIFY: &str =

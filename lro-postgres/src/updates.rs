@@ -157,6 +157,7 @@ impl Work {
             let removed = change == Change::Removed;
             self.events.push(StoreEvent::Changed {
                 name: record.name.clone(),
+                uid: record.uid,
                 state: record.state,
                 gone: removed || !record.is_visible(),
             });
