@@ -52,10 +52,10 @@ pub struct Limits {
     pub operation_id_len_max: usize,
     /// The longest that one WaitOperation call is held: 60 s. Callers ask again.
     pub wait_max: Duration,
-    /// How many calls wait for one operation at a time: 1,000. Further ones are answered at once, with
+    /// How many calls wait for one operation at a time: 10,000. Further ones are answered at once, with
     /// its latest state.
     pub waiters_per_operation_max: usize,
-    /// How many calls wait at a time, for all operations: 10,000. Further ones are answered at once,
+    /// How many calls wait at a time, for all operations: 100,000. Further ones are answered at once,
     /// with the latest state of their operation.
     pub waiters_max: usize,
     /// How many operations a page has when the caller does not say: 50.
@@ -81,8 +81,8 @@ impl Default for Limits {
             principal_len_max: 512,
             operation_id_len_max: 63,
             wait_max: Duration::from_secs(60),
-            waiters_per_operation_max: 1_000,
-            waiters_max: 10_000,
+            waiters_per_operation_max: 10_000,
+            waiters_max: 100_000,
             page_size_default: 50,
             page_size_max: 1_000,
             page_token_age_max: Duration::from_secs(3 * 24 * 60 * 60),
