@@ -49,13 +49,15 @@
 //! # For stores
 //!
 //! [`Filter::predicate`] is the filter with typed values, and [`Predicate::split`] parts it into
-//! what a store can answer and the rest.
+//! what a store can answer and the rest. [`Predicate::verdict`] says which stretches of an index
+//! cannot hold a match, [`Predicate::create_times`] where they begin and end.
 
 mod ast;
 mod check;
 mod condition;
 mod error;
 mod evaluate;
+mod known;
 mod lexer;
 mod limits;
 mod literal;
@@ -82,6 +84,7 @@ pub use condition::{
     Comparison, Condition, NumberField, OptionalField, Predicate, TextField, TimeField,
 };
 pub use error::{FilterError, FilterErrorKind};
+pub use known::Known;
 pub use limits::{DEPTH_MAX, LENGTH_MAX, TERMS_MAX};
 pub use parser::parse;
 pub use payload::{PayloadCondition, PayloadField};

@@ -114,6 +114,9 @@ impl PageCursor {
 /// }
 /// assert_eq!(page.build(), Page::default());
 /// ```
+///
+/// A store that finds single records, or refuses some by itself, gives them one at a time:
+/// [`push`](Self::push), [`pass`](Self::pass), and [`finish`](Self::finish) at the end.
 #[derive(Debug)]
 pub struct PageBuilder<'q> {
     query: &'q ListQuery,
@@ -145,7 +148,7 @@ impl<'q> PageBuilder<'q> {
 
     /// How many records to read next; `None` when the page is complete.
     pub fn wanted(&self) -> Option<usize> {
-        if self.complete || self.query.limit == 0 {
+        if self.is_complete() {
             return None;
         }
         // One more than the page takes tells whether there are more.
@@ -157,28 +160,63 @@ impl<'q> PageBuilder<'q> {
         })
     }
 
+    /// Whether nothing is to be read any more.
+    pub fn is_complete(&self) -> bool {
+        self.complete || self.query.limit == 0
+    }
+
     /// Takes what was read: fewer records than were asked for mean that there are no more.
     pub fn take(&mut self, wanted: usize, records: Vec<OperationRecord>) {
         let at_end = records.len() < wanted;
         for record in records {
-            self.examined += 1;
-            let cursor = PageCursor::behind(&record);
-            if self.query.matches(&record) {
-                if self.is_full() {
-                    return self.end(self.page.records.last().map(PageCursor::behind));
-                }
-                self.page.records.push(record);
+            self.push(record);
+            if self.complete {
+                return;
             }
-            self.after = Some(cursor);
         }
         if at_end {
-            self.end(None);
-        } else if self.examined >= self.query.examine_max {
-            self.end(match self.is_full() {
-                true => self.page.records.last().map(PageCursor::behind),
-                false => self.after,
-            });
+            self.finish();
         }
+    }
+
+    /// Takes one record, which may match or not. Nothing when the page is complete.
+    pub fn push(&mut self, record: OperationRecord) {
+        if self.is_complete() {
+            return;
+        }
+        let cursor = PageCursor::behind(&record);
+        if self.query.matches(&record) {
+            if self.is_full() {
+                return self.stop();
+            }
+            self.page.records.push(record);
+        }
+        self.pass(cursor);
+    }
+
+    /// Counts a record that the store looked at and found not to match.
+    pub fn pass(&mut self, cursor: PageCursor) {
+        if self.is_complete() {
+            return;
+        }
+        self.after = Some(cursor);
+        self.examined += 1;
+        if self.examined >= self.query.examine_max {
+            self.stop();
+        }
+    }
+
+    /// Ends the page where it stands, although there may be more.
+    pub fn stop(&mut self) {
+        self.end(match self.is_full() {
+            true => self.page.records.last().map(PageCursor::behind),
+            false => self.after,
+        });
+    }
+
+    /// Ends the page and the list: there are no more records.
+    pub fn finish(&mut self) {
+        self.end(None);
     }
 
     fn is_full(&self) -> bool {
@@ -186,8 +224,10 @@ impl<'q> PageBuilder<'q> {
     }
 
     fn end(&mut self, next: Option<PageCursor>) {
-        self.page.next = next;
-        self.complete = true;
+        if !self.complete {
+            self.page.next = next;
+            self.complete = true;
+        }
     }
 
     /// The page.

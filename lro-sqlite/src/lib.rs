@@ -44,6 +44,7 @@ mod builder;
 mod connection;
 mod error;
 mod file_lock;
+mod list;
 mod queue;
 mod reader;
 mod recovery;

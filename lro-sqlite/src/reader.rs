@@ -3,13 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lro_core::{
-    ListQuery, OperationName, OperationRecord, Page, PageBuilder, ParentName, StoreError,
-};
+use lro_core::{ListQuery, OperationName, OperationRecord, Page, StoreError};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::error::Fault;
+use crate::list;
 use crate::queue::{Queue, Taken};
 use crate::table::Table;
 
@@ -34,20 +33,10 @@ pub(crate) fn run(connection: &Connection, path: &Path, queue: &Arc<Queue<Read>>
                 Read::Get(_, reply) if reply.is_closed() => {}
                 Read::List(_, reply) if reply.is_closed() => {}
                 Read::Get(name, reply) => answer(reply, table.get(&name), path),
-                Read::List(query, reply) => answer(reply, list(&table, &query), path),
+                Read::List(query, reply) => answer(reply, list::page(connection, &query), path),
             }
         }
     }
-}
-
-fn list(table: &Table<'_>, query: &ListQuery) -> Result<Page, Fault> {
-    let parent = query.parent.exact();
-    let parent = parent.as_ref().map(ParentName::as_str);
-    let mut page = PageBuilder::new(query);
-    while let Some(limit) = page.wanted() {
-        page.take(limit, table.list(parent, page.after(), limit)?);
-    }
-    Ok(page.build())
 }
 
 fn answer<T>(reply: Reply<T>, result: Result<T, Fault>, path: &Path) {

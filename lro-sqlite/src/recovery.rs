@@ -13,7 +13,7 @@ use crate::transaction::Transaction;
 const GROUP_MAX: usize = 512;
 
 const UNFINISHED: &str = "SELECT uid, state, method, ready_time FROM operation \
-     INDEXED BY operation_unfinished WHERE end_time IS NULL ORDER BY uid";
+     INDEXED BY operation_unfinished WHERE end_time IS NULL";
 
 /// Fills the schedule, and takes back at once what was running: its process is gone, or the file
 /// would be locked.

@@ -42,6 +42,10 @@ pub(crate) fn encode_labels(labels: &BTreeMap<String, String>) -> Option<Vec<u8>
     (!labels.is_empty()).then(|| encode(labels.clone()))
 }
 
+pub(crate) fn decode_labels(value: ValueRef<'_>) -> Option<BTreeMap<String, String>> {
+    message(value).map(|labels: Labels| labels.labels)
+}
+
 pub(crate) fn encode_origin(origin: &Origin) -> Option<Vec<u8>> {
     (*origin != Origin::default()).then(|| origin.encode_to_vec())
 }

@@ -6,15 +6,20 @@ use lro_core::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::Fault;
+use crate::row::decode_labels;
+use crate::table::Table;
 
 /// `LROS`, where SQLite files say whose they are.
 pub(crate) const APPLICATION_ID: i32 = 0x4c52_4f53;
 
 /// Step n takes the file from version n to version n + 1. None is ever edited.
-const MIGRATIONS: [&str; 2] = [
-    include_str!("migrations/1_operation.sql"),
-    include_str!("migrations/2_list_order.sql"),
+const MIGRATIONS: [Step; 2] = [
+    (include_str!("migrations/1_operation.sql"), |_| Ok(())),
+    (include_str!("migrations/2_list_order.sql"), fill_labels),
 ];
+
+/// Statements, and what they cannot say.
+type Step = (&'static str, fn(&Connection) -> Result<(), Fault>);
 
 /// Refuses a file that is not ours, without changing it.
 pub(crate) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
@@ -49,17 +54,33 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), Fault> {
         // Read again in the transaction: what was checked may be old.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version = version(&transaction)?;
-        let Some(step) = usize::try_from(version)
+        let Some((sql, fill)) = usize::try_from(version)
             .ok()
             .and_then(|v| MIGRATIONS.get(v))
         else {
             return Ok(());
         };
-        transaction.execute_batch(step)?;
+        transaction.execute_batch(sql)?;
+        fill(&transaction)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", version + 1)?;
         transaction.commit()?;
     }
+}
+
+/// Labels of operations that are there already.
+fn fill_labels(connection: &Connection) -> Result<(), Fault> {
+    let table = Table(connection);
+    let all = "SELECT uid, parent, create_time, labels FROM operation WHERE labels IS NOT NULL";
+    let mut statement = connection.prepare(all)?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        let (uid, parent): (Vec<u8>, String) = (row.get(0)?, row.get(1)?);
+        // A damaged row is left alone; whoever reads it will be told.
+        let labels = decode_labels(row.get_ref(3)?).unwrap_or_default();
+        table.insert_labels(&uid, &parent, row.get(2)?, &labels)?;
+    }
+    Ok(())
 }
 
 fn version(connection: &Connection) -> Result<i32, rusqlite::Error> {

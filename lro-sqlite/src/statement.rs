@@ -27,25 +27,64 @@ pub(crate) const GET: &str = concat!(
     " FROM operation WHERE name = ?1 AND delete_time IS NULL"
 );
 
-pub(crate) const LIST: &str = concat!(
+/// A row of a list; conditions may follow.
+pub(crate) const LISTED: &str = concat!(
     "SELECT ",
     columns!(),
     ", ",
     request!(),
-    " FROM operation INDEXED BY operation_by_parent \
-     WHERE parent = ?1 AND delete_time IS NULL AND (create_time, uid) < (?2, ?3) \
-     ORDER BY create_time DESC, uid DESC LIMIT ?4"
+    " FROM operation WHERE uid = ?1 AND delete_time IS NULL"
 );
 
-pub(crate) const LIST_ALL: &str = concat!(
-    "SELECT ",
-    columns!(),
-    ", ",
-    request!(),
-    " FROM operation INDEXED BY operation_by_create_time \
-     WHERE delete_time IS NULL AND (create_time, uid) < (?1, ?2) \
-     ORDER BY create_time DESC, uid DESC LIMIT ?3"
+macro_rules! keys {
+    ($from:literal) => {
+        concat!(
+            "SELECT create_time, uid FROM ",
+            $from,
+            " AND (create_time, uid) < (?1, ?2) AND create_time >= ?3 \
+             ORDER BY create_time DESC, uid DESC LIMIT ?4"
+        )
+    };
+}
+
+pub(crate) const KEYS: &str =
+    keys!("operation INDEXED BY operation_by_create_time WHERE delete_time IS NULL");
+
+pub(crate) const KEYS_OF_PARENT: &str =
+    keys!("operation INDEXED BY operation_by_parent WHERE delete_time IS NULL AND parent = ?5");
+
+pub(crate) const KEYS_OF_DONE: &str = keys!(
+    "operation INDEXED BY operation_done WHERE end_time IS NOT NULL \
+     AND parent = ?5 AND method = ?6 AND state = ?7"
 );
+
+pub(crate) const KEYS_OF_UNFINISHED: &str = keys!(
+    "operation INDEXED BY operation_unfinished WHERE end_time IS NULL \
+     AND parent = ?5 AND method = ?6 AND state = ?7 AND delete_time IS NULL"
+);
+
+pub(crate) const KEYS_OF_LABEL: &str = keys!("label WHERE parent = ?5 AND key = ?6 AND value = ?7");
+
+pub(crate) const PARENT_FROM: &str = "SELECT parent FROM operation INDEXED BY operation_by_parent \
+     WHERE delete_time IS NULL AND parent >= ?1 ORDER BY parent LIMIT 1";
+
+pub(crate) const DONE_METHOD_FROM: &str = "SELECT method FROM operation INDEXED BY operation_done \
+     WHERE end_time IS NOT NULL AND parent = ?2 AND method >= ?1 ORDER BY method LIMIT 1";
+
+pub(crate) const UNFINISHED_METHOD_FROM: &str = "SELECT method FROM operation \
+     INDEXED BY operation_unfinished \
+     WHERE end_time IS NULL AND parent = ?2 AND method >= ?1 ORDER BY method LIMIT 1";
+
+pub(crate) const LABEL_VALUE_FROM: &str = "SELECT value FROM label \
+     WHERE parent = ?2 AND key = ?3 AND value >= ?1 ORDER BY value LIMIT 1";
+
+pub(crate) const INSERT_LABEL: &str = "INSERT OR IGNORE INTO label (parent, key, value, create_time, uid) VALUES (?1, ?2, ?3, ?4, ?5)";
+
+pub(crate) const LABELS: &str =
+    "SELECT parent, create_time, labels FROM operation WHERE uid = ?1 AND labels IS NOT NULL";
+
+pub(crate) const REMOVE_LABEL: &str = "DELETE FROM label \
+     WHERE parent = ?1 AND key = ?2 AND value = ?3 AND create_time = ?4 AND uid = ?5";
 
 pub(crate) const BY_UID: &str = concat!(
     "SELECT ",
@@ -91,10 +130,15 @@ pub(crate) const EXPIRED: &str = "SELECT uid, name, state FROM operation \
 
 pub(crate) const RENEW: &str = "UPDATE operation SET lease_expire_time = ?2 WHERE uid = ?1";
 
-// None of the three writes a column of an index it does not move in.
-pub(crate) const ADVANCE: &str = "UPDATE operation SET state = ?2, revision = ?3, attempt = ?4, fence = ?5, \
-     lease_worker = ?6, lease_expire_time = ?7, ready_time = ?8, start_time = ?9, \
-     update_time = ?10, cancel_time = ?11, metadata = ?12, checkpoint = ?13 WHERE uid = ?1";
+// None of the four writes a column of an index it does not move in.
+pub(crate) const ADVANCE: &str = "UPDATE operation SET revision = ?2, attempt = ?3, fence = ?4, \
+     lease_worker = ?5, lease_expire_time = ?6, ready_time = ?7, start_time = ?8, \
+     update_time = ?9, cancel_time = ?10, metadata = ?11, checkpoint = ?12 WHERE uid = ?1";
+
+pub(crate) const ADVANCE_STATE: &str = "UPDATE operation SET revision = ?2, attempt = ?3, fence = ?4, \
+     lease_worker = ?5, lease_expire_time = ?6, ready_time = ?7, start_time = ?8, \
+     update_time = ?9, cancel_time = ?10, metadata = ?11, checkpoint = ?12, state = ?13 \
+     WHERE uid = ?1";
 
 pub(crate) const HIDE: &str =
     "UPDATE operation SET revision = ?2, update_time = ?3, delete_time = ?4 WHERE uid = ?1";

@@ -1,13 +1,18 @@
 //! The table of operations.
 
-use lro_core::{OperationName, OperationRecord, PageCursor, Timestamp};
+use std::collections::BTreeMap;
+
+use lro_core::filter::nfc;
+use lro_core::{OperationName, OperationRecord, Timestamp};
 use prost::Message as _;
-use rusqlite::{Connection, OptionalExtension as _, Params, params};
+use rusqlite::types::Value;
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Params, params};
 use uuid::Uuid;
 
 use crate::error::Fault;
 use crate::row::{
-    decode, encode_any, encode_labels, encode_on_crash, encode_origin, encode_result, micros,
+    decode, decode_labels, encode_any, encode_labels, encode_on_crash, encode_origin,
+    encode_result, micros,
 };
 use crate::schedule::Entry;
 use crate::statement;
@@ -16,38 +21,61 @@ use crate::statement;
 /// apart, once, so that no later change of the operation writes it again.
 pub(crate) const INLINE_REQUEST_MAX: usize = 512;
 
-/// Beyond any uid.
-const NO_UID: [u8; 17] = [0xff; 17];
-
 /// The statements, on one connection. Each writes all or nothing by itself, so that one that fails
 /// leaves its neighbours in the transaction alone.
 #[derive(Debug)]
 pub(crate) struct Table<'c>(pub(crate) &'c Connection);
 
-impl Table<'_> {
+impl<'c> Table<'c> {
     /// Adds a record. `false`: an index refused it, and nothing was written.
     pub(crate) fn insert(&self, record: &OperationRecord) -> Result<bool, Fault> {
         let request = record.request.encode_to_vec();
-        if request.len() <= INLINE_REQUEST_MAX {
+        if request.len() <= INLINE_REQUEST_MAX && record.labels.is_empty() {
             return self.insert_row(record, Some(&request));
         }
-        self.0.prepare_cached("SAVEPOINT large")?.execute(())?;
-        let inserted = self.insert_row(record, None).and_then(|inserted| {
-            if inserted {
-                self.execute(
-                    statement::INSERT_LARGE_REQUEST,
-                    params![record.uid.as_bytes(), request],
-                )?;
-            }
-            Ok(inserted)
-        });
+        self.0.prepare_cached("SAVEPOINT several")?.execute(())?;
+        let inserted = self.insert_several(record, &request);
         // When the whole transaction is gone, so is the savepoint.
         if inserted.is_err() && !self.0.is_autocommit() {
-            self.0.execute_batch("ROLLBACK TO large; RELEASE large")?;
+            self.0
+                .execute_batch("ROLLBACK TO several; RELEASE several")?;
         } else if inserted.is_ok() {
-            self.0.prepare_cached("RELEASE large")?.execute(())?;
+            self.0.prepare_cached("RELEASE several")?.execute(())?;
         }
         inserted
+    }
+
+    fn insert_several(&self, record: &OperationRecord, request: &[u8]) -> Result<bool, Fault> {
+        let inline = request.len() <= INLINE_REQUEST_MAX;
+        if !self.insert_row(record, inline.then_some(request))? {
+            return Ok(false);
+        }
+        if !inline {
+            let large = params![record.uid.as_bytes(), request];
+            self.execute(statement::INSERT_LARGE_REQUEST, large)?;
+        }
+        self.insert_labels(
+            record.uid.as_bytes(),
+            record.name.parent(),
+            record.create_time.as_micros(),
+            &record.labels,
+        )?;
+        Ok(true)
+    }
+
+    /// Writes labels for lists.
+    pub(crate) fn insert_labels(
+        &self,
+        uid: &[u8],
+        parent: &str,
+        create_time: i64,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<(), Fault> {
+        for (key, value) in labels {
+            let label = params![parent, nfc(key), nfc(value), create_time, uid];
+            self.execute(statement::INSERT_LABEL, label)?;
+        }
+        Ok(())
     }
 
     fn insert_row(&self, record: &OperationRecord, request: Option<&[u8]>) -> Result<bool, Fault> {
@@ -99,28 +127,14 @@ impl Table<'_> {
         self.record(statement::GET, params![name.as_str()])
     }
 
-    /// Visible records behind `after`, the newest first: those below the parent, or all.
-    pub(crate) fn list(
-        &self,
-        parent: Option<&str>,
-        after: Option<PageCursor>,
-        limit: usize,
-    ) -> Result<Vec<OperationRecord>, Fault> {
-        let time = after.map_or(i64::MAX, |after| after.create_time.as_micros());
-        let uid = after.map_or(NO_UID.to_vec(), |after| after.uid.as_bytes().to_vec());
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        match parent {
-            Some(parent) => self
-                .0
-                .prepare_cached(statement::LIST)?
-                .query_and_then(params![parent, time, uid, limit], decode)?
-                .collect(),
-            None => self
-                .0
-                .prepare_cached(statement::LIST_ALL)?
-                .query_and_then(params![time, uid, limit], decode)?
-                .collect(),
+    /// Reads visible records by uid with [`statement::LISTED`] and conditions, whose values these
+    /// are.
+    pub(crate) fn listed(&self, sql: &str, values: &[Value]) -> Result<Listed<'c>, Fault> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        for (at, value) in values.iter().enumerate() {
+            statement.raw_bind_parameter(2 + at, value)?;
         }
+        Ok(Listed(statement))
     }
 
     /// The whole record.
@@ -196,26 +210,33 @@ impl Table<'_> {
     }
 
     /// Writes what may have changed of a record that has not ended and is as visible as before.
-    pub(crate) fn advance(&self, record: &OperationRecord) -> Result<(), Fault> {
+    pub(crate) fn advance(&self, record: &OperationRecord, new_state: bool) -> Result<(), Fault> {
+        let mut statement = self.0.prepare_cached(match new_state {
+            true => statement::ADVANCE_STATE,
+            false => statement::ADVANCE,
+        })?;
         let lease = record.lease.as_ref();
-        self.execute(
-            statement::ADVANCE,
-            params![
-                record.uid.as_bytes(),
-                record.state.as_number(),
-                record.revision.cast_signed(),
-                record.attempt,
-                record.fence.cast_signed(),
-                lease.map(|lease| lease.worker.as_uuid().into_bytes()),
-                lease.map(|lease| lease.expire_time.as_micros()),
-                record.ready_time.as_micros(),
-                micros(record.start_time),
-                record.update_time.as_micros(),
-                micros(record.cancel_time),
-                encode_any(record.metadata.as_ref()),
-                encode_any(record.checkpoint.as_ref()),
-            ],
-        )?;
+        let values = params![
+            record.uid.as_bytes(),
+            record.revision.cast_signed(),
+            record.attempt,
+            record.fence.cast_signed(),
+            lease.map(|lease| lease.worker.as_uuid().into_bytes()),
+            lease.map(|lease| lease.expire_time.as_micros()),
+            record.ready_time.as_micros(),
+            micros(record.start_time),
+            record.update_time.as_micros(),
+            micros(record.cancel_time),
+            encode_any(record.metadata.as_ref()),
+            encode_any(record.checkpoint.as_ref()),
+            record.state.as_number(),
+        ];
+        let taken = if new_state {
+            values
+        } else {
+            &values[..values.len() - 1]
+        };
+        statement.execute(taken)?;
         Ok(())
     }
 
@@ -254,8 +275,20 @@ impl Table<'_> {
         Ok(())
     }
 
-    /// Removes a record, and its request where it is stored apart.
+    /// Removes a record with its labels, and its request where it is stored apart.
     pub(crate) fn remove(&self, uid: &[u8]) -> Result<(), Fault> {
+        let mut statement = self.0.prepare_cached(statement::LABELS)?;
+        let labelled = statement.query_row(params![uid], |row| {
+            Ok((row.get(0)?, row.get(1)?, decode_labels(row.get_ref(2)?)))
+        });
+        let labelled: Option<(String, i64, _)> = labelled.optional()?;
+        if let Some((parent, create_time, labels)) = labelled {
+            // Of labels that cannot be read, what was written for lists stays: it leads nowhere.
+            for (key, value) in labels.unwrap_or_default() {
+                let label = params![parent, nfc(&key), nfc(&value), create_time, uid];
+                self.execute(statement::REMOVE_LABEL, label)?;
+            }
+        }
         self.execute(statement::REMOVE, params![uid])?;
         Ok(())
     }
@@ -297,5 +330,17 @@ impl Table<'_> {
             name.parse().map_err(wrong)
         })
         .transpose()
+    }
+}
+
+/// Reads one row of a list after the other.
+pub(crate) struct Listed<'c>(CachedStatement<'c>);
+
+impl Listed<'_> {
+    /// The whole record, unless it is hidden or the conditions refuse it.
+    pub(crate) fn get(&mut self, uid: Uuid) -> Result<Option<OperationRecord>, Fault> {
+        self.0.raw_bind_parameter(1, uid.as_bytes())?;
+        let mut rows = self.0.raw_query();
+        rows.next()?.map(decode).transpose()
     }
 }

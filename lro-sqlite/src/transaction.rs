@@ -170,7 +170,7 @@ impl Transaction<'_> {
         command: Command,
     ) -> Result<Result<(Updated, OperationRecord), Refusal>, Fault> {
         let before = Entry::of(&record);
-        let was_visible = record.is_visible();
+        let (was_visible, state_before) = (record.is_visible(), record.state);
         let change = match record.apply(command, self.now) {
             Ok(change) => change,
             Err(refusal) => return Ok(Err(refusal)),
@@ -180,7 +180,7 @@ impl Transaction<'_> {
             Change::Lease => self.table.renew(&record)?,
             Change::Record if record.state.is_done() => self.table.finish(&record)?,
             Change::Record if record.is_visible() != was_visible => self.table.hide(&record)?,
-            Change::Record => self.table.advance(&record)?,
+            Change::Record => self.table.advance(&record, record.state != state_before)?,
             Change::Removed => self.table.remove(record.uid.as_bytes())?,
         }
         let removed = change == Change::Removed;

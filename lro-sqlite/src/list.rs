@@ -1,0 +1,39 @@
+//! A page of a list: which index leads to it, and what of the filter SQL answers.
+
+mod access;
+mod condition;
+mod keys;
+
+use lro_core::{ListQuery, Page, PageBuilder};
+use rusqlite::Connection;
+
+use self::access::Access;
+use self::condition::Where;
+use crate::error::Fault;
+use crate::table::Table;
+
+/// The page. All statements read one snapshot.
+pub(crate) fn page(connection: &Connection, query: &ListQuery) -> Result<Page, Fault> {
+    let snapshot = connection.unchecked_transaction()?;
+    let mut page = PageBuilder::new(query);
+    let condition = Where::of(query);
+    let sql = condition.select();
+    let mut rows = Table(connection).listed(&sql, condition.values())?;
+    let mut access = Access::choose(connection, query)?;
+    while !page.is_complete() {
+        let Some(key) = access.next()? else {
+            page.finish();
+            break;
+        };
+        match rows.get(key.uid)? {
+            Some(record) => page.push(record),
+            None => page.pass(key),
+        }
+        if access.is_exhausted() {
+            page.stop();
+        }
+    }
+    drop(rows);
+    snapshot.finish()?;
+    Ok(page.build())
+}

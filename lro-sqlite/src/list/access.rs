@@ -1,0 +1,288 @@
+//! The way to a page, chosen by what the filter restricts. The planner of SQLite has no say in it.
+
+use lro_core::filter::{
+    Comparison, Condition, Filter, Known, Predicate, TextField, TextTest, Wildcard,
+};
+use lro_core::{ListQuery, OperationState, PageCursor, ParentPattern};
+use rusqlite::Connection;
+use rusqlite::types::Value;
+
+use super::keys::{Below, Index, Stretch, Union, next_common};
+use crate::error::Fault;
+use crate::statement;
+
+/// How many stretches of indexes one list joins at most. With more, one that is wider and holds
+/// what does not match is read instead.
+const STRETCHES_MAX: usize = 256;
+
+/// How many parents, methods or values of a label are looked at to find those stretches.
+const DISTINCT_MAX: usize = 512;
+
+/// How many keys are passed over for each operation that may be looked at.
+const STEPS_PER_EXAMINED: usize = 8;
+
+/// The keys of operations that may be on the page, in the list's order.
+#[derive(Debug)]
+pub(crate) struct Access<'c> {
+    index: Index<'c>,
+    unions: Vec<Union>,
+    below: Below,
+    steps_left: usize,
+}
+
+impl<'c> Access<'c> {
+    pub(crate) fn choose(connection: &'c Connection, query: &ListQuery) -> Result<Self, Fault> {
+        let filter = &query.filter;
+        let times = filter.predicate().create_times();
+        let mut below = Below::time(*times.end());
+        if let Some(after) = query.after {
+            below = below.min(Below::behind(after));
+        }
+        let unions = match times.is_empty() {
+            true => Vec::new(),
+            false => unions(connection, &query.parent, filter)?,
+        };
+        Ok(Self {
+            index: Index {
+                connection,
+                first: *times.start(),
+            },
+            unions,
+            below,
+            steps_left: query.examine_max.saturating_mul(STEPS_PER_EXAMINED),
+        })
+    }
+
+    /// The next key. Its operation may still not match.
+    pub(crate) fn next(&mut self) -> Result<Option<PageCursor>, Fault> {
+        let common = next_common(&self.index, &mut self.unions, &self.below, self.steps_left);
+        let (key, steps) = common?;
+        self.steps_left -= steps;
+        if let Some(key) = key {
+            self.below = Below::behind(key);
+        }
+        Ok(key)
+    }
+
+    /// Whether so many keys were passed over that the page has to end.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.steps_left == 0
+    }
+}
+
+/// What has to hold a key that is on the list; none when nothing can be.
+fn unions(
+    connection: &Connection,
+    parent: &ParentPattern,
+    filter: &Filter,
+) -> Result<Vec<Union>, Fault> {
+    let predicate = filter.predicate();
+    if predicate.verdict(&Known::default()) == Some(false) {
+        return Ok(Vec::new());
+    }
+    let ways = Ways { connection };
+    let Some(parents) = ways.parents(parent)? else {
+        let all = Stretch::new(statement::KEYS, Vec::new());
+        return Ok(vec![Union(vec![all])]);
+    };
+    let mut unions = Vec::new();
+    for part in predicate.conjuncts() {
+        unions.extend(ways.labels(&parents, &part)?);
+    }
+    unions.extend(ways.states(&parents, predicate)?);
+    if unions.is_empty() {
+        let parents = parents.into_iter().map(|parent| {
+            let parent = Value::Text(parent);
+            Stretch::new(statement::KEYS_OF_PARENT, vec![parent])
+        });
+        unions.push(Union(parents.collect()));
+    }
+    Ok(unions)
+}
+
+/// What leads through the indexes.
+struct Ways<'c> {
+    connection: &'c Connection,
+}
+
+impl Ways<'_> {
+    /// The parents that a pattern stands for; nothing when they are too many.
+    fn parents(&self, pattern: &ParentPattern) -> Result<Option<Vec<String>>, Fault> {
+        if let Some(parent) = pattern.exact() {
+            return Ok(Some(vec![parent.as_str().to_owned()]));
+        }
+        let mut prefix = String::new();
+        for segment in pattern.segments().map_while(|segment| segment) {
+            prefix.push_str(segment);
+            prefix.push('/');
+        }
+        self.distinct(statement::PARENT_FROM, &[], &prefix, |parent| {
+            pattern.matches(parent)
+        })
+    }
+
+    /// By method and state, unless the filter leaves all of them open.
+    fn states(&self, parents: &[String], predicate: &Predicate) -> Result<Option<Union>, Fault> {
+        let is_out = |known: &Known<'_>| predicate.verdict(known) == Some(false);
+        let any_method = |state| Known {
+            state: Some(state),
+            method: None,
+        };
+        let some_are_out = OperationState::ALL
+            .iter()
+            .any(|state| is_out(&any_method(*state)));
+        if !some_are_out && !names_method(predicate) {
+            return Ok(None);
+        }
+        let (mut stretches, mut restricts) = (Vec::new(), false);
+        for parent in parents {
+            for (done, sql, keys) in [
+                (
+                    false,
+                    statement::UNFINISHED_METHOD_FROM,
+                    statement::KEYS_OF_UNFINISHED,
+                ),
+                (true, statement::DONE_METHOD_FROM, statement::KEYS_OF_DONE),
+            ] {
+                let Some(methods) = self.distinct(sql, &[parent], "", |_| true)? else {
+                    return Ok(None);
+                };
+                for method in methods {
+                    for state in OperationState::ALL {
+                        let known = Known {
+                            method: Some(&method),
+                            state: Some(state),
+                        };
+                        if state.is_done() != done {
+                            continue;
+                        }
+                        if is_out(&known) {
+                            restricts = true;
+                            continue;
+                        }
+                        let prefix = vec![
+                            Value::Text(parent.clone()),
+                            Value::Text(method.clone()),
+                            Value::Integer(state.as_number().into()),
+                        ];
+                        stretches.push(Stretch::new(keys, prefix));
+                    }
+                }
+            }
+        }
+        let usable = restricts && stretches.len() <= STRETCHES_MAX;
+        Ok(usable.then_some(Union(stretches)))
+    }
+
+    /// By labels, when operations without a certain label cannot match.
+    fn labels(&self, parents: &[String], predicate: &Predicate) -> Result<Option<Union>, Fault> {
+        match predicate {
+            Predicate::Condition(Condition::Label { key, test }) => {
+                self.label(parents, key, Some(test))
+            }
+            Predicate::Condition(Condition::LabelKey(TextTest::Compare {
+                comparison: Comparison::Equal,
+                value: key,
+            })) => self.label(parents, key, None),
+            Predicate::Or(parts) if !parts.is_empty() => {
+                let mut all = Vec::new();
+                for part in parts {
+                    match self.labels(parents, part)? {
+                        Some(Union(stretches)) => all.extend(stretches),
+                        None => return Ok(None),
+                    }
+                }
+                Ok((all.len() <= STRETCHES_MAX).then_some(Union(all)))
+            }
+            Predicate::And(parts) => {
+                for part in parts {
+                    if let found @ Some(_) = self.labels(parents, part)? {
+                        return Ok(found);
+                    }
+                }
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn label(
+        &self,
+        parents: &[String],
+        key: &str,
+        test: Option<&TextTest>,
+    ) -> Result<Option<Union>, Fault> {
+        let mut stretches = Vec::new();
+        for parent in parents {
+            let values = match test {
+                Some(TextTest::Compare {
+                    comparison: Comparison::Equal,
+                    value,
+                }) => vec![value.clone()],
+                _ => {
+                    let accepts = |value: &str| test.is_none_or(|test| test.accepts(value));
+                    let prefix = match test {
+                        Some(TextTest::Like {
+                            pattern: Wildcard::Prefix(prefix),
+                            negated: false,
+                        }) => prefix,
+                        _ => "",
+                    };
+                    let sql = statement::LABEL_VALUE_FROM;
+                    match self.distinct(sql, &[parent, key], prefix, accepts)? {
+                        Some(values) => values,
+                        None => return Ok(None),
+                    }
+                }
+            };
+            stretches.extend(values.into_iter().map(|value| {
+                let prefix = [parent.as_str(), key, &value].map(|text| Value::Text(text.into()));
+                Stretch::new(statement::KEYS_OF_LABEL, prefix.into())
+            }));
+        }
+        Ok((stretches.len() <= STRETCHES_MAX).then_some(Union(stretches)))
+    }
+
+    /// The distinct texts that follow `columns` in an index, begin so and are wanted; nothing when
+    /// they are too many. One jump each, however many operations have it.
+    fn distinct(
+        &self,
+        sql: &'static str,
+        columns: &[&str],
+        prefix: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Option<Vec<String>>, Fault> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        for (at, column) in columns.iter().enumerate() {
+            statement.raw_bind_parameter(2 + at, column)?;
+        }
+        let mut found = Vec::new();
+        let mut from = prefix.to_owned();
+        for _ in 0..DISTINCT_MAX {
+            statement.raw_bind_parameter(1, &from)?;
+            let mut rows = statement.raw_query();
+            let text: Option<String> = rows.next()?.map(|row| row.get(0)).transpose()?;
+            drop(rows);
+            let Some(text) = text.filter(|text| text.starts_with(prefix)) else {
+                return Ok((found.len() <= STRETCHES_MAX).then_some(found));
+            };
+            // The very next text.
+            from = format!("{text}\0");
+            if wanted(&text) {
+                found.push(text);
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn names_method(predicate: &Predicate) -> bool {
+    match predicate {
+        Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(names_method),
+        Predicate::Not(inner) => names_method(inner),
+        Predicate::Condition(condition) => {
+            let field = TextField::Method;
+            matches!(condition, Condition::Text { field: named, .. } if *named == field)
+        }
+    }
+}
