@@ -6,10 +6,12 @@
 mod build;
 mod cases;
 mod compare;
+mod filters;
 mod fixture;
 mod suite;
 mod trial;
 
 pub use compare::compare_with_memory;
+pub use filters::compare_filters;
 pub use fixture::Fixture;
 pub use suite::{case_names, exercise, run_case};

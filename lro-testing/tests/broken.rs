@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lro_core::filter::{Filter, Schema};
 use lro_core::{
     Claim, Claimed, Clock, Command, ListQuery, MemoryStore, NewOperation, OperationName,
     OperationRecord, OperationStore, Page, Refusal, StartError, Started, StoreError, StoreObserver,
     Update, Updated,
 };
 use lro_testing::store::{case_names, exercise, run_case};
+
+const TABLE: &str = "spec_120_every_case_of_the_table_of_filters";
+const SEED: &str = "spec_120_filters_of_seed_1_find_what_the_evaluator_finds";
+const BOUND: &str = "spec_101_what_is_looked_at_for_a_page_is_bounded";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
@@ -21,6 +26,10 @@ enum Fault {
     LosesTheCheckpoint,
     ListsOneTwice,
     TakesANameForAnIdentity,
+    ListsWhatDoesNotMatch,
+    ComparesWithoutCase,
+    LosesWhatIsMissingUnderNot,
+    LooksAtEverything,
 }
 
 #[derive(Debug)]
@@ -70,9 +79,23 @@ impl OperationStore for Broken {
         self.0.get(name).await
     }
 
-    async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
+    async fn list(&self, mut query: ListQuery) -> Result<Page, StoreError> {
+        let text = query.filter.text().to_owned();
+        match self.1 {
+            Fault::ListsWhatDoesNotMatch => query.filter = Filter::default(),
+            Fault::LooksAtEverything => query.examine_max = usize::MAX,
+            Fault::ComparesWithoutCase => {
+                let folded = text.replace("OPERATIONS", "operations");
+                let parsed = Filter::parse(&folded, &Schema::default());
+                query.filter = parsed.unwrap_or(query.filter);
+            }
+            _ => {}
+        }
         let mut page = self.0.list(query).await?;
         match self.1 {
+            Fault::LosesWhatIsMissingUnderNot if text.starts_with("NOT error") => {
+                page.records.retain(|record| record.result.is_some());
+            }
             Fault::ListsOneTwice => page.records.extend(page.records.last().cloned()),
             Fault::EndsTheListEarly => page.next = page.next.filter(|_| page.records.len() != 3),
             _ => {}
@@ -125,6 +148,16 @@ fn each_fault_is_found_by_its_case_and_a_script() {
         assert!(fails(case, fault), "{fault:?} by {case}");
         let script = "a_script_of_seed_1_gives_what_memory_gives";
         assert!(fails(script, fault), "{fault:?} by {script}");
+        assert!(!fails(case, Fault::None), "{case} alone");
+    }
+    for (fault, case) in [
+        (Fault::ListsWhatDoesNotMatch, TABLE),
+        (Fault::ListsWhatDoesNotMatch, SEED),
+        (Fault::ComparesWithoutCase, TABLE),
+        (Fault::LosesWhatIsMissingUnderNot, TABLE),
+        (Fault::LooksAtEverything, BOUND),
+    ] {
+        assert!(fails(case, fault), "{fault:?} by {case}");
         assert!(!fails(case, Fault::None), "{case} alone");
     }
     assert!(fails("a_purge_is_bounded", Fault::PurgesTooMuch));

@@ -6,6 +6,7 @@ mod claims;
 mod concurrency;
 mod deletion;
 mod events;
+mod filters;
 mod keys;
 mod leases;
 mod lists;
@@ -149,6 +150,14 @@ macro_rules! __for_each_store_case {
                 what_is_removed_ahead_does_not_hide_others
                 spec_098_a_cursor_may_be_used_again
                 pages_of_one_parent_skip_those_of_others;
+            filters:
+                spec_120_every_case_of_the_table_of_filters
+                spec_101_what_is_looked_at_for_a_page_is_bounded
+                spec_120_hidden_and_removed_operations_match_no_filter
+                spec_120_filters_of_seed_1_find_what_the_evaluator_finds
+                spec_120_filters_of_seed_2_find_what_the_evaluator_finds
+                spec_120_filters_of_seed_3_find_what_the_evaluator_finds
+                spec_120_filters_of_seed_4_find_what_the_evaluator_finds;
             retention:
                 spec_076_a_done_operation_is_purged_when_its_time_has_come
                 spec_077_what_has_not_ended_is_never_purged
