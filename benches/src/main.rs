@@ -7,6 +7,7 @@ mod cycle;
 mod footprint;
 mod get;
 mod growth;
+mod lists;
 mod raw;
 mod service;
 mod table;
@@ -47,6 +48,8 @@ enum Part {
     Growth,
     /// Memory and wake-up of 100,000 calls of WaitOperation, against a bare tonic service.
     Wait,
+    /// Pages by filter, out of ten thousand and out of a million operations.
+    Lists,
 }
 
 /// What every part needs to know.
@@ -91,6 +94,7 @@ fn main() -> anyhow::Result<()> {
                     Part::Footprint => footprint::run(&setting).await,
                     Part::Growth => growth::run(&setting).await,
                     Part::Wait => wait::run(&setting).await,
+                    Part::Lists => lists::run(&setting).await,
                 }
             })?;
         }

@@ -55,6 +55,7 @@
 mod ast;
 mod check;
 mod condition;
+mod descriptors;
 mod error;
 mod evaluate;
 mod known;
@@ -83,6 +84,7 @@ pub use ast::{
 pub use condition::{
     Comparison, Condition, NumberField, OptionalField, Predicate, TextField, TimeField,
 };
+pub use descriptors::InvalidDescriptorSet;
 pub use error::{FilterError, FilterErrorKind};
 pub use known::Known;
 pub use limits::{DEPTH_MAX, LENGTH_MAX, TERMS_MAX};

@@ -42,6 +42,8 @@ pub mod codec;
 #[cfg(feature = "store")]
 pub mod filter;
 #[cfg(feature = "store")]
+mod list_policy;
+#[cfg(feature = "store")]
 mod memory;
 mod method;
 mod name;
@@ -64,6 +66,8 @@ mod store;
 pub mod wkt;
 
 pub use clock::{Clock, SystemClock, Timestamp};
+#[cfg(feature = "store")]
+pub use list_policy::ListPolicy;
 #[cfg(feature = "store")]
 pub use memory::MemoryStore;
 pub use method::{

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use lro_core::pb::rpc;
-use lro_core::{NewOperation, Outcome, Reason};
+use lro_core::{ListPolicy, NewOperation, Outcome, Reason};
 use tonic::Status;
 
 /// The limits of a server, each with its default.
@@ -91,10 +91,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(crate) fn page_size(&self, wanted: i32) -> Result<usize, Status> {
+    pub(crate) fn page_size(&self, wanted: i32, policy: &ListPolicy) -> Result<usize, Status> {
+        let default = policy.page_size_default.unwrap_or(self.page_size_default);
+        // A page of none would never end.
+        let max = policy.page_size_max.unwrap_or(self.page_size_max).max(1);
         match usize::try_from(wanted) {
-            Ok(0) => Ok(self.page_size_default),
-            Ok(wanted) => Ok(wanted.min(self.page_size_max)),
+            Ok(0) => Ok(default.clamp(1, max)),
+            Ok(wanted) => Ok(wanted.min(max)),
             Err(_) => {
                 let message = "is negative; leave it at 0 for the default";
                 Err(Reason::InvalidField.field_status("page_size", message))
@@ -240,10 +243,23 @@ mod tests {
     #[test]
     fn spec_089_090_091_page_sizes() {
         let limits = Limits::default();
-        assert_eq!(limits.page_size(0).unwrap(), 50);
-        assert_eq!(limits.page_size(7).unwrap(), 7);
-        assert_eq!(limits.page_size(i32::MAX).unwrap(), 1_000);
-        let error = limits.page_size(-1).unwrap_err();
+        let size = |wanted, policy: &ListPolicy| limits.page_size(wanted, policy).unwrap();
+        let policy = ListPolicy::default();
+        assert_eq!(
+            [0, 7, i32::MAX].map(|wanted| size(wanted, &policy)),
+            [50, 7, 1_000]
+        );
+        let policy = ListPolicy::service_infrastructure();
+        assert_eq!(
+            [0, 7, 101].map(|wanted| size(wanted, &policy)),
+            [50, 7, 100]
+        );
+        let policy = ListPolicy::genomics_v1();
+        assert_eq!(
+            [0, 7, 257].map(|wanted| size(wanted, &policy)),
+            [256, 7, 256]
+        );
+        let error = limits.page_size(-1, &policy).unwrap_err();
         assert_eq!(error.code(), tonic::Code::InvalidArgument);
     }
 

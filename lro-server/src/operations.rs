@@ -6,10 +6,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use lro_core::filter::Schema;
 use lro_core::{
-    Clock, Command, OperationName, OperationRecord, OperationStore, StoreEvent, StoreObserver,
-    Update, pb,
+    Clock, Command, ListPolicy, OperationName, OperationRecord, OperationStore, StoreEvent,
+    StoreObserver, Update, pb,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -55,7 +54,7 @@ struct Inner {
     metrics: Metrics,
     clock: Arc<dyn Clock>,
     limits: Limits,
-    filter_schema: Schema,
+    list_policy: ListPolicy,
     gate: Gate,
     page_tokens: PageTokens,
     uids: Mutex<uuid::ContextV7>,

@@ -28,7 +28,7 @@ use crate::state::OperationState;
 /// | `error`, `error.code`, `error.message` | message, int32, string |
 /// | `labels`, `labels.{key}` | map of string to string |
 /// | `attempt` | uint32 |
-/// | `metadata`, `response` | message; their fields by [`SchemaBuilder::metadata`] and [`SchemaBuilder::response`] |
+/// | `metadata`, `response` | message; their fields by [`SchemaBuilder::file_descriptor_set`], or [`SchemaBuilder::metadata`] and [`SchemaBuilder::response`] |
 #[derive(Clone, Debug, Default)]
 pub struct Schema(Arc<SchemaBuilder>);
 
@@ -36,6 +36,11 @@ impl Schema {
     /// The fields of every operation, and what is added to them.
     pub fn builder() -> SchemaBuilder {
         SchemaBuilder::default()
+    }
+
+    /// What it was built from, to add to it.
+    pub fn to_builder(&self) -> SchemaBuilder {
+        SchemaBuilder::clone(&self.0)
     }
 
     pub(crate) fn field(&self, name: &str) -> Option<(&str, &Field)> {

@@ -1,51 +1,22 @@
 //! The documented dialects, as data.
 
-use lro_core::OperationState::{Cancelled, Cancelling, Failed, Pending, Running, Succeeded};
-use lro_core::filter::{Field, Filter, FilterErrorKind, Operator, Schema};
+use lro_core::ListPolicy;
+use lro_core::filter::{Filter, FilterErrorKind, Schema};
 use serde_json::json;
 
 use crate::{cases, fixtures};
 
 fn service_management() -> Schema {
-    let status = Field::states([
-        ("done", [Succeeded, Failed, Cancelled].as_slice()),
-        ("in_progress", &[Pending, Running, Cancelling]),
-        ("failed", &[Failed, Cancelled]),
-    ]);
-    let service = Field::path("labels.service").operators([Operator::Equal]);
-    Schema::builder()
-        .field("serviceName", service.required())
-        .field("startTime", Field::path("create_time").ordered().dates())
-        .field("status", status)
-        .closed()
-        .build()
+    ListPolicy::service_infrastructure().schema
 }
 
 fn genomics_v1() -> Schema {
-    let status = Field::states([
-        ("RUNNING", [Pending, Running, Cancelling].as_slice()),
-        ("SUCCESS", &[Succeeded]),
-        ("FAILURE", &[Failed]),
-        ("CANCELED", &[Cancelled]),
-    ]);
-    let time = Field::path("create_time")
-        .operators([Operator::GreaterOrEqual, Operator::LessOrEqual])
-        .epoch_seconds();
-    Schema::builder()
-        .field("projectId", Field::path("labels.project").required())
-        .field("createTime", time)
-        .field("status", status.operators([Operator::Equal]).once())
-        .field("labels", Field::path("labels"))
-        .closed()
-        .build()
+    ListPolicy::genomics_v1().schema
 }
 
 fn genomics_v2alpha1() -> Schema {
-    Schema::builder()
-        .metadata(fixtures::message("Metadata"))
-        .field("events", Field::path("metadata.tags"))
-        .field("error", Field::path("error").upper_case_null())
-        .build()
+    let schema = Schema::builder().metadata(fixtures::message("Metadata"));
+    ListPolicy::genomics_v2alpha1(&schema.build(), "metadata.tags").schema
 }
 
 #[test]

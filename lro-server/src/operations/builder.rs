@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, RwLock};
 
-use lro_core::filter::Schema;
-use lro_core::{Clock, OperationStore, SystemClock};
+use lro_core::filter::InvalidDescriptorSet;
+use lro_core::{Clock, ListPolicy, OperationStore, SystemClock};
 use tokio_util::sync::CancellationToken;
 
 use super::{Inner, Observer, Operations};
@@ -28,7 +28,7 @@ pub struct OperationsBuilder {
     store: Arc<dyn OperationStore>,
     clock: Arc<dyn Clock>,
     limits: Limits,
-    filter_schema: Schema,
+    list_policy: ListPolicy,
     #[cfg(feature = "otel")]
     metrics: Option<Metrics>,
     services: Vec<ServiceSettings>,
@@ -43,7 +43,7 @@ impl OperationsBuilder {
             store: Arc::new(store),
             clock: Arc::new(SystemClock),
             limits: Limits::default(),
-            filter_schema: Schema::default(),
+            list_policy: ListPolicy::default(),
             #[cfg(feature = "otel")]
             metrics: None,
             services: Vec::new(),
@@ -59,11 +59,39 @@ impl OperationsBuilder {
         self
     }
 
-    /// What the filters of lists may name. The default has the fields that every operation has;
-    /// a schema with the descriptors of a service's messages also has `metadata.*` and
-    /// `response.*`.
-    pub fn filter_schema(mut self, filter_schema: Schema) -> Self {
-        self.filter_schema = filter_schema;
+    /// Lets filters of lists name the fields of `metadata` and `response`: of all types that the
+    /// long-running rpcs of this set carry. The set is `FILE_DESCRIPTOR_SET` beside the generated
+    /// code of a service. Without it, filters can name the fields that every operation has.
+    ///
+    /// Call it once for each set, and after [`list_policy`](Self::list_policy).
+    ///
+    /// ```
+    /// use exporter::pb;
+    /// use lro_core::MemoryStore;
+    /// use lro_server::Operations;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let operations = Operations::builder(MemoryStore::new())
+    ///     .file_descriptor_set(pb::FILE_DESCRIPTOR_SET)?
+    ///     .build();
+    /// let filter = "metadata.tables_done >= 5 AND done = false";
+    /// operations.list(Default::default(), filter, 0, "").await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no encoded file descriptor set with all imports.
+    pub fn file_descriptor_set(mut self, encoded: &[u8]) -> Result<Self, InvalidDescriptorSet> {
+        let schema = self.list_policy.schema.to_builder();
+        self.list_policy.schema = schema.file_descriptor_set(encoded)?.build();
+        Ok(self)
+    }
+
+    /// What filters of lists may and must name, and how long pages are, where that is not as
+    /// [`Limits`] say: a documented dialect, or a schema of one's own.
+    pub fn list_policy(mut self, list_policy: ListPolicy) -> Self {
+        self.list_policy = list_policy;
         self
     }
 
@@ -144,7 +172,7 @@ impl OperationsBuilder {
             page_tokens: PageTokens::new(keys, self.limits.page_token_age_max),
             gate: Gate::new(services, self.authorizer),
             limits: self.limits,
-            filter_schema: self.filter_schema,
+            list_policy: self.list_policy,
             uids: Mutex::new(uuid::ContextV7::new()),
             waiters: Arc::new(waiters),
             closing: CancellationToken::new(),

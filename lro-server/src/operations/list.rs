@@ -42,8 +42,9 @@ impl Operations {
         page_size: i32,
         page_token: &str,
     ) -> Result<pb::ListOperationsResponse, Status> {
-        let limit = self.inner.limits.page_size(page_size)?;
-        let filter = Filter::parse(filter, &self.inner.filter_schema).map_err(Status::from)?;
+        let policy = &self.inner.list_policy;
+        let limit = self.inner.limits.page_size(page_size, policy)?;
+        let filter = Filter::parse(filter, &policy.schema).map_err(Status::from)?;
         let text = filter.text().to_owned();
         let scope = pass.token_scope();
         let list = [parent.as_str(), &text, &scope];

@@ -1,6 +1,7 @@
 //! What `#[long_running]` makes of services of every shape, from call to end, without a network.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
+mod filters;
 mod parents;
 mod plain;
 mod service;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use lro_client::OperationsClient;
 use lro_core::{MemoryStore, Operation, pb};
 use lro_server::{Operations, Worker};
+use lro_tests::library::FILE_DESCRIPTOR_SET;
 use lro_tests::library::library_client::LibraryClient;
 use lro_tests::library::library_server::LibraryServer;
 use lro_tests::library::loans_client::LoansClient;
@@ -31,7 +33,9 @@ struct Fixture {
 
 impl Fixture {
     async fn start() -> Self {
-        let operations = Operations::new(MemoryStore::new());
+        let operations = Operations::builder(MemoryStore::new());
+        let operations = operations.file_descriptor_set(FILE_DESCRIPTOR_SET).unwrap();
+        let operations = operations.build();
         let desk = Arc::new(Desk::default());
         let service = Arc::new(Service::new(operations.clone(), desk.clone()));
         let worker = Worker::builder(&operations)

@@ -1,0 +1,119 @@
+//! What lists of operations are like for their callers.
+
+use crate::filter::{Field, Operator, Schema};
+use crate::state::OperationState::{Cancelled, Cancelling, Failed, Pending, Running, Succeeded};
+
+/// How a service lists its operations: what filters may name and must name, and how long pages are.
+/// A value by itself, so that each service of a server can have one.
+///
+/// The default lets filters name the [fields of every operation](Schema), requires nothing, and
+/// leaves the pages to the server's limits.
+///
+/// ```
+/// use lro_core::ListPolicy;
+/// use lro_core::filter::Filter;
+///
+/// let policy = ListPolicy::service_infrastructure();
+/// assert_eq!((policy.page_size_default, policy.page_size_max), (Some(50), Some(100)));
+/// assert!(Filter::parse("serviceName = a.example.com AND status = done", &policy.schema).is_ok());
+/// assert!(Filter::parse("status = done", &policy.schema).is_err());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ListPolicy {
+    /// What filters may name, and which restrictions they must hold.
+    pub schema: Schema,
+    /// How many operations a page has when the caller does not say. `None`: as the server says.
+    pub page_size_default: Option<usize>,
+    /// How many operations a page has at most. `None`: as the server says.
+    pub page_size_max: Option<usize>,
+}
+
+impl ListPolicy {
+    /// Lists with this schema.
+    pub fn new(schema: Schema) -> Self {
+        Self {
+            schema,
+            ..Self::default()
+        }
+    }
+
+    /// The dialect of Service Infrastructure, as Service Management documents it: pages of 50, at
+    /// most 100.
+    ///
+    /// | field | stands for | operators |
+    /// | --- | --- | --- |
+    /// | `serviceName`, required on the top level | the label `service` | `=` |
+    /// | `startTime`, with dates such as `"2017-02-01"` | `create_time` | `<` `<=` `>` `>=` |
+    /// | `status` | `done`: it has ended; `in_progress`; `failed`: with an error | `=` `!=` |
+    ///
+    /// There is no other field.
+    pub fn service_infrastructure() -> Self {
+        let status = Field::states([
+            ("done", [Succeeded, Failed, Cancelled].as_slice()),
+            ("in_progress", &[Pending, Running, Cancelling]),
+            ("failed", &[Failed, Cancelled]),
+        ]);
+        let service = Field::path("labels.service").operators([Operator::Equal]);
+        let schema = Schema::builder()
+            .field("serviceName", service.required())
+            .field("startTime", Field::path("create_time").ordered().dates())
+            .field("status", status)
+            .closed();
+        Self {
+            schema: schema.build(),
+            page_size_default: Some(50),
+            page_size_max: Some(100),
+        }
+    }
+
+    /// The dialect of the Genomics API, v1: pages of at most 256.
+    ///
+    /// | field | stands for | operators |
+    /// | --- | --- | --- |
+    /// | `projectId`, required on the top level | the label `project` | all of texts |
+    /// | `createTime`, in seconds since 1970 | `create_time` | `>=` `<=` |
+    /// | `status`, once | `RUNNING`: it has not ended; `SUCCESS`, `FAILURE`, `CANCELED` | `=` |
+    /// | `labels.{key}`, where `= *` asks for the key | `labels.{key}` | all of texts |
+    ///
+    /// There is no other field.
+    pub fn genomics_v1() -> Self {
+        let status = Field::states([
+            ("RUNNING", [Pending, Running, Cancelling].as_slice()),
+            ("SUCCESS", &[Succeeded]),
+            ("FAILURE", &[Failed]),
+            ("CANCELED", &[Cancelled]),
+        ]);
+        let time = Field::path("create_time")
+            .operators([Operator::GreaterOrEqual, Operator::LessOrEqual])
+            .epoch_seconds();
+        let schema = Schema::builder()
+            .field("projectId", Field::path("labels.project").required())
+            .field("createTime", time)
+            .field("status", status.operators([Operator::Equal]).once())
+            .field("labels", Field::path("labels"))
+            .closed();
+        Self::genomics(schema.build())
+    }
+
+    /// The dialect of the Genomics API, v2alpha1, over a schema with the types of the service: pages
+    /// of at most 256.
+    ///
+    /// `events:Name` asks for an element of a repeated text, or of a repeated message's text, whose
+    /// path is given, such as `metadata.events.name`. `error = NULL` is `error = null`. Everything
+    /// else is as in the schema.
+    pub fn genomics_v2alpha1(schema: &Schema, events: &str) -> Self {
+        let schema = schema
+            .to_builder()
+            .field("events", Field::path(events).operators([Operator::Has]))
+            .field("error", Field::path("error").upper_case_null());
+        Self::genomics(schema.build())
+    }
+
+    fn genomics(schema: Schema) -> Self {
+        Self {
+            schema,
+            page_size_default: Some(256),
+            page_size_max: Some(256),
+        }
+    }
+}
