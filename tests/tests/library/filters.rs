@@ -81,7 +81,7 @@ async fn spec_112_fields_that_no_type_has_are_refused() {
     let it = Fixture::start().await;
     for filter in [
         "metadata.colour = red",
-        "response.percent = 1",
+        "response.colour = red",
         "metadata.percent = many",
     ] {
         let options = ListOptions {
