@@ -149,3 +149,46 @@ pub(crate) const FINISH: &str = "UPDATE operation SET state = ?2, revision = ?3,
      WHERE uid = ?1";
 
 pub(crate) const REMOVE: &str = "DELETE FROM operation WHERE uid = ?1";
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn lists_walk_along_one_index_and_sort_nothing() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        crate::schema::migrate(&mut connection).unwrap();
+        let range = "create_time>? AND (create_time,uid)<(?,?)";
+        for (sql, index, key) in [
+            (KEYS, "operation_by_create_time", ""),
+            (KEYS_OF_PARENT, "operation_by_parent", "parent=?"),
+            (KEYS_OF_DONE, "operation_done", "state=?"),
+            (KEYS_OF_UNFINISHED, "operation_unfinished", "delete_time=?"),
+            (KEYS_OF_LABEL, "PRIMARY KEY", "value=?"),
+            (PARENT_FROM, "operation_by_parent", "parent>?"),
+            (DONE_METHOD_FROM, "operation_done", "method>?"),
+            (UNFINISHED_METHOD_FROM, "operation_unfinished", "method>?"),
+            (LABEL_VALUE_FROM, "PRIMARY KEY", "value>?"),
+        ] {
+            let plan = format!("EXPLAIN QUERY PLAN {sql}");
+            let mut statement = connection.prepare(&plan).unwrap();
+            let parameters = vec![1; statement.parameter_count()];
+            let steps = statement.query_map(rusqlite::params_from_iter(parameters), |row| {
+                row.get::<_, String>("detail")
+            });
+            let steps: Vec<_> = steps.unwrap().map(Result::unwrap).collect();
+            let [step] = steps.as_slice() else {
+                panic!("{sql}: {steps:?}");
+            };
+            let alone = step.contains("COVERING INDEX") || index == "PRIMARY KEY";
+            assert!(step.starts_with("SEARCH ") && alone, "{sql}: {step}");
+            assert!(step.contains(index) && step.contains(key), "{sql}: {step}");
+            assert!(
+                step.contains(range) || !sql.contains("DESC"),
+                "{sql}: {step}"
+            );
+        }
+    }
+}
