@@ -34,7 +34,8 @@
 //!   `metadata.steps.name:fetch`.
 //! * `= null` and `!= null` ask whether a message, a timestamp or a duration is set.
 //! * `field = (a OR b)` is `field = a OR field = b`, for every operator; within the parentheses `-a`
-//!   negates, as elsewhere.
+//!   negates, as elsewhere. So `field = (-1 OR 40)` would say `NOT field = 1 OR field = 40`: `-`
+//!   before a digit is refused there. Write `field = -1 OR field = 40`, or `(NOT 1 OR 40)`.
 //! * A comparison is false of an operation that lacks a message on the way to the field, or the key
 //!   of a map: `!=` too. `NOT` is true of what is not true, so `NOT a.b = c` and `a.b != c` differ.
 //! * A payload that does not decode, or is of a type without the field, is lacking.

@@ -26,6 +26,13 @@ pub struct ListPolicy {
     pub page_size_default: Option<usize>,
     /// How many operations a page has at most. `None`: as the server says.
     pub page_size_max: Option<usize>,
+    /// Whether the service takes `return_partial_success` (AIP-217). Off: it is UNIMPLEMENTED, for
+    /// every list. On: a list across collections, such as that of `projects/p/locations/-`, takes
+    /// it, and one of a single collection refuses it as INVALID_ARGUMENT.
+    ///
+    /// A store is reached as a whole or not at all, so `unreachable` is empty either way: what
+    /// fails is the call.
+    pub partial_success: bool,
 }
 
 impl ListPolicy {
@@ -63,6 +70,7 @@ impl ListPolicy {
             schema: schema.build(),
             page_size_default: Some(50),
             page_size_max: Some(100),
+            partial_success: false,
         }
     }
 
@@ -114,6 +122,7 @@ impl ListPolicy {
             schema,
             page_size_default: Some(256),
             page_size_max: Some(256),
+            partial_success: false,
         }
     }
 }

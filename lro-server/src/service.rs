@@ -52,20 +52,7 @@ impl OperationsRpc for OperationsService {
             let parent: ParentPattern =
                 request.name.parse().map_err(|error| invalid_name(&error))?;
             let pass = visit.list(&parent).await?;
-            if request.return_partial_success {
-                let message =
-                    "return_partial_success is not supported: there is nothing unreachable";
-                return Err(Reason::Unimplemented.field_status("return_partial_success", message));
-            }
-            self.operations
-                .list_as(
-                    &pass,
-                    parent,
-                    &request.filter,
-                    request.page_size,
-                    &request.page_token,
-                )
-                .await
+            self.operations.list_as(&pass, parent, &request).await
         })
         .await
     }

@@ -152,6 +152,13 @@ fn distribute(
             let parts: Result<_, _> = parts.iter().map(inner).collect();
             parts.map(Predicate::Or)
         }
+        ExpressionKind::Not(part) if is_negative_number(expression, part) => Err(Problem::new(
+            FilterErrorKind::TypeMismatch,
+            expression.span,
+            "within parentheses `-` negates a comparison, which is not what `-` before a number \
+             looks like",
+        )
+        .hint("write NOT to negate, or compare with the number outside of the parentheses")),
         ExpressionKind::Not(part) => Ok(Predicate::Not(Box::new(inner(part)?))),
         ExpressionKind::Global(Comparable::Call(call)) => Err(unknown_function(call)),
         ExpressionKind::Global(Comparable::Path(path)) => {
@@ -164,6 +171,17 @@ fn distribute(
         )
         .hint("put only literals into parentheses after an operator")),
     }
+}
+
+/// Whether it is `-1`, and not `NOT 1` or `-"1"`: by the grammar a negation, by its looks a number.
+fn is_negative_number(negation: &Expression, part: &Expression) -> bool {
+    let ExpressionKind::Global(Comparable::Path(path)) = &part.kind else {
+        return false;
+    };
+    let close = part.span.start == negation.span.start + 1;
+    let first = path.segments.first();
+    let digit = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    close && first.is_some_and(|first| !first.quoted && digit(&first.text))
 }
 
 fn unknown_function(call: &super::ast::Call) -> Problem {

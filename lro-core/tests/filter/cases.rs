@@ -70,7 +70,7 @@ fn spec_104_to_121_every_case_of_the_table() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-fn text(case: &Json) -> String {
+pub(crate) fn text(case: &Json) -> String {
     let Some(made) = case.get("filter_gen") else {
         return case["filter"].as_str().unwrap().to_owned();
     };

@@ -1,7 +1,9 @@
 //! What literals mean: wildcards, times, numbers and texts.
 
+use lro_core::filter::{Filter, FilterErrorKind};
 use serde_json::json;
 
+use crate::fixtures;
 use crate::rules::{check, metadata, refused};
 
 #[test]
@@ -113,4 +115,29 @@ fn spec_120_texts_compare_by_code_point_after_normalization() {
             ("labels.cl\u{e9} < \"\\ud83d\\ude80\"", Ok(true)),
         ],
     );
+}
+
+#[test]
+fn spec_118_a_minus_before_a_digit_in_parentheses_is_refused() {
+    let schema = fixtures::schema();
+    for bad in [
+        "metadata.progress_percent = (-1 OR 40)",
+        "metadata.progress_percent = (40 AND -1)",
+        "metadata.progress_percent > ((-1))",
+        "metadata.ratio = (-0.5 OR 1)",
+        "metadata.eta = (-5s OR 1s)",
+        "labels.env = (-1 OR prod)",
+    ] {
+        let error = Filter::parse(bad, &schema).unwrap_err();
+        assert_eq!(error.kind(), FilterErrorKind::TypeMismatch, "{bad}");
+        assert!(error.to_string().contains("write NOT"), "{error}");
+        assert_eq!(&bad[error.offset()..=error.offset()], "-", "{bad}");
+    }
+    let matching = |text: &str| {
+        let record = fixtures::with_metadata("Metadata", &json!({"progress_percent": -1}));
+        Filter::parse(text, &schema).unwrap().matches(&record)
+    };
+    assert!(matching("metadata.progress_percent = -1"));
+    assert!(matching("metadata.progress_percent = (NOT 1 OR 40)"));
+    assert!(matching("metadata.target = (-x AND -y)"));
 }

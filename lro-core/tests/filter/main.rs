@@ -5,6 +5,7 @@
     reason = "a test says best with a panic that it cannot go on"
 )]
 
+mod arbitrary;
 mod cases;
 mod dialects;
 mod fixtures;
@@ -12,3 +13,4 @@ mod grammar;
 mod literals;
 mod properties;
 mod rules;
+mod text;

@@ -63,7 +63,7 @@ fn scrap() -> impl Strategy<Value = String> {
     ]
 }
 
-fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(scrap(), 0..24).prop_map(|pieces| pieces.concat())
 }
 
@@ -145,7 +145,7 @@ fn expression() -> impl Strategy<Value = Expression> {
 }
 
 /// A filter that passes the check.
-fn valid() -> impl Strategy<Value = String> {
+pub(crate) fn valid() -> impl Strategy<Value = String> {
     let leaves = [
         "done = true",
         "done != true",

@@ -29,27 +29,34 @@ impl Operations {
         page_size: i32,
         page_token: &str,
     ) -> Result<pb::ListOperationsResponse, Status> {
-        let pass = Pass::trusted(None);
-        self.list_as(&pass, parent, filter, page_size, page_token)
-            .await
+        let request = pb::ListOperationsRequest {
+            filter: filter.to_owned(),
+            page_size,
+            page_token: page_token.to_owned(),
+            ..Default::default()
+        };
+        self.list_as(&Pass::trusted(None), parent, &request).await
     }
 
+    /// The same, of what the pass lets one see; and with `return_partial_success`, which is for
+    /// several collections, where the policy takes it.
     pub(crate) async fn list_as(
         &self,
         pass: &Pass<'_>,
         parent: ParentPattern,
-        filter: &str,
-        page_size: i32,
-        page_token: &str,
+        request: &pb::ListOperationsRequest,
     ) -> Result<pb::ListOperationsResponse, Status> {
         let policy = &self.inner.list_policy;
-        let limit = self.inner.limits.page_size(page_size, policy)?;
-        let filter = Filter::parse(filter, &policy.schema).map_err(Status::from)?;
-        let text = filter.text().to_owned();
+        let partial = request.return_partial_success;
+        self.check_partial(&parent, partial)?;
+        let limit = self.inner.limits.page_size(request.page_size, policy)?;
+        let filter = Filter::parse(&request.filter, &policy.schema).map_err(Status::from)?;
+        // A token belongs to all of its list.
         let scope = pass.token_scope();
-        let list = [parent.as_str(), &text, &scope];
+        let partial = if partial { "partial" } else { "" };
+        let list = [parent.as_str(), &request.filter, partial, &scope];
         let now = self.inner.clock.now();
-        let after = match page_token {
+        let after = match &*request.page_token {
             "" => None,
             token => Some(self.inner.page_tokens.open(token, &list, now)?),
         };
@@ -75,5 +82,23 @@ impl Operations {
                 .unwrap_or_default(),
             unreachable: Vec::new(),
         })
+    }
+
+    fn check_partial(&self, parent: &ParentPattern, partial: bool) -> Result<(), Status> {
+        if !partial {
+            return Ok(());
+        }
+        if !self.inner.list_policy.partial_success {
+            let message = "return_partial_success is not supported: no operation is unreachable \
+                           while others are not";
+            return Err(Reason::Unimplemented.status(message, []));
+        }
+        match parent.exact() {
+            None => Ok(()),
+            Some(_) => {
+                let message = "is for lists across collections only, whose name has a wildcard";
+                Err(Reason::InvalidField.field_status("return_partial_success", message))
+            }
+        }
     }
 }
