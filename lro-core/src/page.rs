@@ -242,6 +242,74 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn spec_002_103_lists_have_these_fields_and_no_others() {
+        let pool = prost_reflect::DescriptorPool::decode(crate::pb::FILE_DESCRIPTOR_SET).unwrap();
+        let fields = |message: &str| -> Vec<(String, u32)> {
+            let name = format!("google.longrunning.{message}");
+            let fields = pool.get_message_by_name(&name).unwrap();
+            let fields = fields.fields();
+            let mut fields: Vec<_> = fields
+                .map(|it| (it.name().to_owned(), it.number()))
+                .collect();
+            fields.sort_by_key(|(_, number)| *number);
+            fields
+        };
+        let wanted = |fields: &[(&str, u32)]| -> Vec<(String, u32)> {
+            let fields = fields.iter();
+            fields
+                .map(|(name, number)| ((*name).to_owned(), *number))
+                .collect()
+        };
+        let request = [
+            ("filter", 1),
+            ("page_size", 2),
+            ("page_token", 3),
+            ("name", 4),
+            ("return_partial_success", 5),
+        ];
+        assert_eq!(fields("ListOperationsRequest"), wanted(&request));
+        let response = [
+            ("operations", 1),
+            ("next_page_token", 2),
+            ("unreachable", 3),
+        ];
+        assert_eq!(fields("ListOperationsResponse"), wanted(&response));
+    }
+
+    #[test]
+    fn a_page_from_single_records_ends_where_it_must() {
+        let record = |n: i64| {
+            let new = crate::record::NewOperation::new(
+                Uuid::from_u128(1),
+                "operations/1".parse().unwrap(),
+                "/m",
+                crate::payload::pack(&()),
+            );
+            OperationRecord::new(new, Timestamp::from_micros(n))
+        };
+        let mut query = ListQuery::new(crate::name::ParentName::default(), 2);
+        query.examine_max = 3;
+        let mut page = PageBuilder::new(&query);
+        let passed = PageCursor::behind(&record(9));
+        page.pass(passed);
+        page.push(record(8));
+        assert!(!page.is_complete());
+        // The third that was looked at; it is on the page.
+        page.push(record(7));
+        assert!(page.is_complete());
+        page.push(record(6));
+        page.finish();
+        let page = page.build();
+        assert_eq!(page.records, [record(8), record(7)]);
+        assert_eq!(page.next, Some(PageCursor::behind(&record(7))));
+
+        let mut page = PageBuilder::new(&query);
+        page.pass(passed);
+        page.stop();
+        assert_eq!(page.build().next, Some(passed));
+    }
+
     proptest! {
         #[test]
         fn cursors_go_through_bytes(micros: i64, uid: u128) {

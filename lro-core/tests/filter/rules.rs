@@ -148,6 +148,55 @@ fn spec_110_fields_on_the_left_literals_on_the_right() {
 }
 
 #[test]
+fn spec_111_only_has_looks_through_a_list_and_nothing_by_index() {
+    let record = metadata(&json!({"steps": [{"name": "fetch", "attempts": 1}], "tags": ["a"]}));
+    check(
+        &record,
+        &[
+            ("metadata.steps.name:fetch", Ok(true)),
+            ("metadata.steps.attempts:1", Ok(true)),
+            ("metadata.steps.name:parse", Ok(false)),
+            ("metadata.steps.name = fetch", Err("TRAVERSE_REPEATED")),
+            ("metadata.steps.attempts > 0", Err("TRAVERSE_REPEATED")),
+            ("metadata.steps.0.name:fetch", Err("UNKNOWN_FIELD")),
+            ("metadata.tags.0 = a", Err("NOT_A_MESSAGE")),
+            ("metadata.tags = a", Err("BAD_OPERATOR")),
+        ],
+    );
+}
+
+#[test]
+fn spec_115_unset_and_empty_are_one_and_a_default_is_not_present() {
+    let empty = other(&json!({"owners": {}, "states": [], "size": 0}));
+    let unset = other(&json!({}));
+    for record in [empty, unset] {
+        check(
+            &record,
+            &[
+                ("metadata.owners:*", Ok(false)),
+                ("metadata.states:*", Ok(false)),
+                ("metadata:states", Ok(false)),
+                ("metadata.size:*", Ok(false)),
+                ("metadata:size", Ok(false)),
+                ("NOT metadata.owners:a", Ok(true)),
+                ("labels:*", Ok(false)),
+            ],
+        );
+    }
+    let set = other(&json!({"owners": {"a": {}}, "states": ["RUNNING"], "size": 1, "maybe": 0}));
+    check(
+        &set,
+        &[
+            ("metadata.owners:*", Ok(true)),
+            ("metadata.states:*", Ok(true)),
+            ("metadata:size", Ok(true)),
+            // An `optional` field says itself whether it is set.
+            ("metadata.maybe:*", Ok(true)),
+        ],
+    );
+}
+
+#[test]
 fn spec_112_unknown_names_and_wrong_literals_are_refused() {
     refused(&[
         ("colour = red", "UNKNOWN_FIELD"),
