@@ -153,7 +153,7 @@ async fn fill(path: &Path, size: usize) -> anyhow::Result<SqliteStore> {
     let worker = WorkerId::from_uuid(uuid::Uuid::from_u128(1));
     let mut batch = Vec::with_capacity(BATCH);
     for n in 0..size {
-        let uid = uuid::Uuid::from_u128((n as u128) << 64 | 0x7000_8000_0000_0000_0000);
+        let uid = uuid::Uuid::from_u128((n as u128) << 80 | 0x7000_8000_0000_0000_0000);
         let name = format!("operations/{n:08}").parse()?;
         let rare = n % (size / RARE);
         let method = if rare == 1 { "Rare" } else { "Common" };

@@ -9,9 +9,12 @@ use uuid::Uuid;
 
 use crate::error::Fault;
 
-/// How many keys one statement reads: few at first, for a page may take one of each stretch.
-const BLOCK_MIN: i64 = 8;
+/// How many keys one statement reads: few at first, for a page may take one of each stretch, then
+/// more and more, as long as they are taken one after the other.
+const BLOCK_FIRST: i64 = 8;
 const BLOCK_MAX: i64 = 256;
+/// How many after a jump: the next one will be a jump as well.
+const BLOCK_JUMP: i64 = 2;
 
 /// Everything before this point of the list's order, the point itself not included.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +70,7 @@ impl Stretch {
         Self {
             sql,
             prefix,
-            block: BLOCK_MIN,
+            block: BLOCK_FIRST,
             buffer: VecDeque::new(),
             at_end: false,
         }
@@ -75,10 +78,15 @@ impl Stretch {
 
     /// The first key below the point. Points only go down.
     fn head(&mut self, index: &Index<'_>, below: &Below) -> Result<Option<PageCursor>, Fault> {
+        let mut dropped = 0;
         while self.buffer.front().is_some_and(|key| !below.contains(*key)) {
             self.buffer.pop_front();
+            dropped += 1;
         }
         if self.buffer.is_empty() && !self.at_end {
+            if dropped > 1 {
+                self.block = BLOCK_JUMP;
+            }
             self.fill(index, below)?;
         }
         Ok(self.buffer.front().copied())
