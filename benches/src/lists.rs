@@ -164,9 +164,8 @@ async fn fill(path: &Path, size: usize) -> anyhow::Result<SqliteStore> {
         match rare {
             2 => new.claimed_by = Some((worker, Duration::from_secs(3_600))),
             3 => {
-                new.outcome = Some(Outcome::Error(
-                    lro_core::Reason::Unimplemented.operation_error("no", []),
-                ))
+                let error = lro_core::Reason::Unimplemented.operation_error("no", []);
+                new.outcome = Some(Outcome::Error(error));
             }
             _ => new.outcome = Some(Outcome::Response(pack(&()))),
         }
