@@ -90,3 +90,37 @@ fn version(connection: &Connection) -> Result<i32, rusqlite::Error> {
 fn pragma(connection: &Connection, name: &str) -> Result<i32, rusqlite::Error> {
     connection.pragma_query_value(None, name, |row| row.get(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::row::encode_labels;
+
+    #[test]
+    fn labels_of_operations_that_are_there_are_found_by_lists_after_the_migration() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(MIGRATIONS[0].0).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        let labels = [("env", "prod"), ("e\u{301}", "\u{212a}")];
+        let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        for (uid, labels) in [
+            (1, encode_labels(&labels.into())),
+            (2, None),
+            (3, Some(vec![0xff])),
+        ] {
+            let sql = "INSERT INTO operation (uid, name, parent, method, state, revision, attempt, \
+                 fence, max_attempts, on_crash, retain_seconds, retain_nanos, create_time, \
+                 ready_time, update_time, labels) \
+                 VALUES (?1, hex(?1), 'p', 'm', 0, 1, 0, 0, 1, 0, 1, 0, 7, 7, 7, ?2)";
+            let uid = vec![b'0' + uid];
+            connection.execute(sql, (uid, labels)).unwrap();
+        }
+        migrate(&mut connection).unwrap();
+        let mut statement = connection
+            .prepare("SELECT parent || key || value || create_time || hex(uid) FROM label")
+            .unwrap();
+        let found = statement.query_map((), |row| row.get::<_, String>(0));
+        let found: Vec<_> = found.unwrap().map(Result::unwrap).collect();
+        assert_eq!(found, ["penvprod731", "p\u{e9}K731"]);
+    }
+}
