@@ -230,7 +230,7 @@ async fn spec_098_a_token_is_good_on_every_node_and_twice() {
         call(&other, next).await.unwrap(),
     ];
     assert_eq!(again.each_ref().map(ids), ["4", "4", "4"]);
-    assert_eq!(again[0], again[2]);
+    assert_eq!(again[0].operations, again[2].operations);
 }
 
 #[tokio::test]

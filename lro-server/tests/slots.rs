@@ -1,4 +1,5 @@
 //! What a worker does when it has no slot free, and what it tells a body on every occasion.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod support;
 

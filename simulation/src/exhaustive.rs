@@ -377,7 +377,7 @@ impl Search {
                 && record.state.is_running() == record.lease.is_some()
                 && record.attempt <= record.policy.max_attempts
                 && u64::from(record.attempt) <= record.fence
-                && !(done && !record.is_visible());
+                && (!done || record.is_visible());
             if !well_formed {
                 return Err(format!("not well formed: {record:?}"));
             }

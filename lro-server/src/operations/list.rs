@@ -1,7 +1,7 @@
 //! ListOperations: pages and filters.
 
 use lro_core::filter::Filter;
-use lro_core::{ListQuery, OperationRecord, ParentPattern, pb};
+use lro_core::{ListQuery, OperationRecord, ParentPattern, Reason, pb};
 use tonic::Status;
 
 use super::Operations;
@@ -91,7 +91,7 @@ impl Operations {
         if !self.inner.list_policy.partial_success {
             let message = "return_partial_success is not supported: no operation is unreachable \
                            while others are not";
-            return Err(Reason::Unimplemented.status(message, []));
+            return Err(Reason::Unimplemented.field_status("return_partial_success", message));
         }
         match parent.exact() {
             None => Ok(()),
