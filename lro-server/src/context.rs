@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tonic::Status;
 use uuid::Uuid;
 
+use crate::backoff::Backoff;
 use crate::deadline::later;
 use crate::error::store_failed;
 use crate::limits::{Limits, check_len};
@@ -145,8 +146,9 @@ impl<M> OperationContext<M> {
     /// # Errors
     ///
     /// RESOURCE_EXHAUSTED when it is larger than [`Limits::checkpoint_len_max`]: the last one stays.
-    /// ABORTED when the operation is not this run's any more: the body should return. Otherwise
-    /// the store's failure, after which the body may go on or try again.
+    /// ABORTED when the operation is not this run's any more: the body should return. A store that is
+    /// away is tried again while the lease lasts, so that it fails no body that passes errors on with
+    /// `?`; otherwise the store's failure, after which the body may go on or try again.
     ///
     /// # Cancel safety
     ///
@@ -156,7 +158,6 @@ impl<M> OperationContext<M> {
         let (len, max) = (checkpoint.value.len(), self.run.limits.checkpoint_len_max);
         check_len("checkpoint", len, max)?;
         if let Some(link) = &self.run.link {
-            let before = Instant::now();
             let carried = CarriedMetadata::take(&self.run);
             let update = self.run.update(Command::Checkpoint {
                 fence: self.run.fence,
@@ -164,8 +165,18 @@ impl<M> OperationContext<M> {
                 checkpoint: checkpoint.clone(),
                 metadata: carried.metadata.clone(),
             });
-            let answer = link.store.update(vec![update]).await;
-            let answer = answer.map_err(|error| store_failed(&error))?;
+            let mut backoff = Backoff::default();
+            let (before, answer) = loop {
+                let before = Instant::now();
+                match link.store.update(vec![update.clone()]).await {
+                    Ok(answer) => break (before, answer),
+                    Err(error) if error.is_retryable() && self.run.holds_lease() => {
+                        let pause = backoff.failed("cannot save a checkpoint", &error);
+                        tokio::time::sleep(pause).await;
+                    }
+                    Err(error) => return Err(store_failed(&error)),
+                }
+            };
             match answer.into_iter().next() {
                 Some(Ok(updated)) => {
                     carried.written();

@@ -129,7 +129,6 @@ impl Operations {
             it.min(self.inner.limits.wait_max)
         });
         let until = later(Instant::now(), timeout);
-        let gap = self.inner.store.event_gap();
         let Some(subscription) = self.inner.waiters.subscribe(name) else {
             // Too many wait already: the latest state is as good an answer as a wait that is over.
             return self.get(name).await;
@@ -144,6 +143,8 @@ impl Operations {
             if record.state.is_done() || over {
                 return Ok(record.to_operation());
             }
+            // Asked each time: a store that stops hearing of others is looked into more often.
+            let gap = self.inner.store.event_gap();
             let again = gap.map_or(until, |gap| until.min(later(Instant::now(), gap)));
             tokio::select! {
                 () = changed => {}

@@ -118,6 +118,11 @@ impl Run {
         self.stop_reason.get().copied()
     }
 
+    /// Whether the lease lasts, as far as this process knows.
+    pub(crate) fn holds_lease(&self) -> bool {
+        *self.lease_end.borrow() > Instant::now()
+    }
+
     pub(crate) async fn stopped(&self) -> StopReason {
         self.stop.cancelled().await;
         self.stop_reason().unwrap_or(StopReason::LeaseLost)

@@ -12,6 +12,7 @@ enum Kind {
     HostedTwice(&'static str),
     #[cfg(feature = "auth-jwt")]
     Jwt(String),
+    NotHosted(String),
 }
 
 impl Error {
@@ -33,6 +34,12 @@ impl Error {
             kind: Kind::Jwt(message),
         }
     }
+
+    pub(crate) fn not_hosted(path: &str) -> Self {
+        Self {
+            kind: Kind::NotHosted(path.to_owned()),
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -44,6 +51,12 @@ impl fmt::Display for Error {
             Kind::HostedTwice(path) => write!(f, "the worker hosts `{path}` twice"),
             #[cfg(feature = "auth-jwt")]
             Kind::Jwt(message) => write!(f, "the JWT authorizer cannot be built: {message}"),
+            Kind::NotHosted(path) => {
+                write!(
+                    f,
+                    "the worker is to run `{path}` only, and hosts no such method"
+                )
+            }
         }
     }
 }

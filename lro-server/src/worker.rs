@@ -115,6 +115,8 @@ pub(crate) struct Shared {
     metrics: Metrics,
     /// Told when there may be something to claim.
     claim_now: Notify,
+    /// Told when cancellations may have been missed.
+    renew_now: Notify,
     /// Told when a run has new metadata.
     metadata_set: Arc<Notify>,
     /// Nothing more is claimed.
@@ -173,8 +175,11 @@ impl Shared {
             StoreEvent::Ready { method, .. } if self.slots.may_run(method) => {
                 self.claim_now.notify_one();
             }
-            // A cancellation that was missed is told by the next heartbeat.
-            StoreEvent::Missed => self.claim_now.notify_one(),
+            StoreEvent::Missed => {
+                self.claim_now.notify_one();
+                // The answers tell which runs were cancelled.
+                self.renew_now.notify_one();
+            }
             StoreEvent::Changed {
                 uid,
                 state: OperationState::Cancelling,

@@ -21,6 +21,7 @@ use crate::registration::{Host, HostedMethod, Registration};
 pub struct WorkerBuilder {
     operations: Operations,
     methods: Vec<HostedMethod>,
+    only: Option<Vec<String>>,
     concurrency: usize,
     settings: Settings,
 }
@@ -41,6 +42,7 @@ impl WorkerBuilder {
         Self {
             operations: operations.clone(),
             methods: Vec::new(),
+            only: None,
             concurrency: Self::CONCURRENCY,
             settings: Settings {
                 lease_duration: Self::LEASE_DURATION,
@@ -63,6 +65,24 @@ impl WorkerBuilder {
         let methods = Registration::<H>::of::<S>().into_iter();
         self.methods
             .extend(methods.map(|method| method.hosted_by(host.clone())));
+        self
+    }
+
+    /// Runs only these of the hosts' methods, named by their paths
+    /// ([`LongRunningMethod::PATH`](lro_core::LongRunningMethod::PATH)); the others are left to other
+    /// workers of the same store. Without it, all of them.
+    ///
+    /// ```no_run
+    /// # use std::sync::Arc;
+    /// # use lro_server::{Host, Operations, Worker};
+    /// # async fn example<S, H: Host<S>>(operations: Operations, exporter: Arc<H>) -> Result<(), lro_server::Error> {
+    /// let worker = Worker::builder(&operations).host(exporter);
+    /// let worker = worker.only(["/exporter.v1.Exporter/Export"]).start().await?;
+    /// # worker.drain().await;
+    /// # Ok(()) }
+    /// ```
+    pub fn only(mut self, methods: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.only = Some(methods.into_iter().map(Into::into).collect());
         self
     }
 
@@ -98,8 +118,19 @@ impl WorkerBuilder {
     ///
     /// # Errors
     ///
-    /// When no method is hosted, or one is hosted twice.
-    pub async fn start(self) -> Result<Worker, Error> {
+    /// When no method is hosted, one is hosted twice, or [`only`](Self::only) names one that none of
+    /// the hosts has.
+    pub async fn start(mut self) -> Result<Worker, Error> {
+        if let Some(only) = &self.only {
+            let stranger = only
+                .iter()
+                .find(|path| !self.methods.iter().any(|it| it.path == **path));
+            if let Some(path) = stranger {
+                return Err(Error::not_hosted(path));
+            }
+            self.methods
+                .retain(|it| only.iter().any(|path| it.path == *path));
+        }
         if self.methods.is_empty() {
             return Err(Error::nothing_hosted());
         }
@@ -124,6 +155,7 @@ impl WorkerBuilder {
             settings: self.settings,
             metrics: self.operations.metrics().clone(),
             claim_now: Notify::new(),
+            renew_now: Notify::new(),
             metadata_set: Arc::new(Notify::new()),
             draining: CancellationToken::new(),
             stopping: CancellationToken::new(),

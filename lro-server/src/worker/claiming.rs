@@ -20,8 +20,6 @@ pub(super) async fn keep_claiming(shared: Arc<Shared>) {
     // No event tells that a lease is over, so that one is looked for as often as leases end. A store
     // that lives in one process answers that from memory.
     let lease_duration = shared.settings.lease_duration;
-    let gap = shared.store.event_gap().unwrap_or(lease_duration);
-    let longest = gap.min(lease_duration);
     let mut backoff = Backoff::default();
     let mut next = Instant::now();
     loop {
@@ -37,6 +35,9 @@ pub(super) async fn keep_claiming(shared: Arc<Shared>) {
             looked = sweep(&shared, &mut backoff).await;
         }
         if let Looked::AgainIn(wait) = looked {
+            // Asked each time: a store that stops hearing of others is looked into more often.
+            let gap = shared.store.event_gap().unwrap_or(lease_duration);
+            let longest = gap.min(lease_duration);
             next = Instant::now() + wait.unwrap_or(longest).min(longest);
         }
     }

@@ -2,6 +2,7 @@
 //! and brings cancellations and lost leases back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lro_core::Command;
 use prost_types::Any;
@@ -16,27 +17,31 @@ use crate::run::{Run, StopReason, told_to_stop};
 const RENEW_MAX: usize = 1_000;
 
 pub(super) async fn keep_leases(shared: Arc<Shared>) {
-    let beat = shared.settings.lease_duration / 3;
     let mut backoff = Backoff::default();
-    let mut next_beat = Instant::now() + beat;
+    let mut next_beat = Instant::now() + beat(&shared);
     let mut not_before = Instant::now();
     loop {
-        let metadata = async {
-            shared.metadata_set.notified().await;
+        let told = async {
+            let full = tokio::select! {
+                biased;
+                () = shared.renew_now.notified() => true,
+                () = shared.metadata_set.notified() => false,
+            };
             tokio::time::sleep_until(not_before).await;
+            full
         };
         let full = tokio::select! {
             biased;
             () = ended(&shared) => return,
             () = tokio::time::sleep_until(next_beat) => true,
-            () = metadata => false,
+            full = told => full,
         };
         let mut pause = shared.settings.metadata_interval;
         match renew(&shared, full).await {
             Ok(()) => {
                 backoff.succeeded("leases are renewed again");
                 if full {
-                    next_beat = Instant::now() + beat;
+                    next_beat = Instant::now() + beat(&shared);
                 }
             }
             Err(error) => {
@@ -49,6 +54,13 @@ pub(super) async fn keep_leases(shared: Arc<Shared>) {
         }
         not_before = later(Instant::now(), pause);
     }
+}
+
+/// How often all leases are renewed: often enough to keep them, and to learn from the answers in
+/// time what other processes have cancelled.
+fn beat(shared: &Shared) -> Duration {
+    let third = shared.settings.lease_duration / 3;
+    shared.store.event_gap().map_or(third, |gap| third.min(gap))
 }
 
 /// Returns when there is nothing to keep any more: the worker is draining and the last run is over.
