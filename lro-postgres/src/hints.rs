@@ -91,6 +91,8 @@ impl Hints {
                         );
                         pause = RECONNECT_MIN;
                         was_alive = true;
+                        // Whoever waits looks again, and from now on more often.
+                        self.events.tell(&[StoreEvent::Missed]);
                     }
                 }
             }
