@@ -1,5 +1,5 @@
 //! The independent reader: compares the database of a server that is dead with a journal. It uses
-//! SQLite and SQL of its own, nothing of the store's.
+//! SQLite and SQL of its own, nothing of the store's. The rows may come from another database too.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,20 +12,20 @@ use prost_types::Any;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::journal::{Entry, Journal, Seen};
-use crate::server::{Script, request, rows};
+use crate::server::{Script, keyed, rows};
 
 const ABORTED: i32 = 10;
 const CANCELLED: i32 = 1;
 const FAILED_PRECONDITION: i32 = 9;
 
 /// A row of the table.
-struct Found {
-    attempt: u32,
-    cancel_asked: bool,
-    hidden: bool,
-    ended: bool,
-    result: Option<Seen>,
-    request: Vec<u8>,
+pub(crate) struct Found {
+    pub(crate) attempt: u32,
+    pub(crate) cancel_asked: bool,
+    pub(crate) hidden: bool,
+    pub(crate) ended: bool,
+    pub(crate) result: Option<Seen>,
+    pub(crate) request: Vec<u8>,
 }
 
 /// Checks a database against a journal; gives what is wrong. `ended`: all operations are to be.
@@ -35,6 +35,15 @@ struct Found {
 /// When the database cannot be read, or is corrupt.
 pub(crate) fn audit(path: &Path, journal: &Journal, ended: bool) -> anyhow::Result<Vec<String>> {
     let found = read(path).context("the database cannot be read")?;
+    Ok(compare(&found, journal, ended))
+}
+
+/// Compares the rows of a database, by name, with a journal; gives what is wrong.
+pub(crate) fn compare(
+    found: &BTreeMap<String, Found>,
+    journal: &Journal,
+    ended: bool,
+) -> Vec<String> {
     let mut faults = Vec::new();
     let entries = journal.entries();
     for (id, entry) in &entries {
@@ -48,7 +57,7 @@ pub(crate) fn audit(path: &Path, journal: &Journal, ended: bool) -> anyhow::Resu
         !entries.contains_key(id)
     });
     faults.extend(strangers.map(|name| format!("{name} was never started")));
-    Ok(faults)
+    faults
 }
 
 fn judge(id: &str, entry: &Entry, row: Option<&Found>, ended: bool) -> anyhow::Result<()> {
@@ -59,7 +68,7 @@ fn judge(id: &str, entry: &Entry, row: Option<&Found>, ended: bool) -> anyhow::R
         );
         return Ok(());
     };
-    let sent = lro_core::pack(&request(id, entry.script)).encode_to_vec();
+    let sent = lro_core::pack(&keyed(id, entry.script, entry.key.as_deref())).encode_to_vec();
     ensure!(row.request == sent, "has another request");
     ensure!(
         !entry.deleted || (row.hidden && !row.ended),

@@ -26,6 +26,8 @@ struct State {
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) script: Script,
+    /// The key it was started with.
+    pub(crate) key: Option<String>,
     /// Its start was answered.
     pub(crate) started: bool,
     /// A cancellation was answered with OK.
@@ -44,8 +46,14 @@ pub(crate) type Seen = (i64, Vec<u8>);
 impl Journal {
     /// A start is about to be sent.
     pub(crate) fn starting(&self, id: &str, script: Script) {
+        self.starting_keyed(id, script, None);
+    }
+
+    /// The same, with a request id or an exclusive key.
+    pub(crate) fn starting_keyed(&self, id: &str, script: Script, key: Option<String>) {
         let entry = Entry {
             script,
+            key,
             started: false,
             cancelled: false,
             deleting: false,

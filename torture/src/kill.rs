@@ -6,7 +6,7 @@
 //! reader (`audit`) compares the database with the notes. It also looks in between, at what a
 //! process has just left.
 
-mod client;
+pub(crate) mod client;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ impl Tampering {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Lose, Self::Change, Self::Revive];
 
-    fn sql(self) -> &'static str {
+    pub(crate) fn sql(self) -> &'static str {
         match self {
             Self::Lose => "DELETE FROM operation",
             Self::Change => {
@@ -156,6 +156,9 @@ impl Kill {
                     channel: channel.clone(),
                     journal: journal.clone(),
                     dying: dying.clone(),
+                    expected: |_| true,
+                    scripts: &Script::SHORT,
+                    pause: Duration::ZERO,
                     random: Random::new(random.bits()),
                 };
                 tokio::spawn(client.run())
@@ -203,9 +206,4 @@ fn unfinished(path: &Path) -> anyhow::Result<i64> {
     connection.busy_timeout(Duration::from_secs(5))?;
     let sql = "SELECT count(*) FROM operation WHERE end_time IS NULL";
     Ok(connection.query_row(sql, (), |row| row.get(0))?)
-}
-
-/// A script for an operation under load.
-fn script(random: &mut Random) -> Script {
-    Script::SHORT[random.index(Script::SHORT.len())]
 }

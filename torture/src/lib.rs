@@ -1,8 +1,10 @@
-//! Power losses, kills and pauses under the embedded store and the server.
+//! Power losses, kills and pauses under the embedded store and the server; all that may break
+//! between many nodes on one PostgreSQL.
 //!
 //! `TORTURE.md` says what each check does, how to run it, and what it has reached.
 
 mod audit;
+pub mod fleet;
 mod journal;
 pub mod kill;
 pub mod pause;

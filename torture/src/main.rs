@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use torture::fleet::{Fleet, node};
 use torture::kill::{Kill, Tampering};
 use torture::pause::Pause;
 use torture::power_loss::{Planted, PowerLoss};
@@ -62,6 +63,20 @@ enum Check {
         #[command(flatten)]
         run: Run,
     },
+    /// Everything that may break between front ends, workers and PostgreSQL.
+    Fleet {
+        #[command(flatten)]
+        run: Run,
+        /// How many faults each trial has.
+        #[arg(long, default_value_t = Fleet::FAULTS)]
+        faults: usize,
+        /// What is to be done to the database before the audit.
+        #[arg(long, value_enum)]
+        tampering: Option<Tampering>,
+    },
+    /// A node of the fleet.
+    #[command(hide = true)]
+    Node(node::Options),
     /// The server that the other checks kill and pause.
     #[command(hide = true)]
     Serve(server::Options),
@@ -107,6 +122,22 @@ fn main() -> anyhow::Result<ExitCode> {
         Check::Takeover { run } => report(&Takeover, run.at_once(WAITING)),
         Check::Stale { run } => report(&Stale, run),
         Check::Recovery { run } => report(&Recovery { program }, run.at_once(1)),
+        Check::Fleet {
+            run,
+            faults,
+            tampering,
+        } => {
+            let fleet = Fleet {
+                program,
+                faults,
+                tampering,
+            };
+            report(&fleet, run.at_once(1))
+        }
+        Check::Node(options) => {
+            node::run(options)?;
+            ExitCode::SUCCESS
+        }
         Check::Serve(options) => {
             server::run(options)?;
             ExitCode::SUCCESS

@@ -34,10 +34,12 @@ pub enum Script {
     Hold,
     /// Saves checkpoints for about 1 second.
     Long,
+    /// Does nothing for a while, and ends.
+    Once,
 }
 
 impl Script {
-    /// All but [`Long`](Self::Long).
+    /// Those that end soon, or by being cancelled.
     pub const SHORT: [Self; 5] = [Self::Now, Self::Steps, Self::Fail, Self::Retry, Self::Hold];
 
     /// As the request says it.
@@ -49,6 +51,7 @@ impl Script {
             Self::Retry => "retry",
             Self::Hold => "hold",
             Self::Long => "long",
+            Self::Once => "once",
         }
     }
 }
@@ -57,7 +60,7 @@ impl FromStr for Script {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let mut all = Self::SHORT.into_iter().chain([Self::Long]);
+        let mut all = Self::SHORT.into_iter().chain([Self::Long, Self::Once]);
         all.find(|it| it.as_str() == text).ok_or(())
     }
 }
@@ -67,6 +70,13 @@ pub fn request(id: &str, script: Script) -> ExportRequest {
     ExportRequest {
         tables: vec![script.as_str().to_owned(), id.to_owned()],
     }
+}
+
+/// The same with a key: `request ID` or `exclusive KEY`.
+pub fn keyed(id: &str, script: Script, key: Option<&str>) -> ExportRequest {
+    let mut request = request(id, script);
+    request.tables.extend(key.map(str::to_owned));
+    request
 }
 
 /// What a body that succeeds answers, besides its attempt.
@@ -146,9 +156,10 @@ impl Server {
 }
 
 #[derive(Debug)]
-struct Exporter {
-    operations: Operations,
-    finish: bool,
+pub(crate) struct Exporter {
+    pub(crate) operations: Operations,
+    /// Bodies that hold on end by themselves.
+    pub(crate) finish: bool,
 }
 
 #[long_running]
@@ -164,7 +175,7 @@ impl pb::exporter_server::Exporter for Exporter {
         request: ExportRequest,
         operation: OperationContext<ExportMetadata>,
     ) -> Result<ExportResponse, HandlerError> {
-        let [script, id] = &*request.tables else {
+        let [script, id, ..] = &*request.tables else {
             return Err(Status::internal("prepare has let a wrong request through").into());
         };
         let attempt = operation.attempt();
@@ -173,6 +184,7 @@ impl pb::exporter_server::Exporter for Exporter {
         match script {
             Script::Now => {}
             Script::Steps => steps(&operation, 3, Duration::from_millis(5)).await?,
+            Script::Once => tokio::time::sleep(Duration::from_millis(600)).await,
             Script::Long => steps(&operation, 20, Duration::from_millis(50)).await?,
             Script::Fail => return Err(Status::failed_precondition(id.clone()).into()),
             Script::Retry if attempt == 1 => {
@@ -206,13 +218,18 @@ impl Exporter {
         &self,
         request: &Request<ExportRequest>,
     ) -> Result<StartOptions<ExportMetadata>, Status> {
-        let [script, id] = &*request.get_ref().tables else {
+        let [script, id, key @ ..] = &*request.get_ref().tables else {
             return Err(Status::invalid_argument("give a script and an id"));
         };
         if Script::from_str(script).is_err() {
             return Err(Status::invalid_argument("there is no such script"));
         }
-        Ok(StartOptions::new().operation_id(id))
+        let options = StartOptions::new().operation_id(id);
+        Ok(match key.first().and_then(|key| key.split_once(' ')) {
+            Some(("request", id)) => options.request_id(id),
+            Some(("exclusive", key)) => options.exclusive_key(key),
+            _ => options,
+        })
     }
 }
 
@@ -242,6 +259,13 @@ async fn steps(
 ///
 /// Those of [`serve`].
 pub fn run(options: Options) -> anyhow::Result<()> {
+    run_until_alone(serve(options)).context("cannot serve")
+}
+
+/// Runs a process's work until its standard input ends.
+pub(crate) fn run_until_alone(
+    work: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
     std::thread::spawn(|| {
         // Whoever has started it is gone, killed perhaps: nobody else would end it.
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
@@ -251,7 +275,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    runtime.block_on(serve(options)).context("cannot serve")
+    runtime.block_on(work)
 }
 
 /// The database below a folder.

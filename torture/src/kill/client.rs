@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::bail;
 use exporter::pb::exporter_client::ExporterClient;
@@ -10,24 +11,29 @@ use lro_core::pb::operations_client::OperationsClient;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use super::script;
 use crate::journal::{Entry, Journal};
 use crate::random::Random;
-use crate::server::request;
+use crate::server::{Script, request};
 
 /// Makes calls until the server is dead.
-pub(super) struct Client {
+pub(crate) struct Client {
     /// Part of the ids of the operations it starts.
-    pub(super) name: String,
-    pub(super) channel: Channel,
-    pub(super) journal: Arc<Journal>,
+    pub(crate) name: String,
+    pub(crate) channel: Channel,
+    pub(crate) journal: Arc<Journal>,
     /// Set before the server is killed: calls may fail from then on.
-    pub(super) dying: Arc<AtomicBool>,
-    pub(super) random: Random,
+    pub(crate) dying: Arc<AtomicBool>,
+    /// Which failures of a dying server are to be expected.
+    pub(crate) expected: fn(&Status) -> bool,
+    /// What operations are started.
+    pub(crate) scripts: &'static [Script],
+    /// The longest pause between two calls.
+    pub(crate) pause: Duration,
+    pub(crate) random: Random,
 }
 
 impl Client {
-    pub(super) async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         let mut ids: Vec<String> = self.journal.some_ids(&mut self.random);
         let mut number = 0;
         loop {
@@ -46,16 +52,22 @@ impl Client {
                 }
             };
             if let Err(status) = called {
-                if !self.dying.load(Ordering::SeqCst) {
+                let dying = self.dying.load(Ordering::SeqCst);
+                if !dying || !(self.expected)(&status) {
                     self.journal.fault(format!("a call failed: {status:?}"));
                 }
                 return;
+            }
+            if !self.pause.is_zero() {
+                let most = self.pause.as_micros().try_into().unwrap_or(u64::MAX);
+                let pause = Duration::from_micros(self.random.below(most));
+                tokio::time::sleep(pause).await;
             }
         }
     }
 
     async fn start(&mut self, id: &str) -> Result<(), Status> {
-        let script = script(&mut self.random);
+        let script = self.scripts[self.random.index(self.scripts.len())];
         self.journal.starting(id, script);
         let mut client = ExporterClient::new(self.channel.clone());
         let operation = client.export(request(id, script)).await?.into_inner();
@@ -160,7 +172,7 @@ impl Client {
 }
 
 /// Waits for the end of an operation that may be gone if it was deleted, or was never acknowledged.
-pub(super) async fn wait_until_done(
+pub(crate) async fn wait_until_done(
     channel: Channel,
     id: &str,
     entry: &Entry,

@@ -1,0 +1,138 @@
+//! What is done to a fleet.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::world::{World, blocking};
+use crate::random::Random;
+
+/// One kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// SIGKILL of a worker, and a new one.
+    KillWorker,
+    /// SIGKILL of a front end, and a new one.
+    KillFrontEnd,
+    /// SIGSTOP of a worker for longer than its leases last.
+    StopWorker,
+    /// SIGKILL of the server of the database, and its recovery.
+    KillDatabase,
+    /// `pg_ctl stop -m immediate`, and its recovery.
+    StopDatabase,
+    /// `pg_terminate_backend` of everybody.
+    EndBackends,
+    /// The same of those who listen.
+    EndListeners,
+    /// A node's connections are closed, and new ones refused for a while.
+    Cut,
+    /// A node's connections stay open and say nothing any more.
+    HalfOpen,
+    /// Nothing passes between a node and the database for a while.
+    BlackOut,
+}
+
+impl Fault {
+    pub(super) const ALL: [Self; 10] = [
+        Self::KillWorker,
+        Self::KillFrontEnd,
+        Self::StopWorker,
+        Self::KillDatabase,
+        Self::StopDatabase,
+        Self::EndBackends,
+        Self::EndListeners,
+        Self::Cut,
+        Self::HalfOpen,
+        Self::BlackOut,
+    ];
+
+    /// What is counted and measured as.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::KillWorker => "SIGKILL of a worker",
+            Self::KillFrontEnd => "SIGKILL of a front end",
+            Self::StopWorker => "SIGSTOP of a worker",
+            Self::KillDatabase => "SIGKILL of PostgreSQL",
+            Self::StopDatabase => "immediate stop of PostgreSQL",
+            Self::EndBackends => "end of all backends",
+            Self::EndListeners => "end of the listeners",
+            Self::Cut => "cut connections",
+            Self::HalfOpen => "half-open connections",
+            Self::BlackOut => "black-out",
+        }
+    }
+
+    /// Does it, and puts right what the world would put right: processes and links come back.
+    pub(super) async fn strike(self, world: &mut World, random: &mut Random) -> anyhow::Result<()> {
+        match self {
+            Self::KillWorker => {
+                let at = random.index(world.workers.len());
+                world.workers[at].member.kill()?;
+                pause(random, 300).await;
+                world.workers[at].restart(&world.program, &world.witness)?;
+            }
+            Self::KillFrontEnd => {
+                let at = random.index(world.front_ends.len());
+                world.front_ends[at].member.kill()?;
+                pause(random, 300).await;
+                world.front_ends[at].restart(&world.program, &world.witness)?;
+                world.publish_urls();
+            }
+            Self::StopWorker => {
+                world.start_some_long_ones().await;
+                pause(random, 400).await;
+                let at = random.index(world.workers.len());
+                world.workers[at].member.signal(Signal::SIGSTOP)?;
+                tokio::time::sleep(world.lease).await;
+                pause(random, 500).await;
+                world.workers[at].member.signal(Signal::SIGCONT)?;
+            }
+            Self::KillDatabase => {
+                blocking(|| world.cluster.kill())?;
+                pause(random, 300).await;
+                blocking(|| world.cluster.restart())?;
+            }
+            Self::StopDatabase => {
+                blocking(|| world.cluster.stop_immediate())?;
+                pause(random, 300).await;
+                blocking(|| world.cluster.restart())?;
+            }
+            Self::EndBackends => {
+                blocking(|| world.cluster.terminate_backends())?;
+            }
+            Self::EndListeners => {
+                let listeners = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                                 WHERE query LIKE 'LISTEN %' OR query LIKE '%pg_notify%' \
+                                 AND pid <> pg_backend_pid()";
+                blocking(|| world.cluster.sql(listeners))?;
+            }
+            Self::Cut => {
+                let at = random.index(world.nodes().count());
+                let cut = |world: &World| world.nodes().nth(at).map(|node| node.proxy.cut());
+                cut(world);
+                pause(random, 500).await;
+                world.mend();
+            }
+            Self::HalfOpen => {
+                let at = random.index(world.nodes().count());
+                if let Some(node) = world.nodes().nth(at) {
+                    node.proxy.freeze();
+                }
+            }
+            Self::BlackOut => {
+                let at = random.index(world.nodes().count());
+                if let Some(node) = world.nodes().nth(at) {
+                    node.proxy.black_out();
+                }
+                pause(random, 2_500).await;
+                world.mend();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Up to so many milliseconds.
+async fn pause(random: &mut Random, millis: u64) {
+    tokio::time::sleep(Duration::from_micros(random.below(millis * 1_000))).await;
+}
