@@ -112,3 +112,24 @@ async fn a_checkpoint_outlasts_a_store_that_is_away_for_less_than_a_lease() {
     let done = support::Typed::from(done);
     assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(1));
 }
+
+/// A database that is slow to answer claims used up the attempts of operations that nobody ran.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_is_answered_too_late_is_no_attempt() {
+    let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
+    let node = Node::new(&store);
+    let front_end = Operations::new(Node::new(&store));
+    let called = Exporter::new(&front_end, async |_, _| panic!("front ends run nothing"));
+    let operations = Operations::new(node.clone());
+    let run = Exporter::new(&operations, async |_, operation| {
+        Ok(exported(operation.attempt()))
+    });
+    let lease = Duration::from_secs(30);
+    node.delay_claim(lease - Duration::from_secs(1));
+    let worker = Worker::builder(&operations).host(run).lease_duration(lease);
+    let _worker = worker.start().await.unwrap();
+    let started = called.call(&["a"]).await.unwrap();
+    let done = front_end.wait(&name(&started), None).await.unwrap();
+    let done = support::Typed::from(done);
+    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(1));
+}

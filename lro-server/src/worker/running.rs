@@ -188,6 +188,8 @@ enum Ending {
     Body(Result<Any, HandlerError>),
     Panicked,
     Stopped(StopReason),
+    /// The body was not called.
+    NotBegun,
 }
 
 /// Runs the body until it ends, or until it has to.
@@ -195,7 +197,7 @@ async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, reques
     // The answer to the claim may have come so late that the lease is over already.
     if *run.lease_end.borrow() <= Instant::now() + lease_margin(shared) {
         run.stop(StopReason::LeaseLost);
-        return Ending::Stopped(StopReason::LeaseLost);
+        return Ending::NotBegun;
     }
     // The call itself may panic as well as the future.
     let start = AssertUnwindSafe(|| (method.body)(request, run.clone()));
@@ -296,6 +298,12 @@ impl Ending {
                 Outcome::Error(Reason::OperationTimedOut.operation_error(message, []))
             }
             Self::Stopped(StopReason::Draining) => {
+                return Some(Command::Release { fence, metadata });
+            }
+            Self::NotBegun => {
+                // A slow store is no failure of the body: this run is not to count, if nobody has
+                // turned the operation back yet.
+                tracing::warn!(name = %run.name, "the claim's answer came too late");
                 return Some(Command::Release { fence, metadata });
             }
             Self::Stopped(StopReason::LeaseLost) => {

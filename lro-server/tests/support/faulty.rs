@@ -1,7 +1,7 @@
 //! A store that can be cut off, and a clock that follows tokio's.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lro_core::{
@@ -21,6 +21,8 @@ pub struct Node {
     hears_events: bool,
     /// How many records were asked for by their names.
     pub gets: tokio::sync::watch::Sender<usize>,
+    /// How long the answer to the next claim that finds something takes.
+    claim_takes: Arc<Mutex<Duration>>,
 }
 
 impl Node {
@@ -32,6 +34,7 @@ impl Node {
             lag: 0,
             hears_events: false,
             gets: tokio::sync::watch::Sender::new(0),
+            claim_takes: Arc::default(),
         }
     }
 
@@ -48,6 +51,11 @@ impl Node {
         for _ in 0..self.lag {
             tokio::task::yield_now().await;
         }
+    }
+
+    /// The next claim that finds something is answered after this time.
+    pub fn delay_claim(&self, time: Duration) {
+        *self.claim_takes.lock().unwrap() = time;
     }
 
     pub fn set_down(&self, down: bool) {
@@ -76,9 +84,13 @@ impl OperationStore for Node {
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
         self.check()?;
-        let answer = self.store.claim(claim).await;
+        let answer = self.store.claim(claim).await?;
         self.lag().await;
-        answer
+        if !answer.operations.is_empty() {
+            let takes = std::mem::take(&mut *self.claim_takes.lock().unwrap());
+            tokio::time::sleep(takes).await;
+        }
+        Ok(answer)
     }
 
     async fn update(
