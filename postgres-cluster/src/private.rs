@@ -1,6 +1,6 @@
 use std::fmt;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -166,6 +166,12 @@ impl Cluster {
     /// What PostgreSQL says.
     pub fn sql(&self, statement: &str) -> Result<String, Error> {
         self.server.sql(statement)
+    }
+
+    /// `psql`, connected, for a session that goes on: statements into its standard input, rows out of
+    /// its output, as those of [`sql`](Self::sql).
+    pub fn psql(&self) -> Command {
+        self.server.psql()
     }
 }
 

@@ -129,10 +129,17 @@ impl Server {
 
     /// One statement through `psql`; its rows, as `psql -At` prints them.
     pub(crate) fn sql(&self, statement: &str) -> Result<String, Error> {
-        let mut psql = self.command("psql");
-        psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement])
-            .arg(self.url());
+        let mut psql = self.psql();
+        psql.args(["-c", statement]);
         run(&mut psql).map(|rows| rows.trim_end().to_owned())
+    }
+
+    /// `psql`, still without something to do.
+    pub(crate) fn psql(&self) -> Command {
+        let mut psql = self.command("psql");
+        psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d"])
+            .arg(self.url());
+        psql
     }
 
     fn pg_ctl(&self, verb: &str) -> Command {

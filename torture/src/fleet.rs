@@ -9,6 +9,7 @@
 
 mod calls;
 mod fault;
+pub mod horizon;
 mod member;
 pub mod node;
 mod probe;

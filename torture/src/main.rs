@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use torture::fleet::horizon::Horizon;
 use torture::fleet::{Fleet, node};
 use torture::kill::{Kill, Tampering};
 use torture::pause::Pause;
@@ -74,6 +75,11 @@ enum Check {
         #[arg(long, value_enum)]
         tampering: Option<Tampering>,
     },
+    /// Claims while a reader keeps an old snapshot of the database.
+    Horizon {
+        #[command(flatten)]
+        run: Run,
+    },
     /// A node of the fleet.
     #[command(hide = true)]
     Node(node::Options),
@@ -134,6 +140,7 @@ fn main() -> anyhow::Result<ExitCode> {
             };
             report(&fleet, run.at_once(1))
         }
+        Check::Horizon { run } => report(&Horizon, run.at_once(1)),
         Check::Node(options) => {
             node::run(options)?;
             ExitCode::SUCCESS

@@ -57,8 +57,9 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 
 async fn live(options: Options) -> anyhow::Result<()> {
     // Silent unless RUST_LOG asks: nodes that lose their database have a lot to say.
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_env_filter(filter.unwrap_or_else(|_| "off".into()))
         .with_writer(std::io::stderr)
         .init();
     let operations = Operations::new(Telling(open(&options).await?));
