@@ -45,6 +45,10 @@ pub(crate) struct Claims {
 struct Marks {
     methods: HashMap<String, Timestamp>,
     lease: Option<Timestamp>,
+    /// The first lease that the last look at everything has found. Between those only leases that are
+    /// over are looked for: before the first that lasts lie all that ended as long ago as a lease
+    /// lasts.
+    first_lease: Option<Timestamp>,
     /// When to look at everything again.
     whole_at: Option<Instant>,
 }
@@ -131,7 +135,8 @@ impl Claims {
         steps.push(asked.look());
         let mut rows = transaction.run_and_commit(&steps).await?;
         let clock = self.database.clock.as_deref();
-        let left = Look::read(&rows.pop().unwrap_or_default(), clock)?;
+        let mut left = Look::read(&rows.pop().unwrap_or_default(), clock)?;
+        left.remember(marks.first_lease);
         let records = uids.iter().filter_map(|uid| taken.record(*uid).cloned());
         let operations: Vec<OperationRecord> = records.collect();
         let mut events = swept.events;
@@ -155,7 +160,7 @@ impl Claims {
             .database
             .run(Access::ReadInOrder, &[asked.look()])
             .await?;
-        let look = Look::read(&rows[0], clock)?;
+        let mut look = Look::read(&rows[0], clock)?;
         if clock.is_some() {
             // A clock that was passed in may be set back at any time.
             return Ok(look);
@@ -164,7 +169,7 @@ impl Claims {
             let took = begun.elapsed();
             marks.whole_at = Some(Instant::now() + LOOK_INTERVAL.max(took * LOOK_SHARE));
             marks.methods.clear();
-            marks.lease = None;
+            marks.first_lease = look.lease;
         }
         let micros = i64::try_from(MARGIN.as_micros()).unwrap_or(i64::MAX);
         let mark = |first: Option<Timestamp>| {
@@ -176,6 +181,7 @@ impl Claims {
         }
         marks.lease = Some(mark(look.lease));
         asked.begin_at(marks);
+        look.remember(marks.first_lease);
         Ok(look)
     }
 }
@@ -226,6 +232,7 @@ struct Asked {
     most: Vec<i64>,
     since: Vec<i64>,
     lease_since: i64,
+    lease_until: Option<i64>,
 }
 
 impl Asked {
@@ -238,6 +245,7 @@ impl Asked {
             most: claim.methods.values().map(most).collect(),
             since: vec![i64::MIN; claim.methods.len()],
             lease_since: i64::MIN,
+            lease_until: Some(i64::MAX),
         }
     }
 
@@ -249,6 +257,7 @@ impl Asked {
                 .map_or(i64::MIN, |time| time.as_micros());
         }
         self.lease_since = marks.lease.map_or(i64::MIN, Timestamp::as_micros);
+        self.lease_until = None;
     }
 
     fn look(&self) -> Query<'_> {
@@ -258,6 +267,7 @@ impl Asked {
                 (&self.lease_since, Type::INT8),
                 (&self.methods, Type::TEXT_ARRAY),
                 (&self.since, Type::INT8_ARRAY),
+                (&self.lease_until, Type::INT8),
             ],
         }
     }
@@ -276,6 +286,12 @@ impl Look {
             lease: row.try_get::<_, Option<i64>>(1)?.map(time),
             ready: ready.into_iter().map(|micros| micros.map(time)).collect(),
         })
+    }
+
+    /// A look at the leases that are over knows nothing of the others.
+    fn remember(&mut self, first_lease: Option<Timestamp>) {
+        let lasts = first_lease.filter(|time| *time > self.now);
+        self.lease = self.lease.or(lasts);
     }
 
     fn next_in(&self) -> Option<Duration> {

@@ -112,12 +112,15 @@ pub(crate) const RENEW: &str = "UPDATE {operation} AS o SET lease_expire_time = 
 
 pub(crate) const REMOVE: &str = "DELETE FROM {operation} WHERE uid = ANY($1::uuid[])";
 
-/// The clock, when the first lease ends, and when the first operation of each method is ready.
+/// The clock, when the first lease ends, and when the first operation of each method is ready. Leases
+/// up to that time, or without one only those that are over.
 pub(crate) const LOOK: &str = concat!(
     "SELECT ",
     clock!(),
     ", (SELECT o.lease_expire_time FROM {operation} o WHERE o.lease_expire_time IS NOT NULL \
-     AND o.lease_expire_time >= $1::bigint ORDER BY o.lease_expire_time, o.uid LIMIT 1), \
+     AND o.lease_expire_time >= $1::bigint AND o.lease_expire_time <= coalesce($4::bigint, \
+     (extract(epoch FROM statement_timestamp()) * 1000000)::bigint) \
+     ORDER BY o.lease_expire_time, o.uid LIMIT 1), \
      ARRAY(SELECT (SELECT o.ready_time FROM {operation} o WHERE o.state = 0 AND o.method = m.method \
      AND o.ready_time >= m.since ORDER BY o.ready_time, o.uid LIMIT 1) \
      FROM unnest($2::text[], $3::bigint[]) WITH ORDINALITY AS m (method, since, place) \
