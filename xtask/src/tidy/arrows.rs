@@ -98,6 +98,18 @@ const ROWS: &[Row] = &[
         reason: "it is an application",
     },
     Row {
+        name: "fleet",
+        built_with: &[
+            "lro-build",
+            "lro-client",
+            "lro-core",
+            "lro-postgres",
+            "lro-server",
+        ],
+        tested_with: Tested::Freely,
+        reason: "it is an application",
+    },
+    Row {
         name: "lro-tests",
         built_with: &["lro-build", "lro-core"],
         tested_with: Tested::Freely,
@@ -132,12 +144,14 @@ const ROWS: &[Row] = &[
         built_with: &[
             "exporter",
             "lro-core",
+            "lro-postgres",
             "lro-server",
             "lro-sqlite",
             "lro-testing",
+            "postgres-cluster",
         ],
         tested_with: Tested::With(&[]),
-        reason: "it breaks what users run: the server on the embedded store",
+        reason: "it breaks what users run: the server on the two stores",
     },
     Row {
         name: "xtask",
