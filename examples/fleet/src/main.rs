@@ -36,15 +36,6 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The API, `examples.fleet.v1`: messages, server trait, client.
-#[allow(
-    missing_docs,
-    reason = "the proto has comments where there is more to say"
-)]
-mod pb {
-    tonic::include_proto!("examples.fleet.v1");
-}
-
 /// Front ends and workers in processes of their own, on one PostgreSQL.
 #[derive(Debug, Parser)]
 #[command(name = "fleet")]

@@ -7,9 +7,9 @@ use anyhow::{Context as _, anyhow};
 use lro_server::Operations;
 use tonic::transport::server::TcpIncoming;
 
-use crate::pb::fleet_server::FleetServer;
 use crate::service::Fleet;
 use crate::{store, told_to_end};
+use fleet::pb::fleet_server::FleetServer;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {

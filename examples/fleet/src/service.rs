@@ -6,7 +6,7 @@ use std::time::Duration;
 use lro_server::{HandlerError, OperationContext, Operations, StartOptions, long_running};
 use tonic::{Request, Status};
 
-use crate::pb::{
+use fleet::pb::{
     self, Progress, RenderRequest, RenderResponse, ResizeRequest, ResizeResponse, WatchRequest,
     WatchResponse,
 };

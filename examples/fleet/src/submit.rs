@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
 use crate::millis;
-use crate::pb::fleet_client::FleetClient;
-use crate::pb::{RenderRequest, RenderResponse, ResizeRequest, ResizeResponse};
+use fleet::pb::fleet_client::FleetClient;
+use fleet::pb::{RenderRequest, RenderResponse, ResizeRequest, ResizeResponse};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {

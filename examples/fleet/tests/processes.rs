@@ -5,19 +5,14 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fleet_pb::fleet_client::FleetClient;
-use fleet_pb::{Progress, RenderRequest, RenderResponse, ResizeRequest, WatchRequest};
+use fleet::pb::fleet_client::FleetClient;
+use fleet::pb::{Progress, RenderRequest, RenderResponse, ResizeRequest, WatchRequest};
 use lro_client::{Operation, OperationsClient};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use postgres_cluster::Shared;
 use tonic::Code;
 use tonic::transport::Channel;
-
-#[allow(missing_docs, reason = "a part of the program, which is no library")]
-mod fleet_pb {
-    tonic::include_proto!("examples.fleet.v1");
-}
 
 /// The longest that a test waits for anything.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -86,6 +86,10 @@ async fn a_listener_that_is_cut_off_comes_back() {
         heard
             .wait_for("it looks again", |event| *event == StoreEvent::Missed)
             .await;
+        // Told when the connection was lost, and once more when there is another one.
+        while !store.hears_notifications() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let (other, _) = listening(&schema, "other").await;
         let record = start(&other, &format!("operations/{}", uuid::Uuid::now_v7())).await;
         let ready = StoreEvent::Ready {

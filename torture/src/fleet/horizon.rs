@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -63,7 +64,10 @@ impl Trial for Horizon {
 
 async fn run(tally: &mut Tally) -> anyhow::Result<()> {
     let cluster = blocking(Cluster::start)?;
-    let queue = Queue { cluster: &cluster };
+    let queue = Queue {
+        cluster: &cluster,
+        count: AtomicU64::new(1),
+    };
     // The schema, and the first pages of everything.
     queue.live(1, GROUP, |_| {}).await?;
     let before = "claims on a fresh database";
@@ -92,6 +96,7 @@ async fn run(tally: &mut Tally) -> anyhow::Result<()> {
 
 struct Queue<'c> {
     cluster: &'c Cluster,
+    count: AtomicU64,
 }
 
 impl Queue<'_> {
@@ -108,7 +113,8 @@ impl Queue<'_> {
         let worker = WorkerId::from_uuid(Uuid::new_v4());
         for _ in 0..groups {
             let news = (0..group).map(|_| {
-                let uid = Uuid::now_v7();
+                // In the order of their starts, as those of a server are.
+                let uid = Uuid::from_u128(self.count.fetch_add(1, Ordering::Relaxed).into());
                 let name = format!("operations/{uid}").parse()?;
                 Ok(NewOperation::new(uid, name, METHOD, pack(&())))
             });
