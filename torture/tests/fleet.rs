@@ -47,7 +47,7 @@ fn the_audit_finds_what_is_lost_changed_or_unfinished() {
         };
         let what = match tampering {
             Tampering::Lose => "was acknowledged and is lost",
-            Tampering::Change => "has another's response",
+            Tampering::Change => "was done, and has changed",
             Tampering::Revive => "has not been finished",
         };
         let found = tally.failures.iter().any(|it| it.contains(what));
