@@ -54,7 +54,7 @@ impl Tampering {
             }
             Self::Revive => {
                 "UPDATE operation SET state = 0, end_time = NULL, expire_time = NULL, \
-                 result_kind = NULL, result = NULL"
+                 result_kind = NULL, result = NULL WHERE exclusive_key IS NULL"
             }
         }
     }
