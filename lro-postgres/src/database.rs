@@ -231,6 +231,9 @@ impl Transaction<'_> {
             return Err(Fault::row("a transaction was used after its end"));
         };
         let begin = (!self.begun).then(|| self.database.begin(self.access));
+        // From here on the connection is not as it was: one that falls silent while a statement is
+        // prepared is not to go back either.
+        self.begun = true;
         let mut prepared = Vec::new();
         if self.database.prepares.load(Ordering::Relaxed) {
             for query in queries {
@@ -274,7 +277,6 @@ impl Transaction<'_> {
             );
         }
         let last = steps.len() - 1;
-        self.begun = true;
         let mut answers = Vec::with_capacity(queries.len());
         for (at, answer) in join_all(steps).await.into_iter().enumerate() {
             match answer {

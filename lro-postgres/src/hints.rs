@@ -32,6 +32,9 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 /// How long the first echo may take, before notifications are taken to be lost on their way.
 const ECHO_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long a new connection may take, its handshakes included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The pauses between two attempts to connect.
 const RECONNECT_MIN: Duration = Duration::from_millis(100);
 const RECONNECT_MAX: Duration = Duration::from_secs(5);
@@ -68,10 +71,16 @@ impl Hints {
                     self.send_for_ever(None).await;
                     return;
                 }
-                Some((config, connector)) => match connector.connect(config).await {
-                    Ok((client, messages)) => self.listen(client, messages, was_alive).await,
-                    Err(error) => End::Lost(Fault::from(error).to_error().to_string()),
-                },
+                Some((config, connector)) => {
+                    let connecting = connector.connect(config);
+                    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+                        Ok(Ok((client, messages))) => {
+                            self.listen(client, messages, was_alive).await
+                        }
+                        Ok(Err(error)) => End::Lost(Fault::from(error).to_error().to_string()),
+                        Err(_) => End::Lost("a connection was not answered".to_owned()),
+                    }
+                }
             };
             match end {
                 End::Deaf if !told_deaf => {

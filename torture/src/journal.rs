@@ -28,6 +28,8 @@ pub(crate) struct Entry {
     pub(crate) script: Script,
     /// The key it was started with.
     pub(crate) key: Option<String>,
+    /// Who has started it wants to be alone with it.
+    pub(crate) apart: bool,
     /// Its start was answered.
     pub(crate) started: bool,
     /// A cancellation was answered with OK.
@@ -46,14 +48,20 @@ pub(crate) type Seen = (i64, Vec<u8>);
 impl Journal {
     /// A start is about to be sent.
     pub(crate) fn starting(&self, id: &str, script: Script) {
-        self.starting_keyed(id, script, None);
+        self.insert(id, script, None, false);
     }
 
-    /// The same, with a request id or an exclusive key.
-    pub(crate) fn starting_keyed(&self, id: &str, script: Script, key: Option<String>) {
+    /// The same, perhaps with a request id or an exclusive key, of one that no other client is to
+    /// [pick](Self::some_ids): a probe counts on it.
+    pub(crate) fn starting_apart(&self, id: &str, script: Script, key: Option<String>) {
+        self.insert(id, script, key, true);
+    }
+
+    fn insert(&self, id: &str, script: Script, key: Option<String>, apart: bool) {
         let entry = Entry {
             script,
             key,
+            apart,
             started: false,
             cancelled: false,
             deleting: false,
@@ -132,7 +140,8 @@ impl Journal {
     /// Some operations that earlier clients have started.
     pub(crate) fn some_ids(&self, random: &mut Random) -> Vec<String> {
         let state = self.state();
-        let ids: Vec<_> = state.entries.keys().collect();
+        let ids = state.entries.iter().filter(|(_, entry)| !entry.apart);
+        let ids: Vec<_> = ids.map(|(id, _)| id).collect();
         let picked = (0..5).filter_map(|_| random.pick(&ids).map(|id| (*id).clone()));
         picked.collect()
     }

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::fixture::*;
+use crate::link::Link;
 use crate::support::Schema;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,6 +82,32 @@ async fn connections_that_are_cut_are_made_anew() {
         }
     });
     assert!(found.await.unwrap().is_some());
+}
+
+/// One that fell silent while a statement was prepared on it went back to the pool, and was used
+/// again and again: a node was without its database until it was restarted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_falls_silent_is_not_used_again() {
+    let Some(schema) = Schema::new() else { return };
+    let link = Link::to(schema.url()).await;
+    let store = PostgresStore::builder(&link.url).schema(schema.name());
+    let store = store
+        .pool_size(2)
+        .statement_timeout(Duration::from_millis(500));
+    let store = store.open().await.unwrap();
+    // From here on statements are prepared, each when it is first used.
+    while !store.hears_notifications() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    start(&store, "operations/1").await;
+    link.silence();
+    // Each of the pool's may be tried once.
+    for _ in 0..2 {
+        if let Ok(found) = store.get(&"operations/1".parse().unwrap()).await {
+            assert!(found.is_some());
+        }
+    }
+    assert!(get(&store, "operations/1").await.is_some());
 }
 
 /// What was acknowledged is there after the server has crashed, twice, under load.

@@ -7,6 +7,7 @@
 
 mod faults;
 mod fixture;
+mod link;
 mod nodes;
 mod notifications;
 mod opening;

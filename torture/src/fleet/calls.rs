@@ -50,7 +50,7 @@ pub(super) async fn start(
     journal: &Journal,
 ) -> Result<String, Status> {
     if journal.entry(id).is_none() {
-        journal.starting_keyed(id, script, key.map(str::to_owned));
+        journal.starting_apart(id, script, key.map(str::to_owned));
     }
     let mut client = ExporterClient::new(connect(url).await?);
     let started = client.export(keyed(id, script, key)).await?;

@@ -1,0 +1,67 @@
+//! A way to the database whose connections may fall silent.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// Connections that go through it, to be told to fall silent.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) url: String,
+    /// How often they were told. Later connections carry.
+    silences: Arc<watch::Sender<u64>>,
+}
+
+impl Link {
+    /// To the server of that URL, whose host and port the URL spells out.
+    pub(crate) async fn to(url: &str) -> Self {
+        let config: tokio_postgres::Config = url.parse().unwrap();
+        let tokio_postgres::config::Host::Tcp(host) = &config.get_hosts()[0] else {
+            panic!("a socket of the file system");
+        };
+        let server = format!("{host}:{}", config.get_ports()[0]);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let own = listener.local_addr().unwrap().to_string();
+        let url = url.replacen(&server, &own, 1);
+        let silences = Arc::new(watch::Sender::new(0));
+        let told = silences.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = TcpStream::connect(&server).await.unwrap();
+                tokio::spawn(carry(client, server, told.subscribe()));
+            }
+        });
+        Self { url, silences }
+    }
+
+    /// The connections there are stay open and say nothing any more.
+    pub(crate) fn silence(&self) {
+        self.silences.send_modify(|count| *count += 1);
+    }
+}
+
+async fn carry(client: TcpStream, server: TcpStream, mut silences: watch::Receiver<u64>) {
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let (there, back) = (pump(from_client, to_server), pump(from_server, to_client));
+    tokio::pin!(there, back);
+    silences.mark_unchanged();
+    tokio::select! {
+        _ = silences.changed() => {}
+        () = &mut there => return,
+        () = &mut back => return,
+    }
+    // The sockets stay open: whoever waits for them waits.
+    std::future::pending().await
+}
+
+async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(len @ 1..) = from.read(&mut buffer).await {
+        if to.write_all(&buffer[..len]).await.is_err() {
+            return;
+        }
+    }
+}
