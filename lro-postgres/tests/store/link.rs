@@ -54,7 +54,7 @@ async fn carry(client: TcpStream, server: TcpStream, mut silences: watch::Receiv
         () = &mut back => return,
     }
     // The sockets stay open: whoever waits for them waits.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
