@@ -147,7 +147,7 @@ impl OperationsBuilder {
         #[cfg(feature = "otel")]
         let metrics = self.metrics.unwrap_or_default();
         #[cfg(not(feature = "otel"))]
-        let metrics = Metrics::default();
+        let metrics = Metrics;
         let waiters = Waiters::new(
             self.limits.waiters_max,
             self.limits.waiters_per_operation_max,
