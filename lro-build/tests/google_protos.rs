@@ -14,7 +14,7 @@ use prost_reflect::{
 /// listing. To check a newer release, point `GOOGLE_PROTO_FILES` to a folder that has `google/` in
 /// it, and run with `UPDATE_EXPECT=1`.
 #[test]
-fn wire_facts_are_those_of_the_published_protos() {
+fn spec_003_060_wire_facts_are_those_of_the_published_protos() {
     let set = tempfile::tempdir().expect("a temporary folder");
     let path = set.path().join("set.bin");
     let includes: Vec<String> = std::env::var("GOOGLE_PROTO_FILES").into_iter().collect();

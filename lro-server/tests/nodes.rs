@@ -26,7 +26,7 @@ fn nodes() -> (Operations, Operations) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_node_starts_another_runs() {
+async fn spec_055_what_one_node_starts_another_runs_and_who_waits_hears() {
     let (front_end, other) = nodes();
     let called = Exporter::new(&front_end, async |_, _| panic!("front ends run nothing"));
     let run = Exporter::new(&other, async |_, _| Ok(exported(7)));

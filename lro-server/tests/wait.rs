@@ -13,7 +13,7 @@ use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 
 #[tokio::test(start_paused = true)]
-async fn spec_049_050_052_053_a_wait_ends_before_every_limit_with_ok() {
+async fn spec_049_050_051_052_053_a_wait_ends_before_every_limit_with_ok() {
     let (operations, exporter, _worker) = start(async |_, _| pending().await).await;
     let started = exporter.call(&["a"]).await.unwrap();
     let mut service = pb::operations_client::OperationsClient::new(operations.server());

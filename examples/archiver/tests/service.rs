@@ -218,7 +218,7 @@ async fn cancelled_it_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_repeated_request_id_is_the_same_operation() {
+async fn spec_126_131_a_repeated_request_id_is_the_same_operation() {
     let folders = Folders::new();
     let (server, mut clients) = start(&folders.data()).await;
     let mut request = request(&folders.small("source"), "a");
@@ -245,7 +245,7 @@ async fn a_repeated_request_id_is_the_same_operation() {
 }
 
 #[tokio::test]
-async fn what_is_left_out_is_a_partial_failure() {
+async fn spec_032_what_is_left_out_is_a_partial_failure() {
     let folders = Folders::new();
     let (server, mut clients) = start(&folders.data()).await;
     let source = folders.small("source");

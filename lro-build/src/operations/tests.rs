@@ -58,6 +58,14 @@ fn spec_011_an_rpc_without_annotation_is_untyped() {
 }
 
 #[test]
+fn spec_014_a_dotted_name_is_fully_qualified() {
+    let body = "rpc Run(near.v1.Near) returns (google.longrunning.Operation) { \
+                option (google.longrunning.operation_info) = { response_type: \"near.v1.Near\" \
+                metadata_type: \"near.v1.Near\" }; }";
+    check(body, &expect![[""]]);
+}
+
+#[test]
 fn spec_016_a_type_is_not_imported_directly() {
     let body = "rpc Run(near.v1.Near) returns (google.longrunning.Operation) {\n\
         option (google.longrunning.operation_info) = {\n\
