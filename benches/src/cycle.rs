@@ -8,7 +8,7 @@ use lro_core::MemoryStore;
 use lro_sqlite::SqliteStore;
 use tonic::transport::Channel;
 
-use crate::service::{AsyncWork, Server, drive, request};
+use crate::service::{AsyncWork, InProcess, Server, drive, request};
 use crate::table::{per_second, percentiles, print, rate, ratio};
 use crate::{Setting, raw};
 
@@ -66,15 +66,6 @@ async fn raw_rate(setting: &Setting, submitters: usize, count: usize) -> anyhow:
     let folder = setting.folder()?;
     let took = raw::lives(&folder.path().join("raw.db"), submitters, count).await?;
     Ok(rate(count, took))
-}
-
-#[derive(Clone)]
-struct InProcess(Arc<Server>);
-
-impl AsyncWork for InProcess {
-    async fn once(&mut self) -> anyhow::Result<()> {
-        self.0.life().await
-    }
 }
 
 #[derive(Clone)]

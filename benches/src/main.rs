@@ -8,12 +8,14 @@ mod footprint;
 mod get;
 mod growth;
 mod lists;
+mod postgres;
 mod raw;
 mod service;
 mod table;
 mod wait;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
@@ -34,6 +36,11 @@ struct Args {
     /// How many operations that server has.
     #[arg(long, hide = true, default_value_t = 0)]
     operations: usize,
+    /// Be one of the workers of the part `postgres`, on that schema of the database of `--database`.
+    #[arg(long, hide = true, requires = "database")]
+    work: Option<String>,
+    #[arg(long, hide = true)]
+    database: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -50,6 +57,11 @@ enum Part {
     Wait,
     /// Pages by filter, out of ten thousand and out of a million operations.
     Lists,
+    /// The PostgreSQL store against a raw loop: start to done, over processes, what it costs the
+    /// server, with a million finished operations, and how soon other nodes hear.
+    Postgres,
+    /// graphile_worker and apalis-postgres beside it. Only when named: they are built first.
+    Peers,
 }
 
 /// What every part needs to know.
@@ -71,6 +83,11 @@ impl Setting {
     pub(crate) fn scale(&self, full: usize) -> usize {
         if self.quick { full / 10 } else { full }
     }
+
+    /// How long one rate is measured that is measured several times.
+    pub(crate) fn span(&self) -> Duration {
+        Duration::from_millis(if self.quick { 300 } else { 3_000 })
+    }
 }
 
 fn main() -> anyhow::Result<()> {
@@ -85,8 +102,12 @@ fn main() -> anyhow::Result<()> {
     if let Some(role) = args.serve_waits {
         return runtime.block_on(wait::serve(role, args.operations));
     }
+    if let (Some(schema), Some(database)) = (args.work, args.database) {
+        return runtime.block_on(postgres::work(&database, &schema));
+    }
     for part in Part::value_variants() {
-        if args.parts.is_empty() || args.parts.contains(part) {
+        let is_meant = args.parts.is_empty() && *part != Part::Peers;
+        if is_meant || args.parts.contains(part) {
             runtime.block_on(async {
                 match part {
                     Part::Cycle => cycle::run(&setting).await,
@@ -95,6 +116,8 @@ fn main() -> anyhow::Result<()> {
                     Part::Growth => growth::run(&setting).await,
                     Part::Wait => wait::run(&setting).await,
                     Part::Lists => lists::run(&setting).await,
+                    Part::Postgres => postgres::run(&setting).await,
+                    Part::Peers => postgres::peers(&setting).await,
                 }
             })?;
         }

@@ -48,7 +48,7 @@ pub(crate) struct Server {
     pub(crate) operations: Operations,
     pub(crate) exporter: Arc<Exporter>,
     /// Runs the bodies as long as it is there.
-    _worker: Worker,
+    _worker: Option<Worker>,
 }
 
 impl Server {
@@ -56,21 +56,28 @@ impl Server {
         store: impl OperationStore,
         concurrency: usize,
     ) -> anyhow::Result<Self> {
+        let mut server = Self::front(store);
+        let worker = Worker::builder(&server.operations)
+            .host(server.exporter.clone())
+            .concurrency(concurrency)
+            .start()
+            .await?;
+        server._worker = Some(worker);
+        Ok(server)
+    }
+
+    /// Runs no bodies: somebody else does.
+    pub(crate) fn front(store: impl OperationStore) -> Self {
         let operations = Operations::new(store);
         let exporter = Arc::new(Exporter {
             operations: operations.clone(),
             release: Notify::new(),
         });
-        let worker = Worker::builder(&operations)
-            .host(exporter.clone())
-            .concurrency(concurrency)
-            .start()
-            .await?;
-        Ok(Self {
+        Self {
             operations,
             exporter,
-            _worker: worker,
-        })
+            _worker: None,
+        }
     }
 
     /// Starts an operation as a call would, without the wire.
@@ -142,6 +149,47 @@ where
         samples.extend(task.await??);
     }
     Ok((begun.elapsed(), samples))
+}
+
+/// The same for some time.
+pub(crate) async fn drive_for<W>(
+    submitters: usize,
+    span: std::time::Duration,
+    work: W,
+) -> anyhow::Result<(std::time::Duration, Vec<std::time::Duration>)>
+where
+    W: AsyncWork,
+{
+    let begun = std::time::Instant::now();
+    let tasks: Vec<_> = (0..submitters)
+        .map(|_| {
+            let mut work = work.clone();
+            tokio::spawn(async move {
+                let mut samples = Vec::new();
+                while begun.elapsed() < span {
+                    let begun = std::time::Instant::now();
+                    work.once().await?;
+                    samples.push(begun.elapsed());
+                }
+                anyhow::Ok(samples)
+            })
+        })
+        .collect();
+    let mut samples = Vec::new();
+    for task in tasks {
+        samples.extend(task.await??);
+    }
+    Ok((begun.elapsed(), samples))
+}
+
+/// A whole life without the wire.
+#[derive(Clone)]
+pub(crate) struct InProcess(pub(crate) Arc<Server>);
+
+impl AsyncWork for InProcess {
+    async fn once(&mut self) -> anyhow::Result<()> {
+        self.0.life().await
+    }
 }
 
 /// What a submitter does again and again.

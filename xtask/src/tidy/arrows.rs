@@ -127,8 +127,10 @@ const ROWS: &[Row] = &[
             "exporter",
             "lro-client",
             "lro-core",
+            "lro-postgres",
             "lro-server",
             "lro-sqlite",
+            "postgres-cluster",
         ],
         tested_with: Tested::With(&[]),
         reason: "it measures what users have",
@@ -177,7 +179,8 @@ const RESERVED: &[(&str, &[&str], &str)] = &[
     ),
     (
         "tokio-postgres",
-        &["lro-postgres"],
+        // The benches compare with what the server itself can do.
+        &["lro-postgres", "benches"],
         "only the two store crates know SQL",
     ),
     (
