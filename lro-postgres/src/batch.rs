@@ -53,7 +53,7 @@ impl Columns {
     }
 }
 
-/// The parameters of [`statement::INSERT`].
+/// The parameters of [`statement::INSERT`] and of [`statement::INSERT_NOW`].
 pub(crate) fn new_records(records: &[&OperationRecord]) -> Columns {
     let mut columns = Columns::default();
     columns.add(Type::UUID_ARRAY, records.iter().map(|r| r.uid).collect());
@@ -181,6 +181,7 @@ mod tests {
     fn statements_take_as_many_parameters_as_there_are_columns() {
         let columns = [
             (statement::INSERT, new_records(&[])),
+            (statement::INSERT_NOW, new_records(&[])),
             (statement::ADVANCE, changed_records(&[])),
             (statement::RENEW, renewed_records(&[])),
             (statement::REMOVE, removed_records(&[])),

@@ -24,7 +24,7 @@ use crate::text::quote;
 use crate::tls::{Connector, Messages};
 
 /// At most one group of notifications in this time.
-const SEND_INTERVAL: Duration = Duration::from_millis(20);
+const SEND_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How often the own echo is to be heard. Without it the connection is taken for dead.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);

@@ -18,10 +18,10 @@
 //! * **Durable.** What was acknowledged is committed, as durably as PostgreSQL's own
 //!   `synchronous_commit` says, which this store leaves as it is.
 //! * **Few transactions.** Calls of one process gather while those before them are under way; a
-//!   group is one transaction of two round trips. No timer.
+//!   group is one transaction of one or two round trips. No timer.
 //! * **The database's clock.** It alone decides when an operation is ready and when a lease is over.
 //! * **No leader, no cron.** Every claim turns back a bounded number of leases that are over.
-//! * **Notifications are hints.** After its commits a process tells the others, at most once in 20
+//! * **Notifications are hints.** After its commits a process tells the others, at most once in 5
 //!   ms and outside of its transactions. Whoever does not hear them polls
 //!   ([`event_gap`](lro_core::OperationStore::event_gap)): one cheap statement a second.
 //! * **Poolers.** Through PgBouncer in transaction mode everything works but LISTEN. That is noticed

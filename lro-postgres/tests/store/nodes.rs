@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::{
-    Command, NewOperation, OperationState, OperationStore, Refusal, RequestId, StartError,
+    Command, NewOperation, OperationState, OperationStore, Outcome, Refusal, RequestId, StartError,
+    WorkerId, pack,
 };
 use lro_postgres::PostgresStore;
 use lro_testing::ManualClock;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::fixture::*;
 use crate::support::Schema;
@@ -188,4 +190,35 @@ async fn what_became_ready_long_ago_is_found_as_well() {
         }
     });
     assert_eq!(found.await.unwrap(), "operations/late");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_by_the_clock_of_the_database_is_stored_as_it_was_answered() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store().open().await.unwrap();
+    let first = start(&store, "operations/first").await;
+    let mut claimed = new("operations/claimed");
+    claimed.claimed_by = Some((WorkerId::from_uuid(Uuid::from_u128(1)), LEASE));
+    let mut later = new("operations/later");
+    later.ready_time = Some(first.create_time.saturating_add(LEASE));
+    let mut known = new("operations/known");
+    known.outcome = Some(Outcome::Response(pack(&())));
+    let alone = vec![claimed, new("operations/pending")];
+    let mixed = vec![later, known, new("operations/other")];
+    let mut records = vec![first];
+    for group in [alone, mixed] {
+        for started in store.start(group).await.unwrap() {
+            records.push(started.unwrap().record);
+        }
+    }
+    let mut before = records[0].create_time;
+    for record in records {
+        let now = record.create_time;
+        assert!(now >= before && now.since(before) < LEASE, "{record:?}");
+        before = now;
+        let lease = record.lease.as_ref().map(|lease| lease.expire_time);
+        let is_running = record.state == OperationState::Running;
+        assert_eq!(lease, is_running.then(|| now.saturating_add(LEASE)));
+        assert_eq!(get(&store, record.name.as_str()).await, Some(record));
+    }
 }
