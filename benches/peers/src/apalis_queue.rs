@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use apalis_postgres::{Config, PostgresStorage};
 use apalis::prelude::*;
+use apalis_postgres::{Config, PostgresStorage};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
@@ -36,7 +36,10 @@ pub(crate) async fn start(pool: &PgPool, waiting: Waiting) -> anyhow::Result<Apa
         .lock_tasks(false)
         .persist_results(true);
     let storage = PostgresStorage::<Job>::new(pool).with_config(config);
-    let backend = storage.clone().with_pubsub().poll_with_interval(Duration::from_millis(200));
+    let backend = storage
+        .clone()
+        .with_pubsub()
+        .poll_with_interval(Duration::from_millis(200));
     let run = async |job: Job, waiting: Data<Waiting>| {
         waiting.end(job.id);
         Ok::<_, BoxDynError>("x".repeat(60))
@@ -46,8 +49,10 @@ pub(crate) async fn start(pool: &PgPool, waiting: Waiting) -> anyhow::Result<Apa
         .data(waiting)
         .parallelize(tokio::spawn)
         .build(run);
-    tokio::spawn(async move {
-        if let Err(error) = worker.run().await {
+    // The compiler cannot prove that its future may move to another thread.
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::spawn(move || {
+        if let Err(error) = runtime.block_on(worker.run()) {
             eprintln!("apalis-postgres has ended: {error}");
         }
     });
