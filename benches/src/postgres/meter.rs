@@ -43,21 +43,27 @@ impl Meter {
 
     /// Reads them when all others have gone: a backend tells its last transactions when it ends.
     pub(crate) async fn read_after(&self) -> anyhow::Result<Reading> {
-        let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-                      AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+        self.others_have_gone().await?;
+        self.read().await
+    }
+
+    /// All transactions of a database, when nobody uses it any more.
+    pub(crate) async fn transactions_of(&self, database: &str) -> anyhow::Result<i64> {
+        self.others_have_gone().await?;
+        let sql = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = $1";
+        Ok(self.client.query_one(sql, &[&database]).await?.try_get(0)?)
+    }
+
+    async fn others_have_gone(&self) -> anyhow::Result<()> {
+        let others = "SELECT count(*) FROM pg_stat_activity \
+                      WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
         loop {
             let row = self.client.query_one(others, &[]).await?;
             if row.try_get::<_, i64>(0)? == 0 {
-                return self.read().await;
+                return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-    }
-
-    /// All transactions of a database that nobody uses any more.
-    pub(crate) async fn transactions_of(&self, database: &str) -> anyhow::Result<i64> {
-        let sql = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = $1";
-        Ok(self.client.query_one(sql, &[&database]).await?.try_get(0)?)
     }
 
     /// The average size of a row, as it is stored.
