@@ -86,7 +86,7 @@ impl Setting {
 
     /// How long one rate is measured that is measured several times.
     pub(crate) fn span(&self) -> Duration {
-        Duration::from_millis(if self.quick { 300 } else { 3_000 })
+        Duration::from_millis(if self.quick { 300 } else { 1_500 })
     }
 }
 

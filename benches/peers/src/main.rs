@@ -20,8 +20,8 @@ use tokio::sync::oneshot;
 /// How many connections each of them has.
 const CONNECTIONS: u32 = 20;
 
-/// How long all results may take after the last job has run.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a job may take, and all results after the last one has run.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A queue with its worker.
 trait Peer: Clone + Send + 'static {

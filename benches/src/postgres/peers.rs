@@ -8,6 +8,9 @@ use super::raw::Life;
 use super::{Bench, Round, SUBMITTERS, median, of, rates};
 use crate::table::{per_second, print};
 
+/// How often a run is tried.
+const ATTEMPTS: usize = 4;
+
 const PEERS: [&str; 2] = ["graphile", "apalis"];
 
 pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
@@ -20,7 +23,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
             raw.push(bench.raw(submitters, Life::Two).await?);
             ours.push(bench.ours(submitters).await?);
             for (rounds, name) in peers.iter_mut().zip(PEERS) {
-                rounds.push(bench.peer(&program, name, submitters).await?);
+                rounds.push(bench.patiently(&program, name, submitters).await?);
             }
         }
         let mut row = vec![
@@ -77,9 +80,27 @@ fn build() -> anyhow::Result<std::path::PathBuf> {
 }
 
 impl Bench {
+    /// A run that does not come to its end, because a job was lost, is said and done again.
+    async fn patiently(
+        &self,
+        program: &Path,
+        name: &str,
+        submitters: usize,
+    ) -> anyhow::Result<Round> {
+        for _ in 1..ATTEMPTS {
+            match self.peer(program, name, submitters).await {
+                Ok(round) => return Ok(round),
+                Err(error) => eprintln!("{submitters} submitters: {error}"),
+            }
+        }
+        self.peer(program, name, submitters).await
+    }
+
     /// One run of a peer, in a database of its own. Its figures come as one line: jobs, seconds
     /// and bytes of WAL.
     async fn peer(&self, program: &Path, name: &str, submitters: usize) -> anyhow::Result<Round> {
+        let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+        self.meter.run(&drop).await?;
         self.meter.run(&format!("CREATE DATABASE {name}")).await?;
         let url = self
             .cluster
@@ -100,8 +121,6 @@ impl Bench {
             anyhow::bail!("{name} says {text:?}");
         };
         let transactions = self.meter.transactions_of(name).await?;
-        let drop = format!("DROP DATABASE {name} WITH (FORCE)");
-        self.meter.run(&drop).await?;
         self.meter.run("CHECKPOINT").await?;
         Ok(Round {
             rate: jobs / seconds,
