@@ -812,6 +812,20 @@ pub mod operations_server {
     impl<T> tonic::server::NamedService for OperationsServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
+    #[doc(hidden)]
+    pub mod long_running_rpcs {
+        #![allow(unexpected_cfgs, unused_imports)]
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum list_operations {}
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum get_operation {}
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum delete_operation {}
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum cancel_operation {}
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum wait_operation {}
+    }
 }
 /// The descriptors of this build, imports and options included, as an encoded
 /// `google.protobuf.FileDescriptorSet`.
