@@ -138,10 +138,13 @@ impl Operations {
             let changed = subscription.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let record = self.record(pass, name).await?;
+            // Neither the record nor the reading of it is kept while the call waits.
             let over = Instant::now() >= until || self.inner.closing.is_cancelled();
-            if record.state.is_done() || over {
-                return Ok(record.to_operation());
+            let ended = |record: OperationRecord| {
+                (over || record.state.is_done()).then(|| record.to_operation())
+            };
+            if let Some(operation) = Box::pin(self.record(pass, name)).await.map(ended)? {
+                return Ok(operation);
             }
             // Asked each time: a store that stops hearing of others is looked into more often.
             let gap = self.inner.store.event_gap();
