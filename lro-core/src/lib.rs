@@ -63,6 +63,8 @@ mod standard;
 mod state;
 #[cfg(feature = "store")]
 mod store;
+#[cfg(feature = "store")]
+mod stored;
 pub mod wkt;
 
 pub use clock::{Clock, SystemClock, Timestamp};
@@ -95,3 +97,5 @@ pub use store::{
     Claim, Claimed, OperationStore, StartError, Started, StoreError, StoreErrorKind, StoreEvent,
     StoreObserver, Update, Updated, WorkerId,
 };
+#[cfg(feature = "store")]
+pub use stored::{decode_labels, encode_labels};

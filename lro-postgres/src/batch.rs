@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::database::Query;
 use crate::row::{
-    encode_any, encode_labels, encode_on_crash, encode_origin, encode_result, encode_state,
+    encode_any, encode_kind, encode_labels, encode_origin, encode_result, encode_state,
     exclusive_digest, request_digest,
 };
 use crate::text::escape;
@@ -76,9 +76,9 @@ pub(crate) fn new_records(records: &[&OperationRecord]) -> Columns {
     columns.add(Type::INT4_ARRAY, records.iter().map(nanos).collect());
     let states = records.iter().map(|r| encode_state(r.state)).collect();
     columns.add::<i16>(Type::INT2_ARRAY, states);
-    let on_crash = |r: &&OperationRecord| encode_on_crash(r.policy.on_crash);
+    let on_crash = |r: &&OperationRecord| i16::from(r.policy.on_crash.as_number());
     columns.add(Type::INT2_ARRAY, records.iter().map(on_crash).collect());
-    let kind = |r: &&OperationRecord| encode_result(r.result.as_ref()).0;
+    let kind = |r: &&OperationRecord| encode_kind(r.result.as_ref());
     columns.add(Type::INT2_ARRAY, records.iter().map(kind).collect());
     columns.texts(records, |r| Some(r.name.as_str().to_owned()));
     columns.texts(records, |r| Some(r.name.parent().to_owned()));
@@ -99,7 +99,7 @@ pub(crate) fn new_records(records: &[&OperationRecord]) -> Columns {
     columns.bytes(records, |r| encode_labels(&r.labels));
     columns.bytes(records, |r| encode_origin(&r.origin));
     columns.bytes(records, |r| encode_any(r.metadata.as_ref()));
-    columns.bytes(records, |r| encode_result(r.result.as_ref()).1);
+    columns.bytes(records, |r| encode_result(r.result.as_ref()));
     columns.bytes(records, |r| Some(r.request.encode_to_vec()));
     columns
 }
@@ -143,13 +143,13 @@ pub(crate) fn changed_records(records: &[Changed<'_>]) -> Columns {
         .map(|c| encode_state(c.record.state))
         .collect();
     columns.add::<i16>(Type::INT2_ARRAY, states);
-    let kind = |c: &Changed<'_>| encode_result(c.record.result.as_ref()).0;
+    let kind = |c: &Changed<'_>| encode_kind(c.record.result.as_ref());
     columns.add(Type::INT2_ARRAY, records.iter().map(kind).collect());
     // NULL: as it was, or, when the operation has ended, none.
     let metadata = |c: &Changed<'_>| encode_any(c.record.metadata.as_ref().filter(|_| c.metadata));
     columns.bytes(records, metadata);
     columns.bytes(records, |c| encode_any(c.record.checkpoint.as_ref()));
-    columns.bytes(records, |c| encode_result(c.record.result.as_ref()).1);
+    columns.bytes(records, |c| encode_result(c.record.result.as_ref()));
     columns
 }
 

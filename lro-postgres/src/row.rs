@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lro_core::pb::rpc::Status;
 use lro_core::{
     ExecutionPolicy, Lease, OnCrash, OperationName, OperationRecord, OperationResult,
     OperationState, Origin, RequestId, Timestamp, WorkerId,
@@ -40,19 +39,8 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
-pub(crate) const RESPONSE: i16 = 0;
-pub(crate) const ERROR: i16 = 1;
-
-/// A map in field 1: labels as they are stored.
-#[derive(Clone, PartialEq, Message)]
-struct Labels {
-    #[prost(btree_map = "string, string", tag = "1")]
-    labels: BTreeMap<String, String>,
-}
-
 pub(crate) fn encode_labels(labels: &BTreeMap<String, String>) -> Option<Vec<u8>> {
-    let encode = |labels| Labels { labels }.encode_to_vec();
-    (!labels.is_empty()).then(|| encode(labels.clone()))
+    (!labels.is_empty()).then(|| lro_core::encode_labels(labels))
 }
 
 pub(crate) fn encode_origin(origin: &Origin) -> Option<Vec<u8>> {
@@ -63,20 +51,13 @@ pub(crate) fn encode_any(any: Option<&Any>) -> Option<Vec<u8>> {
     any.map(Message::encode_to_vec)
 }
 
-/// Its kind and its bytes.
-pub(crate) fn encode_result(result: Option<&OperationResult>) -> (Option<i16>, Option<Vec<u8>>) {
-    match result {
-        None => (None, None),
-        Some(OperationResult::Response(any)) => (Some(RESPONSE), Some(any.encode_to_vec())),
-        Some(OperationResult::Error(status)) => (Some(ERROR), Some(status.encode_to_vec())),
-    }
+/// Which kind of result it is.
+pub(crate) fn encode_kind(result: Option<&OperationResult>) -> Option<i16> {
+    result.map(|result| result.kind_number().into())
 }
 
-pub(crate) fn encode_on_crash(on_crash: OnCrash) -> i16 {
-    match on_crash {
-        OnCrash::Resume => 0,
-        OnCrash::Abort => 1,
-    }
+pub(crate) fn encode_result(result: Option<&OperationResult>) -> Option<Vec<u8>> {
+    result.map(OperationResult::encode)
 }
 
 pub(crate) fn encode_state(state: OperationState) -> i16 {
@@ -133,11 +114,7 @@ fn known(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
         fence: fields.read(unsigned)?,
         policy: ExecutionPolicy {
             max_attempts: fields.read(small)?,
-            on_crash: fields.read(|value: i16| match value {
-                0 => Some(OnCrash::Resume),
-                1 => Some(OnCrash::Abort),
-                _ => None,
-            })?,
+            on_crash: fields.read(|number: i16| OnCrash::from_number(number.try_into().ok()?))?,
             retain: {
                 let seconds = fields.read(unsigned)?;
                 let nanos = |nanos: i32| u32::try_from(nanos).ok().filter(|n| *n < 1_000_000_000);
@@ -181,30 +158,17 @@ fn whole(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
         id.zip(fingerprint).map(request_id)
     };
     record.exclusive_key = fields.read_optional(unescape)?;
-    let labels: Option<Labels> = fields.message()?;
-    record.labels = labels.map(|labels| labels.labels).unwrap_or_default();
+    let labels = fields.read_optional(lro_core::decode_labels)?;
+    record.labels = labels.unwrap_or_default();
     record.origin = fields.message()?.unwrap_or_default();
     record.checkpoint = fields.message()?;
-    record.result = match fields.get::<Option<i16>>()? {
+    record.result = match fields.read_optional(|number: i16| u8::try_from(number).ok())? {
         None => fields.read_optional(|_: &[u8]| None)?,
-        Some(RESPONSE) => Some(OperationResult::Response(fields.read(message)?)),
-        Some(ERROR) => Some(OperationResult::Error(fields.read(message::<Status>)?)),
-        Some(other) => return Err(Fault::row(format!("column `result_kind` holds {other}"))),
+        Some(kind) => Some(fields.read(|bytes: &[u8]| OperationResult::decode(kind, bytes))?),
     };
     record.request = fields.read(message)?;
-    check(&record)?;
-    Ok(record)
-}
-
-/// What the state machine promises of every record.
-fn check(record: &OperationRecord) -> Result<(), Fault> {
-    let done = record.state.is_done();
-    let whole = done == record.result.is_some()
-        && done == record.end_time.is_some()
-        && done == record.expire_time.is_some()
-        && record.state.is_running() == record.lease.is_some();
-    match whole {
-        true => Ok(()),
+    match record.is_whole() {
+        true => Ok(record),
         false => Err(Fault::row("its columns contradict its state")),
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lro_core::pb::rpc::Status;
 use lro_core::{
     ExecutionPolicy, Lease, OnCrash, OperationRecord, OperationResult, OperationState, Origin,
     RequestId, Timestamp, WorkerId,
@@ -27,23 +26,12 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
-const RESPONSE: i64 = 0;
-const ERROR: i64 = 1;
-
-/// A map in field 1: labels as they are stored.
-#[derive(Clone, PartialEq, Message)]
-struct Labels {
-    #[prost(btree_map = "string, string", tag = "1")]
-    labels: BTreeMap<String, String>,
-}
-
 pub(crate) fn encode_labels(labels: &BTreeMap<String, String>) -> Option<Vec<u8>> {
-    let encode = |labels| Labels { labels }.encode_to_vec();
-    (!labels.is_empty()).then(|| encode(labels.clone()))
+    (!labels.is_empty()).then(|| lro_core::encode_labels(labels))
 }
 
 pub(crate) fn decode_labels(value: ValueRef<'_>) -> Option<BTreeMap<String, String>> {
-    message(value).map(|labels: Labels| labels.labels)
+    lro_core::decode_labels(blob(value)?)
 }
 
 pub(crate) fn encode_origin(origin: &Origin) -> Option<Vec<u8>> {
@@ -54,20 +42,13 @@ pub(crate) fn encode_any(any: Option<&Any>) -> Option<Vec<u8>> {
     any.map(Message::encode_to_vec)
 }
 
-/// Its kind and its bytes.
-pub(crate) fn encode_result(result: Option<&OperationResult>) -> (Option<i64>, Option<Vec<u8>>) {
-    match result {
-        None => (None, None),
-        Some(OperationResult::Response(any)) => (Some(RESPONSE), Some(any.encode_to_vec())),
-        Some(OperationResult::Error(status)) => (Some(ERROR), Some(status.encode_to_vec())),
-    }
+/// Which kind of result it is.
+pub(crate) fn encode_kind(result: Option<&OperationResult>) -> Option<i64> {
+    result.map(|result| result.kind_number().into())
 }
 
-pub(crate) fn encode_on_crash(on_crash: OnCrash) -> i64 {
-    match on_crash {
-        OnCrash::Resume => 0,
-        OnCrash::Abort => 1,
-    }
+pub(crate) fn encode_result(result: Option<&OperationResult>) -> Option<Vec<u8>> {
+    result.map(OperationResult::encode)
 }
 
 pub(crate) fn micros(time: Option<Timestamp>) -> Option<i64> {
@@ -98,11 +79,7 @@ fn decode_fields(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
         fence: fields.required(unsigned)?,
         policy: ExecutionPolicy {
             max_attempts: fields.required(number)?,
-            on_crash: fields.required(|value| match integer(value)? {
-                0 => Some(OnCrash::Resume),
-                1 => Some(OnCrash::Abort),
-                _ => None,
-            })?,
+            on_crash: fields.required(|value| OnCrash::from_number(number(value)?))?,
             retain: {
                 let seconds = fields.required(unsigned)?;
                 let nanos = |value| number(value).filter(|nanos: &u32| *nanos < 1_000_000_000);
@@ -132,34 +109,21 @@ fn decode_fields(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
             id.zip(fingerprint).map(request_id)
         },
         exclusive_key: fields.optional(string)?,
-        labels: {
-            let labels: Option<Labels> = fields.optional(message)?;
-            labels.map(|labels| labels.labels).unwrap_or_default()
-        },
+        labels: fields.optional(decode_labels)?.unwrap_or_default(),
         origin: fields.optional(message)?.unwrap_or_default(),
         metadata: fields.optional(message)?,
         checkpoint: fields.optional(message)?,
-        result: match fields.optional(integer)? {
+        result: match fields.optional(number)? {
             None => fields.optional(|_| None)?,
-            Some(RESPONSE) => Some(OperationResult::Response(fields.required(message)?)),
-            Some(ERROR) => Some(OperationResult::Error(fields.required(message::<Status>)?)),
-            Some(other) => return Err(Fault::row(format!("column `result_kind` holds {other}"))),
+            Some(kind) => {
+                let result = |value| OperationResult::decode(kind, blob(value)?);
+                Some(fields.required(result)?)
+            }
         },
         request: fields.optional(message)?.unwrap_or_default(),
     };
-    check(&record)?;
-    Ok(record)
-}
-
-/// What the state machine promises of every record.
-fn check(record: &OperationRecord) -> Result<(), Fault> {
-    let done = record.state.is_done();
-    let whole = done == record.result.is_some()
-        && done == record.end_time.is_some()
-        && done == record.expire_time.is_some()
-        && record.state.is_running() == record.lease.is_some();
-    match whole {
-        true => Ok(()),
+    match record.is_whole() {
+        true => Ok(record),
         false => Err(Fault::row("its columns contradict its state")),
     }
 }

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use crate::error::Fault;
 use crate::row::{
-    decode, decode_labels, encode_any, encode_labels, encode_on_crash, encode_origin,
-    encode_result, micros,
+    decode, decode_labels, encode_any, encode_kind, encode_labels, encode_origin, encode_result,
+    micros,
 };
 use crate::schedule::Entry;
 use crate::statement;
@@ -80,7 +80,7 @@ impl<'c> Table<'c> {
 
     fn insert_row(&self, record: &OperationRecord, request: Option<&[u8]>) -> Result<bool, Fault> {
         let request_id = record.request_id.as_ref();
-        let (result_kind, result) = encode_result(record.result.as_ref());
+        let result = record.result.as_ref();
         let lease = record.lease.as_ref();
         let inserted = self.execute(
             statement::INSERT,
@@ -93,7 +93,7 @@ impl<'c> Table<'c> {
                 record.attempt,
                 record.fence.cast_signed(),
                 record.policy.max_attempts,
-                encode_on_crash(record.policy.on_crash),
+                record.policy.on_crash.as_number(),
                 record.policy.retain.as_secs().cast_signed(),
                 record.policy.retain.subsec_nanos(),
                 lease.map(|lease| lease.worker.as_uuid().into_bytes()),
@@ -113,8 +113,8 @@ impl<'c> Table<'c> {
                 encode_origin(&record.origin),
                 encode_any(record.metadata.as_ref()),
                 encode_any(record.checkpoint.as_ref()),
-                result_kind,
-                result,
+                encode_kind(result),
+                encode_result(result),
                 request,
                 record.name.parent(),
             ],
@@ -256,7 +256,7 @@ impl<'c> Table<'c> {
 
     /// Writes how a record ended.
     pub(crate) fn finish(&self, record: &OperationRecord) -> Result<(), Fault> {
-        let (result_kind, result) = encode_result(record.result.as_ref());
+        let result = record.result.as_ref();
         self.execute(
             statement::FINISH,
             params![
@@ -268,8 +268,8 @@ impl<'c> Table<'c> {
                 micros(record.end_time),
                 micros(record.expire_time),
                 encode_any(record.metadata.as_ref()),
-                result_kind,
-                result,
+                encode_kind(result),
+                encode_result(result),
             ],
         )?;
         Ok(())

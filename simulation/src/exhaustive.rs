@@ -372,12 +372,10 @@ impl Search {
             }
             let Some(number) = place.record else { continue };
             let record = &self.records[usize::from(number)];
-            let done = record.state.is_done();
-            let well_formed = done == record.result.is_some()
-                && record.state.is_running() == record.lease.is_some()
+            let well_formed = record.is_whole()
                 && record.attempt <= record.policy.max_attempts
                 && u64::from(record.attempt) <= record.fence
-                && (!done || record.is_visible());
+                && (!record.state.is_done() || record.is_visible());
             if !well_formed {
                 return Err(format!("not well formed: {record:?}"));
             }
