@@ -113,6 +113,38 @@ impl OperationRecord {
         self.delete_time.is_none()
     }
 
+    /// What is of interest to others: the record without its request, checkpoint, request id and
+    /// exclusive key, which only its runs and its store need.
+    pub fn public_part(&self) -> Self {
+        Self {
+            uid: self.uid,
+            name: self.name.clone(),
+            method: self.method.clone(),
+            state: self.state,
+            revision: self.revision,
+            attempt: self.attempt,
+            fence: self.fence,
+            request: Any::default(),
+            metadata: self.metadata.clone(),
+            checkpoint: None,
+            result: self.result.clone(),
+            labels: self.labels.clone(),
+            origin: self.origin.clone(),
+            request_id: None,
+            exclusive_key: None,
+            policy: self.policy.clone(),
+            lease: self.lease.clone(),
+            create_time: self.create_time,
+            ready_time: self.ready_time,
+            start_time: self.start_time,
+            update_time: self.update_time,
+            cancel_time: self.cancel_time,
+            delete_time: self.delete_time,
+            end_time: self.end_time,
+            expire_time: self.expire_time,
+        }
+    }
+
     /// The wire message that shows this record.
     pub fn to_operation(&self) -> pb::Operation {
         pb::Operation {

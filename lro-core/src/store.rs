@@ -106,7 +106,7 @@ pub trait StoreObserver: Send + Sync {
 }
 
 /// Something that a store has committed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum StoreEvent {
     /// An operation of this method waits to be claimed, from `ready_time` on.
@@ -126,6 +126,10 @@ pub enum StoreEvent {
         state: OperationState,
         /// Whether callers do not see it any more.
         gone: bool,
+        /// The [public part](OperationRecord::public_part) of its record as this change has left it,
+        /// when the change was its end and was made by this process: who waits for it here needs no
+        /// read.
+        ended: Option<Arc<OperationRecord>>,
     },
     /// News of other processes may have been missed, of any operation: whoever waits looks again.
     Missed,

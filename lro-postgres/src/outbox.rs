@@ -47,6 +47,7 @@ impl Outbox {
                     uid,
                     state,
                     gone,
+                    ..
                 } if *gone || state.is_done() || *state == OperationState::Cancelling => {
                     let changed = (*state, *gone);
                     pending.changed.insert((name.clone(), *uid), changed);
@@ -131,6 +132,7 @@ fn event(line: &str) -> Option<StoreEvent> {
         uid: Uuid::try_parse(uid).ok()?,
         state: decode_state(state.parse().ok()?)?,
         gone: gone == "1",
+        ended: None,
     })
 }
 
@@ -144,6 +146,7 @@ mod tests {
             uid: Uuid::from_u128(n as u128),
             state: OperationState::Succeeded,
             gone: n % 2 == 1,
+            ended: None,
         }
     }
 
@@ -190,6 +193,7 @@ mod tests {
             uid: Uuid::from_u128(1),
             state: OperationState::Running,
             gone: false,
+            ended: None,
         }]);
         assert_eq!(outbox.take(Uuid::nil()), [""; 0]);
     }

@@ -42,5 +42,6 @@ fn gone(row: &Row) -> Option<StoreEvent> {
         uid: row.try_get(2).ok()?,
         state: decode_state(row.try_get(1).ok()?)?,
         gone: true,
+        ended: None,
     })
 }

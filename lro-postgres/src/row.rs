@@ -17,12 +17,13 @@ use uuid::Uuid;
 use crate::error::Fault;
 use crate::text::unescape;
 
-/// What a command needs to know of a record, in the order of [`decode_head`].
+/// What a command and the event of an end need to know of a record, in the order of [`decode_head`].
 macro_rules! head {
     () => {
         "uid, name, method, state, revision, attempt, fence, max_attempts, on_crash, \
          retain_seconds, retain_nanos, lease_worker, lease_expire_time, create_time, ready_time, \
-         start_time, update_time, cancel_time, delete_time, end_time, expire_time, metadata"
+         start_time, update_time, cancel_time, delete_time, end_time, expire_time, metadata, \
+         labels, origin"
     };
 }
 pub(crate) use head;
@@ -32,8 +33,8 @@ macro_rules! columns {
     () => {
         concat!(
             crate::row::head!(),
-            ", request_id, request_fingerprint, exclusive_key, labels, origin, checkpoint, \
-             result_kind, result, request"
+            ", request_id, request_fingerprint, exclusive_key, checkpoint, result_kind, result, \
+             request"
         )
     };
 }
@@ -83,7 +84,7 @@ pub(crate) fn exclusive_digest(key: &str) -> Vec<u8> {
     Sha256::digest(key).to_vec()
 }
 
-/// Reads `head!()`. What it does not hold is empty: the request, labels, checkpoint and the like.
+/// Reads `head!()`. What it does not hold is empty: the request, checkpoint and the like.
 pub(crate) fn decode_head(row: &Row) -> Result<OperationRecord, Fault> {
     let mut fields = Fields { row, at: 0 };
     known(&mut fields).map_err(|fault| named(row, fault))
@@ -139,11 +140,14 @@ fn known(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
         end_time: fields.time()?,
         expire_time: fields.time()?,
         metadata: fields.message()?,
+        labels: {
+            let labels = fields.read_optional(lro_core::decode_labels)?;
+            labels.unwrap_or_default()
+        },
+        origin: fields.message()?.unwrap_or_default(),
         request: Any::default(),
         checkpoint: None,
         result: None,
-        labels: BTreeMap::new(),
-        origin: Origin::default(),
         request_id: None,
         exclusive_key: None,
     })
@@ -158,9 +162,6 @@ fn whole(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
         id.zip(fingerprint).map(request_id)
     };
     record.exclusive_key = fields.read_optional(unescape)?;
-    let labels = fields.read_optional(lro_core::decode_labels)?;
-    record.labels = labels.unwrap_or_default();
-    record.origin = fields.message()?.unwrap_or_default();
     record.checkpoint = fields.message()?;
     record.result = match fields.read_optional(|number: i16| u8::try_from(number).ok())? {
         None => fields.read_optional(|_: &[u8]| None)?,

@@ -150,6 +150,7 @@ impl Work {
             return Err(Refusal::NotFound);
         }
         let before = entry.record.metadata.clone();
+        let was_done = entry.record.state.is_done();
         let record = &mut entry.record;
         let change = record.apply(command, self.now)?;
         entry.metadata |= record.metadata != before;
@@ -160,6 +161,8 @@ impl Work {
                 uid: record.uid,
                 state: record.state,
                 gone: removed || !record.is_visible(),
+                ended: (!was_done && record.state.is_done())
+                    .then(|| Arc::new(record.public_part())),
             });
             self.events.extend(ready(record).filter(|_| !removed));
         }

@@ -135,7 +135,7 @@
 //! | instrument | kind | attributes | what it counts or measures |
 //! | --- | --- | --- | --- |
 //! | `lro.operations.started` | counter | method | operations that this process has started; a repeated request id is no start |
-//! | `lro.operations.finished` | counter | method, code | operations that have ended with one of its runs, by a cancellation before the first one, or at their start. Not those whose last attempt was lost with its worker: the store ends them |
+//! | `lro.operations.finished` | counter | method, code | operations whose end this process has written: of its runs, by a cancellation or at their start, and of attempts that were lost with other workers |
 //! | `lro.operations.running` | up-down counter | method | bodies that run |
 //! | `lro.operations.queue_time` | histogram, s | method | from when an operation was ready to its first run, by the store's clock |
 //! | `lro.operations.run_time` | histogram, s | method | one run of a body, to where its end is written |

@@ -3,6 +3,7 @@ mod list;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -135,17 +136,20 @@ impl Operations {
         };
         loop {
             // Listening starts before the state is read: nothing in between is missed.
-            let changed = subscription.changed.notified();
+            let news = subscription.news();
+            let changed = news.changed();
             tokio::pin!(changed);
             changed.as_mut().enable();
             // Neither the record nor the reading of it is kept while the call waits.
             let over = Instant::now() >= until || self.inner.closing.is_cancelled();
-            let ended = |record: OperationRecord| {
-                (over || record.state.is_done()).then(|| record.to_operation())
+            let look = |record: OperationRecord| match over || record.state.is_done() {
+                true => ControlFlow::Break(record.to_operation()),
+                false => ControlFlow::Continue(record.uid),
             };
-            if let Some(operation) = Box::pin(self.record(pass, name)).await.map(ended)? {
-                return Ok(operation);
-            }
+            let uid = match Box::pin(self.record(pass, name)).await.map(look)? {
+                ControlFlow::Break(operation) => return Ok(operation),
+                ControlFlow::Continue(uid) => uid,
+            };
             // Asked each time: a store that stops hearing of others is looked into more often.
             let gap = self.inner.store.event_gap();
             let again = gap.map_or(until, |gap| until.min(later(Instant::now(), gap)));
@@ -153,6 +157,11 @@ impl Operations {
                 () = changed => {}
                 () = tokio::time::sleep_until(again) => {}
                 () = self.inner.closing.cancelled() => {}
+            }
+            // Its end was told, and not that of another with its name: there is nothing to read.
+            if let Some(end) = news.end().filter(|end| end.uid == uid) {
+                let end = Box::pin(pass.admit(Some(end.clone()))).await?;
+                return Ok(end.to_operation());
             }
         }
     }
@@ -253,7 +262,7 @@ impl Operations {
         let answers = self.inner.store.update(vec![update]).await;
         match answers.map_err(|error| store_failed(&error))?.pop() {
             Some(Ok(_)) => Ok(()),
-            _ => pass.admit(None).await.map(|_| ()),
+            _ => pass.admit(None::<OperationRecord>).await.map(|_| ()),
         }
     }
 
@@ -346,7 +355,20 @@ impl StoreObserver for Observer {
             return;
         };
         match event {
-            StoreEvent::Changed { name, .. } => inner.waiters.wake(name),
+            StoreEvent::Changed {
+                name,
+                state,
+                gone,
+                ended,
+                ..
+            } => {
+                if let Some(record) = ended {
+                    inner.metrics.ended(record);
+                }
+                if *gone || state.is_done() {
+                    inner.waiters.wake(name, ended.as_ref().filter(|_| !gone));
+                }
+            }
             StoreEvent::Missed => inner.waiters.wake_all(),
             _ => {}
         }

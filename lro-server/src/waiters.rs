@@ -1,13 +1,14 @@
 //! Who waits for which operation.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use lro_core::OperationName;
+use lro_core::{OperationName, OperationRecord};
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
-/// Wakes those who wait for an operation when it changes. Holds an entry for each operation that
-/// somebody waits for, and nothing else.
+/// Wakes those who wait for an operation when it ends or goes. Holds an entry for each operation
+/// that somebody waits for, and nothing else.
 #[derive(Debug)]
 pub(crate) struct Waiters {
     entries: Mutex<Entries>,
@@ -23,8 +24,15 @@ struct Entries {
 
 #[derive(Debug)]
 struct Entry {
-    changed: Arc<Notify>,
+    news: Arc<News>,
     waiting: usize,
+}
+
+/// What those hear who wait for an operation.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    changed: Notify,
+    end: OnceLock<Arc<OperationRecord>>,
 }
 
 impl Waiters {
@@ -37,7 +45,7 @@ impl Waiters {
         }
     }
 
-    /// Hears of every change from now on: subscribe first, then read. `None` when too many wait.
+    /// Hears of every end from now on: subscribe first, then read. `None` when too many wait.
     pub(crate) fn subscribe(self: &Arc<Self>, name: &OperationName) -> Option<Subscription> {
         let mut entries = self.lock();
         let for_one = entries.by_name.get(name).map_or(0, |entry| entry.waiting);
@@ -47,26 +55,38 @@ impl Waiters {
         entries.waiting += 1;
         let entry = entries.by_name.entry(name.clone());
         let entry = entry.or_insert_with(|| Entry {
-            changed: Arc::default(),
+            news: Arc::default(),
             waiting: 0,
         });
         entry.waiting += 1;
         Some(Subscription {
-            changed: entry.changed.clone(),
             name: name.clone(),
             waiters: self.clone(),
         })
     }
 
-    pub(crate) fn wake(&self, name: &OperationName) {
-        if let Some(entry) = self.lock().by_name.get(name) {
-            entry.changed.notify_waiters();
+    /// Tells those who wait for the operation of that name that it has ended or is gone, and how it
+    /// has ended, if that is known.
+    pub(crate) fn wake(&self, name: &OperationName, end: Option<&Arc<OperationRecord>>) {
+        let mut entries = self.lock();
+        let Some(entry) = entries.by_name.get_mut(name) else {
+            return;
+        };
+        match end {
+            // Whoever comes later waits for something else, perhaps of the same name.
+            Some(end) => {
+                let news = std::mem::take(&mut entry.news);
+                // Nobody else sets it.
+                let _ = news.end.set(end.clone());
+                news.changed.notify_waiters();
+            }
+            None => entry.news.changed.notify_waiters(),
         }
     }
 
     pub(crate) fn wake_all(&self) {
         for entry in self.lock().by_name.values() {
-            entry.changed.notify_waiters();
+            entry.news.changed.notify_waiters();
         }
     }
 
@@ -78,9 +98,29 @@ impl Waiters {
 /// One who waits.
 #[derive(Debug)]
 pub(crate) struct Subscription {
-    pub(crate) changed: Arc<Notify>,
     name: OperationName,
     waiters: Arc<Waiters>,
+}
+
+impl Subscription {
+    /// What there is to hear from now on, until the next end.
+    pub(crate) fn news(&self) -> Arc<News> {
+        let entries = self.waiters.lock();
+        let entry = entries.by_name.get(&self.name);
+        entry.map(|entry| entry.news.clone()).unwrap_or_default()
+    }
+}
+
+impl News {
+    /// Told from now on that the operation may have ended or gone.
+    pub(crate) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// How it has ended, if that was told.
+    pub(crate) fn end(&self) -> Option<&Arc<OperationRecord>> {
+        self.end.get()
+    }
 }
 
 impl Drop for Subscription {
@@ -98,6 +138,9 @@ impl Drop for Subscription {
 
 #[cfg(test)]
 mod tests {
+    use lro_core::{NewOperation, Outcome, Timestamp};
+    use prost_types::Any;
+
     use super::*;
 
     #[tokio::test]
@@ -105,11 +148,41 @@ mod tests {
         let waiters = Arc::new(Waiters::new(9, 9));
         let names = ["operations/1", "operations/2"].map(|name| name.parse().unwrap());
         let subscriptions = names.map(|name: OperationName| waiters.subscribe(&name).unwrap());
-        let woken = subscriptions.each_ref().map(|it| it.changed.notified());
+        let news = subscriptions.each_ref().map(Subscription::news);
+        let woken = news.each_ref().map(|it| it.changed());
         waiters.wake_all();
         for woken in woken {
             woken.await;
         }
+    }
+
+    #[tokio::test]
+    async fn an_end_is_for_those_who_wait_for_it() {
+        let waiters = Arc::new(Waiters::new(9, 9));
+        let end = Arc::new(ended());
+        let early = waiters.subscribe(&end.name).unwrap();
+        let news = early.news();
+        let woken = news.changed();
+        waiters.wake(&end.name, Some(&end));
+        woken.await;
+        assert_eq!(news.end(), Some(&end));
+        // The name may be another operation's by now.
+        let late = waiters.subscribe(&end.name).unwrap();
+        assert_eq!(late.news().end(), None);
+        assert_eq!(early.news().end(), None);
+        let news = early.news();
+        let woken = news.changed();
+        waiters.wake(&end.name, None);
+        woken.await;
+        assert_eq!(news.end(), None);
+    }
+
+    fn ended() -> OperationRecord {
+        let uid = uuid::Uuid::from_u128(1);
+        let name = "operations/1".parse().unwrap();
+        let mut operation = NewOperation::new(uid, name, "/test.Service/Method", Any::default());
+        operation.outcome = Some(Outcome::Response(Any::default()));
+        OperationRecord::new(operation, Timestamp::from_micros(0))
     }
 
     #[test]

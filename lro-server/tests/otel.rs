@@ -9,18 +9,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exporter::pb;
-use lro_core::MemoryStore;
+use lro_core::{MemoryStore, NewOperation, OperationStore as _, WorkerId};
 use lro_server::{HandlerError, Operations, Worker};
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ScopeMetrics};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
-use support::faulty::Node;
+use prost_types::Any;
+use support::faulty::{Node, TokioClock};
 use support::{Exporter, exported, name, wait};
 use tokio::sync::mpsc;
 use tonic::{Request, Status};
 use tracing_subscriber::layer::SubscriberExt as _;
+use uuid::Uuid;
 
 const METHOD: &str = "exporter.v1.Exporter/Export";
 
@@ -177,6 +179,28 @@ async fn lost_leases_and_a_store_that_is_away_are_seen() {
     collected.check(&[("lro.operations.running METHOD", 0)]);
     let away = collected.read()["lro.store.call.duration unavailable update"];
     assert!(away > 0, "{away}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_by_the_loss_of_another_worker_is_counted() {
+    let collected = Collected::new();
+    let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
+    let operations = collected.operations(Node::lagging(&store, 0));
+    let uid = Uuid::from_u128(1);
+    let method = format!("/{METHOD}");
+    let mut new = NewOperation::new(uid, "operations/1".parse().unwrap(), method, Any::default());
+    new.policy.max_attempts = 1;
+    new.claimed_by = Some((
+        WorkerId::from_uuid(Uuid::from_u128(7)),
+        Duration::from_secs(10),
+    ));
+    let name = new.name.clone();
+    assert!(store.start(vec![new]).await.unwrap()[0].is_ok());
+    let worker = Worker::builder(&operations).host(Exporter::new(&operations, |_, _| pending()));
+    let _worker = worker.start().await.unwrap();
+    let end = operations.wait(&name, None).await.unwrap();
+    assert!(end.done);
+    collected.check(&[("lro.operations.finished ABORTED METHOD", 1)]);
 }
 
 #[tokio::test]

@@ -3,11 +3,13 @@
 mod support;
 
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{ParentPattern, pb};
-use support::{exported, name, start};
-use tokio::sync::oneshot;
+use lro_core::{MemoryStore, ParentPattern, pb};
+use support::faulty::Node;
+use support::{exported, name, start, start_on};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
@@ -47,7 +49,7 @@ async fn spec_049_050_051_052_053_a_wait_ends_before_every_limit_with_ok() {
 #[tokio::test(start_paused = true)]
 async fn spec_048_054_a_wait_ends_when_the_operation_does() {
     let (release, released) = oneshot::channel::<()>();
-    let released = std::sync::Arc::new(tokio::sync::Mutex::new(released));
+    let released = Arc::new(tokio::sync::Mutex::new(released));
     let (operations, exporter, _worker) = start(move |_, _| {
         let released = released.clone();
         async move {
@@ -71,6 +73,44 @@ async fn spec_048_054_a_wait_ends_when_the_operation_does() {
     }
     assert!(operations.wait(&name(&started), None).await.unwrap().done);
     assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn spec_055_who_waits_where_an_operation_ends_is_told_its_result() {
+    const WAITERS: usize = 50;
+    let node = Node::lagging(&Arc::new(MemoryStore::new()), 3);
+    let release = Arc::new(Notify::new());
+    let released = release.clone();
+    let (operations, exporter, _worker) = start_on(
+        node.clone(),
+        |builder| builder,
+        move |_, _| {
+            let released = released.clone();
+            async move {
+                released.notified().await;
+                Ok(exported(7))
+            }
+        },
+    )
+    .await;
+    let started = exporter.call(&["a"]).await.unwrap();
+    let waiters: Vec<_> = (0..WAITERS)
+        .map(|_| {
+            let (operations, name) = (operations.clone(), name(&started));
+            tokio::spawn(async move { operations.wait(&name, None).await.unwrap() })
+        })
+        .collect();
+    let mut gets = node.gets.subscribe();
+    gets.wait_for(|gets| *gets == WAITERS).await.unwrap();
+    release.notify_one();
+    let mut answers = Vec::new();
+    for waiter in waiters {
+        answers.push(waiter.await.unwrap());
+    }
+    assert_eq!(*gets.borrow(), WAITERS, "each has read once, when it came");
+    let read = operations.get(&name(&started)).await.unwrap();
+    assert!(read.done);
+    assert_eq!(answers, vec![read; WAITERS]);
 }
 
 #[tokio::test(start_paused = true)]

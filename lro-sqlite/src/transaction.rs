@@ -1,5 +1,6 @@
 //! What calls do within the writer's transaction.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::{
@@ -192,6 +193,8 @@ impl Transaction<'_> {
                 name: record.name.clone(),
                 state: record.state,
                 gone: removed || !record.is_visible(),
+                ended: (!state_before.is_done() && record.state.is_done())
+                    .then(|| Arc::new(record.public_part())),
             });
             self.tell_ready(&record);
         }
@@ -219,6 +222,7 @@ impl Transaction<'_> {
                     name,
                     state,
                     gone: true,
+                    ended: None,
                 });
             }
         }

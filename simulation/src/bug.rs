@@ -35,6 +35,8 @@ bugs! {
     LateEvent,
     /// Events come before the commit.
     EventBeforeCommit,
+    /// The end of an operation is told with its record before the commit.
+    EndBeforeCommit,
     /// Leases are ended by a clock that is ahead.
     ExpiryByWrongClock,
     /// The end of an operation that has ended replaces the first end.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use lro_core::{
     Change, Claim, Claimed, Command, ListQuery, MemoryStore, NewOperation, OperationName,
     OperationRecord, OperationResult, OperationState, OperationStore, Outcome, Page, Refusal,
-    StartError, Started, StoreError, StoreEvent, StoreObserver, Update, Updated, pb,
+    StartError, Started, StoreError, StoreObserver, Update, Updated, pb,
 };
 
 use self::relay::Relay;
@@ -185,14 +185,12 @@ impl Planted {
             (Some(Bug::RetryPauseForgotten), Command::Retry { delay, .. }, _) => {
                 *delay = Duration::ZERO;
             }
-            (Some(Bug::EventBeforeCommit), Command::Finish { .. }, Some(record)) => {
-                let event = StoreEvent::Changed {
-                    uid: record.uid,
-                    name: name.clone(),
-                    state: OperationState::Succeeded,
-                    gone: !record.is_visible(),
-                };
-                Relay::tell(&self.relay.observers(), &event);
+            (
+                Some(Bug::EventBeforeCommit | Bug::EndBeforeCommit),
+                Command::Finish { .. },
+                Some(record),
+            ) => {
+                self.relay.tell_end(record, &update.command);
                 tokio::time::sleep(Duration::from_millis(60)).await;
             }
             _ => {}

@@ -1,4 +1,5 @@
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -139,6 +140,7 @@ impl Tables {
         now: Timestamp,
     ) -> Result<Updated, Refusal> {
         let mut record = self.records.get(&uid).ok_or(Refusal::NotFound)?.clone();
+        let was_done = record.state.is_done();
         let change = record.apply(command, now)?;
         let updated = Updated {
             change,
@@ -155,6 +157,8 @@ impl Tables {
                 name: record.name.clone(),
                 state: record.state,
                 gone: !record.is_visible() || change == Change::Removed,
+                ended: (!was_done && record.state.is_done())
+                    .then(|| Arc::new(record.public_part())),
             });
         }
         if change == Change::Removed {
@@ -181,6 +185,7 @@ impl Tables {
                     name: record.name,
                     state: record.state,
                     gone: true,
+                    ended: None,
                 });
             }
         }

@@ -1,3 +1,5 @@
+use std::borrow::Borrow;
+
 use lro_core::{OperationName, OperationRecord, ParentPattern, Reason};
 use tonic::Status;
 
@@ -77,10 +79,10 @@ impl<'a> Pass<'a> {
     }
 
     /// The operation that was looked for, if the caller may have it.
-    pub(crate) async fn admit(
+    pub(crate) async fn admit<R: Borrow<OperationRecord>>(
         &self,
-        record: Option<OperationRecord>,
-    ) -> Result<OperationRecord, Status> {
+        record: Option<R>,
+    ) -> Result<R, Status> {
         let (visit, name, parent, services) = match &self.kind {
             Kind::Operation {
                 visit,
@@ -93,7 +95,9 @@ impl<'a> Pass<'a> {
         };
         // A record of a service that has no such names now is none.
         let found = record.and_then(|record| {
-            let owner = services.iter().find(|(it, _)| it.owns(&record.method));
+            let owner = services
+                .iter()
+                .find(|(it, _)| it.owns(&record.borrow().method));
             owner.map(|(service, verdict)| (record, *service, *verdict))
         });
         // Asked in every case, so that the time which the answer takes says nothing either.
@@ -121,7 +125,7 @@ impl<'a> Pass<'a> {
         };
         let permission = service.permission(visit.method);
         let call = visit.call(service, &permission, visit.method, Some(name), parent);
-        let facts = OperationFacts::new(&record);
+        let facts = OperationFacts::new(record.borrow());
         match yes_or_no(authorizer.authorize_operation(&call, &facts).await)? {
             Access::Allowed => Ok(record),
             Access::Denied => Err(denied()),

@@ -14,6 +14,8 @@ impl Metrics {
 
     pub(crate) fn started(&self, _record: &OperationRecord) {}
 
+    pub(crate) fn ended(&self, _record: &OperationRecord) {}
+
     pub(crate) fn run(&self, _record: &OperationRecord) -> RunMetrics {
         RunMetrics
     }

@@ -3,14 +3,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::{
-    Change, Claim, Claimed, Command, ListQuery, NewOperation, OperationName, OperationRecord,
-    OperationState, OperationStore, Page, Refusal, StartError, Started, StoreError, StoreErrorKind,
-    StoreObserver, Update, Updated,
+    Claim, Claimed, ListQuery, NewOperation, OperationName, OperationRecord, OperationStore, Page,
+    Refusal, StartError, Started, StoreError, StoreErrorKind, StoreObserver, Update, Updated,
 };
 use opentelemetry::KeyValue;
 use tokio::time::Instant;
 
-use super::recorder::{Metrics, code_of};
+use super::recorder::Metrics;
 
 /// A store whose calls are measured.
 pub(super) struct Observed {
@@ -46,17 +45,6 @@ impl Observed {
         calls.record(begun.elapsed().as_secs_f64(), &attributes);
         answer
     }
-
-    /// Operations that were cancelled before they ran: no run tells of their end.
-    async fn count_cancelled(&self, names: Vec<OperationName>) {
-        for name in names {
-            if let Ok(Some(record)) = self.store.get(&name).await
-                && record.state.is_done()
-            {
-                self.metrics.finished(&record.method, code_of(&record));
-            }
-        }
-    }
 }
 
 #[tonic::async_trait]
@@ -76,26 +64,7 @@ impl OperationStore for Observed {
         &self,
         updates: Vec<Update>,
     ) -> Result<Vec<Result<Updated, Refusal>>, StoreError> {
-        let cancels: Vec<_> = updates
-            .iter()
-            .enumerate()
-            .filter(|(_, update)| matches!(update.command, Command::Cancel))
-            .map(|(at, update)| (at, update.name.clone()))
-            .collect();
-        let answers = self.measure("update", self.store.update(updates)).await?;
-        let cancelled = cancels.into_iter().filter(|(at, _)| {
-            matches!(
-                answers.get(*at),
-                Some(Ok(Updated {
-                    change: Change::Record,
-                    state: OperationState::Cancelled,
-                    ..
-                }))
-            )
-        });
-        self.count_cancelled(cancelled.map(|(_, name)| name).collect())
-            .await;
-        Ok(answers)
+        self.measure("update", self.store.update(updates)).await
     }
 
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {

@@ -2,9 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use lro_core::pb::rpc::Code;
-use lro_core::{
-    Command, OperationRecord, OperationResult, OperationState, OperationStore, Outcome,
-};
+use lro_core::{Command, OperationRecord, OperationResult, OperationState, OperationStore};
 use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
 use opentelemetry::{InstrumentationScope, KeyValue, global};
 use tokio::time::Instant;
@@ -121,12 +119,14 @@ impl Metrics {
     pub(crate) fn started(&self, record: &OperationRecord) {
         self.0.started.add(1, &[method(&record.method)]);
         if record.state.is_done() {
-            self.finished(&record.method, code_of(record));
+            self.ended(record);
         }
     }
 
-    pub(super) fn finished(&self, path: &str, code: i32) {
-        self.0.finished.add(1, &[method(path), status(code)]);
+    /// An operation whose end was written by this process, whatever has ended it.
+    pub(crate) fn ended(&self, record: &OperationRecord) {
+        let attributes = [method(&record.method), status(code_of(record))];
+        self.0.finished.add(1, &attributes);
     }
 
     /// A run of this operation begins, and ends when what this gives is dropped.
@@ -143,7 +143,6 @@ impl Metrics {
         self.0.attempts.add(1, &method);
         RunMetrics {
             metrics: self.clone(),
-            path: record.method.clone(),
             method,
             begun: Instant::now(),
         }
@@ -154,7 +153,6 @@ impl Metrics {
 #[derive(Debug)]
 pub(crate) struct RunMetrics {
     metrics: Metrics,
-    path: String,
     method: [KeyValue; 1],
     begun: Instant,
 }
@@ -166,24 +164,8 @@ impl RunMetrics {
 
     /// How it ended was written with this command, and has left the operation in this state.
     pub(crate) fn written(&self, command: &Command, state: OperationState) {
-        let failed = match command {
-            Command::Finish {
-                outcome: Outcome::Error(error),
-                ..
-            }
-            | Command::Retry { error, .. } => error.code,
-            _ => Code::Unknown as i32,
-        };
-        match state {
-            OperationState::Succeeded => self.metrics.finished(&self.path, Code::Ok as i32),
-            OperationState::Failed => self.metrics.finished(&self.path, failed),
-            OperationState::Cancelled => {
-                self.metrics.finished(&self.path, Code::Cancelled as i32);
-            }
-            _ if matches!(command, Command::Retry { .. }) => {
-                self.metrics.0.retries.add(1, &self.method);
-            }
-            _ => {}
+        if matches!(command, Command::Retry { .. }) && !state.is_done() {
+            self.metrics.0.retries.add(1, &self.method);
         }
     }
 }
@@ -198,7 +180,7 @@ impl Drop for RunMetrics {
 }
 
 /// The code that an operation has ended with.
-pub(super) fn code_of(record: &OperationRecord) -> i32 {
+fn code_of(record: &OperationRecord) -> i32 {
     match &record.result {
         Some(OperationResult::Error(error)) => error.code,
         Some(OperationResult::Response(_)) | None => Code::Ok as i32,

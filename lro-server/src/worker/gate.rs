@@ -85,6 +85,9 @@ mod tests {
                     let slot = slots.try_one("/a").unwrap();
                     phase.store(3 * round + 1, Ordering::SeqCst);
                     wait_for(&phase, 3 * round + 2);
+                    if round % 4 == 1 {
+                        std::thread::yield_now();
+                    }
                     drop(slot);
                     wakes.push(slots.wakes_claims("/a"));
                     freed.store(round, Ordering::SeqCst);
@@ -95,8 +98,11 @@ mod tests {
                 phase.store(3 * round, Ordering::SeqCst);
                 wait_for(&phase, 3 * round + 1);
                 phase.store(3 * round + 2, Ordering::SeqCst);
-                // Sooner in one round, later in another.
-                (0..round % 128).for_each(|_| std::hint::spin_loop());
+                // Sooner in one round, later in another, on a busy machine too.
+                match round % 4 {
+                    0 => std::thread::yield_now(),
+                    _ => (0..round % 128).for_each(|_| std::hint::spin_loop()),
+                }
                 let reserved = slots.reserve(1);
                 found.push(reserved.is_some());
                 wait_for(&freed, round);

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lro_core::{StoreEvent, StoreObserver};
+use lro_core::{Command, OperationRecord, OperationState, StoreEvent, StoreObserver};
 
 use crate::bug::Bug;
 
@@ -24,6 +24,22 @@ impl Relay {
         }
     }
 
+    /// Tells of an end that is not yet committed.
+    pub(super) fn tell_end(&self, record: &OperationRecord, command: &Command) {
+        let mut end = record.clone();
+        // Refused when it comes too late: then there is no end to tell of.
+        let applied = end.apply(command.clone(), end.update_time).is_ok();
+        let believed = applied && self.bug == Some(Bug::EndBeforeCommit);
+        let event = StoreEvent::Changed {
+            uid: record.uid,
+            name: record.name.clone(),
+            state: OperationState::Succeeded,
+            gone: !record.is_visible(),
+            ended: believed.then(|| Arc::new(end.public_part())),
+        };
+        Self::tell(&self.observers(), &event);
+    }
+
     pub(super) fn observers(&self) -> Vec<Arc<dyn StoreObserver>> {
         self.observers
             .lock()
@@ -37,7 +53,7 @@ impl StoreObserver for Relay {
         let end = matches!(event, StoreEvent::Changed { state, .. } if state.is_done());
         let observers = self.observers();
         match self.bug {
-            Some(Bug::LostEvent | Bug::EventBeforeCommit) if end => {}
+            Some(Bug::LostEvent | Bug::EventBeforeCommit | Bug::EndBeforeCommit) if end => {}
             Some(Bug::LateEvent) => {
                 let event = event.clone();
                 tokio::spawn(async move {

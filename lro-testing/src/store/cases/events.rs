@@ -2,7 +2,7 @@ use std::sync::{Arc, Weak};
 
 use lro_core::{
     Command, OperationName, OperationRecord, OperationState, OperationStore, Outcome, StoreEvent,
-    StoreObserver,
+    StoreObserver, Update,
 };
 use tokio::sync::mpsc;
 
@@ -46,10 +46,15 @@ pub(crate) async fn a_lease_that_is_over_is_told(trial: Trial) {
     trial.advance(LEASE + secs(1));
     trial.expire(&mut again).await;
     ready(&log, &again).await;
-    log.wait_for_change(&last.name, |state, gone| {
+    let told = log.wait_for_change(&last.name, |state, gone| {
         state == OperationState::Failed && !gone
-    })
-    .await;
+    });
+    let StoreEvent::Changed { ended, .. } = told.await else {
+        unreachable!("a change was waited for");
+    };
+    let read = trial.store().get(&last.name).await.unwrap();
+    assert!(read.as_ref().is_some_and(|it| it.state.is_done()));
+    assert_eq!(ended.as_deref(), read.map(|it| it.public_part()).as_ref());
 }
 
 pub(crate) async fn each_visible_change_is_told(trial: Trial) {
@@ -65,7 +70,10 @@ pub(crate) async fn each_visible_change_is_told(trial: Trial) {
     ] {
         log.clear();
         trial.apply(&mut record, command).await.unwrap();
-        changed(&log, &record, false).await;
+        match record.state.is_done() {
+            true => ended(&log, &record, false).await,
+            false => changed(&log, &record, false).await,
+        }
     }
 }
 
@@ -77,13 +85,38 @@ pub(crate) async fn each_end_is_told(trial: Trial) {
         finish(1, Outcome::Cancelled),
     ];
     for (n, end) in (0..).zip(ends) {
-        let mut record = trial.running(&numbered("", n)).await;
+        // All that is shown, or that who asks is judged by.
+        let mut operation = trial.operation(&numbered("", n));
+        operation.labels = labels([("env", "prod")]);
+        operation.origin.principal = "user:a".to_owned();
+        operation.origin.standard_metadata = Some(lro_core::StandardMetadata::default());
+        operation.request_id = request_id(&n.to_string(), 1);
+        operation.metadata = Some(any("m"));
+        let mut record = trial.running_from(operation).await;
+        trial
+            .apply(&mut record, checkpoint(1, any("c")))
+            .await
+            .unwrap();
         trial.apply(&mut record, end).await.unwrap();
-        changed(&log, &record, false).await;
+        ended(&log, &record, false).await;
     }
     let mut pending = trial.pending("operations/p").await;
     trial.apply(&mut pending, Command::Cancel).await.unwrap();
-    changed(&log, &pending, false).await;
+    ended(&log, &pending, false).await;
+    let mut hidden = trial.running("operations/h").await;
+    trial.apply(&mut hidden, Command::Delete).await.unwrap();
+    let uid = hidden.uid;
+    let update = Update::by_uid(hidden.name.clone(), uid, succeed(1, "r"));
+    trial.store().update(vec![update]).await.unwrap();
+    let told = |event: &StoreEvent| match event {
+        StoreEvent::Changed {
+            ended: Some(end),
+            gone: true,
+            ..
+        } => end.uid == uid && end.result.is_some(),
+        _ => false,
+    };
+    log.wait_for("the end of what nobody sees", told).await;
 }
 
 pub(crate) async fn what_callers_do_not_see_any_more_is_told_as_gone(trial: Trial) {
@@ -112,7 +145,7 @@ pub(crate) async fn every_observer_is_told(trial: Trial) {
     trial.apply(&mut record, Command::Cancel).await.unwrap();
     for log in logs {
         ready(&log, &record).await;
-        changed(&log, &record, false).await;
+        ended(&log, &record, false).await;
     }
 }
 
@@ -174,11 +207,26 @@ async fn ready(log: &EventLog, record: &OperationRecord) {
 }
 
 async fn changed(log: &EventLog, record: &OperationRecord, gone: bool) {
+    heard(log, record, gone, None).await;
+}
+
+/// That it has changed, and with that change ended.
+async fn ended(log: &EventLog, record: &OperationRecord, gone: bool) {
+    heard(log, record, gone, Some(Arc::new(record.public_part()))).await;
+}
+
+async fn heard(
+    log: &EventLog,
+    record: &OperationRecord,
+    gone: bool,
+    ended: Option<Arc<OperationRecord>>,
+) {
     let wanted = StoreEvent::Changed {
         uid: record.uid,
         name: record.name.clone(),
         state: record.state,
         gone,
+        ended,
     };
     log.wait_for(&format!("{wanted:?}"), |event| *event == wanted)
         .await;
