@@ -122,6 +122,12 @@ const ROWS: &[Row] = &[
         reason: "it is what a service author's crate is, under other names",
     },
     Row {
+        name: "lro-ui",
+        built_with: &[],
+        tested_with: Tested::Freely,
+        reason: "it is nothing but cases for the compiler",
+    },
+    Row {
         name: "benches",
         built_with: &[
             "exporter",

@@ -136,7 +136,7 @@ mod tests {
             [""; 0]
         );
         assert_eq!(
-            check(&repo("lro-server/tests/ui/types/a.rs", 900, "")),
+            check(&repo("tests/ui/tests/cases/types/a.rs", 900, "")),
             [""; 0]
         );
         let text = format!("// This file is @generated.\n{}", "\n".repeat(900));
