@@ -11,7 +11,7 @@ use torture::trials::{Trial, Until, run, threads};
 fn check(trial: &impl Trial, checks: u64, threads: usize) {
     let until = Until {
         checks,
-        time: Duration::from_secs(30),
+        time: Duration::from_secs(120),
     };
     let tally = run(trial, 1, until, threads);
     println!("{tally}");
@@ -21,12 +21,12 @@ fn check(trial: &impl Trial, checks: u64, threads: usize) {
 #[test]
 fn a_paused_server_ends_each_operation_once() {
     let program = Program(env!("CARGO_BIN_EXE_torture").into());
-    check(&Pause { program }, 40, 4);
+    check(&Pause { program }, 200, 16);
 }
 
 #[test]
 fn a_paused_worker_does_not_write_over_its_successor() {
-    check(&Takeover, 160, 8);
+    check(&Takeover, 200, 16);
 }
 
 #[test]
