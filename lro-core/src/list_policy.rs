@@ -4,7 +4,7 @@ use crate::filter::{Field, Operator, Schema};
 use crate::state::OperationState::{Cancelled, Cancelling, Failed, Pending, Running, Succeeded};
 
 /// How a service lists its operations: what filters may name and must name, and how long pages are.
-/// A value by itself, so that each service of a server can have one.
+/// A value by itself: each service of a server can have one, and the server has one for the others.
 ///
 /// The default lets filters name the [fields of every operation](Schema), requires nothing, and
 /// leaves the pages to the server's limits.
@@ -18,7 +18,7 @@ use crate::state::OperationState::{Cancelled, Cancelling, Failed, Pending, Runni
 /// assert!(Filter::parse("serviceName = a.example.com AND status = done", &policy.schema).is_ok());
 /// assert!(Filter::parse("status = done", &policy.schema).is_err());
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListPolicy {
     /// What filters may name, and which restrictions they must hold.
     pub schema: Schema,

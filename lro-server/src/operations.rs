@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use lro_core::{
-    Clock, Command, ListPolicy, OperationName, OperationRecord, OperationStore, StoreEvent,
-    StoreObserver, Update, pb,
+    Clock, Command, OperationName, OperationRecord, OperationStore, StoreEvent, StoreObserver,
+    Update, pb,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -55,7 +55,6 @@ struct Inner {
     metrics: Metrics,
     clock: Arc<dyn Clock>,
     limits: Limits,
-    list_policy: ListPolicy,
     gate: Gate,
     page_tokens: PageTokens,
     uids: Mutex<uuid::ContextV7>,

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use lro_core::{OperationName, ParentPattern, Reason};
+use lro_core::filter::Schema;
+use lro_core::{ListPolicy, OperationName, ParentPattern, Reason};
 use tonic::Status;
 
 use crate::access::{Method, Principal};
@@ -36,6 +37,7 @@ pub struct ServiceSettings {
     without: BTreeSet<Method>,
     scopes: BTreeSet<String>,
     read_only_scopes: BTreeSet<String>,
+    list_policy: Option<ListPolicy>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +59,7 @@ impl ServiceSettings {
             without: BTreeSet::new(),
             scopes: BTreeSet::new(),
             read_only_scopes: BTreeSet::new(),
+            list_policy: None,
         }
     }
 
@@ -94,6 +97,39 @@ impl ServiceSettings {
     pub fn read_only_scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let scopes = scopes.into_iter().map(Into::into);
         self.read_only_scopes.extend(scopes);
+        self
+    }
+
+    /// What its lists are like, where that is not as the server's
+    /// [policy](crate::OperationsBuilder::list_policy) says: what filters may and must name, and how
+    /// long pages are. For the dialect that one service of several documents:
+    ///
+    /// ```
+    /// use lro_core::{ListPolicy, MemoryStore};
+    /// use lro_server::{Operations, ServiceSettings};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let genomics = ServiceSettings::new("google.example.v1.Genomics")
+    ///     .parent("projects/*".parse()?)
+    ///     .list_policy(ListPolicy::genomics_v1());
+    /// let exporter = ServiceSettings::new("google.example.v1.Exporter").parent("users/*".parse()?);
+    /// let operations = Operations::builder(MemoryStore::new())
+    ///     .service(genomics)
+    ///     .service(exporter)
+    ///     .build();
+    /// let dialect = "projectId = p AND status = RUNNING";
+    /// assert!(operations.list("projects/p".parse()?, dialect, 0, "").await.is_ok());
+    /// assert!(operations.list("users/u".parse()?, dialect, 0, "").await.is_err());
+    /// assert!(operations.list("users/u".parse()?, "done = false", 0, "").await.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    ///
+    /// The parent of a list says whose it is. Where several services that offer lists have
+    /// operations there, because they bind the same names, their policy goes for it if it is the
+    /// same one; otherwise the list is as the server's policy says. A filter means one thing for all
+    /// operations of a list. The server says in its log which services are in each other's way so.
+    pub fn list_policy(mut self, list_policy: ListPolicy) -> Self {
+        self.list_policy = Some(list_policy);
         self
     }
 
@@ -142,6 +178,19 @@ impl ServiceSettings {
         }
     }
 
+    /// Whether both may have operations of one parent.
+    fn shares_parents(&self, other: &Self) -> bool {
+        let Parents::Of(parents) = &other.parents else {
+            return true;
+        };
+        match &**parents {
+            [] => self.has(|bound| bound.overlaps(&ParentPattern::default())),
+            parents => parents
+                .iter()
+                .any(|it| self.has(|bound| bound.overlaps(it))),
+        }
+    }
+
     /// Whether a record of this gRPC path is an operation of the service.
     pub(crate) fn owns(&self, path: &str) -> bool {
         matches!(self.parents, Parents::Any) || service_of(path) == self.service
@@ -184,6 +233,7 @@ pub(crate) fn service_of(path: &str) -> &str {
 pub(crate) struct Services {
     settings: Vec<ServiceSettings>,
     nobody: ServiceSettings,
+    list_policy: ListPolicy,
 }
 
 impl Services {
@@ -196,7 +246,57 @@ impl Services {
         for service in settings.iter_mut().chain([&mut nobody]) {
             service.without.extend(without);
         }
-        Self { settings, nobody }
+        Self {
+            settings,
+            nobody,
+            list_policy: ListPolicy::default(),
+        }
+    }
+
+    /// With lists like this, where a service says nothing else. Filters of all of them may name the
+    /// fields of these payloads.
+    pub(crate) fn with_lists(mut self, list_policy: ListPolicy, payloads: &Schema) -> Self {
+        self.list_policy = list_policy;
+        let own = self
+            .settings
+            .iter_mut()
+            .filter_map(|it| it.list_policy.as_mut());
+        for policy in own.chain([&mut self.list_policy]) {
+            let schema = policy.schema.to_builder();
+            policy.schema = schema.payloads_of(payloads).build();
+        }
+        self
+    }
+
+    /// What the list below this parent is like: as its services say if they say the same, and
+    /// otherwise as the server does.
+    pub(crate) fn list_policy(&self, parent: &ParentPattern) -> &ListPolicy {
+        let below = self.below(parent).into_iter();
+        let mut policies = below
+            .filter(|service| service.offers(Method::List))
+            .map(|service| self.policy_of(service));
+        match policies.next() {
+            Some(first) if policies.all(|other| other == first) => first,
+            _ => &self.list_policy,
+        }
+    }
+
+    /// Pairs of services that share parents, but not what lists are like.
+    pub(crate) fn mixed_lists(&self) -> Vec<(&ServiceSettings, &ServiceSettings)> {
+        let listed = |it: &&ServiceSettings| it.offers(Method::List);
+        let services: Vec<_> = self.settings.iter().filter(listed).collect();
+        let pairs = services.iter().enumerate().flat_map(|(n, one)| {
+            let others = &services[n + 1..];
+            others.iter().map(move |other| (*one, *other))
+        });
+        let mixed = |(one, other): &(&ServiceSettings, &ServiceSettings)| {
+            self.policy_of(one) != self.policy_of(other) && one.shares_parents(other)
+        };
+        pairs.filter(mixed).collect()
+    }
+
+    fn policy_of<'a>(&'a self, service: &'a ServiceSettings) -> &'a ListPolicy {
+        service.list_policy.as_ref().unwrap_or(&self.list_policy)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &ServiceSettings> {
@@ -255,93 +355,4 @@ fn misconfigured(message: String, service: &str) -> Status {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn services(
-        settings: impl IntoIterator<Item = (&'static str, &'static [&'static str])>,
-    ) -> Services {
-        let settings = settings.into_iter().map(|(name, parents)| {
-            let settings = ServiceSettings::new(name);
-            let parents = parents.iter().map(|it| it.parse().unwrap());
-            parents.fold(settings, ServiceSettings::parent)
-        });
-        Services::new(settings.collect(), &BTreeSet::new())
-    }
-
-    fn names(services: &Services, parent: &str) -> Vec<String> {
-        let parent = parent.parse().unwrap();
-        let below = services.below(&parent).into_iter();
-        below.map(|it| it.name().to_owned()).collect()
-    }
-
-    #[test]
-    fn spec_081_085_a_parent_belongs_to_the_services_that_bind_it() {
-        let all = services([
-            ("a.A", &[] as &[_]),
-            ("b.B", &["users/*"]),
-            ("c.C", &["users/*", "projects/*/locations/*"]),
-        ]);
-        for (parent, expected) in [
-            ("", &["a.A"] as &[_]),
-            ("operations", &["a.A"]),
-            ("users/u", &["b.B", "c.C"]),
-            ("users/u/operations", &["b.B", "c.C"]),
-            ("users/-", &["b.B", "c.C"]),
-            ("projects/p/locations/-", &["c.C"]),
-            ("-/p/locations/-", &[]),
-            ("-/-", &[]),
-            ("users/u/v", &[]),
-            ("projects/p", &[]),
-        ] {
-            assert_eq!(names(&all, parent), expected, "{parent}");
-        }
-    }
-
-    #[test]
-    fn a_start_has_to_fit_its_service() {
-        let all = services([("a.A", &["users/*"] as &[_])]);
-        let name = "users/u/operations/1".parse().unwrap();
-        assert_eq!(all.of_start("/a.A/Export", &name).unwrap().name(), "a.A");
-        let error = all.of_start("/b.B/Export", &name).unwrap_err();
-        assert_eq!(error.code(), tonic::Code::Internal);
-        assert!(error.message().contains("OperationsBuilder::service"));
-        let name = "operations/1".parse().unwrap();
-        let error = all.of_start("/a.A/Export", &name).unwrap_err();
-        assert_eq!(error.code(), tonic::Code::Internal);
-        assert!(error.message().contains("users/*/operations/*"), "{error}");
-        let open = services([]);
-        assert!(open.of_start("/b.B/Export", &name).is_ok());
-    }
-
-    #[test]
-    fn a_path_names_its_service() {
-        assert_eq!(service_of("/a.b.C/D"), "a.b.C");
-        assert_eq!(service_of("a"), "a");
-        assert_eq!(service_of(""), "");
-    }
-
-    #[test]
-    fn any_one_scope_suffices_and_reading_needs_less() {
-        let service = ServiceSettings::new("a.A")
-            .scopes(["cloud-platform", "genomics"])
-            .read_only_scopes(["genomics.readonly"]);
-        for (scopes, reads, writes) in [
-            (&["cloud-platform"] as &[&str], true, true),
-            (&["other", "genomics"], true, true),
-            (&["genomics.readonly"], true, false),
-            (&["genomics.readonl"], false, false),
-            (&[], false, false),
-        ] {
-            let principal = Principal::new("p").with_scopes(scopes.iter().copied());
-            assert_eq!(service.admits_scopes(&principal, true), reads, "{scopes:?}");
-            assert_eq!(
-                service.admits_scopes(&principal, false),
-                writes,
-                "{scopes:?}"
-            );
-        }
-        assert!(!service.admits_scopes(&Principal::new("p"), true));
-        assert!(ServiceSettings::new("a.A").admits_scopes(&Principal::new("p"), false));
-    }
-}
+mod tests;

@@ -29,7 +29,7 @@ use crate::state::OperationState;
 /// | `labels`, `labels.{key}` | map of string to string |
 /// | `attempt` | uint32 |
 /// | `metadata`, `response` | message; their fields by [`SchemaBuilder::file_descriptor_set`], or [`SchemaBuilder::metadata`] and [`SchemaBuilder::response`] |
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schema(Arc<SchemaBuilder>);
 
 impl Schema {
@@ -74,7 +74,7 @@ impl Schema {
 }
 
 /// Builds a [`Schema`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SchemaBuilder {
     fields: BTreeMap<String, Field>,
     closed: bool,
@@ -96,6 +96,17 @@ impl SchemaBuilder {
     /// Operations may have a response of this type, too; see [`metadata`](Self::metadata).
     pub fn response(mut self, message: MessageDescriptor) -> Self {
         add(&mut self.response, message);
+        self
+    }
+
+    /// The types that operations of another schema may have as metadata and response, too.
+    pub fn payloads_of(mut self, other: &Schema) -> Self {
+        for message in other.metadata() {
+            add(&mut self.metadata, message.clone());
+        }
+        for message in other.response() {
+            add(&mut self.response, message.clone());
+        }
         self
     }
 

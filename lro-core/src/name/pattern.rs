@@ -88,6 +88,19 @@ impl ParentPattern {
         all && own.next().is_none()
     }
 
+    /// Whether some parent is one of both.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (mut own, mut theirs) = (self.segments(), other.segments());
+        loop {
+            match (own.next(), theirs.next()) {
+                (None, None) => return true,
+                (Some(own), Some(theirs)) if own.is_none() || theirs.is_none() || own == theirs => {
+                }
+                _ => return false,
+            }
+        }
+    }
+
     /// As text, with `*` for an open segment.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -201,6 +214,25 @@ mod tests {
                 covers,
                 "{wide} {narrow}"
             );
+        }
+    }
+
+    #[test]
+    fn two_patterns_may_have_parents_in_common() {
+        for (one, other, overlap) in [
+            ("a/*", "a/b", true),
+            ("a/*", "*/b", true),
+            ("a/b", "a/b", true),
+            ("a/b", "a/c", false),
+            ("a/*", "b/*", false),
+            ("a/*", "a", false),
+            ("a/*", "a/*/b", false),
+            ("", "", true),
+            ("", "a", false),
+        ] {
+            let (one, other) = (pattern(one), pattern(other));
+            assert_eq!(one.overlaps(&other), overlap, "{one} {other}");
+            assert_eq!(other.overlaps(&one), overlap, "{other} {one}");
         }
     }
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, RwLock};
 
-use lro_core::filter::InvalidDescriptorSet;
+use lro_core::filter::{InvalidDescriptorSet, Schema};
 use lro_core::{Clock, ListPolicy, OperationStore, SystemClock};
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +29,7 @@ pub struct OperationsBuilder {
     clock: Arc<dyn Clock>,
     limits: Limits,
     list_policy: ListPolicy,
+    payloads: Schema,
     #[cfg(feature = "otel")]
     metrics: Option<Metrics>,
     services: Vec<ServiceSettings>,
@@ -44,6 +45,7 @@ impl OperationsBuilder {
             clock: Arc::new(SystemClock),
             limits: Limits::default(),
             list_policy: ListPolicy::default(),
+            payloads: Schema::default(),
             #[cfg(feature = "otel")]
             metrics: None,
             services: Vec::new(),
@@ -63,7 +65,10 @@ impl OperationsBuilder {
     /// long-running rpcs of this set carry. The set is `FILE_DESCRIPTOR_SET` beside the generated
     /// code of a service. Without it, filters can name the fields that every operation has.
     ///
-    /// Call it once for each set, and after [`list_policy`](Self::list_policy).
+    /// Call it once for each set. The types are added to what filters may name in all lists, those
+    /// of services with a [policy of their own](ServiceSettings::list_policy) as well; in a
+    /// [closed](lro_core::filter::SchemaBuilder::closed) schema they can only be named by a field
+    /// that stands for them.
     ///
     /// ```
     /// use exporter::pb;
@@ -83,13 +88,16 @@ impl OperationsBuilder {
     ///
     /// When the bytes are no encoded file descriptor set with all imports.
     pub fn file_descriptor_set(mut self, encoded: &[u8]) -> Result<Self, InvalidDescriptorSet> {
-        let schema = self.list_policy.schema.to_builder();
-        self.list_policy.schema = schema.file_descriptor_set(encoded)?.build();
+        let payloads = self.payloads.to_builder();
+        self.payloads = payloads.file_descriptor_set(encoded)?.build();
         Ok(self)
     }
 
     /// What filters of lists may and must name, and how long pages are, where that is not as
     /// [`Limits`] say: a documented dialect, or a schema of one's own.
+    ///
+    /// It is the policy of all services that have [none of their own](ServiceSettings::list_policy),
+    /// and of lists whose services do not have the same.
     pub fn list_policy(mut self, list_policy: ListPolicy) -> Self {
         self.list_policy = list_policy;
         self
@@ -155,7 +163,16 @@ impl OperationsBuilder {
         if self.authorizer.is_some() && self.page_token_keys.is_none() {
             tracing::warn!("page tokens are encrypted with a key that is not secret");
         }
-        let services = Services::new(self.services, &self.without);
+        let services = Services::new(self.services, &self.without)
+            .with_lists(self.list_policy, &self.payloads);
+        for (one, other) in services.mixed_lists() {
+            tracing::warn!(
+                "{} and {} have operations of the same parents and lists of their own: those of \
+                 such parents are as OperationsBuilder::list_policy says",
+                one.name(),
+                other.name()
+            );
+        }
         for service in services.iter() {
             tracing::info!(
                 authorized = self.authorizer.is_some(),
@@ -172,7 +189,6 @@ impl OperationsBuilder {
             page_tokens: PageTokens::new(keys, self.limits.page_token_age_max),
             gate: Gate::new(services, self.authorizer),
             limits: self.limits,
-            list_policy: self.list_policy,
             uids: Mutex::new(uuid::ContextV7::new()),
             waiters: Arc::new(waiters),
             closing: CancellationToken::new(),

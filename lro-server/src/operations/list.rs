@@ -1,7 +1,7 @@
 //! ListOperations: pages and filters.
 
 use lro_core::filter::Filter;
-use lro_core::{ListQuery, OperationRecord, ParentPattern, Reason, pb};
+use lro_core::{ListPolicy, ListQuery, OperationRecord, ParentPattern, Reason, pb};
 use tonic::Status;
 
 use super::Operations;
@@ -14,6 +14,9 @@ const EXAMINED_MAX: usize = 2_000;
 impl Operations {
     /// One page of the operations directly below a parent, newest first: those that the
     /// [filter](lro_core::filter) says (AIP-160), all when it is empty.
+    ///
+    /// What the filter may name and how long the page is says the
+    /// [policy](crate::ServiceSettings::list_policy) of the service whose parent it is.
     ///
     /// A page may be short, or even empty, before the end of the list: only an empty
     /// `next_page_token` says that there is no more.
@@ -46,9 +49,11 @@ impl Operations {
         parent: ParentPattern,
         request: &pb::ListOperationsRequest,
     ) -> Result<pb::ListOperationsResponse, Status> {
-        let policy = &self.inner.list_policy;
+        let policy = self.gate().services().list_policy(&parent);
         let partial = request.return_partial_success;
-        self.check_partial(&parent, partial)?;
+        if partial {
+            check_partial(&parent, policy)?;
+        }
         let limit = self.inner.limits.page_size(request.page_size, policy)?;
         let filter = Filter::parse(&request.filter, &policy.schema).map_err(Status::from)?;
         // A token belongs to all of its list.
@@ -83,22 +88,20 @@ impl Operations {
             unreachable: Vec::new(),
         })
     }
+}
 
-    fn check_partial(&self, parent: &ParentPattern, partial: bool) -> Result<(), Status> {
-        if !partial {
-            return Ok(());
-        }
-        if !self.inner.list_policy.partial_success {
-            let message = "return_partial_success is not supported: no operation is unreachable \
-                           while others are not";
-            return Err(Reason::Unimplemented.field_status("return_partial_success", message));
-        }
-        match parent.exact() {
-            None => Ok(()),
-            Some(_) => {
-                let message = "is for lists across collections only, whose name has a wildcard";
-                Err(Reason::InvalidField.field_status("return_partial_success", message))
-            }
+/// Whether a list below this parent takes `return_partial_success`.
+fn check_partial(parent: &ParentPattern, policy: &ListPolicy) -> Result<(), Status> {
+    if !policy.partial_success {
+        let message = "return_partial_success is not supported: no operation is unreachable \
+                       while others are not";
+        return Err(Reason::Unimplemented.field_status("return_partial_success", message));
+    }
+    match parent.exact() {
+        None => Ok(()),
+        Some(_) => {
+            let message = "is for lists across collections only, whose name has a wildcard";
+            Err(Reason::InvalidField.field_status("return_partial_success", message))
         }
     }
 }
