@@ -8,6 +8,7 @@ use crate::names;
 use crate::protos::Protos;
 use crate::standard::Standard;
 
+mod habits;
 mod info;
 mod type_name;
 mod untyped;
@@ -134,7 +135,7 @@ impl Search<'_> {
         let is_named = has_type_url(request.full_name());
         let request = self.check_type_url(&method, &what, &request, is_named);
         if let (Some(response), Some(metadata), Some(())) = (response, metadata, request) {
-            self.warn_of_habits(&method, &metadata);
+            self.warn_of_habits(&method, &response, &metadata);
             self.methods.push(OperationMethod {
                 standard: Standard::new(&method, Some(&metadata), self.externs),
                 method,
@@ -175,8 +176,16 @@ impl Search<'_> {
         }
     }
 
-    /// What AIP-151 and AIP-136 advise against, and what works all the same.
-    fn warn_of_habits(&mut self, method: &MethodDescriptor, metadata: &MessageDescriptor) {
+    /// What AIP-151 and its neighbours advise against, and what works all the same.
+    fn warn_of_habits(
+        &mut self,
+        method: &MethodDescriptor,
+        response: &MessageDescriptor,
+        metadata: &MessageDescriptor,
+    ) {
+        if let Some(text) = habits::response_of_standard_method(method.name(), response) {
+            self.warning(method, self.option_number(), text);
+        }
         if metadata.full_name() == "google.protobuf.Empty" {
             let text = format!(
                 "metadata_type \"google.protobuf.Empty\" tells callers nothing while the operation \

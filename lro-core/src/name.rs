@@ -129,11 +129,7 @@ impl FromStr for ParentName {
 
     fn from_str(name: &str) -> Result<Self, InvalidName> {
         check_length(name)?;
-        let parent = match name.strip_suffix(COLLECTION) {
-            Some("") => "",
-            Some(rest) => rest.strip_suffix('/').unwrap_or(name),
-            None => name,
-        };
+        let parent = without_collection(name)?;
         if !parent.is_empty() {
             for segment in parent.split('/') {
                 check_segment(segment)?;
@@ -162,6 +158,21 @@ pub enum InvalidName {
     /// It is longer than [`OperationName::MAX_LEN`].
     #[error("a name has at most {max} bytes, this one has {0}", max = OperationName::MAX_LEN)]
     Length(usize),
+}
+
+/// What stands before the collection, if that is said. A parent that is itself a collection could not
+/// be told from its own parent.
+fn without_collection(name: &str) -> Result<&str, InvalidName> {
+    let parent = match name.strip_suffix(COLLECTION) {
+        Some("") => "",
+        Some("/") => return Err(InvalidName::Segment(String::new())),
+        Some(rest) => rest.strip_suffix('/').unwrap_or(name),
+        None => name,
+    };
+    match parent.rsplit('/').next() {
+        Some(COLLECTION) => Err(InvalidName::Segment(COLLECTION.to_owned())),
+        _ => Ok(parent),
+    }
 }
 
 fn check_length(name: &str) -> Result<(), InvalidName> {

@@ -54,13 +54,17 @@ impl OperationResult {
 
 impl OperationRecord {
     /// Whether its parts agree with its state, as the state machine promises of every record; what
-    /// a store has read and is not so is damaged.
+    /// a store has read and is not so is damaged. So is a counter at its end: no operation is claimed
+    /// or changed that often.
     pub fn is_whole(&self) -> bool {
         let done = self.state.is_done();
         done == self.result.is_some()
             && done == self.end_time.is_some()
             && done == self.expire_time.is_some()
             && self.state.is_running() == self.lease.is_some()
+            && self.attempt < u32::MAX
+            && self.fence < u64::MAX
+            && self.revision < u64::MAX
     }
 }
 

@@ -6,7 +6,8 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::MemoryStore;
+use lro_core::{MemoryStore, pb};
+use lro_server::access::Method;
 use lro_server::{Operations, StopReason, Worker};
 use support::faulty::Node;
 use support::{Exporter, exported, name, start, wait};
@@ -79,6 +80,53 @@ async fn spec_063_a_body_may_complete_all_the_same() {
     operations.cancel(&name(&started)).await.unwrap();
     let done = wait(&operations, &started).await;
     assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(9));
+}
+
+/// A resource whose newest wish counts: the service cancels the operation that is in the way, and
+/// that one's body says why it gives up.
+#[tokio::test(start_paused = true)]
+async fn spec_133_a_preempted_operation_ends_with_aborted() {
+    let (operations, exporter, _worker) = start(async |request, operation| {
+        if request.tables[0] == "new" {
+            return Ok(exported(1));
+        }
+        operation.cancelled().await;
+        Err(Status::aborted("a newer wish came").into())
+    })
+    .await;
+    let older = exporter.call(&["old", "exclusive_key=k"]).await.unwrap();
+    let refused = exporter.call(&["new", "exclusive_key=k"]).await;
+    assert_eq!(refused.unwrap_err().code(), Code::Aborted);
+    operations.cancel(&name(&older)).await.unwrap();
+    let older = wait(&operations, &older).await;
+    let error = older.error().unwrap();
+    assert_eq!(error.code, Code::Aborted as i32);
+    assert_eq!(error.message, "a newer wish came");
+    let newer = exporter.call(&["new", "exclusive_key=k"]).await.unwrap();
+    let newer = wait(&operations, &newer).await;
+    assert_eq!(newer.result().unwrap().unwrap().unwrap(), exported(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn spec_071_cancel_is_implemented_unless_it_is_switched_off() {
+    for (switched_off, expected) in [(false, Code::Ok), (true, Code::Unimplemented)] {
+        let builder = Operations::builder(MemoryStore::new());
+        let operations = match switched_off {
+            true => builder.without(Method::Cancel).build(),
+            false => builder.build(),
+        };
+        let exporter = Exporter::new(&operations, async |_, _| Ok(exported(1)));
+        let started = exporter.call(&["a"]).await.unwrap();
+        let mut client = pb::operations_client::OperationsClient::new(operations.server());
+        let name = started.name().to_owned();
+        let cancelled = client
+            .cancel_operation(pb::CancelOperationRequest { name })
+            .await;
+        assert_eq!(
+            cancelled.map_or_else(|it| it.code(), |_| Code::Ok),
+            expected
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

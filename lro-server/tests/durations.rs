@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use exporter::pb::{ExportMetadata, ExportRequest, ExportResponse};
 use exporter::pb::{GetTableRequest, Table, exporter_server};
-use lro_core::MemoryStore;
+use lro_core::{MemoryStore, OperationStore};
 use lro_server::{HandlerError, Limits, OperationContext, Operations, Worker, long_running};
 use support::Typed;
 use support::faulty::Node;
@@ -32,11 +32,12 @@ impl exporter_server::Exporter for Patient {
         operation: OperationContext<ExportMetadata>,
     ) -> Result<ExportResponse, HandlerError> {
         operation.set_metadata(ExportMetadata::default());
+        operation.checkpoint(&support::exported(1)).await?;
+        let again = HandlerError::retry(Status::unavailable("later"));
         match (request.tables.is_empty(), operation.attempt()) {
+            (true, 1) => Err(again.after(Duration::ZERO)),
             (true, _) => Ok(support::exported(1)),
-            (false, _) => {
-                Err(HandlerError::retry(Status::unavailable("later")).after(Duration::MAX))
-            }
+            (false, _) => Err(again.after(Duration::MAX)),
         }
     }
 
@@ -46,14 +47,22 @@ impl exporter_server::Exporter for Patient {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_longest_durations_everywhere_are_no_panic() {
-    // A node that hears nothing, so that waits look again after a gap.
-    let node = Node::new(&Arc::new(MemoryStore::new()));
+async fn the_longest_durations_everywhere_are_as_good_as_very_long_ones() {
+    live_long(MemoryStore::new()).await;
+}
+
+/// A node that hears nothing, so that waits look again after a gap.
+#[tokio::test(start_paused = true)]
+async fn so_they_are_where_waits_look_again() {
+    live_long(Node::new(&Arc::new(MemoryStore::new()))).await;
+}
+
+async fn live_long(store: impl OperationStore) {
     let limits = Limits {
         wait_max: Duration::MAX,
         ..Limits::default()
     };
-    let operations = Operations::builder(node).limits(limits).build();
+    let operations = Operations::builder(store).limits(limits).build();
     let patient = Arc::new(Patient {
         operations: operations.clone(),
     });

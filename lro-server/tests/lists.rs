@@ -8,6 +8,8 @@ use std::sync::Arc;
 use lro_core::{ListPolicy, MemoryStore, NewOperation, OperationStore as _, Reason, pack, pb};
 use lro_server::{Limits, Operations};
 use pb::ListOperationsRequest;
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
 use support::faulty::Node;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -269,5 +271,64 @@ async fn spec_090_123_a_policy_has_its_page_sizes_and_its_restrictions() {
         assert_eq!(refused.code(), Code::InvalidArgument, "{bad}");
         let info = refused.get_details_error_info().unwrap();
         assert_eq!(info.reason, Reason::InvalidFilter.as_str());
+    }
+}
+
+/// Refused filters, and those that are understood.
+async fn understood(operations: &Operations, filter: &str) -> bool {
+    let request = ListOperationsRequest {
+        filter: filter.to_owned(),
+        ..below("p/-")
+    };
+    match call(operations, request).await {
+        Ok(_) => true,
+        Err(status) => {
+            assert_eq!(status.code(), Code::InvalidArgument, "{filter}");
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn spec_078_when_an_operation_expires_is_a_time_and_named_so() {
+    let operations = operations().await;
+    for (filter, is_field) in [
+        ("expire_time > \"2026-01-01T00:00:00Z\"", true),
+        ("expire_time = null", true),
+        ("expire_time > 5s", false),
+        ("ttl > 5s", false),
+        ("retain > 5s", false),
+        ("expire_after > 5s", false),
+    ] {
+        assert_eq!(understood(&operations, filter).await, is_field, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn spec_079_who_is_deleted_is_seen_by_nobody() {
+    let set = FileDescriptorSet::decode(pb::FILE_DESCRIPTOR_SET).unwrap();
+    let mut messages = set.file.iter().flat_map(|file| &file.message_type);
+    let list = messages.find(|it| it.name() == "ListOperationsRequest");
+    let fields: Vec<_> = list
+        .unwrap()
+        .field
+        .iter()
+        .map(|field| field.name())
+        .collect();
+    assert!(!fields.contains(&"show_deleted"), "{fields:?}");
+    let operations = operations().await;
+    // It has not ended, so its record is still there.
+    let name = "p/q/operations/3".parse().unwrap();
+    operations.delete(&name).await.unwrap();
+    assert_eq!(ids(&call(&operations, below("p/q")).await.unwrap()), "6");
+    for filter in ["delete_time:*", "purge_time:*", "state = DELETED"] {
+        assert!(!understood(&operations, filter).await, "{filter}");
+    }
+    for filter in ["state = PENDING", "done = false", "labels.service = s"] {
+        let request = ListOperationsRequest {
+            filter: filter.to_owned(),
+            ..below("p/q")
+        };
+        assert_eq!(ids(&call(&operations, request).await.unwrap()), "6");
     }
 }

@@ -1,9 +1,10 @@
 //! The commands of this repository: `cargo xtask test`, `tidy`, `codegen`, `bench`, `torture`,
-//! `simulate`, `build-cost` and `compile-cost`.
+//! `simulate`, `fuzz`, `build-cost` and `compile-cost`.
 
 mod build_cost;
 mod codegen;
 mod compile_cost;
+mod fuzz;
 mod process;
 mod test;
 mod tidy;
@@ -51,6 +52,10 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Feeds the parsers with what nobody would write: the targets of the folder fuzz.
+    ///
+    /// Needs a C++ compiler for libFuzzer; neither nightly nor cargo-fuzz.
+    Fuzz(fuzz::Args),
     /// Measures what a user's own clean build costs, and prints README's table.
     BuildCost,
     /// Measures what typed operations cost whoever compiles them.
@@ -65,6 +70,7 @@ fn main() -> ExitCode {
         Command::Bench { args } => run_program("benches", "benches", &args),
         Command::Torture { args } => run_program("torture", "torture", &args),
         Command::Simulate { args } => run_program("simulation", "simulate", &args),
+        Command::Fuzz(args) => fuzz::run_targets(&args),
         Command::BuildCost => build_cost::run(),
         Command::CompileCost => compile_cost::run(),
     };

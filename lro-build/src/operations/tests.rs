@@ -99,6 +99,50 @@ fn spec_017_empty_metadata() {
 }
 
 #[test]
+fn spec_021_a_standard_method_responds_with_something_else() {
+    let rpc = |name: &str, response: &str| {
+        format!(
+            "rpc {name}(near.v1.Near) returns (google.longrunning.Operation) {{\n\
+             option (google.longrunning.operation_info) = {{\n\
+             response_type: \"{response}\" metadata_type: \"near.v1.Near\" }};\n}}"
+        )
+    };
+    let (near, empty) = ("near.v1.Near", "google.protobuf.Empty");
+    check(
+        &rpc("CreateShelf", near),
+        &expect![
+            r#"proto/warned.proto:8: rpc warned.v1.Warned.CreateShelf: response_type "near.v1.Near" is not the resource, which AIP-133 wants of `Create`; write "Shelf""#
+        ],
+    );
+    check(
+        &rpc("UpdateNear", empty),
+        &expect![
+            r#"proto/warned.proto:8: rpc warned.v1.Warned.UpdateNear: response_type "google.protobuf.Empty" is not the resource, which AIP-134 wants of `Update`; write "Near""#
+        ],
+    );
+    check(
+        &rpc("DeleteShelf", near),
+        &expect![
+            r#"proto/warned.proto:8: rpc warned.v1.Warned.DeleteShelf: response_type "near.v1.Near" is not the resource, which AIP-135 wants of `Delete`; write "google.protobuf.Empty", or "Shelf" if it can be undeleted"#
+        ],
+    );
+    for (name, response) in [
+        ("CreateNear", near),
+        ("UpdateNear", near),
+        ("UndeleteNear", near),
+        ("DeleteNear", near),
+        ("DeleteNear", empty),
+        // Custom methods may respond with what they like.
+        ("Createshelf", near),
+        ("Create", near),
+        ("PurgeShelves", near),
+        ("BatchCreateShelves", near),
+    ] {
+        check(&rpc(name, response), &expect![[""]]);
+    }
+}
+
+#[test]
 fn spec_022_async_in_a_name() {
     let rpc = |name: &str| {
         format!(
@@ -124,7 +168,7 @@ fn spec_022_async_in_a_name() {
 }
 
 #[test]
-fn an_rpc_that_streams_operations_stays_raw() {
+fn spec_139_there_is_no_execute_profile_an_rpc_that_streams_operations_stays_raw() {
     check(
         "rpc Run(near.v1.Near) returns (stream google.longrunning.Operation);",
         &expect![

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{COLLECTION, InvalidName, ParentName, check_length, check_segment};
+use super::{InvalidName, ParentName, check_length, check_segment, without_collection};
 
 /// Which parents: a path whose segments may be left open.
 ///
@@ -116,11 +116,7 @@ impl FromStr for ParentPattern {
 
     fn from_str(pattern: &str) -> Result<Self, InvalidName> {
         check_length(pattern)?;
-        let parent = match pattern.strip_suffix(COLLECTION) {
-            Some("") => "",
-            Some(rest) => rest.strip_suffix('/').unwrap_or(pattern),
-            None => pattern,
-        };
+        let parent = without_collection(pattern)?;
         if parent.is_empty() {
             return Ok(Self::default());
         }
@@ -238,7 +234,18 @@ mod tests {
 
     #[test]
     fn what_is_no_path_is_refused() {
-        for text in ["a//b", "/", "a/", "a b", "a/\n", "..", &"x".repeat(513)] {
+        for text in [
+            "a//b",
+            "/",
+            "/operations",
+            "operations/operations",
+            "a/operations/operations",
+            "a/",
+            "a b",
+            "a/\n",
+            "..",
+            &"x".repeat(513),
+        ] {
             assert!(text.parse::<ParentPattern>().is_err(), "{text:?}");
         }
     }

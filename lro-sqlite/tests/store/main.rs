@@ -5,7 +5,9 @@
     reason = "a step that fails fails the test, in helpers as well"
 )]
 
+mod arbitrary;
 mod corruption;
+mod damage;
 mod durability;
 mod fixture;
 mod full;
