@@ -131,7 +131,7 @@ impl Operations {
         let until = later(Instant::now(), timeout);
         let Some(subscription) = self.inner.waiters.subscribe(name) else {
             // Too many wait already: the latest state is as good an answer as a wait that is over.
-            return self.get(name).await;
+            return Box::pin(self.get_as(pass, name)).await;
         };
         loop {
             // Listening starts before the state is read: nothing in between is missed.

@@ -1,3 +1,5 @@
+use std::pin::Pin;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use lro_core::pb::operations_server::Operations as OperationsRpc;
@@ -99,24 +101,47 @@ impl OperationsRpc for OperationsService {
         .await
     }
 
-    async fn wait_operation(
-        &self,
+    fn wait_operation<'s, 'w>(
+        &'s self,
         request: Request<pb::WaitOperationRequest>,
-    ) -> Result<Response<pb::Operation>, Status> {
+    ) -> Pin<Box<dyn Future<Output = Result<Response<pb::Operation>, Status>> + Send + 'w>>
+    where
+        's: 'w,
+        Self: 'w,
+    {
         let rpc_timeout = time_left(&request);
         let (headers, extensions, request) = request.into_parts();
-        answer(async {
-            let visit = self.enter(Method::Wait, &headers, &extensions).await?;
-            let name = parse(&request.name)?;
-            let pass = visit.operation(&name).await?;
-            let asked = request.timeout.map(to_duration).transpose()?;
-            let allowed = rpc_timeout.map(|limit| limit.saturating_sub(margin(limit)));
-            let timeout = [asked, allowed].into_iter().flatten().min();
-            self.operations.wait_as(&pass, &name, timeout).await
-        })
-        .await
+        let from = self.operations.gate().asks();
+        let from = from.then(|| Box::new((headers, extensions)));
+        Box::pin(answer(self.hold(from, rpc_timeout, request)))
     }
 }
+
+impl OperationsService {
+    /// WaitOperation. Whatever is alive while it waits is there 100,000 times: so headers come along
+    /// only where somebody looks at them, and what is done before and after is boxed.
+    async fn hold(
+        &self,
+        from: Option<Box<Parts>>,
+        rpc_timeout: Option<Duration>,
+        mut request: pb::WaitOperationRequest,
+    ) -> Result<pb::Operation, Status> {
+        let (headers, extensions) = from.as_deref().unwrap_or(&NOBODY);
+        let visit = Box::pin(self.enter(Method::Wait, headers, extensions)).await?;
+        let name = parse(&std::mem::take(&mut request.name))?;
+        let pass = Box::pin(visit.operation(&name)).await?;
+        let asked = request.timeout.map(to_duration).transpose()?;
+        let allowed = rpc_timeout.map(|limit| limit.saturating_sub(margin(limit)));
+        let timeout = [asked, allowed].into_iter().flatten().min();
+        self.operations.wait_as(&pass, &name, timeout).await
+    }
+}
+
+/// Where a call comes from.
+type Parts = (MetadataMap, Extensions);
+
+/// For calls of which nobody asks who makes them.
+static NOBODY: LazyLock<Parts> = LazyLock::new(Parts::default);
 
 /// The answer to a call: an error is completed on its way out.
 async fn answer<T>(call: impl Future<Output = Result<T, Status>>) -> Result<Response<T>, Status> {

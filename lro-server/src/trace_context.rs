@@ -65,6 +65,16 @@ mod otel {
             assert_eq!(later.trace_state().header(), "");
         }
 
+        proptest::proptest! {
+            #[test]
+            fn any_text_is_a_trace_or_none(
+                trace_parent in "\\PC{0,60}|[0-9a-f-]{50,56}",
+                trace_state in "\\PC{0,60}",
+            ) {
+                parse(&trace_parent, &trace_state);
+            }
+        }
+
         #[test]
         fn nothing_else_is() {
             for bad in [

@@ -32,6 +32,11 @@ impl Gate {
         self.authorizer.as_deref()
     }
 
+    /// Whether an authorizer is asked, who may look at what comes with a call.
+    pub(crate) fn asks(&self) -> bool {
+        self.authorizer.is_some()
+    }
+
     /// Whether nobody is asked anything, and all names and methods are served.
     pub(crate) fn is_open(&self) -> bool {
         self.authorizer.is_none() && self.services.are_open()

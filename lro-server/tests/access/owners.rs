@@ -1,14 +1,20 @@
 //! Policies that depend on who has started an operation.
 
-use lro_core::MemoryStore;
-use lro_server::Operations;
+use futures_util::poll;
+use lro_core::pb::operations_server::Operations as _;
+use lro_core::{MemoryStore, pb};
 use lro_server::access::{Access, Method};
+use lro_server::{Limits, Operations};
 use tonic::Code;
 
 use crate::fixture::{As, Policies, Server};
 
 /// One collection for all; each has what it has started; admins list.
 fn server() -> Server {
+    with_limits(Limits::default())
+}
+
+fn with_limits(limits: Limits) -> Server {
     let mut policies = Policies::new(|call| {
         let admin = call.principal().name() == "admin";
         Ok(Access::when(call.method() != Method::List || admin))
@@ -16,10 +22,23 @@ fn server() -> Server {
     policies.operation = Box::new(|call, operation| {
         assert_eq!(operation.method(), "/exporter.v1.Exporter/Export");
         let caller = call.principal().name();
+        assert_eq!(call.caller().header("x-user"), Some(caller));
         caller == "admin" || operation.principal() == caller
     });
     let builder = Operations::builder(MemoryStore::new()).authorizer(policies);
-    Server::new(builder.build())
+    Server::new(builder.limits(limits).build())
+}
+
+#[tokio::test]
+async fn a_wait_that_is_not_held_is_authorized_all_the_same() {
+    let server = with_limits(Limits {
+        waiters_max: 0,
+        ..Limits::default()
+    });
+    let name = server.started("ada", "").await;
+    let foreign = server.call(As("bob"), Method::Wait, &name).await;
+    assert_eq!(foreign.unwrap_err().code(), Code::PermissionDenied);
+    server.call(As("ada"), Method::Wait, &name).await.unwrap();
 }
 
 #[tokio::test]
@@ -74,4 +93,20 @@ async fn a_foreign_operation_in_the_way_is_not_named() {
         .unwrap_err();
     assert_eq!(error.code(), Code::AlreadyExists);
     assert!(error.message().contains(named.name()), "{error}");
+}
+
+#[tokio::test]
+async fn a_wait_that_was_held_is_authorized_by_what_came_with_its_call() {
+    let server = server();
+    let name = server.started("ada", "").await;
+    let request = As("ada").request(pb::WaitOperationRequest {
+        name: name.clone(),
+        timeout: None,
+    });
+    let mut wait = server.service.wait_operation(request);
+    assert!(poll!(&mut wait).is_pending());
+    let cancel = server.call(As("ada"), Method::Cancel, &name);
+    cancel.await.unwrap();
+    // The policy looks at the headers here as well.
+    assert!(wait.await.unwrap().into_inner().done);
 }
