@@ -168,8 +168,8 @@
 //! # What it does not do
 //!
 //! It does not record the steps of a body and replay them (use a workflow engine), does not run
-//! operations on a schedule beyond a single start time, and speaks no HTTP/JSON (that is a gateway
-//! in front).
+//! operations on a schedule beyond a single start time, speaks no HTTP/JSON (that is a gateway
+//! in front), and has no profile of the Remote Execution API, whose operations are streams.
 
 pub mod access;
 mod backoff;

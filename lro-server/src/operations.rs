@@ -4,6 +4,7 @@ mod list;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -12,7 +13,6 @@ use lro_core::{
     Update, pb,
 };
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use uuid::Uuid;
 
@@ -59,8 +59,8 @@ struct Inner {
     page_tokens: PageTokens,
     uids: Mutex<uuid::ContextV7>,
     waiters: Arc<Waiters>,
-    /// Cancelled when nobody is to wait any more.
-    closing: CancellationToken,
+    /// Nobody is to wait any more.
+    closing: AtomicBool,
     workers: RwLock<Vec<Weak<Shared>>>,
     methods: RwLock<HashMap<&'static str, MethodOptions>>,
 }
@@ -140,7 +140,7 @@ impl Operations {
             tokio::pin!(changed);
             changed.as_mut().enable();
             // Neither the record nor the reading of it is kept while the call waits.
-            let over = Instant::now() >= until || self.inner.closing.is_cancelled();
+            let over = Instant::now() >= until || self.inner.closing.load(Ordering::Acquire);
             let look = |record: OperationRecord| match over || record.state.is_done() {
                 true => ControlFlow::Break(record.to_operation()),
                 false => ControlFlow::Continue(record.uid),
@@ -155,7 +155,6 @@ impl Operations {
             tokio::select! {
                 () = changed => {}
                 () = tokio::time::sleep_until(again) => {}
-                () = self.inner.closing.cancelled() => {}
             }
             // Its end was told, and not that of another with its name: there is nothing to read.
             if let Some(end) = news.end().filter(|end| end.uid == uid) {
@@ -203,7 +202,9 @@ impl Operations {
     /// # }
     /// ```
     pub fn close(&self) {
-        self.inner.closing.cancel();
+        self.inner.closing.store(true, Ordering::Release);
+        // Whoever has not seen it by now listens already.
+        self.inner.waiters.wake_all();
     }
 
     /// Who makes this call: what the [`Authorizer`](crate::access::Authorizer) finds out about it.

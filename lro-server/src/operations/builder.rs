@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
 use lro_core::filter::{InvalidDescriptorSet, Schema};
 use lro_core::{Clock, ListPolicy, OperationStore, SystemClock};
-use tokio_util::sync::CancellationToken;
 
 use super::{Inner, Observer, Operations};
 use crate::access::{Authorizer, Gate, Method};
@@ -191,7 +191,7 @@ impl OperationsBuilder {
             limits: self.limits,
             uids: Mutex::new(uuid::ContextV7::new()),
             waiters: Arc::new(waiters),
-            closing: CancellationToken::new(),
+            closing: AtomicBool::new(false),
             workers: RwLock::default(),
             methods: RwLock::default(),
         });
