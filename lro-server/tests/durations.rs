@@ -1,4 +1,5 @@
 //! Durations that no instant can be far enough away for.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod support;
 

@@ -313,7 +313,7 @@ async fn spec_079_who_is_deleted_is_seen_by_nobody() {
         .unwrap()
         .field
         .iter()
-        .map(|field| field.name())
+        .map(prost_types::FieldDescriptorProto::name)
         .collect();
     assert!(!fields.contains(&"show_deleted"), "{fields:?}");
     let operations = operations().await;

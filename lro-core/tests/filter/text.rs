@@ -1,7 +1,21 @@
 //! What has to hold for every text; shared with the fuzz target.
 
+use std::sync::LazyLock;
+
 use lro_core::filter::{Filter, Known, Schema, TextField, parse};
 use lro_core::{ListPolicy, NewOperation, OperationRecord, OperationState, Outcome, Timestamp, pb};
+
+/// That of every operation with payloads, and the dialects.
+static SCHEMAS: LazyLock<[Schema; 4]> = LazyLock::new(|| {
+    [
+        schema(),
+        ListPolicy::service_infrastructure().schema,
+        ListPolicy::genomics_v1().schema,
+        ListPolicy::genomics_v2alpha1(&schema(), "metadata.name").schema,
+    ]
+});
+
+static RECORDS: LazyLock<Vec<OperationRecord>> = LazyLock::new(records);
 
 /// Asks the text of operations, as a filter in every dialect.
 ///
@@ -15,11 +29,9 @@ pub(crate) fn ask(text: &str) {
         let reprinted = again.as_ref().map(ToString::to_string).unwrap_or_default();
         assert_eq!(printed, reprinted, "of {text:?}");
         // The printed text is at times longer than a filter may be, but then it is refused.
-        let schema = schema();
-        if let (Ok(one), Ok(other)) = (
-            Filter::parse(text, &schema),
-            Filter::parse(&printed, &schema),
-        ) {
+        let schema = &SCHEMAS[0];
+        if let (Ok(one), Ok(other)) = (Filter::parse(text, schema), Filter::parse(&printed, schema))
+        {
             assert_eq!(
                 one.predicate(),
                 other.predicate(),
@@ -27,14 +39,9 @@ pub(crate) fn ask(text: &str) {
             );
         }
     }
-    for schema in [
-        schema(),
-        ListPolicy::service_infrastructure().schema,
-        ListPolicy::genomics_v1().schema,
-        ListPolicy::genomics_v2alpha1(&schema(), "metadata.name").schema,
-    ] {
-        match Filter::parse(text, &schema) {
-            Ok(filter) => records().iter().for_each(|record| agree(&filter, record)),
+    for schema in &*SCHEMAS {
+        match Filter::parse(text, schema) {
+            Ok(filter) => RECORDS.iter().for_each(|record| agree(&filter, record)),
             Err(error) => {
                 assert!(error.offset() <= text.chars().count());
                 let status = tonic::Status::from(error);
