@@ -23,7 +23,6 @@ const NOT_IN_CODE: &[(&str, &str)] = &[
 pub(super) fn check(repo: &Repo) -> Findings {
     let mut findings = Vec::new();
     for file in &repo.files {
-        // The compiler's own messages, which tests compare with, are as they are.
         // What the compiler says, and what fuzzing begins with, is as it is.
         let ours = !file.path.ends_with(".stderr") && !file.path.starts_with("fuzz/seeds/");
         if ours {
