@@ -41,7 +41,7 @@ static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
     outsider.execute_batch(copy).expect("it is copied");
     let columns = {
         let row = outsider.prepare("SELECT * FROM operation").expect("SQL");
-        row.column_names().into_iter().map(str::to_owned).collect()
+        row.column_names().map(str::to_owned).collect()
     };
     Fixture {
         runtime,
