@@ -49,10 +49,11 @@
 //!
 //! # For stores
 //!
-//! [`Filter::predicate`] is the filter with typed values, and [`Predicate::split`] parts it into
-//! what a store can answer and the rest. [`Predicate::verdict`] says which stretches of an index
-//! cannot hold a match, [`Predicate::create_times`] where they begin and end.
+//! [`Filter::predicate`] is the filter with typed values. [`Predicate::verdict`] says which stretches
+//! of an index cannot hold a match, [`Predicate::states_of`] and [`Predicate::label_needs`] which can,
+//! and [`Predicate::create_times`] where they begin and end.
 
+mod access;
 mod ast;
 mod check;
 mod condition;
@@ -69,7 +70,6 @@ mod required;
 mod resolve;
 mod route;
 mod schema;
-mod split;
 mod text;
 mod time;
 mod tokens;
@@ -78,6 +78,7 @@ mod values;
 
 use std::sync::Arc;
 
+pub use access::LabelNeed;
 pub use ast::{
     Argument, Call, Comparable, Expression, ExpressionKind, Operator, Path, Restriction, Segment,
     Span,
@@ -92,7 +93,6 @@ pub use limits::{DEPTH_MAX, LENGTH_MAX, TERMS_MAX};
 pub use parser::parse;
 pub use payload::{PayloadCondition, PayloadField};
 pub use schema::{Field, Schema, SchemaBuilder};
-pub use split::Split;
 pub use text::{TextTest, Wildcard, nfc};
 
 use crate::record::OperationRecord;
@@ -147,14 +147,6 @@ impl Filter {
     /// The checked filter.
     pub fn predicate(&self) -> &Predicate {
         &self.predicate
-    }
-
-    /// Parts it into what any store can answer, and what asks for the metadata, which shows more
-    /// than is stored, or looks into the response.
-    ///
-    /// A store that can answer less says so with [`Predicate::split`].
-    pub fn split(&self) -> Split {
-        self.predicate.split(Condition::is_stored)
     }
 }
 

@@ -100,20 +100,6 @@ pub enum Condition {
     Payload(PayloadCondition),
 }
 
-impl Condition {
-    /// Whether it is about what a store keeps in the open.
-    ///
-    /// Not so the payloads, nor whether there is metadata: the standard fields are filled in where
-    /// an operation is shown.
-    pub fn is_stored(&self) -> bool {
-        match self {
-            Self::Payload(_) => false,
-            Self::Set { field, .. } => *field != OptionalField::Metadata,
-            _ => true,
-        }
-    }
-}
-
 /// A text that every store keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TextField {

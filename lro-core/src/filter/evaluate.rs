@@ -18,12 +18,6 @@ impl Predicate {
     pub fn matches(&self, record: &OperationRecord) -> bool {
         Subject::new(record).satisfies(self)
     }
-
-    /// Whether it is true of the operation, all of `predicates` joined by AND.
-    pub(crate) fn all(predicates: &[Self], record: &OperationRecord) -> bool {
-        let subject = Subject::new(record);
-        predicates.iter().all(|one| subject.satisfies(one))
-    }
 }
 
 /// An operation that is being looked at.

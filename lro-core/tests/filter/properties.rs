@@ -1,8 +1,8 @@
 //! What holds for every text, tree and operation.
 
 use lro_core::filter::{
-    Argument, Call, Comparable, Condition, Expression, ExpressionKind, Filter, Operator, Path,
-    Predicate, Restriction, Schema, Segment, Span, TextField, parse,
+    Argument, Call, Comparable, Condition, Expression, ExpressionKind, Filter, LabelNeed, Operator,
+    Path, Predicate, Restriction, Schema, Segment, Span, TextField, nfc, parse,
 };
 use lro_core::{OperationRecord, OperationState, Timestamp};
 use proptest::prelude::*;
@@ -283,14 +283,21 @@ proptest! {
     }
 
     #[test]
-    fn spec_120_a_split_filter_is_the_filter(text in valid(), record in record(), few in any::<bool>()) {
+    fn spec_120_conjuncts_are_the_filter(text in valid(), record in record()) {
         let filter = Filter::parse(&text, &fixtures::wide_schema()).unwrap();
-        let split = match few {
-            false => filter.split(),
-            true => filter.predicate().split(|one| matches!(one, Condition::Done(_) | Condition::Label { .. })),
-        };
-        let pushed = Predicate::And(split.pushed.clone()).matches(&record);
-        let both = pushed && split.residual_matches(&record);
-        prop_assert_eq!(both, filter.matches(&record));
+        let parts = filter.predicate().conjuncts();
+        prop_assert_eq!(Predicate::And(parts).matches(&record), filter.matches(&record));
+    }
+
+    #[test]
+    fn spec_120_what_matches_has_one_of_the_labels_that_are_needed(text in valid(), record in record()) {
+        let filter = Filter::parse(&text, &fixtures::wide_schema()).unwrap();
+        let matches = filter.matches(&record);
+        let has = |need: &LabelNeed| record.labels.iter().any(|(key, value)| {
+            nfc(key) == need.key && need.test.as_ref().is_none_or(|test| test.accepts(value))
+        });
+        for needs in filter.predicate().label_needs() {
+            prop_assert!(!matches || needs.iter().any(has), "{:?}", needs);
+        }
     }
 }

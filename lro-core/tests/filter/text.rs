@@ -71,6 +71,13 @@ fn agree(filter: &Filter, record: &OperationRecord) {
             "{known:?}"
         );
     }
+    for method in [None, Some(&*record.method)] {
+        let states = predicate.states_of(method);
+        let found = states.iter().find(|(state, _)| *state == record.state);
+        assert!(found.is_some() || !matches);
+        assert!(matches || !found.is_some_and(|(_, certain)| *certain));
+        assert!(predicate.restricts_states() || states.len() == OperationState::ALL.len());
+    }
     assert!(!matches || predicate.create_times().contains(&record.create_time));
 }
 

@@ -1,8 +1,6 @@
 //! The way to a page, chosen by what the filter restricts. The planner of SQLite has no say in it.
 
-use lro_core::filter::{
-    Comparison, Condition, Filter, Known, Predicate, TextField, TextTest, Wildcard,
-};
+use lro_core::filter::{Comparison, Filter, Known, LabelNeed, Predicate, TextTest, Wildcard};
 use lro_core::{ListQuery, OperationState, PageCursor, ParentPattern};
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -86,8 +84,8 @@ fn unions(
         return Ok(vec![Union(vec![all])]);
     };
     let mut unions = Vec::new();
-    for part in predicate.conjuncts() {
-        unions.extend(ways.labels(&parents, &part)?);
+    for needs in predicate.label_needs() {
+        unions.extend(ways.labels(&parents, &needs)?);
     }
     unions.extend(ways.states(&parents, predicate)?);
     if unions.is_empty() {
@@ -123,15 +121,7 @@ impl Ways<'_> {
 
     /// By method and state, unless the filter leaves all of them open.
     fn states(&self, parents: &[String], predicate: &Predicate) -> Result<Option<Union>, Fault> {
-        let is_out = |known: &Known<'_>| predicate.verdict(known) == Some(false);
-        let any_method = |state| Known {
-            state: Some(state),
-            method: None,
-        };
-        let some_are_out = OperationState::ALL
-            .iter()
-            .any(|state| is_out(&any_method(*state)));
-        if !some_are_out && !names_method(predicate) {
+        if !predicate.restricts_states() {
             return Ok(None);
         }
         let (mut stretches, mut restricts) = (Vec::new(), false);
@@ -147,26 +137,21 @@ impl Ways<'_> {
                 let Some(methods) = self.distinct(sql, &[parent], "", |_| true)? else {
                     return Ok(None);
                 };
+                let all = OperationState::ALL.iter();
+                let all = all.filter(|state| state.is_done() == done).count();
                 for method in methods {
-                    for state in OperationState::ALL {
-                        let known = Known {
-                            method: Some(&method),
-                            state: Some(state),
-                        };
-                        if state.is_done() != done {
-                            continue;
-                        }
-                        if is_out(&known) {
-                            restricts = true;
-                            continue;
-                        }
+                    let states = predicate.states_of(Some(&method)).into_iter();
+                    let states = states.filter(|(state, _)| state.is_done() == done);
+                    let before = stretches.len();
+                    stretches.extend(states.map(|(state, _)| {
                         let prefix = vec![
                             Value::Text(parent.clone()),
                             Value::Text(method.clone()),
                             Value::Integer(state.as_number().into()),
                         ];
-                        stretches.push(Stretch::new(keys, prefix));
-                    }
+                        Stretch::new(keys, prefix)
+                    }));
+                    restricts |= stretches.len() - before < all;
                 }
             }
         }
@@ -174,36 +159,16 @@ impl Ways<'_> {
         Ok(usable.then_some(Union(stretches)))
     }
 
-    /// By labels, when operations without a certain label cannot match.
-    fn labels(&self, parents: &[String], predicate: &Predicate) -> Result<Option<Union>, Fault> {
-        match predicate {
-            Predicate::Condition(Condition::Label { key, test }) => {
-                self.label(parents, key, Some(test))
+    /// By labels, of which an operation needs one.
+    fn labels(&self, parents: &[String], needs: &[LabelNeed]) -> Result<Option<Union>, Fault> {
+        let mut all = Vec::new();
+        for need in needs {
+            match self.label(parents, &need.key, need.test.as_ref())? {
+                Some(Union(stretches)) => all.extend(stretches),
+                None => return Ok(None),
             }
-            Predicate::Condition(Condition::LabelKey(TextTest::Compare {
-                comparison: Comparison::Equal,
-                value: key,
-            })) => self.label(parents, key, None),
-            Predicate::Or(parts) if !parts.is_empty() => {
-                let mut all = Vec::new();
-                for part in parts {
-                    match self.labels(parents, part)? {
-                        Some(Union(stretches)) => all.extend(stretches),
-                        None => return Ok(None),
-                    }
-                }
-                Ok((all.len() <= STRETCHES_MAX).then_some(Union(all)))
-            }
-            Predicate::And(parts) => {
-                for part in parts {
-                    if let found @ Some(_) = self.labels(parents, part)? {
-                        return Ok(found);
-                    }
-                }
-                Ok(None)
-            }
-            _ => Ok(None),
         }
+        Ok((all.len() <= STRETCHES_MAX).then_some(Union(all)))
     }
 
     fn label(
@@ -273,16 +238,5 @@ impl Ways<'_> {
             }
         }
         Ok(None)
-    }
-}
-
-fn names_method(predicate: &Predicate) -> bool {
-    match predicate {
-        Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(names_method),
-        Predicate::Not(inner) => names_method(inner),
-        Predicate::Condition(condition) => {
-            let field = TextField::Method;
-            matches!(condition, Condition::Text { field: named, .. } if *named == field)
-        }
     }
 }
