@@ -16,6 +16,8 @@ use lro_sqlite::{Durability, SqliteStore};
 use crate::Setting;
 use crate::table::{print, ratio};
 
+mod postgres;
+
 const SMALL: usize = 10_000;
 const LARGE: usize = 1_000_000;
 const SAMPLES: usize = 200;
@@ -76,13 +78,21 @@ const CASES: &[(&str, &str, bool)] = &[
 pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
     let folder = setting.folder()?;
     let large = setting.scale(LARGE);
-    let small = fill(&folder.path().join("small.db"), SMALL).await?;
     let begun = Instant::now();
     let stores = [
-        (SMALL, small),
+        (SMALL, fill(&folder.path().join("small.db"), SMALL).await?),
         (large, fill(&folder.path().join("large.db"), large).await?),
     ];
     println!("{large} operations were written in {:.0?}", begun.elapsed());
+    measure("SQLite", stores).await?;
+    postgres::run(large).await
+}
+
+/// Both stores hold operations as [`fill`] makes them.
+async fn measure(
+    what: &str,
+    stores: [(usize, impl OperationStore + 'static); 2],
+) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     for (what, text, full) in CASES {
         let mut samples = [Vec::new(), Vec::new()];
@@ -111,9 +121,9 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
             ratio(large, small),
         ]);
     }
-    let large = format!("of {large}");
+    let large = format!("of {}", stores[1].0);
     print(
-        "A page of 50 by a filter (SQLite): p50",
+        &format!("A page of 50 by a filter ({what}): p50"),
         &["restriction", "of 10000", &large, "ratio"],
         &rows,
     );

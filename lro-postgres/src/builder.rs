@@ -40,8 +40,10 @@ pub struct PostgresStoreBuilder {
     pool_size: usize,
     statement_timeout: Duration,
     connect_timeout: Duration,
+    open_timeout: Duration,
     application_name: Option<String>,
     notifications: bool,
+    notifications_url: Option<String>,
     prepared_statements: Option<bool>,
     poll_interval: Duration,
     clock: Option<Arc<dyn Clock>>,
@@ -52,7 +54,7 @@ pub struct PostgresStoreBuilder {
 #[derive(Clone)]
 enum Target {
     Url(String),
-    Pool(Pool, Option<String>),
+    Pool(Pool),
 }
 
 impl PostgresStoreBuilder {
@@ -64,6 +66,8 @@ impl PostgresStoreBuilder {
     pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
     /// The default of [`connect_timeout`](Self::connect_timeout).
     pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+    /// The default of [`open_timeout`](Self::open_timeout).
+    pub const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
     /// The default of [`poll_interval`](Self::poll_interval).
     pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -72,7 +76,7 @@ impl PostgresStoreBuilder {
     }
 
     pub(crate) fn pool(pool: Pool) -> Self {
-        Self::new(Target::Pool(pool, None))
+        Self::new(Target::Pool(pool))
     }
 
     fn new(target: Target) -> Self {
@@ -82,8 +86,10 @@ impl PostgresStoreBuilder {
             pool_size: Self::POOL_SIZE,
             statement_timeout: Self::STATEMENT_TIMEOUT,
             connect_timeout: Self::CONNECT_TIMEOUT,
+            open_timeout: Self::OPEN_TIMEOUT,
             application_name: None,
             notifications: true,
+            notifications_url: None,
             prepared_statements: None,
             poll_interval: Self::POLL_INTERVAL,
             clock: None,
@@ -121,6 +127,15 @@ impl PostgresStoreBuilder {
         self
     }
 
+    /// How long the server may leave a question without an answer while the store is opened: for a
+    /// connection, for the version of the schema, for each step of a migration. A migration of a large
+    /// table may take longer, as long as the server answers other questions meanwhile. Default:
+    /// [`OPEN_TIMEOUT`](Self::OPEN_TIMEOUT).
+    pub fn open_timeout(mut self, timeout: Duration) -> Self {
+        self.open_timeout = timeout;
+        self
+    }
+
     /// What `pg_stat_activity` calls this process. Default: what the URL says, or `lro`.
     pub fn application_name(mut self, name: impl Into<String>) -> Self {
         self.application_name = Some(name.into());
@@ -134,20 +149,18 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// Where to connect for LISTEN when a pool was given, or when the URL is that of a pooler.
+    /// Where to connect for LISTEN when a pool was given, or when the URL is that of a pooler: to the
+    /// server itself. Default: the URL; for a pool that was given, nowhere.
     pub fn notifications_url(mut self, url: impl Into<String>) -> Self {
-        let url = Some(url.into());
-        self.target = match self.target {
-            Target::Pool(pool, _) => Target::Pool(pool, url),
-            target @ Target::Url(_) => target,
-        };
+        self.notifications_url = Some(url.into());
         self
     }
 
     /// Whether statements are prepared once for each connection, which is faster. Behind a pooler in
     /// transaction mode they must not be: most poolers mix up those of different processes. Default:
     /// as soon as the own notifications have come back, which they do not through a pooler; and not
-    /// at all for a pool that was given, or without [`notifications`](Self::notifications).
+    /// at all for a pool that was given, with a [`notifications_url`](Self::notifications_url), or
+    /// without [`notifications`](Self::notifications).
     pub fn prepared_statements(mut self, prepare: bool) -> Self {
         self.prepared_statements = Some(prepare);
         self
@@ -181,7 +194,7 @@ impl PostgresStoreBuilder {
     ///
     /// * [`Unusable`]: the URL is none, the server refuses the user or the database, the user may
     ///   not make the schema, it is of a newer version, or the database's encoding is not UTF8;
-    /// * [`Unavailable`]: the server cannot be reached; later it may work.
+    /// * [`Unavailable`]: the server cannot be reached, or does not answer in time; later it may work.
     ///
     /// # Cancel safety
     ///
@@ -195,7 +208,7 @@ impl PostgresStoreBuilder {
     /// [`Unavailable`]: lro_core::StoreErrorKind::Unavailable
     pub async fn open(self) -> Result<PostgresStore, StoreError> {
         schema::check_name(&self.schema)?;
-        let (pool, listen) = match &self.target {
+        let (pool, own) = match &self.target {
             Target::Url(url) => {
                 let config = self.config(url)?;
                 let connector = self.connector(&config)?;
@@ -212,15 +225,20 @@ impl PostgresStoreBuilder {
                     })?;
                 (pool, Some((config, connector)))
             }
-            Target::Pool(pool, None) => (pool.clone(), None),
-            Target::Pool(pool, Some(url)) => {
+            Target::Pool(pool) => (pool.clone(), None),
+        };
+        let is_own_pool = own.is_some();
+        let listen = match &self.notifications_url {
+            Some(url) => {
                 let config = self.config(url)?;
                 let connector = self.connector(&config)?;
-                (pool.clone(), Some((config, connector)))
+                Some((config, connector))
             }
+            None => own,
         };
-        schema::migrate(&pool, &self.schema).await?;
-        let is_own_pool = matches!(self.target, Target::Url(_));
+        schema::migrate(&pool, &self.schema, self.open_timeout).await?;
+        // What is told through a pooler and heard past it says nothing of the pooler.
+        let is_direct = is_own_pool && self.notifications_url.is_none();
         let database = Database::new(
             pool,
             &self.schema,
@@ -232,7 +250,7 @@ impl PostgresStoreBuilder {
             database,
             schema: self.schema,
             listen: listen.filter(|_| self.notifications),
-            may_prepare: is_own_pool && self.prepared_statements.is_none(),
+            may_prepare: is_direct && self.prepared_statements.is_none(),
             poll_interval: self.poll_interval,
         }))
     }

@@ -20,9 +20,9 @@ use crate::statement;
 /// How often a step is done again when another transaction was in its way.
 const CONFLICTS_MAX: u32 = 10;
 
-/// A statement with its parameters.
+/// A statement with its parameters. One that is made for its call is never prepared.
 pub(crate) struct Query<'a> {
-    pub(crate) sql: &'static str,
+    pub(crate) sql: &'a str,
     pub(crate) params: Vec<(&'a (dyn ToSql + Sync), Type)>,
 }
 
@@ -46,6 +46,7 @@ pub(crate) struct Database {
     pub(crate) clock: Option<Arc<dyn Clock>>,
     /// Whether statements are prepared once for each connection.
     prepares: AtomicBool,
+    schema: String,
     settings: String,
     statements: HashMap<&'static str, String>,
     pub(crate) statement_timeout: Duration,
@@ -70,6 +71,7 @@ impl Database {
             pool,
             clock,
             prepares: AtomicBool::new(prepares),
+            schema: schema.to_owned(),
             settings,
             statements: statement::of_schema(schema),
             statement_timeout,
@@ -126,8 +128,14 @@ impl Database {
         }
     }
 
-    fn text(&self, sql: &'static str) -> &str {
+    /// A statement as it is sent.
+    fn text<'t>(&'t self, sql: &'t str) -> &'t str {
         self.statements.get(sql).map_or(sql, String::as_str)
+    }
+
+    /// A statement that is not one of the constants, with the names of the tables.
+    pub(crate) fn made(&self, sql: &str) -> String {
+        statement::named(&self.schema, sql)
     }
 
     fn begin(&self, access: Access) -> String {
@@ -237,12 +245,12 @@ impl Transaction<'_> {
         let mut prepared = Vec::new();
         if self.database.prepares.load(Ordering::Relaxed) {
             for query in queries {
+                let Some(text) = self.database.statements.get(query.sql) else {
+                    prepared.push(None);
+                    continue;
+                };
                 let types: Vec<Type> = query.params.iter().map(|(_, of)| of.clone()).collect();
-                prepared.push(
-                    client
-                        .prepare_typed_cached(self.database.text(query.sql), &types)
-                        .await?,
-                );
+                prepared.push(Some(client.prepare_typed_cached(text, &types).await?));
             }
         }
         let mut steps: Vec<BoxFuture<'_, Result<Vec<Row>, tokio_postgres::Error>>> = Vec::new();
@@ -257,7 +265,7 @@ impl Transaction<'_> {
         let first = steps.len();
         // Each sends when it is first polled, so they go out in this order, and together.
         for (at, query) in queries.iter().enumerate() {
-            steps.push(match prepared.get(at) {
+            steps.push(match prepared.get(at).and_then(Option::as_ref) {
                 Some(statement) => {
                     let params = query.params.iter().map(|(value, _)| *value);
                     let params: Vec<_> = params.collect();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::PoolError;
+use deadpool_postgres::{PoolError, TimeoutType};
 use lro_core::{StoreError, StoreErrorKind};
 use tokio_postgres::error::SqlState;
 
@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Pool(PoolError),
     /// No answer within this time.
     Timeout(Duration),
+    /// While the store was opened, no answer to this within this time.
+    Silence(&'static str, Duration),
     /// What is stored cannot be understood.
     Row(String),
 }
@@ -54,7 +56,7 @@ impl Fault {
                 .state()
                 .and_then(class)
                 .is_some_and(|class| matches!(&*class, "21" | "22" | "23" | "54")),
-            Self::Commit(_) | Self::Pool(_) | Self::Timeout(_) => false,
+            Self::Commit(_) | Self::Pool(_) | Self::Timeout(_) | Self::Silence(..) => false,
         }
     }
 
@@ -68,7 +70,7 @@ impl Fault {
     fn kind(&self) -> StoreErrorKind {
         match self {
             Self::Row(_) => StoreErrorKind::Corrupt,
-            Self::Commit(_) | Self::Timeout(_) => StoreErrorKind::Unavailable,
+            Self::Commit(_) | Self::Timeout(_) | Self::Silence(..) => StoreErrorKind::Unavailable,
             Self::Pool(PoolError::Backend(error)) | Self::Postgres(error) => kind(error),
             Self::Pool(_) => StoreErrorKind::Unavailable,
         }
@@ -79,6 +81,9 @@ impl Fault {
         let message = match self {
             Self::Row(message) => message.clone(),
             Self::Timeout(time) => format!("PostgreSQL did not answer within {time:?}"),
+            Self::Silence(what, time) => {
+                format!("PostgreSQL was asked for {what} and did not answer within {time:?}")
+            }
             Self::Commit(error) => {
                 format!(
                     "it is not known whether PostgreSQL has committed: {}",
@@ -88,8 +93,11 @@ impl Fault {
             Self::Postgres(error) | Self::Pool(PoolError::Backend(error)) => {
                 format!("PostgreSQL: {}", text(error))
             }
-            Self::Pool(PoolError::Timeout(_)) => {
+            Self::Pool(PoolError::Timeout(TimeoutType::Wait)) => {
                 "no connection to PostgreSQL was free in time".to_owned()
+            }
+            Self::Pool(PoolError::Timeout(_)) => {
+                "PostgreSQL was asked for a connection and did not answer in time".to_owned()
             }
             Self::Pool(error) => format!("no connection to PostgreSQL: {error}"),
         };

@@ -59,6 +59,7 @@ mod error;
 mod events;
 mod hints;
 mod lane;
+mod list;
 mod outbox;
 #[cfg(test)]
 mod plans;

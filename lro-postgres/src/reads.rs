@@ -1,11 +1,10 @@
-//! Gets, of which those that wait at one moment share a round trip, and lists.
+//! Gets: those that wait at one moment share a round trip.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use lro_core::{ListQuery, OperationName, OperationRecord, Page, PageBuilder, ParentName};
-use tokio_postgres::types::{ToSql, Type};
-use uuid::Uuid;
+use lro_core::{OperationName, OperationRecord};
+use tokio_postgres::types::Type;
 
 use crate::call::Serve;
 use crate::database::{Access, Database, Query};
@@ -56,42 +55,4 @@ impl Gets {
         }
         Ok(names.iter().map(|name| found.get(name).cloned()).collect())
     }
-}
-
-/// A page, read in one moment.
-pub(crate) async fn list(database: &Database, query: &ListQuery) -> Result<Page, Fault> {
-    let mut attempts = database.attempts();
-    loop {
-        let result = database.in_time(list_once(database, query)).await;
-        if !attempts.again(&result).await {
-            return result;
-        }
-    }
-}
-
-async fn list_once(database: &Database, query: &ListQuery) -> Result<Page, Fault> {
-    let parent = query.parent.exact();
-    let parent = parent.as_ref().map(ParentName::as_str);
-    let mut page = PageBuilder::new(query);
-    let mut transaction = database.transaction(Access::ReadInOrder).await?;
-    while let Some(limit) = page.wanted() {
-        let after = page.after();
-        let time = after.map_or(i64::MAX, |after| after.create_time.as_micros());
-        let uid = after.map_or(Uuid::max(), |after| after.uid);
-        let most = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut params: Vec<(&(dyn ToSql + Sync), Type)> =
-            vec![(&time, Type::INT8), (&uid, Type::UUID), (&most, Type::INT8)];
-        let sql = match &parent {
-            Some(parent) => {
-                params.push((parent, Type::TEXT));
-                statement::LIST
-            }
-            None => statement::LIST_ALL,
-        };
-        let rows = transaction.run(&[Query { sql, params }]).await?;
-        let records = rows[0].iter().map(decode);
-        page.take(limit, records.collect::<Result<_, _>>()?);
-    }
-    transaction.run_and_commit(&[]).await?;
-    Ok(page.build())
 }

@@ -1,6 +1,11 @@
 //! Which version of the schema is there, and how it gets to the newest.
 
-use deadpool_postgres::Pool;
+mod live;
+
+use std::future::Future;
+use std::time::Duration;
+
+use deadpool_postgres::{Object, Pool};
 use lro_core::{StoreError, StoreErrorKind};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -9,13 +14,47 @@ use crate::error::Fault;
 use crate::text::quote;
 
 /// Step n takes the schema from version n to version n + 1. None is ever edited.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/1_operation.sql")];
+const MIGRATIONS: [Step; 2] = [
+    Step {
+        sql: include_str!("schema/1_operation.sql"),
+        index: None,
+        fill: None,
+    },
+    Step {
+        sql: include_str!("schema/2_lists.sql"),
+        // For lists of a state or a method. One for both, and for done operations as for others: whatever
+        // an UPDATE of an indexed column changes, it makes an entry in each index.
+        index: Some(Index {
+            name: "operation_by_state",
+            columns: "operation (parent, method, state, create_time, uid)",
+        }),
+        fill: Some(include_str!("schema/2_lists_fill.sql")),
+    },
+];
+
+/// `{schema}` in its texts is the schema. What is done twice does no harm.
+struct Step {
+    sql: &'static str,
+    /// Built while operations are written, where there are some.
+    index: Option<Index>,
+    /// Brings the next rows behind the uid `$1` up to date, and answers with the last of them.
+    fill: Option<&'static str>,
+}
+
+struct Index {
+    name: &'static str,
+    columns: &'static str,
+}
 
 /// The longest name of a schema, in bytes: with the prefix of its channel it is still an identifier.
 pub(crate) const SCHEMA_MAX: usize = 59;
 
 /// One migration at a time in a database, whichever schema it is for.
 const LOCK: i64 = 0x6c72_6f5f_6d69_6772;
+
+/// How long to pause before the lock is tried again. Waiting for it would hold a snapshot, and who
+/// builds an index waits for those.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 pub(crate) fn check_name(schema: &str) -> Result<(), StoreError> {
     if schema.is_empty() || schema.len() > SCHEMA_MAX || schema.contains(char::is_control) {
@@ -26,61 +65,140 @@ pub(crate) fn check_name(schema: &str) -> Result<(), StoreError> {
 }
 
 /// Brings the schema to the newest version. Many nodes may do so at once: one of them does it.
-pub(crate) async fn migrate(pool: &Pool, schema: &str) -> Result<(), StoreError> {
-    let client = pool
-        .get()
-        .await
-        .map_err(|error| Fault::from(error).to_error())?;
-    check_encoding(&client).await?;
-    loop {
-        // Without the lock: as a rule there is nothing to do.
-        let version = version(&client, schema).await.map_err(to_error)?;
-        let Some(known) = check_version(version, schema)? else {
-            return Ok(());
-        };
-        let step = step(&client, schema, known).await;
-        if let Err(fault) = step {
-            // What counts is the first failure; a connection that is gone has rolled back as well.
-            let _ = client.batch_execute("ROLLBACK").await;
-            return Err(to_error(fault));
-        }
+///
+/// Whatever asks the server waits `patience` for an answer. What takes longer, in a table that is
+/// large, goes on as long as the server answers other questions.
+pub(crate) async fn migrate(
+    pool: &Pool,
+    schema: &str,
+    patience: Duration,
+) -> Result<(), StoreError> {
+    let migration = Migration {
+        pool,
+        schema,
+        quoted: quote(schema),
+        patience,
+    };
+    let connecting = async { Ok(pool.get().await?) };
+    let client = migration.in_time("a connection", connecting).await;
+    let client = client.map_err(|fault| fault.to_error())?;
+    let result = migration.run(&client).await;
+    if result.is_err() {
+        // It may be silent, or within a transaction: that ends with it.
+        drop(Object::take(client));
     }
+    result
 }
 
-/// One step in one transaction, unless another node was faster.
-async fn step(client: &Client, schema: &str, version_seen: usize) -> Result<(), Fault> {
-    client
-        .batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-        .await?;
-    let lock = "SELECT pg_advisory_xact_lock($1::bigint)";
-    client.query_typed(lock, &[(&LOCK, Type::INT8)]).await?;
-    let quoted = quote(schema);
-    if !exists(client, schema).await? {
-        client
-            .batch_execute(&format!("CREATE SCHEMA {quoted}"))
-            .await?;
+struct Migration<'a> {
+    pool: &'a Pool,
+    schema: &'a str,
+    quoted: String,
+    patience: Duration,
+}
+
+impl Migration<'_> {
+    async fn run(&self, client: &Client) -> Result<(), StoreError> {
+        let encoding = self.in_time("its encoding", encoding(client)).await;
+        check_encoding(&encoding.map_err(to_error)?)?;
+        loop {
+            // Without the lock: as a rule there is nothing to do.
+            let version = self.version(client).await.map_err(to_error)?;
+            let Some(seen) = check_version(version, self.schema)? else {
+                return Ok(());
+            };
+            self.step(client, seen).await.map_err(to_error)?;
+        }
     }
-    let path = format!("SET LOCAL search_path = {quoted}");
-    client.batch_execute(&path).await?;
-    if version(client, schema).await? == i64::try_from(version_seen).ok()
-        || version_seen == 0 && version(client, schema).await?.is_none()
-    {
-        let next = version_seen + 1;
-        client.batch_execute(MIGRATIONS[version_seen]).await?;
-        client
-            .batch_execute(&format!(
-                "CREATE TABLE IF NOT EXISTS operation_schema (version bigint NOT NULL); \
-                 DELETE FROM operation_schema; INSERT INTO operation_schema VALUES ({next})"
-            ))
+
+    /// One step under the lock, unless another node was faster.
+    async fn step(&self, client: &Client, seen: usize) -> Result<(), Fault> {
+        loop {
+            self.execute(client, "BEGIN ISOLATION LEVEL READ COMMITTED")
+                .await?;
+            let lock = "SELECT pg_try_advisory_xact_lock($1::bigint)";
+            let locking = async { first(&client.query_typed(lock, &[(&LOCK, Type::INT8)]).await?) };
+            if self.in_time("the lock of migrations", locking).await? {
+                break;
+            }
+            self.execute(client, "ROLLBACK").await?;
+            tokio::time::sleep(LOCK_PAUSE).await;
+        }
+        let exists = self.in_time("the schema", exists(client, self.schema));
+        let quoted = &self.quoted;
+        if !exists.await? {
+            self.execute(client, &format!("CREATE SCHEMA {quoted}"))
+                .await?;
+        }
+        let path = format!("SET LOCAL search_path = {quoted}");
+        self.execute(client, &path).await?;
+        let version = self.version(client).await?.unwrap_or(0);
+        if usize::try_from(version) == Ok(seen) {
+            let next = seen + 1;
+            self.apply(client, &MIGRATIONS[seen]).await?;
+            self.execute(
+                client,
+                &format!(
+                    "CREATE TABLE IF NOT EXISTS operation_schema (version bigint NOT NULL); \
+                     DELETE FROM operation_schema; INSERT INTO operation_schema VALUES ({next})"
+                ),
+            )
             .await?;
-        tracing::info!(
-            schema,
-            version = next,
-            "the schema of operations was migrated"
-        );
+            tracing::info!(
+                schema = self.schema,
+                version = next,
+                "the schema of operations was migrated"
+            );
+        }
+        self.execute(client, "COMMIT").await
     }
-    client.batch_execute("COMMIT").await?;
-    Ok(())
+
+    async fn apply(&self, client: &Client, step: &Step) -> Result<(), Fault> {
+        if step.index.is_none() && step.fill.is_none() {
+            return self.execute(client, &self.text(step.sql)).await;
+        }
+        let has_rows = self.text("SELECT EXISTS (SELECT FROM {schema}.operation)");
+        let asking = async { first(&client.query_typed(&has_rows, &[]).await?) };
+        match self.in_time("whether it is empty", asking).await? {
+            true => self.apply_live(client, step).await,
+            false => {
+                let index = step.index.as_ref().map(|index| self.create("", index));
+                let sql = self.text(step.sql);
+                self.execute(client, &format!("{sql}; {}", index.unwrap_or_default()))
+                    .await
+            }
+        }
+    }
+
+    /// The statement that makes an index.
+    fn create(&self, how: &str, index: &Index) -> String {
+        let (name, columns) = (index.name, index.columns);
+        format!("CREATE INDEX {how} {name} ON {}.{columns}", self.quoted)
+    }
+
+    fn text(&self, sql: &str) -> String {
+        sql.replace("{schema}", &self.quoted)
+    }
+
+    /// Statements that need not wait for anybody.
+    async fn execute(&self, client: &Client, sql: &str) -> Result<(), Fault> {
+        let run = async { Ok(client.batch_execute(sql).await?) };
+        self.in_time("a step of a migration", run).await
+    }
+
+    async fn version(&self, client: &Client) -> Result<Option<i64>, Fault> {
+        let version = version(client, &self.quoted);
+        self.in_time("the version of the schema", version).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        what: &'static str,
+        answer: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let answer = tokio::time::timeout(self.patience, answer).await;
+        answer.unwrap_or(Err(Fault::Silence(what, self.patience)))
+    }
 }
 
 /// The number of steps that were done, unless it is all of them.
@@ -100,8 +218,8 @@ fn check_version(version: Option<i64>, schema: &str) -> Result<Option<usize>, St
     }
 }
 
-async fn version(client: &Client, schema: &str) -> Result<Option<i64>, Fault> {
-    let table = format!("{}.operation_schema", quote(schema));
+async fn version(client: &Client, quoted: &str) -> Result<Option<i64>, Fault> {
+    let table = format!("{quoted}.operation_schema");
     let exists = "SELECT to_regclass($1::text) IS NOT NULL";
     let rows = client.query_typed(exists, &[(&table, Type::TEXT)]).await?;
     if !first::<bool>(&rows)? {
@@ -119,13 +237,12 @@ async fn exists(client: &Client, schema: &str) -> Result<bool, Fault> {
     first(&rows)
 }
 
-async fn check_encoding(client: &Client) -> Result<(), StoreError> {
-    let encoding = client.query_typed("SHOW server_encoding", &[]).await;
-    let encoding: String = encoding
-        .map_err(Fault::from)
-        .and_then(|rows| first(&rows))
-        .map_err(to_error)?;
-    match encoding.as_str() {
+async fn encoding(client: &Client) -> Result<String, Fault> {
+    first(&client.query_typed("SHOW server_encoding", &[]).await?)
+}
+
+fn check_encoding(encoding: &str) -> Result<(), StoreError> {
+    match encoding {
         "UTF8" => Ok(()),
         other => Err(StoreError::new(
             StoreErrorKind::Unusable,

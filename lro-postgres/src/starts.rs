@@ -213,7 +213,7 @@ impl Holders {
         Ok(holders)
     }
 
-    fn add(&mut self, sql: &'static str, row: &Row) -> Result<(), Fault> {
+    fn add(&mut self, sql: &str, row: &Row) -> Result<(), Fault> {
         match sql {
             statement::BY_REQUEST => {
                 let digest = row.try_get(row.len() - 1)?;

@@ -1,4 +1,5 @@
-//! The statements, as text, with `{operation}` for the table in its schema.
+//! The statements, as text, with `{operation}` for the table in its schema, and `{label}` for that of
+//! labels.
 //!
 //! None that finds rows by their ids repeats the predicate of a partial index: while the statistics
 //! still say that no row satisfies it, the planner would scan that index instead of the ids. None is
@@ -7,6 +8,7 @@
 
 use std::collections::HashMap;
 
+use crate::list;
 use crate::row::{columns, head};
 use crate::text::quote;
 
@@ -17,8 +19,10 @@ macro_rules! clock {
     };
 }
 
-/// Those that name the table.
+/// Those that are prepared. `list::statement` has more.
 const ALL: [&str; 17] = [
+    CLOCK,
+    NOTIFY,
     INSERT,
     INSERT_NOW,
     BY_REQUEST,
@@ -33,16 +37,21 @@ const ALL: [&str; 17] = [
     SWEEP,
     CLAIM,
     GET,
-    LIST,
-    LIST_ALL,
     PURGE,
 ];
 
 /// The statements for one schema, found by their text.
 pub(crate) fn of_schema(schema: &str) -> HashMap<&'static str, String> {
-    let table = format!("{}.operation", quote(schema));
-    let named = |text: &'static str| (text, text.replace("{operation}", &table));
-    ALL.into_iter().map(named).collect()
+    let all = ALL.into_iter().chain(list::statement::ALL);
+    all.map(|text| (text, named(schema, text))).collect()
+}
+
+/// A statement with the names of the tables.
+pub(crate) fn named(schema: &str, text: &str) -> String {
+    let schema = quote(schema);
+    let text = text.replace("{operation}", &format!("{schema}.operation"));
+    text.replace("{label}", &format!("{schema}.label"))
+        .replace("{and}", "")
 }
 
 pub(crate) const CLOCK: &str = concat!("SELECT ", clock!());
@@ -181,20 +190,6 @@ pub(crate) const GET: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM {operation} WHERE name = ANY($1::text[])"
-);
-
-pub(crate) const LIST: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM {operation} WHERE parent = $4::text AND (create_time, uid) < ($1::bigint, $2::uuid) \
-     ORDER BY create_time DESC, uid DESC LIMIT $3::bigint"
-);
-
-pub(crate) const LIST_ALL: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM {operation} WHERE (create_time, uid) < ($1::bigint, $2::uuid) \
-     ORDER BY create_time DESC, uid DESC LIMIT $3::bigint"
 );
 
 pub(crate) const PURGE: &str = concat!(

@@ -8,6 +8,7 @@
 mod faults;
 mod fixture;
 mod link;
+mod migrating;
 mod nodes;
 mod notifications;
 mod opening;

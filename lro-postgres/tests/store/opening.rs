@@ -1,8 +1,11 @@
+use std::time::Duration;
+
 use lro_core::{OperationStore, StoreErrorKind};
 use lro_postgres::{PostgresStore, PostgresStoreBuilder};
 use tokio::task::JoinSet;
 
 use crate::fixture::*;
+use crate::link::Link;
 use crate::support::Schema;
 
 #[track_caller]
@@ -125,4 +128,47 @@ async fn statements_work_without_being_prepared() {
     let outsider = schema.outsider().await;
     let prepared = outsider.query("SELECT name FROM pg_prepared_statements", &[]);
     assert!(prepared.await.unwrap().len() <= 1, "its own");
+}
+
+/// Connections are taken, and nothing is ever said on them.
+async fn silent_server() -> (String, tokio::task::AbortHandle) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serving = tokio::spawn(async move {
+        let mut taken = Vec::new();
+        while let Ok((connection, _)) = listener.accept().await {
+            taken.push(connection);
+        }
+    });
+    let url = format!("postgresql://app@127.0.0.1:{port}/app");
+    (url, serving.abort_handle())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_says_nothing_is_given_up() {
+    let (url, serving) = silent_server().await;
+    let short = Duration::from_millis(200);
+    let own = PostgresStore::builder(&url).connect_timeout(short);
+    let said = "asked for a connection and did not answer";
+    check(own.open().await, StoreErrorKind::Unavailable, said);
+    let patient = PostgresStore::builder(&url).open_timeout(short);
+    check(patient.open().await, StoreErrorKind::Unavailable, said);
+    // A pool without a timeout of its own.
+    let pool = |url: &str| {
+        let manager = deadpool_postgres::Manager::new(url.parse().unwrap(), tokio_postgres::NoTls);
+        lro_postgres::Pool::builder(manager).max_size(2).build()
+    };
+    let given = PostgresStore::with_pool(pool(&url).unwrap()).open_timeout(short);
+    check(given.open().await, StoreErrorKind::Unavailable, said);
+    serving.abort();
+    // One that falls silent later.
+    let Some(schema) = Schema::new() else { return };
+    let link = Link::to(schema.url()).await;
+    let pool = pool(&link.url).unwrap();
+    drop(pool.get().await.unwrap());
+    link.silence();
+    let given = PostgresStore::with_pool(pool.clone()).open_timeout(short);
+    let said = "asked for its encoding and did not answer within 200ms";
+    check(given.open().await, StoreErrorKind::Unavailable, said);
+    assert_eq!(pool.status().size, 0, "nobody is to have that connection");
 }

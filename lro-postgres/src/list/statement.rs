@@ -1,0 +1,135 @@
+//! The statements of lists: keys from stretches of an index, and their rows.
+//!
+//! A stretch is what an index holds under one prefix, in the list's order. Its limits are comparisons of
+//! whole rows, and its order names the prefix as well: so there is one index that gives the order
+//! without a sort, and the planner has no say, whatever it knows or guesses of how many rows there are.
+//! Where `{and}` stands, a condition may follow; a row that it refuses comes as its key alone.
+
+use crate::row::columns;
+
+pub(crate) const ALL: [&str; 11] = [
+    PARENTS,
+    METHODS,
+    LABELS,
+    KEYS_OF_ALL,
+    KEYS_OF_PARENTS,
+    KEYS_OF_STATES,
+    KEYS_OF_LABELS,
+    ROWS_OF_ALL,
+    ROWS_OF_PARENTS,
+    ROWS_OF_STATES,
+    ROWS_OF_LABELS,
+];
+
+/// The keys below `($1, $2)` from the create time `$3` on, `$4` of each stretch, in the columns
+/// `create_time` and `uid`.
+macro_rules! stretches {
+    (all) => {
+        "SELECT o.create_time, o.uid FROM {operation} AS o \
+         WHERE (o.create_time, o.uid) < ($1::bigint, $2::uuid) \
+         AND (o.create_time, o.uid) >= ($3::bigint, '00000000-0000-0000-0000-000000000000'::uuid) \
+         ORDER BY o.create_time DESC, o.uid DESC LIMIT $4::bigint"
+    };
+    (parents) => {
+        "SELECT t.create_time, t.uid FROM unnest($5::text[]) AS s (parent) \
+         CROSS JOIN LATERAL (SELECT o.create_time, o.uid FROM {operation} AS o \
+         WHERE (o.parent, o.create_time, o.uid) < (s.parent, $1::bigint, $2::uuid) \
+         AND (o.parent, o.create_time, o.uid) \
+         >= (s.parent, $3::bigint, '00000000-0000-0000-0000-000000000000'::uuid) \
+         ORDER BY o.parent DESC, o.create_time DESC, o.uid DESC LIMIT $4::bigint) AS t"
+    };
+    (states) => {
+        "SELECT t.create_time, t.uid \
+         FROM unnest($5::text[], $6::text[], $7::smallint[]) AS s (parent, method, state) \
+         CROSS JOIN LATERAL (SELECT o.create_time, o.uid FROM {operation} AS o \
+         WHERE (o.parent, o.method, o.state, o.create_time, o.uid) \
+         < (s.parent, s.method, s.state, $1::bigint, $2::uuid) \
+         AND (o.parent, o.method, o.state, o.create_time, o.uid) \
+         >= (s.parent, s.method, s.state, $3::bigint, '00000000-0000-0000-0000-000000000000'::uuid) \
+         ORDER BY o.parent DESC, o.method DESC, o.state DESC, o.create_time DESC, o.uid DESC \
+         LIMIT $4::bigint) AS t"
+    };
+    // An operation may have several of the labels.
+    (labels) => {
+        "SELECT DISTINCT t.create_time, t.uid \
+         FROM unnest($5::text[], $6::bytea[], $7::bytea[]) AS s (parent, key, value) \
+         CROSS JOIN LATERAL (SELECT l.create_time, l.uid FROM {label} AS l \
+         WHERE (l.parent, l.key, l.value, l.create_time, l.uid) \
+         < (s.parent, s.key, s.value, $1::bigint, $2::uuid) \
+         AND (l.parent, l.key, l.value, l.create_time, l.uid) \
+         >= (s.parent, s.key, s.value, $3::bigint, '00000000-0000-0000-0000-000000000000'::uuid) \
+         ORDER BY l.parent DESC, l.key DESC, l.value DESC, l.create_time DESC, l.uid DESC \
+         LIMIT $4::bigint) AS t"
+    };
+}
+
+macro_rules! keys {
+    ($kind:ident) => {
+        concat!(
+            "SELECT k.create_time, k.uid FROM (",
+            stretches!($kind),
+            ") AS k ORDER BY k.create_time DESC, k.uid DESC LIMIT $4::bigint"
+        )
+    };
+}
+
+// The columns of a row are those that are read as a record; the key comes behind them.
+macro_rules! rows {
+    ($kind:ident) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", k.key_time, k.key_uid FROM (",
+            keys!($kind),
+            ") AS k (key_time, key_uid) LEFT JOIN {operation} ON uid = k.key_uid \
+             AND create_time = k.key_time AND delete_time IS NULL{and} \
+             ORDER BY k.key_time DESC, k.key_uid DESC"
+        )
+    };
+}
+
+pub(crate) const KEYS_OF_ALL: &str = keys!(all);
+pub(crate) const KEYS_OF_PARENTS: &str = keys!(parents);
+pub(crate) const KEYS_OF_STATES: &str = keys!(states);
+pub(crate) const KEYS_OF_LABELS: &str = keys!(labels);
+
+pub(crate) const ROWS_OF_ALL: &str = rows!(all);
+pub(crate) const ROWS_OF_PARENTS: &str = rows!(parents);
+pub(crate) const ROWS_OF_STATES: &str = rows!(states);
+pub(crate) const ROWS_OF_LABELS: &str = rows!(labels);
+
+// The next three jump through an index from one value to the next, however often there is each.
+
+/// The distinct parents that begin with `$1`, at most `$2` of them.
+pub(crate) const PARENTS: &str = "WITH RECURSIVE w (parent) AS (\
+     (SELECT o.parent FROM {operation} AS o WHERE o.parent >= $1::text ORDER BY o.parent LIMIT 1) \
+     UNION ALL SELECT n.parent FROM w CROSS JOIN LATERAL \
+     (SELECT o.parent FROM {operation} AS o WHERE o.parent > w.parent ORDER BY o.parent LIMIT 1) AS n \
+     WHERE starts_with(w.parent, $1::text)) \
+     SELECT w.parent FROM w WHERE starts_with(w.parent, $1::text) LIMIT $2::bigint";
+
+/// The distinct methods of each of the parents, at most `$2` of them.
+pub(crate) const METHODS: &str = "SELECT p.parent, m.method FROM unnest($1::text[]) AS p (parent) \
+     CROSS JOIN LATERAL (WITH RECURSIVE w (method) AS (\
+     (SELECT o.method FROM {operation} AS o WHERE (o.parent, o.method) >= (p.parent, '') \
+     AND o.parent <= p.parent ORDER BY o.parent, o.method LIMIT 1) \
+     UNION ALL SELECT n.method FROM w CROSS JOIN LATERAL \
+     (SELECT o.method FROM {operation} AS o WHERE (o.parent, o.method) > (p.parent, w.method) \
+     AND o.parent <= p.parent ORDER BY o.parent, o.method LIMIT 1) AS n) \
+     SELECT w.method FROM w) AS m LIMIT $2::bigint";
+
+/// The distinct labels between two of each parent, both included, at most `$6` of each range, with
+/// the number of the range.
+pub(crate) const LABELS: &str = "SELECT r.place, m.key, m.value \
+     FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[]) WITH ORDINALITY \
+     AS r (parent, first_key, first_value, last_key, last_value, place) \
+     CROSS JOIN LATERAL (WITH RECURSIVE w (key, value) AS (\
+     (SELECT l.key, l.value FROM {label} AS l \
+     WHERE (l.parent, l.key, l.value) >= (r.parent, r.first_key, r.first_value) \
+     AND (l.parent, l.key, l.value) <= (r.parent, r.last_key, r.last_value) \
+     ORDER BY l.parent, l.key, l.value LIMIT 1) \
+     UNION ALL SELECT n.key, n.value FROM w CROSS JOIN LATERAL (SELECT l.key, l.value FROM {label} AS l \
+     WHERE (l.parent, l.key, l.value) > (r.parent, w.key, w.value) \
+     AND (l.parent, l.key, l.value) <= (r.parent, r.last_key, r.last_value) \
+     ORDER BY l.parent, l.key, l.value LIMIT 1) AS n) \
+     SELECT w.key, w.value FROM w LIMIT $6::bigint) AS m";

@@ -1,0 +1,122 @@
+//! Steps on a table that others write to meanwhile, for hours if need be.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::{Index, Migration, Step, first};
+use crate::error::Fault;
+
+/// How long writers may be held up by a step that needs the table for a moment; and how often it is
+/// tried, for those who hold the table longer than that.
+const TABLE_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+const TABLE_LOCK_PAUSE: Duration = Duration::from_secs(1);
+const TABLE_LOCK_TRIES: u32 = 30;
+
+impl Migration<'_> {
+    /// The step on a second connection, while the first one keeps the lock of migrations and shows
+    /// that the server is there. A pool that has but one does all at once, and writers wait.
+    pub(super) async fn apply_live(&self, keeper: &Client, step: &Step) -> Result<(), Fault> {
+        if self.pool.status().max_size < 2 {
+            keeper.batch_execute(&self.text(step.sql)).await?;
+            if let Some(index) = &step.index {
+                keeper.batch_execute(&self.create("", index)).await?;
+            }
+            return self.fill(keeper, step).await;
+        }
+        let connecting = async { Ok(self.pool.get().await?) };
+        let client = self.in_time("a second connection", connecting).await?;
+        let work = async {
+            self.lock_and_execute(&client, &self.text(step.sql)).await?;
+            if let Some(index) = &step.index {
+                self.build(&client, index).await?;
+            }
+            self.fill(&client, step).await
+        };
+        let done = self.while_alive(keeper, work).await;
+        if done.is_err() {
+            drop(deadpool_postgres::Object::take(client));
+        }
+        done
+    }
+
+    /// Statements that need the table for themselves for a moment, in a transaction.
+    async fn lock_and_execute(&self, client: &Client, sql: &str) -> Result<(), Fault> {
+        let millis = TABLE_LOCK_TIMEOUT.as_millis();
+        let all = format!("BEGIN; SET LOCAL lock_timeout = {millis}; {sql}; COMMIT");
+        let mut tries = 1;
+        loop {
+            match client.batch_execute(&all).await {
+                Err(error)
+                    if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE)
+                        && tries < TABLE_LOCK_TRIES =>
+                {
+                    client.batch_execute("ROLLBACK").await?;
+                    tries += 1;
+                    tracing::info!(
+                        schema = self.schema,
+                        "a migration waits for the table of operations"
+                    );
+                    tokio::time::sleep(TABLE_LOCK_PAUSE).await;
+                }
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    /// An index that nobody has to wait for, unless it is there. One that was given up half-way is
+    /// there and of no use.
+    async fn build(&self, client: &Client, index: &Index) -> Result<(), Fault> {
+        let name = format!("{}.{}", self.quoted, index.name);
+        let valid = "SELECT coalesce((SELECT i.indisvalid FROM pg_index AS i \
+             WHERE i.indexrelid = to_regclass($1::text)), FALSE)";
+        let rows = client.query_typed(valid, &[(&name, Type::TEXT)]).await?;
+        if first(&rows)? {
+            return Ok(());
+        }
+        let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {name}");
+        client.batch_execute(&drop).await?;
+        client
+            .batch_execute(&self.create("CONCURRENTLY", index))
+            .await?;
+        Ok(())
+    }
+
+    async fn fill(&self, client: &Client, step: &Step) -> Result<(), Fault> {
+        let Some(fill) = step.fill.map(|fill| self.text(fill)) else {
+            return Ok(());
+        };
+        let mut last = Uuid::nil();
+        loop {
+            let rows = client.query_typed(&fill, &[(&last, Type::UUID)]).await?;
+            match rows.is_empty() {
+                true => return Ok(()),
+                false => last = first(&rows)?,
+            }
+        }
+    }
+
+    /// Waits for work that may take long, as long as the server answers on another connection.
+    async fn while_alive<T>(
+        &self,
+        keeper: &Client,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let asking = async {
+            loop {
+                tokio::time::sleep(self.patience / 2).await;
+                if let Err(fault) = self.execute(keeper, "SELECT").await {
+                    return fault;
+                }
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            fault = asking => Err(fault),
+        }
+    }
+}
