@@ -147,7 +147,7 @@ impl Database {
             Access::Write | Access::Read => "",
             Access::WriteInOrder | Access::ReadInOrder => {
                 "; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
-                 SET LOCAL enable_sort = off"
+                 SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off"
             }
         };
         let settings = &self.settings;

@@ -113,6 +113,7 @@ impl Migration<'_> {
 
     /// One step under the lock, unless another node was faster.
     async fn step(&self, client: &Client, seen: usize) -> Result<(), Fault> {
+        let is_live = self.is_live(client, &MIGRATIONS[seen]).await?;
         loop {
             self.execute(client, "BEGIN ISOLATION LEVEL READ COMMITTED")
                 .await?;
@@ -135,7 +136,7 @@ impl Migration<'_> {
         let version = self.version(client).await?.unwrap_or(0);
         if usize::try_from(version) == Ok(seen) {
             let next = seen + 1;
-            self.apply(client, &MIGRATIONS[seen]).await?;
+            self.apply(client, &MIGRATIONS[seen], is_live).await?;
             self.execute(
                 client,
                 &format!(
@@ -153,21 +154,28 @@ impl Migration<'_> {
         self.execute(client, "COMMIT").await
     }
 
-    async fn apply(&self, client: &Client, step: &Step) -> Result<(), Fault> {
+    /// In the transaction that holds the lock, unless others write to the table meanwhile.
+    async fn apply(&self, client: &Client, step: &Step, is_live: bool) -> Result<(), Fault> {
+        if is_live {
+            return self.apply_live(client, step).await;
+        }
+        self.execute(client, &self.text(step.sql)).await?;
+        if let Some(index) = &step.index {
+            self.execute(client, &self.create("", index)).await?;
+        }
+        self.in_time("a step of a migration", self.fill(client, step))
+            .await
+    }
+
+    /// Whether there are operations already, and a step that would take its time with them. Asked
+    /// before the transaction, which is to hold no lock on the table.
+    async fn is_live(&self, client: &Client, step: &Step) -> Result<bool, Fault> {
         if step.index.is_none() && step.fill.is_none() {
-            return self.execute(client, &self.text(step.sql)).await;
+            return Ok(false);
         }
         let has_rows = self.text("SELECT EXISTS (SELECT FROM {schema}.operation)");
         let asking = async { first(&client.query_typed(&has_rows, &[]).await?) };
-        match self.in_time("whether it is empty", asking).await? {
-            true => self.apply_live(client, step).await,
-            false => {
-                let index = step.index.as_ref().map(|index| self.create("", index));
-                let sql = self.text(step.sql);
-                self.execute(client, &format!("{sql}; {}", index.unwrap_or_default()))
-                    .await
-            }
-        }
+        self.in_time("whether there are operations", asking).await
     }
 
     /// The statement that makes an index.

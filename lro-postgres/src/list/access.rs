@@ -241,7 +241,7 @@ async fn narrow(
     }
     let mut answers = database.run(Access::ReadInOrder, &queries).await?;
     let labels = match &ranges {
-        Some(ranges) => ranges.unions(answers.pop().unwrap_or_default())?,
+        Some(ranges) => ranges.unions(&answers.pop().unwrap_or_default())?,
         None => Vec::new(),
     };
     let mut ways: Vec<Way> = labels

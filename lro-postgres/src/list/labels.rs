@@ -120,7 +120,7 @@ impl<'n> Ranges<'n> {
 
     /// The stretches of each list of needs, from what was found in the ranges. None of those whose
     /// labels are too many.
-    pub(super) fn unions(self: &Self, rows: Vec<Row>) -> Result<Vec<Union>, Fault> {
+    pub(super) fn unions(&self, rows: &[Row]) -> Result<Vec<Union>, Fault> {
         let mut found: Vec<Option<Vec<(String, Entry)>>> =
             self.needs.iter().map(|_| Some(Vec::new())).collect();
         for (list, parent, entry) in &self.known {
@@ -129,7 +129,7 @@ impl<'n> Ranges<'n> {
             }
         }
         let mut counts = vec![0; self.of.len()];
-        for row in &rows {
+        for row in rows {
             let place: i64 = row.try_get(0)?;
             let place = usize::try_from(place - 1).unwrap_or(usize::MAX);
             let (Some((list, at)), Some(parent)) = (self.of.get(place), self.parents.get(place))

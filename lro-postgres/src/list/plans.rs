@@ -16,19 +16,10 @@ fn walks() -> [(&'static str, String, &'static [&'static str]); 11] {
         "'{\"\"}', '{\"\\\\x656e76\"}', '{\"\\\\x\"}', '{\"\\\\x656e76\"}', '{\"\\\\xff\"}'";
     let rows = |index| -> &'static [&'static str] {
         match index {
-            "all" => &[
-                "Backward using operation_by_create_time",
-                "using operation_by_uid",
-            ],
-            "parents" => &[
-                "Backward using operation_by_parent",
-                "using operation_by_uid",
-            ],
-            "states" => &[
-                "Backward using operation_by_state",
-                "using operation_by_uid",
-            ],
-            _ => &["Backward using label_by_value", "using operation_by_uid"],
+            "all" => &["Backward using operation_by_create_time", "uid = "],
+            "parents" => &["Backward using operation_by_parent", "uid = "],
+            "states" => &["Backward using operation_by_state", "uid = "],
+            _ => &["Backward using label_by_value", "uid = "],
         }
     };
     [
@@ -96,6 +87,7 @@ async fn spec_120_every_indexed_restriction_walks_along_its_index() {
              ALTER TABLE operation SET (autovacuum_enabled = off); \
              ALTER TABLE label SET (autovacuum_enabled = off); {}; ANALYZE operation, label; {}; \
              SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; \
+             SET enable_incremental_sort = off; \
              SET jit = off",
             fill(1, 3),
             fill(4, 10_000),
@@ -115,8 +107,10 @@ async fn spec_120_every_indexed_restriction_walks_along_its_index() {
                 for scan in scans {
                     let case = format!("{statistics}, {mode}: {text}\n{plan}");
                     assert!(plan.contains(scan), "no `{scan}`: {case}");
-                    assert!(!plan.contains("Seq Scan"), "{case}");
-                    assert!(!plan.contains("Filter: ((o."), "a stretch is cut: {case}");
+                    for wrong in ["Seq Scan", "Hash Left", "Hash Right", "Merge Left"] {
+                        assert!(!plan.contains(wrong), "{wrong}: {case}");
+                    }
+                    assert!(!plan.contains("Filter: ((ROW"), "a stretch is cut: {case}");
                 }
                 client.batch_execute("DEALLOCATE walk").await.unwrap();
             }

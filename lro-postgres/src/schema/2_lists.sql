@@ -94,12 +94,14 @@ BEGIN
 END
 $body$;
 
-DROP TRIGGER IF EXISTS label_add ON {schema}.operation;
-
-CREATE TRIGGER label_add AFTER INSERT ON {schema}.operation
-    FOR EACH ROW WHEN (NEW.labels IS NOT NULL) EXECUTE FUNCTION {schema}.label_add();
-
-DROP TRIGGER IF EXISTS label_remove ON {schema}.operation;
-
-CREATE TRIGGER label_remove AFTER DELETE ON {schema}.operation
-    FOR EACH ROW WHEN (OLD.labels IS NOT NULL) EXECUTE FUNCTION {schema}.label_remove();
+-- None of this locks readers out, and neither is made again.
+DO $body$
+BEGIN
+    CREATE TRIGGER label_add AFTER INSERT ON {schema}.operation
+        FOR EACH ROW WHEN (NEW.labels IS NOT NULL) EXECUTE FUNCTION {schema}.label_add();
+    CREATE TRIGGER label_remove AFTER DELETE ON {schema}.operation
+        FOR EACH ROW WHEN (OLD.labels IS NOT NULL) EXECUTE FUNCTION {schema}.label_remove();
+EXCEPTION
+    WHEN duplicate_object THEN NULL;
+END
+$body$;

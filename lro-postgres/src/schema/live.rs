@@ -17,6 +17,10 @@ const TABLE_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 const TABLE_LOCK_PAUSE: Duration = Duration::from_secs(1);
 const TABLE_LOCK_TRIES: u32 = 30;
 
+/// What shows that the server is there. It takes no snapshot, and lets go of that of the statement
+/// before it: who builds an index waits for the end of every transaction that has one.
+const QUESTION: &str = "SHOW server_version_num";
+
 impl Migration<'_> {
     /// The step on a second connection, while the first one keeps the lock of migrations and shows
     /// that the server is there. A pool that has but one does all at once, and writers wait.
@@ -28,6 +32,7 @@ impl Migration<'_> {
             }
             return self.fill(keeper, step).await;
         }
+        self.execute(keeper, QUESTION).await?;
         let connecting = async { Ok(self.pool.get().await?) };
         let client = self.in_time("a second connection", connecting).await?;
         let work = async {
@@ -86,7 +91,7 @@ impl Migration<'_> {
         Ok(())
     }
 
-    async fn fill(&self, client: &Client, step: &Step) -> Result<(), Fault> {
+    pub(super) async fn fill(&self, client: &Client, step: &Step) -> Result<(), Fault> {
         let Some(fill) = step.fill.map(|fill| self.text(fill)) else {
             return Ok(());
         };
@@ -109,7 +114,7 @@ impl Migration<'_> {
         let asking = async {
             loop {
                 tokio::time::sleep(self.patience / 2).await;
-                if let Err(fault) = self.execute(keeper, "SELECT").await {
+                if let Err(fault) = self.execute(keeper, QUESTION).await {
                     return fault;
                 }
             }
