@@ -10,9 +10,10 @@
 //!
 //! * [`shared`] — the one server that all test processes of a run share; it ends a few seconds
 //!   after the last of them;
-//! * [`Cluster`] — a private server, to be killed, restarted and looked into.
+//! * [`Cluster`] — a private server, to be killed, restarted and looked into;
+//! * [`Pooler`] — PgBouncer before such a server.
 //!
-//! Both have a folder of their own in the temporary folder, listen on a free port of the loopback
+//! All have a folder of their own in the temporary folder, listen on a free port of the loopback
 //! address with a random password, sync to the disk, run as an ordinary user, and are removed however
 //! the process that started them ends: a shell that waits for a pipe or a lock sees to it. Servers
 //! and databases that are there already are never touched, unless `DATABASE_URL` names one for
@@ -22,7 +23,8 @@
 //!
 //! `initdb` and its like are looked for in `PATH` and in the folders of Debian's packages. If they are
 //! not there, and the process is root's on a Debian, the package is installed, which is said.
-//! Otherwise [`shared_or_skip`] says that tests are skipped, and fails when `CI` is set.
+//! Otherwise [`shared_or_skip`] says that tests are skipped, and fails when `CI` is set. It is the
+//! same with `pgbouncer` and [`Pooler::start_or_skip`].
 //!
 //! # What it does not do
 //!
@@ -30,11 +32,13 @@
 
 mod error;
 mod folder;
+mod pooler;
 mod private;
 mod programs;
 mod server;
 mod sharing;
 
 pub use error::Error;
+pub use pooler::Pooler;
 pub use private::Cluster;
 pub use sharing::{Shared, shared, shared_or_skip};

@@ -66,6 +66,10 @@ impl Cluster {
         self.server.port
     }
 
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// The data folder.
     pub fn data(&self) -> std::path::PathBuf {
         self.server.data()

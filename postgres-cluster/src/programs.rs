@@ -25,7 +25,8 @@ impl Programs {
         if let Some(programs) = Self::installed() {
             return Ok(programs);
         }
-        install()?;
+        let otherwise = "put `initdb` and `pg_ctl` into PATH, or set DATABASE_URL";
+        install("postgresql", otherwise)?;
         Self::installed().ok_or_else(|| Error::new("PostgreSQL was installed and is not found"))
     }
 
@@ -114,17 +115,16 @@ pub(crate) fn user() -> Result<Option<User>, Error> {
     ))
 }
 
-fn install() -> Result<(), Error> {
+/// Installs a package, for root on a Debian. Others are told what to do.
+pub(crate) fn install(package: &str, otherwise: &str) -> Result<(), Error> {
     let apt = Path::new("/usr/bin/apt-get");
     if !nix::unistd::geteuid().is_root() || !apt.is_file() {
-        return Err(Error::new(
-            "PostgreSQL is not installed: put `initdb` and `pg_ctl` into PATH, or set DATABASE_URL",
-        ));
+        return Err(Error::new(format!(
+            "{package} is not installed: {otherwise}"
+        )));
     }
-    eprintln!(
-        "postgres-cluster: PostgreSQL is not installed; running `apt-get install postgresql`"
-    );
-    for arguments in [&["update", "-q"][..], &["install", "-qy", "postgresql"]] {
+    eprintln!("postgres-cluster: {package} is not installed; running `apt-get install {package}`");
+    for arguments in [&["update", "-q"][..], &["install", "-qy", package]] {
         let mut command = Command::new(apt);
         command
             .args(arguments)

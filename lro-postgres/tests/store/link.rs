@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 /// Connections that go through it, to be told to fall silent.
 #[derive(Debug)]
@@ -12,6 +13,7 @@ pub(crate) struct Link {
     pub(crate) url: String,
     /// How often they were told. Later connections carry.
     silences: Arc<watch::Sender<u64>>,
+    accepting: AbortHandle,
 }
 
 impl Link {
@@ -27,13 +29,22 @@ impl Link {
         let url = url.replacen(&server, &own, 1);
         let silences = Arc::new(watch::Sender::new(0));
         let told = silences.clone();
-        tokio::spawn(async move {
+        let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = TcpStream::connect(&server).await.unwrap();
                 tokio::spawn(carry(client, server, told.subscribe()));
             }
         });
-        Self { url, silences }
+        Self {
+            url,
+            silences,
+            accepting: accepting.abort_handle(),
+        }
+    }
+
+    /// No more connections are taken.
+    pub(crate) fn close(&self) {
+        self.accepting.abort();
     }
 
     /// The connections there are stay open and say nothing any more.

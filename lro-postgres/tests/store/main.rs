@@ -12,5 +12,8 @@ mod migrating;
 mod nodes;
 mod notifications;
 mod opening;
+mod pooler;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
