@@ -25,12 +25,22 @@
 //!   ms and outside of its transactions. Whoever does not hear them polls
 //!   ([`event_gap`](lro_core::OperationStore::event_gap)): one cheap statement a second.
 //! * **Poolers.** Through PgBouncer in transaction mode everything works but LISTEN. That is noticed
-//!   and said in one line, and no statement is prepared.
+//!   and said in one line, and no statement is prepared. A
+//!   [`notifications_url`](PostgresStoreBuilder::notifications_url) past it hears all the same.
 //!
 //! # The schema
 //!
 //! It is made and migrated by whichever process comes first, under a lock; a process that finds a
-//! newer one than it knows refuses to work. PostgreSQL 13 or later, with the encoding UTF8.
+//! newer one than it knows refuses to work. A table that is in use is migrated without holding up
+//! those who use it. PostgreSQL 13 or later, with the encoding UTF8 and PL/pgSQL, which is always
+//! there.
+//!
+//! # Lists
+//!
+//! There are indexes for a parent, for methods and states below it, for labels, and for create times
+//! in each of them; whichever restriction of a filter has one leads to the page, and what else the
+//! filter says is looked at where its rows are. Of restrictions without an index (an attempt, an
+//! error, metadata) a page looks at a bounded number of operations.
 //!
 //! # The main types
 //!
