@@ -36,8 +36,8 @@ async fn labels(outsider: &Client) -> i64 {
     count.unwrap().get(0)
 }
 
-fn open(builder: PostgresStoreBuilder) -> impl Future<Output = PostgresStore> {
-    async { builder.notifications(false).open().await.unwrap() }
+async fn open(builder: PostgresStoreBuilder) -> PostgresStore {
+    builder.notifications(false).open().await.unwrap()
 }
 
 /// Nodes of the version before go on meanwhile, one of which has left a half of it when it died.
