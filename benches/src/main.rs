@@ -55,8 +55,10 @@ enum Part {
     Growth,
     /// Memory and wake-up of 100,000 calls of WaitOperation, against a bare tonic service.
     Wait,
-    /// Pages by filter, out of ten thousand and out of a million operations.
+    /// Pages by filter, out of ten thousand and out of a million operations: SQLite.
     Lists,
+    /// The same: PostgreSQL.
+    PostgresLists,
     /// The PostgreSQL store against a raw loop: start to done, over processes, what it costs the
     /// server, with a million finished operations, and how soon other nodes hear.
     Postgres,
@@ -116,6 +118,7 @@ fn main() -> anyhow::Result<()> {
                     Part::Growth => growth::run(&setting).await,
                     Part::Wait => wait::run(&setting).await,
                     Part::Lists => lists::run(&setting).await,
+                    Part::PostgresLists => lists::postgres::run(&setting).await,
                     Part::Postgres => postgres::run(&setting).await,
                     Part::Peers => postgres::peers(&setting).await,
                 }

@@ -26,7 +26,8 @@ const MIGRATIONS: [Step; 2] = [
         // an UPDATE of an indexed column changes, it makes an entry in each index.
         index: Some(Index {
             name: "operation_by_state",
-            columns: "operation (parent, method, state, create_time, uid)",
+            // An expression, so that no other index is in this order.
+            columns: "operation (parent, method, state, (create_time + 0), uid)",
         }),
         fill: Some(include_str!("schema/2_lists_fill.sql")),
     },

@@ -8,9 +8,11 @@ use postgres_cluster::Cluster;
 use prost::Message as _;
 use tokio_postgres::NoTls;
 
-use super::{FIRST, RARE, SMALL, STEP, measure};
+use super::{FIRST, LARGE, RARE, SMALL, STEP, measure};
+use crate::Setting;
 
-pub(super) async fn run(large: usize) -> anyhow::Result<()> {
+pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
+    let large = setting.scale(LARGE);
     let cluster = Cluster::start()?;
     let (client, connection) = tokio_postgres::connect(&cluster.url(), NoTls).await?;
     let connection = tokio::spawn(connection);

@@ -56,6 +56,8 @@ pub(crate) struct Way {
     union: Union,
     /// Whether everything in them is on the list that callers may see at all.
     pub(crate) is_exact: bool,
+    /// Whether the filter names a first create time.
+    has_first: bool,
 }
 
 /// The prefixes of the stretches, a column each.
@@ -90,6 +92,7 @@ impl Way {
             return Ok(Some(Self {
                 union: Union::All,
                 is_exact: false,
+                has_first: false,
             }));
         };
         let mut ways = narrow(database, &parents, predicate).await?;
@@ -97,6 +100,7 @@ impl Way {
             ways.push(Self {
                 union: Union::Parents(parents),
                 is_exact: false,
+                has_first: predicate.create_times().start().as_micros() > i64::MIN,
             });
         }
         if ways.iter().any(|way| way.union.is_empty()) {
@@ -156,6 +160,7 @@ impl Way {
     pub(crate) fn rows(&self) -> &'static str {
         match self.union {
             Union::All => statement::ROWS_OF_ALL,
+            Union::Parents(_) if self.has_first => statement::ROWS_OF_PARENTS_FROM,
             Union::Parents(_) => statement::ROWS_OF_PARENTS,
             Union::States { .. } => statement::ROWS_OF_STATES,
             Union::Labels { .. } => statement::ROWS_OF_LABELS,
@@ -165,6 +170,7 @@ impl Way {
     fn keys(&self) -> &'static str {
         match self.union {
             Union::All => statement::KEYS_OF_ALL,
+            Union::Parents(_) if self.has_first => statement::KEYS_OF_PARENTS_FROM,
             Union::Parents(_) => statement::KEYS_OF_PARENTS,
             Union::States { .. } => statement::KEYS_OF_STATES,
             Union::Labels { .. } => statement::KEYS_OF_LABELS,
@@ -249,6 +255,7 @@ async fn narrow(
         .map(|union| Way {
             union,
             is_exact: false,
+            has_first: false,
         })
         .collect();
     if restricts_states {
@@ -281,7 +288,11 @@ fn states(rows: &[Row], predicate: &Predicate) -> Result<Option<Way>, Fault> {
         methods,
         states,
     };
-    Ok(is_usable.then_some(Way { union, is_exact }))
+    Ok(is_usable.then_some(Way {
+        union,
+        is_exact,
+        has_first: false,
+    }))
 }
 
 /// The way with the fewest keys, as far as its first ones tell: those of a whole page, that reach

@@ -7,7 +7,7 @@ use super::statement::*;
 use crate::{PostgresStore, statement};
 
 /// What a restriction leads to: the statement, its arguments, and the scan that is to be in its plan.
-fn walks() -> [(&'static str, String, &'static [&'static str]); 11] {
+fn walks() -> [(&'static str, String, &'static [&'static str]); 13] {
     let key = "9000, '00000000-0000-7000-8000-000000009000', 0, 51";
     let parents = "'{\"\"}'";
     let states = "'{\"\",\"\"}', '{/s/M,/s/N}', '{3,3}'";
@@ -28,6 +28,16 @@ fn walks() -> [(&'static str, String, &'static [&'static str]); 11] {
             KEYS_OF_PARENTS,
             format!("{key}, {parents}"),
             &rows("parents")[..1],
+        ),
+        (
+            KEYS_OF_PARENTS_FROM,
+            format!("{key}, {parents}"),
+            &["Backward using operation_by_"],
+        ),
+        (
+            ROWS_OF_PARENTS_FROM,
+            format!("{key}, {parents}"),
+            &["uid = "],
         ),
         (
             KEYS_OF_STATES,

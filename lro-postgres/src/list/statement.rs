@@ -1,22 +1,27 @@
 //! The statements of lists: keys from stretches of an index, and their rows.
 //!
-//! A stretch is what an index holds under one prefix, in the list's order. Its limits are comparisons of
-//! whole rows, and its order names the prefix as well: so there is one index that gives the order
-//! without a sort, and the planner has no say, whatever it knows or guesses of how many rows there are.
+//! A stretch is what an index holds under one prefix, in the list's order. The planner has no say in which
+//! index that is, whatever it knows or guesses of how many rows there are: sorts are switched off, and
+//! only one index gives the order. That of states alone has `create_time + 0`. The order of parents names
+//! the parent, which no equality makes superfluous; but a comparison of rows ends a scan only by its
+//! first column, so where there is a first create time, the parent is one that it equals, and another
+//! index would be bounded by that time as well.
 //! Where `{and}` stands, a condition may follow; a row that it refuses comes as its key alone.
 
 use crate::row::columns;
 
-pub(crate) const ALL: [&str; 11] = [
+pub(crate) const ALL: [&str; 13] = [
     PARENTS,
     METHODS,
     LABELS,
     KEYS_OF_ALL,
     KEYS_OF_PARENTS,
+    KEYS_OF_PARENTS_FROM,
     KEYS_OF_STATES,
     KEYS_OF_LABELS,
     ROWS_OF_ALL,
     ROWS_OF_PARENTS,
+    ROWS_OF_PARENTS_FROM,
     ROWS_OF_STATES,
     ROWS_OF_LABELS,
 ];
@@ -26,40 +31,39 @@ pub(crate) const ALL: [&str; 11] = [
 macro_rules! stretches {
     (all) => {
         "SELECT o.create_time, o.uid FROM {operation} AS o \
-         WHERE (o.create_time, o.uid) < ($1::bigint, $2::uuid) \
-         AND (o.create_time, o.uid) >= ($3::bigint, '00000000-0000-0000-0000-000000000000'::uuid) \
+         WHERE (o.create_time, o.uid) < ($1::bigint, $2::uuid) AND o.create_time >= $3::bigint \
          ORDER BY o.create_time DESC, o.uid DESC LIMIT $4::bigint"
     };
     (parents) => {
         "SELECT t.create_time, t.uid FROM unnest($5::text[]) AS s (parent) \
          CROSS JOIN LATERAL (SELECT o.create_time, o.uid FROM {operation} AS o \
          WHERE (o.parent, o.create_time, o.uid) < (s.parent, $1::bigint, $2::uuid) \
-         AND (o.parent, o.create_time, o.uid) \
-         >= (s.parent, $3::bigint, '00000000-0000-0000-0000-000000000000'::uuid) \
+         AND o.parent >= s.parent AND o.create_time >= $3::bigint \
          ORDER BY o.parent DESC, o.create_time DESC, o.uid DESC LIMIT $4::bigint) AS t"
+    };
+    (parents_from) => {
+        "SELECT t.create_time, t.uid FROM unnest($5::text[]) AS s (parent) \
+         CROSS JOIN LATERAL (SELECT o.create_time, o.uid FROM {operation} AS o \
+         WHERE o.parent = s.parent AND (o.create_time, o.uid) < ($1::bigint, $2::uuid) \
+         AND o.create_time >= $3::bigint \
+         ORDER BY o.create_time DESC, o.uid DESC LIMIT $4::bigint) AS t"
     };
     (states) => {
         "SELECT t.create_time, t.uid \
          FROM unnest($5::text[], $6::text[], $7::smallint[]) AS s (parent, method, state) \
          CROSS JOIN LATERAL (SELECT o.create_time, o.uid FROM {operation} AS o \
-         WHERE (o.parent, o.method, o.state, o.create_time, o.uid) \
-         < (s.parent, s.method, s.state, $1::bigint, $2::uuid) \
-         AND (o.parent, o.method, o.state, o.create_time, o.uid) \
-         >= (s.parent, s.method, s.state, $3::bigint, '00000000-0000-0000-0000-000000000000'::uuid) \
-         ORDER BY o.parent DESC, o.method DESC, o.state DESC, o.create_time DESC, o.uid DESC \
-         LIMIT $4::bigint) AS t"
+         WHERE o.parent = s.parent AND o.method = s.method AND o.state = s.state \
+         AND (o.create_time + 0, o.uid) < ($1::bigint, $2::uuid) AND o.create_time + 0 >= $3::bigint \
+         ORDER BY o.create_time + 0 DESC, o.uid DESC LIMIT $4::bigint) AS t"
     };
     // An operation may have several of the labels.
     (labels) => {
         "SELECT DISTINCT t.create_time, t.uid \
          FROM unnest($5::text[], $6::bytea[], $7::bytea[]) AS s (parent, key, value) \
          CROSS JOIN LATERAL (SELECT l.create_time, l.uid FROM {label} AS l \
-         WHERE (l.parent, l.key, l.value, l.create_time, l.uid) \
-         < (s.parent, s.key, s.value, $1::bigint, $2::uuid) \
-         AND (l.parent, l.key, l.value, l.create_time, l.uid) \
-         >= (s.parent, s.key, s.value, $3::bigint, '00000000-0000-0000-0000-000000000000'::uuid) \
-         ORDER BY l.parent DESC, l.key DESC, l.value DESC, l.create_time DESC, l.uid DESC \
-         LIMIT $4::bigint) AS t"
+         WHERE l.parent = s.parent AND l.key = s.key AND l.value = s.value \
+         AND (l.create_time, l.uid) < ($1::bigint, $2::uuid) AND l.create_time >= $3::bigint \
+         ORDER BY l.create_time DESC, l.uid DESC LIMIT $4::bigint) AS t"
     };
 }
 
@@ -90,11 +94,13 @@ macro_rules! rows {
 
 pub(crate) const KEYS_OF_ALL: &str = keys!(all);
 pub(crate) const KEYS_OF_PARENTS: &str = keys!(parents);
+pub(crate) const KEYS_OF_PARENTS_FROM: &str = keys!(parents_from);
 pub(crate) const KEYS_OF_STATES: &str = keys!(states);
 pub(crate) const KEYS_OF_LABELS: &str = keys!(labels);
 
 pub(crate) const ROWS_OF_ALL: &str = rows!(all);
 pub(crate) const ROWS_OF_PARENTS: &str = rows!(parents);
+pub(crate) const ROWS_OF_PARENTS_FROM: &str = rows!(parents_from);
 pub(crate) const ROWS_OF_STATES: &str = rows!(states);
 pub(crate) const ROWS_OF_LABELS: &str = rows!(labels);
 
@@ -119,17 +125,17 @@ pub(crate) const METHODS: &str = "SELECT p.parent, m.method FROM unnest($1::text
      SELECT w.method FROM w) AS m LIMIT $2::bigint";
 
 /// The distinct labels between two of each parent, both included, at most `$6` of each range, with
-/// the number of the range.
+/// the number of the range. The end is looked at behind each jump, for it would not end a scan.
 pub(crate) const LABELS: &str = "SELECT r.place, m.key, m.value \
      FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[]) WITH ORDINALITY \
      AS r (parent, first_key, first_value, last_key, last_value, place) \
      CROSS JOIN LATERAL (WITH RECURSIVE w (key, value) AS (\
      (SELECT l.key, l.value FROM {label} AS l \
      WHERE (l.parent, l.key, l.value) >= (r.parent, r.first_key, r.first_value) \
-     AND (l.parent, l.key, l.value) <= (r.parent, r.last_key, r.last_value) \
-     ORDER BY l.parent, l.key, l.value LIMIT 1) \
+     AND l.parent <= r.parent ORDER BY l.parent, l.key, l.value LIMIT 1) \
      UNION ALL SELECT n.key, n.value FROM w CROSS JOIN LATERAL (SELECT l.key, l.value FROM {label} AS l \
      WHERE (l.parent, l.key, l.value) > (r.parent, w.key, w.value) \
-     AND (l.parent, l.key, l.value) <= (r.parent, r.last_key, r.last_value) \
-     ORDER BY l.parent, l.key, l.value LIMIT 1) AS n) \
-     SELECT w.key, w.value FROM w LIMIT $6::bigint) AS m";
+     AND l.parent <= r.parent ORDER BY l.parent, l.key, l.value LIMIT 1) AS n \
+     WHERE (w.key, w.value) <= (r.last_key, r.last_value)) \
+     SELECT w.key, w.value FROM w WHERE (w.key, w.value) <= (r.last_key, r.last_value) \
+     LIMIT $6::bigint) AS m";
