@@ -113,7 +113,10 @@ async fn spec_004_operations_are_googles_and_so_is_their_service() {
     let (mut starting, mut others) = (0, 0);
     for file in &set.file {
         let is_googles = file.package() == "google.longrunning";
-        let messages = file.message_type.iter().map(prost_types::DescriptorProto::name);
+        let messages = file
+            .message_type
+            .iter()
+            .map(prost_types::DescriptorProto::name);
         assert_eq!(
             messages.filter(|name| *name == "Operation").count(),
             usize::from(is_googles)

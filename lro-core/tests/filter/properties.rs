@@ -1,8 +1,8 @@
 //! What holds for every text, tree and operation.
 
 use lro_core::filter::{
-    Argument, Call, Comparable, Condition, Expression, ExpressionKind, Filter, LabelNeed, Operator,
-    Path, Predicate, Restriction, Schema, Segment, Span, TextField, nfc, parse,
+    Argument, Call, Comparable, Expression, ExpressionKind, Filter, LabelNeed, Operator, Path,
+    Predicate, Restriction, Schema, Segment, Span, TextField, nfc, parse,
 };
 use lro_core::{OperationRecord, OperationState, Timestamp};
 use proptest::prelude::*;
