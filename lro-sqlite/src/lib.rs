@@ -26,7 +26,8 @@
 //!   a recovery: what an earlier process was running is given back at once.
 //! * **Reads beside writes.** [`get`](lro_core::OperationStore::get) and
 //!   [`list`](lro_core::OperationStore::list) have their own connections, and see everything that
-//!   was acknowledged before they were called.
+//!   was acknowledged before they were called. What runs here, or has ended here just now, `get`
+//!   finds in memory.
 //!
 //! # Files
 //!
@@ -37,13 +38,14 @@
 //!
 //! # What it does not do
 //!
-//! It keeps no operations in memory (that is [`MemoryStore`](lro_core::MemoryStore)) and does not
-//! serve several processes.
+//! It keeps only the last few thousand operations in memory (all of them, and nothing else, that is
+//! [`MemoryStore`](lro_core::MemoryStore)) and does not serve several processes.
 
 mod builder;
 mod connection;
 mod error;
 mod file_lock;
+mod hot;
 mod list;
 mod queue;
 mod reader;

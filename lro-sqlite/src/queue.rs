@@ -43,6 +43,8 @@ struct Lanes<T> {
     urgent: VecDeque<T>,
     normal: VecDeque<T>,
     background: VecDeque<T>,
+    /// How many threads wait for news: telling nobody is a system call as well.
+    waiting: usize,
     closed: bool,
 }
 
@@ -53,6 +55,7 @@ impl<T> Queue<T> {
                 urgent: VecDeque::new(),
                 normal: VecDeque::new(),
                 background: VecDeque::new(),
+                waiting: 0,
                 closed: false,
             }),
             news: Condvar::new(),
@@ -76,8 +79,11 @@ impl<T> Queue<T> {
             Lane::Normal => lanes.normal.push_back(call),
             Lane::Background => lanes.background.push_back(call),
         }
+        let is_awaited = lanes.waiting > 0;
         drop(lanes);
-        self.news.notify_one();
+        if is_awaited {
+            self.news.notify_one();
+        }
         Ok(())
     }
 
@@ -94,14 +100,17 @@ impl<T> Queue<T> {
             if lanes.closed {
                 return Taken::Closed;
             }
+            lanes.waiting += 1;
             let Some(time) = idle_after else {
                 let woken = self.news.wait(lanes);
                 lanes = woken.unwrap_or_else(PoisonError::into_inner);
+                lanes.waiting -= 1;
                 continue;
             };
             let woken = self.news.wait_timeout(lanes, time);
             let (woken, timeout) = woken.unwrap_or_else(PoisonError::into_inner);
             lanes = woken;
+            lanes.waiting -= 1;
             if timeout.timed_out() && lanes.len() == 0 && !lanes.closed {
                 return Taken::Idle;
             }

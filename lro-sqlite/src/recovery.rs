@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
 use crate::error::Fault;
+use crate::hot::{Hot, Written};
 use crate::schedule::{Entry, Schedule};
 use crate::table::Table;
 use crate::transaction::Transaction;
@@ -24,6 +25,9 @@ pub(crate) fn recover(connection: &Connection, clock: &dyn Clock) -> Result<Sche
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let mut transaction = Transaction {
             table: Table(connection),
+            // Nobody reads yet.
+            hot: &Hot::default(),
+            written: &mut Written::default(),
             schedule: &mut schedule,
             // Nobody listens yet.
             events: &mut Vec::new(),

@@ -134,6 +134,9 @@ impl OperationStore for SqliteStore {
     }
 
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
+        if let Some(record) = self.threads.hot.get(name) {
+            return Ok(record.is_visible().then(|| OperationRecord::clone(&record)));
+        }
         self.read(|reply| Read::Get(name.clone(), reply)).await
     }
 

@@ -13,6 +13,7 @@ use crate::builder::SqliteStoreBuilder;
 use crate::connection::{open_reader, open_writer};
 use crate::error::Fault;
 use crate::file_lock::{FileLock, canonical_path};
+use crate::hot::{Hot, Written};
 use crate::queue::{Queue, stopped};
 use crate::reader::{self, Read};
 use crate::recovery::recover;
@@ -28,6 +29,7 @@ pub(crate) struct Threads {
     pub(crate) reads: Arc<Queue<Read>>,
     pub(crate) observers: Observers,
     pub(crate) commits: Arc<AtomicU64>,
+    pub(crate) hot: Arc<Hot>,
     writer: Option<JoinHandle<()>>,
     readers: Vec<JoinHandle<()>>,
     is_open: bool,
@@ -47,6 +49,7 @@ impl Default for Threads {
             reads: Arc::new(Queue::new()),
             observers: Arc::new(Mutex::default()),
             commits: Arc::default(),
+            hot: Arc::default(),
             writer: None,
             readers: Vec::new(),
             is_open: false,
@@ -77,9 +80,10 @@ impl Threads {
         let queue = Arc::clone(&self.calls);
         let observers = Arc::clone(&self.observers);
         let commits = Arc::clone(&self.commits);
+        let hot = Arc::clone(&self.hot);
         let run = move || {
             let _abandoned = AbandonOnPanic(&queue);
-            match open(&options, observers, commits) {
+            match open(&options, observers, commits, hot) {
                 Ok((writer, ready)) => {
                     // Nobody listens: the queue is closed, and `run` ends at once.
                     let _ = opened.send(Ok(ready));
@@ -121,6 +125,7 @@ fn open(
     options: &SqliteStoreBuilder,
     observers: Observers,
     commits: Arc<AtomicU64>,
+    hot: Arc<Hot>,
 ) -> Result<(Writer, Opened), StoreError> {
     let path = canonical_path(&options.path)?;
     let lock = FileLock::acquire(&path)?;
@@ -139,6 +144,8 @@ fn open(
     let writer = Writer {
         connection,
         schedule,
+        hot,
+        written: Written::default(),
         clock: Arc::clone(&options.clock),
         path,
         observers,

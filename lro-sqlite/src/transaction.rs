@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::{
-    Change, Claim, Claimed, Command, NewOperation, OperationRecord, OperationState, Refusal,
-    StartError, Started, StoreEvent, Timestamp, Update, Updated,
+    Change, Claim, Claimed, Command, NewOperation, OperationName, OperationRecord, OperationState,
+    Refusal, StartError, Started, StoreEvent, Timestamp, Update, Updated,
 };
 use uuid::Uuid;
 
 use crate::error::Fault;
+use crate::hot::{Hot, Written};
 use crate::schedule::{Entry, Schedule};
 use crate::table::Table;
 
@@ -21,14 +22,23 @@ const EXPIRED_PER_CLAIM: usize = 256;
 const FREED_PER_PURGE: i64 = 1_024;
 const FREE_PAGES_KEPT: i64 = 4_096;
 
-/// The open transaction of one group of calls. The schedule and the events go with it: what calls
-/// it decides whether they stand.
+/// The open transaction of one group of calls. The schedule, what is written and the events go with
+/// it: what calls it decides whether they stand.
 #[derive(Debug)]
 pub(crate) struct Transaction<'w> {
     pub(crate) table: Table<'w>,
+    pub(crate) hot: &'w Hot,
+    pub(crate) written: &'w mut Written,
     pub(crate) schedule: &'w mut Schedule,
     pub(crate) events: &'w mut Vec<StoreEvent>,
     pub(crate) now: Timestamp,
+}
+
+/// What was read of a record that is to be changed.
+#[derive(Clone, Copy, Debug)]
+enum Parts {
+    All,
+    WithoutRequest,
 }
 
 impl Transaction<'_> {
@@ -51,6 +61,9 @@ impl Transaction<'_> {
         }
         self.schedule.change(None, Entry::of(&record));
         self.tell_ready(&record);
+        if record.state != OperationState::Pending {
+            self.written.put(Arc::new(record.clone()));
+        }
         Ok(Ok(Started {
             record,
             existing: false,
@@ -102,8 +115,8 @@ impl Transaction<'_> {
                     continue;
                 }
             };
-            if let Ok((_, record)) = self.change(record, command)? {
-                operations.push(record);
+            if let Ok((_, record)) = self.change(record, Parts::All, command)? {
+                operations.push(Arc::unwrap_or_clone(record));
             }
         }
         Ok(Claimed {
@@ -129,7 +142,10 @@ impl Transaction<'_> {
     pub(crate) fn rescue(&mut self, uid: Uuid) -> Result<(), Fault> {
         match self.table.to_change_by_uid(uid) {
             // Refused when nobody holds it, which is as well.
-            Ok(Some(record)) => self.change(record, Command::Expire).map(drop),
+            Ok(Some(record)) => {
+                let changed = self.change(record, Parts::WithoutRequest, Command::Expire);
+                changed.map(drop)
+            }
             Ok(None) => Ok(()),
             Err(fault @ Fault::Row(_)) => {
                 tracing::error!(%uid, ?fault, "a damaged operation is left alone");
@@ -154,22 +170,26 @@ impl Transaction<'_> {
     }
 
     pub(crate) fn update(&mut self, update: Update) -> Result<Result<Updated, Refusal>, Fault> {
-        let found = match update.uid {
-            Some(uid) => self.table.to_change_by_uid(uid)?,
-            None => self.table.to_change(&update.name)?,
+        let (found, parts) = match (self.written.get(&update.name, self.hot), update.uid) {
+            // Whatever has the uid now, it is not the one that has the name.
+            (Some(known), Some(uid)) if known.uid != uid => return Ok(Err(Refusal::NotFound)),
+            (Some(known), _) => (Some(OperationRecord::clone(&known)), Parts::All),
+            (None, Some(uid)) => (self.table.to_change_by_uid(uid)?, Parts::WithoutRequest),
+            (None, None) => (self.table.to_change(&update.name)?, Parts::WithoutRequest),
         };
         let Some(record) = found.filter(|record| record.name == update.name) else {
             return Ok(Err(Refusal::NotFound));
         };
-        let answer = self.change(record, update.command)?;
+        let answer = self.change(record, parts, update.command)?;
         Ok(answer.map(|(updated, _)| updated))
     }
 
     fn change(
         &mut self,
         mut record: OperationRecord,
+        parts: Parts,
         command: Command,
-    ) -> Result<Result<(Updated, OperationRecord), Refusal>, Fault> {
+    ) -> Result<Result<(Updated, Arc<OperationRecord>), Refusal>, Fault> {
         let before = Entry::of(&record);
         let (was_visible, state_before) = (record.is_visible(), record.state);
         let change = match record.apply(command, self.now) {
@@ -203,6 +223,12 @@ impl Transaction<'_> {
             state: record.state,
             revision: record.revision,
         };
+        let record = Arc::new(record);
+        match parts {
+            _ if change == Change::Nothing => {}
+            Parts::All if !removed => self.written.put(record.clone()),
+            Parts::All | Parts::WithoutRequest => self.written.forget(record.name.clone()),
+        }
         Ok(Ok((updated, record)))
     }
 
@@ -211,10 +237,14 @@ impl Transaction<'_> {
         for (uid, name, state) in &expired {
             self.table.remove(uid)?;
             let state = u8::try_from(*state).ok();
+            let name = name.parse::<OperationName>();
+            if let Ok(name) = &name {
+                self.written.forget(name.clone());
+            }
             // A damaged row goes as well; nobody knew it by a name that is none.
             if let (Ok(uid), Ok(name), Some(state)) = (
                 Uuid::from_slice(uid),
-                name.parse(),
+                name,
                 state.and_then(OperationState::from_number),
             ) {
                 self.events.push(StoreEvent::Changed {

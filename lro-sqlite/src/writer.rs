@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::error::Fault;
 use crate::file_lock::FileLock;
+use crate::hot::{Hot, Written};
 use crate::queue::{Lane, Queue, Taken};
 use crate::schedule::Schedule;
 use crate::table::Table;
@@ -77,6 +78,8 @@ pub(crate) struct Writer {
     // In this order: the lock is freed last.
     pub(crate) connection: Connection,
     pub(crate) schedule: Schedule,
+    pub(crate) hot: Arc<Hot>,
+    pub(crate) written: Written,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) path: PathBuf,
     pub(crate) observers: Observers,
@@ -121,6 +124,7 @@ impl Writer {
         match outcome {
             Ok(()) => {
                 self.schedule.commit();
+                self.hot.keep(&mut self.written);
                 if self.connection.total_changes() != changes {
                     self.commits.fetch_add(1, Ordering::Relaxed);
                 }
@@ -159,6 +163,8 @@ impl Writer {
             }
             let mut transaction = Transaction {
                 table: Table(&self.connection),
+                hot: &self.hot,
+                written: &mut self.written,
                 schedule: &mut self.schedule,
                 events,
                 now,
@@ -215,12 +221,16 @@ impl Writer {
     fn commit(&self) -> Result<(), Fault> {
         match self.connection.is_autocommit() {
             true => Ok(()),
-            false => self.execute("COMMIT"),
+            false => {
+                self.hot.forget(&self.written);
+                self.execute("COMMIT")
+            }
         }
     }
 
     fn roll_back(&mut self) {
         self.schedule.roll_back();
+        self.written.clear();
         if !self.connection.is_autocommit()
             && let Err(fault) = self.execute("ROLLBACK")
         {

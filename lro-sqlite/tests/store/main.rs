@@ -13,6 +13,7 @@ mod fixture;
 mod full;
 mod group_commit;
 mod load;
+mod memory;
 mod opening;
 mod recovery;
 mod upgrade;
