@@ -8,9 +8,10 @@ use lro_core::MemoryStore;
 use lro_sqlite::SqliteStore;
 use tonic::transport::Channel;
 
+use crate::Setting;
+use crate::raw::{self, Raw};
 use crate::service::{AsyncWork, InProcess, Server, drive, request};
 use crate::table::{per_second, percentiles, print, rate, ratio};
-use crate::{Setting, raw};
 
 const SUBMITTERS: [usize; 4] = [1, 8, 64, 256];
 
@@ -19,7 +20,7 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
     for submitters in SUBMITTERS {
         let count = setting.scale(if submitters == 1 { 3_000 } else { 20_000 });
         // Each on its own file, the limit before and after: the machine may change meanwhile.
-        let before = raw_rate(setting, submitters, count).await?;
+        let before = raw_rates(setting, submitters, count).await?;
         let folder = setting.folder()?;
         let store = SqliteStore::open(folder.path().join("operations.db")).await?;
         let server = Arc::new(Server::start(store, 1_024).await?);
@@ -31,15 +32,18 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
         let memory = Arc::new(Server::start(MemoryStore::new(), 1_024).await?);
         let (took, _) = drive(submitters, count, InProcess(memory)).await?;
         let memory = rate(count, took);
-        let limit = f64::midpoint(before, raw_rate(setting, submitters, count).await?);
+        let after = raw_rates(setting, submitters, count).await?;
+        let [bare, same] = [0, 1].map(|at| f64::midpoint(before[at], after[at]));
         rows.push(vec![
             submitters.to_string(),
-            per_second(limit),
+            per_second(bare),
+            per_second(same),
             per_second(sqlite),
-            ratio(sqlite, limit),
+            ratio(sqlite, bare),
+            ratio(sqlite, same),
             percentiles(samples),
             per_second(grpc),
-            ratio(grpc, limit),
+            ratio(grpc, bare),
             percentiles(wire_samples),
             per_second(memory),
         ]);
@@ -48,12 +52,14 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
         "Start to done, durable (SQLite, synchronous=FULL)",
         &[
             "submitters",
-            "raw group commit",
+            "bare loop",
+            "same rows",
             "in process",
-            "of raw",
+            "of bare",
+            "of same",
             "p50 / p99",
             "over gRPC",
-            "of raw",
+            "of bare",
             "p50 / p99",
             "in memory",
         ],
@@ -62,10 +68,14 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn raw_rate(setting: &Setting, submitters: usize, count: usize) -> anyhow::Result<f64> {
-    let folder = setting.folder()?;
-    let took = raw::lives(&folder.path().join("raw.db"), submitters, count).await?;
-    Ok(rate(count, took))
+async fn raw_rates(setting: &Setting, submitters: usize, count: usize) -> anyhow::Result<[f64; 2]> {
+    let mut rates = [0.0; 2];
+    for (raw, rated) in [Raw::Bare, Raw::Same].into_iter().zip(&mut rates) {
+        let folder = setting.folder()?;
+        let took = raw::lives(raw, &folder.path().join("raw.db"), submitters, count).await?;
+        *rated = rate(count, took);
+    }
+    Ok(rates)
 }
 
 #[derive(Clone)]

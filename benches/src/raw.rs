@@ -1,38 +1,64 @@
-//! The limit: a group-commit loop over rusqlite that writes the bytes of an operation's life in as
-//! many commits as the engine does, and does nothing else.
+//! The limits: group-commit loops over rusqlite that write an operation's life, an insert and an
+//! update, in as many commits as the engine does, and do nothing else.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use lro_sqlite::SqliteStore;
 use rusqlite::Connection;
+use rusqlite::types::Value;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
+
+use crate::service::Server;
 
 /// About what a record of the benchmark's operations takes, request and scalars.
 const INSERTED: usize = 300;
 /// About what its end adds.
 const UPDATED: usize = 60;
 
+/// The columns that the end of an operation writes.
+const ENDED: &str = "state, revision, lease_worker, lease_expire_time, update_time, cancel_time, \
+     end_time, expire_time, metadata, checkpoint, result_kind, result";
+
+/// What a loop writes.
+#[derive(Clone, Copy)]
+pub(crate) enum Raw {
+    /// As many bytes into a table that has no other index than its key.
+    Bare,
+    /// The rows of the store, into its own schema, with all its indexes.
+    Same,
+}
+
 enum Write {
     Insert(Uuid),
     Update(Uuid),
 }
 
+/// How a write of each kind is done.
+struct Loop {
+    connection: Connection,
+    insert: String,
+    update: String,
+    /// What is bound besides the uid, and in the second place a name, if there is one.
+    inserted: Vec<Value>,
+    updated: Vec<Value>,
+    has_name: bool,
+}
+
 /// Runs `count` lives, an insert and an update each, by so many submitters.
 pub(crate) async fn lives(
+    raw: Raw,
     path: &Path,
     submitters: usize,
     count: usize,
 ) -> anyhow::Result<Duration> {
-    let connection = Connection::open(path)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.execute_batch(
-        "CREATE TABLE raw (uid BLOB NOT NULL PRIMARY KEY, state INTEGER NOT NULL, payload BLOB, \
-         result BLOB) STRICT, WITHOUT ROWID",
-    )?;
+    let writes = match raw {
+        Raw::Bare => Loop::bare(path)?,
+        Raw::Same => Loop::same(path).await?,
+    };
     let (queue, queued) = mpsc::unbounded_channel();
-    let writer = std::thread::spawn(move || write(connection, queued));
+    let writer = std::thread::spawn(move || writes.run(queued));
     let begun = Instant::now();
     let tasks: Vec<_> = (0..submitters)
         .map(|submitter| {
@@ -61,34 +87,115 @@ pub(crate) async fn lives(
     Ok(took)
 }
 
-fn write(
-    mut connection: Connection,
-    mut queued: mpsc::UnboundedReceiver<(Write, oneshot::Sender<()>)>,
-) -> rusqlite::Result<()> {
-    let mut answers = Vec::new();
-    while let Some(first) = queued.blocking_recv() {
-        let transaction = connection.transaction()?;
-        let mut next = Some(first);
-        while let Some((write, answer)) = next {
-            match write {
-                Write::Insert(uid) => transaction
-                    .prepare_cached("INSERT INTO raw VALUES (?1, 0, ?2, NULL)")?
-                    .execute((uid.as_bytes(), [7_u8; INSERTED]))?,
-                Write::Update(uid) => transaction
-                    .prepare_cached("UPDATE raw SET state = 1, result = ?2 WHERE uid = ?1")?
-                    .execute((uid.as_bytes(), [7_u8; UPDATED]))?,
-            };
-            answers.push(answer);
-            next = if answers.len() < 512 {
-                queued.try_recv().ok()
-            } else {
-                None
-            };
-        }
-        transaction.commit()?;
-        for answer in answers.drain(..) {
-            answer.send(()).ok();
-        }
+impl Loop {
+    fn bare(path: &Path) -> rusqlite::Result<Self> {
+        let connection = open(path)?;
+        connection.execute_batch(
+            "CREATE TABLE raw (uid BLOB NOT NULL PRIMARY KEY, state INTEGER NOT NULL, \
+             payload BLOB, result BLOB) STRICT, WITHOUT ROWID",
+        )?;
+        Ok(Self {
+            connection,
+            insert: "INSERT INTO raw VALUES (?1, 0, ?2, NULL)".to_owned(),
+            update: "UPDATE raw SET state = 1, result = ?2 WHERE uid = ?1".to_owned(),
+            inserted: vec![Value::Blob(vec![7; INSERTED])],
+            updated: vec![Value::Blob(vec![7; UPDATED])],
+            has_name: false,
+        })
     }
-    Ok(())
+
+    /// Learns from the store itself what the rows of a life are.
+    async fn same(path: &Path) -> anyhow::Result<Self> {
+        let server = Server::start(SqliteStore::open(path).await?, 1).await?;
+        let name = server.begin("wait").await?;
+        let columns = "SELECT group_concat(name, ', ') FROM pragma_table_info('operation') \
+             WHERE name NOT IN ('uid', 'name')";
+        let connection = open(path)?;
+        let columns: String = connection.query_row(columns, (), |row| row.get(0))?;
+        let inserted = values(&connection, &columns)?;
+        // A body that has not come to its waiting yet does not hear of it.
+        while !server.operations.get(&name).await?.done {
+            server.release();
+            tokio::task::yield_now().await;
+        }
+        let updated = values(&connection, ENDED)?;
+        let places = |from: usize, columns: &str| {
+            let places = (from..).take(columns.split(", ").count());
+            places.map(|at| format!("?{at}")).collect::<Vec<_>>()
+        };
+        let assigned = ENDED.split(", ").zip(places(2, ENDED));
+        let assigned: Vec<_> = assigned
+            .map(|(column, at)| format!("{column} = {at}"))
+            .collect();
+        Ok(Self {
+            insert: format!(
+                "INSERT INTO operation (uid, name, {columns}) VALUES (?1, ?2, {})",
+                places(3, &columns).join(", ")
+            ),
+            update: format!(
+                "UPDATE operation SET {} WHERE uid = ?1",
+                assigned.join(", ")
+            ),
+            connection,
+            inserted,
+            updated,
+            has_name: true,
+        })
+    }
+}
+
+impl Loop {
+    fn run(
+        mut self,
+        mut queued: mpsc::UnboundedReceiver<(Write, oneshot::Sender<()>)>,
+    ) -> rusqlite::Result<()> {
+        let mut answers = Vec::new();
+        while let Some(first) = queued.blocking_recv() {
+            let transaction = self.connection.transaction()?;
+            let mut next = Some(first);
+            while let Some((write, answer)) = next {
+                let (sql, uid, values) = match &write {
+                    Write::Insert(uid) => (&self.insert, uid, &self.inserted),
+                    Write::Update(uid) => (&self.update, uid, &self.updated),
+                };
+                let mut statement = transaction.prepare_cached(sql)?;
+                let mut at = 1;
+                statement.raw_bind_parameter(at, uid.as_bytes())?;
+                if self.has_name && matches!(write, Write::Insert(_)) {
+                    at += 1;
+                    statement.raw_bind_parameter(at, format!("operations/{uid}"))?;
+                }
+                for value in values {
+                    at += 1;
+                    statement.raw_bind_parameter(at, value)?;
+                }
+                statement.raw_execute()?;
+                answers.push(answer);
+                next = if answers.len() < 512 {
+                    queued.try_recv().ok()
+                } else {
+                    None
+                };
+            }
+            transaction.commit()?;
+            for answer in answers.drain(..) {
+                answer.send(()).ok();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(connection)
+}
+
+/// What stands in those columns of the one operation there is.
+fn values(connection: &Connection, columns: &str) -> rusqlite::Result<Vec<Value>> {
+    let mut statement = connection.prepare(&format!("SELECT {columns} FROM operation"))?;
+    let count = statement.column_count();
+    statement.query_row((), |row| (0..count).map(|at| row.get(at)).collect())
 }
