@@ -10,6 +10,7 @@ mod growth;
 mod lists;
 mod postgres;
 mod raw;
+mod retention;
 mod service;
 mod table;
 mod wait;
@@ -59,6 +60,8 @@ enum Part {
     Lists,
     /// The same: PostgreSQL.
     PostgresLists,
+    /// Removal of a million expired operations, and what starts feel of it.
+    Retention,
     /// The PostgreSQL store against a raw loop: start to done, over processes, what it costs the
     /// server, with a million finished operations, and how soon other nodes hear.
     Postgres,
@@ -117,6 +120,7 @@ fn main() -> anyhow::Result<()> {
                     Part::Footprint => footprint::run(&setting).await,
                     Part::Growth => growth::run(&setting).await,
                     Part::Wait => wait::run(&setting).await,
+                    Part::Retention => retention::run(&setting).await,
                     Part::Lists => lists::run(&setting).await,
                     Part::PostgresLists => lists::postgres::run(&setting).await,
                     Part::Postgres => postgres::run(&setting).await,

@@ -74,17 +74,25 @@ impl<T> Queue<T> {
                 format!("the store is overloaded: {CALLS_MAX} calls wait"),
             ));
         }
-        match lane {
-            Lane::Urgent => lanes.urgent.push_back(call),
-            Lane::Normal => lanes.normal.push_back(call),
-            Lane::Background => lanes.background.push_back(call),
-        }
+        lanes.of(lane).push_back(call);
         let is_awaited = lanes.waiting > 0;
         drop(lanes);
         if is_awaited {
             self.news.notify_one();
         }
         Ok(())
+    }
+
+    /// Adds a call that was begun, to be gone on with before others of its lane; also when nothing
+    /// more is let in.
+    pub(crate) fn push_again(&self, lane: Lane, call: T) {
+        let mut lanes = self.lanes();
+        lanes.of(lane).push_front(call);
+        let is_awaited = lanes.waiting > 0;
+        drop(lanes);
+        if is_awaited {
+            self.news.notify_one();
+        }
     }
 
     /// Waits for a call, and takes it with all that are queued behind it: calls until their
@@ -152,6 +160,14 @@ impl<T> Queue<T> {
 }
 
 impl<T> Lanes<T> {
+    fn of(&mut self, lane: Lane) -> &mut VecDeque<T> {
+        match lane {
+            Lane::Urgent => &mut self.urgent,
+            Lane::Normal => &mut self.normal,
+            Lane::Background => &mut self.background,
+        }
+    }
+
     fn len(&self) -> usize {
         self.urgent.len() + self.normal.len() + self.background.len()
     }

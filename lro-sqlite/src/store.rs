@@ -14,7 +14,7 @@ use crate::builder::SqliteStoreBuilder;
 use crate::queue::{Lane, stopped};
 use crate::reader::Read;
 use crate::threads::Threads;
-use crate::writer::Call;
+use crate::writer::{Call, Purge};
 
 /// A store in one SQLite file, for one process. A cheap clone.
 ///
@@ -145,7 +145,8 @@ impl OperationStore for SqliteStore {
     }
 
     async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
-        self.write(|reply| Call::Purge(limit, reply)).await
+        self.write(|reply| Call::Purge(Purge { limit, removed: 0 }, reply))
+            .await
     }
 
     fn observe(&self, observer: Arc<dyn StoreObserver>) {

@@ -17,9 +17,9 @@ use crate::table::Table;
 /// How many leases that are over one claim turns back at most.
 const EXPIRED_PER_CLAIM: usize = 256;
 
-/// How many free pages one purge gives back to the file system at most, and what it leaves for
-/// operations to come.
-const FREED_PER_PURGE: i64 = 1_024;
+/// How many free pages one commit that purges gives back to the file system at most, and what it
+/// leaves for operations to come.
+const FREED_PER_PURGE: i64 = 256;
 const FREE_PAGES_KEPT: i64 = 4_096;
 
 /// The open transaction of one group of calls. The schedule, what is written and the events go with
@@ -232,7 +232,8 @@ impl Transaction<'_> {
         Ok(Ok((updated, record)))
     }
 
-    pub(crate) fn purge(&mut self, limit: usize) -> Result<usize, Fault> {
+    /// Removes what has expired; gives room back to the file system where nobody waits for that.
+    pub(crate) fn purge(&mut self, limit: usize, shrink: bool) -> Result<usize, Fault> {
         let expired = self.table.expired(self.now, limit)?;
         for (uid, name, state) in &expired {
             self.table.remove(uid)?;
@@ -256,7 +257,7 @@ impl Transaction<'_> {
                 });
             }
         }
-        if !expired.is_empty() {
+        if shrink && !expired.is_empty() {
             self.table.shrink(FREE_PAGES_KEPT, FREED_PER_PURGE)?;
         }
         Ok(expired.len())

@@ -25,6 +25,13 @@ use crate::transaction::Transaction;
 /// How many operations one commit takes, as far as calls can be parted.
 pub(crate) const GROUP_MAX: usize = 512;
 
+/// How many operations one commit purges at most, when it does nothing else: a few milliseconds.
+const PURGE_MAX: usize = 128;
+
+/// How many it purges in any case. Between the two, as many as others write in the same commit, so
+/// that they have about half of the writer's time, and as many go as come.
+const PURGE_MIN: usize = 4;
+
 /// After so long without a call, the write-ahead log is written back.
 const IDLE_AFTER: Duration = Duration::from_millis(500);
 
@@ -34,7 +41,16 @@ pub(crate) enum Call {
     Start(Vec<NewOperation>, Reply<Vec<Result<Started, StartError>>>),
     Claim(Claim, Reply<Claimed>),
     Update(Vec<Update>, Reply<Vec<Result<Updated, Refusal>>>),
-    Purge(usize, Reply<usize>),
+    Purge(Purge, Reply<usize>),
+}
+
+/// A removal of expired operations, which may take several commits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Purge {
+    /// How many may still be removed.
+    pub(crate) limit: usize,
+    /// How many were.
+    pub(crate) removed: usize,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -55,7 +71,7 @@ impl Call {
             Self::Start(operations, _) => operations.len(),
             Self::Claim(claim, _) => claim.limit,
             Self::Update(updates, _) => updates.len(),
-            Self::Purge(limit, _) => *limit,
+            Self::Purge(purge, _) => purge.limit.min(PURGE_MAX),
         }
     }
 
@@ -100,7 +116,7 @@ impl Writer {
             match queue.take(GROUP_MAX, Call::weight, idle_after) {
                 Taken::Calls(mut calls) => {
                     while !calls.is_empty() {
-                        self.serve(&mut calls);
+                        self.serve(&mut calls, queue);
                     }
                     idle_after = Some(IDLE_AFTER);
                 }
@@ -114,12 +130,13 @@ impl Writer {
     }
 
     /// Serves calls in one transaction: all of them, unless SQLite gives the transaction up.
-    fn serve(&mut self, calls: &mut VecDeque<Call>) {
+    fn serve(&mut self, calls: &mut VecDeque<Call>, queue: &Queue<Call>) {
+        let mut unfinished = Vec::new();
         let mut answers = Vec::with_capacity(calls.len());
         let mut events = Vec::new();
         let changes = self.connection.total_changes();
         let outcome = self
-            .apply(calls, &mut answers, &mut events)
+            .apply(calls, &mut answers, &mut unfinished, &mut events)
             .and_then(|()| self.commit());
         match outcome {
             Ok(()) => {
@@ -132,11 +149,17 @@ impl Writer {
                     (answer.send)(Ok(()));
                 }
                 self.publish(&events);
+                for call in unfinished {
+                    queue.push_again(call.lane(), call);
+                }
             }
             Err(fault) => {
                 self.roll_back();
                 for answer in answers {
                     (answer.send)(Err(fault.to_error(&self.path)));
+                }
+                for call in unfinished {
+                    call.fail(fault.to_error(&self.path));
                 }
             }
         }
@@ -146,8 +169,10 @@ impl Writer {
         &mut self,
         calls: &mut VecDeque<Call>,
         answers: &mut Vec<Answer>,
+        unfinished: &mut Vec<Call>,
         events: &mut Vec<StoreEvent>,
     ) -> Result<(), Fault> {
+        let others = weight_of_others(calls);
         let mut begun = false;
         while let Some(call) = calls.pop_front() {
             let now = self.clock.now();
@@ -193,7 +218,22 @@ impl Writer {
                     let all = updates.into_iter();
                     answer(reply, each(all, |update| transaction.update(update)), path)
                 }
-                Call::Purge(limit, reply) => answer(reply, transaction.purge(limit), path),
+                Call::Purge(purge, reply) => {
+                    let share = match others {
+                        0 => PURGE_MAX,
+                        others => others.clamp(PURGE_MIN, PURGE_MAX),
+                    };
+                    let share = share.min(purge.limit);
+                    let (limit, removed) = (purge.limit - share, purge.removed + share);
+                    match transaction.purge(share, others == 0) {
+                        // There may be more, and others are to have their turn before.
+                        Ok(count) if count == share && limit > 0 => {
+                            unfinished.push(Call::Purge(Purge { limit, removed }, reply));
+                            continue;
+                        }
+                        count => answer(reply, count.map(|it| purge.removed + it), path),
+                    }
+                }
             };
             answers.push(answer);
             if begun
@@ -270,6 +310,12 @@ impl Writer {
             }
         }
     }
+}
+
+/// How much is to be written besides what is purged.
+fn weight_of_others(calls: &VecDeque<Call>) -> usize {
+    let others = calls.iter().filter(|it| !matches!(it, Call::Purge(..)));
+    others.map(Call::weight).sum()
 }
 
 /// Applies all elements of a call, whatever becomes of one; the first fault is the call's.
