@@ -146,6 +146,7 @@ fn open(
         schedule,
         hot,
         written: Written::default(),
+        others: 0,
         clock: Arc::clone(&options.clock),
         path,
         observers,

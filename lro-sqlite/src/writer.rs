@@ -28,8 +28,9 @@ pub(crate) const GROUP_MAX: usize = 512;
 /// How many operations one commit purges at most, when it does nothing else: a few milliseconds.
 const PURGE_MAX: usize = 128;
 
-/// How many it purges in any case. Between the two, as many as others write in the same commit, so
-/// that they have about half of the writer's time, and as many go as come.
+/// How many it purges in any case. Between the two, as many as others write in the same commit, or
+/// have written in the last ones: so they have about half of the writer's time, and as many go as
+/// come.
 const PURGE_MIN: usize = 4;
 
 /// After so long without a call, the write-ahead log is written back.
@@ -96,6 +97,8 @@ pub(crate) struct Writer {
     pub(crate) schedule: Schedule,
     pub(crate) hot: Arc<Hot>,
     pub(crate) written: Written,
+    /// How much was written lately besides what was purged, for a commit.
+    pub(crate) others: usize,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) path: PathBuf,
     pub(crate) observers: Observers,
@@ -172,7 +175,8 @@ impl Writer {
         unfinished: &mut Vec<Call>,
         events: &mut Vec<StoreEvent>,
     ) -> Result<(), Fault> {
-        let others = weight_of_others(calls);
+        // Who was answered just now may come again with the next commit.
+        self.others = weight_of_others(calls).max(self.others / 2);
         let mut begun = false;
         while let Some(call) = calls.pop_front() {
             let now = self.clock.now();
@@ -219,13 +223,13 @@ impl Writer {
                     answer(reply, each(all, |update| transaction.update(update)), path)
                 }
                 Call::Purge(purge, reply) => {
-                    let share = match others {
+                    let share = match self.others {
                         0 => PURGE_MAX,
                         others => others.clamp(PURGE_MIN, PURGE_MAX),
                     };
                     let share = share.min(purge.limit);
                     let (limit, removed) = (purge.limit - share, purge.removed + share);
-                    match transaction.purge(share, others == 0) {
+                    match transaction.purge(share, self.others == 0) {
                         // There may be more, and others are to have their turn before.
                         Ok(count) if count == share && limit > 0 => {
                             unfinished.push(Call::Purge(Purge { limit, removed }, reply));
