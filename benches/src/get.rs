@@ -1,19 +1,25 @@
 //! GetOperation against a bare tonic service that returns the same message from memory.
 
-use lro_core::MemoryStore;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use lro_core::pb::operations_client::OperationsClient;
 use lro_core::pb::operations_server::{Operations, OperationsServer};
 use lro_core::pb::{self, GetOperationRequest};
+use lro_core::{ExecutionPolicy, MemoryStore, OperationName};
 use lro_sqlite::SqliteStore;
 use tonic::transport::Channel;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 use crate::Setting;
+use crate::retention::fill;
 use crate::service::{AsyncWork, Server, drive};
 use crate::table::{per_second, percentiles, print, rate, ratio};
 
 const CALLERS: usize = 32;
+/// So many others are got by turns: far more than a store keeps in memory.
+const OTHERS: usize = 100_000;
 
 pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
     let count = setting.scale(60_000);
@@ -21,6 +27,9 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
     let sqlite = SqliteStore::open(folder.path().join("operations.db")).await?;
     let sqlite = Server::start(sqlite, 16).await?;
     let memory = Server::start(MemoryStore::new(), 16).await?;
+    let others = SqliteStore::open(folder.path().join("others.db")).await?;
+    let others_names = fill(&others, setting.scale(OTHERS), ExecutionPolicy::RETAIN).await?;
+    let others = Server::front(others);
     let name = memory.begin("now").await?;
     let operation = memory.operations.wait(&name, None).await?;
     let sqlite_name = sqlite.begin("now").await?;
@@ -29,17 +38,29 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     let mut limit = None;
     let bare = serve_bare(operation)?;
-    for (what, address, name) in [
-        ("bare tonic service", bare, name.as_str()),
-        ("MemoryStore", memory.listen()?, name.as_str()),
-        ("SqliteStore", sqlite.listen()?, sqlite_name.as_str()),
+    let one = |name: &OperationName| Arc::from([name.as_str().to_owned()]);
+    let others_names = others_names.iter().map(|name| name.as_str().to_owned());
+    for (what, address, names) in [
+        ("bare tonic service", bare, one(&name)),
+        ("MemoryStore", memory.listen()?, one(&name)),
+        (
+            "SqliteStore, in memory",
+            sqlite.listen()?,
+            one(&sqlite_name),
+        ),
+        (
+            "SqliteStore, in the file",
+            others.listen()?,
+            others_names.collect(),
+        ),
     ] {
         let channel = Channel::from_shared(format!("http://{address}"))?
             .connect()
             .await?;
         let work = Get {
             client: OperationsClient::new(channel),
-            name: name.to_owned(),
+            names,
+            next: Arc::default(),
         };
         drive(CALLERS, count / 10, work.clone()).await?;
         let (took, samples) = drive(CALLERS, count, work).await?;
@@ -63,12 +84,15 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
 #[derive(Clone)]
 struct Get {
     client: OperationsClient<Channel>,
-    name: String,
+    names: Arc<[String]>,
+    next: Arc<AtomicUsize>,
 }
 
 impl AsyncWork for Get {
     async fn once(&mut self) -> anyhow::Result<()> {
-        let name = self.name.clone();
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        // Neighbours of those before lie on other pages.
+        let name = self.names[next.wrapping_mul(7_919) % self.names.len()].clone();
         let answer = self
             .client
             .get_operation(GetOperationRequest { name })

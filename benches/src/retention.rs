@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use lro_core::{NewOperation, OperationStore, Outcome, pack};
+use lro_core::{NewOperation, OperationName, OperationStore, Outcome, pack};
 use lro_sqlite::SqliteStore;
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
     let folder = setting.folder()?;
     let store = SqliteStore::open(folder.path().join("operations.db")).await?;
     let count = setting.scale(1_000_000);
-    fill(&store, count).await?;
+    fill(&store, count, Duration::ZERO).await?;
 
     let mut starts = Vec::new();
     let mut measure = async |what: &str| {
@@ -107,8 +107,13 @@ async fn remove(
     Ok(removed)
 }
 
-/// Operations that have ended long ago.
-async fn fill(store: &SqliteStore, count: usize) -> anyhow::Result<()> {
+/// Operations that have ended, and are kept for so long.
+pub(crate) async fn fill(
+    store: &SqliteStore,
+    count: usize,
+    retain: Duration,
+) -> anyhow::Result<Vec<OperationName>> {
+    let mut names = Vec::with_capacity(count);
     let mut left = count;
     while left > 0 {
         let batch = left.min(BATCH);
@@ -116,14 +121,14 @@ async fn fill(store: &SqliteStore, count: usize) -> anyhow::Result<()> {
         let batch = (0..batch).map(|_| {
             let mut operation = new()?;
             operation.outcome = Some(Outcome::Response(pack(&())));
-            operation.policy.retain = Duration::ZERO;
+            operation.policy.retain = retain;
             anyhow::Ok(operation)
         });
         for started in store.start(batch.collect::<Result<_, _>>()?).await? {
-            started?;
+            names.push(started?.record.name);
         }
     }
-    Ok(())
+    Ok(names)
 }
 
 fn new() -> anyhow::Result<NewOperation> {
