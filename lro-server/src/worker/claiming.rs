@@ -16,21 +16,37 @@ const CLAIM_MAX: usize = 256;
 /// The shortest pause between claims that nobody asked for.
 const CLAIM_PAUSE: Duration = Duration::from_millis(10);
 
+/// After some looks in a row that others have been told of as well and that found nothing, the pauses
+/// before the next of them begin, and double: another worker takes what there is. So many workers do not
+/// all look for each operation; when that one is full or gone, the others are there within the longest.
+const IDLE_LOOKS: u32 = 2;
+const IDLE_PAUSE: Duration = Duration::from_millis(1);
+const IDLE_PAUSE_MAX: Duration = Duration::from_millis(16);
+
 pub(super) async fn keep_claiming(shared: Arc<Shared>) {
     // No event tells that a lease is over, so that one is looked for as often as leases end. A store
     // that lives in one process answers that from memory.
     let lease_duration = shared.settings.lease_duration;
     let mut backoff = Backoff::default();
     let mut next = Instant::now();
+    let mut idle = Idle::default();
     loop {
+        let told = async {
+            shared.claim_now.notified().await;
+            if let Some(not_before) = idle.not_before {
+                tokio::time::sleep_until(not_before).await;
+            }
+        };
         tokio::select! {
             biased;
             () = shared.draining.cancelled() => return,
-            () = shared.claim_now.notified() => {}
+            () = told => {}
             () = tokio::time::sleep_until(next) => {}
         }
         let due = Instant::now() >= next;
-        let mut looked = claim_all(&shared, &mut backoff).await;
+        let (mut looked, found) = claim_all(&shared, &mut backoff).await;
+        let are_others = shared.store.event_gap().is_some();
+        idle.looked(found || due || !are_others);
         if due && matches!(looked, Looked::NoSlot) {
             looked = sweep(&shared, &mut backoff).await;
         }
@@ -43,6 +59,27 @@ pub(super) async fn keep_claiming(shared: Arc<Shared>) {
     }
 }
 
+/// Looks in a row that found nothing.
+#[derive(Default)]
+struct Idle {
+    looks: u32,
+    not_before: Option<Instant>,
+}
+
+impl Idle {
+    fn looked(&mut self, to_some_end: bool) {
+        if to_some_end {
+            *self = Self::default();
+            return;
+        }
+        self.looks = self.looks.saturating_add(1);
+        if let Some(more) = self.looks.checked_sub(IDLE_LOOKS) {
+            let pause = IDLE_PAUSE.saturating_mul(1 << more.min(8));
+            self.not_before = Some(Instant::now() + pause.min(IDLE_PAUSE_MAX));
+        }
+    }
+}
+
 /// What came of looking for operations to claim.
 enum Looked {
     /// When to look again without being told, if that is known.
@@ -51,22 +88,24 @@ enum Looked {
     NoSlot,
 }
 
-/// Claims until nothing is ready or no slot is free.
-async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> Looked {
+/// Claims until nothing is ready or no slot is free. Also says whether it found something.
+async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool) {
+    let mut found = false;
     loop {
         let Some(mut reserved) = shared.slots.reserve(CLAIM_MAX) else {
-            return Looked::NoSlot;
+            return (Looked::NoSlot, true);
         };
         let limit = reserved.total();
         let Some(claiming) = shared.claiming() else {
-            return Looked::NoSlot;
+            return (Looked::NoSlot, true);
         };
         let called_at = Instant::now();
         let claimed = match call(shared, reserved.by_method(), limit, backoff).await {
             Ok(claimed) => claimed,
-            Err(pause) => return Looked::AgainIn(Some(pause)),
+            Err(pause) => return (Looked::AgainIn(Some(pause)), true),
         };
         let count = claimed.operations.len();
+        found |= count > 0;
         for record in claimed.operations {
             match reserved.split(&record.method) {
                 Some(slot) => shared.launch(record, slot, called_at),
@@ -77,11 +116,15 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> Looked {
         }
         drop(claiming);
         if count < limit {
-            shared.slots.settle(reserved);
-            return Looked::AgainIn(claimed.next_in.map(|wait| wait.max(CLAIM_PAUSE)));
+            if shared.slots.settle(reserved) {
+                continue;
+            }
+            let wait = claimed.next_in.map(|wait| wait.max(CLAIM_PAUSE));
+            return (Looked::AgainIn(wait), found);
         }
+        shared.slots.refuse_starts();
         if shared.draining.is_cancelled() {
-            return Looked::NoSlot;
+            return (Looked::NoSlot, true);
         }
     }
 }
@@ -114,5 +157,24 @@ async fn call(
             Ok(claimed)
         }
         Err(error) => Err(backoff.failed("cannot claim operations", &error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_nothing_again_and_again_pauses_for_longer_up_to_a_limit() {
+        let mut idle = Idle::default();
+        let mut pauses = Vec::new();
+        for found in [false, false, false, false, true, false, false] {
+            idle.looked(found);
+            pauses.push(idle.not_before.map(|at| (at - Instant::now()).as_millis()));
+        }
+        let millis = [None, Some(1), Some(2), Some(4), None, None, Some(1)];
+        assert_eq!(pauses, millis);
+        (0..99).for_each(|_| idle.looked(false));
+        assert_eq!(idle.not_before, Some(Instant::now() + IDLE_PAUSE_MAX));
     }
 }

@@ -1,11 +1,15 @@
 //! Whether operations may be waiting for nothing but a slot.
 
-use std::sync::atomic::{AtomicU8, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 
 /// Stands before the slots of one method, or before all of a worker's.
 ///
-/// A start is only born claimed where the gate is open: otherwise others came first. Who frees a slot
-/// wakes the claims unless the gate is open.
+/// A start is only born claimed where the gate was open last: otherwise others came first. A claim that
+/// looks after that leaves some slots to starts. If none were, they would have to be claimed, for which
+/// there would have to be another look, during which there would be none again.
+///
+/// Who frees a slot wakes the claims where the gate is closed; where a claim is under way, he leaves a
+/// mark.
 ///
 /// # No wake-up is lost
 ///
@@ -13,11 +17,15 @@ use std::sync::atomic::{AtomicU8, Ordering, fence};
 /// then asks the gate. Each writes one place and reads the other, so that each could read what was
 /// there before: acquire and release do not forbid that, nor does the hardware. With a sequentially
 /// consistent fence between the two steps on both sides, at least one of them sees the other's
-/// write: the claims find the slot, or the claims are woken. Between [`look`](Self::look) and
-/// [`open`](Self::open) the gate is never open, so what is freed while a claim is under way wakes
-/// the next one.
+/// write: the claims find the slot, or the gate is found looking or closed. In the first case the mark
+/// is there when the gate [closes](Self::close), and the claims look again; or the gate
+/// [opens](Self::open), and there is nothing that the slot could run.
 #[derive(Debug)]
-pub(super) struct Gate(AtomicU8);
+pub(super) struct Gate {
+    state: AtomicU8,
+    /// Whether it was open last.
+    admits: AtomicBool,
+}
 
 /// Nothing waits that a free slot could run.
 const OPEN: u8 = 0;
@@ -26,15 +34,20 @@ const LOOKING: u8 = 1;
 /// All slots were taken, and something may wait. What becomes ready need not be told: the next
 /// free slot leads to a claim.
 const CLOSED: u8 = 2;
+/// As `LOOKING`, and a slot was freed meanwhile.
+const LOOKING_AND_FREED: u8 = 3;
 
 impl Gate {
     pub(super) fn new() -> Self {
-        Self(AtomicU8::new(OPEN))
+        Self {
+            state: AtomicU8::new(OPEN),
+            admits: AtomicBool::new(true),
+        }
     }
 
     /// To be called before the free slots are counted, and followed by [`Gate::fence`].
     pub(super) fn look(&self) {
-        self.0.store(LOOKING, Ordering::Release);
+        self.state.store(LOOKING, Ordering::Release);
     }
 
     /// Between what one thread writes and what it then reads.
@@ -42,23 +55,44 @@ impl Gate {
         fence(Ordering::SeqCst);
     }
 
-    /// A claim has left no slot, or found none.
-    pub(super) fn close(&self) {
-        self.0.store(CLOSED, Ordering::Release);
+    /// A claim has left no slot, or found none. Whether one was freed meanwhile: then it is to look
+    /// again.
+    #[must_use]
+    pub(super) fn close(&self) -> bool {
+        self.refuse();
+        self.state.swap(CLOSED, Ordering::AcqRel) == LOOKING_AND_FREED
+    }
+
+    /// More may be ready than a claim could take.
+    pub(super) fn refuse(&self) {
+        self.admits.store(false, Ordering::Relaxed);
     }
 
     /// A claim has left a slot free: nothing is ready any more.
     pub(super) fn open(&self) {
-        self.0.store(OPEN, Ordering::Release);
+        self.state.store(OPEN, Ordering::Release);
+        self.admits.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        self.0.load(Ordering::Acquire) == OPEN
+    /// Whether starts may take slots. It is about who comes first, and no more: no order is needed.
+    pub(super) fn admits(&self) -> bool {
+        self.admits.load(Ordering::Relaxed)
+    }
+
+    /// A slot was freed before the last [`fence`](Self::fence). Whether that is to lead to a claim.
+    pub(super) fn slot_freed(&self) -> bool {
+        let mark = self.state.compare_exchange(
+            LOOKING,
+            LOOKING_AND_FREED,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        mark == Err(CLOSED)
     }
 
     /// Whether the next free slot leads to a claim, and nothing before it needs to.
     pub(super) fn is_closed(&self) -> bool {
-        self.0.load(Ordering::Acquire) == CLOSED
+        self.state.load(Ordering::Acquire) == CLOSED
     }
 }
 
@@ -108,7 +142,7 @@ mod tests {
                 wait_for(&freed, round);
                 drop(reserved);
                 if let Some(reserved) = slots.reserve(1) {
-                    slots.settle(reserved);
+                    assert!(!slots.settle(reserved), "what is left is open");
                 }
                 assert!(slots.admits("/a"));
             }

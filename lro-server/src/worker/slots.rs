@@ -56,13 +56,15 @@ impl Slots {
     /// Whether nothing of this method waits that came before.
     pub(crate) fn admits(&self, method: &str) -> bool {
         let method = self.methods.get(method);
-        self.all_gate.is_open() && method.is_some_and(|method| method.gate.is_open())
+        self.all_gate.admits() && method.is_some_and(|method| method.gate.admits())
     }
 
     /// Whether a slot of this method, freed just before, is to lead to a claim.
     pub(crate) fn wakes_claims(&self, method: &str) -> bool {
         Gate::fence();
-        !self.admits(method)
+        let all = self.all_gate.slot_freed();
+        let method = self.methods.get(method);
+        all | method.is_none_or(|method| method.gate.slot_freed())
     }
 
     /// Whether something of this method that is ready now is to lead to a claim: it is hosted, and
@@ -82,21 +84,37 @@ impl Slots {
         Some(Slot { _all, _method })
     }
 
-    /// All the slots that are free, for at most `most` operations, to be [settled](Self::settle)
-    /// after the claim; `None` when there is none.
+    /// Slots that are free, for at most `most` operations, to be [settled](Self::settle) after the
+    /// claim; `None` when there is none. Half of them where starts may take slots, so that they may
+    /// meanwhile, and otherwise all.
     pub(crate) fn reserve(&self, most: usize) -> Option<Reserved> {
+        loop {
+            match self.try_reserve(most) {
+                Ok(reserved) => return Some(reserved),
+                Err(again) if again => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// What there is, or whether a slot was freed meanwhile.
+    fn try_reserve(&self, most: usize) -> Result<Reserved, bool> {
         self.all_gate.look();
         self.methods.values().for_each(|method| method.gate.look());
         Gate::fence();
-        let Some(all) = take(&self.all, most) else {
-            self.all_gate.close();
-            return None;
+        let share = |semaphore: &Semaphore, gate: &Gate| match gate.admits() {
+            true => semaphore.available_permits().div_ceil(2),
+            false => semaphore.available_permits(),
+        };
+        let Some(all) = take(&self.all, most.min(share(&self.all, &self.all_gate))) else {
+            return Err(self.all_gate.close());
         };
         let mut methods = BTreeMap::new();
         for (path, method) in &self.methods {
             let permits = match &method.limit {
                 None => None,
-                Some(limit) => match take(limit, all.num_permits()) {
+                Some(limit) => match take(limit, all.num_permits().min(share(limit, &method.gate)))
+                {
                     Some(permits) => Some(permits),
                     None => continue,
                 },
@@ -104,26 +122,46 @@ impl Slots {
             methods.insert(*path, permits);
         }
         let reserved = Reserved { all, methods };
-        if reserved.methods.is_empty() {
-            self.settle(reserved);
-            return None;
+        match reserved.methods.is_empty() {
+            true => Err(self.settle(reserved)),
+            false => Ok(reserved),
         }
-        Some(reserved)
+    }
+
+    /// A claim has left nothing over: what comes next has to wait for the claim of all that is free.
+    pub(crate) fn refuse_starts(&self) {
+        self.all_gate.refuse();
     }
 
     /// Gives back what a claim has left over. To be called when it has left something: then only
-    /// methods whose own slots are taken may have more that is ready.
-    pub(crate) fn settle(&self, reserved: Reserved) {
+    /// methods whose own slots are taken may have more that is ready. Whether such a slot was freed
+    /// meanwhile, and another look is to follow.
+    #[must_use]
+    pub(crate) fn settle(&self, reserved: Reserved) -> bool {
         let Reserved { all, methods } = reserved;
+        let mut again = false;
         for (path, method) in &self.methods {
             match methods.get(path) {
                 Some(Some(left)) if left.num_permits() > 0 => method.gate.open(),
                 Some(None) => method.gate.open(),
-                Some(Some(_)) | None => method.gate.close(),
+                // It was asked for less than all of its slots.
+                Some(Some(_)) if method.has_free() => {
+                    method.gate.refuse();
+                    again = true;
+                }
+                Some(Some(_)) | None => again |= method.gate.close(),
             }
         }
         self.all_gate.open();
         drop((all, methods));
+        again
+    }
+}
+
+impl MethodSlots {
+    fn has_free(&self) -> bool {
+        let limit = self.limit.as_ref();
+        limit.is_some_and(|limit| limit.available_permits() > 0)
     }
 }
 
@@ -179,6 +217,7 @@ mod tests {
     #[test]
     fn the_limits_hold_in_all_and_of_each_method() {
         let slots = Slots::new(3, [("/a", Some(1)), ("/b", None)].into_iter());
+        slots.refuse_starts();
         let a = slots.try_one("/a").unwrap();
         assert!(slots.try_one("/a").is_none());
         assert!(slots.try_one("/unknown").is_none());
@@ -200,14 +239,13 @@ mod tests {
     fn a_method_whose_slots_are_taken_does_not_stand_in_the_way_of_others() {
         let slots = Slots::new(4, [("/a", Some(1)), ("/b", None)].into_iter());
         let mut reserved = slots.reserve(8).unwrap();
-        assert!(!slots.admits("/b"), "a claim looks");
         let a = reserved.split("/a").unwrap();
-        slots.settle(reserved);
+        assert!(!slots.settle(reserved));
         assert!(!slots.admits("/a") && slots.admits("/b"));
         assert!(!slots.may_run("/a") && slots.may_run("/b"));
         assert!(slots.wakes_claims("/a") && !slots.wakes_claims("/b"));
         drop(a);
-        slots.settle(slots.reserve(8).unwrap());
+        assert!(!slots.settle(slots.reserve(8).unwrap()));
         assert!(slots.admits("/a") && slots.admits("/b"));
 
         let taken: Vec<_> = (0..4).map(|_| slots.try_one("/b").unwrap()).collect();
@@ -216,8 +254,47 @@ mod tests {
             assert!(!slots.admits(method) && !slots.may_run(method) && slots.wakes_claims(method));
         }
         drop(taken);
-        slots.settle(slots.reserve(8).unwrap());
+        assert!(!slots.settle(slots.reserve(8).unwrap()));
         assert!(slots.admits("/a") && slots.admits("/b"));
         assert!(!slots.may_run("/unknown"));
+    }
+
+    #[test]
+    fn a_slot_that_is_freed_during_a_claim_leads_to_another_where_more_may_be_ready() {
+        let slots = Slots::new(4, [("/a", Some(1)), ("/b", None)].into_iter());
+        let a = slots.try_one("/a").unwrap();
+        // Only `/b` is asked for, and gives less than it could.
+        let reserved = slots.reserve(8).unwrap();
+        drop(a);
+        assert!(!slots.wakes_claims("/a"), "the claim under way sees to it");
+        assert!(slots.settle(reserved), "`/a` was not asked for");
+        let mut reserved = slots.reserve(8).unwrap();
+        let b = reserved.split("/b").unwrap();
+        drop(b);
+        assert!(!slots.wakes_claims("/b"));
+        assert!(!slots.settle(reserved), "no more of `/b` was ready");
+        assert!(slots.admits("/a") && slots.admits("/b"));
+    }
+
+    #[test]
+    fn a_claim_leaves_slots_to_starts_unless_more_waits_than_it_could_take() {
+        let slots = Slots::new(8, [("/a", Some(5)), ("/b", None)].into_iter());
+        let mut reserved = slots.reserve(9).unwrap();
+        let room = BTreeMap::from([("/a".to_owned(), 3), ("/b".to_owned(), 4)]);
+        assert_eq!(reserved.by_method(), room);
+        assert!(slots.admits("/a") && slots.try_one("/a").is_some());
+        let _taken = [(); 3].map(|()| reserved.split("/a").unwrap());
+        assert!(
+            slots.settle(reserved),
+            "more of `/a` may be ready, and has slots"
+        );
+        assert!(!slots.admits("/a") && slots.admits("/b"));
+        slots.refuse_starts();
+        let reserved = slots.reserve(9).unwrap();
+        let room = BTreeMap::from([("/a".to_owned(), 2), ("/b".to_owned(), 5)]);
+        assert_eq!(reserved.by_method(), room);
+        assert!(!slots.admits("/a") && !slots.admits("/b"));
+        assert!(!slots.settle(reserved));
+        assert!(slots.admits("/a") && slots.admits("/b"));
     }
 }
