@@ -29,6 +29,9 @@ use crate::service::OperationsService;
 use crate::waiters::Waiters;
 use crate::worker::{Shared, Slot};
 
+/// Who waits for what was just started reads it when its end was not told by then: mostly it was.
+const SHORT_LIFE: Duration = Duration::from_millis(20);
+
 /// The operations of a server: starts them, gets, lists, waits for, cancels and deletes them. A
 /// cheap clone.
 ///
@@ -133,6 +136,8 @@ impl Operations {
             // Too many wait already: the latest state is as good an answer as a wait that is over.
             return Box::pin(self.get_as(pass, name)).await;
         };
+        // Who asks nobody needs no record to be told an end.
+        let mut may_be_young = pass.is_open();
         loop {
             // Listening starts before the state is read: nothing in between is missed.
             let news = subscription.news();
@@ -145,12 +150,15 @@ impl Operations {
                 true => ControlFlow::Break(record.to_operation()),
                 false => ControlFlow::Continue(record.uid),
             };
-            let uid = match Box::pin(self.record(pass, name)).await.map(look)? {
-                ControlFlow::Break(operation) => return Ok(operation),
-                ControlFlow::Continue(uid) => uid,
+            let may_be_young = std::mem::take(&mut may_be_young) && !over;
+            let (uid, gap) = match may_be_young.then(|| subscription.young()).flatten() {
+                Some(uid) => (uid, Some(SHORT_LIFE)),
+                None => match Box::pin(self.record(pass, name)).await.map(look)? {
+                    ControlFlow::Break(operation) => return Ok(operation),
+                    // Asked each time: a store that stops hearing of others is looked into more often.
+                    ControlFlow::Continue(uid) => (uid, self.inner.store.event_gap()),
+                },
             };
-            // Asked each time: a store that stops hearing of others is looked into more often.
-            let gap = self.inner.store.event_gap();
             let again = gap.map_or(until, |gap| until.min(later(Instant::now(), gap)));
             tokio::select! {
                 () = changed => {}
@@ -268,6 +276,10 @@ impl Operations {
 
     pub(crate) fn store(&self) -> &Arc<dyn OperationStore> {
         &self.inner.store
+    }
+
+    pub(crate) fn waiters(&self) -> &Arc<Waiters> {
+        &self.inner.waiters
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

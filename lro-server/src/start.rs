@@ -356,6 +356,16 @@ async fn commit(operations: Operations, mut operation: NewOperation) -> Kept {
 type Kept = Result<Result<Started, StartError>, Status>;
 
 async fn keep(operations: &Operations, operation: NewOperation) -> Kept {
+    let (name, uid) = (operation.name.clone(), operation.uid);
+    operations.waiters().expect(&name, uid);
+    let kept = keep_expected(operations, operation).await;
+    if !matches!(&kept, Ok(Ok(started)) if !started.existing && !started.record.state.is_done()) {
+        operations.waiters().forget(&name, uid);
+    }
+    kept
+}
+
+async fn keep_expected(operations: &Operations, operation: NewOperation) -> Kept {
     let answers = operations.store().start(vec![operation]).await;
     let answer = answers.map_err(|error| store_failed(&error))?.pop();
     let answer = answer.ok_or_else(|| failed("the store gave no answer"))?;

@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use lro_core::{OperationName, OperationRecord};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+use tokio::time::Instant;
+use uuid::Uuid;
 
 /// Wakes those who wait for an operation when it ends or goes. Holds an entry for each operation
 /// that somebody waits for, and nothing else.
@@ -20,7 +23,15 @@ pub(crate) struct Waiters {
 struct Entries {
     by_name: HashMap<OperationName, Entry>,
     waiting: usize,
+    /// What this process has just started or runs, and has not heard to have ended or gone.
+    young: HashMap<OperationName, (Uuid, Instant)>,
 }
+
+/// So many of those at most; beyond that all are forgotten, and read.
+const YOUNG_MAX: usize = 4_096;
+
+/// How long they count as such.
+const YOUTH: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Entry {
@@ -69,6 +80,8 @@ impl Waiters {
     /// has ended, if that is known.
     pub(crate) fn wake(&self, name: &OperationName, end: Option<&Arc<OperationRecord>>) {
         let mut entries = self.lock();
+        // Before anybody is woken: who finds it here after he listens will be.
+        entries.young.remove(name);
         let Some(entry) = entries.by_name.get_mut(name) else {
             return;
         };
@@ -90,6 +103,23 @@ impl Waiters {
         }
     }
 
+    /// An operation is about to be started, or run, in this process: it has not ended before this.
+    pub(crate) fn expect(&self, name: &OperationName, uid: Uuid) {
+        let mut entries = self.lock();
+        if entries.young.len() >= YOUNG_MAX {
+            entries.young.clear();
+        }
+        entries.young.insert(name.clone(), (uid, Instant::now()));
+    }
+
+    /// Nothing may be told of its end.
+    pub(crate) fn forget(&self, name: &OperationName, uid: Uuid) {
+        let mut entries = self.lock();
+        if entries.young.get(name).is_some_and(|it| it.0 == uid) {
+            entries.young.remove(name);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -108,6 +138,14 @@ impl Subscription {
         let entries = self.waiters.lock();
         let entry = entries.by_name.get(&self.name);
         entry.map(|entry| entry.news.clone()).unwrap_or_default()
+    }
+
+    /// Which operation of that name has hardly begun. Its end is heard by who has listened before, if it
+    /// is heard at all.
+    pub(crate) fn young(&self) -> Option<Uuid> {
+        let entries = self.waiters.lock();
+        let (uid, begun) = entries.young.get(&self.name)?;
+        (begun.elapsed() < YOUTH).then_some(*uid)
     }
 }
 

@@ -31,6 +31,7 @@ use crate::metrics::Metrics;
 use crate::operations::Operations;
 use crate::registration::HostedMethod;
 use crate::run::StopReason;
+use crate::waiters::Waiters;
 
 /// Runs the operations of the services that it hosts.
 ///
@@ -108,6 +109,7 @@ impl Drop for Worker {
 pub(crate) struct Shared {
     id: WorkerId,
     store: Arc<dyn OperationStore>,
+    waiters: Arc<Waiters>,
     methods: HashMap<&'static str, HostedMethod>,
     slots: Slots,
     running: Running,

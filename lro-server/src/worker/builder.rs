@@ -149,6 +149,7 @@ impl WorkerBuilder {
         let shared = Arc::new(Shared {
             id: WorkerId::from_uuid(Uuid::new_v4()),
             store: self.operations.store().clone(),
+            waiters: self.operations.waiters().clone(),
             methods,
             slots,
             running: Running::default(),

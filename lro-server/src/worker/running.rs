@@ -136,6 +136,7 @@ impl Launch {
             deadline,
         ));
         shared.running.insert(&run);
+        shared.waiters.expect(&run.name, run.uid);
         let metrics = shared.metrics.run(&record);
         Some(Self {
             shared: shared.clone(),
@@ -178,6 +179,7 @@ impl Launch {
             }
         }
         shared.running.remove(&run);
+        shared.waiters.forget(&run.name, run.uid);
         drop((slot, metrics));
         shared.slot_freed(&run.method);
     }
