@@ -6,6 +6,7 @@ use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use crate::database::Query;
+use crate::ends::End;
 use crate::row::{
     encode_any, encode_kind, encode_labels, encode_origin, encode_result, encode_state,
     exclusive_digest, request_digest,
@@ -153,6 +154,28 @@ pub(crate) fn changed_records(records: &[Changed<'_>]) -> Columns {
     columns
 }
 
+/// The parameters of [`statement::END`], but for the last, which is the time.
+pub(crate) fn ended_records(ends: &[End]) -> Columns {
+    let mut columns = Columns::default();
+    columns.add(
+        Type::UUID_ARRAY,
+        ends.iter().map(|end| end.after.uid).collect(),
+    );
+    columns.integers(ends, |end| end.revision_before().cast_signed());
+    columns.integers(ends, |end| end.after.fence.cast_signed());
+    columns.times(ends, |end| Some(end.after.update_time));
+    columns.times(ends, |end| end.after.expire_time);
+    let states = ends.iter().map(|end| encode_state(end.after.state));
+    columns.add::<i16>(Type::INT2_ARRAY, states.collect());
+    let kind = |end: &End| encode_kind(end.after.result.as_ref());
+    columns.add(Type::INT2_ARRAY, ends.iter().map(kind).collect());
+    // NULL: as it was.
+    let metadata = |end: &End| encode_any(end.after.metadata.as_ref().filter(|_| end.metadata));
+    columns.bytes(ends, metadata);
+    columns.bytes(ends, |end| encode_result(end.after.result.as_ref()));
+    columns
+}
+
 /// The parameters of [`statement::RENEW`].
 pub(crate) fn renewed_records(records: &[&OperationRecord]) -> Columns {
     let mut columns = Columns::default();
@@ -184,10 +207,11 @@ mod tests {
             (statement::INSERT_NOW, new_records(&[])),
             (statement::ADVANCE, changed_records(&[])),
             (statement::RENEW, renewed_records(&[])),
+            (statement::END, ended_records(&[])),
             (statement::REMOVE, removed_records(&[])),
         ];
         for (sql, columns) in columns {
-            let count = columns.0.len();
+            let count = columns.0.len() + usize::from(sql == statement::END);
             assert!(sql.contains(&format!("${count}::")), "{count}: {sql}");
             assert!(!sql.contains(&format!("${}::", count + 1)), "{sql}");
         }

@@ -20,6 +20,12 @@ use crate::statement;
 /// How often a step is done again when another transaction was in its way.
 const CONFLICTS_MAX: u32 = 10;
 
+/// Plans of statements by id and of claims, for a session: made once for each statement, and of nothing
+/// but indexes, whatever the statistics say when it is made.
+pub(crate) const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
+     SET enable_bitmapscan = off; SET enable_sort = off; SET enable_incremental_sort = off; \
+     SET enable_hashjoin = off; SET enable_mergejoin = off";
+
 /// A statement with its parameters. One that is made for its call is never prepared.
 pub(crate) struct Query<'a> {
     pub(crate) sql: &'a str,
@@ -38,6 +44,8 @@ pub(crate) enum Access {
     WriteInOrder,
     /// Read one moment, in the order of an index.
     ReadInOrder,
+    /// The same with one statement, whose plan may be kept.
+    Look,
 }
 
 /// The database as one schema of it.
@@ -47,7 +55,12 @@ pub(crate) struct Database {
     /// Whether statements are prepared once for each connection.
     prepares: AtomicBool,
     schema: String,
+    /// Whether the connections are this store's own, and go to the server itself: what is set for a
+    /// session stays, and touches nobody else.
+    direct: AtomicBool,
+    /// What holds for every transaction, and for a session.
     settings: String,
+    session: String,
     statements: HashMap<&'static str, String>,
     pub(crate) statement_timeout: Duration,
 }
@@ -60,19 +73,28 @@ impl Database {
         statement_timeout: Duration,
         clock: Option<Arc<dyn Clock>>,
     ) -> Self {
-        // For the transaction, not the session: so it goes through a pooler. What is not to be sorted
-        // has a cost at which PostgreSQL would compile the plan, for a second or so.
         let millis = statement_timeout.as_millis().clamp(1, 2_000_000_000);
-        let settings = format!(
-            "SET LOCAL jit = off; SET LOCAL statement_timeout = {millis}; \
-             SET LOCAL idle_in_transaction_session_timeout = {millis}"
-        );
+        // What is not to be sorted has a cost at which PostgreSQL would compile the plan, for a
+        // second or so.
+        let settings = |set: &str| {
+            format!(
+                "{set} jit = off; {set} statement_timeout = {millis}; \
+                 {set} idle_in_transaction_session_timeout = {millis}"
+            )
+        };
         Self {
             pool,
             clock,
             prepares: AtomicBool::new(prepares),
             schema: schema.to_owned(),
-            settings,
+            direct: AtomicBool::new(false),
+            // For the transaction, not the session: so it goes through a pooler.
+            settings: settings("SET LOCAL"),
+            session: format!(
+                "{}; {PLANS}; SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL \
+                 READ COMMITTED, READ WRITE",
+                settings("SET")
+            ),
             statements: statement::of_schema(schema),
             statement_timeout,
         }
@@ -100,13 +122,16 @@ impl Database {
             .await
     }
 
-    /// From now on statements are prepared.
-    pub(crate) fn prepare(&self) {
+    /// From now on sessions are this store's: statements are prepared, and a lone one is a
+    /// transaction by itself.
+    pub(crate) fn use_sessions(&self) {
         self.prepares.store(true, Ordering::Relaxed);
+        self.direct.store(true, Ordering::Relaxed);
     }
 
-    /// From now on statements are not prepared.
-    pub(crate) fn stop_preparing(&self) -> bool {
+    /// From now on everything goes with its transaction. Whether it was otherwise.
+    pub(crate) fn stop_using_sessions(&self) -> bool {
+        self.direct.store(false, Ordering::Relaxed);
         self.prepares.swap(false, Ordering::Relaxed)
     }
 
@@ -138,20 +163,26 @@ impl Database {
         statement::named(&self.schema, sql)
     }
 
-    fn begin(&self, access: Access) -> String {
+    fn begin(&self, access: Access, direct: bool) -> String {
         let mode = match access {
             Access::Write | Access::WriteInOrder => "READ COMMITTED",
-            Access::Read | Access::ReadInOrder => "REPEATABLE READ READ ONLY",
+            Access::Read | Access::ReadInOrder | Access::Look => "REPEATABLE READ READ ONLY",
         };
-        let order = match access {
-            Access::Write | Access::Read => "",
-            Access::WriteInOrder | Access::ReadInOrder => {
-                "; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
-                 SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off"
+        let order = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
+                     SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off";
+        let set = match (direct, access) {
+            (true, Access::Read | Access::Write | Access::WriteInOrder | Access::Look) => {
+                String::new()
             }
+            // Lists of all kinds, planned one by one.
+            (true, Access::ReadInOrder) => format!(
+                "; SET LOCAL plan_cache_mode = auto; SET LOCAL enable_hashjoin = on; \
+                 SET LOCAL enable_mergejoin = on; {order}"
+            ),
+            (false, Access::Read | Access::Write) => format!("; {}", self.settings),
+            (false, _) => format!("; {}; {order}", self.settings),
         };
-        let settings = &self.settings;
-        format!("BEGIN ISOLATION LEVEL {mode}; {settings}{order}")
+        format!("BEGIN ISOLATION LEVEL {mode}{set}")
     }
 }
 
@@ -181,7 +212,7 @@ impl Attempts<'_> {
             return false;
         }
         self.conflicts += 1;
-        if foreign && self.database.stop_preparing() {
+        if foreign && self.database.stop_using_sessions() {
             tracing::warn!(
                 "prepared statements get lost, as they do behind a pooler: none are prepared any \
                  more"
@@ -238,10 +269,21 @@ impl Transaction<'_> {
         let Some(client) = &self.client else {
             return Err(Fault::row("a transaction was used after its end"));
         };
-        let begin = (!self.begun).then(|| self.database.begin(self.access));
+        let direct = self.database.direct.load(Ordering::Relaxed);
+        // A statement of its own is a transaction of its own, and the one message that it takes.
+        let lone = direct
+            && !self.begun
+            && commit
+            && queries.len() == 1
+            && matches!(self.access, Access::Read | Access::Write | Access::Look);
+        let begin = (!self.begun && !lone).then(|| self.database.begin(self.access, direct));
         // From here on the connection is not as it was: one that falls silent while a statement is
         // prepared is not to go back either.
         self.begun = true;
+        // Each of them prepares something as soon as it is used.
+        if direct && client.statement_cache.size() == 0 {
+            client.batch_execute(&self.database.session).await?;
+        }
         let mut prepared = Vec::new();
         if self.database.prepares.load(Ordering::Relaxed) {
             for query in queries {
@@ -276,7 +318,7 @@ impl Transaction<'_> {
                     .boxed(),
             });
         }
-        if commit {
+        if commit && !lone {
             steps.push(
                 client
                     .batch_execute("COMMIT")
@@ -284,14 +326,19 @@ impl Transaction<'_> {
                     .boxed(),
             );
         }
-        let last = steps.len() - 1;
+        let last = steps.len().saturating_sub(1);
         let mut answers = Vec::with_capacity(queries.len());
         for (at, answer) in join_all(steps).await.into_iter().enumerate() {
             match answer {
                 Ok(rows) if at >= first => answers.push(rows),
                 Ok(_) => {}
                 Err(error) => {
-                    let is_commit = commit && at == last;
+                    // A lone statement that the server refuses was not committed.
+                    let writes = matches!(self.access, Access::Write | Access::WriteInOrder);
+                    let is_commit = match lone {
+                        true => writes && error.as_db_error().is_none(),
+                        false => commit && at == last,
+                    };
                     self.give_back(commit).await;
                     return Err(match is_commit {
                         true => Fault::Commit(error),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lro_core::{StoreEvent, StoreObserver};
@@ -12,6 +13,8 @@ use crate::outbox::Outbox;
 #[derive(Default)]
 pub(crate) struct Events {
     observers: Mutex<Vec<Arc<dyn StoreObserver>>>,
+    /// Whether something was told to be ready since a claim has asked.
+    ready: AtomicBool,
     pub(crate) outbox: Outbox,
 }
 
@@ -31,6 +34,10 @@ impl Events {
         if events.is_empty() {
             return;
         }
+        let is_ready = |event: &StoreEvent| matches!(event, StoreEvent::Ready { .. });
+        if events.iter().any(is_ready) {
+            self.ready.store(true, Ordering::Release);
+        }
         let observers = self.lock().clone();
         for observer in &observers {
             for event in events {
@@ -40,6 +47,11 @@ impl Events {
                 }
             }
         }
+    }
+
+    /// Whether something was told to be ready since the last call.
+    pub(crate) fn take_ready(&self) -> bool {
+        self.ready.swap(false, Ordering::AcqRel)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<dyn StoreObserver>>> {

@@ -19,12 +19,15 @@ use crate::database::{Access, Database, Query};
 use crate::error::Fault;
 use crate::events::Events;
 use crate::outbox::{probe, read};
+use crate::presence::Presence;
 use crate::statement;
 use crate::text::quote;
 use crate::tls::{Connector, Messages};
 
-/// At most one group of notifications in this time.
-const SEND_INTERVAL: Duration = Duration::from_millis(5);
+/// The pause after notifications: so long for each operation and method that they told of, and at most
+/// so long. What comes alone is told at once, and what comes in crowds is told together.
+const SEND_PAUSE: Duration = Duration::from_micros(200);
+const SEND_PAUSE_MAX: Duration = Duration::from_millis(20);
 
 /// How often the own echo is to be heard. Without it the connection is taken for dead.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
@@ -51,6 +54,7 @@ pub(crate) struct Hints {
     /// Whether statements are prepared from the first echo on: what was told through one connection
     /// and heard through another shows that no pooler lends connections out by the transaction.
     pub(crate) may_prepare: bool,
+    pub(crate) presence: Presence,
 }
 
 /// Why a connection is given up.
@@ -75,7 +79,9 @@ impl Hints {
                     let connecting = connector.connect(config);
                     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
                         Ok(Ok((client, messages))) => {
-                            self.listen(client, messages, was_alive).await
+                            let end = self.listen(client, messages, was_alive).await;
+                            self.presence.end();
+                            end
                         }
                         Ok(Err(error)) => End::Lost(Fault::from(error).to_error().to_string()),
                         Err(_) => End::Lost("a connection was not answered".to_owned()),
@@ -85,7 +91,7 @@ impl Hints {
             match end {
                 End::Deaf if !told_deaf => {
                     told_deaf = true;
-                    self.database.stop_preparing();
+                    self.database.stop_using_sessions();
                     tracing::warn!(
                         "notifications do not arrive, as behind a pooler in transaction mode: \
                          changes of other processes are found by polling"
@@ -126,6 +132,8 @@ impl Hints {
             Ok(Err(error)) => return End::Lost(Fault::from(error).to_error().to_string()),
             Err(_) => return End::Lost("LISTEN was not answered".to_owned()),
         }
+        // Before the others hear of this node: their answers count.
+        self.presence.begin(Instant::now());
         // Through another connection: behind a pooler, this one might hear itself alone.
         if let Err(fault) = self.send_by_pool(vec![probe(self.node)]).await {
             return End::Lost(fault.to_error().to_string());
@@ -145,7 +153,7 @@ impl Hints {
         }
         self.alive.store(true, Ordering::Relaxed);
         if self.may_prepare {
-            self.database.prepare();
+            self.database.use_sessions();
         }
         if was_alive {
             tracing::info!("notifications are heard again");
@@ -195,7 +203,9 @@ impl Hints {
     fn hear(&self, payload: &str) -> bool {
         match read(payload) {
             Some((node, _)) if node == self.node => true,
-            Some((_, events)) => {
+            Some((node, events)) => {
+                let greeting = self.presence.hear(node, Instant::now());
+                self.events.outbox.greet(greeting);
                 self.events.tell(&events);
                 false
             }
@@ -203,13 +213,16 @@ impl Hints {
         }
     }
 
-    /// Sends what there is to tell. The last of it is sent as well: what comes while a pause lasts
-    /// goes out after it.
+    /// Sends what there is to tell, unless nobody listens. The last of it is sent as well: what comes
+    /// while a pause lasts goes out after it.
     async fn send_for_ever(&self, client: Option<&Client>) {
         loop {
-            let payloads = self.events.outbox.take(self.node);
+            let (payloads, count) = self.events.outbox.take(self.node);
             if payloads.is_empty() {
                 self.events.outbox.news.notified().await;
+                continue;
+            }
+            if self.presence.is_alone(Instant::now()) {
                 continue;
             }
             let sent_at = Instant::now();
@@ -227,7 +240,9 @@ impl Hints {
                     return pending().await;
                 }
             }
-            tokio::time::sleep_until(sent_at + SEND_INTERVAL).await;
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            let pause = SEND_PAUSE.saturating_mul(count).min(SEND_PAUSE_MAX);
+            tokio::time::sleep_until(sent_at + pause).await;
         }
     }
 

@@ -65,14 +65,17 @@ mod builder;
 mod call;
 mod claims;
 mod database;
+mod ends;
 mod error;
 mod events;
+mod held;
 mod hints;
 mod lane;
 mod list;
 mod outbox;
 #[cfg(test)]
 mod plans;
+mod presence;
 mod purge;
 mod reads;
 mod row;

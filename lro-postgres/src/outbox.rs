@@ -8,6 +8,7 @@ use lro_core::{OperationName, OperationState, StoreEvent, Timestamp};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use crate::presence::Greeting;
 use crate::row::{decode_state, encode_state};
 use crate::text::{escape, unescape};
 
@@ -28,6 +29,7 @@ pub(crate) struct Outbox {
 struct Pending {
     changed: BTreeMap<(OperationName, Uuid), (OperationState, bool)>,
     ready: BTreeMap<String, Timestamp>,
+    greeting: Option<Greeting>,
 }
 
 impl Outbox {
@@ -62,14 +64,40 @@ impl Outbox {
         }
     }
 
-    /// Takes what there is, as payloads.
-    pub(crate) fn take(&self, node: Uuid) -> Vec<String> {
+    /// Greets a node that was heard.
+    pub(crate) fn greet(&self, greeting: Greeting) {
+        if greeting != Greeting::None {
+            let mut pending = self.lock();
+            if pending.greeting != Some(Greeting::Everything) {
+                pending.greeting = Some(greeting);
+            }
+            drop(pending);
+            self.news.notify_one();
+        }
+    }
+
+    /// Takes what there is, as payloads, and of how many operations and methods that is.
+    pub(crate) fn take(&self, node: Uuid) -> (Vec<String>, usize) {
         let pending = std::mem::take(&mut *self.lock());
-        let ready = pending
+        let count = pending.changed.len() + pending.ready.len();
+        (pending.payloads(node), count)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pending {
+    fn payloads(self, node: Uuid) -> Vec<String> {
+        if self.greeting == Some(Greeting::Everything) {
+            return vec![everything(node)];
+        }
+        let ready = self
             .ready
             .into_iter()
             .map(|(method, time)| format!("\nR{} {}", time.as_micros(), escape(&method)));
-        let changed = pending
+        let changed = self
             .changed
             .into_iter()
             .map(|((name, uid), (state, gone))| {
@@ -87,11 +115,10 @@ impl Outbox {
                 _ => payloads.push(format!("{}{line}", node.simple())),
             }
         }
+        if self.greeting.is_some() && payloads.is_empty() {
+            payloads.push(probe(node));
+        }
         payloads
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Pending> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -162,7 +189,7 @@ mod tests {
         events.insert(0, ready);
         outbox.add(&events);
         outbox.add(&events);
-        let payloads = outbox.take(node);
+        let (payloads, _) = outbox.take(node);
         assert!(payloads.len() > 1 && payloads.iter().all(|it| it.len() < 8_000));
         let heard = payloads.iter().map(|payload| read(payload).unwrap());
         let heard = heard.flat_map(|(from, events)| {
@@ -170,7 +197,7 @@ mod tests {
             events
         });
         assert_eq!(heard.collect::<Vec<_>>(), events);
-        assert_eq!(outbox.take(node), [""; 0]);
+        assert_eq!(outbox.take(node), (vec![], 0));
     }
 
     #[test]
@@ -178,7 +205,7 @@ mod tests {
         let outbox = Outbox::default();
         let node = Uuid::from_u128(7);
         outbox.add(&(0..100_000).map(changed).collect::<Vec<_>>());
-        let payloads = outbox.take(node);
+        let (payloads, _) = outbox.take(node);
         assert_eq!(payloads.len(), 1);
         assert_eq!(read(&payloads[0]), Some((node, vec![StoreEvent::Missed])));
         assert_eq!(read(&probe(node)), Some((node, vec![])));
@@ -195,6 +222,6 @@ mod tests {
             gone: false,
             ended: None,
         }]);
-        assert_eq!(outbox.take(Uuid::nil()), [""; 0]);
+        assert_eq!(outbox.take(Uuid::nil()), (vec![], 0));
     }
 }

@@ -3,6 +3,7 @@
 use tokio_postgres::NoTls;
 use uuid::Uuid;
 
+use crate::database::PLANS;
 use crate::{PostgresStore, statement};
 
 /// Statistics of a moment when nothing was running, and 20,000 running operations since. The
@@ -47,6 +48,7 @@ async fn stale_statistics_mislead_no_statement() {
         ),
         (statement::RENEW, format!("{uids}, '{{7,8}}'")),
         (statement::ADVANCE, format!("{uids}, {}", nulls(17))),
+        (statement::END, format!("{uids}, {}", nulls(9))),
         (statement::REMOVE, uids.to_owned()),
         (statement::GET, "'{operations/30001}'".to_owned()),
         (
@@ -54,13 +56,13 @@ async fn stale_statistics_mislead_no_statement() {
             format!("{uids}, '{{operations/30003}}'"),
         ),
     ];
-    for mode in ["force_generic_plan", "force_custom_plan"] {
+    let modes = ["force_generic_plan", "force_custom_plan"];
+    let modes = modes.map(|mode| format!("SET plan_cache_mode = {mode}"));
+    for mode in modes.into_iter().chain([PLANS.to_owned()]) {
         for (n, (text, arguments)) in statements.iter().enumerate() {
             let text = text.replace("{operation}", &table);
             client
-                .batch_execute(&format!(
-                    "SET plan_cache_mode = {mode}; PREPARE plan{n} AS {text}"
-                ))
+                .batch_execute(&format!("{mode}; PREPARE plan{n} AS {text}"))
                 .await
                 .unwrap();
             let explain = format!("EXPLAIN EXECUTE plan{n} ({arguments})");
@@ -85,6 +87,56 @@ async fn stale_statistics_mislead_no_statement() {
                 .batch_execute(&format!("DEALLOCATE plan{n}"))
                 .await
                 .unwrap();
+        }
+    }
+    client
+        .batch_execute(&format!("DROP SCHEMA \"{schema}\" CASCADE"))
+        .await
+        .unwrap();
+}
+
+/// A plan that is kept is made when there is little to go through, and used when there is much.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_for_an_empty_table_goes_by_an_index() {
+    let Some(cluster) = postgres_cluster::shared_or_skip() else {
+        return;
+    };
+    let schema = format!("plans {}", Uuid::new_v4().simple());
+    let store = PostgresStore::builder(cluster.url()).schema(&schema);
+    drop(store.notifications(false).open().await.unwrap());
+    let (client, connection) = tokio_postgres::connect(cluster.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute(PLANS).await.unwrap();
+    let nulls = |count: usize| vec!["NULL"; count].join(", ");
+    let table = format!("\"{schema}\".operation");
+    let statements = [
+        (statement::LOCK, 1, "operation_by_uid"),
+        (statement::LOCK_NAMED, 2, "operation_by_uid"),
+        (statement::ADVANCE, 18, "operation_by_uid"),
+        (statement::END, 10, "operation_by_uid"),
+        (statement::RENEW, 2, "operation_by_uid"),
+        (statement::REMOVE, 1, "operation_by_uid"),
+        (statement::GET, 1, "operation_by_name"),
+        (statement::BY_REQUEST, 1, "operation_by_request"),
+        (statement::PURGE, 2, "operation_expiring"),
+        (statement::LOOK, 4, "operation_ready"),
+        (statement::SWEEP, 3, "operation_leased"),
+        (statement::CLAIM, 5, "operation_ready"),
+    ];
+    for (n, (text, parameters, index)) in statements.into_iter().enumerate() {
+        let text = text.replace("{operation}", &table);
+        let prepare = format!("PREPARE plan{n} AS {text}");
+        client.batch_execute(&prepare).await.unwrap();
+        let explain = format!("EXPLAIN EXECUTE plan{n} ({})", nulls(parameters));
+        let rows = client.query(&explain, &[]).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let plan = plan.join("\n");
+        assert!(
+            plan.contains(index) && plan.contains("Index Cond"),
+            "{plan}\nof {text}"
+        );
+        for wrong in ["Seq Scan on operation", "Hash Join", "Merge Join"] {
+            assert!(!plan.contains(wrong), "{wrong} in {plan}\nof {text}");
         }
     }
     client

@@ -16,6 +16,7 @@ use crate::call::Serve;
 use crate::database::{Access, Database, Query, clock};
 use crate::error::Fault;
 use crate::events::Events;
+use crate::held::Held;
 use crate::row::{decode, exclusive_digest};
 use crate::statement;
 
@@ -27,6 +28,7 @@ const ROUNDS_MAX: usize = 10;
 pub(crate) struct Starts {
     pub(crate) database: Arc<Database>,
     pub(crate) events: Arc<Events>,
+    pub(crate) held: Arc<Held>,
 }
 
 type Answer = Result<Started, StartError>;
@@ -43,6 +45,7 @@ impl Serve<NewOperation, Answer> for Starts {
                 if *is_new {
                     inserted.insert(record.uid, *place);
                     events.extend(ready(record));
+                    self.held.keep(record);
                     answers[*place] = Some(Ok(Started {
                         record: record.clone(),
                         existing: false,

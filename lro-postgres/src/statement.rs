@@ -19,8 +19,15 @@ macro_rules! clock {
     };
 }
 
+/// The same when the statement began, which an index can be searched by.
+macro_rules! begun {
+    () => {
+        "(extract(epoch FROM statement_timestamp()) * 1000000)::bigint"
+    };
+}
+
 /// Those that are prepared. `list::statement` has more.
-const ALL: [&str; 17] = [
+const ALL: [&str; 18] = [
     CLOCK,
     NOTIFY,
     INSERT,
@@ -31,6 +38,7 @@ const ALL: [&str; 17] = [
     LOCK,
     LOCK_NAMED,
     ADVANCE,
+    END,
     RENEW,
     REMOVE,
     LOOK,
@@ -146,6 +154,23 @@ pub(crate) const ADVANCE: &str = "UPDATE {operation} AS o SET revision = n.revis
      delete_time, end_time, expire_time, lease_expire_time, lease_worker, state, result_kind, \
      metadata, checkpoint, result) WHERE o.uid = n.uid";
 
+/// Ends what has not been written since the given revision. The times count from the end: they are as
+/// if it was when the row was last written, and go on by what has passed since.
+pub(crate) const END: &str = concat!(
+    "WITH t AS MATERIALIZED (SELECT coalesce($10::bigint, ",
+    clock!(),
+    ") AS now) UPDATE {operation} AS o SET revision = n.revision + 1, \
+     update_time = greatest(n.update_time, t.now), end_time = greatest(n.update_time, t.now), \
+     expire_time = n.expire_time + (greatest(n.update_time, t.now) - n.update_time), \
+     lease_expire_time = NULL, lease_worker = NULL, state = n.state, result_kind = n.result_kind, \
+     metadata = coalesce(n.metadata, o.metadata), checkpoint = NULL, result = n.result \
+     FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], \
+     $6::smallint[], $7::smallint[], $8::bytea[], $9::bytea[]) AS n (uid, revision, fence, \
+     update_time, expire_time, state, result_kind, metadata, result), t \
+     WHERE o.uid = n.uid AND o.revision = n.revision AND o.fence = n.fence \
+     RETURNING o.uid, o.update_time"
+);
+
 pub(crate) const RENEW: &str = "UPDATE {operation} AS o SET lease_expire_time = n.lease_expire_time \
      FROM unnest($1::uuid[], $2::bigint[]) AS n (uid, lease_expire_time) WHERE o.uid = n.uid";
 
@@ -157,8 +182,9 @@ pub(crate) const LOOK: &str = concat!(
     "SELECT ",
     clock!(),
     ", (SELECT o.lease_expire_time FROM {operation} o WHERE o.lease_expire_time IS NOT NULL \
-     AND o.lease_expire_time >= $1::bigint AND o.lease_expire_time <= coalesce($4::bigint, \
-     (extract(epoch FROM statement_timestamp()) * 1000000)::bigint) \
+     AND o.lease_expire_time >= $1::bigint AND o.lease_expire_time <= coalesce($4::bigint, ",
+    begun!(),
+    ") \
      ORDER BY o.lease_expire_time, o.uid LIMIT 1), \
      ARRAY(SELECT (SELECT o.ready_time FROM {operation} o WHERE o.state = 0 AND o.method = m.method \
      AND o.ready_time >= m.since ORDER BY o.ready_time, o.uid LIMIT 1) \
@@ -166,23 +192,27 @@ pub(crate) const LOOK: &str = concat!(
      ORDER BY m.place)"
 );
 
-/// Leases that are over, the longest first.
+/// Leases that are over at that time, or now, the longest first.
 pub(crate) const SWEEP: &str = concat!(
     "SELECT ",
     head!(),
     " FROM {operation} WHERE lease_expire_time IS NOT NULL AND lease_expire_time >= $1::bigint \
-     AND lease_expire_time < $2::bigint ORDER BY lease_expire_time, uid \
+     AND lease_expire_time < coalesce($2::bigint, ",
+    begun!(),
+    ") ORDER BY lease_expire_time, uid \
      LIMIT $3::bigint FOR UPDATE SKIP LOCKED"
 );
 
-/// Operations that are ready, the longest first: of each method as many as it says, and of those
-/// the first.
+/// Operations that are ready at that time, or now, the longest first: of each method as many as it
+/// says, and of those the first.
 pub(crate) const CLAIM: &str = concat!(
     "SELECT r.* FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS m (method, most, since) \
      CROSS JOIN LATERAL (SELECT ",
     columns!(),
     " FROM {operation} WHERE state = 0 AND method = m.method AND ready_time >= m.since \
-     AND ready_time <= $4::bigint ORDER BY ready_time, uid LIMIT m.most \
+     AND ready_time <= coalesce($4::bigint, ",
+    begun!(),
+    ") ORDER BY ready_time, uid LIMIT m.most \
      FOR UPDATE SKIP LOCKED) AS r ORDER BY r.ready_time, r.uid LIMIT $5::bigint"
 );
 

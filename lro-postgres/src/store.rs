@@ -17,9 +17,11 @@ use crate::call::{Call, keep_serving};
 use crate::claims::Claims;
 use crate::database::Database;
 use crate::events::Events;
+use crate::held::Held;
 use crate::hints::Hints;
 use crate::lane::Lane;
 use crate::list::list;
+use crate::presence::Presence;
 use crate::purge::purge;
 use crate::reads::Gets;
 use crate::starts::Starts;
@@ -122,6 +124,7 @@ impl PostgresStore {
     pub(crate) fn start(parts: Parts) -> Self {
         let database = Arc::new(parts.database);
         let events = Arc::new(Events::default());
+        let held = Arc::new(Held::default());
         let (starts, updates, gets) = (
             Arc::new(Lane::new()),
             Arc::new(Lane::new()),
@@ -130,6 +133,7 @@ impl PostgresStore {
         let server = Arc::new(Starts {
             database: database.clone(),
             events: events.clone(),
+            held: held.clone(),
         });
         for _ in 0..STARTS_AT_ONCE {
             tokio::spawn(keep_serving(starts.clone(), server.clone()));
@@ -137,6 +141,7 @@ impl PostgresStore {
         let server = Arc::new(Updates {
             database: database.clone(),
             events: events.clone(),
+            held: held.clone(),
         });
         for _ in 0..UPDATES_AT_ONCE {
             tokio::spawn(keep_serving(updates.clone(), server.clone()));
@@ -156,9 +161,10 @@ impl PostgresStore {
             node: Uuid::new_v4(),
             listen: parts.listen,
             may_prepare: parts.may_prepare,
+            presence: Presence::default(),
         };
         let inner = Inner {
-            claims: Claims::new(database.clone(), events.clone()),
+            claims: Claims::new(database.clone(), events.clone(), held),
             database,
             events,
             schema: parts.schema,

@@ -1,4 +1,5 @@
-//! Commands: rows are locked, the state machine decides, what has changed is written.
+//! Commands: rows are locked, the state machine decides, what has changed is written. Ends of what
+//! this process runs are decided first, and written where the rows are as they were known.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,8 +14,10 @@ use uuid::Uuid;
 use crate::batch::{Changed, Columns, changed_records, removed_records, renewed_records};
 use crate::call::Serve;
 use crate::database::{Access, Database, Query, clock};
+use crate::ends::{decide, write};
 use crate::error::Fault;
 use crate::events::Events;
+use crate::held::Held;
 use crate::row::decode_head;
 use crate::starts::ready;
 use crate::statement;
@@ -24,31 +27,53 @@ use crate::statement;
 pub(crate) struct Updates {
     pub(crate) database: Arc<Database>,
     pub(crate) events: Arc<Events>,
+    pub(crate) held: Arc<Held>,
 }
 
 type Answer = Result<Updated, Refusal>;
 
 impl Serve<Update, Answer> for Updates {
     async fn serve(&self, updates: Vec<Update>) -> Result<Vec<Answer>, Fault> {
-        let mut attempts = self.database.attempts();
-        let result = loop {
-            let transaction = self.update_once(&updates);
-            let result = self.database.in_time(transaction).await;
-            if !attempts.again(&result).await {
-                break result;
+        let clock = self.database.clock.as_ref().map(|clock| clock.now());
+        let ends = decide(&self.held, &updates, clock);
+        let mut answers: Vec<Option<Answer>> = updates.iter().map(|_| None).collect();
+        if !ends.is_empty() {
+            let (written, events) = write(&self.database, ends).await?;
+            self.events.publish(&events);
+            for (place, answer) in written {
+                answers[place] = Some(answer);
             }
-        };
-        let (answers, events) = result?;
-        self.events.publish(&events);
-        Ok(answers)
+        }
+        let open = |(place, _): &(usize, &Update)| answers[*place].is_none();
+        let rest: Vec<_> = updates.iter().enumerate().filter(open).collect();
+        let (places, rest): (Vec<usize>, Vec<&Update>) = rest.into_iter().unzip();
+        if !rest.is_empty() {
+            for (place, answer) in places.into_iter().zip(self.update(&rest).await?) {
+                answers[place] = Some(answer);
+            }
+        }
+        Ok(answers.into_iter().flatten().collect())
     }
 }
 
 impl Updates {
-    async fn update_once(
-        &self,
-        updates: &[Update],
-    ) -> Result<(Vec<Answer>, Vec<StoreEvent>), Fault> {
+    async fn update(&self, updates: &[&Update]) -> Result<Vec<Answer>, Fault> {
+        let mut attempts = self.database.attempts();
+        let (answers, work) = loop {
+            let transaction = self.update_once(updates);
+            let result = self.database.in_time(transaction).await;
+            if !attempts.again(&result).await {
+                break result?;
+            }
+        };
+        for entry in &work.entries {
+            self.held.follow(&entry.record);
+        }
+        self.events.publish(&work.events);
+        Ok(answers)
+    }
+
+    async fn update_once(&self, updates: &[&Update]) -> Result<(Vec<Answer>, Work), Fault> {
         let uids: Vec<Uuid> = updates.iter().filter_map(|update| update.uid).collect();
         let names: Vec<&str> = updates
             .iter()
@@ -73,7 +98,7 @@ impl Updates {
         let answers = updates.iter().map(|update| work.update(update)).collect();
         let written = work.columns();
         transaction.run_and_commit(&queries(&written)).await?;
-        Ok((answers, work.events))
+        Ok((answers, work))
     }
 }
 
@@ -103,6 +128,10 @@ impl Work {
             by_name: HashMap::new(),
             events: Vec::new(),
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// The time by which commands are applied.

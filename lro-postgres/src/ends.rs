@@ -1,0 +1,143 @@
+//! Ends of what this process runs: decided on what it has seen last, written where that holds still.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use lro_core::{
+    Change, Command, OperationName, OperationRecord, Refusal, StoreEvent, Timestamp, Update,
+    Updated,
+};
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::batch::ended_records;
+use crate::database::{Access, Database};
+use crate::error::Fault;
+use crate::held::Held;
+use crate::statement;
+
+/// Times further away are left to who can add them without overflow.
+const TIME_MAX: i64 = i64::MAX / 4;
+
+/// An end that is decided, and not yet written.
+pub(crate) struct End {
+    /// Of its command among the others.
+    place: usize,
+    command: Command,
+    before: OperationRecord,
+    /// As if it had ended at the moment when it was last written.
+    pub(crate) after: OperationRecord,
+    /// Whether its metadata is another than before.
+    pub(crate) metadata: bool,
+}
+
+impl End {
+    /// What the row must be still.
+    pub(crate) fn revision_before(&self) -> u64 {
+        self.before.revision
+    }
+
+    /// The record, when it is known when it ended.
+    fn at(self, time: Timestamp) -> OperationRecord {
+        let mut record = self.before;
+        match record.apply(self.command, time) {
+            Ok(_) => record,
+            Err(_) => self.after,
+        }
+    }
+}
+
+/// Decides the ends among these commands that can be decided without reading anything: a command that
+/// is the only one for its operation, which this process holds.
+pub(crate) fn decide(held: &Held, updates: &[Update], clock: Option<Timestamp>) -> Vec<End> {
+    let mut commands: HashMap<&OperationName, usize> = HashMap::new();
+    for update in updates {
+        *commands.entry(&update.name).or_default() += 1;
+    }
+    let mut ends: Vec<End> = Vec::new();
+    for (place, update) in updates.iter().enumerate() {
+        let (Command::Finish { .. }, Some(uid)) = (&update.command, update.uid) else {
+            continue;
+        };
+        if commands.get(&update.name) == Some(&1)
+            && let Some(before) = held.take(uid)
+            && before.name == update.name
+        {
+            ends.extend(decide_one(place, &update.command, before, clock));
+        }
+    }
+    // In the order in which every statement locks rows.
+    ends.sort_by_key(|end| end.after.uid);
+    ends
+}
+
+fn decide_one(
+    place: usize,
+    command: &Command,
+    before: OperationRecord,
+    clock: Option<Timestamp>,
+) -> Option<End> {
+    let mut after = before.clone();
+    let time = clock.unwrap_or(before.update_time);
+    let change = after.apply(command.clone(), time);
+    let far = after.expire_time.is_none_or(|it| it.as_micros() > TIME_MAX);
+    // Everything else is for those who read first.
+    let decided = change == Ok(Change::Record) && after.state.is_done() && !far;
+    decided.then(|| End {
+        place,
+        command: command.clone(),
+        metadata: after.metadata != before.metadata,
+        before,
+        after,
+    })
+}
+
+type Answer = Result<Updated, Refusal>;
+
+/// Writes them. Answers those whose rows were as they were taken to be, each with its place.
+pub(crate) async fn write(
+    database: &Database,
+    ends: Vec<End>,
+) -> Result<(Vec<(usize, Answer)>, Vec<StoreEvent>), Fault> {
+    let columns = ended_records(&ends);
+    let clock = database.clock.as_ref().map(|clock| clock.now().as_micros());
+    let mut query = columns.query(statement::END);
+    query.params.push((&clock, Type::INT8));
+    let mut attempts = database.attempts();
+    let rows = loop {
+        let run = database.run(Access::Write, std::slice::from_ref(&query));
+        let result = database.in_time(run).await;
+        if !attempts.again(&result).await {
+            break result?;
+        }
+    };
+    let mut times: HashMap<Uuid, Timestamp> = HashMap::new();
+    for row in rows.iter().flatten() {
+        times.insert(row.try_get(0)?, Timestamp::from_micros(row.try_get(1)?));
+    }
+    let mut answers = Vec::new();
+    let mut events = Vec::new();
+    for end in ends {
+        let Some(time) = times.get(&end.after.uid) else {
+            continue;
+        };
+        let place = end.place;
+        let record = end.at(*time);
+        answers.push((
+            place,
+            Ok(Updated {
+                change: Change::Record,
+                state: record.state,
+                revision: record.revision,
+            }),
+        ));
+        events.push(StoreEvent::Changed {
+            name: record.name.clone(),
+            uid: record.uid,
+            state: record.state,
+            gone: false,
+            ended: Some(Arc::new(record)),
+        });
+    }
+    Ok((answers, events))
+}

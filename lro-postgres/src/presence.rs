@@ -1,0 +1,117 @@
+//! Whether anybody else listens.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// Who listens says so when he begins to, is answered by those who do, and says so again each time he
+/// probes. After so much silence nobody else listens.
+const SILENCE_AT_FIRST: Duration = Duration::from_secs(2);
+const SILENCE: Duration = Duration::from_secs(18);
+
+/// What is known of other nodes by their notifications.
+#[derive(Debug, Default)]
+pub(crate) struct Presence {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// When each of the others was heard last.
+    heard: HashMap<Uuid, Instant>,
+    /// When this node is alone, unless it hears somebody; `None` while it does not listen itself.
+    alone_at: Option<Instant>,
+}
+
+/// What is to be told to a node that was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Greeting {
+    /// It is known.
+    None,
+    /// That this node is there.
+    Probe,
+    /// That anything may have changed: what was, nobody was told.
+    Everything,
+}
+
+impl Presence {
+    /// From now on others are heard.
+    pub(crate) fn begin(&self, now: Instant) {
+        let mut inner = self.lock();
+        inner.heard.clear();
+        inner.alone_at = Some(now + SILENCE_AT_FIRST);
+    }
+
+    /// Others are not heard any more, though they may be there.
+    pub(crate) fn end(&self) {
+        self.lock().alone_at = None;
+    }
+
+    /// Whether what this node tells is heard by nobody.
+    pub(crate) fn is_alone(&self, now: Instant) -> bool {
+        self.lock().is_alone(now)
+    }
+
+    /// Another node was heard.
+    pub(crate) fn hear(&self, node: Uuid, now: Instant) -> Greeting {
+        let mut inner = self.lock();
+        let was_alone = inner.is_alone(now);
+        if inner.alone_at.is_some() {
+            inner.alone_at = Some(now + SILENCE);
+        }
+        let is_new = inner.heard.insert(node, now).is_none();
+        inner.heard.retain(|_, heard_at| now - *heard_at < SILENCE);
+        match (was_alone, is_new) {
+            (true, _) => Greeting::Everything,
+            (false, true) => Greeting::Probe,
+            (false, false) => Greeting::None,
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn is_alone(&self, now: Instant) -> bool {
+        self.alone_at.is_some_and(|at| at <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_hears_nobody_for_some_time_is_alone() {
+        let (presence, begun) = (Presence::default(), Instant::now());
+        let after = |seconds| begun + Duration::from_secs(seconds);
+        let other = Uuid::from_u128(1);
+        assert!(!presence.is_alone(after(99)), "it does not listen");
+        presence.begin(begun);
+        assert!(!presence.is_alone(after(1)) && presence.is_alone(after(2)));
+        assert_eq!(presence.hear(other, after(9)), Greeting::Everything);
+        assert_eq!(presence.hear(other, after(14)), Greeting::None);
+        assert!(!presence.is_alone(after(31)) && presence.is_alone(after(32)));
+        presence.end();
+        assert!(!presence.is_alone(after(99)));
+    }
+
+    #[test]
+    fn who_comes_is_greeted_once() {
+        let (presence, begun) = (Presence::default(), Instant::now());
+        presence.begin(begun);
+        let [first, second] = [1, 2].map(Uuid::from_u128);
+        assert_eq!(presence.hear(first, begun), Greeting::Probe);
+        assert_eq!(presence.hear(second, begun), Greeting::Probe);
+        let later = begun + SILENCE / 2;
+        assert_eq!(presence.hear(first, later), Greeting::None);
+        let later = begun + SILENCE;
+        assert_eq!(presence.hear(first, later), Greeting::None);
+        assert_eq!(presence.hear(second, later), Greeting::Probe, "it was gone");
+    }
+}
