@@ -27,6 +27,9 @@ const SUBMITTERS: [usize; 4] = [1, 8, 64, 256];
 /// How many bodies a worker runs at once.
 const CONCURRENCY: usize = 1_024;
 
+/// How long each runs before it is measured.
+const WARM_UP: Duration = Duration::from_millis(300);
+
 pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
     let bench = Bench::start(setting).await?;
     cycles::run(&bench).await?;
@@ -87,12 +90,14 @@ impl Bench {
         self.meter.read_after().await?;
         let work = make(schema).await?;
         let before = self.meter.read().await?;
+        // Connections are made and statements planned before it is timed.
+        let (_, warm_up) = drive_for(submitters, WARM_UP, work.clone()).await?;
         let (took, samples) = drive_for(submitters, self.span, work).await?;
         let Reading {
             transactions,
             wal_bytes,
         } = self.meter.read_after().await?.since(before);
-        let lives = samples.len() as f64;
+        let lives = (warm_up.len() + samples.len()) as f64;
         let row_bytes = self.meter.row_bytes(schema).await?;
         self.meter
             .run(&format!("DROP SCHEMA {schema} CASCADE; CHECKPOINT"))
