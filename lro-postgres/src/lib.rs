@@ -21,11 +21,12 @@
 //!   group is one transaction of one or two round trips. No timer.
 //! * **The database's clock.** It alone decides when an operation is ready and when a lease is over.
 //! * **No leader, no cron.** Every claim turns back a bounded number of leases that are over.
-//! * **Notifications are hints.** After its commits a process tells the others, at most once in 5
-//!   ms and outside of its transactions. Whoever does not hear them polls
-//!   ([`event_gap`](lro_core::OperationStore::event_gap)): one cheap statement a second.
+//! * **Notifications are hints.** After its commits a process tells the others, if there are any,
+//!   outside of its transactions, with pauses of up to 20 ms when there is much to tell. Whoever does
+//!   not hear them polls ([`event_gap`](lro_core::OperationStore::event_gap)): one cheap statement a
+//!   second.
 //! * **Poolers.** Through PgBouncer in transaction mode everything works but LISTEN. That is noticed
-//!   and said in one line, and no statement is prepared. A
+//!   and said in one line; no statement is prepared, and nothing set for a session. A
 //!   [`notifications_url`](PostgresStoreBuilder::notifications_url) past it hears all the same.
 //!
 //! # The schema

@@ -223,6 +223,29 @@ mod tests {
         OperationRecord::new(operation, Timestamp::from_micros(0))
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn what_has_begun_here_is_young_until_its_end_is_told() {
+        let waiters = Arc::new(Waiters::new(9, 9));
+        let name: OperationName = "operations/1".parse().unwrap();
+        let waiter = waiters.subscribe(&name).unwrap();
+        assert_eq!(waiter.young(), None);
+        let [first, second] = [1, 2].map(Uuid::from_u128);
+        waiters.expect(&name, first);
+        assert_eq!(waiter.young(), Some(first));
+        waiters.forget(&name, second);
+        assert_eq!(waiter.young(), Some(first), "another was meant");
+        waiters.wake(&name, None);
+        assert_eq!(waiter.young(), None);
+        waiters.expect(&name, second);
+        tokio::time::advance(YOUTH).await;
+        assert_eq!(waiter.young(), None);
+        for n in 0..=YOUNG_MAX {
+            let other = format!("operations/other-{n}").parse().unwrap();
+            waiters.expect(&other, first);
+        }
+        assert!(waiters.lock().young.len() <= YOUNG_MAX);
+    }
+
     #[test]
     fn an_entry_lives_as_long_as_somebody_waits() {
         let waiters = Arc::new(Waiters::new(9, 9));
