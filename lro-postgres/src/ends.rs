@@ -40,9 +40,9 @@ impl End {
     /// The record, when it is known when it ended.
     fn at(self, time: Timestamp) -> OperationRecord {
         let mut record = self.before;
-        match record.apply(self.command, time) {
-            Ok(_) => record,
-            Err(_) => self.after,
+        match time > self.after.update_time && record.apply(self.command, time).is_ok() {
+            true => record,
+            false => self.after,
         }
     }
 }
