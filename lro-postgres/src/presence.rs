@@ -41,8 +41,12 @@ impl Presence {
     /// From now on others are heard.
     pub(crate) fn begin(&self, now: Instant) {
         let mut inner = self.lock();
-        inner.heard.clear();
-        inner.alone_at = Some(now + SILENCE_AT_FIRST);
+        // Those who know this node already do not answer it again: they only go on to probe.
+        let silence = match inner.heard.is_empty() {
+            true => SILENCE_AT_FIRST,
+            false => SILENCE,
+        };
+        inner.alone_at = Some(now + silence);
     }
 
     /// Others are not heard any more, though they may be there.
@@ -99,6 +103,8 @@ mod tests {
         assert!(!presence.is_alone(after(31)) && presence.is_alone(after(32)));
         presence.end();
         assert!(!presence.is_alone(after(99)));
+        presence.begin(after(99));
+        assert!(!presence.is_alone(after(116)) && presence.is_alone(after(117)));
     }
 
     #[test]
