@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
@@ -19,6 +19,13 @@ use crate::statement;
 
 /// How often a step is done again when another transaction was in its way.
 const CONFLICTS_MAX: u32 = 10;
+
+/// Statements are prepared once for each connection.
+const PREPARES: u8 = 1;
+
+/// The connections are this store's own, and go to the server itself: what is set for a session
+/// stays, and touches nobody else.
+const DIRECT: u8 = 2;
 
 /// Plans of statements by id and of claims, for a session: made once for each statement, and of nothing
 /// but indexes, whatever the statistics say when it is made.
@@ -52,12 +59,9 @@ pub(crate) enum Access {
 pub(crate) struct Database {
     pub(crate) pool: Pool,
     pub(crate) clock: Option<Arc<dyn Clock>>,
-    /// Whether statements are prepared once for each connection.
-    prepares: AtomicBool,
+    /// How connections are used: [`PREPARES`] and [`DIRECT`], read once for each transaction.
+    mode: AtomicU8,
     schema: String,
-    /// Whether the connections are this store's own, and go to the server itself: what is set for a
-    /// session stays, and touches nobody else.
-    direct: AtomicBool,
     /// What holds for every transaction, and for a session.
     settings: String,
     session: String,
@@ -85,9 +89,8 @@ impl Database {
         Self {
             pool,
             clock,
-            prepares: AtomicBool::new(prepares),
+            mode: AtomicU8::new(if prepares { PREPARES } else { 0 }),
             schema: schema.to_owned(),
-            direct: AtomicBool::new(false),
             // For the transaction, not the session: so it goes through a pooler.
             settings: settings("SET LOCAL"),
             session: format!(
@@ -106,6 +109,7 @@ impl Database {
             database: self,
             access,
             client: Some(self.pool.get().await?),
+            mode: self.mode.load(Ordering::Relaxed),
             begun: false,
         })
     }
@@ -125,14 +129,12 @@ impl Database {
     /// From now on sessions are this store's: statements are prepared, and a lone one is a
     /// transaction by itself.
     pub(crate) fn use_sessions(&self) {
-        self.prepares.store(true, Ordering::Relaxed);
-        self.direct.store(true, Ordering::Relaxed);
+        self.mode.store(PREPARES | DIRECT, Ordering::Relaxed);
     }
 
     /// From now on everything goes with its transaction. Whether it was otherwise.
     pub(crate) fn stop_using_sessions(&self) -> bool {
-        self.direct.store(false, Ordering::Relaxed);
-        self.prepares.swap(false, Ordering::Relaxed)
+        self.mode.swap(0, Ordering::Relaxed) & PREPARES != 0
     }
 
     /// Waits for a transaction, as long as it may take.
@@ -230,6 +232,8 @@ pub(crate) struct Transaction<'d> {
     database: &'d Database,
     access: Access,
     client: Option<Object>,
+    /// As it was at the beginning: a connection is not to get one half of each way.
+    mode: u8,
     begun: bool,
 }
 
@@ -269,7 +273,7 @@ impl Transaction<'_> {
         let Some(client) = &self.client else {
             return Err(Fault::row("a transaction was used after its end"));
         };
-        let direct = self.database.direct.load(Ordering::Relaxed);
+        let direct = self.mode & DIRECT != 0;
         // A statement of its own is a transaction of its own, and the one message that it takes.
         let lone = direct
             && !self.begun
@@ -285,7 +289,7 @@ impl Transaction<'_> {
             client.batch_execute(&self.database.session).await?;
         }
         let mut prepared = Vec::new();
-        if self.database.prepares.load(Ordering::Relaxed) {
+        if self.mode & PREPARES != 0 {
             for query in queries {
                 let Some(text) = self.database.statements.get(query.sql) else {
                     prepared.push(None);

@@ -225,7 +225,7 @@ pub(crate) const GET: &str = concat!(
 pub(crate) const PURGE: &str = concat!(
     "DELETE FROM {operation} WHERE uid = ANY(ARRAY(SELECT o.uid FROM {operation} o \
      WHERE o.expire_time IS NOT NULL AND o.expire_time <= coalesce($1::bigint, ",
-    clock!(),
+    begun!(),
     ") ORDER BY o.expire_time, o.uid LIMIT $2::bigint FOR UPDATE SKIP LOCKED)) \
      RETURNING name, state, uid"
 );

@@ -35,7 +35,11 @@ type Answer = Result<Updated, Refusal>;
 impl Serve<Update, Answer> for Updates {
     async fn serve(&self, updates: Vec<Update>) -> Result<Vec<Answer>, Fault> {
         let clock = self.database.clock.as_ref().map(|clock| clock.now());
-        let ends = decide(&self.held, &updates, clock);
+        let mut ends = decide(&self.held, &updates, clock);
+        // Only where all are: the fault of another command is to be no fault of an end that is written.
+        if ends.len() < updates.len() {
+            ends.clear();
+        }
         let mut answers: Vec<Option<Answer>> = updates.iter().map(|_| None).collect();
         if !ends.is_empty() {
             let (written, events) = write(&self.database, ends).await?;

@@ -143,7 +143,14 @@ impl Shared {
     /// busy, or has others waiting that came first.
     pub(crate) fn try_slot(&self, method: &str) -> Option<Slot> {
         let may_start = !self.draining.is_cancelled() && self.slots.admits(method);
-        may_start.then(|| self.slots.try_one(method)).flatten()
+        if !may_start {
+            return None;
+        }
+        let slot = self.slots.try_one(method);
+        if let Err(true) = slot {
+            self.claim_now.notify_one();
+        }
+        slot.ok()
     }
 
     /// Who claims, and for how long: for an operation that is born claimed.

@@ -227,7 +227,9 @@ async fn narrow(
     let needs: Vec<Vec<LabelNeed>> = predicate.label_needs();
     let ranges = Ranges::of(parents, &needs);
     let restricts_states = predicate.restricts_states();
-    let (most, most_of_range) = (DISTINCT_MAX as i64 + 1, DISTINCT_MAX as i64 + 1);
+    let most = DISTINCT_MAX as i64 + 1;
+    // One more than is of use, to know.
+    let most_of_range = ranges.as_ref().map_or(0, |ranges| ranges.most() as i64 + 1);
     let mut queries = Vec::new();
     if restricts_states {
         let params: Params<'_> = vec![(&parents, Type::TEXT_ARRAY), (&most, Type::INT8)];

@@ -16,6 +16,9 @@ const ODD: u8 = 0xff;
 /// How many ranges are looked at for one list.
 const RANGES_MAX: usize = 4 * STRETCHES_MAX;
 
+/// How many labels are read for one list, of all ranges.
+const LABELS_MAX: usize = 8 * DISTINCT_MAX;
+
 /// A label, as it is stored.
 type Entry = (Vec<u8>, Vec<u8>);
 
@@ -58,6 +61,11 @@ impl<'n> Ranges<'n> {
             }
         }
         (!needs.is_empty()).then_some(ranges)
+    }
+
+    /// How many labels of each range are of use.
+    pub(super) fn most(&self) -> usize {
+        (LABELS_MAX / self.of.len().max(1)).clamp(1, DISTINCT_MAX)
     }
 
     fn add(&mut self, of: (usize, usize), parent: &str, need: &LabelNeed) {
@@ -138,7 +146,7 @@ impl<'n> Ranges<'n> {
             };
             let entries = &mut found[*list];
             counts[place] += 1;
-            if counts[place] > DISTINCT_MAX {
+            if counts[place] > self.most() {
                 *entries = None;
                 continue;
             }

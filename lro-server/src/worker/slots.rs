@@ -74,14 +74,20 @@ impl Slots {
         method.is_some_and(|method| !self.all_gate.is_closed() && !method.gate.is_closed())
     }
 
-    /// One slot for a method, unless all are taken.
-    pub(crate) fn try_one(&self, method: &str) -> Option<Slot> {
-        let _method = match &self.methods.get(method)?.limit {
-            Some(limit) => Some(limit.clone().try_acquire_owned().ok()?),
-            None => None,
-        };
-        let _all = self.all.clone().try_acquire_owned().ok()?;
-        Some(Slot { _all, _method })
+    /// One slot for a method, unless all are taken; then, whether a claim is to look again, because
+    /// the method's own slot was taken for a moment, and a claim may have missed it.
+    pub(crate) fn try_one(&self, method: &str) -> Result<Slot, bool> {
+        let limit = &self.methods.get(method).ok_or(false)?.limit;
+        let own = limit.as_ref().map(|it| it.clone().try_acquire_owned());
+        let _method = own.transpose().map_err(|_| false)?;
+        match self.all.clone().try_acquire_owned() {
+            Ok(_all) => Ok(Slot { _all, _method }),
+            Err(_) => {
+                let was_taken = _method.is_some();
+                drop(_method);
+                Err(was_taken && self.wakes_claims(method))
+            }
+        }
     }
 
     /// Slots that are free, for at most `most` operations, to be [settled](Self::settle) after the
@@ -219,8 +225,8 @@ mod tests {
         let slots = Slots::new(3, [("/a", Some(1)), ("/b", None)].into_iter());
         slots.refuse_starts();
         let a = slots.try_one("/a").unwrap();
-        assert!(slots.try_one("/a").is_none());
-        assert!(slots.try_one("/unknown").is_none());
+        assert!(slots.try_one("/a").is_err());
+        assert!(slots.try_one("/unknown").is_err());
         let mut reserved = slots.reserve(8).unwrap();
         assert_eq!(reserved.by_method(), BTreeMap::from([("/b".to_owned(), 2)]));
         let b = reserved.split("/b").unwrap();
@@ -230,7 +236,7 @@ mod tests {
         let reserved = slots.reserve(8).unwrap();
         let room = BTreeMap::from([("/a".to_owned(), 1), ("/b".to_owned(), 2)]);
         assert_eq!(reserved.by_method(), room);
-        assert!(slots.try_one("/b").is_none());
+        assert!(slots.try_one("/b").is_err());
         drop((reserved, b));
         assert_eq!(slots.reserve(8).unwrap().total(), 3);
     }
@@ -260,6 +266,24 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_that_was_taken_for_a_moment_is_not_overlooked() {
+        let slots = Slots::new(1, [("/a", Some(1)), ("/b", None)].into_iter());
+        let b = slots.try_one("/b").unwrap();
+        // As if a claim had found the slot of `/a` taken: it looks for nothing more of it.
+        assert!(slots.reserve(8).is_none());
+        assert_eq!(slots.try_one("/a").err(), Some(true));
+        assert_eq!(
+            slots.try_one("/b").err(),
+            Some(false),
+            "it has none of its own"
+        );
+        drop(b);
+        assert!(!slots.settle(slots.reserve(8).unwrap()));
+        let _a = slots.try_one("/a").unwrap();
+        assert_eq!(slots.try_one("/a").err(), Some(false), "it was not taken");
+    }
+
+    #[test]
     fn a_slot_that_is_freed_during_a_claim_leads_to_another_where_more_may_be_ready() {
         let slots = Slots::new(4, [("/a", Some(1)), ("/b", None)].into_iter());
         let a = slots.try_one("/a").unwrap();
@@ -282,7 +306,7 @@ mod tests {
         let mut reserved = slots.reserve(9).unwrap();
         let room = BTreeMap::from([("/a".to_owned(), 3), ("/b".to_owned(), 4)]);
         assert_eq!(reserved.by_method(), room);
-        assert!(slots.admits("/a") && slots.try_one("/a").is_some());
+        assert!(slots.admits("/a") && slots.try_one("/a").is_ok());
         let _taken = [(); 3].map(|()| reserved.split("/a").unwrap());
         assert!(
             slots.settle(reserved),
