@@ -38,7 +38,7 @@ const ENDED_AT_ONCE: usize = 250;
 /// How many times as many blocks an operation may touch then. About three times as many are right:
 /// claims walk through what has died in the last two seconds. A claim that also walked through the
 /// leases that have died within the time of a lease touched more than ten times as many.
-const RATIO_MAX: f64 = 6.0;
+const RATIO_MAX: f64 = 8.0;
 
 /// The queue under an old snapshot.
 #[derive(Clone, Copy, Debug)]
