@@ -25,7 +25,7 @@ const EXPIRED_PER_CLAIM: i64 = 256;
 /// How far before the first that was found a claim begins to look: longer than a transaction takes
 /// from its reading of the clock to its commit, as a rule. What comes in even later is found by the
 /// next look at everything.
-const MARGIN: Duration = Duration::from_secs(2);
+const MARGIN: Duration = Duration::from_millis(500);
 
 /// Everything is looked at so often, or more seldom when it takes long: a twentieth of the time.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -76,6 +76,19 @@ impl Steps {
 impl Marks {
     fn are_old(&self) -> bool {
         self.whole_at.is_none_or(|at| at <= Instant::now())
+    }
+
+    /// From what a look has found.
+    fn set(&mut self, asked: &Asked, look: &Look) {
+        let micros = i64::try_from(MARGIN.as_micros()).unwrap_or(i64::MAX);
+        let mark = |first: Option<Timestamp>| {
+            let first = first.map_or(look.now, |first| first.min(look.now));
+            Timestamp::from_micros(first.as_micros().saturating_sub(micros))
+        };
+        for (method, first) in asked.names.iter().zip(&look.ready) {
+            self.methods.insert(method.clone(), mark(*first));
+        }
+        self.lease = Some(mark(look.lease));
     }
 }
 
@@ -145,7 +158,7 @@ impl Claims {
         &self,
         claim: &Claim,
         asked: &Asked,
-        marks: &Marks,
+        marks: &mut Marks,
         time: Option<Timestamp>,
         steps: Steps,
     ) -> Result<Claimed, Fault> {
@@ -189,6 +202,9 @@ impl Claims {
         let mut rows = transaction.run_and_commit(&steps).await?;
         let clock = self.database.clock.as_deref();
         let mut left = Look::read(&rows.pop().unwrap_or_default(), clock)?;
+        if clock.is_none() {
+            marks.set(asked, &left);
+        }
         left.remember(marks.first_lease);
         let records = uids.iter().filter_map(|uid| taken.record(*uid).cloned());
         let operations: Vec<OperationRecord> = records.collect();
@@ -222,15 +238,7 @@ impl Claims {
             marks.methods.clear();
             marks.first_lease = look.lease;
         }
-        let micros = i64::try_from(MARGIN.as_micros()).unwrap_or(i64::MAX);
-        let mark = |first: Option<Timestamp>| {
-            let first = first.map_or(look.now, |first| first.min(look.now));
-            Timestamp::from_micros(first.as_micros().saturating_sub(micros))
-        };
-        for (method, first) in asked.names.iter().zip(&look.ready) {
-            marks.methods.insert(method.clone(), mark(*first));
-        }
-        marks.lease = Some(mark(look.lease));
+        marks.set(asked, &look);
         asked.begin_at(marks);
         look.remember(marks.first_lease);
         Ok(look)

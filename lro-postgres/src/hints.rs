@@ -18,8 +18,8 @@ use uuid::Uuid;
 use crate::database::{Access, Database, Query};
 use crate::error::Fault;
 use crate::events::Events;
-use crate::outbox::{probe, read};
-use crate::presence::Presence;
+use crate::outbox::{Outbox, probe, read};
+use crate::presence::{Greeting, Presence};
 use crate::statement;
 use crate::text::quote;
 use crate::tls::{Connector, Messages};
@@ -226,6 +226,7 @@ impl Hints {
                 continue;
             }
             let sent_at = Instant::now();
+            let untold = Untold(&self.events.outbox);
             let sent = match client {
                 Some(client) => self.send(client, payloads).await,
                 None => self.send_by_pool(payloads).await,
@@ -233,13 +234,17 @@ impl Hints {
             if let Err(fault) = sent {
                 tracing::debug!(
                     ?fault,
-                    "a notification was not sent: others find out by polling"
+                    "a notification was not sent: others are told later that they have missed something"
                 );
+                drop(untold);
                 if client.is_some() {
                     // The probe finds out more.
                     return pending().await;
                 }
+                tokio::time::sleep(RECONNECT_MIN).await;
+                continue;
             }
+            std::mem::forget(untold);
             let count = u32::try_from(count).unwrap_or(u32::MAX);
             let pause = SEND_PAUSE.saturating_mul(count).min(SEND_PAUSE_MAX);
             tokio::time::sleep_until(sent_at + pause).await;
@@ -269,6 +274,15 @@ impl fmt::Debug for Hints {
         f.debug_struct("Hints")
             .field("channel", &self.channel)
             .finish_non_exhaustive()
+    }
+}
+
+/// What was taken to be told and is not: others are told that anything may have changed instead.
+struct Untold<'o>(&'o Outbox);
+
+impl Drop for Untold<'_> {
+    fn drop(&mut self) {
+        self.0.greet(Greeting::Everything);
     }
 }
 

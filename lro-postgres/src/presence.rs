@@ -24,6 +24,8 @@ struct Inner {
     heard: HashMap<Uuid, Instant>,
     /// When this node is alone, unless it hears somebody; `None` while it does not listen itself.
     alone_at: Option<Instant>,
+    /// Whether it has listened, and said so, before.
+    may_be_known: bool,
 }
 
 /// What is to be told to a node that was heard.
@@ -42,9 +44,9 @@ impl Presence {
     pub(crate) fn begin(&self, now: Instant) {
         let mut inner = self.lock();
         // Those who know this node already do not answer it again: they only go on to probe.
-        let silence = match inner.heard.is_empty() {
-            true => SILENCE_AT_FIRST,
-            false => SILENCE,
+        let silence = match std::mem::replace(&mut inner.may_be_known, true) {
+            true => SILENCE,
+            false => SILENCE_AT_FIRST,
         };
         inner.alone_at = Some(now + silence);
     }
@@ -105,6 +107,16 @@ mod tests {
         assert!(!presence.is_alone(after(99)));
         presence.begin(after(99));
         assert!(!presence.is_alone(after(116)) && presence.is_alone(after(117)));
+    }
+
+    #[test]
+    fn who_begins_again_does_not_count_on_answers() {
+        let (presence, begun) = (Presence::default(), Instant::now());
+        presence.begin(begun);
+        presence.end();
+        presence.begin(begun);
+        assert!(!presence.is_alone(begun + SILENCE_AT_FIRST));
+        assert!(presence.is_alone(begun + SILENCE));
     }
 
     #[test]
