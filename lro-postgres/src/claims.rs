@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{Claim, Claimed, Clock, Command, OperationRecord, Timestamp};
+use lro_core::{Claim, Claimed, Clock, Command, OperationRecord, Refusal, StoreEvent, Timestamp};
 use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -26,6 +26,10 @@ const EXPIRED_PER_CLAIM: i64 = 256;
 /// from its reading of the clock to its commit, as a rule. What comes in even later is found by the
 /// next look at everything.
 const MARGIN: Duration = Duration::from_millis(500);
+
+/// The latest time, and a lease that reaches beyond it from any other, in microseconds.
+const TIME_MAX: i64 = Timestamp::MAX.as_micros();
+const LEASE_MAX: i64 = i64::MAX / 4;
 
 /// Everything is looked at so often, or more seldom when it takes long: a twentieth of the time.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -55,22 +59,6 @@ struct Marks {
     whole_at: Option<Instant>,
     /// Whether the last claim has found something ready.
     found_last: bool,
-}
-
-/// What one transaction of a claim does before it takes what is ready.
-#[derive(Clone, Copy)]
-struct Steps {
-    /// Turns back leases that are over.
-    sweep: bool,
-    /// Takes what is ready in the same round trip, unless leases were over.
-    take_at_once: bool,
-}
-
-impl Steps {
-    const ALL: Self = Self {
-        sweep: true,
-        take_at_once: true,
-    };
 }
 
 impl Marks {
@@ -124,98 +112,80 @@ impl Claims {
 
     async fn claim_once(&self, claim: &Claim, marks: &mut Marks) -> Result<Claimed, Fault> {
         let mut asked = Asked::new(claim);
-        let own_clock = self.database.clock.as_ref();
         let told = self.events.take_ready();
-        let may_skip = own_clock.is_some() || !marks.are_old();
-        if told && claim.limit > 0 && marks.found_last && may_skip {
+        let own_clock = self.database.clock.is_some();
+        if told && claim.limit > 0 && marks.found_last && (own_clock || !marks.are_old()) {
             // What is told is mostly there: it is taken without a look before.
-            if own_clock.is_none() {
+            if !own_clock {
                 asked.begin_at(marks);
             }
-            let time = own_clock.map(|clock| clock.now());
-            let taken = self.take(claim, &asked, marks, time, Steps::ALL).await?;
-            marks.found_last = !taken.operations.is_empty();
-            return Ok(taken);
+            let unless_since = Some(asked.lease_since);
+            let (operations, look) = self.take(claim, &asked, unless_since, marks).await?;
+            marks.found_last = !operations.is_empty();
+            if !operations.is_empty() || !look.lease_is_over() {
+                return Ok(look.claimed(operations));
+            }
         }
-        let look = self.look(&mut asked, marks).await?;
-        let some_are_ready = look.ready.iter().flatten().any(|time| *time <= look.now);
-        let steps = Steps {
-            sweep: look.lease.is_some_and(|time| time < look.now),
-            take_at_once: false,
-        };
-        marks.found_last = claim.limit > 0 && some_are_ready;
-        if !steps.sweep && !marks.found_last {
-            return Ok(Claimed {
-                operations: Vec::new(),
-                next_in: look.next_in(),
-            });
+        let mut look = self.look(&mut asked, marks).await?;
+        let sweep = look.lease_is_over();
+        if sweep {
+            self.sweep(&asked).await?;
         }
-        self.take(claim, &asked, marks, Some(look.now), steps).await
+        let mut operations = Vec::new();
+        marks.found_last = claim.limit > 0 && look.some_are_ready();
+        if sweep || marks.found_last {
+            // What was turned back is ready as well.
+            (operations, look) = self.take(claim, &asked, None, marks).await?;
+        }
+        Ok(look.claimed(operations))
     }
 
-    /// Turns leases back and takes what is ready at that time, or now.
+    /// Turns back leases that are over.
+    async fn sweep(&self, asked: &Asked) -> Result<(), Fault> {
+        let mut transaction = self.database.transaction(Access::WriteInOrder).await?;
+        let until = self.own_time();
+        let mut rows = transaction.run(&[asked.sweep(&until), clock()]).await?;
+        let now = transaction.time(&rows.pop().unwrap_or_default())?;
+        let mut swept = Work::new(now);
+        expire(&mut swept, &rows.pop().unwrap_or_default());
+        let written = swept.columns();
+        transaction.run_and_commit(&queries(&written)).await?;
+        self.events.publish(&swept.events);
+        Ok(())
+    }
+
+    /// Takes what is ready, unless a lease is over that ends at the given time or later, and looks at
+    /// what is left.
     async fn take(
         &self,
         claim: &Claim,
         asked: &Asked,
+        unless_since: Option<i64>,
         marks: &mut Marks,
-        time: Option<Timestamp>,
-        steps: Steps,
-    ) -> Result<Claimed, Fault> {
-        let mut transaction = self.database.transaction(Access::WriteInOrder).await?;
-        let until = time.map(Timestamp::as_micros);
-        let mut swept = Work::new(time.unwrap_or(Timestamp::EPOCH));
-        let mut locked = None;
-        if steps.sweep {
-            let mut queries = vec![asked.sweep(&until)];
-            queries.extend(steps.take_at_once.then(|| asked.take(&until)));
-            queries.push(clock());
-            let mut rows = transaction.run(&queries).await?;
-            let now = transaction.time(&rows.pop().unwrap_or_default())?;
-            swept = Work::new(now);
-            expire(&mut swept, &rows[0]);
-            // What was turned back is ready as well, from now on.
-            locked = rows
-                .pop()
-                .filter(|_| steps.take_at_once && swept.is_empty());
-        }
-        let (now, rows) = match locked {
-            Some(rows) => (swept.now(), rows),
-            None => {
-                // The clock may have gone on since the look.
-                let until = time.map_or(swept.now(), |time| time.max(swept.now()));
-                let until = Some(until.as_micros());
-                let written = swept.columns();
-                let mut steps = queries(&written);
-                steps.push(asked.take(&until));
-                steps.push(clock());
-                let mut rows = transaction.run(&steps).await?;
-                let now = transaction.time(&rows.pop().unwrap_or_default())?;
-                (now, rows.pop().unwrap_or_default())
-            }
+    ) -> Result<(Vec<OperationRecord>, Look), Fault> {
+        let until = self.own_time();
+        let steps = [asked.take(&until, &unless_since), asked.look()];
+        let rows = self.database.run(Access::WriteInOrder, &steps).await?;
+        let [taken, left] = &rows[..] else {
+            return Err(Fault::row("a claim has no answer"));
         };
-        let mut taken = Work::new(now);
-        let uids = take(&mut taken, &rows, claim);
-        let written = taken.columns();
-        let mut steps = queries(&written);
-        steps.push(asked.look());
-        let mut rows = transaction.run_and_commit(&steps).await?;
+        let operations = taken_records(taken, claim);
+        operations.iter().for_each(|record| self.held.keep(record));
+        let events: Vec<StoreEvent> = operations.iter().map(claimed).collect();
+        self.events.publish(&events);
         let clock = self.database.clock.as_deref();
-        let mut left = Look::read(&rows.pop().unwrap_or_default(), clock)?;
+        let mut left = Look::read(left, clock)?;
         if clock.is_none() {
             marks.set(asked, &left);
         }
         left.remember(marks.first_lease);
-        let records = uids.iter().filter_map(|uid| taken.record(*uid).cloned());
-        let operations: Vec<OperationRecord> = records.collect();
-        operations.iter().for_each(|record| self.held.keep(record));
-        let mut events = swept.events;
-        events.extend(taken.events);
-        self.events.publish(&events);
-        Ok(Claimed {
-            operations,
-            next_in: left.next_in(),
-        })
+        Ok((operations, left))
+    }
+
+    /// A clock that was passed in.
+    fn own_time(&self) -> Option<i64> {
+        let clock = self.database.clock.as_ref();
+        clock.map(|clock| clock.now().as_micros())
     }
 
     /// Looks for work without locks, and learns where it begins.
@@ -260,28 +230,38 @@ fn expire(swept: &mut Work, rows: &[Row]) {
     }
 }
 
-/// Claims what was locked.
-fn take(taken: &mut Work, rows: &[Row], claim: &Claim) -> Vec<Uuid> {
-    let mut uids = Vec::new();
+/// What was claimed, as it is now: the statement does what [`Command::Claim`] does.
+fn taken_records(rows: &[Row], claim: &Claim) -> Vec<OperationRecord> {
+    let mut taken = Vec::new();
     for row in rows {
-        let record = match decode(row) {
-            Ok(record) => record,
-            Err(fault) => {
-                tracing::error!(?fault, "a damaged operation is left alone");
-                continue;
-            }
-        };
-        let uid = record.uid;
-        taken.add(record);
-        let command = Command::Claim {
-            worker: claim.worker,
-            lease_duration: claim.lease_duration,
-        };
-        if taken.apply_to(uid, command).is_ok() {
-            uids.push(uid);
+        let record = decode(row).and_then(|mut record| {
+            let now = Timestamp::from_micros(row.try_get("now")?);
+            let claim = Command::Claim {
+                worker: claim.worker,
+                lease_duration: claim.lease_duration,
+            };
+            let refused = |refusal: Refusal| Fault::row(refusal.to_string());
+            record.apply(claim, now).map_err(refused)?;
+            Ok(record)
+        });
+        match record {
+            Ok(record) => taken.push(record),
+            // Until its attempts are used up.
+            Err(fault) => tracing::error!(?fault, "a damaged operation is claimed in vain"),
         }
     }
-    uids
+    taken.sort_by_key(|record| (record.ready_time, record.uid));
+    taken
+}
+
+fn claimed(record: &OperationRecord) -> StoreEvent {
+    StoreEvent::Changed {
+        name: record.name.clone(),
+        uid: record.uid,
+        state: record.state,
+        gone: !record.is_visible(),
+        ended: None,
+    }
 }
 
 /// What a claim asks for, as parameters.
@@ -293,6 +273,8 @@ struct Asked {
     lease_since: i64,
     lease_until: Option<i64>,
     limit: i64,
+    worker: Uuid,
+    lease_micros: i64,
 }
 
 impl Asked {
@@ -307,6 +289,9 @@ impl Asked {
             lease_since: i64::MIN,
             lease_until: Some(i64::MAX),
             limit: i64::try_from(claim.limit).unwrap_or(i64::MAX),
+            worker: claim.worker.as_uuid(),
+            lease_micros: i64::try_from(claim.lease_duration.as_micros())
+                .map_or(LEASE_MAX, |micros| micros.min(LEASE_MAX)),
         }
     }
 
@@ -332,7 +317,7 @@ impl Asked {
         }
     }
 
-    fn take<'q>(&'q self, until: &'q Option<i64>) -> Query<'q> {
+    fn take<'q>(&'q self, until: &'q Option<i64>, unless_since: &'q Option<i64>) -> Query<'q> {
         Query {
             sql: statement::CLAIM,
             params: vec![
@@ -341,6 +326,10 @@ impl Asked {
                 (&self.since, Type::INT8_ARRAY),
                 (until, Type::INT8),
                 (&self.limit, Type::INT8),
+                (&self.worker, Type::UUID),
+                (&self.lease_micros, Type::INT8),
+                (&TIME_MAX, Type::INT8),
+                (unless_since, Type::INT8),
             ],
         }
     }
@@ -377,6 +366,21 @@ impl Look {
     fn remember(&mut self, first_lease: Option<Timestamp>) {
         let lasts = first_lease.filter(|time| *time > self.now);
         self.lease = self.lease.or(lasts);
+    }
+
+    fn lease_is_over(&self) -> bool {
+        self.lease.is_some_and(|time| time < self.now)
+    }
+
+    fn some_are_ready(&self) -> bool {
+        self.ready.iter().flatten().any(|time| *time <= self.now)
+    }
+
+    fn claimed(&self, operations: Vec<OperationRecord>) -> Claimed {
+        Claimed {
+            operations,
+            next_in: self.next_in(),
+        }
     }
 
     fn next_in(&self) -> Option<Duration> {

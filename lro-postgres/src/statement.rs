@@ -203,17 +203,29 @@ pub(crate) const SWEEP: &str = concat!(
      LIMIT $3::bigint FOR UPDATE SKIP LOCKED"
 );
 
-/// Operations that are ready at that time, or now, the longest first: of each method as many as it
-/// says, and of those the first.
+/// Claims operations that are ready at that time, or now, the longest first: of each method as many as
+/// it says, and of those the first; none while a lease is over that ends at the given time or later.
+/// Gives them as they were before, and when that was.
 pub(crate) const CLAIM: &str = concat!(
-    "SELECT r.* FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS m (method, most, since) \
+    "WITH t AS MATERIALIZED (SELECT coalesce($4::bigint, ",
+    clock!(),
+    ") AS now), c AS MATERIALIZED (SELECT r.* \
+     FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS m (method, most, since) \
      CROSS JOIN LATERAL (SELECT ",
     columns!(),
     " FROM {operation} WHERE state = 0 AND method = m.method AND ready_time >= m.since \
      AND ready_time <= coalesce($4::bigint, ",
     begun!(),
     ") ORDER BY ready_time, uid LIMIT m.most \
-     FOR UPDATE SKIP LOCKED) AS r ORDER BY r.ready_time, r.uid LIMIT $5::bigint"
+     FOR UPDATE SKIP LOCKED) AS r WHERE $9::bigint IS NULL OR NOT EXISTS (SELECT FROM {operation} e \
+     WHERE e.lease_expire_time IS NOT NULL AND e.lease_expire_time >= $9::bigint \
+     AND e.lease_expire_time < coalesce($4::bigint, ",
+    begun!(),
+    ")) ORDER BY r.ready_time, r.uid LIMIT $5::bigint) \
+     UPDATE {operation} AS o SET state = 1, revision = c.revision + 1, attempt = c.attempt + 1, \
+     fence = c.fence + 1, start_time = coalesce(c.start_time, greatest(c.update_time, t.now)), \
+     update_time = greatest(c.update_time, t.now), lease_expire_time = least(t.now + $7::bigint, $8::bigint), \
+     lease_worker = $6::uuid FROM c, t WHERE o.uid = c.uid RETURNING c.*, t.now"
 );
 
 pub(crate) const GET: &str = concat!(

@@ -134,15 +134,6 @@ impl Work {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// The time by which commands are applied.
-    pub(crate) fn now(&self) -> Timestamp {
-        self.now
-    }
-
     /// A record as it is stored.
     pub(crate) fn add(&mut self, record: OperationRecord) {
         self.by_uid.insert(record.uid, self.entries.len());
@@ -152,12 +143,6 @@ impl Work {
             change: Change::Nothing,
             metadata: false,
         });
-    }
-
-    /// The record, as the commands so far have left it.
-    pub(crate) fn record(&self, uid: Uuid) -> Option<&OperationRecord> {
-        let at = self.by_uid.get(&uid)?;
-        self.entries.get(*at).map(|entry| &entry.record)
     }
 
     fn update(&mut self, update: &Update) -> Answer {
