@@ -113,7 +113,7 @@ pub enum StoreEvent {
     Ready {
         /// The gRPC path of its method.
         method: String,
-        /// From when on.
+        /// From when on. Another process may hear of it with an earlier time.
         ready_time: Timestamp,
     },
     /// The visible part of an operation has changed.

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::{Client, Object, Pool};
 use futures_util::future::join_all;
-use futures_util::{FutureExt as _, future::BoxFuture};
+use futures_util::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
 use lro_core::{Clock, Timestamp};
-use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, Statement};
 
 use crate::error::Fault;
+use crate::outbox::Hint;
 use crate::statement;
 
 /// How often a step is done again when another transaction was in its way.
@@ -38,6 +39,8 @@ pub(crate) struct Query<'a> {
     pub(crate) sql: &'a str,
     pub(crate) params: Vec<(&'a (dyn ToSql + Sync), Type)>,
 }
+
+type Step<'q> = BoxFuture<'q, Result<Vec<Row>, tokio_postgres::Error>>;
 
 /// What a transaction may do.
 #[derive(Clone, Copy, Debug)]
@@ -155,6 +158,25 @@ impl Database {
         }
     }
 
+    /// One of the steps that go out together.
+    fn query<'q>(
+        &'q self,
+        client: &'q Client,
+        query: &'q Query<'_>,
+        prepared: Option<&'q Statement>,
+    ) -> Step<'q> {
+        match prepared {
+            Some(statement) => {
+                let params = query.params.iter().map(|(value, _)| *value);
+                let params: Vec<_> = params.collect();
+                async move { client.query(statement, &params).await }.boxed()
+            }
+            None => client
+                .query_typed(self.text(query.sql), &query.params)
+                .boxed(),
+        }
+    }
+
     /// A statement as it is sent.
     fn text<'t>(&'t self, sql: &'t str) -> &'t str {
         self.statements.get(sql).map_or(sql, String::as_str)
@@ -240,19 +262,33 @@ pub(crate) struct Transaction<'d> {
 impl Transaction<'_> {
     /// The queries, one after the other, in one round trip.
     pub(crate) async fn run(&mut self, queries: &[Query<'_>]) -> Result<Vec<Vec<Row>>, Fault> {
-        self.pipeline(queries, false).await
+        self.pipeline(queries, false, None).await
     }
 
     /// The queries and the COMMIT in one round trip.
     pub(crate) async fn run_and_commit(
-        mut self,
+        self,
         queries: &[Query<'_>],
     ) -> Result<Vec<Vec<Row>>, Fault> {
-        let rows = self.pipeline(queries, true).await?;
+        self.run_commit_and_tell(queries, None).await
+    }
+
+    /// The same, and right behind it what it makes others hear of.
+    pub(crate) async fn run_commit_and_tell(
+        mut self,
+        queries: &[Query<'_>],
+        hint: Option<Hint<'_>>,
+    ) -> Result<Vec<Vec<Row>>, Fault> {
+        let rows = self.pipeline(queries, true, hint).await?;
         if let Some(client) = self.client.take() {
             drop(client);
         }
         Ok(rows)
+    }
+
+    /// Whether something may be told right behind it, on the same connection.
+    pub(crate) fn may_tell(&self) -> bool {
+        self.mode & DIRECT != 0
     }
 
     /// The clock that decides, read now: after the locks were taken.
@@ -269,6 +305,7 @@ impl Transaction<'_> {
         &mut self,
         queries: &[Query<'_>],
         commit: bool,
+        hint: Option<Hint<'_>>,
     ) -> Result<Vec<Vec<Row>>, Fault> {
         let Some(client) = &self.client else {
             return Err(Fault::row("a transaction was used after its end"));
@@ -288,9 +325,10 @@ impl Transaction<'_> {
         if direct && client.statement_cache.size() == 0 {
             client.batch_execute(&self.database.session).await?;
         }
+        let notify = hint.as_ref().map(Hint::query);
         let mut prepared = Vec::new();
         if self.mode & PREPARES != 0 {
-            for query in queries {
+            for query in queries.iter().chain(&notify) {
                 let Some(text) = self.database.statements.get(query.sql) else {
                     prepared.push(None);
                     continue;
@@ -299,40 +337,29 @@ impl Transaction<'_> {
                 prepared.push(Some(client.prepare_typed_cached(text, &types).await?));
             }
         }
-        let mut steps: Vec<BoxFuture<'_, Result<Vec<Row>, tokio_postgres::Error>>> = Vec::new();
-        if let Some(begin) = &begin {
-            steps.push(
-                client
-                    .batch_execute(begin)
-                    .map(|r| r.map(|()| Vec::new()))
-                    .boxed(),
-            );
-        }
-        let first = steps.len();
         // Each sends when it is first polled, so they go out in this order, and together.
-        for (at, query) in queries.iter().enumerate() {
-            steps.push(match prepared.get(at).and_then(Option::as_ref) {
-                Some(statement) => {
-                    let params = query.params.iter().map(|(value, _)| *value);
-                    let params: Vec<_> = params.collect();
-                    async move { client.query(statement, &params).await }.boxed()
-                }
-                None => client
-                    .query_typed(self.database.text(query.sql), &query.params)
-                    .boxed(),
-            });
-        }
+        let simple = |text| client.batch_execute(text).map_ok(|()| Vec::new()).boxed();
+        let step = |(at, query): (usize, _)| {
+            let prepared = prepared.get(at).and_then(Option::as_ref);
+            self.database.query(client, query, prepared)
+        };
+        let mut steps: Vec<Step<'_>> = begin.iter().map(|begin| simple(begin.as_str())).collect();
+        let first = steps.len();
+        steps.extend(queries.iter().enumerate().map(step));
         if commit && !lone {
-            steps.push(
-                client
-                    .batch_execute("COMMIT")
-                    .map(|r| r.map(|()| Vec::new()))
-                    .boxed(),
-            );
+            steps.push(simple("COMMIT"));
         }
         let last = steps.len().saturating_sub(1);
+        steps.extend(notify.iter().map(|notify| step((queries.len(), notify))));
+        let mut results = join_all(steps).await;
+        drop(notify);
+        if let Some(hint) = hint
+            && results.pop().is_some_and(|result| result.is_ok())
+        {
+            hint.was_sent();
+        }
         let mut answers = Vec::with_capacity(queries.len());
-        for (at, answer) in join_all(steps).await.into_iter().enumerate() {
+        for (at, answer) in results.into_iter().enumerate() {
             match answer {
                 Ok(rows) if at >= first => answers.push(rows),
                 Ok(_) => {}

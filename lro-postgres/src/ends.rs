@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::batch::ended_records;
 use crate::database::{Access, Database};
 use crate::error::Fault;
+use crate::events::Events;
 use crate::held::Held;
 use crate::statement;
 
@@ -94,19 +95,27 @@ fn decide_one(
 
 type Answer = Result<Updated, Refusal>;
 
-/// Writes them. Answers those whose rows were as they were taken to be, each with its place.
+/// Writes them, and tells of it. Answers those whose rows were as they were taken to be, each with its place.
 pub(crate) async fn write(
     database: &Database,
+    events: &Events,
     ends: Vec<End>,
-) -> Result<(Vec<(usize, Answer)>, Vec<StoreEvent>), Fault> {
+) -> Result<Vec<(usize, Answer)>, Fault> {
     let columns = ended_records(&ends);
     let clock = database.clock.as_ref().map(|clock| clock.now().as_micros());
     let mut query = columns.query(statement::END);
     query.params.push((&clock, Type::INT8));
+    let expected: Vec<StoreEvent> = ends.iter().map(|end| changed(&end.after, None)).collect();
     let mut attempts = database.attempts();
-    let rows = loop {
-        let run = database.run(Access::Write, std::slice::from_ref(&query));
-        let result = database.in_time(run).await;
+    let (rows, told) = loop {
+        let write = async {
+            let transaction = database.transaction(Access::Write).await?;
+            let hint = events.at_once(&expected, &transaction);
+            let told = hint.is_some();
+            let rows = transaction.run_commit_and_tell(std::slice::from_ref(&query), hint);
+            Ok((rows.await?, told))
+        };
+        let result = database.in_time(write).await;
         if !attempts.again(&result).await {
             break result?;
         }
@@ -116,7 +125,7 @@ pub(crate) async fn write(
         times.insert(row.try_get(0)?, Timestamp::from_micros(row.try_get(1)?));
     }
     let mut answers = Vec::new();
-    let mut events = Vec::new();
+    let mut happened = Vec::new();
     for end in ends {
         let Some(time) = times.get(&end.after.uid) else {
             continue;
@@ -131,13 +140,19 @@ pub(crate) async fn write(
                 revision: record.revision,
             }),
         ));
-        events.push(StoreEvent::Changed {
-            name: record.name.clone(),
-            uid: record.uid,
-            state: record.state,
-            gone: false,
-            ended: Some(Arc::new(record)),
-        });
+        let record = Arc::new(record);
+        happened.push(changed(&record, Some(record.clone())));
     }
-    Ok((answers, events))
+    events.publish_unless_told(&happened, told);
+    Ok(answers)
+}
+
+fn changed(record: &OperationRecord, ended: Option<Arc<OperationRecord>>) -> StoreEvent {
+    StoreEvent::Changed {
+        name: record.name.clone(),
+        uid: record.uid,
+        state: record.state,
+        gone: false,
+        ended,
+    }
 }

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lro_core::{StoreEvent, StoreObserver};
 
-use crate::outbox::Outbox;
+use crate::database::Transaction;
+use crate::outbox::{Hint, Outbox};
 
 /// The observers in this process, and what is still to be told to others.
-#[derive(Default)]
 pub(crate) struct Events {
     observers: Mutex<Vec<Arc<dyn StoreObserver>>>,
     /// Whether something was told to be ready since a claim has asked.
@@ -19,14 +19,39 @@ pub(crate) struct Events {
 }
 
 impl Events {
+    pub(crate) fn new(outbox: Outbox) -> Self {
+        Self {
+            observers: Mutex::default(),
+            ready: AtomicBool::default(),
+            outbox,
+        }
+    }
+
     pub(crate) fn observe(&self, observer: Arc<dyn StoreObserver>) {
         self.lock().push(observer);
     }
 
+    /// What is to be told to others right behind a transaction, if anything may be now.
+    pub(crate) fn at_once(
+        &self,
+        expected: &[StoreEvent],
+        transaction: &Transaction<'_>,
+    ) -> Option<Hint<'_>> {
+        let may_tell = transaction.may_tell();
+        may_tell.then(|| self.outbox.at_once(expected)).flatten()
+    }
+
     /// What this process has committed.
     pub(crate) fn publish(&self, events: &[StoreEvent]) {
+        self.publish_unless_told(events, false);
+    }
+
+    /// The same, unless others were told [at once](Self::at_once).
+    pub(crate) fn publish_unless_told(&self, events: &[StoreEvent], told: bool) {
         self.tell(events);
-        self.outbox.add(events);
+        if !told {
+            self.outbox.add(events);
+        }
     }
 
     /// Tells the observers of this process.

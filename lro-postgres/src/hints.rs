@@ -1,7 +1,6 @@
 //! Notifications: heard from other nodes, and sent to them, on a connection of their own.
 
 use std::fmt;
-use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,23 +10,14 @@ use lro_core::StoreEvent;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior};
-use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client, Config};
-use uuid::Uuid;
 
-use crate::database::{Access, Database, Query};
+use crate::database::{Access, Database};
 use crate::error::Fault;
 use crate::events::Events;
-use crate::outbox::{Outbox, probe, read};
-use crate::presence::{Greeting, Presence};
-use crate::statement;
+use crate::outbox::{Hint, read};
 use crate::text::quote;
 use crate::tls::{Connector, Messages};
-
-/// The pause after notifications: so long for each operation and method that they told of, and at most
-/// so long. What comes alone is told at once, and what comes in crowds is told together.
-const SEND_PAUSE: Duration = Duration::from_micros(200);
-const SEND_PAUSE_MAX: Duration = Duration::from_millis(20);
 
 /// How often the own echo is to be heard. Without it the connection is taken for dead.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
@@ -47,14 +37,11 @@ pub(crate) struct Hints {
     pub(crate) database: Arc<Database>,
     pub(crate) events: Arc<Events>,
     pub(crate) alive: Arc<AtomicBool>,
-    pub(crate) channel: String,
-    pub(crate) node: Uuid,
     /// How to connect; `None`: notifications are only sent.
     pub(crate) listen: Option<(Config, Connector)>,
     /// Whether statements are prepared from the first echo on: what was told through one connection
     /// and heard through another shows that no pooler lends connections out by the transaction.
     pub(crate) may_prepare: bool,
-    pub(crate) presence: Presence,
 }
 
 /// Why a connection is given up.
@@ -72,7 +59,7 @@ impl Hints {
         loop {
             let end = match &self.listen {
                 None => {
-                    self.send_for_ever(None).await;
+                    self.keep_sending(None).await;
                     return;
                 }
                 Some((config, connector)) => {
@@ -80,7 +67,7 @@ impl Hints {
                     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
                         Ok(Ok((client, messages))) => {
                             let end = self.listen(client, messages, was_alive).await;
-                            self.presence.end();
+                            self.events.outbox.presence.end();
                             end
                         }
                         Ok(Err(error)) => End::Lost(Fault::from(error).to_error().to_string()),
@@ -115,7 +102,7 @@ impl Hints {
             let wait = if told_deaf { deaf_pause } else { pause };
             let wait = wait.mul_f64(0.5 + rand::random::<f64>() / 2.0);
             // Others are to hear of this node meanwhile.
-            let sending = self.send_for_ever(None);
+            let sending = self.keep_sending(None);
             let _ = tokio::time::timeout(wait, sending).await;
             pause = (pause * 2).min(RECONNECT_MAX);
         }
@@ -125,7 +112,7 @@ impl Hints {
     async fn listen(&self, client: Client, messages: Messages, was_alive: bool) -> End {
         let (hear, mut heard) = mpsc::unbounded_channel();
         let _driver = Driver(tokio::spawn(drive(messages, hear)).abort_handle());
-        let listen = format!("LISTEN {}", quote(&self.channel));
+        let listen = format!("LISTEN {}", quote(self.events.outbox.channel()));
         let listening = tokio::time::timeout(ECHO_TIMEOUT, client.batch_execute(&listen));
         match listening.await {
             Ok(Ok(())) => {}
@@ -133,9 +120,9 @@ impl Hints {
             Err(_) => return End::Lost("LISTEN was not answered".to_owned()),
         }
         // Before the others hear of this node: their answers count.
-        self.presence.begin(Instant::now());
+        self.events.outbox.presence.begin(Instant::now());
         // Through another connection: behind a pooler, this one might hear itself alone.
-        if let Err(fault) = self.send_by_pool(vec![probe(self.node)]).await {
+        if let Err(fault) = self.send_by_pool(self.events.outbox.probe()).await {
             return End::Lost(fault.to_error().to_string());
         }
         let echo = tokio::time::timeout(ECHO_TIMEOUT, async {
@@ -163,7 +150,7 @@ impl Hints {
         let hearing = self.keep_hearing(&client, &mut heard);
         tokio::select! {
             end = hearing => end,
-            () = self.send_for_ever(Some(&client)) => End::Lost("sending has failed".to_owned()),
+            () = self.keep_sending(Some(&client)) => End::Lost("sending has failed".to_owned()),
         }
     }
 
@@ -187,8 +174,8 @@ impl Hints {
                         return End::Lost("the own notifications are not heard".to_owned());
                     }
                     echo = false;
-                    let payloads = vec![probe(self.node)];
-                    let send = tokio::time::timeout(PROBE_INTERVAL, self.send(client, payloads));
+                    let probe = self.send(client, self.events.outbox.probe());
+                    let send = tokio::time::timeout(PROBE_INTERVAL, probe);
                     match send.await {
                         Ok(Ok(())) => {}
                         Ok(Err(fault)) => return End::Lost(fault.to_error().to_string()),
@@ -201,11 +188,12 @@ impl Hints {
 
     /// Hands on what others tell. Whether it was this node that spoke.
     fn hear(&self, payload: &str) -> bool {
+        let outbox = &self.events.outbox;
         match read(payload) {
-            Some((node, _)) if node == self.node => true,
+            Some((node, _)) if node == outbox.node => true,
             Some((node, events)) => {
-                let greeting = self.presence.hear(node, Instant::now());
-                self.events.outbox.greet(greeting);
+                let greeting = outbox.presence.hear(node, Instant::now());
+                outbox.greet(greeting);
                 self.events.tell(&events);
                 false
             }
@@ -213,76 +201,52 @@ impl Hints {
         }
     }
 
-    /// Sends what there is to tell, unless nobody listens. The last of it is sent as well: what comes
+    /// Sends what there is to tell, until the client fails. The last of it is sent as well: what comes
     /// while a pause lasts goes out after it.
-    async fn send_for_ever(&self, client: Option<&Client>) {
+    async fn keep_sending(&self, client: Option<&Client>) {
         loop {
-            let (payloads, count) = self.events.outbox.take(self.node);
-            if payloads.is_empty() {
-                self.events.outbox.news.notified().await;
-                continue;
-            }
-            if self.presence.is_alone(Instant::now()) {
-                continue;
-            }
-            let sent_at = Instant::now();
-            let untold = Untold(&self.events.outbox);
+            let hint = self.events.outbox.next().await;
             let sent = match client {
-                Some(client) => self.send(client, payloads).await,
-                None => self.send_by_pool(payloads).await,
+                Some(client) => self.send(client, hint).await,
+                None => self.send_by_pool(hint).await,
             };
             if let Err(fault) = sent {
                 tracing::debug!(
                     ?fault,
                     "a notification was not sent: others are told later that they have missed something"
                 );
-                drop(untold);
                 if client.is_some() {
-                    // The probe finds out more.
-                    return pending().await;
+                    // Whatever is wrong with it: another connection is made.
+                    return;
                 }
                 tokio::time::sleep(RECONNECT_MIN).await;
-                continue;
             }
-            std::mem::forget(untold);
-            let count = u32::try_from(count).unwrap_or(u32::MAX);
-            let pause = SEND_PAUSE.saturating_mul(count).min(SEND_PAUSE_MAX);
-            tokio::time::sleep_until(sent_at + pause).await;
         }
     }
 
-    async fn send(&self, client: &Client, payloads: Vec<String>) -> Result<(), Fault> {
-        let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-            [(&self.channel, Type::TEXT), (&payloads, Type::TEXT_ARRAY)];
-        client.query_typed(statement::NOTIFY, &params).await?;
+    async fn send(&self, client: &Client, hint: Hint<'_>) -> Result<(), Fault> {
+        let notify = hint.query();
+        client.query_typed(notify.sql, &notify.params).await?;
+        drop(notify);
+        hint.was_sent();
         Ok(())
     }
 
-    async fn send_by_pool(&self, payloads: Vec<String>) -> Result<(), Fault> {
-        let notify = Query {
-            sql: statement::NOTIFY,
-            params: vec![(&self.channel, Type::TEXT), (&payloads, Type::TEXT_ARRAY)],
-        };
-        let queries = [notify];
+    async fn send_by_pool(&self, hint: Hint<'_>) -> Result<(), Fault> {
+        let queries = [hint.query()];
         let run = self.database.run(Access::Write, &queries);
-        self.database.in_time(run).await.map(drop)
+        self.database.in_time(run).await?;
+        drop(queries);
+        hint.was_sent();
+        Ok(())
     }
 }
 
 impl fmt::Debug for Hints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hints")
-            .field("channel", &self.channel)
+            .field("channel", &self.events.outbox.channel())
             .finish_non_exhaustive()
-    }
-}
-
-/// What was taken to be told and is not: others are told that anything may have changed instead.
-struct Untold<'o>(&'o Outbox);
-
-impl Drop for Untold<'_> {
-    fn drop(&mut self) {
-        self.0.greet(Greeting::Everything);
     }
 }
 

@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use lro_core::{OperationName, OperationState, StoreEvent, Timestamp};
 use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use crate::presence::Greeting;
+use crate::database::Query;
+use crate::presence::{Greeting, Presence};
 use crate::row::{decode_state, encode_state};
+use crate::statement;
 use crate::text::{escape, unescape};
 
 /// PostgreSQL takes fewer than 8,000 bytes.
@@ -18,11 +23,21 @@ const PAYLOAD_MAX: usize = 7_900;
 /// So many notifications are sent at once; when there is more to tell, one says so instead.
 const PAYLOADS_MAX: usize = 16;
 
+/// The pause after notifications: so long for each operation and method that they told of, and at most
+/// so long. What comes alone is told at once, and what comes in crowds is told together.
+const PAUSE: Duration = Duration::from_micros(200);
+const PAUSE_MAX: Duration = Duration::from_millis(20);
+
 /// Gathers what is still to be told: of each operation and each method only the last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outbox {
+    /// Who tells, and where.
+    pub(crate) node: Uuid,
+    channel: String,
+    /// Who hears it.
+    pub(crate) presence: Presence,
     pending: Mutex<Pending>,
-    pub(crate) news: Notify,
+    news: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -30,36 +45,62 @@ struct Pending {
     changed: BTreeMap<(OperationName, Uuid), (OperationState, bool)>,
     ready: BTreeMap<String, Timestamp>,
     greeting: Option<Greeting>,
+    /// The end of the pause.
+    not_before: Option<Instant>,
+}
+
+/// Notifications that are to be sent now. Where that fails, others are told later that anything may
+/// have changed.
+#[derive(Debug)]
+pub(crate) struct Hint<'o> {
+    outbox: &'o Outbox,
+    payloads: Vec<String>,
+    sent: bool,
+}
+
+impl Hint<'_> {
+    pub(crate) fn query(&self) -> Query<'_> {
+        Query {
+            sql: statement::NOTIFY,
+            params: vec![
+                (&self.outbox.channel, Type::TEXT),
+                (&self.payloads, Type::TEXT_ARRAY),
+            ],
+        }
+    }
+
+    /// The server has taken them.
+    pub(crate) fn was_sent(mut self) {
+        self.sent = true;
+    }
+}
+
+impl Drop for Hint<'_> {
+    fn drop(&mut self) {
+        if !self.sent {
+            self.outbox.greet(Greeting::Everything);
+        }
+    }
 }
 
 impl Outbox {
+    pub(crate) fn new(schema: &str) -> Self {
+        Self {
+            node: Uuid::new_v4(),
+            channel: format!("lro:{schema}"),
+            presence: Presence::default(),
+            pending: Mutex::default(),
+            news: Notify::new(),
+        }
+    }
+
+    pub(crate) fn channel(&self) -> &str {
+        &self.channel
+    }
+
     /// Keeps what others wait for: work, ends, cancellations and deletions.
     pub(crate) fn add(&self, events: &[StoreEvent]) {
-        let mut pending = self.lock();
-        let mut news = false;
-        for event in events {
-            match event {
-                StoreEvent::Ready { method, ready_time } => {
-                    let first = pending.ready.entry(method.clone()).or_insert(*ready_time);
-                    *first = (*first).min(*ready_time);
-                    news = true;
-                }
-                StoreEvent::Changed {
-                    name,
-                    uid,
-                    state,
-                    gone,
-                    ..
-                } if *gone || state.is_done() || *state == OperationState::Cancelling => {
-                    let changed = (*state, *gone);
-                    pending.changed.insert((name.clone(), *uid), changed);
-                    news = true;
-                }
-                _ => {}
-            }
-        }
-        drop(pending);
-        if news {
+        if self.lock().add(events) {
             self.news.notify_one();
         }
     }
@@ -76,11 +117,67 @@ impl Outbox {
         }
     }
 
-    /// Takes what there is, as payloads, and of how many operations and methods that is.
-    pub(crate) fn take(&self, node: Uuid) -> (Vec<String>, usize) {
-        let pending = std::mem::take(&mut *self.lock());
-        let count = pending.changed.len() + pending.ready.len();
-        (pending.payloads(node), count)
+    /// What is to be told when these events happen, if it may go out behind the statement that makes
+    /// them happen: nothing else waits to be told, and no pause lasts.
+    pub(crate) fn at_once(&self, events: &[StoreEvent]) -> Option<Hint<'_>> {
+        let now = Instant::now();
+        let mut pending = self.lock();
+        if !pending.is_empty() || pending.pauses(now) || self.presence.is_alone(now) {
+            return None;
+        }
+        // Taken again before anybody else sees it.
+        pending.add(events);
+        self.hint(&mut pending, now)
+    }
+
+    /// Waits for something to tell to somebody, and for the end of the pause.
+    pub(crate) async fn next(&self) -> Hint<'_> {
+        loop {
+            let (is_empty, not_before) = {
+                let pending = self.lock();
+                (pending.is_empty(), pending.not_before)
+            };
+            if is_empty {
+                self.news.notified().await;
+                continue;
+            }
+            if let Some(not_before) = not_before {
+                tokio::time::sleep_until(not_before).await;
+            }
+            let now = Instant::now();
+            let mut pending = self.lock();
+            if pending.pauses(now) {
+                continue;
+            }
+            if self.presence.is_alone(now) {
+                *pending = Pending::default();
+            } else if let Some(hint) = self.hint(&mut pending, now) {
+                return hint;
+            }
+        }
+    }
+
+    /// That this node is there.
+    pub(crate) fn probe(&self) -> Hint<'_> {
+        self.of(vec![probe(self.node)])
+    }
+
+    /// Takes what there is.
+    fn hint(&self, pending: &mut Pending, now: Instant) -> Option<Hint<'_>> {
+        let taken = std::mem::take(pending);
+        let count = taken.changed.len() + taken.ready.len();
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        pending.not_before = Some(now + PAUSE.saturating_mul(count).min(PAUSE_MAX));
+        let payloads = taken.payloads(self.node);
+        (!payloads.is_empty()).then(|| self.of(payloads))
+    }
+
+    fn of(&self, payloads: Vec<String>) -> Hint<'_> {
+        Hint {
+            outbox: self,
+            payloads,
+            sent: false,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Pending> {
@@ -89,6 +186,41 @@ impl Outbox {
 }
 
 impl Pending {
+    fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.ready.is_empty() && self.greeting.is_none()
+    }
+
+    fn pauses(&self, now: Instant) -> bool {
+        self.not_before.is_some_and(|it| it > now)
+    }
+
+    /// Whether anything of it is to be told.
+    fn add(&mut self, events: &[StoreEvent]) -> bool {
+        let mut news = false;
+        for event in events {
+            match event {
+                StoreEvent::Ready { method, ready_time } => {
+                    let first = self.ready.entry(method.clone()).or_insert(*ready_time);
+                    *first = (*first).min(*ready_time);
+                    news = true;
+                }
+                StoreEvent::Changed {
+                    name,
+                    uid,
+                    state,
+                    gone,
+                    ..
+                } if *gone || state.is_done() || *state == OperationState::Cancelling => {
+                    let changed = (*state, *gone);
+                    self.changed.insert((name.clone(), *uid), changed);
+                    news = true;
+                }
+                _ => {}
+            }
+        }
+        news
+    }
+
     fn payloads(self, node: Uuid) -> Vec<String> {
         if self.greeting == Some(Greeting::Everything) {
             return vec![everything(node)];
@@ -131,7 +263,7 @@ fn everything(node: Uuid) -> String {
 }
 
 /// Says that the node can be heard.
-pub(crate) fn probe(node: Uuid) -> String {
+fn probe(node: Uuid) -> String {
     node.simple().to_string()
 }
 
@@ -177,10 +309,15 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_told_is_heard() {
-        let outbox = Outbox::default();
-        let node = Uuid::from_u128(7);
+    fn payloads(hint: Hint<'_>) -> Vec<String> {
+        let payloads = hint.payloads.clone();
+        hint.was_sent();
+        payloads
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_told_is_heard() {
+        let outbox = Outbox::new("lro");
         let ready = StoreEvent::Ready {
             method: "/odd.\0\n\\/M".to_owned(),
             ready_time: Timestamp::from_micros(-5),
@@ -189,32 +326,32 @@ mod tests {
         events.insert(0, ready);
         outbox.add(&events);
         outbox.add(&events);
-        let (payloads, _) = outbox.take(node);
+        let payloads = payloads(outbox.next().await);
         assert!(payloads.len() > 1 && payloads.iter().all(|it| it.len() < 8_000));
         let heard = payloads.iter().map(|payload| read(payload).unwrap());
         let heard = heard.flat_map(|(from, events)| {
-            assert_eq!(from, node);
+            assert_eq!(from, outbox.node);
             events
         });
         assert_eq!(heard.collect::<Vec<_>>(), events);
-        assert_eq!(outbox.take(node), (vec![], 0));
+        assert!(outbox.lock().is_empty());
     }
 
-    #[test]
-    fn too_much_is_told_as_anything() {
-        let outbox = Outbox::default();
-        let node = Uuid::from_u128(7);
+    #[tokio::test(start_paused = true)]
+    async fn too_much_is_told_as_anything() {
+        let outbox = Outbox::new("lro");
         outbox.add(&(0..100_000).map(changed).collect::<Vec<_>>());
-        let (payloads, _) = outbox.take(node);
+        let payloads = payloads(outbox.next().await);
         assert_eq!(payloads.len(), 1);
-        assert_eq!(read(&payloads[0]), Some((node, vec![StoreEvent::Missed])));
-        assert_eq!(read(&probe(node)), Some((node, vec![])));
+        let anything = Some((outbox.node, vec![StoreEvent::Missed]));
+        assert_eq!(read(&payloads[0]), anything);
+        assert_eq!(read(&probe(outbox.node)), Some((outbox.node, vec![])));
         assert_eq!(read("what"), None);
     }
 
     #[test]
     fn a_claim_is_no_news_for_others() {
-        let outbox = Outbox::default();
+        let outbox = Outbox::new("lro");
         outbox.add(&[StoreEvent::Changed {
             name: "operations/1".parse().unwrap(),
             uid: Uuid::from_u128(1),
@@ -222,6 +359,47 @@ mod tests {
             gone: false,
             ended: None,
         }]);
-        assert_eq!(outbox.take(Uuid::nil()), (vec![], 0));
+        assert!(outbox.lock().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_alone_is_told_at_once_and_what_comes_after_it_together() {
+        let outbox = Outbox::new("lro");
+        let [first, second, third, fourth] = [1, 2, 3, 4].map(|n| [changed(n)]);
+        let told = payloads(outbox.at_once(&first).unwrap());
+        assert_eq!(read(&told[0]), Some((outbox.node, first.to_vec())));
+        assert!(outbox.at_once(&second).is_none(), "a pause lasts");
+        outbox.add(&second);
+        outbox.add(&third);
+        tokio::time::advance(PAUSE).await;
+        assert!(outbox.at_once(&fourth).is_none(), "others wait");
+        let told = payloads(outbox.next().await);
+        let both = [second, third].concat();
+        assert_eq!(read(&told[0]), Some((outbox.node, both)));
+        let begun = Instant::now();
+        outbox.add(&fourth);
+        payloads(outbox.next().await);
+        assert!(begun.elapsed() >= PAUSE * 2, "two were told");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_could_not_be_told_is_anything() {
+        let outbox = Outbox::new("lro");
+        drop(outbox.at_once(&[changed(1)]));
+        let told = payloads(outbox.next().await);
+        let anything = (outbox.node, vec![StoreEvent::Missed]);
+        assert_eq!(read(&told[0]), Some(anything));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_alone_tells_nothing() {
+        let outbox = Outbox::new("lro");
+        outbox.presence.begin(Instant::now());
+        assert!(outbox.at_once(&[changed(1)]).is_some());
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(outbox.at_once(&[changed(1)]).is_none());
+        outbox.add(&[changed(1)]);
+        let next = tokio::time::timeout(Duration::from_secs(1), outbox.next());
+        assert!(next.await.is_err());
     }
 }

@@ -31,6 +31,9 @@ pub(crate) struct Starts {
     pub(crate) held: Arc<Held>,
 }
 
+/// Each place with its record, and whether that is new.
+type Inserted = Vec<(usize, OperationRecord, bool)>;
+
 type Answer = Result<Started, StartError>;
 
 impl Serve<NewOperation, Answer> for Starts {
@@ -38,7 +41,7 @@ impl Serve<NewOperation, Answer> for Starts {
         let mut answers: Vec<Option<Answer>> = operations.iter().map(|_| None).collect();
         let mut open: Vec<usize> = (0..operations.len()).collect();
         for _ in 0..ROUNDS_MAX {
-            let records = self.insert(&operations, &open).await?;
+            let (records, told) = self.insert(&operations, &open).await?;
             let mut inserted = HashMap::new();
             let mut events = Vec::new();
             for (place, record, is_new) in &records {
@@ -55,7 +58,7 @@ impl Serve<NewOperation, Answer> for Starts {
             let refused: Vec<_> = records.into_iter().filter(|it| !it.2).collect();
             let reasons = self.reasons(&refused, &inserted).await;
             // Committed, whatever became of the reasons.
-            self.events.publish(&events);
+            self.events.publish_unless_told(&events, told);
             open.clear();
             for ((place, ..), reason) in refused.into_iter().zip(reasons?) {
                 match reason {
@@ -76,12 +79,13 @@ impl Serve<NewOperation, Answer> for Starts {
 }
 
 impl Starts {
-    /// Inserts those at the open places. Answers each with its record, and whether it is new.
+    /// Inserts those at the open places. Says as well whether others were told of those that wait for
+    /// a worker.
     async fn insert(
         &self,
         operations: &[NewOperation],
         open: &[usize],
-    ) -> Result<Vec<(usize, OperationRecord, bool)>, Fault> {
+    ) -> Result<(Inserted, bool), Fault> {
         let mut attempts = self.database.attempts();
         loop {
             let transaction = self.insert_once(operations, open);
@@ -96,7 +100,7 @@ impl Starts {
         &self,
         operations: &[NewOperation],
         open: &[usize],
-    ) -> Result<Vec<(usize, OperationRecord, bool)>, Fault> {
+    ) -> Result<(Inserted, bool), Fault> {
         let mut transaction = self.database.transaction(Access::Write).await?;
         let at_once = |place: &usize| begins_now(&operations[*place]);
         let by_insert = self.database.clock.is_none() && open.iter().all(at_once);
@@ -116,7 +120,10 @@ impl Starts {
             true => statement::INSERT_NOW,
             false => statement::INSERT,
         });
-        let rows = transaction.run_and_commit(&[query]).await?;
+        let expected: Vec<StoreEvent> = records.iter().filter_map(|it| ready(&it.1)).collect();
+        let hint = self.events.at_once(&expected, &transaction);
+        let told = hint.is_some();
+        let rows = transaction.run_commit_and_tell(&[query], hint).await?;
         if let Some(row) = rows[0].first().filter(|_| by_insert) {
             // Without a row none is new, and the times of those that are not are of no interest.
             records = make(Timestamp::from_micros(row.try_get(2)?));
@@ -131,13 +138,11 @@ impl Starts {
             inserted.remove(&key)
         };
         let mut is_new = is_new;
-        Ok(records
-            .into_iter()
-            .map(|(place, record)| {
-                let new = is_new(&record);
-                (place, record, new)
-            })
-            .collect())
+        let records = records.into_iter().map(|(place, record)| {
+            let new = is_new(&record);
+            (place, record, new)
+        });
+        Ok((records.collect(), told))
     }
 
     /// Why the indexes have refused these. `None`: what was in the way has gone.

@@ -10,7 +10,6 @@ use lro_core::{
 };
 use tokio::task::AbortHandle;
 use tokio_postgres::Config;
-use uuid::Uuid;
 
 use crate::builder::PostgresStoreBuilder;
 use crate::call::{Call, keep_serving};
@@ -21,7 +20,7 @@ use crate::held::Held;
 use crate::hints::Hints;
 use crate::lane::Lane;
 use crate::list::list;
-use crate::presence::Presence;
+use crate::outbox::Outbox;
 use crate::purge::purge;
 use crate::reads::Gets;
 use crate::starts::Starts;
@@ -123,7 +122,7 @@ impl PostgresStore {
 
     pub(crate) fn start(parts: Parts) -> Self {
         let database = Arc::new(parts.database);
-        let events = Arc::new(Events::default());
+        let events = Arc::new(Events::new(Outbox::new(&parts.schema)));
         let held = Arc::new(Held::default());
         let (starts, updates, gets) = (
             Arc::new(Lane::new()),
@@ -157,11 +156,8 @@ impl PostgresStore {
             database: database.clone(),
             events: events.clone(),
             alive: hears.clone(),
-            channel: format!("lro:{}", parts.schema),
-            node: Uuid::new_v4(),
             listen: parts.listen,
             may_prepare: parts.may_prepare,
-            presence: Presence::default(),
         };
         let inner = Inner {
             claims: Claims::new(database.clone(), events.clone(), held),

@@ -42,9 +42,7 @@ impl Serve<Update, Answer> for Updates {
         }
         let mut answers: Vec<Option<Answer>> = updates.iter().map(|_| None).collect();
         if !ends.is_empty() {
-            let (written, events) = write(&self.database, ends).await?;
-            self.events.publish(&events);
-            for (place, answer) in written {
+            for (place, answer) in write(&self.database, &self.events, ends).await? {
                 answers[place] = Some(answer);
             }
         }
