@@ -265,6 +265,8 @@ pub struct StoreError {
 pub enum StoreErrorKind {
     /// The store cannot be reached or is busy; later it may work.
     Unavailable,
+    /// Somebody else holds what the call is about; calls about other operations work.
+    Locked,
     /// The store has no room.
     Full,
     /// What is stored cannot be understood.
@@ -299,7 +301,7 @@ impl StoreError {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.kind,
-            StoreErrorKind::Unavailable | StoreErrorKind::Full
+            StoreErrorKind::Unavailable | StoreErrorKind::Locked | StoreErrorKind::Full
         )
     }
 }

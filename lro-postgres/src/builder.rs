@@ -105,16 +105,18 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// How many connections there are at most, the one for notifications not counted. Calls share
-    /// them in groups: more than the default seldom help. A pool that was given has its own size.
+    /// How many connections there are at most, the one for notifications not counted; at least 2. Calls
+    /// share them in groups: more than the default seldom help. A pool that was given has its own size.
     /// Default: [`POOL_SIZE`](Self::POOL_SIZE).
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections.max(2);
         self
     }
 
-    /// How long a statement may take; a call takes at most twice as long. Must be much shorter than
-    /// leases are. Default: [`STATEMENT_TIMEOUT`](Self::STATEMENT_TIMEOUT).
+    /// How long a statement may take; a lock is waited for a fifth of it, and a transaction takes at most
+    /// twice as long. A call waits for the groups before it as well, and may take more than one
+    /// transaction. Must be much shorter than leases are. Default:
+    /// [`STATEMENT_TIMEOUT`](Self::STATEMENT_TIMEOUT).
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout;
         self

@@ -21,9 +21,13 @@ pub(crate) struct Call<E, A> {
     reply: oneshot::Sender<Result<Vec<A>, StoreError>>,
 }
 
-/// Serves all elements of a group at once.
-pub(crate) trait Serve<E, A>: Send + Sync + 'static {
-    fn serve(&self, elements: Vec<E>) -> impl Future<Output = Result<Vec<A>, Fault>> + Send;
+/// Serves all elements of a group at once. An answer each, or a fault that is its own; or a fault of
+/// all, when nothing was done.
+pub(crate) trait Serve<E, A>: Send + Sync {
+    fn serve(
+        &self,
+        elements: Vec<E>,
+    ) -> impl Future<Output = Result<Vec<Result<A, StoreError>>, Fault>> + Send;
 }
 
 impl<E, A> Lane<Call<E, A>> {
@@ -39,8 +43,10 @@ impl<E, A> Lane<Call<E, A>> {
 }
 
 /// Serves calls until the lane is closed and empty.
-pub(crate) async fn keep_serving<E, A>(lane: Arc<Lane<Call<E, A>>>, server: Arc<impl Serve<E, A>>)
-where
+pub(crate) async fn keep_serving<E, A>(
+    lane: Arc<Lane<Call<E, A>>>,
+    server: Arc<impl Serve<E, A> + 'static>,
+) where
     E: Clone + Send + 'static,
     A: Send + 'static,
 {
@@ -53,31 +59,37 @@ where
     }
 }
 
-async fn serve_group<E: Clone, A>(server: &impl Serve<E, A>, mut calls: Vec<Call<E, A>>) {
-    if calls.len() > 1 {
-        let all = calls.iter().flat_map(|call| call.elements.iter().cloned());
-        match server.serve(all.collect()).await {
-            Ok(answers) => {
-                let mut answers = answers.into_iter();
-                for call in calls {
-                    let own = answers.by_ref().take(call.elements.len()).collect();
-                    // Nobody listens any more: nothing is lost by that.
-                    let _ = call.reply.send(Ok(own));
-                }
-                return;
-            }
-            // One by one, so that what one call brought fails that call alone.
-            Err(fault) if fault.is_of_one_call() => {}
-            Err(fault) => {
-                for call in calls {
-                    let _ = call.reply.send(Err(fault.to_error()));
-                }
-                return;
-            }
+async fn serve_group<E: Clone, A>(server: &impl Serve<E, A>, calls: Vec<Call<E, A>>) {
+    let elements = calls.iter().flat_map(|call| call.elements.iter().cloned());
+    let answers = serve_all(server, elements.collect()).await;
+    let mut answers = answers.into_iter();
+    for call in calls {
+        let own = answers.by_ref().take(call.elements.len());
+        // All of them are taken, whichever fails.
+        let own: Vec<_> = own.collect();
+        // Nobody listens any more: nothing is lost by that.
+        let _ = call.reply.send(own.into_iter().collect());
+    }
+}
+
+/// Serves elements together. Where one of them may be at fault, one by one, so that it fails alone.
+pub(crate) async fn serve_all<E: Clone, A>(
+    server: &impl Serve<E, A>,
+    elements: Vec<E>,
+) -> Vec<Result<A, StoreError>> {
+    let fault = match server.serve(elements.clone()).await {
+        Ok(answers) => return answers,
+        Err(fault) => fault,
+    };
+    if elements.len() == 1 || !fault.is_of_one_element() {
+        return elements.iter().map(|_| Err(fault.to_error())).collect();
+    }
+    let mut answers = Vec::with_capacity(elements.len());
+    for element in elements {
+        match server.serve(vec![element]).await {
+            Ok(own) => answers.extend(own),
+            Err(fault) => answers.push(Err(fault.to_error())),
         }
     }
-    for call in calls.drain(..) {
-        let answer = server.serve(call.elements).await;
-        let _ = call.reply.send(answer.map_err(|fault| fault.to_error()));
-    }
+    answers
 }

@@ -1,35 +1,29 @@
 //! Claims: what is ready is found by index and locked, what another node has locked is left to it.
 
-use std::collections::HashMap;
+mod asked;
+mod marks;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{Claim, Claimed, Clock, Command, OperationRecord, Refusal, StoreEvent, Timestamp};
+use lro_core::{Claim, Claimed, Command, OperationRecord, Refusal, StoreEvent, Timestamp};
 use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use self::asked::Asked;
+use self::marks::{Look, Marks};
 use crate::database::{Access, Database, Query, clock};
 use crate::error::Fault;
 use crate::events::Events;
 use crate::held::Held;
 use crate::row::{decode, decode_head};
 use crate::statement;
-use crate::text::escape;
 use crate::updates::{Work, queries};
 
-/// How many leases that are over one claim turns back at most.
-const EXPIRED_PER_CLAIM: i64 = 256;
-
-/// How far before the first that was found a claim begins to look: longer than a transaction takes
-/// from its reading of the clock to its commit, as a rule. What comes in even later is found by the
-/// next look at everything.
-const MARGIN: Duration = Duration::from_millis(500);
-
-/// The latest time, and a lease that reaches beyond it from any other, in microseconds.
-const TIME_MAX: i64 = Timestamp::MAX.as_micros();
-const LEASE_MAX: i64 = i64::MAX / 4;
+/// What cannot be turned back, because it is damaged, is tried again so much later.
+const DAMAGED_PAUSE: Duration = Duration::from_secs(60);
 
 /// Everything is looked at so often, or more seldom when it takes long: a twentieth of the time.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -42,50 +36,6 @@ pub(crate) struct Claims {
     events: Arc<Events>,
     held: Arc<Held>,
     marks: tokio::sync::Mutex<Marks>,
-}
-
-/// Where the live entries of the two indexes begin. What lies before was claimed or renewed, but
-/// cannot be vacuumed while any transaction of the database is older, and would be walked through by
-/// every claim. Only hints: see [`MARGIN`].
-#[derive(Debug, Default)]
-struct Marks {
-    methods: HashMap<String, Timestamp>,
-    lease: Option<Timestamp>,
-    /// The first lease that the last look at everything has found. Between those only leases that are
-    /// over are looked for: before the first that lasts lie all that ended as long ago as a lease
-    /// lasts.
-    first_lease: Option<Timestamp>,
-    /// When to look at everything again.
-    whole_at: Option<Instant>,
-    /// Whether the last claim has found something ready.
-    found_last: bool,
-}
-
-impl Marks {
-    fn are_old(&self) -> bool {
-        self.whole_at.is_none_or(|at| at <= Instant::now())
-    }
-
-    /// From what a look has found.
-    fn set(&mut self, asked: &Asked, look: &Look) {
-        let micros = i64::try_from(MARGIN.as_micros()).unwrap_or(i64::MAX);
-        let mark = |first: Option<Timestamp>| {
-            let first = first.map_or(look.now, |first| first.min(look.now));
-            Timestamp::from_micros(first.as_micros().saturating_sub(micros))
-        };
-        for (method, first) in asked.names.iter().zip(&look.ready) {
-            self.methods.insert(method.clone(), mark(*first));
-        }
-        self.lease = Some(mark(look.lease));
-    }
-}
-
-/// What a look has found.
-struct Look {
-    now: Timestamp,
-    lease: Option<Timestamp>,
-    /// Of each method, in the order of the claim.
-    ready: Vec<Option<Timestamp>>,
 }
 
 impl Claims {
@@ -137,7 +87,13 @@ impl Claims {
             // What was turned back is ready as well.
             (operations, look) = self.take(claim, &asked, None, marks).await?;
         }
-        Ok(look.claimed(operations))
+        let mut claimed = look.claimed(operations);
+        if told && claimed.operations.is_empty() {
+            // What was told may lie before the marks, if its commit took long.
+            let whole_in = marks.whole_at.map(|at| at - Instant::now());
+            claimed.next_in = claimed.next_in.into_iter().chain(whole_in).min();
+        }
+        Ok(claimed)
     }
 
     /// Turns back leases that are over.
@@ -147,9 +103,17 @@ impl Claims {
         let mut rows = transaction.run(&[asked.sweep(&until), clock()]).await?;
         let now = transaction.time(&rows.pop().unwrap_or_default())?;
         let mut swept = Work::new(now);
-        expire(&mut swept, &rows.pop().unwrap_or_default());
+        let damaged = expire(&mut swept, &rows.pop().unwrap_or_default());
+        let later = vec![now.saturating_add(DAMAGED_PAUSE).as_micros(); damaged.len()];
         let written = swept.columns();
-        transaction.run_and_commit(&queries(&written)).await?;
+        let mut steps = queries(&written);
+        if !damaged.is_empty() {
+            steps.push(Query {
+                sql: statement::RENEW,
+                params: vec![(&damaged, Type::UUID_ARRAY), (&later, Type::INT8_ARRAY)],
+            });
+        }
+        transaction.run_and_commit(&steps).await?;
         self.events.publish(&swept.events);
         Ok(())
     }
@@ -193,8 +157,9 @@ impl Claims {
         let clock = self.database.clock.as_deref();
         let begun = Instant::now();
         let whole = clock.is_some() || marks.are_old();
-        if !whole {
-            asked.begin_at(marks);
+        match whole {
+            true => asked.begin_anywhere(),
+            false => asked.begin_at(marks),
         }
         let rows = self.database.run(Access::Look, &[asked.look()]).await?;
         let mut look = Look::read(&rows[0], clock)?;
@@ -215,8 +180,9 @@ impl Claims {
     }
 }
 
-/// Turns back whatever has no lease any more.
-fn expire(swept: &mut Work, rows: &[Row]) {
+/// Turns back whatever has no lease any more. Gives what cannot be read.
+fn expire(swept: &mut Work, rows: &[Row]) -> Vec<Uuid> {
+    let mut damaged = Vec::new();
     for row in rows {
         match decode_head(row) {
             Ok(record) => {
@@ -225,9 +191,13 @@ fn expire(swept: &mut Work, rows: &[Row]) {
                 // Refused when nobody holds it, which is as well.
                 let _ = swept.apply_to(uid, Command::Expire);
             }
-            Err(fault) => tracing::error!(?fault, "a damaged operation is left alone"),
+            Err(fault) => {
+                tracing::error!(?fault, "a damaged operation is left alone");
+                damaged.extend(row.try_get::<_, Uuid>(0));
+            }
         }
     }
+    damaged
 }
 
 /// What was claimed, as it is now: the statement does what [`Command::Claim`] does.
@@ -246,7 +216,7 @@ fn taken_records(rows: &[Row], claim: &Claim) -> Vec<OperationRecord> {
         });
         match record {
             Ok(record) => taken.push(record),
-            // Until its attempts are used up.
+            // It is out of the way of the others until its lease is over.
             Err(fault) => tracing::error!(?fault, "a damaged operation is claimed in vain"),
         }
     }
@@ -261,130 +231,5 @@ fn claimed(record: &OperationRecord) -> StoreEvent {
         state: record.state,
         gone: !record.is_visible(),
         ended: None,
-    }
-}
-
-/// What a claim asks for, as parameters.
-struct Asked {
-    names: Vec<String>,
-    methods: Vec<String>,
-    most: Vec<i64>,
-    since: Vec<i64>,
-    lease_since: i64,
-    lease_until: Option<i64>,
-    limit: i64,
-    worker: Uuid,
-    lease_micros: i64,
-}
-
-impl Asked {
-    fn new(claim: &Claim) -> Self {
-        let most = |most: &usize| i64::try_from((*most).min(claim.limit)).unwrap_or(i64::MAX);
-        let methods = claim.methods.keys();
-        Self {
-            names: methods.clone().cloned().collect(),
-            methods: methods.map(|method| escape(method).into_owned()).collect(),
-            most: claim.methods.values().map(most).collect(),
-            since: vec![i64::MIN; claim.methods.len()],
-            lease_since: i64::MIN,
-            lease_until: Some(i64::MAX),
-            limit: i64::try_from(claim.limit).unwrap_or(i64::MAX),
-            worker: claim.worker.as_uuid(),
-            lease_micros: i64::try_from(claim.lease_duration.as_micros())
-                .map_or(LEASE_MAX, |micros| micros.min(LEASE_MAX)),
-        }
-    }
-
-    fn begin_at(&mut self, marks: &Marks) {
-        for (method, since) in self.names.iter().zip(&mut self.since) {
-            *since = marks
-                .methods
-                .get(method)
-                .map_or(i64::MIN, |time| time.as_micros());
-        }
-        self.lease_since = marks.lease.map_or(i64::MIN, Timestamp::as_micros);
-        self.lease_until = None;
-    }
-
-    fn sweep<'q>(&'q self, until: &'q Option<i64>) -> Query<'q> {
-        Query {
-            sql: statement::SWEEP,
-            params: vec![
-                (&self.lease_since, Type::INT8),
-                (until, Type::INT8),
-                (&EXPIRED_PER_CLAIM, Type::INT8),
-            ],
-        }
-    }
-
-    fn take<'q>(&'q self, until: &'q Option<i64>, unless_since: &'q Option<i64>) -> Query<'q> {
-        Query {
-            sql: statement::CLAIM,
-            params: vec![
-                (&self.methods, Type::TEXT_ARRAY),
-                (&self.most, Type::INT8_ARRAY),
-                (&self.since, Type::INT8_ARRAY),
-                (until, Type::INT8),
-                (&self.limit, Type::INT8),
-                (&self.worker, Type::UUID),
-                (&self.lease_micros, Type::INT8),
-                (&TIME_MAX, Type::INT8),
-                (unless_since, Type::INT8),
-            ],
-        }
-    }
-
-    fn look(&self) -> Query<'_> {
-        Query {
-            sql: statement::LOOK,
-            params: vec![
-                (&self.lease_since, Type::INT8),
-                (&self.methods, Type::TEXT_ARRAY),
-                (&self.since, Type::INT8_ARRAY),
-                (&self.lease_until, Type::INT8),
-            ],
-        }
-    }
-}
-
-impl Look {
-    fn read(rows: &[Row], clock: Option<&dyn Clock>) -> Result<Self, Fault> {
-        let row = rows
-            .first()
-            .ok_or_else(|| Fault::row("a look has no answer"))?;
-        let time = |micros: i64| Timestamp::from_micros(micros);
-        let now = time(row.try_get(0)?);
-        let ready: Vec<Option<i64>> = row.try_get(2)?;
-        Ok(Self {
-            now: clock.map_or(now, Clock::now),
-            lease: row.try_get::<_, Option<i64>>(1)?.map(time),
-            ready: ready.into_iter().map(|micros| micros.map(time)).collect(),
-        })
-    }
-
-    /// A look at the leases that are over knows nothing of the others.
-    fn remember(&mut self, first_lease: Option<Timestamp>) {
-        let lasts = first_lease.filter(|time| *time > self.now);
-        self.lease = self.lease.or(lasts);
-    }
-
-    fn lease_is_over(&self) -> bool {
-        self.lease.is_some_and(|time| time < self.now)
-    }
-
-    fn some_are_ready(&self) -> bool {
-        self.ready.iter().flatten().any(|time| *time <= self.now)
-    }
-
-    fn claimed(&self, operations: Vec<OperationRecord>) -> Claimed {
-        Claimed {
-            operations,
-            next_in: self.next_in(),
-        }
-    }
-
-    fn next_in(&self) -> Option<Duration> {
-        let first = self.ready.iter().copied().chain([self.lease]);
-        first.flatten().min().map(|time| time.since(self.now))
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use lro_core::{
-    Change, Command, OperationName, OperationRecord, Refusal, StoreEvent, Timestamp, Update,
-    Updated,
+    Change, Command, OperationName, OperationRecord, Refusal, StoreError, StoreEvent, Timestamp,
+    Update, Updated,
 };
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -17,13 +17,10 @@ use crate::events::Events;
 use crate::held::Held;
 use crate::statement;
 
-/// Times further away are left to who can add them without overflow.
-const TIME_MAX: i64 = i64::MAX / 4;
-
 /// An end that is decided, and not yet written.
 pub(crate) struct End {
     /// Of its command among the others.
-    place: usize,
+    pub(crate) place: usize,
     command: Command,
     before: OperationRecord,
     /// As if it had ended at the moment when it was last written.
@@ -39,11 +36,11 @@ impl End {
     }
 
     /// The record, when it is known when it ended.
-    fn at(self, time: Timestamp) -> OperationRecord {
-        let mut record = self.before;
-        match time > self.after.update_time && record.apply(self.command, time).is_ok() {
+    fn at(&self, time: Timestamp) -> OperationRecord {
+        let mut record = self.before.clone();
+        match time > self.after.update_time && record.apply(self.command.clone(), time).is_ok() {
             true => record,
-            false => self.after,
+            false => self.after.clone(),
         }
     }
 }
@@ -81,9 +78,8 @@ fn decide_one(
     let mut after = before.clone();
     let time = clock.unwrap_or(before.update_time);
     let change = after.apply(command.clone(), time);
-    let far = after.expire_time.is_none_or(|it| it.as_micros() > TIME_MAX);
     // Everything else is for those who read first.
-    let decided = change == Ok(Change::Record) && after.state.is_done() && !far;
+    let decided = change == Ok(Change::Record) && after.state.is_done();
     decided.then(|| End {
         place,
         command: command.clone(),
@@ -99,9 +95,12 @@ type Answer = Result<Updated, Refusal>;
 pub(crate) async fn write(
     database: &Database,
     events: &Events,
-    ends: Vec<End>,
-) -> Result<Vec<(usize, Answer)>, Fault> {
-    let columns = ended_records(&ends);
+    ends: &[End],
+) -> Result<Vec<(usize, Result<Answer, StoreError>)>, Fault> {
+    if ends.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = ended_records(ends);
     let clock = database.clock.as_ref().map(|clock| clock.now().as_micros());
     let mut query = columns.query(statement::END);
     query.params.push((&clock, Type::INT8));
@@ -117,6 +116,9 @@ pub(crate) async fn write(
         };
         let result = database.in_time(write).await;
         if !attempts.again(&result).await {
+            if matches!(&result, Err(fault) if fault.may_have_committed()) {
+                events.publish(&expected);
+            }
             break result?;
         }
     };
@@ -132,14 +134,12 @@ pub(crate) async fn write(
         };
         let place = end.place;
         let record = end.at(*time);
-        answers.push((
-            place,
-            Ok(Updated {
-                change: Change::Record,
-                state: record.state,
-                revision: record.revision,
-            }),
-        ));
+        let updated = Updated {
+            change: Change::Record,
+            state: record.state,
+            revision: record.revision,
+        };
+        answers.push((place, Ok(Ok(updated))));
         let record = Arc::new(record);
         happened.push(changed(&record, Some(record.clone())));
     }

@@ -37,6 +37,11 @@ impl Fault {
         self.state().is_some_and(|state| conflicts.contains(&state))
     }
 
+    /// Whether what was to be written may have been.
+    pub(crate) fn may_have_committed(&self) -> bool {
+        matches!(self, Self::Commit(_) | Self::Timeout(_))
+    }
+
     /// Whether a statement was prepared on another connection than it was used on: a pooler stands
     /// in between.
     pub(crate) fn is_foreign_statement(&self) -> bool {
@@ -47,15 +52,15 @@ impl Fault {
         self.state().is_some_and(|state| foreign.contains(&state))
     }
 
-    /// Whether the data of one call may be what is wrong, rather than the database.
-    pub(crate) fn is_of_one_call(&self) -> bool {
-        let class = |state: &SqlState| state.code().get(..2).map(str::to_owned);
+    /// Whether one element of a group may be what is wrong, or what is locked, rather than the
+    /// database.
+    pub(crate) fn is_of_one_element(&self) -> bool {
         match self {
             Self::Row(_) => true,
-            Self::Postgres(_) => self
-                .state()
-                .and_then(class)
-                .is_some_and(|class| matches!(&*class, "21" | "22" | "23" | "54")),
+            Self::Postgres(_) => self.state().is_some_and(|state| {
+                let class = state.code().get(..2).unwrap_or_default();
+                *state == SqlState::LOCK_NOT_AVAILABLE || matches!(class, "21" | "22" | "23" | "54")
+            }),
             Self::Commit(_) | Self::Pool(_) | Self::Timeout(_) | Self::Silence(..) => false,
         }
     }
@@ -135,7 +140,8 @@ fn kind(error: &tokio_postgres::Error) -> StoreErrorKind {
     };
     let code = state.code();
     match code.get(..2).unwrap_or_default() {
-        _ if code == "53100" => StoreErrorKind::Full,
+        _ if *state == SqlState::DISK_FULL => StoreErrorKind::Full,
+        _ if *state == SqlState::LOCK_NOT_AVAILABLE => StoreErrorKind::Locked,
         "XX" if matches!(code, "XX001" | "XX002") => StoreErrorKind::Corrupt,
         // Connections, states of transactions (a standby), conflicts, resources, locks, shutdown,
         // the system.

@@ -55,7 +55,7 @@ impl Hints {
     pub(crate) async fn run(self) {
         let mut pause = RECONNECT_MIN;
         let mut was_alive = false;
-        let mut told_deaf = false;
+        let (mut told_deaf, mut told_lost) = (false, false);
         loop {
             let end = match &self.listen {
                 None => {
@@ -78,7 +78,9 @@ impl Hints {
             match end {
                 End::Deaf if !told_deaf => {
                     told_deaf = true;
-                    self.database.stop_using_sessions();
+                    if self.may_prepare {
+                        self.database.stop_using_sessions();
+                    }
                     tracing::warn!(
                         "notifications do not arrive, as behind a pooler in transaction mode: \
                          changes of other processes are found by polling"
@@ -92,9 +94,12 @@ impl Hints {
                             "the connection for notifications is lost: polling until it is back"
                         );
                         pause = RECONNECT_MIN;
-                        was_alive = true;
+                        (was_alive, told_deaf, told_lost) = (true, false, true);
                         // Whoever waits looks again, and from now on more often.
                         self.events.tell(&[StoreEvent::Missed]);
+                    } else if !told_lost {
+                        told_lost = true;
+                        tracing::warn!(reason, "nothing can be heard of other processes: polling");
                     }
                 }
             }

@@ -22,19 +22,35 @@
 //! * **The database's clock.** It alone decides when an operation is ready and when a lease is over.
 //! * **No leader, no cron.** Every claim turns back a bounded number of leases that are over.
 //! * **Notifications are hints.** After its commits a process tells the others, if there are any,
-//!   outside of its transactions, with pauses of up to 20 ms when there is much to tell. Whoever does
-//!   not hear them polls ([`event_gap`](lro_core::OperationStore::event_gap)): one cheap statement a
-//!   second.
+//!   outside of its transactions, with pauses of up to 20 ms when there is much to tell. Whoever cannot
+//!   hear them polls ([`event_gap`](lro_core::OperationStore::event_gap)): one cheap statement a
+//!   second. Where they are heard and one is lost, that is made up for within five seconds.
 //! * **Poolers.** Through PgBouncer in transaction mode everything works but LISTEN. That is noticed
 //!   and said in one line; no statement is prepared, and nothing set for a session. A
 //!   [`notifications_url`](PostgresStoreBuilder::notifications_url) past it hears all the same.
+//!
+//! # Running it
+//!
+//! * **Connections.** A process has at most [`pool_size`](PostgresStoreBuilder::pool_size) + 1, which is
+//!   9 unless set: PostgreSQL's default of 100 is enough for ten processes. Beyond that lower it, raise
+//!   `max_connections`, or put PgBouncer in transaction mode before it.
+//! * **TLS.** Without `sslmode=require` in the URL, connections are not encrypted, even where the server
+//!   offers it; with it, its certificate is verified.
+//! * **Rights.** Who opens the store first needs CREATE on the database, or a schema of his own, and who
+//!   migrates it has to own its tables. For everything else USAGE of the schema and SELECT, INSERT, UPDATE
+//!   and DELETE on its tables are enough.
+//! * **Upgrading.** Start the new version beside the old one: it migrates the schema, and processes of the
+//!   old version that run go on. One that is started after that is refused; the way back is a backup.
+//! * **Crashes.** What a process ran is claimed by another when the lease is over.
+//! * **Failover.** What was acknowledged and not replicated is lost, as `synchronous_commit` says.
+//! * **Backlog.** `SELECT method, count(*) FROM lro.operation WHERE state = 0 GROUP BY 1`.
 //!
 //! # The schema
 //!
 //! It is made and migrated by whichever process comes first, under a lock; a process that finds a
 //! newer one than it knows refuses to work. A table that is in use is migrated without holding up
-//! those who use it. PostgreSQL 13 or later, with the encoding UTF8 and PL/pgSQL, which is always
-//! there.
+//! those who use it. PostgreSQL 13 or later (an older one is refused; tested with 15), with the encoding
+//! UTF8 and PL/pgSQL, which is always there.
 //!
 //! # Lists
 //!

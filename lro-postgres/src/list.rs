@@ -65,8 +65,13 @@ async fn page(database: &Database, query: &ListQuery) -> Result<Page, Fault> {
         let queries = [Query { sql, params }];
         let found = database.run(Access::ReadInOrder, &queries).await?.remove(0);
         for row in &found {
-            match row.try_get::<_, Option<Uuid>>(0)? {
-                Some(_) => page.push(decode(row)?),
+            let is_whole = row.try_get::<_, Option<Uuid>>(0)?.is_some();
+            match is_whole.then(|| decode(row)) {
+                Some(Ok(record)) => page.push(record),
+                Some(Err(fault)) => {
+                    tracing::error!(?fault, "a damaged operation is not listed");
+                    page.pass(key(row, row.len() - 2)?);
+                }
                 None => page.pass(key(row, row.len() - 2)?),
             }
         }

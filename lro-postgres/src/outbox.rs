@@ -1,7 +1,8 @@
 //! What other processes are to hear, as notifications.
 
+mod payload;
+
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,11 +12,14 @@ use tokio::time::Instant;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use self::payload::{everything, probe};
 use crate::database::Query;
 use crate::presence::{Greeting, Presence};
-use crate::row::{decode_state, encode_state};
+use crate::row::encode_state;
 use crate::statement;
-use crate::text::{escape, unescape};
+use crate::text::escape;
+
+pub(crate) use self::payload::read;
 
 /// PostgreSQL takes fewer than 8,000 bytes.
 const PAYLOAD_MAX: usize = 7_900;
@@ -215,6 +219,10 @@ impl Pending {
                     self.changed.insert((name.clone(), *uid), changed);
                     news = true;
                 }
+                StoreEvent::Missed => {
+                    self.greeting = Some(Greeting::Everything);
+                    news = true;
+                }
                 _ => {}
             }
         }
@@ -252,47 +260,6 @@ impl Pending {
         }
         payloads
     }
-}
-
-/// Says that anything may have changed.
-fn everything(node: Uuid) -> String {
-    let mut payload = node.simple().to_string();
-    // Writing to a string does not fail.
-    let _ = write!(payload, "\n?");
-    payload
-}
-
-/// Says that the node can be heard.
-fn probe(node: Uuid) -> String {
-    node.simple().to_string()
-}
-
-/// Who sent a payload, and what it says. What is not understood, as from a later version, may be
-/// anything.
-pub(crate) fn read(payload: &str) -> Option<(Uuid, Vec<StoreEvent>)> {
-    let mut lines = payload.split('\n');
-    let node = Uuid::try_parse(lines.next()?).ok()?;
-    let events = lines.map(|line| event(line).unwrap_or(StoreEvent::Missed));
-    Some((node, events.collect()))
-}
-
-fn event(line: &str) -> Option<StoreEvent> {
-    let (head, of) = line.split_once(' ')?;
-    if let Some(micros) = head.strip_prefix('R') {
-        return Some(StoreEvent::Ready {
-            method: unescape(of)?,
-            ready_time: Timestamp::from_micros(micros.parse().ok()?),
-        });
-    }
-    let (state, rest) = head.strip_prefix('C')?.split_at_checked(1)?;
-    let (gone, uid) = rest.split_at_checked(1)?;
-    Some(StoreEvent::Changed {
-        name: of.parse().ok()?,
-        uid: Uuid::try_parse(uid).ok()?,
-        state: decode_state(state.parse().ok()?)?,
-        gone: gone == "1",
-        ended: None,
-    })
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ async fn a_plan_for_an_empty_table_goes_by_an_index() {
         (statement::PURGE, 2, "operation_expiring"),
         (statement::LOOK, 4, "operation_ready"),
         (statement::SWEEP, 3, "operation_leased"),
-        (statement::CLAIM, 9, "operation_ready"),
+        (statement::CLAIM, 8, "operation_ready"),
     ];
     for (n, (text, parameters, index)) in statements.into_iter().enumerate() {
         let text = text.replace("{operation}", &table);

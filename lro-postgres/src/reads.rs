@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use lro_core::{OperationName, OperationRecord};
+use lro_core::{OperationName, OperationRecord, StoreError};
 use tokio_postgres::types::Type;
 
 use crate::call::Serve;
@@ -22,7 +22,7 @@ impl Serve<OperationName, Option<OperationRecord>> for Gets {
     async fn serve(
         &self,
         names: Vec<OperationName>,
-    ) -> Result<Vec<Option<OperationRecord>>, Fault> {
+    ) -> Result<Vec<Result<Option<OperationRecord>, StoreError>>, Fault> {
         let mut attempts = self.database.attempts();
         loop {
             let result = self.database.in_time(self.get_once(&names)).await;
@@ -37,7 +37,7 @@ impl Gets {
     async fn get_once(
         &self,
         names: &[OperationName],
-    ) -> Result<Vec<Option<OperationRecord>>, Fault> {
+    ) -> Result<Vec<Result<Option<OperationRecord>, StoreError>>, Fault> {
         let mut texts: Vec<&str> = names.iter().map(OperationName::as_str).collect();
         texts.sort_unstable();
         texts.dedup();
@@ -53,6 +53,7 @@ impl Gets {
                 found.insert(record.name.clone(), record);
             }
         }
-        Ok(names.iter().map(|name| found.get(name).cloned()).collect())
+        let found = |name| Ok(found.get(name).cloned());
+        Ok(names.iter().map(found).collect())
     }
 }

@@ -47,6 +47,9 @@ struct Index {
     columns: &'static str,
 }
 
+/// The first release that has all settings and statements that are used.
+const RELEASE_MIN: i32 = 13;
+
 /// The longest name of a schema, in bytes: with the prefix of its channel it is still an identifier.
 pub(crate) const SCHEMA_MAX: usize = 59;
 
@@ -102,6 +105,8 @@ impl Migration<'_> {
     async fn run(&self, client: &Client) -> Result<(), StoreError> {
         let encoding = self.in_time("its encoding", encoding(client)).await;
         check_encoding(&encoding.map_err(to_error)?)?;
+        let release = self.in_time("its version", release(client)).await;
+        check_release(release.map_err(to_error)?)?;
         loop {
             // Without the lock: as a rule there is nothing to do.
             let version = self.version(client).await.map_err(to_error)?;
@@ -260,6 +265,22 @@ fn check_encoding(encoding: &str) -> Result<(), StoreError> {
     }
 }
 
+async fn release(client: &Client) -> Result<i32, Fault> {
+    let release = "SELECT current_setting('server_version_num')::integer";
+    first(&client.query_typed(release, &[]).await?)
+}
+
+fn check_release(release: i32) -> Result<(), StoreError> {
+    if release < RELEASE_MIN * 10_000 {
+        let message = format!(
+            "the server is PostgreSQL {}: operations need {RELEASE_MIN} or later",
+            release / 10_000
+        );
+        return Err(StoreError::new(StoreErrorKind::Unusable, message));
+    }
+    Ok(())
+}
+
 fn first<T: for<'a> tokio_postgres::types::FromSql<'a>>(
     rows: &[tokio_postgres::Row],
 ) -> Result<T, Fault> {
@@ -270,4 +291,18 @@ fn first<T: for<'a> tokio_postgres::types::FromSql<'a>>(
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
 fn to_error(fault: Fault) -> StoreError {
     fault.to_error()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_that_is_too_old_is_refused_in_words() {
+        assert!(check_release(130_000).is_ok() && check_release(180_001).is_ok());
+        let error = check_release(120_022).unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unusable);
+        let message = "the server is PostgreSQL 12: operations need 13 or later";
+        assert_eq!(error.to_string(), message);
+    }
 }

@@ -1,11 +1,11 @@
 //! Starts: one INSERT a group, whose indexes decide.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use lro_core::{
     Command, NewOperation, OperationName, OperationRecord, OperationState, StartError, Started,
-    StoreEvent, Timestamp,
+    StoreError, StoreEvent, Timestamp,
 };
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -37,11 +37,25 @@ type Inserted = Vec<(usize, OperationRecord, bool)>;
 type Answer = Result<Started, StartError>;
 
 impl Serve<NewOperation, Answer> for Starts {
-    async fn serve(&self, operations: Vec<NewOperation>) -> Result<Vec<Answer>, Fault> {
-        let mut answers: Vec<Option<Answer>> = operations.iter().map(|_| None).collect();
+    async fn serve(
+        &self,
+        operations: Vec<NewOperation>,
+    ) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
+        let mut answers: Vec<_> = operations.iter().map(|_| None).collect();
+        let fail = |answers: &mut [Option<_>], fault: &Fault| {
+            let open = answers.iter_mut().filter(|answer| answer.is_none());
+            open.for_each(|answer| *answer = Some(Err(fault.to_error())));
+        };
         let mut open: Vec<usize> = (0..operations.len()).collect();
         for _ in 0..ROUNDS_MAX {
-            let (records, told) = self.insert(&operations, &open).await?;
+            let (records, told) = match self.insert(&operations, &open).await {
+                Ok(inserted) => inserted,
+                Err(fault) if open.len() == operations.len() => return Err(fault),
+                Err(fault) => {
+                    fail(&mut answers, &fault);
+                    break;
+                }
+            };
             let mut inserted = HashMap::new();
             let mut events = Vec::new();
             for (place, record, is_new) in &records {
@@ -49,10 +63,10 @@ impl Serve<NewOperation, Answer> for Starts {
                     inserted.insert(record.uid, *place);
                     events.extend(ready(record));
                     self.held.keep(record);
-                    answers[*place] = Some(Ok(Started {
+                    answers[*place] = Some(Ok(Ok(Started {
                         record: record.clone(),
                         existing: false,
-                    }));
+                    })));
                 }
             }
             let refused: Vec<_> = records.into_iter().filter(|it| !it.2).collect();
@@ -60,21 +74,22 @@ impl Serve<NewOperation, Answer> for Starts {
             // Committed, whatever became of the reasons.
             self.events.publish_unless_told(&events, told);
             open.clear();
-            for ((place, ..), reason) in refused.into_iter().zip(reasons?) {
+            for ((place, ..), reason) in refused.into_iter().zip(reasons) {
                 match reason {
-                    Some(reason) => answers[place] = Some(reason),
-                    None => open.push(place),
+                    Ok(Some(reason)) => answers[place] = Some(Ok(reason)),
+                    Ok(None) => open.push(place),
+                    Err(error) => answers[place] = Some(Err(error)),
                 }
             }
             if open.is_empty() {
-                return Ok(answers.into_iter().flatten().collect());
+                break;
             }
         }
-        let name = open.first().map(|place| &operations[*place].name);
-        Err(Fault::row(format!(
-            "an index refuses operation `{}` without a reason",
-            name.map_or("?", OperationName::as_str)
-        )))
+        fail(
+            &mut answers,
+            &Fault::row("an index refuses it without a reason"),
+        );
+        Ok(answers.into_iter().flatten().collect())
     }
 }
 
@@ -91,6 +106,9 @@ impl Starts {
             let transaction = self.insert_once(operations, open);
             let result = self.database.in_time(transaction).await;
             if !attempts.again(&result).await {
+                if matches!(&result, Err(fault) if fault.may_have_committed()) {
+                    self.events.publish(&[StoreEvent::Missed]);
+                }
                 return result;
             }
         }
@@ -145,14 +163,37 @@ impl Starts {
         Ok((records.collect(), told))
     }
 
-    /// Why the indexes have refused these. `None`: what was in the way has gone.
+    /// Why the indexes have refused each of these. `None`: what was in the way has gone.
     async fn reasons(
         &self,
         refused: &[(usize, OperationRecord, bool)],
         inserted: &HashMap<Uuid, usize>,
-    ) -> Result<VecDeque<Option<Answer>>, Fault> {
+    ) -> Vec<Result<Option<Answer>, StoreError>> {
+        let fault = match self.reasons_of_all(refused, inserted).await {
+            Ok(reasons) => return reasons.into_iter().map(Ok).collect(),
+            Err(fault) => fault,
+        };
+        let mut reasons = Vec::new();
+        for one in refused.chunks(1) {
+            reasons.push(match fault.is_of_one_element() {
+                true => {
+                    let reason = self.reasons_of_all(one, inserted).await;
+                    let reason = reason.map(|mut of_one| of_one.pop().flatten());
+                    reason.map_err(|fault| fault.to_error())
+                }
+                false => Err(fault.to_error()),
+            });
+        }
+        reasons
+    }
+
+    async fn reasons_of_all(
+        &self,
+        refused: &[(usize, OperationRecord, bool)],
+        inserted: &HashMap<Uuid, usize>,
+    ) -> Result<Vec<Option<Answer>>, Fault> {
         if refused.is_empty() {
-            return Ok(VecDeque::new());
+            return Ok(Vec::new());
         }
         let mut attempts = self.database.attempts();
         let holders = loop {
@@ -274,7 +315,7 @@ fn parse(name: &str) -> Result<OperationName, Fault> {
         .map_err(|_| Fault::row(format!("`{name}` is stored as a name, and is none")))
 }
 
-/// Whether all its times count from its start, and none of them may be too far away to be added.
+/// Whether all its times count from its start.
 fn begins_now(operation: &NewOperation) -> bool {
     operation.ready_time.is_none() && operation.outcome.is_none()
 }

@@ -26,6 +26,13 @@ macro_rules! begun {
     };
 }
 
+/// [`Timestamp::MAX`](lro_core::Timestamp::MAX): nothing ends later.
+macro_rules! latest {
+    () => {
+        "253402300799999999"
+    };
+}
+
 /// Those that are prepared. `list::statement` has more.
 const ALL: [&str; 18] = [
     CLOCK,
@@ -105,7 +112,9 @@ pub(crate) const INSERT_NOW: &str = concat!(
     " AS now) ",
     insert_columns!(),
     "t.now + n.c7, t.now + n.c8, t.now + n.c9, t.now + n.c10, t.now + n.c11, t.now + n.c12, \
-     t.now + n.c13",
+     least(t.now + n.c13, ",
+    latest!(),
+    ")",
     insert_values!(),
     ", t ORDER BY n.place ON CONFLICT DO NOTHING RETURNING uid, name, create_time"
 );
@@ -161,7 +170,9 @@ pub(crate) const END: &str = concat!(
     clock!(),
     ") AS now) UPDATE {operation} AS o SET revision = n.revision + 1, \
      update_time = greatest(n.update_time, t.now), end_time = greatest(n.update_time, t.now), \
-     expire_time = n.expire_time + (greatest(n.update_time, t.now) - n.update_time), \
+     expire_time = least(n.expire_time + (greatest(n.update_time, t.now) - n.update_time), ",
+    latest!(),
+    "), \
      lease_expire_time = NULL, lease_worker = NULL, state = n.state, result_kind = n.result_kind, \
      metadata = coalesce(n.metadata, o.metadata), checkpoint = NULL, result = n.result \
      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], \
@@ -217,14 +228,16 @@ pub(crate) const CLAIM: &str = concat!(
      AND ready_time <= coalesce($4::bigint, ",
     begun!(),
     ") ORDER BY ready_time, uid LIMIT m.most \
-     FOR UPDATE SKIP LOCKED) AS r WHERE $9::bigint IS NULL OR NOT EXISTS (SELECT FROM {operation} e \
-     WHERE e.lease_expire_time IS NOT NULL AND e.lease_expire_time >= $9::bigint \
+     FOR UPDATE SKIP LOCKED) AS r WHERE $8::bigint IS NULL OR NOT EXISTS (SELECT FROM {operation} e \
+     WHERE e.lease_expire_time IS NOT NULL AND e.lease_expire_time >= $8::bigint \
      AND e.lease_expire_time < coalesce($4::bigint, ",
     begun!(),
     ")) ORDER BY r.ready_time, r.uid LIMIT $5::bigint) \
      UPDATE {operation} AS o SET state = 1, revision = c.revision + 1, attempt = c.attempt + 1, \
      fence = c.fence + 1, start_time = coalesce(c.start_time, greatest(c.update_time, t.now)), \
-     update_time = greatest(c.update_time, t.now), lease_expire_time = least(t.now + $7::bigint, $8::bigint), \
+     update_time = greatest(c.update_time, t.now), lease_expire_time = least(t.now + $7::bigint, ",
+    latest!(),
+    "), \
      lease_worker = $6::uuid FROM c, t WHERE o.uid = c.uid RETURNING c.*, t.now"
 );
 
@@ -245,3 +258,12 @@ pub(crate) const PURGE: &str = concat!(
 // Hints need not outlive a crash: nobody waits for the disk, who notifies next least of all.
 pub(crate) const NOTIFY: &str = "SELECT set_config('synchronous_commit', 'off', true), \
      pg_notify($1::text, payload) FROM unnest($2::text[]) AS n (payload)";
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn nothing_ends_after_the_latest_time() {
+        let latest = lro_core::Timestamp::MAX.as_micros();
+        assert_eq!(latest!(), latest.to_string());
+    }
+}

@@ -4,15 +4,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures_util::future::join;
 use lro_core::{
-    Change, Command, OperationName, OperationRecord, Refusal, StoreEvent, Timestamp, Update,
-    Updated,
+    Change, Command, OperationName, OperationRecord, Refusal, StoreError, StoreEvent, Timestamp,
+    Update, Updated,
 };
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::batch::{Changed, Columns, changed_records, removed_records, renewed_records};
-use crate::call::Serve;
+use crate::call::{Serve, serve_all};
 use crate::database::{Access, Database, Query, clock};
 use crate::ends::{decide, write};
 use crate::error::Fault;
@@ -33,38 +34,81 @@ pub(crate) struct Updates {
 type Answer = Result<Updated, Refusal>;
 
 impl Serve<Update, Answer> for Updates {
-    async fn serve(&self, updates: Vec<Update>) -> Result<Vec<Answer>, Fault> {
+    async fn serve(&self, updates: Vec<Update>) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
         let clock = self.database.clock.as_ref().map(|clock| clock.now());
-        let mut ends = decide(&self.held, &updates, clock);
-        // Only where all are: the fault of another command is to be no fault of an end that is written.
-        if ends.len() < updates.len() {
-            ends.clear();
-        }
-        let mut answers: Vec<Option<Answer>> = updates.iter().map(|_| None).collect();
-        if !ends.is_empty() {
-            for (place, answer) in write(&self.database, &self.events, ends).await? {
+        let ends = decide(&self.held, &updates, clock);
+        let mut answers: Vec<_> = updates.iter().map(|_| None).collect();
+        let mut rest = vec![true; updates.len()];
+        ends.iter().for_each(|end| rest[end.place] = false);
+        let rest = indices(&rest);
+        let (written, others) = join(
+            write(&self.database, &self.events, &ends),
+            self.by_lock(&updates, &rest),
+        )
+        .await;
+        let fill = |answers: &mut [Option<_>], served: Vec<_>| {
+            for (place, answer) in served {
                 answers[place] = Some(answer);
             }
-        }
-        let open = |(place, _): &(usize, &Update)| answers[*place].is_none();
-        let rest: Vec<_> = updates.iter().enumerate().filter(open).collect();
-        let (places, rest): (Vec<usize>, Vec<&Update>) = rest.into_iter().unzip();
-        if !rest.is_empty() {
-            for (place, answer) in places.into_iter().zip(self.update(&rest).await?) {
-                answers[place] = Some(answer);
+        };
+        fill(&mut answers, others);
+        match written {
+            Ok(written) => fill(&mut answers, written),
+            Err(fault) if fault.is_of_one_element() => {}
+            Err(fault) => {
+                let failed = ends.iter().map(|end| (end.place, Err(fault.to_error())));
+                fill(&mut answers, failed.collect());
             }
         }
+        let missed: Vec<bool> = answers.iter().map(Option::is_none).collect();
+        let missed = self.by_lock(&updates, &indices(&missed)).await;
+        fill(&mut answers, missed);
         Ok(answers.into_iter().flatten().collect())
     }
 }
 
+/// Which of them are true.
+fn indices(of: &[bool]) -> Vec<usize> {
+    let places = of.iter().enumerate();
+    places
+        .filter_map(|(place, it)| it.then_some(place))
+        .collect()
+}
+
+/// The way of all commands, by locks.
+struct ByLock<'u>(&'u Updates);
+
+impl Serve<Update, Answer> for ByLock<'_> {
+    async fn serve(&self, updates: Vec<Update>) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
+        let answers = self.0.update(&updates).await?;
+        Ok(answers.into_iter().map(Ok).collect())
+    }
+}
+
 impl Updates {
-    async fn update(&self, updates: &[&Update]) -> Result<Vec<Answer>, Fault> {
+    /// Serves those at the given places. Answers each with its place.
+    async fn by_lock(
+        &self,
+        updates: &[Update],
+        places: &[usize],
+    ) -> Vec<(usize, Result<Answer, StoreError>)> {
+        if places.is_empty() {
+            return Vec::new();
+        }
+        let meant = places.iter().map(|place| updates[*place].clone());
+        let answers = serve_all(&ByLock(self), meant.collect()).await;
+        places.iter().copied().zip(answers).collect()
+    }
+
+    async fn update(&self, updates: &[Update]) -> Result<Vec<Answer>, Fault> {
         let mut attempts = self.database.attempts();
         let (answers, work) = loop {
             let transaction = self.update_once(updates);
             let result = self.database.in_time(transaction).await;
             if !attempts.again(&result).await {
+                if matches!(&result, Err(fault) if fault.may_have_committed()) {
+                    self.events.publish(&[StoreEvent::Missed]);
+                }
                 break result?;
             }
         };
@@ -75,7 +119,7 @@ impl Updates {
         Ok(answers)
     }
 
-    async fn update_once(&self, updates: &[&Update]) -> Result<(Vec<Answer>, Work), Fault> {
+    async fn update_once(&self, updates: &[Update]) -> Result<(Vec<Answer>, Work), Fault> {
         let uids: Vec<Uuid> = updates.iter().filter_map(|update| update.uid).collect();
         let names: Vec<&str> = updates
             .iter()

@@ -1,5 +1,7 @@
 //! Ends that are decided without a read, by what the process has last seen of its operation.
 
+use std::time::Duration;
+
 use lro_core::{
     Change, Command, OperationRecord, OperationState, OperationStore, Outcome, Refusal, Timestamp,
     Update, WorkerId, pack,
@@ -75,6 +77,52 @@ async fn they_are_what_the_state_machine_makes_of_them() {
         );
         assert_eq!(found, ended(record, command, time));
     }
+}
+
+/// What cannot be read can still be ended by who has claimed it: nothing is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn they_are_written_without_a_read() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store().open().await.unwrap();
+    let mut updates = Vec::new();
+    for (n, command) in outcomes().into_iter().enumerate() {
+        let record = running(&store, &format!("operations/{n}")).await;
+        updates.push(Update::by_uid(record.name.clone(), record.uid, command));
+    }
+    let other = running(&store, "operations/other").await;
+    let renew = Command::Renew {
+        fence: 1,
+        lease_duration: LEASE,
+        metadata: None,
+    };
+    // Whatever goes with them.
+    updates.push(Update::by_uid(other.name.clone(), other.uid, renew));
+    let outsider = schema.outsider().await;
+    let damage = "UPDATE operation SET labels = '\\xff' WHERE name <> 'operations/other'";
+    assert_eq!(outsider.execute(damage, &[]).await.unwrap(), 4);
+    let answers = store.update(updates).await.unwrap();
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    let ended = "SELECT FROM operation WHERE end_time IS NOT NULL";
+    assert_eq!(outsider.query(ended, &[]).await.unwrap().len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_without_end_are_the_latest_time() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store().open().await.unwrap();
+    let mut operation = new("operations/1");
+    operation.policy.retain = Duration::MAX;
+    operation.claimed_by = Some((WorkerId::from_uuid(Uuid::from_u128(1)), Duration::MAX));
+    let started = store.start(vec![operation]).await.unwrap().remove(0);
+    let record = started.unwrap().record;
+    let lease = record.lease.clone().unwrap();
+    assert_eq!(lease.expire_time, Timestamp::MAX);
+    assert_eq!(get(&store, "operations/1").await.as_ref(), Some(&record));
+    update(&store, &record, succeed(1)).await.unwrap();
+    let found = get(&store, "operations/1").await.unwrap();
+    assert_eq!(found.expire_time, Some(Timestamp::MAX));
+    let time = found.end_time.unwrap();
+    assert_eq!(found, ended(record, succeed(1), time));
 }
 
 #[tokio::test(flavor = "multi_thread")]

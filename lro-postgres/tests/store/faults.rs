@@ -2,8 +2,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use lro_core::{Command, ListQuery, OperationStore, ParentName, StoreErrorKind};
+use lro_core::{Command, ListQuery, OperationStore, ParentName, RequestId, StoreErrorKind, Update};
 use lro_postgres::PostgresStore;
+use lro_testing::ManualClock;
 use postgres_cluster::Cluster;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -13,26 +14,67 @@ use crate::link::Link;
 use crate::support::Schema;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_statement_that_takes_too_long_is_given_up() {
+async fn what_an_outsider_has_locked_holds_up_nothing_else() {
     let Some(schema) = Schema::new() else { return };
-    let store = schema.store().statement_timeout(Duration::from_secs(2));
-    let store = store.notifications(false).open().await.unwrap();
-    let record = start(&store, "operations/1").await;
+    let store = schema.store().notifications(false).open().await.unwrap();
+    for n in 0..20 {
+        start(&store, &format!("operations/{n}")).await;
+    }
+    let held = claim(&store, 1, 20).await.operations;
+    let pending = start(&store, "operations/pending").await;
     let outsider = schema.outsider().await;
-    let lock = "BEGIN; SELECT FROM operation FOR UPDATE";
+    let lock = "BEGIN; SELECT FROM operation \
+         WHERE name IN ('operations/7', 'operations/8', 'operations/pending') FOR UPDATE";
     outsider.batch_execute(lock).await.unwrap();
-    let cancel = vec![lro_core::Update::by_name(
-        record.name.clone(),
-        Command::Cancel,
-    )];
-    let error = store.update(cancel).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
+    let renew = Command::Renew {
+        fence: 1,
+        lease_duration: LEASE,
+        metadata: None,
+    };
+    let mut tasks = JoinSet::new();
+    for (n, record) in held.iter().enumerate() {
+        let command = if n % 2 == 0 {
+            renew.clone()
+        } else {
+            succeed(1)
+        };
+        let update = Update::by_uid(record.name.clone(), record.uid, command);
+        let store = store.clone();
+        tasks.spawn(async move { (update.name.clone(), store.update(vec![update]).await) });
+    }
+    for (name, answer) in tasks.join_all().await {
+        match (name.as_str(), answer) {
+            ("operations/7" | "operations/8", Err(error)) => {
+                assert_eq!(error.kind(), StoreErrorKind::Locked, "{error:?}");
+            }
+            (_, Ok(answers)) => assert!(answers[0].is_ok(), "{name}: {answers:?}"),
+            (_, answer) => panic!("{name}: {answer:?}"),
+        }
+    }
     assert!(
         claim(&store, 1, 1).await.operations.is_empty(),
         "it is passed over"
     );
     outsider.batch_execute("ROLLBACK").await.unwrap();
-    update(&store, &record, Command::Cancel).await.unwrap();
+    update(&store, &pending, Command::Cancel).await.unwrap();
+    update(&store, &held[7], succeed(1)).await.unwrap();
+    update(&store, &held[8], renew).await.unwrap();
+}
+
+/// A lock of the whole table, as of a migration by hand.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_takes_too_long_is_given_up() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store().statement_timeout(Duration::from_secs(1));
+    let store = store.notifications(false).open().await.unwrap();
+    start(&store, "operations/1").await;
+    let outsider = schema.outsider().await;
+    let lock = "BEGIN; LOCK TABLE operation";
+    outsider.batch_execute(lock).await.unwrap();
+    let error = store.get(&"operations/1".parse().unwrap()).await;
+    assert!(error.unwrap_err().is_retryable());
+    outsider.batch_execute("ROLLBACK").await.unwrap();
+    assert!(get(&store, "operations/1").await.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +100,67 @@ async fn a_damaged_operation_is_its_own_misfortune() {
             (n, answer) => panic!("{}: {answer:?}", names[n]),
         }
     }
+    let list = store.list(ListQuery::new(ParentName::default(), 9)).await;
+    assert_eq!(list.unwrap().records.len(), 2);
     assert_eq!(claim(&store, 1, 9).await.operations.len(), 2);
+}
+
+/// Its lease is over and it cannot be turned back: nobody is to try that again and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_lease_is_looked_at_again_later() {
+    let Some(schema) = Schema::new() else { return };
+    let clock = Arc::new(ManualClock::default());
+    let store = schema.store().notifications(false);
+    let store = store.clock(clock.clone()).open().await.unwrap();
+    for name in ["operations/damaged", "operations/whole"] {
+        start(&store, name).await;
+    }
+    assert_eq!(claim(&store, 1, 9).await.operations.len(), 2);
+    let outsider = schema.outsider().await;
+    let damage = "UPDATE operation SET labels = '\\xff' WHERE name = 'operations/damaged'";
+    assert_eq!(outsider.execute(damage, &[]).await.unwrap(), 1);
+    clock.advance(LEASE * 2);
+    let claimed = claim(&store, 2, 9).await;
+    assert_eq!(claimed.operations.len(), 1);
+    assert_eq!(claimed.next_in, Some(LEASE), "that of the other");
+    assert_eq!(claim(&store, 2, 9).await.next_in, Some(LEASE));
+}
+
+/// Starts share a transaction. What is in the way of one is damaged; the others are answered as they
+/// are, and none as if it was in its own way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_holder_of_a_request_id_is_in_the_way_of_nobody_else() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store().notifications(false).open().await.unwrap();
+    let with_request = |name: &str| {
+        let mut operation = new(name);
+        operation.request_id = Some(RequestId {
+            id: "r".to_owned(),
+            fingerprint: [7; 32],
+        });
+        operation
+    };
+    let started = store.start(vec![with_request("operations/holder")]).await;
+    assert!(started.unwrap()[0].is_ok());
+    let outsider = schema.outsider().await;
+    let damage = "UPDATE operation SET labels = '\\xff'";
+    assert_eq!(outsider.execute(damage, &[]).await.unwrap(), 1);
+    let mut tasks = JoinSet::new();
+    for n in 0..60 {
+        let operation = match n % 20 {
+            7 => with_request(&format!("operations/refused-{n}")),
+            _ => new(&format!("operations/{n}")),
+        };
+        let store = store.clone();
+        tasks.spawn(async move { (n, store.start(vec![operation]).await) });
+    }
+    for (n, answer) in tasks.join_all().await {
+        match (n % 20, answer) {
+            (7, Err(error)) => assert_eq!(error.kind(), StoreErrorKind::Corrupt),
+            (7, answer) => panic!("{answer:?}"),
+            (_, answer) => assert!(!answer.unwrap()[0].as_ref().unwrap().existing),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

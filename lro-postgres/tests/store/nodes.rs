@@ -1,12 +1,12 @@
 //! Several stores on one schema, as several processes have them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::{
-    Command, NewOperation, OperationState, OperationStore, Outcome, Refusal, RequestId, StartError,
-    WorkerId, pack,
+    Claim, Command, NewOperation, OperationState, OperationStore, Outcome, Refusal, RequestId,
+    StartError, WorkerId, pack,
 };
 use lro_postgres::PostgresStore;
 use lro_testing::ManualClock;
@@ -38,6 +38,64 @@ async fn race(
         tasks.spawn(async move { store.start(vec![operation]).await.unwrap().remove(0) });
     }
     tasks.join_all().await
+}
+
+/// The statement that claims does what the command does. Both ways: by a look, and what was told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_by_the_clock_of_the_database_is_stored_as_it_is_answered() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store().notifications(false).open().await.unwrap();
+    for round in 1..=3 {
+        let started = start(&store, &format!("operations/{round}")).await;
+        let lease_duration = match round {
+            3 => Duration::MAX,
+            _ => LEASE,
+        };
+        for attempt in 1..=2 {
+            let claim = Claim {
+                worker: WorkerId::from_uuid(Uuid::from_u128(round)),
+                methods: BTreeMap::from([(METHOD.to_owned(), 1)]),
+                limit: 1,
+                lease_duration,
+            };
+            let claimed = store.claim(claim).await.unwrap().operations.remove(0);
+            assert_eq!((claimed.uid, claimed.attempt), (started.uid, 1));
+            assert_eq!(
+                (claimed.fence, claimed.start_time.is_some()),
+                (attempt, true)
+            );
+            let found = get(&store, started.name.as_str()).await;
+            assert_eq!(found.as_ref(), Some(&claimed));
+            if attempt == 1 {
+                let release = Command::Release {
+                    fence: 1,
+                    metadata: None,
+                };
+                update(&store, &claimed, release).await.unwrap();
+            }
+        }
+    }
+}
+
+/// Before the marks of the last look: it is found by the next look at everything, and the worker comes
+/// back for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_and_not_found_is_looked_for_again_soon() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store().notifications(false).open().await.unwrap();
+    assert_eq!(claim(&store, 1, 1).await.next_in, None);
+    start(&store, "operations/1").await;
+    let outsider = schema.outsider().await;
+    let delay = "UPDATE operation SET ready_time = ready_time - 60000000";
+    assert_eq!(outsider.execute(delay, &[]).await.unwrap(), 1);
+    let mut claimed = claim(&store, 1, 1).await;
+    if claimed.operations.is_empty() {
+        let next_in = claimed.next_in.unwrap();
+        assert!(next_in <= Duration::from_secs(1), "{next_in:?}");
+        tokio::time::sleep(next_in).await;
+        claimed = claim(&store, 1, 1).await;
+    }
+    assert_eq!(claimed.operations.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -56,8 +56,10 @@ async fn schemas_do_not_hear_each_other() {
     };
     let (store, heard) = listening(&mine, "mine").await;
     let (other, _) = listening(&others, "other").await;
-    start(&other, "operations/theirs").await;
-    start(&other, "operations/last").await;
+    for name in ["operations/theirs", "operations/last"] {
+        let record = start(&other, name).await;
+        update(&other, &record, Command::Cancel).await.unwrap();
+    }
     let twin = mine.store().open().await.unwrap();
     let record = start(&twin, "operations/mine").await;
     update(&twin, &record, Command::Cancel).await.unwrap();

@@ -1,0 +1,102 @@
+//! Where the live entries of the indexes begin, and what a look has found there.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use lro_core::{Claimed, Clock, OperationRecord, Timestamp};
+use tokio::time::Instant;
+use tokio_postgres::Row;
+
+use super::asked::Asked;
+use crate::error::Fault;
+
+/// How far before the first that was found a claim begins to look: longer than a transaction takes
+/// from its reading of the clock to its commit, as a rule. What comes in even later is found by the
+/// next look at everything.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// Where the live entries of the two indexes begin. What lies before was claimed or renewed, but
+/// cannot be vacuumed while any transaction of the database is older, and would be walked through by
+/// every claim. Only hints: see [`MARGIN`].
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    pub(super) methods: HashMap<String, Timestamp>,
+    pub(super) lease: Option<Timestamp>,
+    /// The first lease that the last look at everything has found. Between those only leases that are
+    /// over are looked for: before the first that lasts lie all that ended as long ago as a lease
+    /// lasts.
+    pub(super) first_lease: Option<Timestamp>,
+    /// When to look at everything again.
+    pub(super) whole_at: Option<Instant>,
+    /// Whether the last claim has found something ready.
+    pub(super) found_last: bool,
+}
+
+impl Marks {
+    pub(super) fn are_old(&self) -> bool {
+        self.whole_at.is_none_or(|at| at <= Instant::now())
+    }
+
+    /// From what a look has found.
+    pub(super) fn set(&mut self, asked: &Asked, look: &Look) {
+        let micros = i64::try_from(MARGIN.as_micros()).unwrap_or(i64::MAX);
+        let mark = |first: Option<Timestamp>| {
+            let first = first.map_or(look.now, |first| first.min(look.now));
+            Timestamp::from_micros(first.as_micros().saturating_sub(micros))
+        };
+        for (method, first) in asked.names.iter().zip(&look.ready) {
+            self.methods.insert(method.clone(), mark(*first));
+        }
+        self.lease = Some(mark(look.lease));
+    }
+}
+
+/// What a look has found.
+pub(super) struct Look {
+    pub(super) now: Timestamp,
+    pub(super) lease: Option<Timestamp>,
+    /// Of each method, in the order of the claim.
+    pub(super) ready: Vec<Option<Timestamp>>,
+}
+
+impl Look {
+    pub(super) fn read(rows: &[Row], clock: Option<&dyn Clock>) -> Result<Self, Fault> {
+        let row = rows
+            .first()
+            .ok_or_else(|| Fault::row("a look has no answer"))?;
+        let time = |micros: i64| Timestamp::from_micros(micros);
+        let now = time(row.try_get(0)?);
+        let ready: Vec<Option<i64>> = row.try_get(2)?;
+        Ok(Self {
+            now: clock.map_or(now, Clock::now),
+            lease: row.try_get::<_, Option<i64>>(1)?.map(time),
+            ready: ready.into_iter().map(|micros| micros.map(time)).collect(),
+        })
+    }
+
+    /// A look at the leases that are over knows nothing of the others.
+    pub(super) fn remember(&mut self, first_lease: Option<Timestamp>) {
+        let lasts = first_lease.filter(|time| *time > self.now);
+        self.lease = self.lease.or(lasts);
+    }
+
+    pub(super) fn lease_is_over(&self) -> bool {
+        self.lease.is_some_and(|time| time < self.now)
+    }
+
+    pub(super) fn some_are_ready(&self) -> bool {
+        self.ready.iter().flatten().any(|time| *time <= self.now)
+    }
+
+    pub(super) fn claimed(&self, operations: Vec<OperationRecord>) -> Claimed {
+        Claimed {
+            operations,
+            next_in: self.next_in(),
+        }
+    }
+
+    pub(super) fn next_in(&self) -> Option<Duration> {
+        let first = self.ready.iter().copied().chain([self.lease]);
+        first.flatten().min().map(|time| time.since(self.now))
+    }
+}

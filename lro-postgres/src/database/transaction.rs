@@ -1,0 +1,180 @@
+//! One transaction, on one connection.
+
+use std::sync::atomic::Ordering;
+
+use deadpool_postgres::Object;
+use futures_util::future::join_all;
+use futures_util::{FutureExt as _, TryFutureExt as _};
+use lro_core::Timestamp;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::{Access, DIRECT, Database, PREPARES, Query, Step};
+use crate::error::Fault;
+use crate::outbox::Hint;
+
+impl Database {
+    /// Takes a connection for a transaction, which begins with its first statement.
+    pub(crate) async fn transaction(&self, access: Access) -> Result<Transaction<'_>, Fault> {
+        Ok(Transaction {
+            database: self,
+            access,
+            client: Some(self.pool.get().await?),
+            mode: self.mode.load(Ordering::Relaxed),
+            begun: false,
+        })
+    }
+}
+
+/// A transaction. Dropped before its end, it takes its connection along: that rolls back, whatever
+/// was under way.
+pub(crate) struct Transaction<'d> {
+    database: &'d Database,
+    access: Access,
+    client: Option<Object>,
+    /// As it was at the beginning: a connection is not to get one half of each way.
+    mode: u8,
+    begun: bool,
+}
+
+impl Transaction<'_> {
+    /// The queries, one after the other, in one round trip.
+    pub(crate) async fn run(&mut self, queries: &[Query<'_>]) -> Result<Vec<Vec<Row>>, Fault> {
+        self.pipeline(queries, false, None).await
+    }
+
+    /// The queries and the COMMIT in one round trip.
+    pub(crate) async fn run_and_commit(
+        self,
+        queries: &[Query<'_>],
+    ) -> Result<Vec<Vec<Row>>, Fault> {
+        self.run_commit_and_tell(queries, None).await
+    }
+
+    /// The same, and right behind it what it makes others hear of.
+    pub(crate) async fn run_commit_and_tell(
+        mut self,
+        queries: &[Query<'_>],
+        hint: Option<Hint<'_>>,
+    ) -> Result<Vec<Vec<Row>>, Fault> {
+        let rows = self.pipeline(queries, true, hint).await?;
+        if let Some(client) = self.client.take() {
+            drop(client);
+        }
+        Ok(rows)
+    }
+
+    /// Whether something may be told right behind it, on the same connection.
+    pub(crate) fn may_tell(&self) -> bool {
+        self.mode & DIRECT != 0
+    }
+
+    /// The clock that decides, read now: after the locks were taken.
+    pub(crate) fn time(&self, rows: &[Row]) -> Result<Timestamp, Fault> {
+        if let Some(clock) = &self.database.clock {
+            return Ok(clock.now());
+        }
+        let micros = rows.first().and_then(|row| row.try_get(0).ok());
+        let micros = micros.ok_or_else(|| Fault::row("the database has told no time"))?;
+        Ok(Timestamp::from_micros(micros))
+    }
+
+    async fn pipeline(
+        &mut self,
+        queries: &[Query<'_>],
+        commit: bool,
+        hint: Option<Hint<'_>>,
+    ) -> Result<Vec<Vec<Row>>, Fault> {
+        let Some(client) = &self.client else {
+            return Err(Fault::row("a transaction was used after its end"));
+        };
+        let direct = self.mode & DIRECT != 0;
+        // A statement of its own is a transaction of its own, and the one message that it takes.
+        let lone = direct
+            && !self.begun
+            && commit
+            && queries.len() == 1
+            && matches!(self.access, Access::Read | Access::Write | Access::Look);
+        let begin = (!self.begun && !lone).then(|| self.database.begin(self.access, direct));
+        // From here on the connection is not as it was: one that falls silent while a statement is
+        // prepared is not to go back either.
+        self.begun = true;
+        // Each of them prepares something as soon as it is used.
+        if direct && client.statement_cache.size() == 0 {
+            client.batch_execute(&self.database.session).await?;
+        }
+        let notify = hint.as_ref().map(Hint::query);
+        let mut prepared = Vec::new();
+        if self.mode & PREPARES != 0 {
+            for query in queries.iter().chain(&notify) {
+                let Some(text) = self.database.statements.get(query.sql) else {
+                    prepared.push(None);
+                    continue;
+                };
+                let types: Vec<Type> = query.params.iter().map(|(_, of)| of.clone()).collect();
+                prepared.push(Some(client.prepare_typed_cached(text, &types).await?));
+            }
+        }
+        // Each sends when it is first polled, so they go out in this order, and together.
+        let simple = |text| client.batch_execute(text).map_ok(|()| Vec::new()).boxed();
+        let step = |(at, query): (usize, _)| {
+            let prepared = prepared.get(at).and_then(Option::as_ref);
+            self.database.query(client, query, prepared)
+        };
+        let mut steps: Vec<Step<'_>> = begin.iter().map(|begin| simple(begin.as_str())).collect();
+        let first = steps.len();
+        steps.extend(queries.iter().enumerate().map(step));
+        if commit && !lone {
+            steps.push(simple("COMMIT"));
+        }
+        let last = steps.len().saturating_sub(1);
+        steps.extend(notify.iter().map(|notify| step((queries.len(), notify))));
+        let mut results = join_all(steps).await;
+        drop(notify);
+        if let Some(hint) = hint
+            && results.pop().is_some_and(|result| result.is_ok())
+        {
+            hint.was_sent();
+        }
+        let mut answers = Vec::with_capacity(queries.len());
+        for (at, answer) in results.into_iter().enumerate() {
+            match answer {
+                Ok(rows) if at >= first => answers.push(rows),
+                Ok(_) => {}
+                Err(error) => {
+                    // A lone statement that the server refuses was not committed.
+                    let writes = matches!(self.access, Access::Write | Access::WriteInOrder);
+                    let is_commit = match lone {
+                        true => writes && error.as_db_error().is_none(),
+                        false => commit && at == last,
+                    };
+                    self.give_back(commit).await;
+                    return Err(match is_commit {
+                        true => Fault::Commit(error),
+                        false => Fault::Postgres(error),
+                    });
+                }
+            }
+        }
+        answers.truncate(queries.len());
+        Ok(answers)
+    }
+
+    /// After a failure: the connection is used again when the server still answers.
+    async fn give_back(&mut self, ended: bool) {
+        let Some(client) = self.client.take() else {
+            return;
+        };
+        if !ended && client.batch_execute("ROLLBACK").await.is_err() {
+            drop(Object::take(client));
+        }
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take().filter(|_| self.begun) {
+            drop(Object::take(client));
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What a notification says, as text: who sends it, and a line for each thing.
+
+use std::fmt::Write as _;
+
+use lro_core::{StoreEvent, Timestamp};
+use uuid::Uuid;
+
+use crate::row::decode_state;
+use crate::text::unescape;
+
+/// Says that anything may have changed.
+pub(super) fn everything(node: Uuid) -> String {
+    let mut payload = node.simple().to_string();
+    // Writing to a string does not fail.
+    let _ = write!(payload, "\n?");
+    payload
+}
+
+/// Says that the node can be heard.
+pub(super) fn probe(node: Uuid) -> String {
+    node.simple().to_string()
+}
+
+/// Who sent a payload, and what it says. What is not understood, as from a later version, may be
+/// anything.
+pub(crate) fn read(payload: &str) -> Option<(Uuid, Vec<StoreEvent>)> {
+    let mut lines = payload.split('\n');
+    let node = Uuid::try_parse(lines.next()?).ok()?;
+    let events = lines.map(|line| event(line).unwrap_or(StoreEvent::Missed));
+    Some((node, events.collect()))
+}
+
+fn event(line: &str) -> Option<StoreEvent> {
+    let (head, of) = line.split_once(' ')?;
+    if let Some(micros) = head.strip_prefix('R') {
+        return Some(StoreEvent::Ready {
+            method: unescape(of)?,
+            ready_time: Timestamp::from_micros(micros.parse().ok()?),
+        });
+    }
+    let (state, rest) = head.strip_prefix('C')?.split_at_checked(1)?;
+    let (gone, uid) = rest.split_at_checked(1)?;
+    Some(StoreEvent::Changed {
+        name: of.parse().ok()?,
+        uid: Uuid::try_parse(uid).ok()?,
+        state: decode_state(state.parse().ok()?)?,
+        gone: gone == "1",
+        ended: None,
+    })
+}
