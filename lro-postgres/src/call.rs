@@ -26,7 +26,7 @@ pub(crate) struct Call<E, A> {
 pub(crate) trait Serve<E, A>: Send + Sync {
     fn serve(
         &self,
-        elements: Vec<E>,
+        elements: &[E],
     ) -> impl Future<Output = Result<Vec<Result<A, StoreError>>, Fault>> + Send;
 }
 
@@ -47,7 +47,7 @@ pub(crate) async fn keep_serving<E, A>(
     lane: Arc<Lane<Call<E, A>>>,
     server: Arc<impl Serve<E, A> + 'static>,
 ) where
-    E: Clone + Send + 'static,
+    E: Send + Sync + 'static,
     A: Send + 'static,
 {
     while let Some(calls) = lane.take(GROUP_MAX, |call| call.elements.len()).await {
@@ -59,25 +59,28 @@ pub(crate) async fn keep_serving<E, A>(
     }
 }
 
-async fn serve_group<E: Clone, A>(server: &impl Serve<E, A>, calls: Vec<Call<E, A>>) {
-    let elements = calls.iter().flat_map(|call| call.elements.iter().cloned());
-    let answers = serve_all(server, elements.collect()).await;
-    let mut answers = answers.into_iter();
+async fn serve_group<E, A>(server: &impl Serve<E, A>, calls: Vec<Call<E, A>>) {
+    let mut elements = Vec::new();
+    let mut replies = Vec::new();
     for call in calls {
-        let own = answers.by_ref().take(call.elements.len());
+        replies.push((call.elements.len(), call.reply));
+        elements.extend(call.elements);
+    }
+    let mut answers = serve_all(server, &elements).await.into_iter();
+    for (count, reply) in replies {
         // All of them are taken, whichever fails.
-        let own: Vec<_> = own.collect();
+        let own: Vec<_> = answers.by_ref().take(count).collect();
         // Nobody listens any more: nothing is lost by that.
-        let _ = call.reply.send(own.into_iter().collect());
+        let _ = reply.send(own.into_iter().collect());
     }
 }
 
 /// Serves elements together. Where one of them may be at fault, one by one, so that it fails alone.
-pub(crate) async fn serve_all<E: Clone, A>(
+pub(crate) async fn serve_all<E, A>(
     server: &impl Serve<E, A>,
-    elements: Vec<E>,
+    elements: &[E],
 ) -> Vec<Result<A, StoreError>> {
-    let fault = match server.serve(elements.clone()).await {
+    let fault = match server.serve(elements).await {
         Ok(answers) => return answers,
         Err(fault) => fault,
     };
@@ -85,8 +88,8 @@ pub(crate) async fn serve_all<E: Clone, A>(
         return elements.iter().map(|_| Err(fault.to_error())).collect();
     }
     let mut answers = Vec::with_capacity(elements.len());
-    for element in elements {
-        match server.serve(vec![element]).await {
+    for element in elements.chunks(1) {
+        match server.serve(element).await {
             Ok(own) => answers.extend(own),
             Err(fault) => answers.push(Err(fault.to_error())),
         }

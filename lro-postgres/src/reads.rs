@@ -21,11 +21,11 @@ pub(crate) struct Gets {
 impl Serve<OperationName, Option<OperationRecord>> for Gets {
     async fn serve(
         &self,
-        names: Vec<OperationName>,
+        names: &[OperationName],
     ) -> Result<Vec<Result<Option<OperationRecord>, StoreError>>, Fault> {
         let mut attempts = self.database.attempts();
         loop {
-            let result = self.database.in_time(self.get_once(&names)).await;
+            let result = self.database.in_time(self.get_once(names)).await;
             if !attempts.again(&result).await {
                 return result;
             }

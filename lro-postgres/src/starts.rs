@@ -39,7 +39,7 @@ type Answer = Result<Started, StartError>;
 impl Serve<NewOperation, Answer> for Starts {
     async fn serve(
         &self,
-        operations: Vec<NewOperation>,
+        operations: &[NewOperation],
     ) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
         let mut answers: Vec<_> = operations.iter().map(|_| None).collect();
         let fail = |answers: &mut [Option<_>], fault: &Fault| {
@@ -48,7 +48,7 @@ impl Serve<NewOperation, Answer> for Starts {
         };
         let mut open: Vec<usize> = (0..operations.len()).collect();
         for _ in 0..ROUNDS_MAX {
-            let (records, told) = match self.insert(&operations, &open).await {
+            let (records, told) = match self.insert(operations, &open).await {
                 Ok(inserted) => inserted,
                 Err(fault) if open.len() == operations.len() => return Err(fault),
                 Err(fault) => {

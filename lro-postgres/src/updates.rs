@@ -1,7 +1,7 @@
 //! Commands: rows are locked, the state machine decides, what has changed is written. Ends of what
 //! this process runs are decided first, and written where the rows are as they were known.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::join;
@@ -34,53 +34,43 @@ pub(crate) struct Updates {
 type Answer = Result<Updated, Refusal>;
 
 impl Serve<Update, Answer> for Updates {
-    async fn serve(&self, updates: Vec<Update>) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
+    async fn serve(&self, updates: &[Update]) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
         let clock = self.database.clock.as_ref().map(|clock| clock.now());
-        let ends = decide(&self.held, &updates, clock);
+        let ends = decide(&self.held, updates, clock);
         let mut answers: Vec<_> = updates.iter().map(|_| None).collect();
-        let mut rest = vec![true; updates.len()];
-        ends.iter().for_each(|end| rest[end.place] = false);
-        let rest = indices(&rest);
+        let ending: HashSet<usize> = ends.iter().map(|end| end.place).collect();
+        let others = (0..updates.len()).filter(|place| !ending.contains(place));
         let (written, others) = join(
             write(&self.database, &self.events, &ends),
-            self.by_lock(&updates, &rest),
+            self.by_lock(updates, others.collect()),
         )
         .await;
-        let fill = |answers: &mut [Option<_>], served: Vec<_>| {
-            for (place, answer) in served {
-                answers[place] = Some(answer);
+        let written = match written {
+            Ok(written) => written,
+            // Whichever it is of, it shows below.
+            Err(fault) if fault.is_of_one_element() => Vec::new(),
+            Err(fault) => {
+                let failed = ending.iter().map(|place| (*place, Err(fault.to_error())));
+                failed.collect()
             }
         };
-        fill(&mut answers, others);
-        match written {
-            Ok(written) => fill(&mut answers, written),
-            Err(fault) if fault.is_of_one_element() => {}
-            Err(fault) => {
-                let failed = ends.iter().map(|end| (end.place, Err(fault.to_error())));
-                fill(&mut answers, failed.collect());
-            }
+        for (place, answer) in others.into_iter().chain(written) {
+            answers[place] = Some(answer);
         }
-        let missed: Vec<bool> = answers.iter().map(Option::is_none).collect();
-        let missed = self.by_lock(&updates, &indices(&missed)).await;
-        fill(&mut answers, missed);
+        let missed = (0..updates.len()).filter(|place| answers[*place].is_none());
+        for (place, answer) in self.by_lock(updates, missed.collect()).await {
+            answers[place] = Some(answer);
+        }
         Ok(answers.into_iter().flatten().collect())
     }
-}
-
-/// Which of them are true.
-fn indices(of: &[bool]) -> Vec<usize> {
-    let places = of.iter().enumerate();
-    places
-        .filter_map(|(place, it)| it.then_some(place))
-        .collect()
 }
 
 /// The way of all commands, by locks.
 struct ByLock<'u>(&'u Updates);
 
-impl Serve<Update, Answer> for ByLock<'_> {
-    async fn serve(&self, updates: Vec<Update>) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
-        let answers = self.0.update(&updates).await?;
+impl Serve<&Update, Answer> for ByLock<'_> {
+    async fn serve(&self, updates: &[&Update]) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
+        let answers = self.0.update(updates).await?;
         Ok(answers.into_iter().map(Ok).collect())
     }
 }
@@ -90,17 +80,17 @@ impl Updates {
     async fn by_lock(
         &self,
         updates: &[Update],
-        places: &[usize],
+        places: Vec<usize>,
     ) -> Vec<(usize, Result<Answer, StoreError>)> {
         if places.is_empty() {
             return Vec::new();
         }
-        let meant = places.iter().map(|place| updates[*place].clone());
-        let answers = serve_all(&ByLock(self), meant.collect()).await;
-        places.iter().copied().zip(answers).collect()
+        let meant: Vec<&Update> = places.iter().map(|place| &updates[*place]).collect();
+        let answers = serve_all(&ByLock(self), &meant).await;
+        places.into_iter().zip(answers).collect()
     }
 
-    async fn update(&self, updates: &[Update]) -> Result<Vec<Answer>, Fault> {
+    async fn update(&self, updates: &[&Update]) -> Result<Vec<Answer>, Fault> {
         let mut attempts = self.database.attempts();
         let (answers, work) = loop {
             let transaction = self.update_once(updates);
@@ -119,7 +109,7 @@ impl Updates {
         Ok(answers)
     }
 
-    async fn update_once(&self, updates: &[Update]) -> Result<(Vec<Answer>, Work), Fault> {
+    async fn update_once(&self, updates: &[&Update]) -> Result<(Vec<Answer>, Work), Fault> {
         let uids: Vec<Uuid> = updates.iter().filter_map(|update| update.uid).collect();
         let names: Vec<&str> = updates
             .iter()
