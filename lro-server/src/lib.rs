@@ -67,13 +67,16 @@
 //! # tonic::transport::Server::builder()
 //! #     .add_service(ExporterServer::from_arc(exporter))
 //! #     .add_service(operations.server())
-//! #     .serve_with_incoming_shutdown(incoming, shutdown).await
+//! #     .serve_with_incoming_shutdown(incoming, async { shutdown.await; operations.close(); }).await
 //! # }});
 //! # /*
 //! tonic::transport::Server::builder()
 //!     .add_service(ExporterServer::from_arc(exporter))
 //!     .add_service(operations.server()) // google.longrunning.Operations
-//!     .serve_with_shutdown(addr, shutdown)
+//!     .serve_with_shutdown(addr, async {
+//!         shutdown.await;
+//!         operations.close(); // whoever waits is answered now
+//!     })
 //!     .await?;
 //! # */
 //! # let request = ExportRequest { tables: vec!["a".into(), "b".into()] };

@@ -48,6 +48,11 @@ use crate::waiters::Waiters;
 /// It may live in another process than the rpc front end, when the store is one that processes
 /// share. Losing the store does not end it: it tries again, with growing pauses.
 ///
+/// A worker also removes the operations whose time (`retain`) is over, whoever ran them: it looks when
+/// it starts and every minute, and takes 500 at a time for as long as there are more. Nobody else does,
+/// so where no worker runs, nothing is removed. What the store holds at most is about how many
+/// operations end in a second times the seconds that they are kept.
+///
 /// Dropping a worker tells its bodies to stop and gives their operations back, in the background;
 /// [`drain`](Self::drain) waits for that.
 #[derive(Debug)]

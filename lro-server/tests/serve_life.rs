@@ -265,7 +265,8 @@ async fn the_end_cuts_calls_that_do_not_come_to_theirs() {
     served.stop().await;
     let took = begun.elapsed();
     assert!(took >= Duration::from_millis(300), "{took:?}");
-    assert!(took < Duration::from_millis(300 + 1_000), "{took:?}");
+    // On a busy machine it takes longer; the call would not end at all.
+    assert!(took < Duration::from_secs(10), "{took:?}");
     call.await.unwrap().unwrap_err();
 }
 

@@ -29,6 +29,8 @@ impl Recovery {
     pub const AIM: Duration = Duration::from_secs(1);
     /// From the server's listening on.
     pub const LISTENING: &str = "listening to running again";
+    /// How a failure begins where all bodies ran again, and one of them later than the aim.
+    pub const LATE: &str = "a body waited for ";
     /// From the death of the process on, the start of the next one included.
     pub const KILLED: &str = "killed to running again";
 }
@@ -68,7 +70,7 @@ impl Trial for Recovery {
         })?;
         match latest <= Self::AIM {
             true => tally.pass(),
-            false => tally.fail(format!("a body waited for {latest:?}")),
+            false => tally.fail(format!("{}{latest:?}", Self::LATE)),
         }
         Ok(())
     }
