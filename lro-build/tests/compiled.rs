@@ -202,7 +202,7 @@ fn options_about_the_shape_of_types() {
 }
 
 #[test]
-fn spec_125_163_standard_fields_of_requests() {
+fn spec_039_125_standard_fields_of_requests() {
     use standard_protos::standard::v1beta1 as v1;
     use v1::shelves_methods as methods;
 

@@ -1,7 +1,9 @@
 //! `cargo xtask test`: everything that CI does.
 
 mod count;
+mod needs;
 
+use std::cell::OnceCell;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -9,6 +11,7 @@ use anyhow::{Result, bail};
 use crate::process::{self, cargo, run_watched, works};
 use crate::{codegen, tidy};
 use count::Count;
+use needs::NEEDS;
 
 /// What `cargo xtask test` may be told.
 #[derive(Debug, clap::Args)]
@@ -37,6 +40,15 @@ const STEPS: &[Step] = &[
     Step {
         name: "generated code: cargo xtask codegen --check",
         run: |_| codegen::run(true).map(|()| Count::ONE),
+    },
+    Step {
+        name: "what tests need: PostgreSQL, PgBouncer, Python, Node",
+        run: |session| {
+            let skipped = needs::ask(NEEDS, session.ci)?;
+            // There is one step of this kind.
+            let _ = session.skipped.set(skipped);
+            Ok(Count::ONE)
+        },
     },
     Step {
         name: "lints: cargo clippy",
@@ -90,6 +102,8 @@ const STEPS: &[Step] = &[
 struct Session {
     ci: bool,
     nextest: bool,
+    /// Which tests are skipped, once that is known.
+    skipped: OnceCell<Vec<String>>,
 }
 
 impl Session {
@@ -110,7 +124,12 @@ impl Session {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let ci = std::env::var("CI").is_ok_and(|ci| !matches!(&*ci, "" | "0" | "false"));
     let nextest = works(cargo().args(["nextest", "--version"]));
-    run_steps(&Session { ci, nextest }, STEPS, ci || args.keep_going)
+    let session = Session {
+        ci,
+        nextest,
+        skipped: OnceCell::new(),
+    };
+    run_steps(&session, STEPS, ci || args.keep_going)
 }
 
 /// Runs the steps and says how each went. The closing line counts tests; a step without tests
@@ -142,6 +161,9 @@ fn run_steps(session: &Session, steps: &[Step], keep_going: bool) -> Result<()> 
         }
     }
     print_summary(&summary, steps.len());
+    for skipped in session.skipped.get().into_iter().flatten() {
+        println!("{skipped}");
+    }
     println!("{total}");
     if total.failed > 0 {
         bail!("`cargo xtask test` failed");
@@ -190,10 +212,13 @@ fn counted(args: &[&str], more: &[&str]) -> Result<Count> {
 mod tests {
     use super::*;
 
-    const SESSION: Session = Session {
-        ci: true,
-        nextest: false,
-    };
+    fn session() -> Session {
+        Session {
+            ci: true,
+            nextest: false,
+            skipped: OnceCell::new(),
+        }
+    }
 
     #[test]
     fn a_failed_step_fails_the_whole_and_stops_it_unless_told_otherwise() {
@@ -216,11 +241,11 @@ mod tests {
             },
         ];
         let later = || LATER.load(std::sync::atomic::Ordering::Relaxed);
-        run_steps(&SESSION, &steps, false).unwrap_err();
+        run_steps(&session(), &steps, false).unwrap_err();
         assert_eq!(later(), 0);
-        run_steps(&SESSION, &steps, true).unwrap_err();
+        run_steps(&session(), &steps, true).unwrap_err();
         assert_eq!(later(), 1);
-        run_steps(&SESSION, &steps[..1], false).unwrap();
+        run_steps(&session(), &steps[..1], false).unwrap();
     }
 
     #[test]
@@ -234,6 +259,6 @@ mod tests {
                 })
             },
         }];
-        run_steps(&SESSION, &steps, false).unwrap_err();
+        run_steps(&session(), &steps, false).unwrap_err();
     }
 }

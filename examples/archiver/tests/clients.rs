@@ -7,9 +7,15 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 
+use foreign_programs::Environment;
 use support::Folders;
-use support::foreign::{self, SCRIPTS, runs, skip};
 use support::process::ServerProcess;
+
+/// Where the scripts are, and what they require.
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
+
+/// Below the target folder.
+const TESTS: &str = env!("CARGO_TARGET_TMPDIR");
 
 const PROTOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proto");
 
@@ -34,15 +40,8 @@ fn check(mut script: Command, more: &[&str], checks: usize) {
 
 #[test]
 fn clients_that_google_generates_for_python_start_poll_list_and_cancel() {
-    let test = "the test with Google's Python clients";
-    if !runs(Command::new("python3").arg("--version")) {
-        return skip(test, "there is no python3");
-    }
-    let Some(environment) = foreign::python() else {
-        return skip(
-            test,
-            "a virtual environment with google-api-core cannot be made",
-        );
+    let Some(environment) = Environment::GOOGLE_API_CORE.make_or_skip(TESTS.as_ref()) else {
+        return;
     };
     let generated = tempfile::tempdir().unwrap();
     let python = environment.join("bin/python");
@@ -66,12 +65,8 @@ fn clients_that_google_generates_for_python_start_poll_list_and_cancel() {
 
 #[test]
 fn gax_for_node_starts_watches_lists_and_cancels() {
-    let test = "the test with google-gax for Node";
-    if !runs(Command::new("node").arg("--version")) {
-        return skip(test, "there is no node");
-    }
-    let Some(folder) = foreign::node() else {
-        return skip(test, "google-gax cannot be installed");
+    let Some(folder) = Environment::GOOGLE_GAX.make_or_skip(TESTS.as_ref()) else {
+        return;
     };
     let mut script = Command::new("node");
     script.env("NODE_PATH", folder.join("node_modules"));

@@ -74,6 +74,12 @@ const ROWS: &[Row] = &[
         reason: "it starts servers for tests, of whatever crate",
     },
     Row {
+        name: "foreign-programs",
+        built_with: &[],
+        tested_with: Tested::With(&[]),
+        reason: "it installs programs for tests, of whatever crate",
+    },
+    Row {
         name: "lro-testing",
         built_with: &["lro-core"],
         tested_with: Tested::With(&[]),
@@ -163,9 +169,9 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "xtask",
-        built_with: &["lro-build"],
+        built_with: &["foreign-programs", "lro-build", "postgres-cluster"],
         tested_with: Tested::With(&[]),
-        reason: "it generates code; whatever it needed more would be built before every command",
+        reason: "it generates code, and asks for what tests need; whatever it needed more would be built before every command",
     },
 ];
 

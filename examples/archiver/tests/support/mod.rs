@@ -5,7 +5,6 @@
     reason = "each test binary uses its own part"
 )]
 
-pub mod foreign;
 pub mod process;
 pub mod server;
 pub mod tree;

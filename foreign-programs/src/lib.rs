@@ -1,0 +1,174 @@
+//! Python and Node with what tests need of others, installed below the target folder on first use.
+//!
+//! ```no_run
+//! use foreign_programs::Environment;
+//!
+//! let folder = Environment::GRPCIO.make("target/tmp".as_ref())?;
+//! println!("{}", folder.join("bin/python").display());
+//! # Ok::<(), foreign_programs::Error>(())
+//! ```
+//!
+//! An environment is a folder of its own, made from the list of packages that stands beside the
+//! tests, and made anew when that list is another. That needs the interpreter and a package index.
+//!
+//! # What it does not do
+//!
+//! It installs no interpreter, and starts none for good: whoever uses it runs the scripts.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// An interpreter with packages.
+#[derive(Clone, Copy, Debug)]
+pub struct Environment {
+    /// Its folder below the one for tests.
+    folder: &'static str,
+    language: Language,
+    /// What is installed, from the root of the repository.
+    pinned: &'static str,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Language {
+    Python,
+    Node,
+}
+
+impl Environment {
+    /// Python with grpcio, for a server to test lro-client with.
+    pub const GRPCIO: Self = Self {
+        folder: "grpcio",
+        language: Language::Python,
+        pinned: "lro-client/tests/python/requirements.txt",
+    };
+
+    /// Python with google-api-core and gapic-generator, for a client of the archiver.
+    pub const GOOGLE_API_CORE: Self = Self {
+        folder: "python",
+        language: Language::Python,
+        pinned: "examples/archiver/tests/clients/requirements.txt",
+    };
+
+    /// Node with google-gax, for another client of the archiver.
+    pub const GOOGLE_GAX: Self = Self {
+        folder: "node",
+        language: Language::Node,
+        pinned: "examples/archiver/tests/clients/package.json",
+    };
+
+    /// Its folder below `tests`, which is `CARGO_TARGET_TMPDIR`: with `bin/python` or
+    /// `node_modules` in it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such interpreter, or the packages cannot be installed.
+    pub fn make(&self, tests: &Path) -> Result<PathBuf, Error> {
+        let interpreter = self.interpreter();
+        if !runs(Command::new(interpreter).arg("--version")) {
+            return Err(Error(format!("there is no {interpreter}")));
+        }
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let pinned = root.join(self.pinned);
+        let wanted = fs::read_to_string(&pinned).map_err(|error| self.cannot(&error))?;
+        let folder = tests.join(self.folder);
+        let stamp = folder.join("installed.txt");
+        if fs::read_to_string(&stamp).is_ok_and(|made_from| made_from == wanted) {
+            return Ok(folder);
+        }
+        eprintln!("installing {} in {}", self.pinned, folder.display());
+        let installed = match self.language {
+            Language::Python => install_for_python(&pinned, &folder),
+            Language::Node => install_for_node(&pinned, &folder),
+        };
+        if !installed {
+            return Err(self.cannot(&"its packages cannot be installed"));
+        }
+        fs::write(&stamp, wanted).map_err(|error| self.cannot(&error))?;
+        Ok(folder)
+    }
+
+    /// The same, or `None`, which is said, where it cannot be made: a test returns then.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made and `CI` is set: nothing is skipped silently there.
+    #[expect(clippy::panic, reason = "a run that is to test everything has failed")]
+    pub fn make_or_skip(&self, tests: &Path) -> Option<PathBuf> {
+        match self.make(tests) {
+            Ok(folder) => Some(folder),
+            Err(error) if std::env::var_os("CI").is_some() => panic!("{error}"),
+            Err(error) => {
+                eprintln!("SKIPPED, {error}");
+                None
+            }
+        }
+    }
+
+    fn interpreter(&self) -> &'static str {
+        match self.language {
+            Language::Python => "python3",
+            Language::Node => "node",
+        }
+    }
+
+    fn cannot(&self, why: &impl fmt::Display) -> Error {
+        let (interpreter, pinned) = (self.interpreter(), self.pinned);
+        Error(format!("no {interpreter} with what {pinned} says: {why}"))
+    }
+}
+
+/// A virtual environment.
+fn install_for_python(pinned: &Path, folder: &Path) -> bool {
+    let mut venv = Command::new("python3");
+    let mut pip = Command::new(folder.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet"]);
+    pip.args(["--disable-pip-version-check", "-r"]).arg(pinned);
+    runs(venv.args(["-m", "venv", "--clear"]).arg(folder)) && runs(&mut pip)
+}
+
+/// A folder with node_modules.
+fn install_for_node(pinned: &Path, folder: &Path) -> bool {
+    let copied =
+        fs::create_dir_all(folder).and_then(|()| fs::copy(pinned, folder.join("package.json")));
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--silent", "--no-audit", "--no-fund"]);
+    copied.is_ok() && runs(npm.current_dir(folder))
+}
+
+/// Whether the program is there and ends well.
+fn runs(command: &mut Command) -> bool {
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+/// Why there is no such environment.
+#[derive(Debug)]
+pub struct Error(String);
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pinned_is_there() {
+        let all = [
+            Environment::GRPCIO,
+            Environment::GOOGLE_API_CORE,
+            Environment::GOOGLE_GAX,
+        ];
+        for it in all {
+            let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+            assert!(root.join(it.pinned).is_file(), "{it:?}");
+        }
+    }
+}

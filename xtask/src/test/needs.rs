@@ -1,0 +1,108 @@
+//! What some tests need of this machine. Without it they are skipped, and nextest shows nothing of
+//! that: so it is asked for once, before them, and said.
+
+use anyhow::{Context as _, Result, bail};
+use foreign_programs::Environment;
+use postgres_cluster::{Cluster, Pooler};
+
+/// Something that tests need.
+pub(super) struct Need {
+    what: &'static str,
+    /// The tests that are skipped without it.
+    tests: &'static str,
+    /// Asks the code that the tests ask, so that what is installed is there for them.
+    ask: fn() -> Result<()>,
+}
+
+pub(super) const NEEDS: &[Need] = &[
+    Need {
+        what: "PostgreSQL",
+        tests: "all of lro-postgres with its conformance, all of postgres-cluster and of \
+                examples/fleet, the fleets of torture",
+        ask: || Ok(postgres_cluster::shared().map(drop)?),
+    },
+    Need {
+        what: "PgBouncer",
+        tests: "those of lro-postgres through a pooler",
+        ask: || Ok(Pooler::start(&Cluster::start()?).map(drop)?),
+    },
+    Need {
+        what: "Python with grpcio",
+        tests: "lro-client against a server that is not ours",
+        ask: || make(&Environment::GRPCIO),
+    },
+    Need {
+        what: "Python with google-api-core",
+        tests: "the archiver by Google's clients for Python",
+        ask: || make(&Environment::GOOGLE_API_CORE),
+    },
+    Need {
+        what: "Node with google-gax",
+        tests: "the archiver by google-gax",
+        ask: || make(&Environment::GOOGLE_GAX),
+    },
+];
+
+fn make(environment: &Environment) -> Result<()> {
+    // Where cargo lets the tests write.
+    let metadata = cargo_metadata::MetadataCommand::new()
+        .manifest_path(crate::root().join("Cargo.toml"))
+        .no_deps()
+        .exec();
+    let target = metadata.context("the target folder")?.target_directory;
+    let tests = target.as_std_path().join("tmp");
+    Ok(environment.make(&tests).map(drop)?)
+}
+
+/// Asks for each, and says, a line each, which tests are skipped.
+///
+/// # Errors
+///
+/// In CI, when one is missing: nothing may be skipped there.
+pub(super) fn ask(needs: &[Need], ci: bool) -> Result<Vec<String>> {
+    let mut skipped = Vec::new();
+    for need in needs {
+        let Need { what, tests, ask } = need;
+        match ask() {
+            Ok(()) => println!("{what} is there"),
+            Err(error) => {
+                let said = format!("without {what} these tests are skipped: {tests} ({error:#})");
+                println!("{said}");
+                skipped.push(said);
+            }
+        }
+    }
+    match ci && !skipped.is_empty() {
+        true => bail!("in CI no test may be skipped"),
+        false => Ok(skipped),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THERE: Need = Need {
+        what: "water",
+        tests: "those that swim",
+        ask: || Ok(()),
+    };
+    const MISSING: Need = Need {
+        what: "wings",
+        tests: "those that fly",
+        ask: || bail!("nobody has any"),
+    };
+
+    #[test]
+    fn what_is_missing_is_said_and_in_ci_a_failure() {
+        assert!(ask(&[THERE], true).unwrap().is_empty());
+        let skipped = ask(&[MISSING, THERE], false).unwrap();
+        let [skipped] = &*skipped else {
+            panic!("{skipped:?}");
+        };
+        for word in ["wings", "those that fly", "nobody has any"] {
+            assert!(skipped.contains(word), "{skipped}");
+        }
+        ask(&[THERE, MISSING], true).unwrap_err();
+    }
+}
