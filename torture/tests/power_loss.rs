@@ -1,4 +1,4 @@
-//! R1 in its CI share.
+//! R1 of PROMISES.md, in its CI share.
 
 use std::time::Duration;
 

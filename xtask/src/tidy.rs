@@ -13,6 +13,7 @@ mod licenses;
 mod links;
 mod manifests;
 mod markdown;
+mod promises;
 mod readme;
 mod repo;
 mod snippets;
@@ -44,6 +45,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("text", text::check),
     ("links", links::check),
     ("code map", code_map::check),
+    ("promises", promises::check),
     ("README facts", readme::check),
     ("README programs", snippets::check),
     ("README defaults", defaults::check),

@@ -1,5 +1,5 @@
-//! The cases, by topic. A name that begins with `spec_` has the number of its item in the
-//! project's checklist of the standard.
+//! The cases, by topic. A name that begins with `spec_` has the number of its item of the standard in
+//! PROMISES.md.
 
 mod cancellation;
 mod claims;
