@@ -5,6 +5,7 @@ mod claiming;
 mod gate;
 mod heartbeat;
 mod retention;
+mod roster;
 mod running;
 mod slots;
 
@@ -21,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use builder::WorkerBuilder;
-use running::Running;
+use roster::Roster;
 pub(crate) use slots::Slot;
 use slots::Slots;
 
@@ -117,7 +118,7 @@ pub(crate) struct Shared {
     waiters: Arc<Waiters>,
     methods: HashMap<&'static str, HostedMethod>,
     slots: Slots,
-    running: Running,
+    roster: Roster,
     settings: Settings,
     metrics: Metrics,
     /// Told when there may be something to claim.
@@ -165,8 +166,8 @@ impl Shared {
 
     /// To be held from before a claim until its operations are [launched](Self::launch). `None`
     /// when nothing more is to be claimed.
-    pub(crate) fn claiming(&self) -> Option<running::Claiming<'_>> {
-        let claiming = self.running.claiming(&self.runs);
+    pub(crate) fn claiming(&self) -> Option<roster::Claiming<'_>> {
+        let claiming = self.roster.claiming(&self.runs);
         (!self.draining.is_cancelled()).then_some(claiming)
     }
 
@@ -204,7 +205,7 @@ impl Shared {
     }
 
     fn stop(&self, uid: Uuid, reason: StopReason) {
-        if let Some(run) = self.running.find_or_remember(uid) {
+        if let Some(run) = self.roster.find_or_remember(uid) {
             run.stop(reason);
         }
     }

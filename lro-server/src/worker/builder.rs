@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::running::Running;
+use super::roster::Roster;
 use super::slots::Slots;
 use super::{Settings, Shared, Worker, claiming, heartbeat, retention};
 use crate::Error;
@@ -152,7 +152,7 @@ impl WorkerBuilder {
             waiters: self.operations.waiters().clone(),
             methods,
             slots,
-            running: Running::default(),
+            roster: Roster::default(),
             settings: self.settings,
             metrics: self.operations.metrics().clone(),
             claim_now: Notify::new(),

@@ -1,10 +1,11 @@
 //! Keeps the leases of all runs with one batched call, which also carries their new metadata there
 //! and brings cancellations and lost leases back.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::Command;
+use lro_core::{Command, StoreError, StoreErrorKind};
 use prost_types::Any;
 use tokio::time::Instant;
 
@@ -15,6 +16,10 @@ use crate::run::{Run, StopReason, told_to_stop};
 
 /// At most so many renewals in one call.
 const RENEW_MAX: usize = 1_000;
+
+/// Into so many parts goes a call that failed for one of its operations. Three times that is down to a
+/// single one, so that those beside it are renewed in time though each try may wait for a lock.
+const PARTS: usize = 10;
 
 pub(super) async fn keep_leases(shared: Arc<Shared>) {
     let mut backoff = Backoff::default();
@@ -69,45 +74,99 @@ async fn ended(shared: &Shared) {
     shared.runs.wait().await;
 }
 
-/// Renews all runs, or only those with new metadata.
-async fn renew(shared: &Shared, all: bool) -> Result<(), lro_core::StoreError> {
-    let mut renewals: Vec<_> = shared
-        .running
-        .all()
-        .into_iter()
-        .map(Renewal::new)
+/// Renews all runs, or only those with new metadata. Operations that nobody can write just now fail
+/// alone; with the last of them, this fails.
+async fn renew(shared: &Shared, all: bool) -> Result<(), StoreError> {
+    let renewals = shared.roster.all().into_iter().map(Renewal::new);
+    // What failed the last time is not to fail the others again.
+    let (mut doubtful, mut sound): (Vec<_>, Vec<_>) = renewals
         .filter(|renewal| all || renewal.metadata.is_some())
-        .collect();
-    for batch in renewals.chunks_mut(RENEW_MAX) {
-        let called_at = Instant::now();
-        let lease_duration = shared.settings.lease_duration;
-        let updates = batch
-            .iter()
-            .map(|renewal| {
-                let command = Command::Renew {
-                    fence: renewal.run.fence,
-                    lease_duration,
-                    metadata: renewal.metadata.clone(),
-                };
-                renewal.run.update(command)
-            })
-            .collect();
-        let answers = shared.store.update(updates).await?;
-        for (renewal, answer) in batch.iter_mut().zip(answers) {
-            match answer {
-                Ok(updated) => {
-                    renewal.stored = true;
-                    renewal
-                        .run
-                        .lease_end
-                        .send_replace(later(called_at, lease_duration));
-                    if let Some(reason) = told_to_stop(updated.state) {
-                        renewal.run.stop(reason);
+        .partition(|renewal| renewal.run.is_doubtful());
+    let mut batches: VecDeque<_> = sound.chunks_mut(RENEW_MAX).collect();
+    batches.extend(parts(&mut doubtful));
+    // The sound ones, which come first, are due again before their leases are over.
+    let give_up_at = Instant::now() + shared.settings.lease_duration / 2;
+    let mut failure = None;
+    while let Some(batch) = batches.pop_front() {
+        let batch = still_held(batch);
+        match renew_batch(shared, batch).await {
+            Ok(()) => {}
+            Err(error) if is_of_one(&error) => {
+                failure = Some(match &*batch {
+                    [one] => {
+                        let message = format!("operation `{}` cannot be written", one.run.name);
+                        StoreError::new(error.kind(), message).with_source(error)
                     }
+                    _ => error,
+                });
+                batch.iter().for_each(|it| it.run.set_doubtful(true));
+                // Behind the others: the more there are beside it, the sooner they are renewed.
+                if batch.len() > 1 {
+                    batches.extend(parts(batch));
                 }
-                // Also what a run sees that has just written its end, to whom it means nothing.
-                Err(_) => renewal.run.stop(StopReason::LeaseLost),
             }
+            Err(error) => return Err(error),
+        }
+        if failure.is_some() && Instant::now() >= give_up_at {
+            break;
+        }
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+/// Those that have not been given up while others were tried: their leases are to run out.
+fn still_held(batch: &mut [Renewal]) -> &mut [Renewal] {
+    let is_lost = |it: &Renewal| it.run.stop_reason() == Some(StopReason::LeaseLost);
+    batch.sort_by_key(is_lost);
+    let held = batch.partition_point(|it| !is_lost(it));
+    &mut batch[..held]
+}
+
+/// Whether the same call may work without one of its operations.
+fn is_of_one(error: &StoreError) -> bool {
+    matches!(
+        error.kind(),
+        StoreErrorKind::Locked | StoreErrorKind::Corrupt
+    )
+}
+
+fn parts(batch: &mut [Renewal]) -> impl Iterator<Item = &mut [Renewal]> {
+    batch.chunks_mut(batch.len().div_ceil(PARTS).clamp(1, RENEW_MAX))
+}
+
+async fn renew_batch(shared: &Shared, batch: &mut [Renewal]) -> Result<(), StoreError> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let called_at = Instant::now();
+    let lease_duration = shared.settings.lease_duration;
+    let updates = batch
+        .iter()
+        .map(|renewal| {
+            let command = Command::Renew {
+                fence: renewal.run.fence,
+                lease_duration,
+                metadata: renewal.metadata.clone(),
+            };
+            renewal.run.update(command)
+        })
+        .collect();
+    let answers = shared.store.update(updates).await?;
+    for (renewal, answer) in batch.iter_mut().zip(answers) {
+        renewal.run.set_doubtful(false);
+        match answer {
+            Ok(updated) => {
+                renewal.stored();
+                renewal
+                    .run
+                    .lease_end
+                    .send_replace(later(called_at, lease_duration));
+                if let Some(reason) = told_to_stop(updated.state) {
+                    renewal.run.stop(reason);
+                }
+            }
+            // Also what a run sees that has just written its end, to whom it means nothing.
+            Err(_) => renewal.run.stop(StopReason::LeaseLost),
         }
     }
     Ok(())
@@ -117,7 +176,6 @@ async fn renew(shared: &Shared, all: bool) -> Result<(), lro_core::StoreError> {
 struct Renewal {
     run: Arc<Run>,
     metadata: Option<Any>,
-    stored: bool,
 }
 
 impl Renewal {
@@ -125,7 +183,12 @@ impl Renewal {
         Self {
             metadata: run.take_metadata(),
             run,
-            stored: false,
+        }
+    }
+
+    fn stored(&mut self) {
+        if self.metadata.take().is_some() {
+            self.run.metadata_written(true);
         }
     }
 }
@@ -133,7 +196,7 @@ impl Renewal {
 impl Drop for Renewal {
     fn drop(&mut self) {
         if self.metadata.is_some() {
-            self.run.metadata_written(self.stored);
+            self.run.metadata_written(false);
         }
     }
 }

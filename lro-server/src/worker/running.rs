@@ -1,116 +1,29 @@
 //! One task for each run: the body against everything that may end it early, then the end's write.
 
-use std::collections::{HashMap, HashSet};
-use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use lro_core::pb::rpc;
 use lro_core::{Command, OperationRecord, Outcome, Reason};
 use prost_types::Any;
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument as _;
-use uuid::Uuid;
 
 use super::{Shared, Slot};
 use crate::backoff::Backoff;
 use crate::deadline::later;
-use crate::error::{HandlerError, to_rpc_status};
+use crate::error::to_rpc_status;
 use crate::metrics::RunMetrics;
 use crate::registration::{BodyFuture, HostedMethod};
 use crate::run::{Link, Run, StopReason};
 use crate::trace_context::continue_trace;
 
-/// The runs of a worker, by the uid of their operation: a name may belong to another operation while
-/// a run of the former one is still being stopped.
-#[derive(Default)]
-pub(super) struct Running {
-    inner: Mutex<Inner>,
-}
-
-#[derive(Default)]
-struct Inner {
-    runs: HashMap<Uuid, Arc<Run>>,
-    /// How many claims are under way whose operations are not among the runs yet.
-    claims: usize,
-    /// Operations that were cancelled while such a claim was under way: perhaps one of its.
-    cancelled_early: HashSet<Uuid>,
-}
-
-impl Running {
-    /// Until it is dropped, the worker is not drained.
-    pub(super) fn claiming(&self, runs: &TaskTracker) -> Claiming<'_> {
-        self.lock().claims += 1;
-        Claiming {
-            running: self,
-            _open: runs.token(),
-        }
-    }
-
-    /// The run of that operation. Without one, the uid is kept for the claims that are under way.
-    pub(super) fn find_or_remember(&self, uid: Uuid) -> Option<Arc<Run>> {
-        let mut inner = self.lock();
-        let run = inner.runs.get(&uid).cloned();
-        if run.is_none() && inner.claims > 0 {
-            inner.cancelled_early.insert(uid);
-        }
-        run
-    }
-
-    pub(super) fn all(&self) -> Vec<Arc<Run>> {
-        self.lock().runs.values().cloned().collect()
-    }
-
-    fn insert(&self, run: &Arc<Run>) {
-        let mut inner = self.lock();
-        inner.runs.insert(run.uid, run.clone());
-        if inner.cancelled_early.remove(&run.uid) {
-            run.stop(StopReason::Cancelled);
-        }
-    }
-
-    /// Removes this run, not a later one of the same operation.
-    fn remove(&self, run: &Arc<Run>) {
-        let mut inner = self.lock();
-        if inner
-            .runs
-            .get(&run.uid)
-            .is_some_and(|it| it.fence == run.fence)
-        {
-            inner.runs.remove(&run.uid);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A claim under way.
-pub(crate) struct Claiming<'a> {
-    running: &'a Running,
-    _open: TaskTrackerToken,
-}
-
-impl Drop for Claiming<'_> {
-    fn drop(&mut self) {
-        let mut inner = self.running.lock();
-        inner.claims -= 1;
-        if inner.claims == 0 {
-            inner.cancelled_early.clear();
-        }
-    }
-}
-
 /// A claimed operation, ready to run.
 pub(super) struct Launch {
-    shared: Arc<Shared>,
-    run: Arc<Run>,
     request: Any,
-    slot: Slot,
-    metrics: RunMetrics,
+    place: Place,
 }
 
 impl Launch {
@@ -135,66 +48,84 @@ impl Launch {
             lease_end,
             deadline,
         ));
-        shared.running.insert(&run);
+        if shared.roster.insert(&run) {
+            shared.renew_now.notify_one();
+        }
         shared.waiters.expect(&run.name, run.uid);
-        let metrics = shared.metrics.run(&record);
         Some(Self {
-            shared: shared.clone(),
-            run,
+            place: Place {
+                metrics: shared.metrics.run(&record),
+                shared: shared.clone(),
+                run,
+                slot: Some(slot),
+            },
             request: record.request,
-            slot,
-            metrics,
         })
     }
 
     pub(super) async fn run(self) {
-        let Self {
-            shared,
-            run,
-            request,
-            slot,
-            metrics,
-        } = self;
-        if let Some(method) = shared.methods.get(&*run.method) {
-            let span = tracing::info_span!(
-                "operation",
-                name = %run.name,
-                method = method.path,
-                attempt = run.attempt,
-                trace_parent = run.origin.trace_parent,
-            );
-            continue_trace(&span, &run.origin.trace_parent, &run.origin.trace_state);
-            let ending = run_body(&shared, &run, method, request)
-                .instrument(span.clone())
-                .await;
-            if matches!(ending, Ending::Stopped(StopReason::LeaseLost)) {
-                metrics.lease_lost();
-                // Nobody may hold it any more: whoever claims next turns it back.
-                shared.claim_now.notify_one();
-            }
-            if let Some(command) = ending.into_command(&run) {
-                write_ending(&shared, &run, command, &metrics)
-                    .instrument(span)
-                    .await;
-            }
+        let Self { request, place } = self;
+        let (shared, run, metrics) = (&place.shared, &place.run, &place.metrics);
+        let Some(method) = shared.methods.get(&*run.method) else {
+            return;
+        };
+        let span = tracing::info_span!(
+            "operation",
+            name = %run.name,
+            method = method.path,
+            attempt = run.attempt,
+            trace_parent = run.origin.trace_parent,
+        );
+        continue_trace(&span, &run.origin.trace_parent, &run.origin.trace_state);
+        let ending = run_body(shared, run, method, request)
+            .instrument(span.clone())
+            .await;
+        if matches!(ending, Ending::Stopped(StopReason::LeaseLost)) {
+            metrics.lease_lost();
+            // Nobody may hold it any more: whoever claims next turns it back.
+            shared.claim_now.notify_one();
         }
-        shared.running.remove(&run);
-        shared.waiters.forget(&run.name, run.uid);
-        drop((slot, metrics));
-        shared.slot_freed(&run.method);
+        if let Some(command) = ending.into_command(run) {
+            write_ending(shared, run, command, metrics)
+                .instrument(span)
+                .await;
+        }
+    }
+}
+
+/// What a run takes up in its worker. Given back also when the task that runs it panics: a lease that
+/// is renewed for nobody would keep the operation from ever ending.
+struct Place {
+    shared: Arc<Shared>,
+    run: Arc<Run>,
+    slot: Option<Slot>,
+    metrics: RunMetrics,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.roster.remove(&self.run);
+        self.shared.waiters.forget(&self.run.name, self.run.uid);
+        drop(self.slot.take());
+        self.shared.slot_freed(&self.run.method);
     }
 }
 
 /// How a run has ended.
 enum Ending {
-    Body(Result<Any, HandlerError>),
+    Responded(Any),
+    Failed {
+        error: rpc::Status,
+        /// After which another attempt is asked for.
+        pause: Option<Duration>,
+    },
     Panicked,
     Stopped(StopReason),
     /// The body was not called.
     NotBegun,
 }
 
-/// Runs the body until it ends, or until it has to.
+/// Runs the body until it ends, or until it has to. No panic of the service's leaves this.
 async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, request: Any) -> Ending {
     // The answer to the claim may have come so late that the lease is over already.
     if *run.lease_end.borrow() <= Instant::now() + lease_margin(shared) {
@@ -203,24 +134,53 @@ async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, reques
     }
     // The call itself may panic as well as the future.
     let start = AssertUnwindSafe(|| (method.body)(request, run.clone()));
-    let body: BodyFuture = match std::panic::catch_unwind(start) {
+    let mut body: BodyFuture = match catch_unwind(start) {
         Ok(body) => body,
-        Err(_) => return Ending::Panicked,
+        Err(panic) => {
+            discard(run, panic);
+            return Ending::Panicked;
+        }
     };
-    let body = AssertUnwindSafe(body).catch_unwind();
     let ended = tokio::select! {
         biased;
-        ended = body => ended,
-        reason = must_stop(shared, run, method.options.cancel_grace) => return Ending::Stopped(reason),
+        ended = AssertUnwindSafe(&mut body).catch_unwind() => Ok(ended),
+        reason = must_stop(shared, run, method.options.cancel_grace) => Err(reason),
     };
+    discard(run, body);
     match (ended, run.stop_reason()) {
-        // It was told to go away and did: that is no failure of the operation.
-        (Ok(Err(_)), Some(reason @ (StopReason::Draining | StopReason::LeaseLost))) => {
-            Ending::Stopped(reason)
+        (Err(reason), _) => Ending::Stopped(reason),
+        (Ok(Ok(Ok(response))), _) => Ending::Responded(response),
+        (Ok(Ok(Err(error))), told) => {
+            let (status, pause) = (to_rpc_status(error.status()), error.pause(run.attempt));
+            discard(run, error);
+            match told {
+                // It was told to go away and did: that is no failure of the operation.
+                Some(
+                    reason @ (StopReason::Draining | StopReason::LeaseLost | StopReason::TimedOut),
+                ) => Ending::Stopped(reason),
+                Some(StopReason::Cancelled) | None => Ending::Failed {
+                    error: status,
+                    pause,
+                },
+            }
         }
-        (Ok(Err(_)), Some(StopReason::TimedOut)) => Ending::Stopped(StopReason::TimedOut),
-        (Ok(result), _) => Ending::Body(result),
-        (Err(_panic), _) => Ending::Panicked,
+        (Ok(Err(panic)), _) => {
+            discard(run, panic);
+            Ending::Panicked
+        }
+    }
+}
+
+/// Drops what is the service's: its body, its error with the source, what it has panicked with. A
+/// panic in that is no reason for another ending.
+fn discard<T>(run: &Run, value: T) {
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(value)));
+    if let Err(panic) = dropped {
+        tracing::error!(name = %run.name, "the handler panicked when it was dropped");
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            // It might go on like that for ever.
+            std::mem::forget(again);
+        }
     }
 }
 
@@ -277,18 +237,19 @@ impl Ending {
         let fence = run.fence;
         let metadata = run.last_metadata();
         let outcome = match self {
-            Self::Body(Ok(response)) => Outcome::Response(response),
-            Self::Body(Err(error)) => match error.pause(run.attempt) {
-                None => Outcome::Error(to_rpc_status(error.status())),
-                Some(delay) => {
-                    return Some(Command::Retry {
-                        fence,
-                        error: run.limits.bounded_error(to_rpc_status(error.status())),
-                        delay,
-                        metadata,
-                    });
-                }
-            },
+            Self::Responded(response) => Outcome::Response(response),
+            Self::Failed { error, pause: None } => Outcome::Error(error),
+            Self::Failed {
+                error,
+                pause: Some(delay),
+            } => {
+                return Some(Command::Retry {
+                    fence,
+                    error: run.limits.bounded_error(error),
+                    delay,
+                    metadata,
+                });
+            }
             Self::Panicked => {
                 tracing::error!(name = %run.name, "the handler panicked");
                 let message = "the handler failed unexpectedly";
@@ -348,48 +309,5 @@ async fn write_ending(shared: &Shared, run: &Run, command: Command, metrics: &Ru
                 return;
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use lro_core::{NewOperation, Timestamp};
-
-    use super::*;
-    use crate::limits::Limits;
-
-    fn run(uid: u128, fence: u64) -> Arc<Run> {
-        let name = "operations/reused".parse().unwrap();
-        let new = NewOperation::new(Uuid::from_u128(uid), name, "/s/M", Any::default());
-        let mut record = OperationRecord::new(new, Timestamp::EPOCH);
-        record.fence = fence;
-        let limits = Limits::default().of_bodies();
-        Arc::new(Run::new(&record, None, limits, Instant::now(), None))
-    }
-
-    #[test]
-    fn runs_of_two_operations_of_one_name_do_not_meet() {
-        let running = Running::default();
-        let (former, latter) = (run(1, 1), run(2, 1));
-        running.insert(&former);
-        running.insert(&latter);
-        assert_eq!(running.all().len(), 2);
-        let found = running.find_or_remember(former.uid).unwrap();
-        assert!(Arc::ptr_eq(&found, &former));
-        running.remove(&former);
-        let found = running.find_or_remember(latter.uid).unwrap();
-        assert!(Arc::ptr_eq(&found, &latter));
-    }
-
-    #[test]
-    fn a_later_run_of_one_operation_takes_the_place_of_the_former() {
-        let running = Running::default();
-        let (former, latter) = (run(1, 1), run(1, 2));
-        running.insert(&former);
-        running.insert(&latter);
-        running.remove(&former);
-        assert_eq!(running.all().len(), 1);
-        running.remove(&latter);
-        assert!(running.all().is_empty());
     }
 }

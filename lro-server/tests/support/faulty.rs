@@ -1,5 +1,6 @@
 //! A store that can be cut off, and a clock that follows tokio's.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,8 +12,11 @@ use lro_core::{
 };
 use tokio::time::Instant;
 
+/// What a store makes of updates before they are applied.
+type Hook = Arc<dyn Fn(&[Update]) -> Result<(), StoreError> + Send + Sync>;
+
 /// One node's way to a store that nodes share.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Node {
     store: Arc<MemoryStore>,
     down: Arc<AtomicBool>,
@@ -23,6 +27,13 @@ pub struct Node {
     pub gets: tokio::sync::watch::Sender<usize>,
     /// How long the answer to the next claim that finds something takes.
     claim_takes: Arc<Mutex<Duration>>,
+    before_updates: Arc<Mutex<Option<Hook>>>,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").finish_non_exhaustive()
+    }
 }
 
 impl Node {
@@ -35,6 +46,7 @@ impl Node {
             hears_events: false,
             gets: tokio::sync::watch::Sender::new(0),
             claim_takes: Arc::default(),
+            before_updates: Arc::default(),
         }
     }
 
@@ -56,6 +68,14 @@ impl Node {
     /// The next claim that finds something is answered after this time.
     pub fn delay_claim(&self, time: Duration) {
         *self.claim_takes.lock().unwrap() = time;
+    }
+
+    /// Updates fail with what this gives, or panic as it does.
+    pub fn before_updates(
+        &self,
+        hook: impl Fn(&[Update]) -> Result<(), StoreError> + Send + Sync + 'static,
+    ) {
+        *self.before_updates.lock().unwrap() = Some(Arc::new(hook));
     }
 
     pub fn set_down(&self, down: bool) {
@@ -98,6 +118,10 @@ impl OperationStore for Node {
         updates: Vec<Update>,
     ) -> Result<Vec<Result<Updated, Refusal>>, StoreError> {
         self.check()?;
+        let hook = self.before_updates.lock().unwrap().clone();
+        if let Some(hook) = hook {
+            hook(&updates)?;
+        }
         self.store.update(updates).await
     }
 

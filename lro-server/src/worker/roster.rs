@@ -1,0 +1,202 @@
+//! Which runs a worker has, and what it hears of operations that are about to be among them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use uuid::Uuid;
+
+use crate::run::{Run, StopReason};
+
+/// So many cancellations are remembered for claims under way; beyond that all are forgotten, and
+/// what these claims bring is asked for.
+const EARLY_MAX: usize = 4_096;
+
+/// The runs of a worker, by the uid of their operation: a name may belong to another operation while
+/// a run of the former one is still being stopped.
+#[derive(Default)]
+pub(super) struct Roster {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    runs: HashMap<Uuid, Arc<Run>>,
+    /// How many claims are under way whose operations are not among the runs yet.
+    claims: usize,
+    /// Operations that were cancelled while such a claim was under way: perhaps one of its.
+    cancelled_early: HashSet<Uuid>,
+    /// How often these were too many.
+    forgotten: u64,
+    /// How many of the claims under way began before that happened last.
+    unsure: usize,
+}
+
+impl Roster {
+    /// Until it is dropped, the worker is not drained.
+    pub(super) fn claiming(&self, runs: &TaskTracker) -> Claiming<'_> {
+        let mut inner = self.lock();
+        inner.claims += 1;
+        Claiming {
+            roster: self,
+            forgotten: inner.forgotten,
+            _open: runs.token(),
+        }
+    }
+
+    /// The run of that operation. Without one, the uid is kept for the claims that are under way.
+    pub(super) fn find_or_remember(&self, uid: Uuid) -> Option<Arc<Run>> {
+        let mut inner = self.lock();
+        let run = inner.runs.get(&uid).cloned();
+        if run.is_none() && inner.claims > 0 {
+            // Where claims overlap without end, there is no moment at which nobody needs them.
+            if inner.cancelled_early.len() >= EARLY_MAX {
+                inner.cancelled_early.clear();
+                inner.forgotten += 1;
+                inner.unsure = inner.claims;
+            }
+            inner.cancelled_early.insert(uid);
+        }
+        run
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Run>> {
+        self.lock().runs.values().cloned().collect()
+    }
+
+    /// Adds a run that a claim under way has brought. Answers whether its cancellation may be among
+    /// those that were forgotten: the answer to a renewal tells.
+    pub(super) fn insert(&self, run: &Arc<Run>) -> bool {
+        let mut inner = self.lock();
+        inner.runs.insert(run.uid, run.clone());
+        if inner.cancelled_early.remove(&run.uid) {
+            run.stop(StopReason::Cancelled);
+            return false;
+        }
+        inner.unsure > 0
+    }
+
+    /// Removes this run, not a later one of the same operation.
+    pub(super) fn remove(&self, run: &Arc<Run>) {
+        let mut inner = self.lock();
+        if inner
+            .runs
+            .get(&run.uid)
+            .is_some_and(|it| it.fence == run.fence)
+        {
+            inner.runs.remove(&run.uid);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A claim under way.
+pub(crate) struct Claiming<'a> {
+    roster: &'a Roster,
+    /// How often cancellations had been forgotten when it began.
+    forgotten: u64,
+    _open: TaskTrackerToken,
+}
+
+impl Drop for Claiming<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.roster.lock();
+        inner.claims -= 1;
+        if self.forgotten < inner.forgotten {
+            inner.unsure -= 1;
+        }
+        if inner.claims == 0 {
+            inner.cancelled_early.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lro_core::{NewOperation, OperationRecord, Timestamp};
+    use prost_types::Any;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::limits::Limits;
+
+    fn run(uid: u128, fence: u64) -> Arc<Run> {
+        let name = "operations/reused".parse().unwrap();
+        let new = NewOperation::new(Uuid::from_u128(uid), name, "/s/M", Any::default());
+        let mut record = OperationRecord::new(new, Timestamp::EPOCH);
+        record.fence = fence;
+        let limits = Limits::default().of_bodies();
+        Arc::new(Run::new(&record, None, limits, Instant::now(), None))
+    }
+
+    #[test]
+    fn runs_of_two_operations_of_one_name_do_not_meet() {
+        let roster = Roster::default();
+        let (former, latter) = (run(1, 1), run(2, 1));
+        roster.insert(&former);
+        roster.insert(&latter);
+        assert_eq!(roster.all().len(), 2);
+        let found = roster.find_or_remember(former.uid).unwrap();
+        assert!(Arc::ptr_eq(&found, &former));
+        roster.remove(&former);
+        let found = roster.find_or_remember(latter.uid).unwrap();
+        assert!(Arc::ptr_eq(&found, &latter));
+    }
+
+    #[test]
+    fn a_later_run_of_one_operation_takes_the_place_of_the_former() {
+        let roster = Roster::default();
+        let (former, latter) = (run(1, 1), run(1, 2));
+        roster.insert(&former);
+        roster.insert(&latter);
+        roster.remove(&former);
+        assert_eq!(roster.all().len(), 1);
+        roster.remove(&latter);
+        assert!(roster.all().is_empty());
+    }
+
+    #[test]
+    fn cancellations_of_others_do_not_gather_while_claims_overlap() {
+        let (roster, tasks) = (Roster::default(), TaskTracker::new());
+        let mut claim = roster.claiming(&tasks);
+        for uid in 0..3 * EARLY_MAX as u128 {
+            // The next begins before this one ends, for ever.
+            claim = roster.claiming(&tasks);
+            roster.find_or_remember(Uuid::from_u128(uid));
+            assert!(roster.lock().cancelled_early.len() <= EARLY_MAX);
+        }
+        drop(claim);
+        let inner = roster.lock();
+        assert_eq!((inner.claims, inner.unsure), (0, 0));
+        assert!(inner.cancelled_early.is_empty());
+    }
+
+    #[test]
+    fn what_a_claim_brings_is_asked_for_when_its_cancellation_may_be_forgotten() {
+        let (roster, tasks) = (Roster::default(), TaskTracker::new());
+        let before = roster.claiming(&tasks);
+        for uid in 1..=EARLY_MAX as u128 {
+            roster.find_or_remember(Uuid::from_u128(uid));
+        }
+        let known = run(1, 1);
+        assert!(!roster.insert(&known));
+        assert_eq!(known.stop_reason(), Some(StopReason::Cancelled));
+        for uid in [0, EARLY_MAX as u128 + 1] {
+            roster.find_or_remember(Uuid::from_u128(uid));
+        }
+        let after = roster.claiming(&tasks);
+        let forgotten = run(2, 1);
+        assert!(roster.insert(&forgotten));
+        assert_eq!(forgotten.stop_reason(), None);
+        let known = run(EARLY_MAX as u128 + 1, 1);
+        assert!(!roster.insert(&known));
+        assert_eq!(known.stop_reason(), Some(StopReason::Cancelled));
+        drop(before);
+        assert!(!roster.insert(&run(3, 1)), "claimed after that");
+        drop(after);
+    }
+}
