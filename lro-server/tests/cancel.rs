@@ -6,14 +6,19 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{MemoryStore, pb};
+use lro_core::{
+    Command, MemoryStore, NewOperation, OperationName, OperationState, OperationStore as _, Update,
+    WorkerId, pb,
+};
 use lro_server::access::Method;
 use lro_server::{Operations, StopReason, Worker};
+use prost_types::Any;
 use support::faulty::Node;
 use support::{Exporter, exported, name, start, wait};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tonic::{Code, Status};
+use uuid::Uuid;
 
 /// Tells when it is dropped.
 struct Dropped(mpsc::UnboundedSender<&'static str>);
@@ -181,4 +186,46 @@ async fn a_cancellation_right_after_the_start_is_never_lost() {
         }
         assert!(begun.elapsed() < Duration::from_secs(10), "round {round}");
     }
+}
+
+/// As a node hears of all that others cancel: so much that it forgets what may be its own.
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_before_the_run_is_heard_among_thousands_of_others() {
+    let store = Arc::new(MemoryStore::new());
+    let operations = Operations::new(Node::lagging(&store, 10));
+    let exporter = Exporter::new(&operations, async |_, operation| {
+        operation.cancelled().await;
+        Err(Status::cancelled("heard").into())
+    });
+    let worker = Worker::builder(&operations).lease_duration(Duration::from_secs(6 * 60 * 60));
+    let _worker = worker.host(exporter.clone()).start().await.unwrap();
+    let other = |number: u128| {
+        let name = format!("operations/{number}").parse().unwrap();
+        let uid = Uuid::from_u128(number);
+        let mut new = NewOperation::new(uid, name, "/other.Service/Method", Any::default());
+        new.claimed_by = Some((WorkerId::from_uuid(uid), Duration::from_secs(60)));
+        new
+    };
+    let others: Vec<_> = (0..5_000).map(other).collect();
+    let cancel = |name: &OperationName| Update::by_name(name.clone(), Command::Cancel);
+    let cancels: Vec<_> = others.iter().map(|other| cancel(&other.name)).collect();
+    store.start(others).await.unwrap();
+    let call = tokio::spawn({
+        let exporter = exporter.clone();
+        async move { exporter.call(&["operation_id=mine"]).await.unwrap() }
+    });
+    // Once it is claimed, and before its answer has come, so that it does not run yet.
+    let mine: OperationName = "operations/mine".parse().unwrap();
+    while store.get(&mine).await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    let begun = Instant::now();
+    let cancelled = store.update(vec![cancel(&mine)]).await.unwrap();
+    let state = cancelled[0].as_ref().unwrap().state;
+    assert_eq!(state, OperationState::Cancelling);
+    store.update(cancels).await.unwrap();
+    let started = call.await.unwrap();
+    let done = wait(&operations, &started).await;
+    assert_eq!(done.error().unwrap().message, "heard");
+    assert!(begun.elapsed() < Duration::from_secs(1));
 }

@@ -3,9 +3,10 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use lro_core::{MemoryStore, OperationStore as _};
+use lro_core::{Command, MemoryStore, OperationStore as _};
 use lro_server::{Operations, StopReason, Worker};
 use support::faulty::{Node, TokioClock};
 use support::{Exporter, exported, name};
@@ -132,6 +133,30 @@ async fn an_end_is_written_when_the_store_is_back() {
     assert!(done.done);
     let record = store.get(&name(&started)).await.unwrap().unwrap();
     assert_eq!(record.attempt, 1, "late, but the lease was still its own");
+}
+
+/// Its lease is renewed for nobody otherwise, as long as the process lives.
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_task_panics_is_run_again() {
+    let node = Node::lagging(&shared_store(), 0);
+    let operations = Operations::new(node.clone());
+    let exporter = Exporter::new(&operations, async |_, operation| {
+        Ok(exported(operation.attempt()))
+    });
+    let panics = AtomicBool::new(true);
+    node.before_updates(move |updates| {
+        let ends = |command| matches!(command, &Command::Finish { .. });
+        if ends(&updates[0].command) && panics.swap(false, Ordering::SeqCst) {
+            panic!("a mistake of the store's");
+        }
+        Ok(())
+    });
+    let worker = Worker::builder(&operations).lease_duration(LEASE);
+    let worker = worker.host(exporter.clone()).start().await.unwrap();
+    let started = exporter.call(&["a"]).await.unwrap();
+    let done = support::wait(&operations, &started).await;
+    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(2));
+    worker.drain().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use exporter::pb::ExportMetadata;
 use lro_core::Reason;
-use lro_server::HandlerError;
-use support::{exported, name, start, wait};
+use lro_server::{HandlerError, Operations};
+use support::{Typed, exported, name, start, wait};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -84,6 +85,83 @@ async fn spec_136_a_panic_is_internal_and_keeps_its_words_to_itself() {
     assert!(wait(&operations, &good).await.error().is_none());
 }
 
+/// Waits for longer than the method's hour, which passes at once on paused time; each wait is cut at
+/// the server's limit.
+async fn wait_long(operations: &Operations, operation: &Typed) -> Typed {
+    let begun = Instant::now();
+    loop {
+        let seen = operations.wait(&name(operation), None).await.unwrap();
+        if seen.done {
+            return seen.into();
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(2 * 60 * 60),
+            "{seen:?}"
+        );
+    }
+}
+
+/// Panics when it is dropped.
+#[derive(Debug)]
+struct Spiteful;
+
+impl Drop for Spiteful {
+    fn drop(&mut self) {
+        panic!("the handler's own");
+    }
+}
+
+impl std::fmt::Display for Spiteful {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("spiteful")
+    }
+}
+
+impl std::error::Error for Spiteful {}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_drop_changes_no_end() {
+    let (operations, exporter, worker) = start(async |request, operation| {
+        match &*request.tables[0] {
+            "hangs" => {
+                let _spiteful = Spiteful;
+                std::future::pending().await
+            }
+            // What it panics with, panics.
+            "panics" => std::panic::panic_any(Spiteful),
+            "fails" | "gives up" => {
+                if request.tables[0] == "gives up" {
+                    operation.cancelled().await;
+                }
+                let mut status = Status::not_found("no such table");
+                status.set_source(std::sync::Arc::new(Spiteful));
+                Err(status.into())
+            }
+            _ => Ok(exported(1)),
+        }
+    })
+    .await;
+    // More than may run at a time: no slot is lost either.
+    for (table, cancelled, code) in [
+        ("hangs", true, Code::Cancelled),
+        ("hangs", false, Code::DeadlineExceeded),
+        ("panics", false, Code::Internal),
+        ("fails", false, Code::NotFound),
+        ("gives up", true, Code::NotFound),
+    ] {
+        let started = exporter.call(&[table]).await.unwrap();
+        tokio::task::yield_now().await;
+        if cancelled {
+            operations.cancel(&name(&started)).await.unwrap();
+        }
+        let done = wait_long(&operations, &started).await;
+        assert_eq!(done.error().unwrap().code, code as i32, "{table}");
+    }
+    let started = exporter.call(&["works"]).await.unwrap();
+    assert!(wait(&operations, &started).await.error().is_none());
+    worker.drain().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_retryable_error_runs_the_body_again() {
     let (operations, exporter, _worker) = start(async |request, operation| {
@@ -108,13 +186,7 @@ async fn a_retryable_error_runs_the_body_again() {
 async fn a_timeout_ends_the_operation() {
     let (operations, exporter, _worker) = start(async |_, _| std::future::pending().await).await;
     let started = exporter.call(&["a"]).await.unwrap();
-    // The method's hour passes at once on paused time; each wait is cut at the server's limit.
-    let done = loop {
-        let seen = operations.wait(&name(&started), None).await.unwrap();
-        if seen.done {
-            break support::Typed::from(seen);
-        }
-    };
+    let done = wait_long(&operations, &started).await;
     assert_eq!(done.error().unwrap().code, Code::DeadlineExceeded as i32);
 }
 

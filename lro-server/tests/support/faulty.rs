@@ -12,6 +12,9 @@ use lro_core::{
 };
 use tokio::time::Instant;
 
+/// How long updates take that fail: as long as PostgreSQL waits for locks by default.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+
 /// What a store makes of updates before they are applied.
 type Hook = Arc<dyn Fn(&[Update]) -> Result<(), StoreError> + Send + Sync>;
 
@@ -119,8 +122,9 @@ impl OperationStore for Node {
     ) -> Result<Vec<Result<Updated, Refusal>>, StoreError> {
         self.check()?;
         let hook = self.before_updates.lock().unwrap().clone();
-        if let Some(hook) = hook {
-            hook(&updates)?;
+        if let Some(Err(error)) = hook.map(|hook| hook(&updates)) {
+            tokio::time::sleep(LOCK_WAIT).await;
+            return Err(error);
         }
         self.store.update(updates).await
     }
