@@ -82,7 +82,7 @@ async fn one_operation_that_cannot_be_written_costs_no_other_its_lease() {
             }
         }
         let bad = bad.unwrap();
-        assert!(!bad.state.is_done() && bad.attempt == 2, "{bad:?}");
+        assert!(!bad.state.is_done() && bad.attempt > 1, "{bad:?}");
         // Down to the one, and then it is kept apart.
         let expected = [1_000, 100, 10, 1, 1, 1];
         assert_eq!(failed.lock().unwrap()[..6], expected, "{kind:?}");
