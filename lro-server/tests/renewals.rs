@@ -16,6 +16,7 @@ use lro_core::{
 use lro_server::{Host, MethodOptions, OperationContext, Operations, Registration, Worker};
 use support::faulty::{Node, TokioClock};
 use support::{Exporter, exported, name, wait_for_tables_done};
+use tokio::time::Instant;
 use tonic::Status;
 use uuid::Uuid;
 
@@ -109,6 +110,25 @@ async fn a_store_that_is_away_is_not_asked_for_parts() {
     let failed = failed.lock().unwrap();
     assert!(failed.len() > 1, "{failed:?}");
     assert!(failed.iter().all(|len| *len == 1_000), "{failed:?}");
+}
+
+/// A renewal for nobody would keep the operation from running again for another lease.
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_while_others_are_tried_is_not_renewed() {
+    let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
+    let node = Node::lagging(&store, 0);
+    let begun = Instant::now();
+    // Until right after the bodies are stopped, all of them are locked.
+    node.before_updates(move |_| match begun.elapsed() < LEASE * 9 / 10 {
+        true => Err(StoreError::new(StoreErrorKind::Locked, "not now")),
+        false => Ok(()),
+    });
+    let (_worker, names) = start_many(&store, &node).await;
+    tokio::time::sleep(LEASE + Duration::from_secs(1)).await;
+    for name in names {
+        let record = store.get(&name).await.unwrap().unwrap();
+        assert_eq!(record.attempt, 2, "{name}");
+    }
 }
 
 /// Fails updates with the one in them, and notes how many these were.
