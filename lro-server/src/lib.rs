@@ -138,14 +138,14 @@
 //! | instrument | kind | attributes | what it counts or measures |
 //! | --- | --- | --- | --- |
 //! | `lro.operations.started` | counter | method | operations that this process has started; a repeated request id is no start |
-//! | `lro.operations.finished` | counter | method, code | operations whose end this process has written: of its runs, by a cancellation or at their start, and of attempts that were lost with other workers |
+//! | `lro.operations.finished` | counter | method, code | operations whose end this process has written: of its runs, by a cancellation or at their start, and of attempts that were lost with other workers; not what opening the store has ended. Each `Operations` counts for itself: one for each store and meter |
 //! | `lro.operations.running` | up-down counter | method | bodies that run |
 //! | `lro.operations.queue_time` | histogram, s | method | from when an operation was ready to its first run, by the store's clock |
 //! | `lro.operations.run_time` | histogram, s | method | one run of a body, to where its end is written |
 //! | `lro.operations.attempts` | counter | method | runs that began |
 //! | `lro.operations.retries` | counter | method | runs that ended with a wish for another attempt, and got it |
 //! | `lro.leases.lost` | counter | method | leases that were over before their bodies |
-//! | `lro.store.call.duration` | histogram, s | call, outcome | calls of the store: `start`, `claim`, `update`, `get`, `list`, `purge`; `ok`, `unavailable`, `full`, `corrupt`, `unusable` |
+//! | `lro.store.call.duration` | histogram, s | call, outcome | calls of the store: `start`, `claim`, `update`, `get`, `list`, `purge`; `ok`, `unavailable`, `locked`, `full`, `corrupt`, `unusable` |
 //!
 //! The method is `rpc.method` (`exporter.v1.Exporter/Export`), the code `rpc.response.status_code`
 //! (`NOT_FOUND`), the others `lro.store.call` and `lro.store.outcome`.
