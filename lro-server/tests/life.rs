@@ -1,4 +1,5 @@
 //! An operation from its start to its end.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod support;
 
