@@ -148,7 +148,8 @@ impl<M> OperationContext<M> {
     /// RESOURCE_EXHAUSTED when it is larger than [`Limits::checkpoint_len_max`]: the last one stays.
     /// ABORTED when the operation is not this run's any more: the body should return. A store that is
     /// away is tried again while the lease lasts, so that it fails no body that passes errors on with
-    /// `?`; otherwise the store's failure, after which the body may go on or try again.
+    /// `?`; otherwise the store's failure. After that the body may go on or try again, unless the lease
+    /// is over: then an error of the body's ends nothing, and the operation runs again.
     ///
     /// # Cancel safety
     ///
@@ -174,7 +175,13 @@ impl<M> OperationContext<M> {
                         let pause = backoff.failed("cannot save a checkpoint", &error);
                         tokio::time::sleep(pause).await;
                     }
-                    Err(error) => return Err(store_failed(&error)),
+                    Err(error) => {
+                        if !self.run.holds_lease() {
+                            // What the body makes of this is no result: it will run again.
+                            self.run.stop(StopReason::LeaseLost);
+                        }
+                        return Err(store_failed(&error));
+                    }
                 }
             };
             match answer.into_iter().next() {

@@ -113,6 +113,36 @@ async fn a_checkpoint_outlasts_a_store_that_is_away_for_less_than_a_lease() {
     assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(1));
 }
 
+/// A process that stood still for longer than its lease, and then fails to save a checkpoint: what its
+/// body makes of that is no result of the operation, though nobody else has claimed it yet.
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_that_fails_after_the_lease_ends_no_operation() {
+    let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
+    let node = Node::new(&store);
+    let operations = Operations::new(node.clone());
+    let front_end = Operations::new(Node::new(&store));
+    let exporter = Exporter::new(&operations, move |_, operation| {
+        let node = node.clone();
+        async move {
+            if operation.attempt() == 1 {
+                node.set_down(true);
+                tokio::time::advance(Duration::from_secs(600)).await;
+                let saved = prost_types::Duration::default();
+                let saved = operation.checkpoint(&saved).await;
+                node.set_down(false);
+                saved?;
+            }
+            Ok(exported(operation.attempt()))
+        }
+    });
+    let worker = Worker::builder(&operations).host(exporter.clone());
+    let _worker = worker.start().await.unwrap();
+    let started = exporter.call(&["a"]).await.unwrap();
+    let done = front_end.wait(&name(&started), None).await.unwrap();
+    let done = support::Typed::from(done);
+    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(2));
+}
+
 /// A database that is slow to answer claims used up the attempts of operations that nobody ran.
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_is_answered_too_late_is_no_attempt() {
