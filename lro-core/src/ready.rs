@@ -35,23 +35,24 @@ impl ReadyQueue {
         }
     }
 
-    /// The operations that are ready now, the longest ready first: at most `limit` in all, and of
-    /// each method at most as many as `methods` allows.
-    pub fn ready(
+    /// The operations that are ready now, as they were [inserted](Self::insert), the longest ready
+    /// first: at most `limit` in all, and of each method at most as many as `methods` allows.
+    pub fn ready<'m>(
         &self,
-        methods: &BTreeMap<String, usize>,
+        methods: &'m BTreeMap<String, usize>,
         limit: usize,
         now: Timestamp,
-    ) -> Vec<Uuid> {
-        let mut ready: Vec<_> = methods
-            .iter()
-            .filter_map(|(method, most)| Some((self.methods.get(method)?, *most)))
-            .flat_map(|(queue, most)| queue.range(..=(now, Uuid::max())).take(most.min(limit)))
-            .copied()
-            .collect();
-        ready.sort_unstable();
+    ) -> Vec<(&'m str, Timestamp, Uuid)> {
+        let mut ready = Vec::new();
+        for (method, most) in methods {
+            if let Some(queue) = self.methods.get(method) {
+                let first = queue.range(..=(now, Uuid::max())).take((*most).min(limit));
+                ready.extend(first.map(|(time, uid)| (method.as_str(), *time, *uid)));
+            }
+        }
+        ready.sort_unstable_by_key(|(_, time, uid)| (*time, *uid));
         ready.truncate(limit);
-        ready.into_iter().map(|(_, uid)| uid).collect()
+        ready
     }
 
     /// When the next operation of these methods is ready.
@@ -75,9 +76,14 @@ mod tests {
         queue.insert("b", at(2), id(3));
         queue.insert("b", at(9), id(4));
         let methods = |a, b| BTreeMap::from([("a".to_owned(), a), ("b".to_owned(), b)]);
-        assert_eq!(queue.ready(&methods(9, 9), 9, at(3)), [id(2), id(3), id(1)]);
-        assert_eq!(queue.ready(&methods(1, 9), 9, at(3)), [id(2), id(3)]);
-        assert_eq!(queue.ready(&methods(9, 9), 1, at(3)), [id(2)]);
+        let (first, second) = (("a", at(1), id(2)), ("b", at(2), id(3)));
+        let third = ("a", at(3), id(1));
+        assert_eq!(
+            queue.ready(&methods(9, 9), 9, at(3)),
+            [first, second, third]
+        );
+        assert_eq!(queue.ready(&methods(1, 9), 9, at(3)), [first, second]);
+        assert_eq!(queue.ready(&methods(9, 9), 1, at(3)), [first]);
         assert!(queue.ready(&methods(9, 9), 9, at(0)).is_empty());
         assert_eq!(queue.next_time(&methods(1, 1)), Some(at(1)));
         queue.remove("a", at(1), id(2));

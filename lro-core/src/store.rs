@@ -37,7 +37,8 @@ use crate::state::{Change, Command, OperationState, Refusal};
 ///
 /// # Cancel safety
 ///
-/// A future that is dropped leaves the call done or not done, never half.
+/// A future that is dropped leaves the call done or not done, never half; only a
+/// [`purge`](Self::purge) may have removed some and end there.
 #[async_trait::async_trait]
 pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// Keeps new operations.

@@ -25,9 +25,15 @@ pub(crate) fn page(connection: &Connection, query: &ListQuery) -> Result<Page, F
             page.finish();
             break;
         };
-        match rows.get(key.uid)? {
-            Some(record) => page.push(record),
-            None => page.pass(key),
+        match rows.get(key.uid) {
+            Ok(Some(record)) => page.push(record),
+            Ok(None) => page.pass(key),
+            // Or else nobody could go on behind it.
+            Err(fault @ Fault::Row(_)) => {
+                tracing::error!(uid = %key.uid, ?fault, "a damaged operation is left off a list");
+                page.pass(key);
+            }
+            Err(fault) => return Err(fault),
         }
         if access.is_exhausted() {
             page.stop();

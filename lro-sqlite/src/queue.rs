@@ -16,7 +16,7 @@ pub(crate) enum Lane {
     Urgent,
     /// What callers wait for.
     Normal,
-    /// What nobody is in a hurry for.
+    /// What nobody is in a hurry for. Each call of it does little at a time.
     Background,
 }
 
@@ -96,7 +96,8 @@ impl<T> Queue<T> {
     }
 
     /// Waits for a call, and takes it with all that are queued behind it: calls until their
-    /// weights reach `weight_max`. Also gives what was queued before it was closed.
+    /// weights reach `weight_max`, and one of the background in any case. Also gives what was queued
+    /// before it was closed.
     pub(crate) fn take(
         &self,
         weight_max: usize,
@@ -125,11 +126,16 @@ impl<T> Queue<T> {
         }
         let mut calls = VecDeque::new();
         let mut weight = 0;
+        let background = lanes.background.len();
         while weight < weight_max
             && let Some(call) = lanes.pop()
         {
             weight = weight.saturating_add(weigh(&call));
             calls.push_back(call);
+        }
+        // Where there is always something else, it would wait for ever.
+        if lanes.background.len() == background {
+            calls.extend(lanes.background.pop_front());
         }
         Taken::Calls(calls)
     }
@@ -190,16 +196,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urgent_first_and_background_last_within_the_weight() {
+    fn urgent_first_and_background_last_one_beyond_the_weight() {
         let queue = Queue::new();
-        queue.push(Lane::Background, 1).unwrap();
-        queue.push(Lane::Normal, 2).unwrap();
-        queue.push(Lane::Normal, 3).unwrap();
-        queue.push(Lane::Urgent, 4).unwrap();
+        for call in [1, 2, 3, 4, 5] {
+            queue.push(Lane::Background, call).unwrap();
+        }
+        queue.push(Lane::Normal, 6).unwrap();
+        queue.push(Lane::Normal, 7).unwrap();
+        queue.push(Lane::Normal, 8).unwrap();
+        queue.push(Lane::Urgent, 9).unwrap();
         let take = |most| queue.take(most, |_| 1, Some(Duration::ZERO));
-        assert_eq!(take(3), Taken::Calls([4, 2, 3].into()));
-        assert_eq!(take(3), Taken::Calls([1].into()));
-        assert_eq!(take(3), Taken::Idle);
+        assert_eq!(take(2), Taken::Calls([9, 6, 1].into()));
+        assert_eq!(take(3), Taken::Calls([7, 8, 2].into()));
+        assert_eq!(take(2), Taken::Calls([3, 4].into()));
+        assert_eq!(take(2), Taken::Calls([5].into()));
+        assert_eq!(take(2), Taken::Idle);
+    }
+
+    #[test]
+    fn background_goes_on_however_much_else_there_is() {
+        let queue = Queue::new();
+        queue.push(Lane::Background, 0).unwrap();
+        queue.push(Lane::Normal, 600).unwrap();
+        queue.push(Lane::Normal, 601).unwrap();
+        let taken = queue.take(512, |call| *call, None);
+        assert_eq!(taken, Taken::Calls([600, 0].into()));
     }
 
     #[test]

@@ -37,6 +37,11 @@ impl Entry {
         let lease = record.lease.as_ref()?;
         Some(Self::Lease(lease.expire_time, record.uid))
     }
+
+    pub(crate) fn uid(&self) -> Uuid {
+        let (Self::Ready(_, _, uid) | Self::Lease(_, uid)) = self;
+        *uid
+    }
 }
 
 impl Schedule {
@@ -78,8 +83,11 @@ impl Schedule {
         methods: &BTreeMap<String, usize>,
         limit: usize,
         now: Timestamp,
-    ) -> Vec<Uuid> {
-        self.ready.ready(methods, limit, now)
+    ) -> Vec<Entry> {
+        let ready = self.ready.ready(methods, limit, now).into_iter();
+        ready
+            .map(|(method, time, uid)| Entry::Ready(method.to_owned(), time, uid))
+            .collect()
     }
 
     /// Whether a claim of these methods would find something to do.
@@ -139,7 +147,7 @@ mod tests {
         schedule.change(lease(3, 1), lease(9, 1));
         assert_eq!(schedule.next_time(&methods), Some(at(9)));
         schedule.roll_back();
-        assert_eq!(schedule.ready(&methods, 9, at(1)), [id(1)]);
+        assert_eq!(schedule.ready(&methods, 9, at(1)), ready(1, 1).as_slice());
         assert_eq!(schedule.over(at(6), 9), [Entry::Lease(at(5), id(2))]);
         assert!(schedule.has_work(&methods, at(1)) && !schedule.has_work(&methods, at(0)));
     }

@@ -122,8 +122,6 @@ pub(crate) const NAME_EXISTS: &str = "SELECT 1 FROM operation WHERE name = ?1";
 
 pub(crate) const NAME_BY_UID: &str = "SELECT name FROM operation WHERE uid = ?1";
 
-pub(crate) const PLACE: &str = "SELECT method, ready_time FROM operation WHERE uid = ?1";
-
 pub(crate) const EXPIRED: &str = "SELECT uid, name, state FROM operation \
      INDEXED BY operation_by_expire_time WHERE expire_time IS NOT NULL AND expire_time <= ?1 \
      ORDER BY expire_time, uid LIMIT ?2";

@@ -14,7 +14,6 @@ use crate::row::{
     decode, decode_labels, encode_any, encode_kind, encode_labels, encode_origin, encode_result,
     micros,
 };
-use crate::schedule::Entry;
 use crate::statement;
 
 /// Up to so many bytes, an encoded request lies in its operation's row; a larger one is stored
@@ -176,16 +175,6 @@ impl<'c> Table<'c> {
 
     pub(crate) fn name_by_uid(&self, uid: Uuid) -> Result<Option<OperationName>, Fault> {
         self.name(statement::NAME_BY_UID, params![uid.as_bytes()])
-    }
-
-    /// Where a pending operation stands in the schedule, read without the rest of its row.
-    pub(crate) fn place(&self, uid: Uuid) -> Result<Option<Entry>, Fault> {
-        let mut statement = self.0.prepare_cached(statement::PLACE)?;
-        let place = statement.query_row(params![uid.as_bytes()], |row| {
-            let time = Timestamp::from_micros(row.get(1)?);
-            Ok(Entry::Ready(row.get(0)?, time, uid))
-        });
-        Ok(place.optional()?)
     }
 
     /// The operations whose expiry time has come: uid, name and state as they are stored.

@@ -103,18 +103,29 @@ impl Transaction<'_> {
             self.expire(entry)?;
         }
         let mut operations = Vec::new();
-        for uid in self.schedule.ready(&claim.methods, claim.limit, self.now) {
+        for entry in self.schedule.ready(&claim.methods, claim.limit, self.now) {
             let command = Command::Claim {
                 worker: claim.worker,
                 lease_duration: claim.lease_duration,
             };
-            let record = match self.table.by_uid(uid) {
+            let record = match self.table.by_uid(entry.uid()) {
                 Ok(Some(record)) => record,
-                unreadable => {
-                    self.give_up(uid, unreadable.err())?;
+                Ok(None) => {
+                    self.give_up(entry, &Fault::row("its row is gone"));
                     continue;
                 }
+                Err(fault @ Fault::Row(_)) => {
+                    self.give_up(entry, &fault);
+                    continue;
+                }
+                Err(fault) => return Err(fault),
             };
+            let place = Entry::of(&record);
+            if place.as_ref() != Some(&entry) {
+                // Somebody else has written the row: it is found where it stands now.
+                self.schedule.change(Some(entry), place);
+                continue;
+            }
             if let Ok((_, record)) = self.change(record, Parts::All, command)? {
                 operations.push(Arc::unwrap_or_clone(record));
             }
@@ -131,8 +142,7 @@ impl Transaction<'_> {
     }
 
     fn expire(&mut self, entry: Entry) -> Result<(), Fault> {
-        let (Entry::Lease(_, uid) | Entry::Ready(_, _, uid)) = entry;
-        self.rescue(uid)?;
+        self.rescue(entry.uid())?;
         // Whatever became of the operation, this lease is gone.
         self.schedule.change(Some(entry), None);
         Ok(())
@@ -157,16 +167,9 @@ impl Transaction<'_> {
 
     /// Takes an operation out of the schedule that cannot be read, so that it does not stand in
     /// the way of others.
-    fn give_up(&mut self, uid: Uuid, fault: Option<Fault>) -> Result<(), Fault> {
-        if let Some(fault @ Fault::Sqlite(_)) = fault {
-            return Err(fault);
-        }
-        tracing::error!(%uid, ?fault, "a damaged operation is left alone");
-        match self.table.place(uid)? {
-            Some(entry) => self.schedule.change(Some(entry), None),
-            None => return Err(Fault::row(format!("operation {uid} has lost its row"))),
-        }
-        Ok(())
+    fn give_up(&mut self, entry: Entry, fault: &Fault) {
+        tracing::error!(uid = %entry.uid(), ?fault, "a damaged operation is left alone");
+        self.schedule.change(Some(entry), None);
     }
 
     pub(crate) fn update(&mut self, update: Update) -> Result<Result<Updated, Refusal>, Fault> {

@@ -230,8 +230,9 @@ impl Writer {
                     let share = share.min(purge.limit);
                     let (limit, removed) = (purge.limit - share, purge.removed + share);
                     match transaction.purge(share, self.others == 0) {
-                        // There may be more, and others are to have their turn before.
-                        Ok(count) if count == share && limit > 0 => {
+                        // There may be more, and others are to have their turn before. Nobody
+                        // waits for what is to come of a call that was dropped.
+                        Ok(count) if count == share && limit > 0 && !reply.is_closed() => {
                             unfinished.push(Call::Purge(Purge { limit, removed }, reply));
                             continue;
                         }

@@ -115,7 +115,7 @@ impl Tables {
             let _ = self.apply(uid, Command::Expire, now);
         }
         let mut operations = Vec::new();
-        for uid in self.ready.ready(&claim.methods, claim.limit, now) {
+        for (_, _, uid) in self.ready.ready(&claim.methods, claim.limit, now) {
             let command = Command::Claim {
                 worker: claim.worker,
                 lease_duration: claim.lease_duration,

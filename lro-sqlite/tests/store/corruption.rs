@@ -1,4 +1,6 @@
-use lro_core::{Command, ListQuery, OperationStore, StoreErrorKind, Update};
+use std::time::Duration;
+
+use lro_core::{Command, ListQuery, OperationStore, Refusal, StoreErrorKind, Update};
 use lro_sqlite::SqliteStore;
 
 use crate::fixture::*;
@@ -22,14 +24,28 @@ async fn a_damaged_row_is_corrupt_and_stands_in_nobodys_way() {
     ] {
         let fixture = Fixture::new();
         let store = fixture.open().await;
-        start(&store, new("operations/bad")).await;
         start(&store, new("operations/good")).await;
+        // The newer one is the first of a list.
+        start(&store, new("operations/bad")).await;
         let sql = format!("UPDATE operation SET {damage} WHERE name = 'operations/bad'");
         assert_eq!(fixture.outsider().execute(&sql, ()).unwrap(), 1);
 
-        let query = ListQuery::new(lro_core::ParentName::default(), 9);
-        let error = store.list(query).await.unwrap_err();
-        assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{damage}: {error}");
+        // A page may begin and end with it.
+        for limit in [1, 9] {
+            let query = ListQuery::new(lro_core::ParentName::default(), limit);
+            match store.list(query).await {
+                Ok(page) => {
+                    let names: Vec<_> = page.records.iter().map(|r| r.name.as_str()).collect();
+                    assert_eq!(names, ["operations/good"], "{damage}");
+                    assert_eq!(page.next, None, "{damage}");
+                }
+                // No list could go on behind this one.
+                Err(error) => {
+                    assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{damage}: {error}");
+                    assert_eq!(damage, "uid = x'00'", "{error}");
+                }
+            }
+        }
         if !damage.contains("name") {
             let name = "operations/bad".parse().unwrap();
             let error = store.get(&name).await.unwrap_err();
@@ -49,22 +65,95 @@ async fn a_damaged_row_is_corrupt_and_stands_in_nobodys_way() {
 
 #[tokio::test]
 async fn a_row_damaged_while_it_waits_is_passed_over() {
+    for sql in [
+        "UPDATE operation SET fence = fence, labels = x'ff'",
+        "UPDATE operation SET ready_time = 7, labels = x'ff'",
+        "UPDATE operation SET method = 'another', labels = x'ff'",
+        "UPDATE operation SET uid = x'00'",
+        "DELETE FROM operation",
+    ] {
+        let fixture = Fixture::new();
+        let store = fixture.open().await;
+        start(&store, new("operations/bad")).await;
+        start(&store, new("operations/good")).await;
+        let sql = format!("{sql} WHERE name = 'operations/bad'");
+        assert_eq!(fixture.outsider().execute(&sql, ()).unwrap(), 1);
+        let claimed = claim(&store, 9).await;
+        let names: Vec<_> = claimed.operations.iter().map(|r| r.name.as_str()).collect();
+        assert_eq!(names, ["operations/good"], "{sql}");
+        assert_eq!(claimed.next_in, Some(LEASE), "{sql}");
+
+        let updates = ["operations/bad", "operations/good"]
+            .map(|name| Update::by_name(name.parse().unwrap(), Command::Cancel));
+        match store.update(updates.into()).await {
+            Err(error) => assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{sql}: {error}"),
+            Ok(answers) => {
+                assert_eq!(answers[0], Err(Refusal::NotFound), "{sql}");
+                assert!(sql.starts_with("DELETE"), "{sql}");
+            }
+        }
+        let good = get(&store, "operations/good").await.unwrap();
+        assert_eq!(good.state, lro_core::OperationState::Cancelling);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_row_takes_one_place_of_one_claim() {
+    let fixture = Fixture::new();
+    let store = fixture.open().await;
+    start(&store, new("operations/bad")).await;
+    fixture.clock.advance(Duration::from_micros(1));
+    start(&store, new("operations/good")).await;
+    let sql = "DELETE FROM operation WHERE name = 'operations/bad'";
+    fixture.outsider().execute(sql, ()).unwrap();
+    let first = claim(&store, 1).await;
+    assert_eq!((first.operations.len(), first.next_in), (0, Some(Duration::ZERO)));
+    assert_eq!(claim(&store, 1).await.operations.len(), 1);
+}
+
+#[tokio::test]
+async fn a_row_that_somebody_has_moved_is_claimed_where_it_is_now() {
+    let fixture = Fixture::new();
+    let store = fixture.open().await;
+    for name in ["operations/later", "operations/elsewhere", "operations/good"] {
+        start(&store, new(name)).await;
+    }
+    let later = format!(
+        "UPDATE operation SET ready_time = {} WHERE name = 'operations/later'",
+        (LEASE / 2).as_micros()
+    );
+    let elsewhere =
+        format!("UPDATE operation SET method = '{GATE}' WHERE name = 'operations/elsewhere'");
+    for sql in [later, elsewhere] {
+        assert_eq!(fixture.outsider().execute(&sql, ()).unwrap(), 1);
+    }
+    let claimed = claim(&store, 9).await;
+    let names: Vec<_> = claimed.operations.iter().map(|r| r.name.as_str()).collect();
+    assert_eq!(names, ["operations/good"]);
+    assert_eq!(claimed.next_in, Some(LEASE / 2));
+
+    fixture.clock.advance(LEASE / 2);
+    let claimed = claim(&store, 9).await;
+    let names: Vec<_> = claimed.operations.iter().map(|r| r.name.as_str()).collect();
+    assert_eq!(names, ["operations/later"]);
+    assert_eq!(claimed.next_in, Some(LEASE / 2));
+    let claimed = claim_of(&store, GATE, 9).await;
+    assert_eq!(claimed.operations[0].name.as_str(), "operations/elsewhere");
+    assert_eq!(claim_of(&store, GATE, 9).await.operations, []);
+}
+
+#[tokio::test]
+async fn what_a_purge_removes_although_it_waits_stands_in_nobodys_way() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
     start(&store, new("operations/bad")).await;
     start(&store, new("operations/good")).await;
-    let sql = "UPDATE operation SET fence = fence, labels = x'ff' WHERE name = 'operations/bad'";
+    let sql = "UPDATE operation SET expire_time = 0 WHERE name = 'operations/bad'";
     fixture.outsider().execute(sql, ()).unwrap();
+    assert_eq!(store.purge(9).await.unwrap(), 1);
     let claimed = claim(&store, 9).await;
     assert_eq!(claimed.operations.len(), 1);
     assert_eq!(claimed.next_in, Some(LEASE));
-
-    let updates = ["operations/bad", "operations/good"]
-        .map(|name| Update::by_name(name.parse().unwrap(), Command::Cancel));
-    let error = store.update(updates.into()).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Corrupt);
-    let good = get(&store, "operations/good").await.unwrap();
-    assert_eq!(good.state, lro_core::OperationState::Cancelling);
 }
 
 #[tokio::test]

@@ -130,9 +130,13 @@ pub(crate) async fn start(store: &SqliteStore, operation: NewOperation) -> Opera
 }
 
 pub(crate) async fn claim(store: &SqliteStore, limit: usize) -> Claimed {
+    claim_of(store, METHOD, limit).await
+}
+
+pub(crate) async fn claim_of(store: &SqliteStore, method: &str, limit: usize) -> Claimed {
     let claim = Claim {
         worker: worker(),
-        methods: BTreeMap::from([(METHOD.to_owned(), limit)]),
+        methods: BTreeMap::from([(method.to_owned(), limit)]),
         limit,
         lease_duration: LEASE,
     };

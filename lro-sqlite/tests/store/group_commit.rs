@@ -1,3 +1,4 @@
+use std::task::Poll;
 use std::time::Duration;
 
 use lro_core::{Command, OperationState, OperationStore, StoreErrorKind, Update};
@@ -59,6 +60,30 @@ async fn renewals_and_cancellations_overtake() {
     let answers = in_one_group(&store, calls).await;
     assert_eq!(answers[1].unwrap().state, OperationState::Cancelled);
     assert_eq!(answers[0].unwrap().change, lro_core::Change::Removed);
+}
+
+#[tokio::test]
+async fn a_dropped_purge_ends_with_its_commit() {
+    let fixture = Fixture::new();
+    let store = fixture.open().await;
+    let ended = |i| {
+        let mut operation = new(&format!("operations/{i}"));
+        operation.outcome = Some(lro_core::Outcome::Response(lro_core::pack(&())));
+        operation.policy.retain = Duration::ZERO;
+        operation
+    };
+    store.start((0..1_000).map(ended).collect()).await.unwrap();
+    let other = store.clone();
+    let dropped = async move {
+        let mut purge = std::pin::pin!(other.purge(1_000));
+        std::future::poll_fn(|context| Poll::Ready(purge.as_mut().poll(context))).await
+    };
+    let polled = in_one_group(&store, vec![dropped]).await;
+    assert!(polled[0].is_pending());
+    // Waits for what is queued.
+    drop(store);
+    let left = list(&fixture.open().await).await.len();
+    assert!((500..1_000).contains(&left), "{left}");
 }
 
 #[tokio::test]
