@@ -17,6 +17,15 @@ use uuid::Uuid;
 
 const NAMES: [&str; 3] = ["operations/0", "operations/1", "operations/2"];
 
+/// So many of them do not wait.
+const CLAIMED: usize = 2;
+
+const RESTORE: &str =
+    "BEGIN; DELETE FROM operation; INSERT INTO operation SELECT * FROM whole; COMMIT";
+
+/// An operation that has so much is not kept in memory.
+const NOT_KEPT: usize = 100 << 10;
+
 /// A file with one operation that waits, one that runs and one that has failed, and a copy of them.
 struct Fixture {
     runtime: Runtime,
@@ -43,14 +52,32 @@ static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
         let row = outsider.prepare("SELECT * FROM operation").expect("SQL");
         row.column_names().map(str::to_owned).collect()
     };
-    Fixture {
+    let fixture = Fixture {
         runtime,
         store,
         outsider: outsider.into(),
         columns,
         _directory: directory,
-    }
+    };
+    fixture.check();
+    fixture
 });
+
+impl Fixture {
+    /// Each row is read from the file whenever it is asked for, or else no damage would be seen.
+    fn check(&self) {
+        for name in NAMES {
+            let sql = format!("UPDATE operation SET labels = x'ff' WHERE name = '{name}'");
+            let outsider = self.outsider.lock().expect("nobody has panicked");
+            outsider.execute_batch(&sql).expect("it is damaged");
+            let name = name.parse().expect("it is a name");
+            let read = self.runtime.block_on(self.store.get(&name));
+            let kind = read.map_err(|error| error.kind());
+            assert_eq!(kind, Err(StoreErrorKind::Corrupt), "{name}");
+            outsider.execute_batch(RESTORE).expect("it is restored");
+        }
+    }
+}
 
 async fn fill(store: &SqliteStore) {
     let new = |(n, name): (usize, &str)| {
@@ -58,35 +85,46 @@ async fn fill(store: &SqliteStore) {
         let uid = Uuid::from_u128(n as u128);
         let mut new = NewOperation::new(uid, name, "/s.S/M", Any::default());
         new.labels.insert("env".to_owned(), "prod".to_owned());
-        new.metadata = Some(Any::default());
+        new.metadata = Some(Any {
+            // The one that waits is not kept anyway.
+            value: vec![7; if n < CLAIMED { NOT_KEPT } else { 0 }],
+            ..Any::default()
+        });
         new
     };
     let news = NAMES.into_iter().enumerate().map(new).collect();
     store.start(news).await.expect("they start");
     let claim = Claim {
         worker: WorkerId::from_uuid(Uuid::from_u128(9)),
-        methods: [("/s.S/M".to_owned(), 2)].into(),
-        limit: 2,
+        methods: [("/s.S/M".to_owned(), CLAIMED)].into(),
+        limit: CLAIMED,
         lease_duration: Duration::from_secs(60 * 60),
     };
     let claimed = store.claim(claim).await.expect("they are claimed");
-    let finish = finish(&claimed.operations[1]);
-    let update = Update::by_uid(
-        claimed.operations[1].name.clone(),
-        claimed.operations[1].uid,
-        finish,
-    );
-    store.update(vec![update]).await.expect("it ends");
+    let [running, failed] = claimed.operations.as_slice() else {
+        panic!("two are claimed");
+    };
+    // What is changed without having been in memory does not come there, and small rows are quick.
+    let small = Some(Any::default());
+    let renew = Command::Renew {
+        fence: running.fence,
+        lease_duration: Duration::from_secs(60 * 60),
+        metadata: small.clone(),
+    };
+    let updates = [(running, renew), (failed, finish(failed, small))]
+        .map(|(record, command)| Update::by_uid(record.name.clone(), record.uid, command));
+    let updated = store.update(updates.into()).await.expect("they change");
+    assert!(updated.iter().all(Result::is_ok), "{updated:?}");
 }
 
-fn finish(record: &OperationRecord) -> Command {
+fn finish(record: &OperationRecord, metadata: Option<Any>) -> Command {
     Command::Finish {
         fence: record.fence,
         outcome: Outcome::Error(pb::rpc::Status {
             code: 5,
             ..Default::default()
         }),
-        metadata: None,
+        metadata,
     }
 }
 
@@ -111,8 +149,7 @@ pub(crate) fn ask(bytes: &[u8]) {
         bytes = rest;
     }
     fixture.runtime.block_on(read(&fixture.store));
-    let restore = "BEGIN; DELETE FROM operation; INSERT INTO operation SELECT * FROM whole; COMMIT";
-    outsider.execute_batch(restore).expect("it is restored");
+    outsider.execute_batch(RESTORE).expect("it is restored");
 }
 
 /// A column, what to write into it, and the bytes behind.
@@ -156,7 +193,11 @@ async fn read(store: &SqliteStore) {
     }
     assert!(whole >= NAMES.len() - 1, "one row is damaged, and no other");
     match store.list(ListQuery::new(ParentName::default(), 9)).await {
-        Ok(page) => page.records.iter().for_each(look),
+        Ok(page) => {
+            let whole = page.records.len();
+            assert!(whole >= NAMES.len() - 1, "one row is damaged, and no other");
+            page.records.iter().for_each(look);
+        }
         Err(error) => assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}"),
     }
 }
@@ -189,7 +230,7 @@ fn look(record: &OperationRecord) {
             fence,
             metadata: None,
         },
-        finish(record),
+        finish(record, None),
         Command::Expire,
         Command::Cancel,
         Command::Delete,
