@@ -6,6 +6,8 @@
 
 #[path = "support/bytes.rs"]
 mod bytes;
+#[path = "../../fuzz/replay.rs"]
+mod replay;
 
 use lro_core::pb::{self, operation::Result as Outcome};
 use proptest::prelude::*;
@@ -83,4 +85,9 @@ proptest! {
         }
         bytes::wait_for(&bytes);
     }
+}
+
+#[test]
+fn the_seeds_of_the_fuzz_target_hold() {
+    assert!(replay::each("operation", bytes::wait_for) > 0);
 }

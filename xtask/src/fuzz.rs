@@ -176,6 +176,29 @@ mod tests {
     }
 
     #[test]
+    fn the_tests_hold_the_seeds_of_every_target() {
+        let mut sources = String::new();
+        for krate in fs::read_dir(root()).unwrap() {
+            read_sources(&krate.unwrap().path().join("tests"), &mut sources);
+        }
+        for target in targets(&root()).unwrap() {
+            let call = format!("replay::each(\"{target}\", ");
+            assert!(sources.contains(&call), "nothing replays {target}");
+        }
+    }
+
+    fn read_sources(folder: &Path, sources: &mut String) {
+        for file in fs::read_dir(folder).into_iter().flatten() {
+            let path = file.unwrap().path();
+            if path.is_dir() {
+                read_sources(&path, sources);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                *sources += &fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+
+    #[test]
     fn runs_are_counted_by_libfuzzers_own_words() {
         assert_eq!(
             executed("stat::number_of_executed_units: 129963"),

@@ -4,6 +4,9 @@ use proptest::prelude::*;
 
 use crate::{properties, text};
 
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -16,6 +19,14 @@ proptest! {
     fn every_filter_is_answered_and_all_answers_agree(input in properties::valid()) {
         text::ask(&input);
     }
+}
+
+#[test]
+fn the_seeds_of_the_fuzz_target_hold() {
+    let asked = replay::each("filter", |bytes| {
+        text::ask(&String::from_utf8_lossy(bytes));
+    });
+    assert!(asked > 0);
 }
 
 #[test]

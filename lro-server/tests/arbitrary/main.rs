@@ -1,9 +1,10 @@
 //! Whatever callers send, nothing panics, and the answer is one of the standard's.
 //!
-//! The fuzz targets `call`, `grpc_timeout` and `jwt` in the folder fuzz do the same with bytes of
-//! their own choice.
+//! The fuzz targets `call`, `grpc_timeout`, `jwt` and `page_token` in the folder fuzz do the same with
+//! bytes of their own choice.
 
 mod calls;
+mod page_tokens;
 #[path = "../../../fuzz/replay.rs"]
 mod replay;
 mod timeouts;
@@ -24,6 +25,11 @@ proptest! {
         text in "\\PC{0,40}|\\{(\"(iss|aud|exp|nbf|sub)\":(1e9|\"ada\"|\\[\\]|-1|null),?){0,5}\\}",
     ) {
         tokens::ask(&text);
+    }
+
+    #[test]
+    fn any_other_page_token_is_refused(at: u64, text in "\\PC{0,120}|[A-Za-z0-9_-]{0,110}") {
+        page_tokens::ask(&[&at.to_le_bytes(), text.as_bytes()].concat());
     }
 
     #[test]
@@ -61,6 +67,7 @@ fn the_seeds_of_the_fuzz_targets_hold() {
         replay::each("grpc_timeout", timeouts::ask),
         replay::each("jwt", |bytes| tokens::ask(&text(bytes))),
         replay::each("call", calls::ask),
+        replay::each("page_token", page_tokens::ask),
     ] {
         assert!(asked > 0);
     }

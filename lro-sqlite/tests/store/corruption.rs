@@ -107,7 +107,10 @@ async fn a_damaged_row_takes_one_place_of_one_claim() {
     let sql = "DELETE FROM operation WHERE name = 'operations/bad'";
     fixture.outsider().execute(sql, ()).unwrap();
     let first = claim(&store, 1).await;
-    assert_eq!((first.operations.len(), first.next_in), (0, Some(Duration::ZERO)));
+    assert_eq!(
+        (first.operations.len(), first.next_in),
+        (0, Some(Duration::ZERO))
+    );
     assert_eq!(claim(&store, 1).await.operations.len(), 1);
 }
 
@@ -115,7 +118,11 @@ async fn a_damaged_row_takes_one_place_of_one_claim() {
 async fn a_row_that_somebody_has_moved_is_claimed_where_it_is_now() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
-    for name in ["operations/later", "operations/elsewhere", "operations/good"] {
+    for name in [
+        "operations/later",
+        "operations/elsewhere",
+        "operations/good",
+    ] {
         start(&store, new(name)).await;
     }
     let later = format!(
