@@ -30,7 +30,7 @@ pub(crate) fn page(connection: &Connection, query: &ListQuery) -> Result<Page, F
             Ok(None) => page.pass(key),
             // Or else nobody could go on behind it.
             Err(fault @ Fault::Row(_)) => {
-                tracing::error!(uid = %key.uid, ?fault, "a damaged operation is left off a list");
+                tracing::error!(uid = %key.uid, ?fault, "a damaged operation is not listed");
                 page.pass(key);
             }
             Err(fault) => return Err(fault),
