@@ -182,6 +182,10 @@ pub enum Refusal {
     /// It is not pending, or not yet ready.
     #[error("the operation is not ready to be claimed")]
     NotReady,
+    /// Another program holds it, as with a lock of its own in the store's database. Nothing was done;
+    /// later it may work. The state machine never says so, only stores.
+    #[error("another program has locked the operation")]
+    Locked,
 }
 
 impl OperationRecord {

@@ -266,8 +266,6 @@ pub struct StoreError {
 pub enum StoreErrorKind {
     /// The store cannot be reached or is busy; later it may work.
     Unavailable,
-    /// Somebody else holds what the call is about; calls about other operations work.
-    Locked,
     /// The store has no room.
     Full,
     /// What is stored cannot be understood.
@@ -302,7 +300,7 @@ impl StoreError {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.kind,
-            StoreErrorKind::Unavailable | StoreErrorKind::Locked | StoreErrorKind::Full
+            StoreErrorKind::Unavailable | StoreErrorKind::Full
         )
     }
 }

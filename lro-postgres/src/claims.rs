@@ -51,18 +51,37 @@ impl Claims {
     pub(crate) async fn claim(&self, claim: &Claim) -> Result<Claimed, Fault> {
         let mut marks = self.marks.lock().await;
         let mut attempts = self.database.attempts();
+        let mut told = false;
         loop {
-            let transaction = self.claim_once(claim, &mut marks);
-            let result = self.database.in_time(transaction).await;
-            if !attempts.again(&result).await {
-                return result;
+            told |= claim.limit > 0 && self.events.take_ready();
+            let transaction = self.claim_once(claim, told, &mut marks);
+            let mut result = self.database.in_time(transaction).await;
+            if attempts.again(&result).await {
+                continue;
             }
+            match &mut result {
+                // What was told may lie before the marks, if its commit took long.
+                Ok(claimed) if told && claimed.operations.len() < claim.limit => {
+                    let whole_in = marks.whole_at.map(|at| at - Instant::now());
+                    claimed.next_in = claimed.next_in.into_iter().chain(whole_in).min();
+                }
+                // Leases may have been turned back, and nobody was told.
+                Err(fault) if fault.may_have_committed() => {
+                    self.events.publish(&[StoreEvent::Missed]);
+                }
+                _ => {}
+            }
+            return result;
         }
     }
 
-    async fn claim_once(&self, claim: &Claim, marks: &mut Marks) -> Result<Claimed, Fault> {
+    async fn claim_once(
+        &self,
+        claim: &Claim,
+        told: bool,
+        marks: &mut Marks,
+    ) -> Result<Claimed, Fault> {
         let mut asked = Asked::new(claim);
-        let told = self.events.take_ready();
         let own_clock = self.database.clock.is_some();
         if told && claim.limit > 0 && marks.found_last && (own_clock || !marks.are_old()) {
             // What is told is mostly there: it is taken without a look before.
@@ -87,13 +106,7 @@ impl Claims {
             // What was turned back is ready as well.
             (operations, look) = self.take(claim, &asked, None, marks).await?;
         }
-        let mut claimed = look.claimed(operations);
-        if told && claimed.operations.is_empty() {
-            // What was told may lie before the marks, if its commit took long.
-            let whole_in = marks.whole_at.map(|at| at - Instant::now());
-            claimed.next_in = claimed.next_in.into_iter().chain(whole_in).min();
-        }
-        Ok(claimed)
+        Ok(look.claimed(operations))
     }
 
     /// Turns back leases that are over.
@@ -180,7 +193,7 @@ impl Claims {
     }
 }
 
-/// Turns back whatever has no lease any more. Gives what cannot be read.
+/// Turns back whatever has no lease any more. Gives what cannot be read, or is not held as it should.
 fn expire(swept: &mut Work, rows: &[Row]) -> Vec<Uuid> {
     let mut damaged = Vec::new();
     for row in rows {
@@ -188,8 +201,10 @@ fn expire(swept: &mut Work, rows: &[Row]) -> Vec<Uuid> {
             Ok(record) => {
                 let uid = record.uid;
                 swept.add(record);
-                // Refused when nobody holds it, which is as well.
-                let _ = swept.apply_to(uid, Command::Expire);
+                if let Err(refusal) = swept.apply_to(uid, Command::Expire) {
+                    tracing::error!(%uid, %refusal, "a lease of what does not run is left alone");
+                    damaged.push(uid);
+                }
             }
             Err(fault) => {
                 tracing::error!(?fault, "a damaged operation is left alone");

@@ -52,14 +52,18 @@ impl Fault {
         self.state().is_some_and(|state| foreign.contains(&state))
     }
 
-    /// Whether one element of a group may be what is wrong, or what is locked, rather than the
-    /// database.
+    /// Whether a lock was not to be had in time: of a row, or of a table.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.state() == Some(&SqlState::LOCK_NOT_AVAILABLE)
+    }
+
+    /// Whether one element of a group may be what is wrong, rather than the database.
     pub(crate) fn is_of_one_element(&self) -> bool {
         match self {
             Self::Row(_) => true,
             Self::Postgres(_) => self.state().is_some_and(|state| {
                 let class = state.code().get(..2).unwrap_or_default();
-                *state == SqlState::LOCK_NOT_AVAILABLE || matches!(class, "21" | "22" | "23" | "54")
+                matches!(class, "21" | "22" | "23" | "54")
             }),
             Self::Commit(_) | Self::Pool(_) | Self::Timeout(_) | Self::Silence(..) => false,
         }
@@ -141,7 +145,6 @@ fn kind(error: &tokio_postgres::Error) -> StoreErrorKind {
     let code = state.code();
     match code.get(..2).unwrap_or_default() {
         _ if *state == SqlState::DISK_FULL => StoreErrorKind::Full,
-        _ if *state == SqlState::LOCK_NOT_AVAILABLE => StoreErrorKind::Locked,
         "XX" if matches!(code, "XX001" | "XX002") => StoreErrorKind::Corrupt,
         // Connections, states of transactions (a standby), conflicts, resources, locks, shutdown,
         // the system.

@@ -112,6 +112,7 @@ async fn a_plan_for_an_empty_table_goes_by_an_index() {
     let statements = [
         (statement::LOCK, 1, "operation_by_uid"),
         (statement::LOCK_NAMED, 2, "operation_by_uid"),
+        (statement::LOCK_FREE, 2, "operation_by_uid"),
         (statement::ADVANCE, 18, "operation_by_uid"),
         (statement::END, 10, "operation_by_uid"),
         (statement::RENEW, 2, "operation_by_uid"),

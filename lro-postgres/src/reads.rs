@@ -48,12 +48,14 @@ impl Gets {
         let rows = self.database.run(Access::Read, &[query]).await?;
         let mut found = HashMap::new();
         for row in &rows[0] {
-            let record = decode(row)?;
-            if record.is_visible() {
-                found.insert(record.name.clone(), record);
-            }
+            let name: String = row.try_get(1)?;
+            found.insert(name, decode(row).map_err(|fault| fault.to_error()));
         }
-        let found = |name| Ok(found.get(name).cloned());
+        let found = |name: &OperationName| match found.get(name.as_str()) {
+            Some(Ok(record)) => Ok(Some(record.clone()).filter(OperationRecord::is_visible)),
+            Some(Err(error)) => Err(StoreError::new(error.kind(), error.to_string())),
+            None => Ok(None),
+        };
         Ok(names.iter().map(found).collect())
     }
 }

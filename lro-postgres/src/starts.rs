@@ -70,9 +70,8 @@ impl Serve<NewOperation, Answer> for Starts {
                 }
             }
             let refused: Vec<_> = records.into_iter().filter(|it| !it.2).collect();
-            let reasons = self.reasons(&refused, &inserted).await;
-            // Committed, whatever became of the reasons.
             self.events.publish_unless_told(&events, told);
+            let reasons = self.reasons(&refused, &inserted).await;
             open.clear();
             for ((place, ..), reason) in refused.into_iter().zip(reasons) {
                 match reason {

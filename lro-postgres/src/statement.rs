@@ -34,7 +34,7 @@ macro_rules! latest {
 }
 
 /// Those that are prepared. `list::statement` has more.
-const ALL: [&str; 18] = [
+const ALL: [&str; 19] = [
     CLOCK,
     NOTIFY,
     INSERT,
@@ -44,6 +44,7 @@ const ALL: [&str; 18] = [
     NAMES_BY_EXCLUSIVE_KEY,
     LOCK,
     LOCK_NAMED,
+    LOCK_FREE,
     ADVANCE,
     END,
     RENEW,
@@ -180,6 +181,15 @@ pub(crate) const END: &str = concat!(
      update_time, expire_time, state, result_kind, metadata, result), t \
      WHERE o.uid = n.uid AND o.revision = n.revision AND o.fence = n.fence \
      RETURNING o.uid, o.update_time"
+);
+
+/// The same without those that others have locked.
+pub(crate) const LOCK_FREE: &str = concat!(
+    "SELECT ",
+    head!(),
+    " FROM {operation} WHERE uid = ANY($1::uuid[] || \
+     ARRAY(SELECT o.uid FROM {operation} o WHERE o.name = ANY($2::text[]))) \
+     ORDER BY uid FOR UPDATE SKIP LOCKED"
 );
 
 pub(crate) const RENEW: &str = "UPDATE {operation} AS o SET lease_expire_time = n.lease_expire_time \

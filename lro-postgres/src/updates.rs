@@ -9,6 +9,7 @@ use lro_core::{
     Change, Command, OperationName, OperationRecord, Refusal, StoreError, StoreEvent, Timestamp,
     Update, Updated,
 };
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -48,7 +49,7 @@ impl Serve<Update, Answer> for Updates {
         let written = match written {
             Ok(written) => written,
             // Whichever it is of, it shows below.
-            Err(fault) if fault.is_of_one_element() => Vec::new(),
+            Err(fault) if fault.is_of_one_element() || fault.is_locked() => Vec::new(),
             Err(fault) => {
                 let failed = ending.iter().map(|place| (*place, Err(fault.to_error())));
                 failed.collect()
@@ -94,7 +95,11 @@ impl Updates {
         let mut attempts = self.database.attempts();
         let (answers, work) = loop {
             let transaction = self.update_once(updates);
-            let result = self.database.in_time(transaction).await;
+            let mut result = self.database.in_time(transaction).await;
+            if matches!(&result, Err(fault) if fault.is_locked()) {
+                let transaction = self.update_free(updates);
+                result = self.database.in_time(transaction).await;
+            }
             if !attempts.again(&result).await {
                 if matches!(&result, Err(fault) if fault.may_have_committed()) {
                     self.events.publish(&[StoreEvent::Missed]);
@@ -111,11 +116,8 @@ impl Updates {
 
     async fn update_once(&self, updates: &[&Update]) -> Result<(Vec<Answer>, Work), Fault> {
         let uids: Vec<Uuid> = updates.iter().filter_map(|update| update.uid).collect();
-        let names: Vec<&str> = updates
-            .iter()
-            .filter(|update| update.uid.is_none())
-            .map(|update| update.name.as_str())
-            .collect();
+        let names = updates.iter().filter(|update| update.uid.is_none());
+        let names: Vec<&str> = names.map(|update| update.name.as_str()).collect();
         let mut lock = Query {
             sql: statement::LOCK,
             params: vec![(&uids, Type::UUID_ARRAY)],
@@ -126,12 +128,43 @@ impl Updates {
         }
         let mut transaction = self.database.transaction(Access::Write).await?;
         let rows = transaction.run(&[lock, clock()]).await?;
-        let now = transaction.time(&rows[1])?;
-        let mut work = Work::new(now);
-        for row in &rows[0] {
-            work.add(decode_head(row)?);
-        }
+        let mut work = Work::read(transaction.time(&rows[1])?, &rows[0])?;
         let answers = updates.iter().map(|update| work.update(update)).collect();
+        let written = work.columns();
+        transaction.run_and_commit(&queries(&written)).await?;
+        Ok((answers, work))
+    }
+
+    /// The same, without waiting for locks. What is there and locked is answered as such.
+    async fn update_free(&self, updates: &[&Update]) -> Result<(Vec<Answer>, Work), Fault> {
+        let uids: Vec<Uuid> = updates.iter().filter_map(|update| update.uid).collect();
+        let names: Vec<&str> = updates.iter().map(|update| update.name.as_str()).collect();
+        let of_those = |sql| Query {
+            sql,
+            params: vec![(&uids, Type::UUID_ARRAY), (&names, Type::TEXT_ARRAY)],
+        };
+        let lock = of_those(statement::LOCK_FREE);
+        let there = of_those(statement::NAMES_BY_ID);
+        let mut transaction = self.database.transaction(Access::Write).await?;
+        let rows = transaction.run(&[lock, there, clock()]).await?;
+        let mut work = Work::read(transaction.time(&rows[2])?, &rows[0])?;
+        let mut there: HashSet<(Uuid, String)> = HashSet::new();
+        for row in &rows[1] {
+            there.insert((row.try_get(0)?, row.try_get(1)?));
+        }
+        let is_there = |update: &Update| {
+            let is_it = |(uid, name): &(Uuid, String)| {
+                update.uid.is_none_or(|it| it == *uid) && name == update.name.as_str()
+            };
+            there.iter().any(is_it)
+        };
+        let answer = |update: &&Update| match work.update(update) {
+            Err(Refusal::NotFound) if is_there(update) && !work.knows(update) => {
+                Err(Refusal::Locked)
+            }
+            answer => answer,
+        };
+        let answers = updates.iter().map(answer).collect();
         let written = work.columns();
         transaction.run_and_commit(&queries(&written)).await?;
         Ok((answers, work))
@@ -163,6 +196,23 @@ impl Work {
             by_uid: HashMap::new(),
             by_name: HashMap::new(),
             events: Vec::new(),
+        }
+    }
+
+    /// Of rows that were locked.
+    fn read(now: Timestamp, rows: &[Row]) -> Result<Self, Fault> {
+        let mut work = Self::new(now);
+        for row in rows {
+            work.add(decode_head(row)?);
+        }
+        Ok(work)
+    }
+
+    /// Whether the operation that is meant was locked.
+    fn knows(&self, update: &Update) -> bool {
+        match update.uid {
+            Some(uid) => self.by_uid.contains_key(&uid),
+            None => self.by_name.contains_key(&update.name),
         }
     }
 

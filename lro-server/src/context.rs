@@ -18,6 +18,7 @@ use crate::deadline::later;
 use crate::error::store_failed;
 use crate::limits::{Limits, check_len};
 use crate::run::{Run, StopReason, told_to_stop};
+use crate::update::update_one;
 
 /// What a handler's body holds of its operation: reports progress, saves checkpoints, hears of
 /// cancellation. A cheap clone, usable from blocking threads too.
@@ -169,7 +170,7 @@ impl<M> OperationContext<M> {
             let mut backoff = Backoff::default();
             let (before, answer) = loop {
                 let before = Instant::now();
-                match link.store.update(vec![update.clone()]).await {
+                match update_one(&*link.store, update.clone()).await {
                     Ok(answer) => break (before, answer),
                     Err(error) if error.is_retryable() && self.run.holds_lease() => {
                         let pause = backoff.failed("cannot save a checkpoint", &error);
@@ -184,8 +185,8 @@ impl<M> OperationContext<M> {
                     }
                 }
             };
-            match answer.into_iter().next() {
-                Some(Ok(updated)) => {
+            match answer {
+                Ok(updated) => {
                     carried.written();
                     self.run
                         .lease_end
@@ -194,7 +195,7 @@ impl<M> OperationContext<M> {
                         self.run.stop(reason);
                     }
                 }
-                Some(Err(_)) | None => {
+                Err(_) => {
                     self.run.stop(StopReason::LeaseLost);
                     let message = "another worker has the operation, or it has ended";
                     return Err(Reason::OperationInterrupted.status(message, []));

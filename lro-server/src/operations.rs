@@ -26,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::page_token::PageTokens;
 use crate::registration::MethodOptions;
 use crate::service::OperationsService;
+use crate::update::update_one;
 use crate::waiters::Waiters;
 use crate::worker::{Shared, Slot};
 
@@ -267,10 +268,10 @@ impl Operations {
                 Update::by_uid(record.name, record.uid, command)
             }
         };
-        let answers = self.inner.store.update(vec![update]).await;
-        match answers.map_err(|error| store_failed(&error))?.pop() {
-            Some(Ok(_)) => Ok(()),
-            _ => pass.admit(None::<OperationRecord>).await.map(|_| ()),
+        let answer = update_one(&*self.inner.store, update).await;
+        match answer.map_err(|error| store_failed(&error))? {
+            Ok(_) => Ok(()),
+            Err(_) => pass.admit(None::<OperationRecord>).await.map(|_| ()),
         }
     }
 

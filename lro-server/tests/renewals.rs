@@ -60,7 +60,8 @@ async fn start_many(store: &MemoryStore, node: &Node) -> (Worker, Vec<OperationN
 
 #[tokio::test(start_paused = true)]
 async fn one_operation_that_cannot_be_written_costs_no_other_its_lease() {
-    for kind in [StoreErrorKind::Locked, StoreErrorKind::Corrupt] {
+    {
+        let kind = StoreErrorKind::Corrupt;
         let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
         let node = Node::lagging(&store, 0);
         let (refusing, failed) = (Arc::new(AtomicBool::new(true)), Arc::default());
@@ -112,6 +113,26 @@ async fn a_store_that_is_away_is_not_asked_for_parts() {
     assert!(failed.iter().all(|len| *len == 1_000), "{failed:?}");
 }
 
+/// As an operator's open transaction does.
+#[tokio::test(start_paused = true)]
+async fn what_another_program_has_locked_costs_no_other_its_lease() {
+    let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
+    let node = Node::lagging(&store, 0);
+    let (_worker, names) = start_many(&store, &node).await;
+    let mut locked = Vec::new();
+    for name in names.iter().step_by(20) {
+        let record = store.get(name).await.unwrap().unwrap();
+        locked.push(record.uid);
+    }
+    node.locked.lock().unwrap().extend(&locked);
+    tokio::time::sleep(2 * LEASE + Duration::from_secs(1)).await;
+    for name in &names {
+        let record = store.get(name).await.unwrap().unwrap();
+        let is_locked = locked.contains(&record.uid);
+        assert_eq!(record.attempt > 1, is_locked, "{name}");
+    }
+}
+
 /// A renewal for nobody would keep the operation from running again for another lease.
 #[tokio::test(start_paused = true)]
 async fn what_is_given_up_while_others_are_tried_is_not_renewed() {
@@ -120,7 +141,7 @@ async fn what_is_given_up_while_others_are_tried_is_not_renewed() {
     let begun = Instant::now();
     // Until right after the bodies are stopped, all of them are locked.
     node.before_updates(move |_| match begun.elapsed() < LEASE * 9 / 10 {
-        true => Err(StoreError::new(StoreErrorKind::Locked, "not now")),
+        true => Err(StoreError::new(StoreErrorKind::Corrupt, "not now")),
         false => Ok(()),
     });
     let (_worker, names) = start_many(&store, &node).await;
@@ -165,7 +186,7 @@ async fn metadata_that_could_not_be_written_is_written_later() {
         *failures += 1;
         match *failures {
             // Both, then each of them.
-            ..=3 => Err(StoreError::new(StoreErrorKind::Locked, "not now")),
+            ..=3 => Err(StoreError::new(StoreErrorKind::Corrupt, "not now")),
             _ => Ok(()),
         }
     });

@@ -142,14 +142,11 @@ impl Transaction<'_> {
                 Ok(rows) if at >= first => answers.push(rows),
                 Ok(_) => {}
                 Err(error) => {
-                    // A lone statement that the server refuses was not committed.
+                    // What the server refuses before the COMMIT was not committed.
                     let writes = matches!(self.access, Access::Write | Access::WriteInOrder);
-                    let is_commit = match lone {
-                        true => writes && error.as_db_error().is_none(),
-                        false => commit && at == last,
-                    };
+                    let refused = error.as_db_error().is_some() && (lone || at < last);
                     self.give_back(commit).await;
-                    return Err(match is_commit {
+                    return Err(match commit && writes && !refused {
                         true => Fault::Commit(error),
                         false => Fault::Postgres(error),
                     });
@@ -162,11 +159,12 @@ impl Transaction<'_> {
 
     /// After a failure: the connection is used again when the server still answers.
     async fn give_back(&mut self, ended: bool) {
-        let Some(client) = self.client.take() else {
+        let Some(client) = &self.client else {
             return;
         };
-        if !ended && client.batch_execute("ROLLBACK").await.is_err() {
-            drop(Object::take(client));
+        // Until that is answered, the connection goes with the transaction.
+        if ended || client.batch_execute("ROLLBACK").await.is_ok() {
+            self.client = None;
         }
     }
 }

@@ -83,19 +83,27 @@ async fn a_claim_by_the_clock_of_the_database_is_stored_as_it_is_answered() {
 async fn what_is_told_and_not_found_is_looked_for_again_soon() {
     let Some(schema) = Schema::new() else { return };
     let store = schema.store().notifications(false).open().await.unwrap();
-    assert_eq!(claim(&store, 1, 1).await.next_in, None);
-    start(&store, "operations/1").await;
     let outsider = schema.outsider().await;
-    let delay = "UPDATE operation SET ready_time = ready_time - 60000000";
-    assert_eq!(outsider.execute(delay, &[]).await.unwrap(), 1);
-    let mut claimed = claim(&store, 1, 1).await;
-    if claimed.operations.is_empty() {
-        let next_in = claimed.next_in.unwrap();
-        assert!(next_in <= Duration::from_secs(1), "{next_in:?}");
-        tokio::time::sleep(next_in).await;
-        claimed = claim(&store, 1, 1).await;
+    // By a look, and by what was told.
+    for name in ["operations/1", "operations/2"] {
+        if name == "operations/2" {
+            start(&store, "operations/found").await;
+            assert_eq!(claim(&store, 1, 1).await.operations.len(), 1);
+        } else {
+            assert_eq!(claim(&store, 1, 1).await.next_in, None);
+        }
+        start(&store, name).await;
+        let delay = "UPDATE operation SET ready_time = ready_time - 60000000 WHERE name = $1";
+        assert_eq!(outsider.execute(delay, &[&name]).await.unwrap(), 1);
+        let mut claimed = claim(&store, 1, 1).await;
+        if claimed.operations.is_empty() {
+            let next_in = claimed.next_in.unwrap();
+            assert!(next_in <= Duration::from_secs(1), "{next_in:?}");
+            tokio::time::sleep(next_in).await;
+            claimed = claim(&store, 1, 1).await;
+        }
+        assert_eq!(claimed.operations.len(), 1, "{name}");
     }
-    assert_eq!(claimed.operations.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,7 +32,6 @@ impl Observed {
         let outcome = match answer.as_ref().map_err(StoreError::kind) {
             Ok(_) => "ok",
             Err(StoreErrorKind::Unavailable) => "unavailable",
-            Err(StoreErrorKind::Locked) => "locked",
             Err(StoreErrorKind::Full) => "full",
             Err(StoreErrorKind::Corrupt) => "corrupt",
             Err(StoreErrorKind::Unusable) => "unusable",

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{Command, StoreError, StoreErrorKind};
+use lro_core::{Command, Refusal, StoreError, StoreErrorKind};
 use prost_types::Any;
 use tokio::time::Instant;
 
@@ -124,10 +124,7 @@ fn still_held(batch: &mut [Renewal]) -> &mut [Renewal] {
 
 /// Whether the same call may work without one of its operations.
 fn is_of_one(error: &StoreError) -> bool {
-    matches!(
-        error.kind(),
-        StoreErrorKind::Locked | StoreErrorKind::Corrupt
-    )
+    error.kind() == StoreErrorKind::Corrupt
 }
 
 fn parts(batch: &mut [Renewal]) -> impl Iterator<Item = &mut [Renewal]> {
@@ -165,6 +162,10 @@ async fn renew_batch(shared: &Shared, batch: &mut [Renewal]) -> Result<(), Store
                     renewal.run.stop(reason);
                 }
             }
+            Err(Refusal::Locked) => tracing::warn!(
+                name = %renewal.run.name,
+                "another program has locked the operation: its lease runs out unless that ends"
+            ),
             // Also what a run sees that has just written its end, to whom it means nothing.
             Err(_) => renewal.run.stop(StopReason::LeaseLost),
         }

@@ -19,6 +19,7 @@ use crate::metrics::RunMetrics;
 use crate::registration::{BodyFuture, HostedMethod};
 use crate::run::{Link, Run, StopReason};
 use crate::trace_context::continue_trace;
+use crate::update::update_one;
 
 /// A claimed operation, ready to run.
 pub(super) struct Launch {
@@ -288,15 +289,14 @@ async fn write_ending(shared: &Shared, run: &Run, command: Command, metrics: &Ru
     let mut backoff = Backoff::default();
     loop {
         let update = run.update(command.clone());
-        match shared.store.update(vec![update]).await {
-            Ok(answers) => {
+        match update_one(&*shared.store, update).await {
+            Ok(answer) => {
                 backoff.succeeded("the operation's end is written");
-                match answers.into_iter().next() {
-                    Some(Ok(updated)) => metrics.written(&command, updated.state),
-                    Some(Err(refusal)) => {
+                match answer {
+                    Ok(updated) => metrics.written(&command, updated.state),
+                    Err(refusal) => {
                         tracing::warn!(name = %run.name, %refusal, "the operation's end came too late");
                     }
-                    None => {}
                 }
                 return;
             }

@@ -1,5 +1,6 @@
 //! A store that can be cut off, and a clock that follows tokio's.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,6 +12,7 @@ use lro_core::{
     Timestamp, Update, Updated,
 };
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// How long updates take that fail: as long as PostgreSQL waits for locks by default.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
@@ -31,6 +33,8 @@ pub struct Node {
     /// How long the answer to the next claim that finds something takes.
     claim_takes: Arc<Mutex<Duration>>,
     before_updates: Arc<Mutex<Option<Hook>>>,
+    /// Operations that another program holds.
+    pub locked: Arc<Mutex<HashSet<Uuid>>>,
 }
 
 impl fmt::Debug for Node {
@@ -50,6 +54,7 @@ impl Node {
             gets: tokio::sync::watch::Sender::new(0),
             claim_takes: Arc::default(),
             before_updates: Arc::default(),
+            locked: Arc::default(),
         }
     }
 
@@ -126,7 +131,19 @@ impl OperationStore for Node {
             tokio::time::sleep(LOCK_WAIT).await;
             return Err(error);
         }
-        self.store.update(updates).await
+        let locked = self.locked.lock().unwrap().clone();
+        let is_locked = |update: &Update| update.uid.is_some_and(|uid| locked.contains(&uid));
+        let refused: Vec<bool> = updates.iter().map(is_locked).collect();
+        if refused.contains(&true) {
+            tokio::time::sleep(LOCK_WAIT).await;
+        }
+        let free = updates.into_iter().filter(|update| !is_locked(update));
+        let mut answers = self.store.update(free.collect()).await?.into_iter();
+        let answers = refused.into_iter().map(|refused| match refused {
+            true => Err(Refusal::Locked),
+            false => answers.next().unwrap(),
+        });
+        Ok(answers.collect())
     }
 
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
