@@ -142,24 +142,25 @@ impl Transaction<'_> {
     }
 
     fn expire(&mut self, entry: Entry) -> Result<(), Fault> {
-        self.rescue(entry.uid())?;
         // Whatever became of the operation, this lease is gone.
-        self.schedule.change(Some(entry), None);
+        let place = self.rescue(entry.uid())?;
+        self.schedule.change(Some(entry), place);
         Ok(())
     }
 
-    /// Takes an operation back from a holder that is lost.
-    pub(crate) fn rescue(&mut self, uid: Uuid) -> Result<(), Fault> {
+    /// Takes an operation back from a holder that is lost. Gives its place where nobody holds it, as
+    /// somebody else may have written.
+    pub(crate) fn rescue(&mut self, uid: Uuid) -> Result<Option<Entry>, Fault> {
         match self.table.to_change_by_uid(uid) {
-            // Refused when nobody holds it, which is as well.
             Ok(Some(record)) => {
-                let changed = self.change(record, Parts::WithoutRequest, Command::Expire);
-                changed.map(drop)
+                let place = Entry::of(&record);
+                let changed = self.change(record, Parts::WithoutRequest, Command::Expire)?;
+                Ok(place.filter(|_| changed.is_err()))
             }
-            Ok(None) => Ok(()),
+            Ok(None) => Ok(None),
             Err(fault @ Fault::Row(_)) => {
                 tracing::error!(%uid, ?fault, "a damaged operation is left alone");
-                Ok(())
+                Ok(None)
             }
             Err(fault) => Err(fault),
         }

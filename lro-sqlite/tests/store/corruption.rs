@@ -150,6 +150,18 @@ async fn a_row_that_somebody_has_moved_is_claimed_where_it_is_now() {
 }
 
 #[tokio::test]
+async fn what_somebody_has_given_back_is_claimed_when_its_lease_would_be_over() {
+    let fixture = Fixture::new();
+    let store = fixture.open().await;
+    start(&store, new("operations/given-back")).await;
+    assert_eq!(claim(&store, 1).await.operations.len(), 1);
+    let sql = "UPDATE operation SET state = 0, lease_worker = NULL, lease_expire_time = NULL";
+    assert_eq!(fixture.outsider().execute(sql, ()).unwrap(), 1);
+    fixture.clock.advance(LEASE + Duration::from_micros(1));
+    assert_eq!(claim(&store, 1).await.operations.len(), 1);
+}
+
+#[tokio::test]
 async fn what_a_purge_removes_although_it_waits_stands_in_nobodys_way() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
