@@ -58,6 +58,8 @@ mod reason;
 #[cfg(feature = "store")]
 mod record;
 #[cfg(feature = "store")]
+mod refusal;
+#[cfg(feature = "store")]
 mod standard;
 #[cfg(feature = "store")]
 mod state;
@@ -89,9 +91,11 @@ pub use record::{
     RequestId,
 };
 #[cfg(feature = "store")]
+pub use refusal::Refusal;
+#[cfg(feature = "store")]
 pub use standard::StandardMetadata;
 #[cfg(feature = "store")]
-pub use state::{Change, Command, OperationState, Outcome, Refusal};
+pub use state::{Change, Command, OperationState, Outcome};
 #[cfg(feature = "store")]
 pub use store::{
     Claim, Claimed, OperationStore, StartError, Started, StoreError, StoreErrorKind, StoreEvent,

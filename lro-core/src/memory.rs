@@ -9,7 +9,7 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::name::OperationName;
 use crate::page::{ListQuery, Page, PageCursor};
 use crate::record::{NewOperation, OperationRecord};
-use crate::state::Refusal;
+use crate::refusal::Refusal;
 use crate::store::{
     Claim, Claimed, OperationStore, StartError, Started, StoreError, StoreObserver, Update, Updated,
 };

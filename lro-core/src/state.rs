@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::pb::rpc::Status;
 use crate::reason::Reason;
 use crate::record::{Lease, OnCrash, OperationRecord, OperationResult};
+use crate::refusal::Refusal;
 use crate::store::WorkerId;
 
 /// Where an operation stands. On the wire only `done` and `result` show.
@@ -167,25 +168,6 @@ pub enum Change {
     Record,
     /// The record is to be removed.
     Removed,
-}
-
-/// Why a command did nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// There is no such operation, or it was deleted.
-    #[error("there is no such operation")]
-    NotFound,
-    /// The writer does not hold the operation any more.
-    #[error("the operation was claimed by another worker, or has ended")]
-    Stale,
-    /// It is not pending, or not yet ready.
-    #[error("the operation is not ready to be claimed")]
-    NotReady,
-    /// Another program holds it, as with a lock of its own in the store's database. Nothing was done;
-    /// later it may work. The state machine never says so, only stores.
-    #[error("another program has locked the operation")]
-    Locked,
 }
 
 impl OperationRecord {

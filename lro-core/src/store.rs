@@ -12,7 +12,8 @@ use crate::clock::Timestamp;
 use crate::name::OperationName;
 use crate::page::{ListQuery, Page};
 use crate::record::{NewOperation, OperationRecord};
-use crate::state::{Change, Command, OperationState, Refusal};
+use crate::refusal::Refusal;
+use crate::state::{Change, Command, OperationState};
 
 /// Where operations are kept.
 ///

@@ -8,7 +8,8 @@ use crate::name::OperationName;
 use crate::page::PageCursor;
 use crate::ready::ReadyQueue;
 use crate::record::{NewOperation, OperationRecord};
-use crate::state::{Change, Command, OperationState, Refusal};
+use crate::refusal::Refusal;
+use crate::state::{Change, Command, OperationState};
 use crate::store::{Claim, Claimed, StartError, Started, StoreEvent, Updated};
 
 /// How many leases that are over one claim turns back at most.
