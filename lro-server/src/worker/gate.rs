@@ -107,7 +107,7 @@ mod tests {
     /// one who gave it back knows that the claims are to be woken.
     #[test]
     fn a_slot_that_is_freed_while_a_claim_looks_is_not_overlooked() {
-        const ROUNDS: usize = 50_000;
+        const ROUNDS: usize = 20_000;
         let slots = Slots::new(1, [("/a", None)].into_iter());
         let (phase, freed) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let mut found = Vec::with_capacity(ROUNDS);
@@ -160,7 +160,7 @@ mod tests {
         let mut tries = 0_u32;
         while number.load(Ordering::SeqCst) != wanted {
             tries += 1;
-            match tries % 1_024 {
+            match tries % 64 {
                 0 => std::thread::yield_now(),
                 _ => std::hint::spin_loop(),
             }
