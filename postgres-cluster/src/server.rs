@@ -11,6 +11,9 @@ use crate::programs::{Programs, User, run, run_as, user};
 /// How often a port is tried that turns out to be taken meanwhile.
 const PORTS_TRIED: usize = 5;
 
+/// The folder of its socket.
+pub(crate) const SOCKETS: &str = "socket";
+
 /// What is known of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
@@ -34,7 +37,7 @@ impl Server {
         };
         let secret = folder.join("password");
         write(&secret, &server.password, server.user)?;
-        make(&folder.join("socket"), server.user)?;
+        make(&folder.join(SOCKETS), server.user)?;
         let mut initdb = server.command("initdb");
         initdb
             .args([
@@ -72,7 +75,7 @@ impl Server {
         let options = format!(
             "-p {} -k '{}'",
             self.port,
-            self.folder.join("socket").display()
+            self.folder.join(SOCKETS).display()
         );
         let mut start = self.pg_ctl("start");
         start
@@ -90,13 +93,8 @@ impl Server {
         match status.success() {
             true => Ok(()),
             false => {
-                let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-                let lines: Vec<_> = log.lines().rev().take(5).collect();
-                let lines: Vec<_> = lines.into_iter().rev().collect();
-                Err(Error::new(format!(
-                    "PostgreSQL did not start: {}",
-                    lines.join(" | ")
-                )))
+                let said = last_words(&self.folder);
+                Err(Error::new(format!("PostgreSQL did not start: {said}")))
             }
         }
     }
@@ -161,6 +159,14 @@ impl Server {
         shell.process_group(0);
         shell
     }
+}
+
+/// The end of the log in a server's folder.
+pub(crate) fn last_words(folder: &Path) -> String {
+    let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+    let lines: Vec<_> = log.lines().rev().take(5).collect();
+    let lines: Vec<_> = lines.into_iter().rev().collect();
+    lines.join(" | ")
 }
 
 pub(crate) fn free_port() -> Result<u16, Error> {

@@ -1,14 +1,16 @@
 //! One server for all processes of a test run.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use crate::folder::{give, make, write};
 use crate::programs::{run, user};
-use crate::server::Server;
+use crate::server::{SOCKETS, Server, last_words};
 use crate::{Cluster, Error};
 
 /// Waits for the last user, and a while for another one, then removes everything while nobody may
@@ -122,13 +124,16 @@ fn enter(folder: &Path) -> Result<Option<Shared>, Error> {
     }
     let address = folder.join("url");
     let url = match std::fs::read_to_string(&address) {
-        Ok(url) => url,
-        Err(_) => {
-            clear(folder);
+        Ok(url) if is_alive(folder) => url,
+        before => {
+            if before.is_ok() {
+                say_what_ended(folder);
+            }
+            clear(folder)?;
             let server = Server::create(folder)?;
             let url = server.url();
-            write(&address, &url, user)?;
             keep(&server, folder)?;
+            write(&address, &url, user)?;
             url
         }
     };
@@ -138,12 +143,39 @@ fn enter(folder: &Path) -> Result<Option<Shared>, Error> {
     }))
 }
 
-/// What a start that failed has left.
-fn clear(folder: &Path) {
-    for name in ["data", "socket"] {
-        // It is not there, as a rule.
-        let _ = std::fs::remove_dir_all(folder.join(name));
+/// Whether the server listens. The folder is its alone: nobody else listens on a socket in it, which
+/// cannot be said of a port. A machine that was switched off leaves the address and no server.
+fn is_alive(folder: &Path) -> bool {
+    let sockets = std::fs::read_dir(folder.join(SOCKETS))
+        .into_iter()
+        .flatten();
+    sockets
+        .flatten()
+        .any(|entry| UnixStream::connect(entry.path()).is_ok())
+}
+
+/// A server that was killed ended with whoever used it; one that failed tells why.
+fn say_what_ended(folder: &Path) {
+    eprintln!(
+        "postgres-cluster: the shared server has ended, and is made anew. It said last: {}",
+        last_words(folder)
+    );
+}
+
+/// Removes what a server that has ended, or a start that failed, has left.
+fn clear(folder: &Path) -> Result<(), Error> {
+    // The address first: without it, this is done again by the next one.
+    let _ = std::fs::remove_file(folder.join("url"));
+    for name in ["data", SOCKETS] {
+        let path = folder.join(name);
+        match std::fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(Error::of(path.display())(error));
+            }
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 /// Starts who removes the server in the end.
@@ -163,7 +195,7 @@ fn open(path: &Path) -> Result<Option<File>, Error> {
     let file = File::options().create(true).append(true).open(path);
     match file {
         Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::of(path.display())(error)),
     }
 }
@@ -184,4 +216,43 @@ fn check_owner(folder: &Path, uid: u32) -> Result<(), Error> {
         return Err(Error::new(message));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    use super::*;
+
+    /// As after the machine was switched off and on: the folder is there, and nobody else is.
+    #[test]
+    fn what_a_server_left_that_is_no_more_is_made_anew() {
+        if shared_or_skip().is_none() {
+            return;
+        }
+        let own = format!("postgres-cluster-test-{}", std::process::id());
+        // Its keeper removes it.
+        let folder = std::env::temp_dir().join(own);
+        let come = || loop {
+            if let Some(shared) = enter(&folder).unwrap() {
+                return shared;
+            }
+        };
+        let first = come();
+        assert!(is_alive(&folder));
+        assert_eq!(come().url(), first.url());
+
+        let pid = std::fs::read_to_string(folder.join("data/postmaster.pid")).unwrap();
+        let pid = Pid::from_raw(pid.lines().next().unwrap().parse().unwrap());
+        kill(pid, Signal::SIGKILL).unwrap();
+        while is_alive(&folder) {
+            std::thread::yield_now();
+        }
+
+        let second = come();
+        assert_ne!(second.url(), first.url());
+        assert!(is_alive(&folder));
+        assert_eq!(come().url(), second.url());
+    }
 }
