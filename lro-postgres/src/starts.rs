@@ -1,5 +1,7 @@
 //! Starts: one INSERT a group, whose indexes decide.
 
+mod order;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ use crate::events::Events;
 use crate::held::Held;
 use crate::row::{decode, exclusive_digest};
 use crate::statement;
+use order::common_order;
 
 /// How often the INSERT is repeated when what was in its way has gone before it was seen.
 const ROUNDS_MAX: usize = 10;
@@ -84,10 +87,8 @@ impl Serve<NewOperation, Answer> for Starts {
                 break;
             }
         }
-        fail(
-            &mut answers,
-            &Fault::row("an index refuses it without a reason"),
-        );
+        let unexplained = Fault::row("an index refuses the operation, and no other is in its way");
+        fail(&mut answers, &unexplained);
         Ok(answers.into_iter().flatten().collect())
     }
 }
@@ -100,14 +101,14 @@ impl Starts {
         operations: &[NewOperation],
         open: &[usize],
     ) -> Result<(Inserted, bool), Fault> {
+        let open = common_order(operations, open);
         let mut attempts = self.database.attempts();
         loop {
-            let transaction = self.insert_once(operations, open);
+            let transaction = self.insert_once(operations, &open);
             let result = self.database.in_time(transaction).await;
             if !attempts.again(&result).await {
-                if matches!(&result, Err(fault) if fault.may_have_committed()) {
-                    self.events.publish(&[StoreEvent::Missed]);
-                }
+                let missed = [StoreEvent::Missed];
+                self.events.publish_in_doubt(&result, &missed);
                 return result;
             }
         }
@@ -150,11 +151,10 @@ impl Starts {
             inserted.insert((row.try_get::<_, Uuid>(0)?, row.try_get::<_, String>(1)?));
         }
         // Removed as they are found: the first of two that are the same is the one that is new.
-        let is_new = |record: &OperationRecord| {
+        let mut is_new = |record: &OperationRecord| {
             let key = (record.uid, record.name.as_str().to_owned());
             inserted.remove(&key)
         };
-        let mut is_new = is_new;
         let records = records.into_iter().map(|(place, record)| {
             let new = is_new(&record);
             (place, record, new)
