@@ -59,18 +59,17 @@ impl Claims {
             if attempts.again(&result).await {
                 continue;
             }
-            match &mut result {
+            if let Ok(claimed) = &mut result
+                && told
+                && claimed.operations.len() < claim.limit
+            {
                 // What was told may lie before the marks, if its commit took long.
-                Ok(claimed) if told && claimed.operations.len() < claim.limit => {
-                    let whole_in = marks.whole_at.map(|at| at - Instant::now());
-                    claimed.next_in = claimed.next_in.into_iter().chain(whole_in).min();
-                }
-                // Leases may have been turned back, and nobody was told.
-                Err(fault) if fault.may_have_committed() => {
-                    self.events.publish(&[StoreEvent::Missed]);
-                }
-                _ => {}
+                let whole_in = marks.whole_at.map(|at| at - Instant::now());
+                claimed.next_in = claimed.next_in.into_iter().chain(whole_in).min();
             }
+            // Leases may have been turned back.
+            let missed = [StoreEvent::Missed];
+            self.events.publish_in_doubt(&result, &missed);
             return result;
         }
     }

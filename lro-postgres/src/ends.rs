@@ -91,7 +91,8 @@ fn decide_one(
 
 type Answer = Result<Updated, Refusal>;
 
-/// Writes them, and tells of it. Answers those whose rows were as they were taken to be, each with its place.
+/// Writes them, and tells of it. Answers those whose rows were as they were taken to be, each with its
+/// place.
 pub(crate) async fn write(
     database: &Database,
     events: &Events,
@@ -116,9 +117,7 @@ pub(crate) async fn write(
         };
         let result = database.in_time(write).await;
         if !attempts.again(&result).await {
-            if matches!(&result, Err(fault) if fault.may_have_committed()) {
-                events.publish(&expected);
-            }
+            events.publish_in_doubt(&result, &expected);
             break result?;
         }
     };

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use lro_core::{StoreEvent, StoreObserver};
 
 use crate::database::Transaction;
+use crate::error::Fault;
 use crate::outbox::{Hint, Outbox};
 
 /// The observers in this process, and what is still to be told to others.
@@ -51,6 +52,13 @@ impl Events {
         self.tell(events);
         if !told {
             self.outbox.add(events);
+        }
+    }
+
+    /// What this process may have committed, when it does not know that.
+    pub(crate) fn publish_in_doubt<T>(&self, result: &Result<T, Fault>, events: &[StoreEvent]) {
+        if matches!(result, Err(fault) if fault.may_have_committed()) {
+            self.publish(events);
         }
     }
 

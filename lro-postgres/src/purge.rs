@@ -27,9 +27,7 @@ pub(crate) async fn purge(
         let run = database.run(Access::Write, &purge);
         let result = database.in_time(run).await;
         if !attempts.again(&result).await {
-            if matches!(&result, Err(fault) if fault.may_have_committed()) {
-                events.publish(&[StoreEvent::Missed]);
-            }
+            events.publish_in_doubt(&result, &[StoreEvent::Missed]);
             break result?;
         }
     };

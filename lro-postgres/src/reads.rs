@@ -49,11 +49,11 @@ impl Gets {
         let mut found = HashMap::new();
         for row in &rows[0] {
             let name: String = row.try_get(1)?;
-            found.insert(name, decode(row).map_err(|fault| fault.to_error()));
+            found.insert(name, decode(row));
         }
         let found = |name: &OperationName| match found.get(name.as_str()) {
             Some(Ok(record)) => Ok(Some(record.clone()).filter(OperationRecord::is_visible)),
-            Some(Err(error)) => Err(StoreError::new(error.kind(), error.to_string())),
+            Some(Err(fault)) => Err(fault.to_error()),
             None => Ok(None),
         };
         Ok(names.iter().map(found).collect())

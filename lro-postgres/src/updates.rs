@@ -9,7 +9,6 @@ use lro_core::{
     Change, Command, OperationName, OperationRecord, Refusal, StoreError, StoreEvent, Timestamp,
     Update, Updated,
 };
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -94,16 +93,15 @@ impl Updates {
     async fn update(&self, updates: &[&Update]) -> Result<Vec<Answer>, Fault> {
         let mut attempts = self.database.attempts();
         let (answers, work) = loop {
-            let transaction = self.update_once(updates);
+            let transaction = self.update_once(updates, true);
             let mut result = self.database.in_time(transaction).await;
             if matches!(&result, Err(fault) if fault.is_locked()) {
-                let transaction = self.update_free(updates);
+                let transaction = self.update_once(updates, false);
                 result = self.database.in_time(transaction).await;
             }
             if !attempts.again(&result).await {
-                if matches!(&result, Err(fault) if fault.may_have_committed()) {
-                    self.events.publish(&[StoreEvent::Missed]);
-                }
+                let missed = [StoreEvent::Missed];
+                self.events.publish_in_doubt(&result, &missed);
                 break result?;
             }
         };
@@ -114,57 +112,39 @@ impl Updates {
         Ok(answers)
     }
 
-    async fn update_once(&self, updates: &[&Update]) -> Result<(Vec<Answer>, Work), Fault> {
+    /// Waits for locks, as long as may be, or leaves out what others have locked.
+    async fn update_once(
+        &self,
+        updates: &[&Update],
+        may_wait: bool,
+    ) -> Result<(Vec<Answer>, Work), Fault> {
         let uids: Vec<Uuid> = updates.iter().filter_map(|update| update.uid).collect();
-        let names = updates.iter().filter(|update| update.uid.is_none());
+        let by_name = |update: &&&Update| !may_wait || update.uid.is_none();
+        let names = updates.iter().filter(by_name);
         let names: Vec<&str> = names.map(|update| update.name.as_str()).collect();
-        let mut lock = Query {
-            sql: statement::LOCK,
-            params: vec![(&uids, Type::UUID_ARRAY)],
-        };
-        if !names.is_empty() {
-            lock.sql = statement::LOCK_NAMED;
-            lock.params.push((&names, Type::TEXT_ARRAY));
-        }
-        let mut transaction = self.database.transaction(Access::Write).await?;
-        let rows = transaction.run(&[lock, clock()]).await?;
-        let mut work = Work::read(transaction.time(&rows[1])?, &rows[0])?;
-        let answers = updates.iter().map(|update| work.update(update)).collect();
-        let written = work.columns();
-        transaction.run_and_commit(&queries(&written)).await?;
-        Ok((answers, work))
-    }
-
-    /// The same, without waiting for locks. What is there and locked is answered as such.
-    async fn update_free(&self, updates: &[&Update]) -> Result<(Vec<Answer>, Work), Fault> {
-        let uids: Vec<Uuid> = updates.iter().filter_map(|update| update.uid).collect();
-        let names: Vec<&str> = updates.iter().map(|update| update.name.as_str()).collect();
-        let of_those = |sql| Query {
+        let query = |sql| Query {
             sql,
             params: vec![(&uids, Type::UUID_ARRAY), (&names, Type::TEXT_ARRAY)],
         };
-        let lock = of_those(statement::LOCK_FREE);
-        let there = of_those(statement::NAMES_BY_ID);
+        let mut steps = match may_wait {
+            true if names.is_empty() => vec![Query {
+                sql: statement::LOCK,
+                params: vec![(&uids, Type::UUID_ARRAY)],
+            }],
+            true => vec![query(statement::LOCK_NAMED)],
+            false => vec![query(statement::LOCK_FREE), query(statement::NAMES_BY_ID)],
+        };
+        steps.push(clock());
         let mut transaction = self.database.transaction(Access::Write).await?;
-        let rows = transaction.run(&[lock, there, clock()]).await?;
-        let mut work = Work::read(transaction.time(&rows[2])?, &rows[0])?;
-        let mut there: HashSet<(Uuid, String)> = HashSet::new();
-        for row in &rows[1] {
-            there.insert((row.try_get(0)?, row.try_get(1)?));
+        let mut rows = transaction.run(&steps).await?;
+        let mut work = Work::new(transaction.time(&rows.pop().unwrap_or_default())?);
+        for row in &rows[0] {
+            work.add(decode_head(row)?);
         }
-        let is_there = |update: &Update| {
-            let is_it = |(uid, name): &(Uuid, String)| {
-                update.uid.is_none_or(|it| it == *uid) && name == update.name.as_str()
-            };
-            there.iter().any(is_it)
-        };
-        let answer = |update: &&Update| match work.update(update) {
-            Err(Refusal::NotFound) if is_there(update) && !work.knows(update) => {
-                Err(Refusal::Locked)
-            }
-            answer => answer,
-        };
-        let answers = updates.iter().map(answer).collect();
+        for row in rows.iter().skip(1).flatten() {
+            work.there.push((row.try_get(0)?, row.try_get(1)?));
+        }
+        let answers = updates.iter().map(|update| work.update(update)).collect();
         let written = work.columns();
         transaction.run_and_commit(&queries(&written)).await?;
         Ok((answers, work))
@@ -177,6 +157,8 @@ pub(crate) struct Work {
     entries: Vec<Entry>,
     by_uid: HashMap<Uuid, usize>,
     by_name: HashMap<OperationName, usize>,
+    /// What there is of those that were meant, locked or not, where locks are not waited for.
+    there: Vec<(Uuid, String)>,
     pub(crate) events: Vec<StoreEvent>,
 }
 
@@ -195,24 +177,8 @@ impl Work {
             entries: Vec::new(),
             by_uid: HashMap::new(),
             by_name: HashMap::new(),
+            there: Vec::new(),
             events: Vec::new(),
-        }
-    }
-
-    /// Of rows that were locked.
-    fn read(now: Timestamp, rows: &[Row]) -> Result<Self, Fault> {
-        let mut work = Self::new(now);
-        for row in rows {
-            work.add(decode_head(row)?);
-        }
-        Ok(work)
-    }
-
-    /// Whether the operation that is meant was locked.
-    fn knows(&self, update: &Update) -> bool {
-        match update.uid {
-            Some(uid) => self.by_uid.contains_key(&uid),
-            None => self.by_name.contains_key(&update.name),
         }
     }
 
@@ -232,11 +198,22 @@ impl Work {
             Some(uid) => self.by_uid.get(&uid),
             None => self.by_name.get(&update.name),
         };
-        let at = *at.ok_or(Refusal::NotFound)?;
+        let at = *at.ok_or_else(|| self.missing(update))?;
         if self.entries[at].record.name != update.name {
             return Err(Refusal::NotFound);
         }
         self.apply(at, update.command.clone())
+    }
+
+    /// Why an operation is not among those that were locked.
+    fn missing(&self, update: &Update) -> Refusal {
+        let is_it = |(uid, name): &(Uuid, String)| {
+            update.uid.is_none_or(|it| it == *uid) && name == update.name.as_str()
+        };
+        match self.there.iter().any(is_it) {
+            true => Refusal::Locked,
+            false => Refusal::NotFound,
+        }
     }
 
     pub(crate) fn apply_to(&mut self, uid: Uuid, command: Command) -> Answer {

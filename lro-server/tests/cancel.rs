@@ -1,4 +1,5 @@
 //! Cancellation.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod support;
 
@@ -146,19 +147,25 @@ async fn spec_069_what_has_not_started_is_cancelled_at_once() {
     assert_eq!(unknown.unwrap_err().code(), Code::NotFound);
 }
 
+/// Bodies that wait for their cancellation, where answers of the store come late. Heartbeats would bring
+/// the news as well: not within an hour.
+async fn start_lagging(store: &Arc<MemoryStore>) -> (Operations, Arc<Exporter>, Worker) {
+    let operations = Operations::new(Node::lagging(store, 10));
+    let exporter = Exporter::new(&operations, async |_, operation| {
+        operation.cancelled().await;
+        Err(Status::cancelled("heard").into())
+    });
+    let worker = Worker::builder(&operations).lease_duration(Duration::from_secs(6 * 60 * 60));
+    let worker = worker.host(exporter.clone()).start().await.unwrap();
+    (operations, exporter, worker)
+}
+
 /// Every round cancels at another moment of the start, to find a window in which nobody hears it:
 /// of an operation that is born claimed, and of one that is claimed later.
 #[tokio::test(start_paused = true)]
 async fn a_cancellation_right_after_the_start_is_never_lost() {
     let store = Arc::new(MemoryStore::new());
-    let operations = Operations::new(Node::lagging(&store, 10));
-    let exporter = Exporter::new(&operations, async |_, operation| {
-        operation.cancelled().await;
-        Err(Status::cancelled("heard").into())
-    });
-    // Heartbeats would bring the news as well: not within an hour.
-    let worker = Worker::builder(&operations).lease_duration(Duration::from_secs(6 * 60 * 60));
-    let _worker = worker.host(exporter.clone()).start().await.unwrap();
+    let (operations, exporter, _worker) = start_lagging(&store).await;
     for round in 0..60 {
         let begun = Instant::now();
         // Two of three find a free slot, the last one waits for one.
@@ -192,13 +199,7 @@ async fn a_cancellation_right_after_the_start_is_never_lost() {
 #[tokio::test(start_paused = true)]
 async fn a_cancellation_before_the_run_is_heard_among_thousands_of_others() {
     let store = Arc::new(MemoryStore::new());
-    let operations = Operations::new(Node::lagging(&store, 10));
-    let exporter = Exporter::new(&operations, async |_, operation| {
-        operation.cancelled().await;
-        Err(Status::cancelled("heard").into())
-    });
-    let worker = Worker::builder(&operations).lease_duration(Duration::from_secs(6 * 60 * 60));
-    let _worker = worker.host(exporter.clone()).start().await.unwrap();
+    let (operations, exporter, _worker) = start_lagging(&store).await;
     let other = |number: u128| {
         let name = format!("operations/{number}").parse().unwrap();
         let uid = Uuid::from_u128(number);

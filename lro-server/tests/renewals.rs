@@ -1,4 +1,4 @@
-//! Renewals where the store cannot write one of the operations.
+//! Renewals where the store cannot write some of the operations.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod support;
@@ -59,40 +59,37 @@ async fn start_many(store: &MemoryStore, node: &Node) -> (Worker, Vec<OperationN
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_operation_that_cannot_be_written_costs_no_other_its_lease() {
-    {
-        let kind = StoreErrorKind::Corrupt;
-        let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
-        let node = Node::lagging(&store, 0);
-        let (refusing, failed) = (Arc::new(AtomicBool::new(true)), Arc::default());
-        node.before_updates({
-            let (refusing, failed) = (refusing.clone(), Arc::clone(&failed));
-            refuse(kind, refusing, failed)
-        });
-        let (_worker, names) = start_many(&store, &node).await;
-        tokio::time::sleep(2 * LEASE + Duration::from_secs(1)).await;
-        let mut bad = None;
-        for name in names {
-            let record = store.get(&name).await.unwrap().unwrap();
-            match record.uid == BAD {
-                true => bad = Some(record),
-                false => assert_eq!(
-                    (record.state, record.attempt),
-                    (OperationState::Succeeded, 1),
-                    "{kind:?}: {name}"
-                ),
-            }
+async fn one_operation_that_cannot_be_read_costs_no_other_its_lease() {
+    let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
+    let node = Node::lagging(&store, 0);
+    let (refusing, failed) = (Arc::new(AtomicBool::new(true)), Arc::default());
+    node.before_updates({
+        let (refusing, failed) = (refusing.clone(), Arc::clone(&failed));
+        refuse(StoreErrorKind::Corrupt, refusing, failed)
+    });
+    let (_worker, names) = start_many(&store, &node).await;
+    tokio::time::sleep(2 * LEASE + Duration::from_secs(1)).await;
+    let mut bad = None;
+    for name in names {
+        let record = store.get(&name).await.unwrap().unwrap();
+        match record.uid == BAD {
+            true => bad = Some(record),
+            false => assert_eq!(
+                (record.state, record.attempt),
+                (OperationState::Succeeded, 1),
+                "{name}"
+            ),
         }
-        let bad = bad.unwrap();
-        assert!(!bad.state.is_done() && bad.attempt > 1, "{bad:?}");
-        // Down to the one, and then it is kept apart.
-        let expected = [1_000, 100, 10, 1, 1, 1];
-        assert_eq!(failed.lock().unwrap()[..6], expected, "{kind:?}");
-        refusing.store(false, Ordering::SeqCst);
-        tokio::time::sleep(4 * LEASE).await;
-        let bad = store.get(&bad.name).await.unwrap().unwrap();
-        assert_eq!(bad.state, OperationState::Succeeded);
     }
+    let bad = bad.unwrap();
+    assert!(!bad.state.is_done() && bad.attempt > 1, "{bad:?}");
+    // Down to the one, and then it is kept apart.
+    let expected = [1_000, 100, 10, 1, 1, 1];
+    assert_eq!(failed.lock().unwrap()[..6], expected);
+    refusing.store(false, Ordering::SeqCst);
+    tokio::time::sleep(4 * LEASE).await;
+    let bad = store.get(&bad.name).await.unwrap().unwrap();
+    assert_eq!(bad.state, OperationState::Succeeded);
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,7 +136,7 @@ async fn what_is_given_up_while_others_are_tried_is_not_renewed() {
     let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
     let node = Node::lagging(&store, 0);
     let begun = Instant::now();
-    // Until right after the bodies are stopped, all of them are locked.
+    // Until right after the bodies are stopped, none of them can be read.
     node.before_updates(move |_| match begun.elapsed() < LEASE * 9 / 10 {
         true => Err(StoreError::new(StoreErrorKind::Corrupt, "not now")),
         false => Ok(()),

@@ -58,9 +58,7 @@ impl Transaction<'_> {
         hint: Option<Hint<'_>>,
     ) -> Result<Vec<Vec<Row>>, Fault> {
         let rows = self.pipeline(queries, true, hint).await?;
-        if let Some(client) = self.client.take() {
-            drop(client);
-        }
+        self.client = None;
         Ok(rows)
     }
 

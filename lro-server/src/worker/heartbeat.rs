@@ -17,8 +17,8 @@ use crate::run::{Run, StopReason, told_to_stop};
 /// At most so many renewals in one call.
 const RENEW_MAX: usize = 1_000;
 
-/// Into so many parts goes a call that failed for one of its operations. Three times that is down to a
-/// single one, so that those beside it are renewed in time though each try may wait for a lock.
+/// Into so many parts goes a call that failed for a damaged operation. Three times that is down to a
+/// single one, so that those beside it are renewed in time though each try may take long.
 const PARTS: usize = 10;
 
 pub(super) async fn keep_leases(shared: Arc<Shared>) {
@@ -74,8 +74,8 @@ async fn ended(shared: &Shared) {
     shared.runs.wait().await;
 }
 
-/// Renews all runs, or only those with new metadata. Operations that nobody can write just now fail
-/// alone; with the last of them, this fails.
+/// Renews all runs, or only those with new metadata. Operations that cannot be read fail alone; with
+/// the last of them, this fails.
 async fn renew(shared: &Shared, all: bool) -> Result<(), StoreError> {
     let renewals = shared.roster.all().into_iter().map(Renewal::new);
     // What failed the last time is not to fail the others again.
