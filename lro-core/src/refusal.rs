@@ -1,7 +1,9 @@
 //! Why nothing came of a command.
 
+use std::sync::Arc;
+
 /// Why a command did nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// There is no such operation, or it was deleted.
@@ -17,4 +19,8 @@ pub enum Refusal {
     /// later it may work. The state machine never says so, only stores.
     #[error("another program has locked the operation")]
     Locked,
+    /// What is stored of it cannot be read, or not be written; this says why. Nothing was done. The
+    /// state machine never says so, only stores.
+    #[error("{0}")]
+    Damaged(Arc<str>),
 }

@@ -27,7 +27,8 @@ use crate::state::{Change, Command, OperationState};
 ///   says of itself.
 /// * **One writer at a time for each record.** Elements are applied through
 ///   [`OperationRecord::apply`] as if one after the other; elements of one call in their order. An
-///   element that is refused does not disturb its neighbours.
+///   element that is refused does not disturb its neighbours, nor does an update of an operation that
+///   is damaged, or that another program has locked.
 /// * **The store's clock decides** when a record is ready, and when a lease is over.
 /// * **Events follow the commit**: see [`observe`](Self::observe).
 ///
@@ -70,7 +71,8 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// next lease may be over.
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError>;
 
-    /// Applies commands to records.
+    /// Applies commands to records. One that is damaged or locked is refused by itself
+    /// ([`Refusal::Damaged`], [`Refusal::Locked`]).
     async fn update(
         &self,
         updates: Vec<Update>,

@@ -63,7 +63,7 @@ impl Fault {
             Self::Row(_) => true,
             Self::Postgres(_) => self.state().is_some_and(|state| {
                 let class = state.code().get(..2).unwrap_or_default();
-                matches!(class, "21" | "22" | "23" | "54")
+                matches!(class, "21" | "22" | "23" | "54") || is_damage(state)
             }),
             Self::Commit(_) | Self::Pool(_) | Self::Timeout(_) | Self::Silence(..) => false,
         }
@@ -137,6 +137,11 @@ fn text(error: &tokio_postgres::Error) -> String {
     }
 }
 
+/// Whether a page of a table or of an index cannot be read.
+fn is_damage(state: &SqlState) -> bool {
+    [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED].contains(state)
+}
+
 fn kind(error: &tokio_postgres::Error) -> StoreErrorKind {
     let Some(state) = error.code() else {
         // The connection, or what came over it.
@@ -145,7 +150,7 @@ fn kind(error: &tokio_postgres::Error) -> StoreErrorKind {
     let code = state.code();
     match code.get(..2).unwrap_or_default() {
         _ if *state == SqlState::DISK_FULL => StoreErrorKind::Full,
-        "XX" if matches!(code, "XX001" | "XX002") => StoreErrorKind::Corrupt,
+        _ if is_damage(state) => StoreErrorKind::Corrupt,
         // Connections, states of transactions (a standby), conflicts, resources, locks, shutdown,
         // the system.
         "08" | "25" | "40" | "53" | "55" | "57" | "58" | "XX" => StoreErrorKind::Unavailable,

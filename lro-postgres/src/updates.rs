@@ -70,8 +70,12 @@ struct ByLock<'u>(&'u Updates);
 
 impl Serve<&Update, Answer> for ByLock<'_> {
     async fn serve(&self, updates: &[&Update]) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
-        let answers = self.0.update(updates).await?;
-        Ok(answers.into_iter().map(Ok).collect())
+        match (self.0.update(updates).await, updates) {
+            (Err(fault), [_]) if fault.is_of_one_element() => Ok(vec![Ok(Err(Refusal::Damaged(
+                fault.to_error().to_string().into(),
+            )))]),
+            (answers, _) => Ok(answers?.into_iter().map(Ok).collect()),
+        }
     }
 }
 
@@ -139,10 +143,18 @@ impl Updates {
         let mut rows = transaction.run(&steps).await?;
         let mut work = Work::new(transaction.time(&rows.pop().unwrap_or_default())?);
         for row in &rows[0] {
-            work.add(decode_head(row)?);
+            match decode_head(row) {
+                Ok(record) => work.add(record),
+                Err(Fault::Row(message)) => {
+                    let damaged = Refusal::Damaged(message.into());
+                    work.left.push((row.try_get(0)?, row.try_get(1)?, damaged));
+                }
+                Err(fault) => return Err(fault),
+            }
         }
         for row in rows.iter().skip(1).flatten() {
-            work.there.push((row.try_get(0)?, row.try_get(1)?));
+            let locked = Refusal::Locked;
+            work.left.push((row.try_get(0)?, row.try_get(1)?, locked));
         }
         let answers = updates.iter().map(|update| work.update(update)).collect();
         let written = work.columns();
@@ -157,8 +169,8 @@ pub(crate) struct Work {
     entries: Vec<Entry>,
     by_uid: HashMap<Uuid, usize>,
     by_name: HashMap<OperationName, usize>,
-    /// What there is of those that were meant, locked or not, where locks are not waited for.
-    there: Vec<(Uuid, String)>,
+    /// What is there besides, and why it is left as it is.
+    left: Vec<(Uuid, String, Refusal)>,
     pub(crate) events: Vec<StoreEvent>,
 }
 
@@ -177,7 +189,7 @@ impl Work {
             entries: Vec::new(),
             by_uid: HashMap::new(),
             by_name: HashMap::new(),
-            there: Vec::new(),
+            left: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -205,15 +217,13 @@ impl Work {
         self.apply(at, update.command.clone())
     }
 
-    /// Why an operation is not among those that were locked.
+    /// Why an operation is not among those that can be changed.
     fn missing(&self, update: &Update) -> Refusal {
-        let is_it = |(uid, name): &(Uuid, String)| {
+        let mut left = self.left.iter();
+        let it = left.find(|(uid, name, _)| {
             update.uid.is_none_or(|it| it == *uid) && name == update.name.as_str()
-        };
-        match self.there.iter().any(is_it) {
-            true => Refusal::Locked,
-            false => Refusal::NotFound,
-        }
+        });
+        it.map_or(Refusal::NotFound, |(.., refusal)| refusal.clone())
     }
 
     pub(crate) fn apply_to(&mut self, uid: Uuid, command: Command) -> Answer {

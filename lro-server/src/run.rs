@@ -1,7 +1,6 @@
 //! One run of a body: what its context, its worker and the heartbeat share.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -49,8 +48,6 @@ pub(crate) struct Run {
     pub(crate) link: Option<Link>,
     pub(crate) limits: BodyLimits,
     metadata: Mutex<MetadataSlot>,
-    /// Whether its last renewal failed and may have been what the store could not do.
-    doubtful: AtomicBool,
     stop_reason: OnceLock<StopReason>,
     stop: CancellationToken,
 }
@@ -101,7 +98,6 @@ impl Run {
                 newest: record.metadata.clone(),
                 ..MetadataSlot::default()
             }),
-            doubtful: AtomicBool::new(false),
             stop_reason: OnceLock::new(),
             stop: CancellationToken::new(),
         }
@@ -125,15 +121,6 @@ impl Run {
     /// Whether the lease lasts, as far as this process knows.
     pub(crate) fn holds_lease(&self) -> bool {
         *self.lease_end.borrow() > Instant::now()
-    }
-
-    /// Whether its renewal is to be kept apart from those of others.
-    pub(crate) fn is_doubtful(&self) -> bool {
-        self.doubtful.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_doubtful(&self, doubtful: bool) {
-        self.doubtful.store(doubtful, Ordering::Relaxed);
     }
 
     pub(crate) async fn stopped(&self) -> StopReason {

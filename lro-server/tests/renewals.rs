@@ -1,9 +1,8 @@
-//! Renewals where the store cannot write some of the operations.
+//! Renewals, where the store is slow or cannot write some of the operations.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod support;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,18 +10,18 @@ use exporter::pb::exporter_methods::Export;
 use exporter::pb::{ExportMetadata, ExportRequest};
 use lro_core::{
     LongRunningMethod as _, MemoryStore, NewOperation, OperationName, OperationState,
-    OperationStore as _, StoreError, StoreErrorKind, Update, pack,
+    OperationStore as _, Refusal, StoreError, StoreErrorKind, pack,
 };
 use lro_server::{Host, MethodOptions, OperationContext, Operations, Registration, Worker};
 use support::faulty::{Node, TokioClock};
 use support::{Exporter, exported, name, wait_for_tables_done};
-use tokio::time::Instant;
 use tonic::Status;
 use uuid::Uuid;
 
 const LEASE: Duration = Duration::from_secs(30);
-const OPERATIONS: u128 = 1_000;
-const BAD: Uuid = Uuid::from_u128(7);
+
+/// As many as one call renews.
+const RENEWED_AT_ONCE: usize = 1_000;
 
 /// A service with bodies of two leases' length, any number of them at a time.
 struct Many;
@@ -40,40 +39,53 @@ impl Host<Export> for Many {
     }
 }
 
-/// Starts as many operations as one call renews, with a worker that runs all of them.
-async fn start_many(store: &MemoryStore, node: &Node) -> (Worker, Vec<OperationName>) {
+/// Starts operations, with a worker that runs all of them.
+async fn start_many(
+    store: &MemoryStore,
+    node: &Node,
+    count: usize,
+) -> (Worker, Vec<OperationName>) {
     let operation = |number| {
         let name = format!("operations/{number}").parse().unwrap();
         let request = pack(&ExportRequest { tables: Vec::new() });
-        NewOperation::new(Uuid::from_u128(number), name, Export::PATH, request)
+        NewOperation::new(Uuid::from_u128(number as u128), name, Export::PATH, request)
     };
-    let new: Vec<_> = (0..OPERATIONS).map(operation).collect();
+    let new: Vec<_> = (0..count).map(operation).collect();
     let names = new.iter().map(|it| it.name.clone()).collect();
     store.start(new).await.unwrap();
     let operations = Operations::new(node.clone());
     let worker = Worker::builder(&operations)
         .host(Arc::new(Many))
-        .concurrency(2 * OPERATIONS as usize)
+        .concurrency(2 * count)
         .lease_duration(LEASE);
     (worker.start().await.unwrap(), names)
 }
 
+/// As an operator's open transaction locks them, or a stray command damages them.
 #[tokio::test(start_paused = true)]
-async fn one_operation_that_cannot_be_read_costs_no_other_its_lease() {
+async fn what_cannot_be_written_costs_no_other_its_lease() {
     let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
     let node = Node::lagging(&store, 0);
-    let (refusing, failed) = (Arc::new(AtomicBool::new(true)), Arc::default());
-    node.before_updates({
-        let (refusing, failed) = (refusing.clone(), Arc::clone(&failed));
-        refuse(StoreErrorKind::Corrupt, refusing, failed)
-    });
-    let (_worker, names) = start_many(&store, &node).await;
+    let (_worker, names) = start_many(&store, &node, RENEWED_AT_ONCE).await;
+    let damaged = Refusal::Damaged("it has no state".into());
+    let mut refused = Vec::new();
+    for (name, refusal) in names
+        .iter()
+        .step_by(20)
+        .zip([Refusal::Locked, damaged].iter().cycle())
+    {
+        let record = store.get(name).await.unwrap().unwrap();
+        node.refused
+            .lock()
+            .unwrap()
+            .insert(record.uid, refusal.clone());
+        refused.push(record.uid);
+    }
     tokio::time::sleep(2 * LEASE + Duration::from_secs(1)).await;
-    let mut bad = None;
-    for name in names {
-        let record = store.get(&name).await.unwrap().unwrap();
-        match record.uid == BAD {
-            true => bad = Some(record),
+    for name in &names {
+        let record = store.get(name).await.unwrap().unwrap();
+        match refused.contains(&record.uid) {
+            true => assert!(!record.state.is_done() && record.attempt > 1, "{record:?}"),
             false => assert_eq!(
                 (record.state, record.attempt),
                 (OperationState::Succeeded, 1),
@@ -81,88 +93,30 @@ async fn one_operation_that_cannot_be_read_costs_no_other_its_lease() {
             ),
         }
     }
-    let bad = bad.unwrap();
-    assert!(!bad.state.is_done() && bad.attempt > 1, "{bad:?}");
-    // Down to the one, and then it is kept apart.
-    let expected = [1_000, 100, 10, 1, 1, 1];
-    assert_eq!(failed.lock().unwrap()[..6], expected);
-    refusing.store(false, Ordering::SeqCst);
+    node.refused.lock().unwrap().clear();
     tokio::time::sleep(4 * LEASE).await;
-    let bad = store.get(&bad.name).await.unwrap().unwrap();
-    assert_eq!(bad.state, OperationState::Succeeded);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_store_that_is_away_is_not_asked_for_parts() {
-    let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
-    let node = Node::lagging(&store, 0);
-    let failed = Arc::default();
-    let refusing = Arc::new(AtomicBool::new(true));
-    node.before_updates(refuse(
-        StoreErrorKind::Unavailable,
-        refusing,
-        Arc::clone(&failed),
-    ));
-    let _worker = start_many(&store, &node).await;
-    tokio::time::sleep(LEASE / 2).await;
-    let failed = failed.lock().unwrap();
-    assert!(failed.len() > 1, "{failed:?}");
-    assert!(failed.iter().all(|len| *len == 1_000), "{failed:?}");
-}
-
-/// As an operator's open transaction does.
-#[tokio::test(start_paused = true)]
-async fn what_another_program_has_locked_costs_no_other_its_lease() {
-    let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
-    let node = Node::lagging(&store, 0);
-    let (_worker, names) = start_many(&store, &node).await;
-    let mut locked = Vec::new();
-    for name in names.iter().step_by(20) {
-        let record = store.get(name).await.unwrap().unwrap();
-        locked.push(record.uid);
-    }
-    node.locked.lock().unwrap().extend(&locked);
-    tokio::time::sleep(2 * LEASE + Duration::from_secs(1)).await;
     for name in &names {
         let record = store.get(name).await.unwrap().unwrap();
-        let is_locked = locked.contains(&record.uid);
-        assert_eq!(record.attempt > 1, is_locked, "{name}");
+        assert_eq!(record.state, OperationState::Succeeded, "{name}");
     }
 }
 
 /// A renewal for nobody would keep the operation from running again for another lease.
 #[tokio::test(start_paused = true)]
-async fn what_is_given_up_while_others_are_tried_is_not_renewed() {
+async fn what_is_given_up_while_others_are_renewed_is_not_renewed() {
     let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
     let node = Node::lagging(&store, 0);
-    let begun = Instant::now();
-    // Until right after the bodies are stopped, none of them can be read.
-    node.before_updates(move |_| match begun.elapsed() < LEASE * 9 / 10 {
-        true => Err(StoreError::new(StoreErrorKind::Corrupt, "not now")),
-        false => Ok(()),
-    });
-    let (_worker, names) = start_many(&store, &node).await;
+    let (_worker, names) = start_many(&store, &node, RENEWED_AT_ONCE + 1).await;
+    // From a third of the lease on, when they are renewed, until right after the bodies are stopped.
+    node.delay_update(LEASE * 6 / 10);
     tokio::time::sleep(LEASE + Duration::from_secs(1)).await;
+    let mut again = 0;
     for name in names {
         let record = store.get(&name).await.unwrap().unwrap();
-        assert_eq!(record.attempt, 2, "{name}");
+        again += usize::from(record.attempt == 2);
     }
-}
-
-/// Fails updates with the one in them, and notes how many these were.
-fn refuse(
-    kind: StoreErrorKind,
-    refusing: Arc<AtomicBool>,
-    failed: Arc<Mutex<Vec<usize>>>,
-) -> impl Fn(&[Update]) -> Result<(), StoreError> {
-    move |updates| {
-        let is_there = updates.iter().any(|update| update.uid == Some(BAD));
-        if !is_there || !refusing.load(Ordering::SeqCst) {
-            return Ok(());
-        }
-        failed.lock().unwrap().push(updates.len());
-        Err(StoreError::new(kind, "not this one"))
-    }
+    // The last one, which the first call had no room for.
+    assert_eq!(again, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -182,8 +136,7 @@ async fn metadata_that_could_not_be_written_is_written_later() {
         let mut failures = failures.lock().unwrap();
         *failures += 1;
         match *failures {
-            // Both, then each of them.
-            ..=3 => Err(StoreError::new(StoreErrorKind::Corrupt, "not now")),
+            ..=2 => Err(StoreError::new(StoreErrorKind::Unavailable, "not now")),
             _ => Ok(()),
         }
     });

@@ -38,7 +38,13 @@ impl Fault {
 
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(Arc::new(error))
+        match error {
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::Utf8Error(..) => Self::row(format!("a row cannot be read: {error}")),
+            error => Self::Sqlite(Arc::new(error)),
+        }
     }
 }
 
@@ -46,13 +52,7 @@ fn judge(error: &rusqlite::Error) -> (StoreErrorKind, &'static str) {
     use ErrorCode as Code;
     use StoreErrorKind as Kind;
     let Some(code) = error.sqlite_error_code() else {
-        return match error {
-            rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::InvalidColumnType(..)
-            | rusqlite::Error::Utf8Error(..) => (Kind::Corrupt, "a row cannot be read"),
-            _ => (Kind::Unavailable, "the database failed"),
-        };
+        return (Kind::Unavailable, "the database failed");
     };
     match code {
         Code::DiskFull => (

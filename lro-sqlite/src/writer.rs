@@ -220,7 +220,11 @@ impl Writer {
                 }
                 Call::Update(updates, reply) => {
                     let all = updates.into_iter();
-                    answer(reply, each(all, |update| transaction.update(update)), path)
+                    let update = |update| match transaction.update(update) {
+                        Err(Fault::Row(message)) => Ok(Err(Refusal::Damaged(message))),
+                        answer => answer,
+                    };
+                    answer(reply, each(all, update), path)
                 }
                 Call::Purge(purge, reply) => {
                     let share = match self.others {

@@ -94,7 +94,7 @@ struct Search {
     answers: HashMap<(u16, Move), Answer>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Answer {
     result: Result<Change, Refusal>,
     /// The record afterwards; none when it was removed.
@@ -269,10 +269,10 @@ impl Search {
         command: Move,
     ) -> Result<(Answer, World), String> {
         let answer = match self.answers.get(&(record, command)) {
-            Some(answer) => *answer,
+            Some(answer) => answer.clone(),
             None => {
                 let answer = self.apply(record, command)?;
-                self.answers.insert((record, command), answer);
+                self.answers.insert((record, command), answer.clone());
                 answer
             }
         };

@@ -365,10 +365,10 @@ impl OperationStore for Link {
         for (place, (ticket, answer)) in order.iter().zip(tickets.iter().zip(&answers)) {
             let output = match answer {
                 Ok(updated) => Output::Updated(updated.change, updated.state, updated.revision),
-                Err(refusal) => Output::Refused(*refusal),
+                Err(refusal) => Output::Refused(refusal.clone()),
             };
             world.returned(ticket, output);
-            unsorted[*place] = *answer;
+            unsorted[*place] = answer.clone();
         }
         for (update, answer) in commands.iter().zip(&answers) {
             if let (Command::Release { .. }, Ok(updated)) = (&update.command, answer)

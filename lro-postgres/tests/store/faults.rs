@@ -3,7 +3,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use lro_core::{
-    Command, ListQuery, OperationStore, ParentName, Refusal, RequestId, StoreErrorKind, Update,
+    Command, ListQuery, OperationRecord, OperationStore, ParentName, Refusal, RequestId,
+    StoreErrorKind, Update,
 };
 use lro_postgres::PostgresStore;
 use lro_testing::ManualClock;
@@ -103,6 +104,57 @@ async fn a_damaged_operation_is_its_own_misfortune() {
     let list = store.list(ListQuery::new(ParentName::default(), 9)).await;
     assert_eq!(list.unwrap().records.len(), 2);
     assert_eq!(claim(&store, 1, 9).await.operations.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_changed_is_refused_by_itself() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store().notifications(false).open().await.unwrap();
+    for name in ["operations/a", "operations/b", "operations/c"] {
+        start(&store, name).await;
+    }
+    let held = claim(&store, 1, 9).await.operations;
+    let renew_all = async || {
+        let renew = Command::Renew {
+            fence: 1,
+            lease_duration: LEASE,
+            metadata: None,
+        };
+        let update = |record: &OperationRecord| {
+            Update::by_uid(record.name.clone(), record.uid, renew.clone())
+        };
+        store
+            .update(held.iter().map(update).collect())
+            .await
+            .unwrap()
+    };
+    let damaged = async |why: &str| {
+        let answers = renew_all().await;
+        for (record, answer) in held.iter().zip(answers) {
+            match (record.name.as_str(), answer) {
+                ("operations/b", Err(Refusal::Damaged(said))) => {
+                    assert!(said.contains(why), "{said}");
+                }
+                ("operations/b", answer) => panic!("{answer:?}"),
+                (name, answer) => assert!(answer.is_ok(), "{name}: {answer:?}"),
+            }
+        }
+    };
+    let outsider = schema.outsider().await;
+    // Nobody can write it.
+    let refuse = "ALTER TABLE operation ADD CONSTRAINT untouched \
+         CHECK (name <> 'operations/b') NOT VALID";
+    outsider.batch_execute(refuse).await.unwrap();
+    damaged("untouched").await;
+    let allow = "ALTER TABLE operation DROP CONSTRAINT untouched";
+    outsider.batch_execute(allow).await.unwrap();
+    // Nobody can read it.
+    let damage = "UPDATE operation SET labels = '\\xff' WHERE name = 'operations/b'";
+    assert_eq!(outsider.execute(damage, &[]).await.unwrap(), 1);
+    damaged("operations/b").await;
+    let cancel = Update::by_name("operations/b".parse().unwrap(), Command::Cancel);
+    let answer = store.update(vec![cancel]).await.unwrap().remove(0);
+    assert!(matches!(answer, Err(Refusal::Damaged(_))), "{answer:?}");
 }
 
 /// Its lease is over and it cannot be turned back: nobody is to try that again and again.

@@ -1,11 +1,10 @@
 //! Keeps the leases of all runs with one batched call, which also carries their new metadata there
 //! and brings cancellations and lost leases back.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{Command, Refusal, StoreError, StoreErrorKind};
+use lro_core::{Command, Refusal, StoreError};
 use prost_types::Any;
 use tokio::time::Instant;
 
@@ -16,10 +15,6 @@ use crate::run::{Run, StopReason, told_to_stop};
 
 /// At most so many renewals in one call.
 const RENEW_MAX: usize = 1_000;
-
-/// Into so many parts goes a call that failed for a damaged operation. Three times that is down to a
-/// single one, so that those beside it are renewed in time though each try may take long.
-const PARTS: usize = 10;
 
 pub(super) async fn keep_leases(shared: Arc<Shared>) {
     let mut backoff = Backoff::default();
@@ -74,67 +69,23 @@ async fn ended(shared: &Shared) {
     shared.runs.wait().await;
 }
 
-/// Renews all runs, or only those with new metadata. Operations that cannot be read fail alone; with
-/// the last of them, this fails.
+/// Renews all runs, or only those with new metadata.
 async fn renew(shared: &Shared, all: bool) -> Result<(), StoreError> {
-    let renewals = shared.roster.all().into_iter().map(Renewal::new);
-    // What failed the last time is not to fail the others again.
-    let (mut doubtful, mut sound): (Vec<_>, Vec<_>) = renewals
-        .filter(|renewal| all || renewal.metadata.is_some())
-        .partition(|renewal| renewal.run.is_doubtful());
-    let mut batches: VecDeque<_> = sound.chunks_mut(RENEW_MAX).collect();
-    batches.extend(parts(&mut doubtful));
-    // The sound ones, which come first, are due again before their leases are over.
-    let give_up_at = Instant::now() + shared.settings.lease_duration / 2;
-    let mut failure = None;
-    while let Some(batch) = batches.pop_front() {
-        let batch = still_held(batch);
-        match renew_batch(shared, batch).await {
-            Ok(()) => {}
-            Err(error) if is_of_one(&error) => {
-                failure = Some(match &*batch {
-                    [one] => {
-                        let message = format!("operation `{}` cannot be written", one.run.name);
-                        StoreError::new(error.kind(), message).with_source(error)
-                    }
-                    _ => error,
-                });
-                batch.iter().for_each(|it| it.run.set_doubtful(true));
-                // Behind the others: the more there are beside it, the sooner they are renewed.
-                if batch.len() > 1 {
-                    batches.extend(parts(batch));
-                }
-            }
-            Err(error) => return Err(error),
+    let runs = shared.roster.all().into_iter();
+    // Asked when its batch is made: what is given up while others are renewed is to run out.
+    let held = runs.filter(|run| run.stop_reason() != Some(StopReason::LeaseLost));
+    let renewals = held.map(Renewal::new);
+    let mut due = renewals.filter(|renewal| all || renewal.metadata.is_some());
+    loop {
+        let batch: Vec<_> = due.by_ref().take(RENEW_MAX).collect();
+        if batch.is_empty() {
+            return Ok(());
         }
-        if failure.is_some() && Instant::now() >= give_up_at {
-            break;
-        }
+        renew_batch(shared, batch).await?;
     }
-    failure.map_or(Ok(()), Err)
 }
 
-/// Those that have not been given up while others were tried: their leases are to run out.
-fn still_held(batch: &mut [Renewal]) -> &mut [Renewal] {
-    let is_lost = |it: &Renewal| it.run.stop_reason() == Some(StopReason::LeaseLost);
-    batch.sort_by_key(is_lost);
-    let held = batch.partition_point(|it| !is_lost(it));
-    &mut batch[..held]
-}
-
-/// Whether the same call may work without one of its operations.
-fn is_of_one(error: &StoreError) -> bool {
-    error.kind() == StoreErrorKind::Corrupt
-}
-
-fn parts(batch: &mut [Renewal]) -> impl Iterator<Item = &mut [Renewal]> {
-    batch.chunks_mut(batch.len().div_ceil(PARTS).clamp(1, RENEW_MAX))
-}
-
-async fn renew_batch(shared: &Shared, batch: &mut [Renewal]) -> Result<(), StoreError> {
-    if batch.is_empty() {
-        return Ok(());
-    }
+async fn renew_batch(shared: &Shared, mut batch: Vec<Renewal>) -> Result<(), StoreError> {
     let called_at = Instant::now();
     let lease_duration = shared.settings.lease_duration;
     let updates = batch
@@ -150,7 +101,6 @@ async fn renew_batch(shared: &Shared, batch: &mut [Renewal]) -> Result<(), Store
         .collect();
     let answers = shared.store.update(updates).await?;
     for (renewal, answer) in batch.iter_mut().zip(answers) {
-        renewal.run.set_doubtful(false);
         match answer {
             Ok(updated) => {
                 renewal.stored();
@@ -162,9 +112,10 @@ async fn renew_batch(shared: &Shared, batch: &mut [Renewal]) -> Result<(), Store
                     renewal.run.stop(reason);
                 }
             }
-            Err(Refusal::Locked) => tracing::warn!(
+            Err(refusal @ (Refusal::Locked | Refusal::Damaged(_))) => tracing::warn!(
                 name = %renewal.run.name,
-                "another program has locked the operation: its lease runs out unless that ends"
+                %refusal,
+                "the lease cannot be renewed, and runs out unless that ends"
             ),
             // Also what a run sees that has just written its end, to whom it means nothing.
             Err(_) => renewal.run.stop(StopReason::LeaseLost),

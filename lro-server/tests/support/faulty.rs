@@ -1,6 +1,6 @@
 //! A store that can be cut off, and a clock that follows tokio's.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -33,8 +33,10 @@ pub struct Node {
     /// How long the answer to the next claim that finds something takes.
     claim_takes: Arc<Mutex<Duration>>,
     before_updates: Arc<Mutex<Option<Hook>>>,
-    /// Operations that another program holds.
-    pub locked: Arc<Mutex<HashSet<Uuid>>>,
+    /// How long the answer to the next update takes.
+    update_takes: Arc<Mutex<Duration>>,
+    /// Operations that cannot be written, and why.
+    pub refused: Arc<Mutex<HashMap<Uuid, Refusal>>>,
 }
 
 impl fmt::Debug for Node {
@@ -54,7 +56,8 @@ impl Node {
             gets: tokio::sync::watch::Sender::new(0),
             claim_takes: Arc::default(),
             before_updates: Arc::default(),
-            locked: Arc::default(),
+            update_takes: Arc::default(),
+            refused: Arc::default(),
         }
     }
 
@@ -76,6 +79,11 @@ impl Node {
     /// The next claim that finds something is answered after this time.
     pub fn delay_claim(&self, time: Duration) {
         *self.claim_takes.lock().unwrap() = time;
+    }
+
+    /// The next update is answered after this time.
+    pub fn delay_update(&self, time: Duration) {
+        *self.update_takes.lock().unwrap() = time;
     }
 
     /// Updates fail with what this gives, or panic as it does.
@@ -131,17 +139,19 @@ impl OperationStore for Node {
             tokio::time::sleep(LOCK_WAIT).await;
             return Err(error);
         }
-        let locked = self.locked.lock().unwrap().clone();
-        let is_locked = |update: &Update| update.uid.is_some_and(|uid| locked.contains(&uid));
-        let refused: Vec<bool> = updates.iter().map(is_locked).collect();
-        if refused.contains(&true) {
+        let refused = self.refused.lock().unwrap().clone();
+        let refusal = |update: &Update| refused.get(&update.uid?).cloned();
+        let refusals: Vec<_> = updates.iter().map(refusal).collect();
+        if refusals.contains(&Some(Refusal::Locked)) {
             tokio::time::sleep(LOCK_WAIT).await;
         }
-        let free = updates.into_iter().filter(|update| !is_locked(update));
+        let free = updates.into_iter().filter(|it| refusal(it).is_none());
         let mut answers = self.store.update(free.collect()).await?.into_iter();
-        let answers = refused.into_iter().map(|refused| match refused {
-            true => Err(Refusal::Locked),
-            false => answers.next().unwrap(),
+        let takes = std::mem::take(&mut *self.update_takes.lock().unwrap());
+        tokio::time::sleep(takes).await;
+        let answers = refusals.into_iter().map(|refusal| match refusal {
+            Some(refusal) => Err(refusal),
+            None => answers.next().unwrap(),
         });
         Ok(answers.collect())
     }

@@ -58,8 +58,14 @@ async fn renewals_and_cancellations_overtake() {
         command(&store, Command::Cancel),
     ];
     let answers = in_one_group(&store, calls).await;
-    assert_eq!(answers[1].unwrap().state, OperationState::Cancelled);
-    assert_eq!(answers[0].unwrap().change, lro_core::Change::Removed);
+    assert_eq!(
+        answers[1].as_ref().unwrap().state,
+        OperationState::Cancelled
+    );
+    assert_eq!(
+        answers[0].as_ref().unwrap().change,
+        lro_core::Change::Removed
+    );
 }
 
 #[tokio::test]

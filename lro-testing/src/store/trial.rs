@@ -156,7 +156,7 @@ impl Trial {
         });
         let answer = self.update(&record.name, command.clone()).await;
         assert_eq!(answer, expected, "the answer to {command:?}");
-        let removed = answer.is_ok_and(|updated| updated.change == lro_core::Change::Removed);
+        let removed = matches!(&answer, Ok(updated) if updated.change == lro_core::Change::Removed);
         if !removed {
             let visible = record.is_visible().then_some(&*record);
             assert_eq!(

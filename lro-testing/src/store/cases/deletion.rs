@@ -138,5 +138,8 @@ pub(crate) async fn a_holder_of_a_former_operation_of_the_name_changes_nothing(t
     let own = Update::by_uid(new.name.clone(), new.uid, succeed(1, "own"));
     let answers = trial.update_all(vec![mixed, own]).await;
     assert_eq!(answers[0], Err(Refusal::NotFound));
-    assert_eq!(answers[1].unwrap().state, OperationState::Succeeded);
+    assert_eq!(
+        answers[1].as_ref().unwrap().state,
+        OperationState::Succeeded
+    );
 }

@@ -246,10 +246,10 @@ pub(crate) async fn commands_in_a_batch_apply_in_order(trial: Trial) {
     let answers = trial.update_all(updates.clone()).await;
     for (update, answer) in updates.into_iter().zip(answers) {
         let expected = record.apply(update.command, trial.now());
-        assert_eq!(answer.map(|updated| updated.change), expected);
-        if let Ok(updated) = answer {
+        if let Ok(updated) = &answer {
             assert!(updated.revision <= record.revision);
         }
+        assert_eq!(answer.map(|updated| updated.change), expected);
     }
     assert_eq!(trial.get(&record.name).await, Some(record));
 }
@@ -267,10 +267,16 @@ pub(crate) async fn a_refused_command_does_not_disturb_its_neighbours(trial: Tri
             update(&b.name, succeed(1, "b")),
         ])
         .await;
-    assert_eq!(answers[0].unwrap().state, OperationState::Succeeded);
+    assert_eq!(
+        answers[0].as_ref().unwrap().state,
+        OperationState::Succeeded
+    );
     assert_eq!(answers[1], Err(Refusal::NotFound));
     assert_eq!(answers[2], Err(Refusal::Stale));
-    assert_eq!(answers[3].unwrap().state, OperationState::Succeeded);
+    assert_eq!(
+        answers[3].as_ref().unwrap().state,
+        OperationState::Succeeded
+    );
     for (record, response) in [(a, "a"), (b, "b")] {
         let kept = trial.get(&record.name).await.unwrap();
         assert_eq!(kept.result, Some(OperationResult::Response(any(response))));
