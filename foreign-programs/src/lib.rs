@@ -11,14 +11,21 @@
 //! An environment is a folder of its own, made from the list of packages that stands beside the
 //! tests, and made anew when that list is another. That needs the interpreter and a package index.
 //!
+//! What a test needs and is not there skips it, or fails it in CI: [`there_or_skip`], for whatever
+//! program.
+//!
 //! # What it does not do
 //!
 //! It installs no interpreter, and starts none for good: whoever uses it runs the scripts.
+
+mod skip;
 
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+pub use skip::{in_ci, there_or_skip};
 
 /// An interpreter with packages.
 #[derive(Clone, Copy, Debug)]
@@ -93,17 +100,9 @@ impl Environment {
     ///
     /// # Panics
     ///
-    /// When it cannot be made and `CI` is set: nothing is skipped silently there.
-    #[expect(clippy::panic, reason = "a run that is to test everything has failed")]
+    /// When it cannot be made [in CI](in_ci): nothing is skipped silently there.
     pub fn make_or_skip(&self, tests: &Path) -> Option<PathBuf> {
-        match self.make(tests) {
-            Ok(folder) => Some(folder),
-            Err(error) if std::env::var_os("CI").is_some() => panic!("{error}"),
-            Err(error) => {
-                eprintln!("SKIPPED, {error}");
-                None
-            }
-        }
+        there_or_skip(self.make(tests))
     }
 
     fn interpreter(&self) -> &'static str {

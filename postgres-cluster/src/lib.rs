@@ -24,8 +24,8 @@
 //! `initdb` and its like are looked for in `PATH` and in the folders of Debian's packages. If they are
 //! not there, and the process is root's on a Debian, the package is installed, which is said.
 //! Otherwise [`shared_or_skip`] says on standard error that a test is skipped, which runners hide when
-//! it passes (`cargo xtask test` asks beforehand, and says it aloud), and fails when `CI` is set. It is
-//! the same with `pgbouncer` and [`Pooler::start_or_skip`].
+//! it passes (`cargo xtask test` asks beforehand, and says it aloud), and fails in CI. It is the same
+//! with `pgbouncer` and [`Pooler::start_or_skip`].
 //!
 //! # What it does not do
 //!

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use foreign_programs::there_or_skip;
 use tempfile::TempDir;
 
 use crate::folder::{give, write};
@@ -84,17 +85,10 @@ impl Pooler {
     ///
     /// # Panics
     ///
-    /// When there is none and `CI` is set: nothing is skipped silently there.
-    #[expect(clippy::panic, reason = "a run that is to test everything has failed")]
+    /// When there is none [in CI](foreign_programs::in_ci): nothing is skipped silently there.
     pub fn start_or_skip(cluster: &Cluster) -> Option<Self> {
-        match Self::start(cluster) {
-            Ok(pooler) => Some(pooler),
-            Err(error) if std::env::var_os("CI").is_some() => panic!("no PgBouncer: {error}"),
-            Err(error) => {
-                eprintln!("SKIPPED, no PgBouncer: {error}");
-                None
-            }
-        }
+        let pooler = Self::start(cluster);
+        there_or_skip(pooler.map_err(|error| format!("no PgBouncer: {error}")))
     }
 
     /// `postgresql://` with user, password and its port.

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use foreign_programs::there_or_skip;
+
 use crate::folder::{give, make, write};
 use crate::programs::{run, user};
 use crate::server::{SOCKETS, Server, last_words};
@@ -54,17 +56,9 @@ pub fn shared() -> Result<&'static Shared, Error> {
 ///
 /// # Panics
 ///
-/// When there is none and `CI` is set: nothing is skipped silently there.
-#[expect(clippy::panic, reason = "a run that is to test everything has failed")]
+/// When there is none [in CI](foreign_programs::in_ci): nothing is skipped silently there.
 pub fn shared_or_skip() -> Option<&'static Shared> {
-    match shared() {
-        Ok(shared) => Some(shared),
-        Err(error) if std::env::var_os("CI").is_some() => panic!("no PostgreSQL: {error}"),
-        Err(error) => {
-            eprintln!("SKIPPED, no PostgreSQL: {error}");
-            None
-        }
-    }
+    there_or_skip(shared().map_err(|error| format!("no PostgreSQL: {error}")))
 }
 
 /// Ends with the process, when its watchdog notices.

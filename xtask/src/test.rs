@@ -122,7 +122,7 @@ impl Session {
 ///
 /// When a step failed.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let ci = std::env::var("CI").is_ok_and(|ci| !matches!(&*ci, "" | "0" | "false"));
+    let ci = foreign_programs::in_ci();
     let nextest = works(cargo().args(["nextest", "--version"]));
     let session = Session {
         ci,

@@ -69,7 +69,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "postgres-cluster",
-        built_with: &[],
+        built_with: &["foreign-programs"],
         tested_with: Tested::With(&[]),
         reason: "it starts servers for tests, of whatever crate",
     },
