@@ -8,7 +8,7 @@ use foreign_programs::there_or_skip;
 use tempfile::TempDir;
 
 use crate::folder::{give, write};
-use crate::programs::{install, user};
+use crate::programs::install;
 use crate::server::free_port;
 use crate::{Cluster, Error};
 
@@ -39,7 +39,8 @@ impl Pooler {
     /// When there is no PgBouncer and none can be installed, or it does not start.
     pub fn start(cluster: &Cluster) -> Result<Self, Error> {
         let program = find()?;
-        let user = user()?;
+        let server = cluster.server();
+        let user = server.programs.user;
         let folder = tempfile::Builder::new()
             .prefix("postgres-pooler-")
             .tempdir()
@@ -47,7 +48,6 @@ impl Pooler {
         let path = folder.path();
         give(path, user)?;
         let port = free_port()?;
-        let server = cluster.server();
         let users = path.join("users");
         let secret = format!("\"postgres\" \"{}\"\n", server.password);
         write(&users, &secret, user)?;

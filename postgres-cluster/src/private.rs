@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::Error;
 use crate::folder::give;
-use crate::programs::user;
+use crate::programs::Programs;
 use crate::server::Server;
 
 /// How long a server that was killed may leave processes behind.
@@ -34,12 +34,13 @@ impl Cluster {
     ///
     /// When there is no PostgreSQL and none can be installed, or it does not start.
     pub fn start() -> Result<Self, Error> {
+        let programs = Programs::find()?;
         let folder = tempfile::Builder::new()
             .prefix("postgres-cluster-")
             .tempdir()
             .map_err(Error::of("a temporary folder"))?;
-        give(folder.path(), user()?)?;
-        let server = Server::create(folder.path())?;
+        give(folder.path(), programs.user)?;
+        let server = Server::create(folder.path(), programs)?;
         let pg_ctl = server.programs.path("pg_ctl");
         let arguments: [&Path; 2] = [&pg_ctl, folder.path()];
         let watchdog = server

@@ -1,15 +1,18 @@
 //! Where `initdb`, `pg_ctl` and `psql` are, and who runs them.
 
+use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Error;
 
-/// The programs of one installation.
+/// The programs of one installation, and who runs them: its package may bring a user for that.
 #[derive(Clone, Debug)]
 pub(crate) struct Programs {
     folder: PathBuf,
+    /// `None`: this process's own.
+    pub(crate) user: Option<User>,
 }
 
 /// Who runs the server: PostgreSQL refuses to be root's.
@@ -22,15 +25,20 @@ pub(crate) struct User {
 impl Programs {
     /// Finds them; installs them if that is the way of this system.
     pub(crate) fn find() -> Result<Self, Error> {
-        if let Some(programs) = Self::installed() {
-            return Ok(programs);
-        }
-        let otherwise = "put `initdb` and `pg_ctl` into PATH, or set DATABASE_URL";
-        install("postgresql", otherwise)?;
-        Self::installed().ok_or_else(|| Error::new("PostgreSQL was installed and is not found"))
+        let folder = match Self::installed() {
+            Some(folder) => folder,
+            None => {
+                let otherwise = "put `initdb` and `pg_ctl` into PATH, or set DATABASE_URL";
+                install("postgresql", otherwise)?;
+                let folder = Self::installed();
+                folder.ok_or_else(|| Error::new("PostgreSQL was installed and is not found"))?
+            }
+        };
+        let user = user()?;
+        Ok(Self { folder, user })
     }
 
-    fn installed() -> Option<Self> {
+    fn installed() -> Option<PathBuf> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
         let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
@@ -43,10 +51,7 @@ impl Programs {
         folders.extend(versions.into_iter().rev());
         let programs = ["initdb", "pg_ctl", "postgres", "psql"];
         let has_all = |folder: &PathBuf| programs.iter().all(|it| folder.join(it).is_file());
-        folders
-            .into_iter()
-            .find(has_all)
-            .map(|folder| Self { folder })
+        folders.into_iter().find(has_all)
     }
 
     pub(crate) fn path(&self, program: &str) -> PathBuf {
@@ -54,9 +59,9 @@ impl Programs {
     }
 
     /// A command as an ordinary user, in a folder that this user may see.
-    pub(crate) fn command(&self, program: &str, user: Option<User>, folder: &Path) -> Command {
+    pub(crate) fn command(&self, program: &str, folder: &Path) -> Command {
         let mut command = Command::new(self.path(program));
-        run_as(&mut command, user, folder);
+        run_as(&mut command, self.user, folder);
         command
     }
 }
@@ -90,7 +95,7 @@ pub(crate) fn run(command: &mut Command) -> Result<String, Error> {
 }
 
 /// Whose the server is to be; `None`: this process's own user's.
-pub(crate) fn user() -> Result<Option<User>, Error> {
+fn user() -> Result<Option<User>, Error> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(None);
     }
@@ -123,6 +128,9 @@ pub(crate) fn install(package: &str, otherwise: &str) -> Result<(), Error> {
             "{package} is not installed: {otherwise}"
         )));
     }
+    // Others may be about to do the same; who comes second finds nothing to do.
+    let one_at_a_time = File::open(apt).and_then(|apt| apt.lock().map(|()| apt));
+    let _one_at_a_time = one_at_a_time.map_err(Error::of("the lock of those who install"))?;
     eprintln!("postgres-cluster: {package} is not installed; running `apt-get install {package}`");
     for arguments in [&["update", "-q"][..], &["install", "-qy", package]] {
         let mut command = Command::new(apt);

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::Error;
 use crate::folder::{make, password, write};
-use crate::programs::{Programs, User, run, run_as, user};
+use crate::programs::{Programs, run, run_as};
 
 /// How often a port is tried that turns out to be taken meanwhile.
 const PORTS_TRIED: usize = 5;
@@ -18,7 +18,6 @@ pub(crate) const SOCKETS: &str = "socket";
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     pub(crate) programs: Programs,
-    pub(crate) user: Option<User>,
     /// Holds `data`, `log` and the socket.
     pub(crate) folder: PathBuf,
     pub(crate) port: u16,
@@ -27,17 +26,17 @@ pub(crate) struct Server {
 
 impl Server {
     /// Makes a data folder in `folder`, which is there and empty, and starts a server on it.
-    pub(crate) fn create(folder: &Path) -> Result<Self, Error> {
+    pub(crate) fn create(folder: &Path, programs: Programs) -> Result<Self, Error> {
+        let user = programs.user;
         let mut server = Self {
-            programs: Programs::find()?,
-            user: user()?,
+            programs,
             folder: folder.to_owned(),
             port: 0,
             password: password()?,
         };
         let secret = folder.join("password");
-        write(&secret, &server.password, server.user)?;
-        make(&folder.join(SOCKETS), server.user)?;
+        write(&secret, &server.password, user)?;
+        make(&folder.join(SOCKETS), user)?;
         let mut initdb = server.command("initdb");
         initdb
             .args([
@@ -54,7 +53,7 @@ impl Server {
         let settings = "password_encryption = md5\nlisten_addresses = '127.0.0.1'\n\
              max_connections = 300\nautovacuum_naptime = 5s\nlogging_collector = off\n";
         let own = folder.join("own.conf");
-        write(&own, settings, server.user)?;
+        write(&own, settings, user)?;
         let main = server.data().join("postgresql.conf");
         let mut text = std::fs::read_to_string(&main).map_err(Error::of(main.display()))?;
         text.push_str(&format!("\ninclude '{}'\n", own.display()));
@@ -147,7 +146,7 @@ impl Server {
     }
 
     fn command(&self, program: &str) -> Command {
-        self.programs.command(program, self.user, &self.folder)
+        self.programs.command(program, &self.folder)
     }
 
     /// A shell script of its own group, so that a signal to the terminal's does not end it.
@@ -155,7 +154,7 @@ impl Server {
         use std::os::unix::process::CommandExt as _;
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", script, "sh"]).args(arguments);
-        run_as(&mut shell, self.user, Path::new("/"));
+        run_as(&mut shell, self.programs.user, Path::new("/"));
         shell.process_group(0);
         shell
     }

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use foreign_programs::there_or_skip;
 
 use crate::folder::{give, make, write};
-use crate::programs::{run, user};
+use crate::programs::{Programs, run};
 use crate::server::{SOCKETS, Server, last_words};
 use crate::{Cluster, Error};
 
@@ -90,7 +90,9 @@ fn join() -> Result<Shared, Error> {
 
 /// `None`: the folder was removed while this process waited.
 fn enter(folder: &Path) -> Result<Option<Shared>, Error> {
-    let user = user()?;
+    // First: their package may bring the user whose all this is to be.
+    let programs = Programs::find()?;
+    let user = programs.user;
     make(folder, user)?;
     check_owner(
         folder,
@@ -124,7 +126,7 @@ fn enter(folder: &Path) -> Result<Option<Shared>, Error> {
                 say_what_ended(folder);
             }
             clear(folder)?;
-            let server = Server::create(folder)?;
+            let server = Server::create(folder, programs)?;
             let url = server.url();
             keep(&server, folder)?;
             write(&address, &url, user)?;
@@ -206,7 +208,8 @@ fn check_owner(folder: &Path, uid: u32) -> Result<(), Error> {
     let owner = std::fs::symlink_metadata(folder);
     let owner = owner.map_err(Error::of(folder.display()))?;
     if !owner.is_dir() || owner.uid() != uid {
-        let message = format!("{} belongs to somebody else", folder.display());
+        let folder = folder.display();
+        let message = format!("{folder} belongs to somebody else: see whose it is, and remove it");
         return Err(Error::new(message));
     }
     Ok(())
