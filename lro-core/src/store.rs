@@ -271,7 +271,7 @@ pub enum StoreErrorKind {
     Unavailable,
     /// The store has no room.
     Full,
-    /// What is stored cannot be understood.
+    /// What is stored cannot be understood, or not be changed.
     Corrupt,
     /// It cannot be opened: it is another's, newer, or not a store.
     Unusable,

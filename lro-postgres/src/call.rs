@@ -75,23 +75,23 @@ async fn serve_group<E, A>(server: &impl Serve<E, A>, calls: Vec<Call<E, A>>) {
     }
 }
 
-/// Serves elements together. Where one of them may be at fault, one by one, so that it fails alone.
+/// Serves elements together. Where one of them may be at fault, the halves by themselves, and theirs,
+/// so that it fails alone.
 pub(crate) async fn serve_all<E, A>(
     server: &impl Serve<E, A>,
     elements: &[E],
 ) -> Vec<Result<A, StoreError>> {
-    let fault = match server.serve(elements).await {
-        Ok(answers) => return answers,
-        Err(fault) => fault,
-    };
-    if elements.len() == 1 || !fault.is_of_one_element() {
-        return elements.iter().map(|_| Err(fault.to_error())).collect();
-    }
     let mut answers = Vec::with_capacity(elements.len());
-    for element in elements.chunks(1) {
-        match server.serve(element).await {
+    // The next one last.
+    let mut parts = vec![elements];
+    while let Some(part) = parts.pop() {
+        match server.serve(part).await {
             Ok(own) => answers.extend(own),
-            Err(fault) => answers.push(Err(fault.to_error())),
+            Err(fault) if part.len() > 1 && fault.is_of_one_element() => {
+                let (first, second) = part.split_at(part.len() / 2);
+                parts.extend([second, first]);
+            }
+            Err(fault) => answers.extend(part.iter().map(|_| Err(fault.to_error()))),
         }
     }
     answers

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join;
 use lro_core::{
@@ -66,16 +67,51 @@ impl Serve<Update, Answer> for Updates {
 }
 
 /// The way of all commands, by locks.
-struct ByLock<'u>(&'u Updates);
+struct ByLock<'u> {
+    updates: &'u Updates,
+    /// Whether a lock was waited for in vain: then none is waited for again.
+    met_lock: AtomicBool,
+}
 
 impl Serve<&Update, Answer> for ByLock<'_> {
     async fn serve(&self, updates: &[&Update]) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
-        match (self.0.update(updates).await, updates) {
-            (Err(fault), [_]) if fault.is_of_one_element() => Ok(vec![Ok(Err(Refusal::Damaged(
-                fault.to_error().to_string().into(),
-            )))]),
+        match (self.update(updates).await, updates) {
+            (Err(fault), [_]) if fault.is_of_one_element() => {
+                let damaged = Refusal::Damaged(fault.to_error().to_string().into());
+                Ok(vec![Ok(Err(damaged))])
+            }
             (answers, _) => Ok(answers?.into_iter().map(Ok).collect()),
         }
+    }
+}
+
+impl ByLock<'_> {
+    async fn update(&self, updates: &[&Update]) -> Result<Vec<Answer>, Fault> {
+        let Updates {
+            database,
+            events,
+            held,
+        } = self.updates;
+        let mut attempts = database.attempts();
+        let (answers, work) = loop {
+            let may_wait = !self.met_lock.load(Ordering::Relaxed);
+            let transaction = self.updates.update_once(updates, may_wait);
+            let result = database.in_time(transaction).await;
+            if may_wait && matches!(&result, Err(fault) if fault.is_locked()) {
+                self.met_lock.store(true, Ordering::Relaxed);
+                continue;
+            }
+            if !attempts.again(&result).await {
+                let missed = [StoreEvent::Missed];
+                events.publish_in_doubt(&result, &missed);
+                break result?;
+            }
+        };
+        for entry in &work.entries {
+            held.follow(&entry.record);
+        }
+        events.publish(&work.events);
+        Ok(answers)
     }
 }
 
@@ -90,30 +126,12 @@ impl Updates {
             return Vec::new();
         }
         let meant: Vec<&Update> = places.iter().map(|place| &updates[*place]).collect();
-        let answers = serve_all(&ByLock(self), &meant).await;
-        places.into_iter().zip(answers).collect()
-    }
-
-    async fn update(&self, updates: &[&Update]) -> Result<Vec<Answer>, Fault> {
-        let mut attempts = self.database.attempts();
-        let (answers, work) = loop {
-            let transaction = self.update_once(updates, true);
-            let mut result = self.database.in_time(transaction).await;
-            if matches!(&result, Err(fault) if fault.is_locked()) {
-                let transaction = self.update_once(updates, false);
-                result = self.database.in_time(transaction).await;
-            }
-            if !attempts.again(&result).await {
-                let missed = [StoreEvent::Missed];
-                self.events.publish_in_doubt(&result, &missed);
-                break result?;
-            }
+        let by_lock = ByLock {
+            updates: self,
+            met_lock: AtomicBool::new(false),
         };
-        for entry in &work.entries {
-            self.held.follow(&entry.record);
-        }
-        self.events.publish(&work.events);
-        Ok(answers)
+        let answers = serve_all(&by_lock, &meant).await;
+        places.into_iter().zip(answers).collect()
     }
 
     /// Waits for locks, as long as may be, or leaves out what others have locked.

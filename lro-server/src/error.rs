@@ -142,7 +142,10 @@ pub(crate) fn store_failed(error: &StoreError) -> Status {
     tracing::error!(error = ?error, "the store of operations failed");
     let (reason, message) = match error.kind() {
         StoreErrorKind::Full => (Reason::StoreFull, "the store of operations is full"),
-        StoreErrorKind::Corrupt => (Reason::StoreCorrupt, "the stored operation cannot be read"),
+        StoreErrorKind::Corrupt => (
+            Reason::StoreCorrupt,
+            "the stored operation cannot be read or written",
+        ),
         _ => (
             Reason::StoreUnavailable,
             "the store of operations is not available",

@@ -145,7 +145,7 @@
 //! | `lro.operations.attempts` | counter | method | runs that began |
 //! | `lro.operations.retries` | counter | method | runs that ended with a wish for another attempt, and got it |
 //! | `lro.leases.lost` | counter | method | leases that were over before their bodies |
-//! | `lro.store.call.duration` | histogram, s | call, outcome | calls of the store: `start`, `claim`, `update`, `get`, `list`, `purge`; `ok`, `unavailable`, `full`, `corrupt`, `unusable` |
+//! | `lro.store.call.duration` | histogram, s | call, outcome | calls of the store: `start`, `claim`, `update`, `get`, `list`, `purge`; `ok`, `unavailable`, `full`, `corrupt`, `unusable`; an update of which one operation is damaged, or locked by another program, is `corrupt` or `unavailable` |
 //!
 //! The method is `rpc.method` (`exporter.v1.Exporter/Export`), the code `rpc.response.status_code`
 //! (`NOT_FOUND`), the others `lro.store.call` and `lro.store.outcome`.

@@ -2,19 +2,26 @@
 
 use lro_core::{OperationStore, Refusal, StoreError, StoreErrorKind, Update, Updated};
 
-/// Updates one operation. That another program has locked it, or that it is damaged, is a failure.
+/// The failure that a refusal is: that another program has locked the operation, which another try may
+/// not meet, or that it is damaged.
+pub(crate) fn failure(refusal: &Refusal) -> Option<StoreError> {
+    let kind = match refusal {
+        Refusal::Locked => StoreErrorKind::Unavailable,
+        Refusal::Damaged(_) => StoreErrorKind::Corrupt,
+        _ => return None,
+    };
+    Some(StoreError::new(kind, refusal.to_string()))
+}
+
+/// Updates one operation.
 pub(crate) async fn update_one(
     store: &dyn OperationStore,
     update: Update,
 ) -> Result<Result<Updated, Refusal>, StoreError> {
     let mut answers = store.update(vec![update]).await?;
     let answer = answers.pop().unwrap_or(Err(Refusal::NotFound));
-    let kind = match &answer {
-        Err(Refusal::Locked) => StoreErrorKind::Unavailable,
-        Err(Refusal::Damaged(_)) => StoreErrorKind::Corrupt,
-        _ => return Ok(answer),
-    };
-    answer
-        .map(Ok)
-        .map_err(|refusal| StoreError::new(kind, refusal.to_string()))
+    match answer.as_ref().err().and_then(failure) {
+        Some(failure) => Err(failure),
+        None => Ok(answer),
+    }
 }

@@ -153,3 +153,37 @@ async fn metadata_that_could_not_be_written_is_written_later() {
     let record = store.get(&name(&started)).await.unwrap().unwrap();
     assert_eq!(record.attempt, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_written_is_not_tried_again_at_once() {
+    let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
+    let node = Node::lagging(&store, 0);
+    let operations = Operations::new(node.clone());
+    let exporter = Exporter::new(&operations, async |_, operation: support::Context| {
+        operation.set_metadata(ExportMetadata {
+            tables_done: 1,
+            tables_total: 9,
+        });
+        std::future::pending().await
+    });
+    let calls = Arc::new(Mutex::new(0));
+    node.before_updates({
+        let (calls, refused) = (calls.clone(), node.refused.clone());
+        move |updates| {
+            *calls.lock().unwrap() += 1;
+            let damaged = Refusal::Damaged("it has no state".into());
+            let all = updates
+                .iter()
+                .filter_map(|it| Some((it.uid?, damaged.clone())));
+            refused.lock().unwrap().extend(all);
+            Ok(())
+        }
+    });
+    let worker = Worker::builder(&operations).host(exporter.clone());
+    let _worker = worker.lease_duration(LEASE).start().await.unwrap();
+    exporter.call(&["one=1"]).await.unwrap();
+    tokio::time::sleep(LEASE * 8 / 10).await;
+    // After 50 ms, 100 ms and so on, at last every 5 s: not as often as metadata is written.
+    let calls = *calls.lock().unwrap();
+    assert!((8..16).contains(&calls), "{calls}");
+}

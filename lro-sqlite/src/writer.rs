@@ -220,6 +220,8 @@ impl Writer {
                 }
                 Call::Update(updates, reply) => {
                     let all = updates.into_iter();
+                    // A damaged page is not one operation's: SQLite commits no transaction that has
+                    // met one.
                     let update = |update| match transaction.update(update) {
                         Err(Fault::Row(message)) => Ok(Err(Refusal::Damaged(message))),
                         answer => answer,

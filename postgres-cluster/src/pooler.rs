@@ -8,7 +8,7 @@ use foreign_programs::there_or_skip;
 use tempfile::TempDir;
 
 use crate::folder::{give, write};
-use crate::programs::install;
+use crate::programs::find_or_install;
 use crate::server::free_port;
 use crate::{Cluster, Error};
 
@@ -38,7 +38,7 @@ impl Pooler {
     ///
     /// When there is no PgBouncer and none can be installed, or it does not start.
     pub fn start(cluster: &Cluster) -> Result<Self, Error> {
-        let program = find()?;
+        let program = find_or_install(installed, "pgbouncer", "put `pgbouncer` into PATH")?;
         let server = cluster.server();
         let user = server.programs.user;
         let folder = tempfile::Builder::new()
@@ -132,15 +132,6 @@ impl fmt::Debug for Pooler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pooler").finish_non_exhaustive()
     }
-}
-
-/// Finds it; installs it if that is the way of this system.
-fn find() -> Result<PathBuf, Error> {
-    if let Some(program) = installed() {
-        return Ok(program);
-    }
-    install("pgbouncer", "put `pgbouncer` into PATH")?;
-    installed().ok_or_else(|| Error::new("PgBouncer was installed and is not found"))
 }
 
 fn installed() -> Option<PathBuf> {

@@ -25,15 +25,8 @@ pub(crate) struct User {
 impl Programs {
     /// Finds them; installs them if that is the way of this system.
     pub(crate) fn find() -> Result<Self, Error> {
-        let folder = match Self::installed() {
-            Some(folder) => folder,
-            None => {
-                let otherwise = "put `initdb` and `pg_ctl` into PATH, or set DATABASE_URL";
-                install("postgresql", otherwise)?;
-                let folder = Self::installed();
-                folder.ok_or_else(|| Error::new("PostgreSQL was installed and is not found"))?
-            }
-        };
+        let otherwise = "put `initdb` and `pg_ctl` into PATH, or set DATABASE_URL";
+        let folder = find_or_install(Self::installed, "postgresql", otherwise)?;
         let user = user()?;
         Ok(Self { folder, user })
     }
@@ -120,17 +113,28 @@ fn user() -> Result<Option<User>, Error> {
     ))
 }
 
-/// Installs a package, for root on a Debian. Others are told what to do.
-pub(crate) fn install(package: &str, otherwise: &str) -> Result<(), Error> {
+/// What `find` finds, or what it finds when a package is installed: by root on a Debian. Others are told
+/// what to do.
+pub(crate) fn find_or_install(
+    find: impl Fn() -> Option<PathBuf>,
+    package: &str,
+    otherwise: &str,
+) -> Result<PathBuf, Error> {
+    if let Some(found) = find() {
+        return Ok(found);
+    }
     let apt = Path::new("/usr/bin/apt-get");
     if !nix::unistd::geteuid().is_root() || !apt.is_file() {
         return Err(Error::new(format!(
             "{package} is not installed: {otherwise}"
         )));
     }
-    // Others may be about to do the same; who comes second finds nothing to do.
+    // Others may be about to do the same; who comes second finds it done.
     let one_at_a_time = File::open(apt).and_then(|apt| apt.lock().map(|()| apt));
     let _one_at_a_time = one_at_a_time.map_err(Error::of("the lock of those who install"))?;
+    if let Some(found) = find() {
+        return Ok(found);
+    }
     eprintln!("postgres-cluster: {package} is not installed; running `apt-get install {package}`");
     for arguments in [&["update", "-q"][..], &["install", "-qy", package]] {
         let mut command = Command::new(apt);
@@ -139,5 +143,5 @@ pub(crate) fn install(package: &str, otherwise: &str) -> Result<(), Error> {
             .env("DEBIAN_FRONTEND", "noninteractive");
         run(command.stdin(Stdio::null()))?;
     }
-    Ok(())
+    find().ok_or_else(|| Error::new(format!("{package} was installed and is not found")))
 }

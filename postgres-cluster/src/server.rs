@@ -160,10 +160,11 @@ impl Server {
     }
 }
 
-/// The end of the log in a server's folder.
+/// The end of the log in a server's folder. Statements, which it holds as well, may be long.
 pub(crate) fn last_words(folder: &Path) -> String {
     let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
-    let lines: Vec<_> = log.lines().rev().take(5).collect();
+    let beginning = |line: &str| line.chars().take(200).collect::<String>();
+    let lines: Vec<_> = log.lines().rev().take(5).map(beginning).collect();
     let lines: Vec<_> = lines.into_iter().rev().collect();
     lines.join(" | ")
 }

@@ -7,26 +7,32 @@ use lro_core::NewOperation;
 
 /// The open places, in the order in which every node inserts what others may insert at the same time:
 /// two groups that want the same keys in different orders would wait for each other until one of them
-/// is ended, a second each time. Keys that are held on purpose come first.
+/// is ended, a second each time. By exclusive keys, which are wanted by many on purpose; without one by
+/// request ids and names.
 ///
-/// Where two of the group want the same, the earlier one is to get it: such a group stays as it is.
+/// Where two of the group want the same, the earlier one is to get it. So those with one exclusive key
+/// stay in their order, and so does a whole group in which two have a name or a request id in common.
 pub(super) fn common_order(operations: &[NewOperation], open: &[usize]) -> Vec<usize> {
     let mut places = open.to_vec();
     let are_distinct = distinct(operations, open, |it| Some(it.uid))
         && distinct(operations, open, |it| Some(&it.name))
-        && distinct(operations, open, |it| it.exclusive_key.as_ref())
         && distinct(operations, open, request);
     if are_distinct {
         places.sort_by_key(|place| {
             let it = &operations[*place];
-            (&it.exclusive_key, request(it), &it.name)
+            match &it.exclusive_key {
+                Some(key) => (Some(key), None, None),
+                None => (None, request(it), Some(&it.name)),
+            }
         });
     }
     places
 }
 
-fn request(operation: &NewOperation) -> Option<&String> {
-    operation.request_id.as_ref().map(|request| &request.id)
+/// What a request id is unique by.
+fn request(operation: &NewOperation) -> Option<(&str, &str, &str)> {
+    let id = &operation.request_id.as_ref()?.id;
+    Some((&operation.method, operation.name.parent(), id))
 }
 
 fn distinct<'o, K: Hash + Eq>(
@@ -74,10 +80,15 @@ mod tests {
     #[test]
     fn the_earlier_of_two_that_want_the_same_stays_the_earlier() {
         let same_name = [new("a", Some("k"), None), new("a", None, None)];
-        let same_key = [new("b", Some("k"), None), new("a", Some("k"), None)];
         let same_request = [new("b", None, Some("r")), new("a", None, Some("r"))];
-        for group in [same_name, same_key, same_request] {
+        for group in [same_name, same_request] {
             assert_eq!(common_order(&group, &[0, 1]), [0, 1]);
         }
+        let same_key = [
+            new("c", Some("k2"), Some("r")),
+            new("b", Some("k1"), None),
+            new("a", Some("k2"), None),
+        ];
+        assert_eq!(common_order(&same_key, &[0, 1, 2]), [1, 0, 2]);
     }
 }

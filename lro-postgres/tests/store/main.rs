@@ -5,6 +5,7 @@
     reason = "a step that fails fails the test, in helpers as well"
 )]
 
+mod deadlocks;
 mod ends;
 mod faults;
 mod fixture;

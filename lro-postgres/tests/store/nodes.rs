@@ -152,51 +152,6 @@ async fn one_name_on_many_nodes_is_taken_once() {
     assert_eq!(lost.count(), NODES * 6 - 1);
 }
 
-/// Each node has its own order; all insert in one, and so wait for others but not for each other.
-#[tokio::test(flavor = "multi_thread")]
-async fn batches_of_the_same_in_other_orders_do_not_wait_for_each_other() {
-    let Some(schema) = Schema::new() else { return };
-    let nodes = nodes(&schema).await;
-    for round in 0..5 {
-        let batch: Vec<_> = (0..50)
-            .map(|n| new(&format!("operations/{round}-{n}")))
-            .collect();
-        let mut tasks = JoinSet::new();
-        for (n, store) in nodes.iter().cloned().enumerate() {
-            let mut batch: Vec<_> = batch.clone();
-            if n % 2 == 1 {
-                batch.reverse();
-            }
-            tasks.spawn(async move { store.start(batch).await.unwrap() });
-        }
-        let answers = tasks.join_all().await.concat();
-        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 50);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn batches_that_wait_for_each_other_are_done_again() {
-    let Some(schema) = Schema::new() else { return };
-    let nodes = nodes(&schema).await;
-    for round in 0..3 {
-        // The order of their own keys makes them insert the names in two: they lock in a circle.
-        let batch = |node: usize| (0..50).map(move |n| (node, n));
-        let make = |(node, n): (usize, usize)| {
-            let mut operation = new(&format!("operations/{round}-{n}"));
-            let place = if node == 0 { n } else { 49 - n };
-            operation.exclusive_key = Some(format!("{round}-{node}-{place:02}"));
-            operation
-        };
-        let mut tasks = JoinSet::new();
-        for (node, store) in nodes.iter().cloned().enumerate().take(2) {
-            let batch: Vec<_> = batch(node).map(make).collect();
-            tasks.spawn(async move { store.start(batch).await.unwrap() });
-        }
-        let answers = tasks.join_all().await.concat();
-        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 50);
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn claims_of_many_nodes_do_not_overlap() {
     let Some(schema) = Schema::new() else { return };

@@ -10,6 +10,7 @@ use opentelemetry::KeyValue;
 use tokio::time::Instant;
 
 use super::recorder::Metrics;
+use crate::update::failure;
 
 /// A store whose calls are measured.
 pub(super) struct Observed {
@@ -29,13 +30,18 @@ impl Observed {
     ) -> Result<T, StoreError> {
         let begun = Instant::now();
         let answer = answer.await;
-        let outcome = match answer.as_ref().map_err(StoreError::kind) {
-            Ok(_) => "ok",
-            Err(StoreErrorKind::Unavailable) => "unavailable",
-            Err(StoreErrorKind::Full) => "full",
-            Err(StoreErrorKind::Corrupt) => "corrupt",
-            Err(StoreErrorKind::Unusable) => "unusable",
-            Err(_) => "error",
+        self.record(call, begun, answer.as_ref().err());
+        answer
+    }
+
+    fn record(&self, call: &'static str, begun: Instant, error: Option<&StoreError>) {
+        let outcome = match error.map(StoreError::kind) {
+            None => "ok",
+            Some(StoreErrorKind::Unavailable) => "unavailable",
+            Some(StoreErrorKind::Full) => "full",
+            Some(StoreErrorKind::Corrupt) => "corrupt",
+            Some(StoreErrorKind::Unusable) => "unusable",
+            Some(_) => "error",
         };
         let attributes = [
             KeyValue::new("lro.store.call", call),
@@ -43,7 +49,6 @@ impl Observed {
         ];
         let calls = &self.metrics.instruments().store_calls;
         calls.record(begun.elapsed().as_secs_f64(), &attributes);
-        answer
     }
 }
 
@@ -64,7 +69,12 @@ impl OperationStore for Observed {
         &self,
         updates: Vec<Update>,
     ) -> Result<Vec<Result<Updated, Refusal>>, StoreError> {
-        self.measure("update", self.store.update(updates)).await
+        let begun = Instant::now();
+        let answers = self.store.update(updates).await;
+        let mut refusals = answers.iter().flatten().filter_map(|it| it.as_ref().err());
+        let of_one = refusals.find_map(failure);
+        self.record("update", begun, answers.as_ref().err().or(of_one.as_ref()));
+        answers
     }
 
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{Command, Refusal, StoreError};
+use lro_core::{Command, StoreError};
 use prost_types::Any;
 use tokio::time::Instant;
 
 use super::Shared;
+use super::running::lease_margin;
 use crate::backoff::Backoff;
 use crate::deadline::later;
 use crate::run::{Run, StopReason, told_to_stop};
+use crate::update::failure;
 
 /// At most so many renewals in one call.
 const RENEW_MAX: usize = 1_000;
@@ -69,23 +71,36 @@ async fn ended(shared: &Shared) {
     shared.runs.wait().await;
 }
 
-/// Renews all runs, or only those with new metadata.
+/// Renews all runs, or only those with new metadata. Fails as well when one of them could not be
+/// renewed though it is held; the others are.
 async fn renew(shared: &Shared, all: bool) -> Result<(), StoreError> {
     let runs = shared.roster.all().into_iter();
     // Asked when its batch is made: what is given up while others are renewed is to run out.
-    let held = runs.filter(|run| run.stop_reason() != Some(StopReason::LeaseLost));
+    let held = runs.filter(|run| !is_given_up(shared, run));
     let renewals = held.map(Renewal::new);
     let mut due = renewals.filter(|renewal| all || renewal.metadata.is_some());
+    let mut failure = None;
     loop {
         let batch: Vec<_> = due.by_ref().take(RENEW_MAX).collect();
         if batch.is_empty() {
-            return Ok(());
+            return failure.map_or(Ok(()), Err);
         }
-        renew_batch(shared, batch).await?;
+        failure = renew_batch(shared, batch).await?.or(failure);
     }
 }
 
-async fn renew_batch(shared: &Shared, mut batch: Vec<Renewal>) -> Result<(), StoreError> {
+/// Whether the body is stopped because the lease is as good as over.
+fn is_given_up(shared: &Shared, run: &Run) -> bool {
+    let margin = lease_margin(shared);
+    let is_over = *run.lease_end.borrow() <= later(Instant::now(), margin);
+    is_over || run.stop_reason() == Some(StopReason::LeaseLost)
+}
+
+/// Answers why one of them could not be renewed.
+async fn renew_batch(
+    shared: &Shared,
+    mut batch: Vec<Renewal>,
+) -> Result<Option<StoreError>, StoreError> {
     let called_at = Instant::now();
     let lease_duration = shared.settings.lease_duration;
     let updates = batch
@@ -100,6 +115,7 @@ async fn renew_batch(shared: &Shared, mut batch: Vec<Renewal>) -> Result<(), Sto
         })
         .collect();
     let answers = shared.store.update(updates).await?;
+    let mut failed = None;
     for (renewal, answer) in batch.iter_mut().zip(answers) {
         match answer {
             Ok(updated) => {
@@ -112,16 +128,17 @@ async fn renew_batch(shared: &Shared, mut batch: Vec<Renewal>) -> Result<(), Sto
                     renewal.run.stop(reason);
                 }
             }
-            Err(refusal @ (Refusal::Locked | Refusal::Damaged(_))) => tracing::warn!(
-                name = %renewal.run.name,
-                %refusal,
-                "the lease cannot be renewed, and runs out unless that ends"
-            ),
-            // Also what a run sees that has just written its end, to whom it means nothing.
-            Err(_) => renewal.run.stop(StopReason::LeaseLost),
+            Err(refusal) => match failure(&refusal) {
+                Some(failure) => {
+                    let message = format!("operation `{}`: {refusal}", renewal.run.name);
+                    failed = Some(StoreError::new(failure.kind(), message));
+                }
+                // Also what a run sees that has just written its end, to whom it means nothing.
+                None => renewal.run.stop(StopReason::LeaseLost),
+            },
         }
     }
-    Ok(())
+    Ok(failed)
 }
 
 /// One run's renewal; gives its metadata back unless it was stored.

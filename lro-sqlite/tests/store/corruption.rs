@@ -199,6 +199,11 @@ async fn damaged_pages_are_errors() {
                 assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}");
             }
         }
+        let names = (0..200).map(|i| format!("operations/{i}").parse().unwrap());
+        let cancel = |name| Update::by_name(name, Command::Cancel);
+        if let Err(error) = store.update(names.map(cancel).collect()).await {
+            assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}");
+        }
         if let Err(error) = store.start(vec![new("operations/new")]).await {
             assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}");
         }
