@@ -41,15 +41,20 @@ impl Serve<Update, Answer> for Updates {
         let mut answers: Vec<_> = updates.iter().map(|_| None).collect();
         let ending: HashSet<usize> = ends.iter().map(|end| end.place).collect();
         let others = (0..updates.len()).filter(|place| !ending.contains(place));
+        let met_lock = AtomicBool::new(false);
         let (written, others) = join(
             write(&self.database, &self.events, &ends),
-            self.by_lock(updates, others.collect()),
+            self.by_lock(updates, others.collect(), &met_lock),
         )
         .await;
         let written = match written {
             Ok(written) => written,
             // Whichever it is of, it shows below.
-            Err(fault) if fault.is_of_one_element() || fault.is_locked() => Vec::new(),
+            Err(fault) if fault.is_of_one_element() => Vec::new(),
+            Err(fault) if fault.is_locked() => {
+                met_lock.store(true, Ordering::Relaxed);
+                Vec::new()
+            }
             Err(fault) => {
                 let failed = ending.iter().map(|place| (*place, Err(fault.to_error())));
                 failed.collect()
@@ -59,7 +64,7 @@ impl Serve<Update, Answer> for Updates {
             answers[place] = Some(answer);
         }
         let missed = (0..updates.len()).filter(|place| answers[*place].is_none());
-        for (place, answer) in self.by_lock(updates, missed.collect()).await {
+        for (place, answer) in self.by_lock(updates, missed.collect(), &met_lock).await {
             answers[place] = Some(answer);
         }
         Ok(answers.into_iter().flatten().collect())
@@ -70,7 +75,7 @@ impl Serve<Update, Answer> for Updates {
 struct ByLock<'u> {
     updates: &'u Updates,
     /// Whether a lock was waited for in vain: then none is waited for again.
-    met_lock: AtomicBool,
+    met_lock: &'u AtomicBool,
 }
 
 impl Serve<&Update, Answer> for ByLock<'_> {
@@ -121,6 +126,7 @@ impl Updates {
         &self,
         updates: &[Update],
         places: Vec<usize>,
+        met_lock: &AtomicBool,
     ) -> Vec<(usize, Result<Answer, StoreError>)> {
         if places.is_empty() {
             return Vec::new();
@@ -128,7 +134,7 @@ impl Updates {
         let meant: Vec<&Update> = places.iter().map(|place| &updates[*place]).collect();
         let by_lock = ByLock {
             updates: self,
-            met_lock: AtomicBool::new(false),
+            met_lock,
         };
         let answers = serve_all(&by_lock, &meant).await;
         places.into_iter().zip(answers).collect()

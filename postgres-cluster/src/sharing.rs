@@ -95,6 +95,8 @@ fn enter(folder: &Path) -> Result<Option<Shared>, Error> {
     let user = programs.user;
     make(folder, user)?;
     check_owner(folder, user)?;
+    // Who made it may not have come so far.
+    give(folder, user)?;
     // One starts, the others wait for it.
     let starting = open(&folder.join("starting"))?;
     let Some(starting) = starting else {
@@ -200,8 +202,7 @@ fn is_in_place(file: &File, path: &Path) -> bool {
     (held.dev(), held.ino()) == (there.dev(), there.ino())
 }
 
-/// The temporary folder is everybody's: somebody else's folder of this name is not to be trusted. It
-/// may be about to be given to the server's user.
+/// The temporary folder is everybody's: somebody else's folder of this name is not to be trusted.
 fn check_owner(folder: &Path, user: Option<User>) -> Result<(), Error> {
     let owner = std::fs::symlink_metadata(folder);
     let owner = owner.map_err(Error::of(folder.display()))?;

@@ -11,7 +11,8 @@ use lro_core::NewOperation;
 /// request ids and names.
 ///
 /// Where two of the group want the same, the earlier one is to get it. So those with one exclusive key
-/// stay in their order, and so does a whole group in which two have a name or a request id in common.
+/// stay in their order, and so does a whole group in which two have a name, a request id or a uid in
+/// common.
 pub(super) fn common_order(operations: &[NewOperation], open: &[usize]) -> Vec<usize> {
     let mut places = open.to_vec();
     let are_distinct = distinct(operations, open, |it| Some(it.uid))

@@ -9,7 +9,6 @@ use prost_types::Any;
 use tokio::time::Instant;
 
 use super::Shared;
-use super::running::lease_margin;
 use crate::backoff::Backoff;
 use crate::deadline::later;
 use crate::run::{Run, StopReason, told_to_stop};
@@ -47,8 +46,11 @@ pub(super) async fn keep_leases(shared: Arc<Shared>) {
                 }
             }
             Err(error) => {
-                // The next try, whatever it is for, comes after a pause, and is for all of them.
-                let retry_in = backoff.failed("cannot renew leases", &error);
+                // The next try, whatever it is for, comes after a pause, and is for all of them. It may
+                // be one operation that fails, and is not to keep the others waiting.
+                let retry_in = backoff
+                    .failed("cannot renew leases", &error)
+                    .min(beat(&shared));
                 pause = pause.max(retry_in);
                 let retry = Instant::now() + retry_in;
                 next_beat = if full { retry } else { next_beat.min(retry) };
@@ -76,7 +78,7 @@ async fn ended(shared: &Shared) {
 async fn renew(shared: &Shared, all: bool) -> Result<(), StoreError> {
     let runs = shared.roster.all().into_iter();
     // Asked when its batch is made: what is given up while others are renewed is to run out.
-    let held = runs.filter(|run| !is_given_up(shared, run));
+    let held = runs.filter(|run| run.stop_reason() != Some(StopReason::LeaseLost));
     let renewals = held.map(Renewal::new);
     let mut due = renewals.filter(|renewal| all || renewal.metadata.is_some());
     let mut failure = None;
@@ -87,13 +89,6 @@ async fn renew(shared: &Shared, all: bool) -> Result<(), StoreError> {
         }
         failure = renew_batch(shared, batch).await?.or(failure);
     }
-}
-
-/// Whether the body is stopped because the lease is as good as over.
-fn is_given_up(shared: &Shared, run: &Run) -> bool {
-    let margin = lease_margin(shared);
-    let is_over = *run.lease_end.borrow() <= later(Instant::now(), margin);
-    is_over || run.stop_reason() == Some(StopReason::LeaseLost)
 }
 
 /// Answers why one of them could not be renewed.

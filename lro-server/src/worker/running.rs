@@ -216,7 +216,7 @@ async fn must_stop(shared: &Shared, run: &Run, grace: Duration) -> StopReason {
 }
 
 /// How long before the end of its lease a body is stopped.
-pub(super) fn lease_margin(shared: &Shared) -> Duration {
+fn lease_margin(shared: &Shared) -> Duration {
     shared.settings.lease_duration / 10
 }
 
