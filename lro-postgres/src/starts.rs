@@ -14,7 +14,7 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::batch::{digest, new_records};
-use crate::call::Serve;
+use crate::call::{Serve, serve_all};
 use crate::database::{Access, Database, Query, clock};
 use crate::error::Fault;
 use crate::events::Events;
@@ -36,6 +36,9 @@ pub(crate) struct Starts {
 
 /// Each place with its record, and whether that is new.
 type Inserted = Vec<(usize, OperationRecord, bool)>;
+
+/// The place of one that is not new, and its record as it would be.
+type Refused = (usize, OperationRecord);
 
 type Answer = Result<Started, StartError>;
 
@@ -72,9 +75,14 @@ impl Serve<NewOperation, Answer> for Starts {
                     })));
                 }
             }
-            let refused: Vec<_> = records.into_iter().filter(|it| !it.2).collect();
+            let refused = records.into_iter().filter(|(_, _, is_new)| !is_new);
+            let refused: Vec<Refused> = refused.map(|(place, record, _)| (place, record)).collect();
             self.events.publish_unless_told(&events, told);
-            let reasons = self.reasons(&refused, &inserted).await;
+            let reasons = Reasons {
+                database: &self.database,
+                inserted: &inserted,
+            };
+            let reasons = serve_all(&reasons, &refused).await;
             open.clear();
             for ((place, ..), reason) in refused.into_iter().zip(reasons) {
                 match reason {
@@ -161,51 +169,35 @@ impl Starts {
         });
         Ok((records.collect(), told))
     }
+}
 
-    /// Why the indexes have refused each of these. `None`: what was in the way has gone.
-    async fn reasons(
-        &self,
-        refused: &[(usize, OperationRecord, bool)],
-        inserted: &HashMap<Uuid, usize>,
-    ) -> Vec<Result<Option<Answer>, StoreError>> {
-        let fault = match self.reasons_of_all(refused, inserted).await {
-            Ok(reasons) => return reasons.into_iter().map(Ok).collect(),
-            Err(fault) => fault,
-        };
-        let mut reasons = Vec::new();
-        for one in refused.chunks(1) {
-            reasons.push(match fault.is_of_one_element() {
-                true => {
-                    let reason = self.reasons_of_all(one, inserted).await;
-                    let reason = reason.map(|mut of_one| of_one.pop().flatten());
-                    reason.map_err(|fault| fault.to_error())
-                }
-                false => Err(fault.to_error()),
-            });
-        }
-        reasons
-    }
+/// Why the indexes have refused each of these. `None`: what was in the way has gone.
+struct Reasons<'s> {
+    database: &'s Database,
+    /// The places of those that this group has inserted, by their uids.
+    inserted: &'s HashMap<Uuid, usize>,
+}
 
-    async fn reasons_of_all(
+impl Serve<Refused, Option<Answer>> for Reasons<'_> {
+    async fn serve(
         &self,
-        refused: &[(usize, OperationRecord, bool)],
-        inserted: &HashMap<Uuid, usize>,
-    ) -> Result<Vec<Option<Answer>>, Fault> {
+        refused: &[Refused],
+    ) -> Result<Vec<Result<Option<Answer>, StoreError>>, Fault> {
         if refused.is_empty() {
             return Ok(Vec::new());
         }
         let mut attempts = self.database.attempts();
         let holders = loop {
-            let transaction = Holders::read(&self.database, refused);
+            let transaction = Holders::read(self.database, refused);
             let result = self.database.in_time(transaction).await;
             if !attempts.again(&result).await {
                 break result?;
             }
         };
-        let reasons = refused.iter().map(|(place, record, _)| {
+        let reasons = refused.iter().map(|(place, record)| {
             // What a later element of the same group has made was not in the way of this one.
-            let was_there = |uid: &Uuid| inserted.get(uid).is_none_or(|other| other < place);
-            holders.reason(record, was_there)
+            let was_there = |uid: &Uuid| self.inserted.get(uid).is_none_or(|other| other < place);
+            Ok(holders.reason(record, was_there))
         });
         Ok(reasons.collect())
     }
@@ -220,11 +212,8 @@ struct Holders {
 }
 
 impl Holders {
-    async fn read(
-        database: &Database,
-        refused: &[(usize, OperationRecord, bool)],
-    ) -> Result<Self, Fault> {
-        let records = || refused.iter().map(|(_, record, _)| record);
+    async fn read(database: &Database, refused: &[Refused]) -> Result<Self, Fault> {
+        let records = || refused.iter().map(|(_, record)| record);
         let requests: Vec<_> = records().filter_map(digest).collect();
         let uids: Vec<_> = records().map(|record| record.uid).collect();
         let names: Vec<_> = records().map(|record| record.name.as_str()).collect();

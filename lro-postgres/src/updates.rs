@@ -140,7 +140,7 @@ impl Updates {
         places.into_iter().zip(answers).collect()
     }
 
-    /// Waits for locks, as long as may be, or leaves out what others have locked.
+    /// Waits for locks, at most the lock timeout, or leaves out what others have locked.
     async fn update_once(
         &self,
         updates: &[&Update],
