@@ -1,9 +1,9 @@
 //! Arbitrary bytes as the header `grpc-timeout`, for the layer of deadlines and for WaitOperation.
 //!
-//! `lro-server/tests/arbitrary/main.rs` holds the same property with texts that proptest makes.
+//! `lro-server/tests/it/arbitrary.rs` holds the same property with texts that proptest makes.
 #![no_main]
 
-#[path = "../../lro-server/tests/arbitrary/timeouts.rs"]
+#[path = "../../lro-server/tests/it/arbitrary/timeouts.rs"]
 mod timeouts;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {

@@ -1,0 +1,13 @@
+//! Names, permissions and errors of google.longrunning.Operations.
+
+mod authorizing;
+mod bindings;
+mod errors;
+pub(crate) mod fixture;
+mod isolation;
+#[cfg(feature = "auth-jwt")]
+mod jwt;
+mod owners;
+mod pages;
+mod principals;
+mod wire;

@@ -1,0 +1,130 @@
+//! Page tokens through the service.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lro_core::pb::ListOperationsRequest;
+use lro_core::{Clock, MemoryStore};
+use lro_server::{Operations, OperationsBuilder, PageTokenKeys, ServiceSettings};
+use lro_testing::ManualClock;
+use tonic::Code;
+use tonic_types::StatusExt as _;
+
+use crate::access::fixture::{As, Policies, SERVICE, Server};
+use crate::support::faulty::Node;
+
+fn page(name: &str, filter: &str, page_token: &str) -> ListOperationsRequest {
+    ListOperationsRequest {
+        name: name.to_owned(),
+        filter: filter.to_owned(),
+        page_size: 1,
+        page_token: page_token.to_owned(),
+        return_partial_success: false,
+    }
+}
+
+fn builder(store: &Arc<MemoryStore>) -> OperationsBuilder {
+    let users = ServiceSettings::new(SERVICE).parent("users/*".parse().unwrap());
+    let builder = Operations::builder(Node::lagging(store, 0)).service(users);
+    builder.authorizer(Policies::tenants())
+}
+
+async fn filled(server: &Server) {
+    for user in ["ada", "bob"] {
+        for _ in 0..3 {
+            server.started(user, &format!("users/{user}")).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn spec_095_097_a_token_opens_no_other_list() {
+    let server = Server::new(builder(&Arc::default()).build());
+    filled(&server).await;
+    let first = server
+        .list(As("ada"), page("users/ada", "", ""))
+        .await
+        .unwrap();
+    let token = first.next_page_token;
+    let next = server
+        .list(As("ada"), page("users/ada", "", &token))
+        .await
+        .unwrap();
+    assert_eq!(next.operations.len(), 1);
+    assert_ne!(next.operations, first.operations);
+    let again = server
+        .list(As("ada"), page("users/ada/operations", "", &token))
+        .await;
+    assert_eq!(
+        again.unwrap().operations,
+        next.operations,
+        "the same parent, the same page"
+    );
+    for (who, name, filter, code) in [
+        ("bob", "users/bob", "", Code::InvalidArgument),
+        ("bob", "users/ada", "", Code::PermissionDenied),
+        ("bob", "users/-", "", Code::PermissionDenied),
+        ("ada", "users/ada", "done = false", Code::InvalidArgument),
+        ("", "users/ada", "", Code::Unauthenticated),
+    ] {
+        let error = server
+            .list(As(who), page(name, filter, &token))
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), code, "{who} {name}");
+        if code == Code::InvalidArgument {
+            let violations = error.get_details_bad_request().unwrap().field_violations;
+            assert_eq!(violations[0].field, "page_token");
+        }
+    }
+}
+
+#[tokio::test]
+async fn spec_098_tokens_survive_a_restart_with_and_without_keys() {
+    for keys in [None, Some(PageTokenKeys::new([3; 32]))] {
+        let store = Arc::default();
+        let server = || {
+            let builder = builder(&store);
+            Server::new(match keys.clone() {
+                Some(keys) => builder.page_token_keys(keys).build(),
+                None => builder.build(),
+            })
+        };
+        let before = server();
+        filled(&before).await;
+        let first = before
+            .list(As("ada"), page("users/ada", "", ""))
+            .await
+            .unwrap();
+        drop(before);
+        let next = page("users/ada", "", &first.next_page_token);
+        assert_eq!(
+            server()
+                .list(As("ada"), next)
+                .await
+                .unwrap()
+                .operations
+                .len(),
+            1
+        );
+    }
+}
+
+#[tokio::test]
+async fn spec_100_an_old_token_is_refused() {
+    let clock = Arc::new(ManualClock::new());
+    let operations = builder(&Arc::default()).clock(clock.clone()).build();
+    let server = Server::new(operations);
+    filled(&server).await;
+    let first = server
+        .list(As("ada"), page("users/ada", "", ""))
+        .await
+        .unwrap();
+    let next = page("users/ada", "", &first.next_page_token);
+    clock.advance(Duration::from_secs(3 * 24 * 60 * 60));
+    assert!(server.list(As("ada"), next.clone()).await.is_ok());
+    clock.advance(Duration::from_secs(1));
+    assert!(clock.now() > lro_core::Timestamp::EPOCH);
+    let error = server.list(As("ada"), next).await.unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+}

@@ -1,0 +1,117 @@
+//! Draining, checkpoints, and what the next worker finds.
+
+use std::time::Duration;
+
+use exporter::pb::ExportMetadata;
+use lro_core::MemoryStore;
+use lro_server::{Operations, StopReason, Worker};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tonic::Status;
+
+use crate::support;
+use crate::support::{Exporter, exported, name, start_on, wait};
+
+#[tokio::test(start_paused = true)]
+async fn a_drained_body_is_given_back_and_goes_on_from_its_checkpoint() {
+    let (events, mut seen) = mpsc::unbounded_channel();
+    let body = move |_, operation: support::Context| {
+        let events = events.clone();
+        async move {
+            let from = operation.restore::<prost_types::Duration>()?;
+            let metadata = operation.metadata()?.unwrap();
+            events
+                .send((operation.attempt(), from, metadata.tables_done))
+                .ok();
+            if from.is_some() {
+                return Ok(exported(7));
+            }
+            let seconds = 42;
+            operation.set_metadata(ExportMetadata {
+                tables_done: 3,
+                tables_total: 9,
+            });
+            operation
+                .checkpoint(&prost_types::Duration { seconds, nanos: 0 })
+                .await?;
+            loop {
+                if let Some(reason) = operation.stop_reason() {
+                    assert_eq!(reason, StopReason::Draining);
+                    return Err(Status::aborted("told to go").into());
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    };
+    let operations = Operations::new(MemoryStore::new());
+    let exporter = Exporter::new(&operations, body);
+    let drain_timeout = Duration::from_secs(3);
+    let first = Worker::builder(&operations)
+        .host(exporter.clone())
+        .drain_timeout(drain_timeout);
+    let first = first.start().await.unwrap();
+    let started = exporter.call(&["a"]).await.unwrap();
+    assert_eq!(seen.recv().await, Some((1, None, 0)));
+    let begun = Instant::now();
+    first.drain().await;
+    assert!(begun.elapsed() >= drain_timeout && begun.elapsed() < drain_timeout * 2);
+    assert!(!operations.get(&name(&started)).await.unwrap().done);
+
+    let second = Worker::builder(&operations).host(exporter.clone());
+    let _second = second.start().await.unwrap();
+    let done = wait(&operations, &started).await;
+    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(7));
+    let checkpoint = prost_types::Duration {
+        seconds: 42,
+        nanos: 0,
+    };
+    // A drain is no fault of the operation: the attempt is not counted.
+    assert_eq!(seen.recv().await, Some((1, Some(checkpoint), 3)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_lets_bodies_come_to_their_end_and_takes_nothing_new() {
+    let (operations, exporter, worker) = start_on(
+        MemoryStore::new(),
+        |builder| builder,
+        async |_, _| {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            Ok(exported(1))
+        },
+    )
+    .await;
+    let running = exporter.call(&["a"]).await.unwrap();
+    tokio::task::yield_now().await;
+    let drain = tokio::spawn(worker.drain());
+    tokio::task::yield_now().await;
+    let late = exporter.call(&["b"]).await.unwrap();
+    drain.await.unwrap();
+    assert!(operations.get(&name(&running)).await.unwrap().done);
+    assert!(!operations.get(&name(&late)).await.unwrap().done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn operations_that_were_there_before_the_worker_are_run() {
+    let operations = Operations::new(MemoryStore::new());
+    let exporter = Exporter::new(&operations, async |_, _| Ok(exported(1)));
+    let started = exporter.call(&["a"]).await.unwrap();
+    let worker = Worker::builder(&operations).host(exporter).start();
+    let _worker = worker.await.unwrap();
+    wait(&operations, &started).await;
+}
+
+#[tokio::test]
+async fn a_worker_without_methods_or_with_one_twice_does_not_start() {
+    let operations = Operations::new(MemoryStore::new());
+    let none = Worker::builder(&operations).start().await.unwrap_err();
+    assert!(none.to_string().contains(".host("), "{none}");
+    let exporter = Exporter::new(&operations, async |_, _| Ok(exported(1)));
+    let twice = Worker::builder(&operations)
+        .host(exporter.clone())
+        .host(exporter);
+    let twice = twice.start().await.unwrap_err();
+    assert_eq!(
+        twice.to_string(),
+        "the worker hosts `/exporter.v1.Exporter/Export` twice"
+    );
+}

@@ -1,0 +1,165 @@
+//! Front ends without a worker, workers without a front end, and what reaches one from the other when
+//! neither hears of events.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lro_core::MemoryStore;
+use lro_server::{Operations, Worker};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::support;
+use crate::support::faulty::{Node, TokioClock};
+use crate::support::{Exporter, exported, name};
+
+const METHOD: &str = "/exporter.v1.Exporter/Export";
+
+/// How often a [`Node`] is to be looked into.
+const GAP: Duration = Duration::from_secs(1);
+
+/// The operations of two nodes that share a store.
+fn nodes() -> (Operations, Operations) {
+    let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
+    let node = || Operations::new(Node::new(&store));
+    (node(), node())
+}
+
+#[tokio::test(start_paused = true)]
+async fn spec_055_what_one_node_starts_another_runs_and_who_waits_hears() {
+    let (front_end, other) = nodes();
+    let called = Exporter::new(&front_end, async |_, _| panic!("front ends run nothing"));
+    let run = Exporter::new(&other, async |_, _| Ok(exported(7)));
+    let _worker = Worker::builder(&other).host(run).start().await.unwrap();
+    let begun = Instant::now();
+    let started = called.call(&["a"]).await.unwrap();
+    let done = front_end.wait(&name(&started), None).await.unwrap();
+    let done = support::Typed::from(done);
+    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(7));
+    assert!(begun.elapsed() <= 2 * GAP, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_reaches_another_node_within_the_gap_however_long_leases_are() {
+    let (front_end, other) = nodes();
+    let called = Exporter::new(&front_end, async |_, _| panic!("front ends run nothing"));
+    let (events, mut seen) = mpsc::unbounded_channel();
+    let run = Exporter::new(&other, move |_, operation| {
+        let events = events.clone();
+        async move {
+            events.send(Instant::now()).ok();
+            operation.cancelled().await;
+            events.send(Instant::now()).ok();
+            Err(tonic::Status::cancelled("as it was asked to").into())
+        }
+    });
+    let worker = Worker::builder(&other).host(run);
+    let worker = worker.lease_duration(Duration::from_secs(600));
+    let _worker = worker.start().await.unwrap();
+    let started = called.call(&["a"]).await.unwrap();
+    seen.recv().await.unwrap();
+    let cancelled = Instant::now();
+    front_end.cancel(&name(&started)).await.unwrap();
+    let heard = seen.recv().await.unwrap() - cancelled;
+    assert!(heard <= GAP, "{heard:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_runs_only_what_it_is_told_to() {
+    let (front_end, other) = nodes();
+    let called = Exporter::new(&front_end, async |_, _| panic!("front ends run nothing"));
+    let run = Exporter::new(&other, async |_, _| Ok(exported(1)));
+    let none = Worker::builder(&other).host(run.clone());
+    let none = none.only(Vec::<String>::new()).start().await.unwrap_err();
+    assert!(none.to_string().contains("hosts no method"), "{none}");
+    let wrong = Worker::builder(&other).host(run.clone());
+    let wrong = wrong.only([METHOD, "/a.B/C"]).start().await.unwrap_err();
+    assert!(wrong.to_string().contains("`/a.B/C`"), "{wrong}");
+    let worker = Worker::builder(&other).host(run);
+    let _worker = worker.only([METHOD]).start().await.unwrap();
+    let started = called.call(&["a"]).await.unwrap();
+    assert!(front_end.wait(&name(&started), None).await.unwrap().done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_outlasts_a_store_that_is_away_for_less_than_a_lease() {
+    let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
+    let node = Node::new(&store);
+    let operations = Operations::new(node.clone());
+    let exporter = Exporter::new(&operations, move |_, operation| {
+        let node = node.clone();
+        async move {
+            node.set_down(true);
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                node.set_down(false);
+            });
+            let saved = prost_types::Duration {
+                seconds: 1,
+                nanos: 0,
+            };
+            // Its failure would be the operation's.
+            operation.checkpoint(&saved).await?;
+            Ok(exported(operation.attempt()))
+        }
+    });
+    let worker = Worker::builder(&operations).host(exporter.clone());
+    let _worker = worker.start().await.unwrap();
+    let started = exporter.call(&["a"]).await.unwrap();
+    // Who waits fails while the store is away: it is asked for when it is back.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let done = operations.wait(&name(&started), None).await.unwrap();
+    let done = support::Typed::from(done);
+    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(1));
+}
+
+/// A process that stood still for longer than its lease, and then fails to save a checkpoint: what its
+/// body makes of that is no result of the operation, though nobody else has claimed it yet.
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_that_fails_after_the_lease_ends_no_operation() {
+    let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
+    let node = Node::new(&store);
+    let operations = Operations::new(node.clone());
+    let front_end = Operations::new(Node::new(&store));
+    let exporter = Exporter::new(&operations, move |_, operation| {
+        let node = node.clone();
+        async move {
+            if operation.attempt() == 1 {
+                node.set_down(true);
+                tokio::time::advance(Duration::from_secs(600)).await;
+                let saved = prost_types::Duration::default();
+                let saved = operation.checkpoint(&saved).await;
+                node.set_down(false);
+                saved?;
+            }
+            Ok(exported(operation.attempt()))
+        }
+    });
+    let worker = Worker::builder(&operations).host(exporter.clone());
+    let _worker = worker.start().await.unwrap();
+    let started = exporter.call(&["a"]).await.unwrap();
+    let done = front_end.wait(&name(&started), None).await.unwrap();
+    let done = support::Typed::from(done);
+    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(2));
+}
+
+/// A database that is slow to answer claims used up the attempts of operations that nobody ran.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_is_answered_too_late_is_no_attempt() {
+    let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
+    let node = Node::new(&store);
+    let front_end = Operations::new(Node::new(&store));
+    let called = Exporter::new(&front_end, async |_, _| panic!("front ends run nothing"));
+    let operations = Operations::new(node.clone());
+    let run = Exporter::new(&operations, async |_, operation| {
+        Ok(exported(operation.attempt()))
+    });
+    let lease = Duration::from_secs(30);
+    node.delay_claim(lease - Duration::from_secs(1));
+    let worker = Worker::builder(&operations).host(run).lease_duration(lease);
+    let _worker = worker.start().await.unwrap();
+    let started = called.call(&["a"]).await.unwrap();
+    let done = front_end.wait(&name(&started), None).await.unwrap();
+    let done = support::Typed::from(done);
+    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(1));
+}

@@ -1,0 +1,24 @@
+//! Everything that `lro-server` promises a service author, through its public API.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+mod access;
+#[cfg(all(feature = "serve", feature = "auth-jwt"))]
+mod arbitrary;
+mod cancellation;
+mod created_resources;
+mod drain;
+mod extreme_durations;
+mod front_ends_and_workers;
+mod lease_renewal;
+mod lifecycle;
+mod limits;
+mod list_policies;
+mod lists;
+#[cfg(feature = "serve")]
+mod serve;
+mod store_failures;
+mod support;
+#[cfg(feature = "otel")]
+mod telemetry;
+mod waiting;
+mod worker_slots;
