@@ -1,9 +1,9 @@
 //! Arbitrary text as the name of an operation, as its parent, and as a pattern of parents.
 //!
-//! `lro-core/tests/names/main.rs` holds the same property with texts that proptest makes.
+//! `lro-core/tests/it/names.rs` holds the same property with texts that proptest makes.
 #![no_main]
 
-#[path = "../../lro-core/tests/names/text.rs"]
+#[path = "../../lro-core/tests/it/names/text.rs"]
 mod text;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {

@@ -11,7 +11,7 @@
     reason = "the server is shared with tests that use all of it"
 )]
 
-#[path = "../tests/support/fleet.rs"]
+#[path = "../tests/it/support/fleet.rs"]
 mod fleet;
 
 use std::process::Command;

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! # mod server {
-//! #     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/server.rs"));
+//! #     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/server.rs"));
 //! # }
 //! use exporter::pb::exporter_client::ExporterClient;
 //! use exporter::pb::{ExportRequest, ExportResponse};

@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 
-use crate::{properties, text};
+use super::{properties, text};
 
-#[path = "../../../fuzz/replay.rs"]
+#[path = "../../../../fuzz/replay.rs"]
 mod replay;
 
 proptest! {
@@ -31,7 +31,7 @@ fn the_seeds_of_the_fuzz_target_hold() {
 
 #[test]
 fn every_case_of_the_table_is_answered() {
-    for case in crate::cases::table()["cases"].as_array().unwrap() {
-        text::ask(&crate::cases::text(case));
+    for case in super::cases::table()["cases"].as_array().unwrap() {
+        text::ask(&super::cases::text(case));
     }
 }

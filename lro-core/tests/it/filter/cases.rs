@@ -5,10 +5,10 @@ use lro_core::filter::{
 };
 use serde_json::{Value as Json, json};
 
-use crate::fixtures;
+use super::fixtures;
 
 pub(crate) fn table() -> Json {
-    serde_json::from_str(include_str!("../data/filter_cases.json")).unwrap()
+    serde_json::from_str(include_str!("../../data/filter_cases.json")).unwrap()
 }
 
 #[test]

@@ -5,15 +5,15 @@ use lro_core::filter::{Filter, FilterErrorKind, Schema, parse};
 use serde_json::json;
 use tonic_types::StatusExt as _;
 
-use crate::fixtures;
-use crate::rules::{check, metadata};
+use super::fixtures;
+use super::rules::{check, metadata};
 
 fn tree(text: &str) -> String {
     parse(text).map_or_else(
         |error| error.kind().as_str().to_owned(),
         |tree| {
             tree.map_or_else(String::new, |tree| {
-                crate::cases::rendered(&tree).to_string()
+                super::cases::rendered(&tree).to_string()
             })
         },
     )

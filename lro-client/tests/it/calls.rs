@@ -1,9 +1,5 @@
 //! The calls of `OperationsClient`: their headers, time limits and retries.
 
-#![allow(clippy::unwrap_used, reason = "a test fails here")]
-
-mod support;
-
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -11,9 +7,10 @@ use lro_client::{
     CallSettings, ExponentialBackoff, ListOptions, OperationsClient, OperationsMethod,
     TokenProvider,
 };
-use support::{Fake, NAME, running, succeeded};
 use tokio::time::Instant;
 use tonic::{Code, Status};
+
+use crate::support::{Fake, NAME, running, succeeded};
 
 #[tokio::test(start_paused = true)]
 async fn every_call_has_its_headers() {

@@ -4,7 +4,7 @@ use lro_core::ListPolicy;
 use lro_core::filter::{Filter, FilterErrorKind, Schema};
 use serde_json::json;
 
-use crate::{cases, fixtures};
+use super::{cases, fixtures};
 
 fn service_management() -> Schema {
     ListPolicy::service_infrastructure().schema

@@ -2,11 +2,6 @@
 //!
 //! The server is tests/python/server.py, where the operations' behaviours have their names.
 
-#![allow(clippy::unwrap_used, reason = "a test fails here")]
-
-#[path = "support/python.rs"]
-mod server;
-
 use std::time::Duration;
 
 use lro_client::{
@@ -15,10 +10,11 @@ use lro_client::{
 };
 use lro_core::pb;
 use prost_types::{Duration as Metadata, Timestamp};
-use server::Python;
 use tokio::time::Instant;
 use tonic::Code;
 use tonic::transport::Channel;
+
+use crate::support::python::Python;
 
 const SECOND: Duration = Duration::from_secs(1);
 

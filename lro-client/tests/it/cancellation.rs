@@ -1,18 +1,16 @@
 //! Cancelling, deleting, and dropping.
 
-#![allow(clippy::unwrap_used, reason = "a test fails here")]
-
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use lro_client::Cancellation;
 use lro_core::pb;
-use support::{Fake, failed, response, running, succeeded};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tonic::{Code, Status};
+
+use crate::support;
+use crate::support::{Fake, failed, response, running, succeeded};
 
 const SECOND: Duration = Duration::from_secs(1);
 

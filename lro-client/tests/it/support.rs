@@ -1,6 +1,8 @@
 //! A server that says what a test tells it to, without a network between.
-#![allow(dead_code, reason = "each test program uses a part of it")]
-#![allow(clippy::unwrap_used, reason = "a test fails here")]
+pub(crate) mod bytes;
+pub(crate) mod fleet;
+pub(crate) mod python;
+pub(crate) mod server;
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};

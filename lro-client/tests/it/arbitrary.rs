@@ -2,17 +2,15 @@
 //!
 //! The fuzz target in fuzz/fuzz_targets/operation.rs does the same with bytes of its own choice.
 
-#![allow(clippy::unwrap_used, reason = "a test fails here")]
-
-#[path = "support/bytes.rs"]
-mod bytes;
-#[path = "../../fuzz/replay.rs"]
+#[path = "../../../fuzz/replay.rs"]
 mod replay;
 
 use lro_core::pb::{self, operation::Result as Outcome};
 use proptest::prelude::*;
 use prost::Message as _;
 use prost_types::Any;
+
+use crate::support::bytes;
 
 fn any() -> impl Strategy<Value = Any> {
     let url = prop_oneof![

@@ -1,15 +1,13 @@
 //! How a poller waits for an operation: on the server, by polling, and through errors.
 
-#![allow(clippy::unwrap_used, reason = "a test fails here")]
-
-mod support;
-
 use std::time::Duration;
 
 use lro_client::{ContinueOnTransient, ExponentialBackoff};
-use support::{Fake, response, running, succeeded};
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Status};
+
+use crate::support;
+use crate::support::{Fake, response, running, succeeded};
 
 const SECOND: Duration = Duration::from_secs(1);
 

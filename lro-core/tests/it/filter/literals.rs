@@ -3,8 +3,8 @@
 use lro_core::filter::{Filter, FilterErrorKind};
 use serde_json::json;
 
-use crate::fixtures;
-use crate::rules::{check, metadata, refused};
+use super::fixtures;
+use super::rules::{check, metadata, refused};
 
 #[test]
 fn spec_116_wildcards_at_the_ends_only() {

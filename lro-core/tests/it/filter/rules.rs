@@ -4,7 +4,7 @@ use lro_core::filter::{Filter, Schema, TextField};
 use lro_core::{OperationRecord, OperationResult, StandardMetadata};
 use serde_json::{Value as Json, json};
 
-use crate::fixtures;
+use super::fixtures;
 
 /// Whether the filter matches, or the rule that it breaks.
 pub(crate) fn outcome(text: &str, record: &OperationRecord) -> Result<bool, &'static str> {

@@ -1,14 +1,11 @@
 //! A wait with a time limit: never longer, and to the last moment.
 
-#![allow(clippy::unwrap_used, reason = "a test fails here")]
-
-mod support;
-
 use std::time::Duration;
 
-use support::{Fake, TestPoller, response, running, succeeded};
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Status};
+
+use crate::support::{Fake, TestPoller, response, running, succeeded};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const LAST_POLL: Duration = Duration::from_millis(29_750);

@@ -1,20 +1,16 @@
 //! A list that fetches its pages by itself.
 
-#![allow(clippy::unwrap_used, reason = "a test fails here")]
-
-#[allow(dead_code, reason = "each test program uses a part of it")]
-#[path = "support/fleet.rs"]
-mod fleet;
-
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use fleet::Fleet;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use lro_client::{CallSettings, ListOptions, OperationsClient};
 use lro_core::pb::operations_server::OperationsServer;
 use tonic::Code;
+
+use crate::support;
+use crate::support::fleet::Fleet;
 
 fn server(operations: usize, page_max: usize) -> (Arc<Fleet>, OperationsClient) {
     let names = (0..operations).map(|index| format!("operations/{index:03}"));
@@ -79,8 +75,6 @@ async fn a_call_that_is_dropped_half_way_loses_nothing() {
     }
     assert_eq!(seen, 20);
 }
-
-mod support;
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_goes_round_in_circles_is_stopped() {

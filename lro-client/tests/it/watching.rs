@@ -1,16 +1,13 @@
 //! Watching how far an operation is.
 
-#![allow(clippy::unwrap_used, reason = "a test fails here")]
-
-mod support;
-
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use lro_client::{IntoPoller as _, Operation, PollingResult};
 use lro_core::pb;
-use support::{Fake, TestPoller, at_step, response, running, succeeded};
 use tonic::Status;
+
+use crate::support::{Fake, TestPoller, at_step, response, running, succeeded};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,9 +1,5 @@
 //! Over a real network, with the real server: the program that the crate exists for.
 
-mod server {
-    include!("support/server.rs");
-}
-
 use std::time::Duration;
 
 use exporter::pb::exporter_client::ExporterClient;
@@ -11,6 +7,8 @@ use exporter::pb::{ExportMetadata, ExportRequest, ExportResponse};
 use lro_client::{IntoPoller as _, ListOptions, OperationsClient, Poller};
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
+
+use crate::support::server;
 
 type Boxed = Box<dyn std::error::Error>;
 

@@ -1,14 +1,11 @@
 //! The client for callers that are not async.
 
-#![allow(clippy::unwrap_used, reason = "a test fails here")]
-
-mod support;
-
 use lro_client::blocking::{OperationsClient, Poller};
 use lro_client::{Cancellation, Operation, PollingResult};
 use prost_types::{Duration as Metadata, Timestamp};
-use support::{Fake, NAME, at_step, failed, response, running, succeeded};
 use tonic::{Code, Status};
+
+use crate::support::{Fake, NAME, at_step, failed, response, running, succeeded};
 
 type Typed = Poller<Timestamp, Metadata>;
 

@@ -8,7 +8,7 @@ use lro_core::{OperationRecord, OperationState, Timestamp};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::{cases, fixtures};
+use super::{cases, fixtures};
 
 /// Pieces that a filter is made of, and some that it is not.
 fn scrap() -> impl Strategy<Value = String> {

@@ -1,23 +1,18 @@
 //! Waiting for many operations at once: what comes, in which order, and with how many calls.
 
-#![allow(clippy::unwrap_used, reason = "a test fails here")]
-
-#[allow(dead_code, reason = "each test program uses a part of it")]
-#[path = "support/fleet.rs"]
-mod fleet;
-
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use fleet::Fleet;
 use lro_client::{IntoPoller as _, Operation, OperationsClient, Poller, PollerSet};
 use lro_core::pb;
 use lro_core::pb::operations_server::OperationsServer;
 use prost_types::Timestamp;
 use tokio::time::Instant;
 use tonic::Code;
+
+use crate::support::fleet::Fleet;
 
 const SECOND: Duration = Duration::from_secs(1);
 

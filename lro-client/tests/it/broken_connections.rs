@@ -1,19 +1,16 @@
 //! A connection that breaks in the middle of a call is sat out, whatever tonic makes of it.
 
-#![allow(clippy::unwrap_used, reason = "a test fails here")]
-
-mod support;
-
 use std::time::Duration;
 
 use lro_client::{OperationsClient, Poller};
 use lro_core::pb::operations_server::OperationsServer;
-use support::{Fake, NAME, TestPoller, response, succeeded};
 use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Endpoint, Server};
+
+use crate::support::{Fake, NAME, TestPoller, response, succeeded};
 
 #[derive(Clone, Copy, Debug)]
 enum Cut {

@@ -1,18 +1,16 @@
 //! How a wait can end without a response, and what the error tells.
 
-#![allow(clippy::unwrap_used, reason = "a test fails here")]
-
-mod support;
-
 use std::error::Error as _;
 
 use lro_client::lro_core::{Reason, TYPE_URL_PREFIX, pack};
 use lro_client::{PollingResult, UnpackError, WaitError, WithoutResult};
 use lro_core::pb::{self, operation::Result as Outcome};
 use prost_types::{Any, Duration as Metadata, Timestamp};
-use support::{Fake, at_step, done, failed, response, running, succeeded};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
+
+use crate::support;
+use crate::support::{Fake, at_step, done, failed, response, running, succeeded};
 
 type Error = WaitError<Timestamp, Metadata>;
 

@@ -1,0 +1,19 @@
+//! Everything that `lro-client` guarantees a caller: against scripted servers, the real one, and one in
+//! Python.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+mod arbitrary;
+#[cfg(feature = "blocking")]
+mod blocking;
+mod broken_connections;
+mod calls;
+mod cancellation;
+mod lists;
+mod live_server;
+mod poller_set;
+mod python_server;
+mod support;
+mod time_limit;
+mod wait_errors;
+mod waiting;
+mod watching;
