@@ -148,8 +148,9 @@ fn proto2() {
     assert_eq!(Create::METADATA_FIELDS, expected);
 }
 
+/// spec:18
 #[test]
-fn spec_018_types_without_a_name_and_without_content() {
+fn types_without_a_name_and_without_content() {
     use lro_core::pb;
     use well_known::known::v1::{Request, known_methods as methods};
 
@@ -175,8 +176,9 @@ fn spec_018_types_without_a_name_and_without_content() {
     check::<methods::Raw, Request, Request, wkt::Struct>("/known.v1.Known/Raw");
 }
 
+/// spec:19
 #[test]
-fn spec_019_an_untyped_operation_carries_what_the_handler_says() {
+fn an_untyped_operation_carries_what_the_handler_says() {
     use prost_types::Any;
     use untyped::known::v1::{Request, known_methods::Raw};
 
@@ -201,8 +203,9 @@ fn options_about_the_shape_of_types() {
     assert_eq!(request.data.len(), 4);
 }
 
+/// spec:39 spec:125
 #[test]
-fn spec_039_125_standard_fields_of_requests() {
+fn standard_fields_of_requests() {
     use standard_protos::standard::v1beta1 as v1;
     use v1::shelves_methods as methods;
 
@@ -261,8 +264,9 @@ fn spec_039_125_standard_fields_of_requests() {
     );
 }
 
+/// spec:31
 #[test]
-fn spec_031_standard_fields_of_metadata() {
+fn standard_fields_of_metadata() {
     use standard_protos::standard::v1beta1::shelves_methods as methods;
 
     let expected = MetadataFields {

@@ -44,8 +44,9 @@ fn operation(response: &str, metadata: &str) -> String {
     )
 }
 
+/// spec:11
 #[test]
-fn spec_011_a_half_is_missing() {
+fn a_half_is_missing() {
     check(
         &operation("Response", ""),
         &expect![[
@@ -61,8 +62,9 @@ fn spec_011_a_half_is_missing() {
     );
 }
 
+/// spec:13
 #[test]
-fn spec_013_a_name_is_not_a_message() {
+fn a_name_is_not_a_message() {
     check(
         &operation("Respons", "Metadata"),
         &expect![[
@@ -95,8 +97,9 @@ fn spec_013_a_name_is_not_a_message() {
     );
 }
 
+/// spec:15
 #[test]
-fn spec_015_a_name_is_written_in_another_way() {
+fn a_name_is_written_in_another_way() {
     check(
         &operation(".broken.v1.Response", "Metadata"),
         &expect![[
@@ -142,8 +145,9 @@ fn a_type_has_no_type_url() {
     );
 }
 
+/// spec:12
 #[test]
-fn spec_012_the_option_stands_on_another_rpc() {
+fn the_option_stands_on_another_rpc() {
     check(
         "rpc Run(Request) returns (Response) {\n  option (google.longrunning.operation_info) = {\n    \
          response_type: \"Response\" metadata_type: \"Metadata\"\n  };\n}",
@@ -153,8 +157,9 @@ fn spec_012_the_option_stands_on_another_rpc() {
     );
 }
 
+/// spec:8
 #[test]
-fn spec_008_an_operation_streams() {
+fn an_operation_streams() {
     check(
         "rpc Run(stream Request) returns (stream google.longrunning.Operation) {\n  \
          option (google.longrunning.operation_info) = {\n    \
@@ -233,8 +238,9 @@ fn a_proto_has_an_edition() {
     );
 }
 
+/// spec:19
 #[test]
-fn spec_019_the_build_script_says_what_the_proto_does_not() {
+fn the_build_script_says_what_the_proto_does_not() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let path = dir.path().join("broken.proto");
     let text = "syntax = \"proto3\";\npackage broken.v1;\n\

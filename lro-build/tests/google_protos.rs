@@ -13,8 +13,10 @@ use prost_reflect::{
 /// `facts.txt` was written from the published protos (npm `google-proto-files` 5.0.3) by this very
 /// listing. To check a newer release, point `GOOGLE_PROTO_FILES` to a folder that has `google/` in
 /// it, and run with `UPDATE_EXPECT=1`.
+///
+/// spec:3 spec:60
 #[test]
-fn spec_003_060_wire_facts_are_those_of_the_published_protos() {
+fn wire_facts_are_those_of_the_published_protos() {
     let set = tempfile::tempdir().expect("a temporary folder");
     let path = set.path().join("set.bin");
     let includes: Vec<String> = std::env::var("GOOGLE_PROTO_FILES").into_iter().collect();

@@ -17,7 +17,7 @@ use tables::Tables;
 
 /// A store in memory: for tests, and for operations that need not outlive the process.
 ///
-/// It keeps the whole contract but one promise: what it has acknowledged is gone with the process.
+/// It keeps the whole contract but durability: acknowledged operations are lost when the process stops.
 ///
 /// ```
 /// # use lro_core::{MemoryStore, OperationStore};

@@ -215,8 +215,9 @@ mod tests {
         }
     }
 
+    /// spec:44
     #[test]
-    fn spec_044_malformed_names_are_refused() {
+    fn malformed_names_are_refused() {
         let long = format!("operations/{}", "x".repeat(502));
         for name in [
             "",
@@ -238,8 +239,9 @@ mod tests {
         }
     }
 
+    /// spec:81
     #[test]
-    fn spec_081_a_parent_may_carry_the_collection() {
+    fn a_parent_may_carry_the_collection() {
         for (given, parent) in [
             ("", ""),
             ("operations", ""),

@@ -242,8 +242,9 @@ mod tests {
 
     use super::*;
 
+    /// spec:2 spec:103
     #[test]
-    fn spec_002_103_lists_have_these_fields_and_no_others() {
+    fn lists_have_these_fields_and_no_others() {
         let pool = prost_reflect::DescriptorPool::decode(crate::pb::FILE_DESCRIPTOR_SET).unwrap();
         let fields = |message: &str| -> Vec<(String, u32)> {
             let name = format!("google.longrunning.{message}");

@@ -110,16 +110,18 @@ fn display_name(name: &str) -> &str {
 mod tests {
     use super::*;
 
+    /// spec:37
     #[test]
-    fn spec_037_type_urls_have_the_host() {
+    fn type_urls_have_the_host() {
         assert_eq!(
             pack(&prost_types::Timestamp::default()).type_url,
             "type.googleapis.com/google.protobuf.Timestamp"
         );
     }
 
+    /// spec:38
     #[test]
-    fn spec_038_any_host_is_accepted_on_reading() {
+    fn any_host_is_accepted_on_reading() {
         let sent = prost_types::Duration {
             seconds: 3,
             nanos: 0,
@@ -159,8 +161,9 @@ mod tests {
         ));
     }
 
+    /// spec:18
     #[test]
-    fn spec_018_any_takes_whatever_there_is() {
+    fn any_takes_whatever_there_is() {
         let payload = pack(&prost_types::Duration {
             seconds: 1,
             nanos: 2,

@@ -228,8 +228,9 @@ fn own<'a>(
 mod tests {
     use super::*;
 
+    /// spec:135
     #[test]
-    fn spec_135_an_error_carries_one_error_info() {
+    fn an_error_carries_one_error_info() {
         let status = Reason::RequestIdReused.field_status("request_id", "was used before");
         let details = status.get_error_details();
         let info = details.error_info().unwrap();
@@ -240,8 +241,9 @@ mod tests {
         assert_eq!(violations[0].field, "request_id");
     }
 
+    /// spec:26
     #[test]
-    fn spec_026_the_error_of_an_operation_is_never_ok() {
+    fn the_error_of_an_operation_is_never_ok() {
         let error = Reason::AttemptsExhausted.operation_error("gave up", []);
         assert_eq!(error.code, tonic::Code::Aborted as i32);
         assert_eq!(error.details.len(), 1);

@@ -180,8 +180,9 @@ mod tests {
         unpack(&record.to_operation().metadata.unwrap()).unwrap()
     }
 
+    /// spec:31 spec:67
     #[test]
-    fn spec_031_067_the_engine_fills_in_what_it_knows() {
+    fn the_engine_fills_in_what_it_knows() {
         let mut record = record();
         let expected = OperationMetadata {
             create_time: Some(Timestamp::from_micros(5_000_000).into()),

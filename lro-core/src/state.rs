@@ -583,8 +583,9 @@ mod tests {
         assert_eq!(error.code, Code::Aborted as i32);
     }
 
+    /// spec:137
     #[test]
-    fn spec_137_abort_ends_an_interrupted_operation() {
+    fn abort_ends_an_interrupted_operation() {
         let mut record = in_state(OperationState::Running);
         record.policy.on_crash = OnCrash::Abort;
         record.apply(Command::Expire, Timestamp::EPOCH).unwrap();
@@ -607,18 +608,20 @@ mod tests {
         assert_eq!((record.attempt, record.fence), (1, 2));
     }
 
+    /// spec:76
     #[test]
-    fn spec_076_expiry_counts_from_the_end() {
+    fn expiry_counts_from_the_end() {
         let mut record = in_state(OperationState::Running);
         let end = Timestamp::EPOCH.saturating_add(Duration::from_secs(1_000));
-        assert_eq!(record.expire_time, None, "spec_077: never while running");
+        assert_eq!(record.expire_time, None, "spec:77: never while running");
         record.apply(finish(1, Outcome::Cancelled), end).unwrap();
         let retain = record.policy.retain;
         assert_eq!(record.expire_time, Some(end.saturating_add(retain)));
     }
 
+    /// spec:136
     #[test]
-    fn spec_136_ok_as_an_error_is_internal() {
+    fn ok_as_an_error_is_internal() {
         let mut record = in_state(OperationState::Running);
         let ok = Outcome::Error(Status::default());
         record.apply(finish(1, ok), Timestamp::EPOCH).unwrap();
@@ -641,7 +644,7 @@ mod tests {
     }
 
     proptest! {
-        /// Random walks: whatever is done in whatever order, the promises hold.
+        /// Random walks: the guarantees hold for every sequence of commands.
         #[test]
         fn invariants_hold_on_random_walks(
             steps in prop::collection::vec((0_usize..10, 0_u64..4, 0_i64..3_000_000), 1..60),

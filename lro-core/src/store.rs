@@ -21,7 +21,7 @@ use crate::state::{Change, Command, OperationState};
 /// answer an element in the same order, so that a store can share one commit or one round trip
 /// among them.
 ///
-/// # What every implementation promises
+/// # Guarantees of every implementation
 ///
 /// * **Durable before answered.** What a call answers has been committed, as durably as the store
 ///   says of itself.

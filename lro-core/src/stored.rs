@@ -53,7 +53,7 @@ impl OperationResult {
 }
 
 impl OperationRecord {
-    /// Whether its parts agree with its state, as the state machine promises of every record; what
+    /// Whether its parts agree with its state, as the state machine guarantees for every record; what
     /// a store has read and is not so is damaged. So is a counter at its end: no operation is claimed
     /// or changed that often.
     pub fn is_whole(&self) -> bool {

@@ -138,8 +138,9 @@ mod tests {
         assert!(cleared == T::default());
     }
 
+    /// spec:18
     #[test]
-    fn spec_018_they_are_the_same_messages_with_a_name() {
+    fn they_are_the_same_messages_with_a_name() {
         let value = prost_types::Value::from("x");
         let list = prost_types::ListValue {
             values: vec![value.clone()],

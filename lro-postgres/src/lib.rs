@@ -13,7 +13,7 @@
 //! Any number of processes connect to one schema of one database; some serve rpcs, some run bodies,
 //! some do both. None of them leads.
 //!
-//! # What it promises
+//! # Guarantees
 //!
 //! * **Durable.** What was acknowledged is committed, as durably as PostgreSQL's own
 //!   `synchronous_commit` says, which this store leaves as it is.

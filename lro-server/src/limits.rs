@@ -240,8 +240,9 @@ impl BodyLimits {
 mod tests {
     use super::*;
 
+    /// spec:89 spec:90 spec:91
     #[test]
-    fn spec_089_090_091_page_sizes() {
+    fn page_sizes() {
         let limits = Limits::default();
         let size = |wanted, policy: &ListPolicy| limits.page_size(wanted, policy).unwrap();
         let policy = ListPolicy::default();

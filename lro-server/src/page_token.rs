@@ -213,8 +213,9 @@ mod tests {
         PageCursor::from_bytes([9; PageCursor::LEN])
     }
 
+    /// spec:95
     #[test]
-    fn spec_095_a_token_is_bound_to_its_list() {
+    fn a_token_is_bound_to_its_list() {
         let query = ["projects/p", "", "a.A\nada"];
         let token = own().seal(cursor(), &query, NOW);
         assert_eq!(own().open(&token, &query, NOW).unwrap(), cursor());
@@ -230,8 +231,9 @@ mod tests {
         }
     }
 
+    /// spec:96
     #[test]
-    fn spec_096_a_token_is_url_safe_unreadable_and_cannot_be_garbled() {
+    fn a_token_is_url_safe_unreadable_and_cannot_be_garbled() {
         let token = own().seal(cursor(), &["p"], NOW);
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
         assert!(token.bytes().all(plain), "{token}");
@@ -252,8 +254,9 @@ mod tests {
         assert!(own().open(&format!("{token}="), &["p"], NOW).is_err());
     }
 
+    /// spec:98
     #[test]
-    fn spec_098_tokens_are_good_on_every_replica_and_again() {
+    fn tokens_are_good_on_every_replica_and_again() {
         let token = own().seal(cursor(), &["p"], NOW);
         let replica = own();
         for _ in 0..2 {
@@ -289,8 +292,9 @@ mod tests {
         assert!(!shown.contains("1, 1"), "{shown}");
     }
 
+    /// spec:100
     #[test]
-    fn spec_100_a_token_grows_old() {
+    fn a_token_grows_old() {
         let token = own().seal(cursor(), &["p"], NOW);
         let later = NOW.saturating_add(3 * DAY);
         assert!(own().open(&token, &["p"], later).is_ok());
@@ -304,14 +308,16 @@ mod tests {
     }
 
     proptest! {
+        /// spec:96
         #[test]
-        fn spec_096_whatever_comes_is_refused(token in "\\PC{0,200}|[A-Za-z0-9_-]{100,110}") {
+        fn whatever_comes_is_refused(token in "\\PC{0,200}|[A-Za-z0-9_-]{100,110}") {
             let error = own().open(&token, &["p"], NOW).unwrap_err();
             prop_assert_eq!(error.code(), tonic::Code::InvalidArgument);
         }
 
+        /// spec:96
         #[test]
-        fn spec_096_bytes_behind_a_genuine_head_are_refused(tail in prop::collection::vec(any::<u8>(), LEN - NONCE)) {
+        fn bytes_behind_a_genuine_head_are_refused(tail in prop::collection::vec(any::<u8>(), LEN - NONCE)) {
             let token = own().seal(cursor(), &["p"], NOW);
             let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(token).unwrap();
             bytes.splice(NONCE.., tail);

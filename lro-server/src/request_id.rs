@@ -40,8 +40,9 @@ pub(crate) fn of(id: &str, principal: &str, request: &Any) -> Result<Option<Requ
 mod tests {
     use super::*;
 
+    /// spec:128
     #[test]
-    fn spec_128_a_request_id_is_its_principals_own() {
+    fn a_request_id_is_its_principals_own() {
         let request = Any::default();
         let kept = |id: &str, principal: &str| of(id, principal, &request).unwrap().unwrap().id;
         assert_eq!(kept("7", ""), "7");

@@ -171,8 +171,9 @@ fn to_duration(wire: prost_types::Duration) -> Result<Duration, Status> {
 mod tests {
     use super::*;
 
+    /// spec:52
     #[test]
-    fn spec_052_bad_timeouts_are_refused() {
+    fn bad_timeouts_are_refused() {
         let convert = |seconds, nanos| to_duration(prost_types::Duration { seconds, nanos });
         assert_eq!(convert(0, 0).unwrap(), Duration::ZERO);
         assert_eq!(convert(0, 900_000_000).unwrap(), Duration::from_millis(900));

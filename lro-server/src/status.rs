@@ -127,8 +127,9 @@ mod tests {
 
     use super::*;
 
+    /// spec:135
     #[test]
-    fn spec_135_what_has_no_error_info_gets_one() {
+    fn what_has_no_error_info_gets_one() {
         let status = complete(Status::unavailable("the policy server is away"));
         let info = status.get_details_error_info().unwrap();
         assert_eq!((&*info.reason, &*info.domain), ("UNAVAILABLE", DOMAIN));
@@ -138,8 +139,9 @@ mod tests {
         assert_eq!(complete(own.clone()).details(), own.details());
     }
 
+    /// spec:138
     #[test]
-    fn spec_138_an_rpc_error_is_cut_to_what_trailers_hold() {
+    fn an_rpc_error_is_cut_to_what_trailers_hold() {
         let long = "\u{7f}é{}".repeat(4_000);
         let mut details = ErrorDetails::with_error_info("MINE", "example.com", []);
         details.set_debug_info(vec![long.clone()], long.clone());

@@ -259,8 +259,9 @@ mod tests {
         assert_eq!((entries.by_name.len(), entries.waiting), (0, 0));
     }
 
+    /// spec:59
     #[test]
-    fn spec_059_so_many_wait_for_one_and_so_many_in_all() {
+    fn so_many_wait_for_one_and_so_many_in_all() {
         let waiters = Arc::new(Waiters::new(3, 2));
         let name = |n: u8| format!("operations/{n}").parse::<OperationName>().unwrap();
         let first = [1, 1].map(|n| waiters.subscribe(&name(n)).unwrap());

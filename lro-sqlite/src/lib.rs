@@ -12,7 +12,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 //!
-//! # What it promises
+//! # Guarantees
 //!
 //! * **Durable.** What was acknowledged survives the crash of the process and the loss of power:
 //!   write-ahead log, `synchronous=FULL`, both checked at start. [`Durability::Normal`] gives up

@@ -15,8 +15,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! and get one test for each case; those named `spec_NNN_..` prove an item of the standard, which
-//! PROMISES.md in the root of the repository lists. A store that needs a folder or a server while it lives gives a
+//! and get one test for each case. A store that needs a folder or a server while it lives gives a
 //! [`Fixture`](store::Fixture) instead, which keeps that.
 //!
 //! # The main types

@@ -1,4 +1,4 @@
-//! The suite finds what it is there to find: each store here breaks one promise.
+//! The suite finds what it is there to find: each store here breaks one guarantee.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use lro_core::{
 };
 use lro_testing::store::{case_names, exercise, run_case};
 
-const TABLE: &str = "spec_120_every_case_of_the_table_of_filters";
-const SEED: &str = "spec_120_filters_of_seed_1_find_what_the_evaluator_finds";
-const BOUND: &str = "spec_101_what_is_looked_at_for_a_page_is_bounded";
+const TABLE: &str = "every_case_of_the_table_of_filters";
+const SEED: &str = "filters_of_seed_1_find_what_the_evaluator_finds";
+const BOUND: &str = "what_is_looked_at_for_a_page_is_bounded";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
@@ -138,12 +138,12 @@ fn each_fault_is_found_by_its_case_and_a_script() {
             Fault::ForgetsRenewals,
             "a_renewal_counts_from_the_clock_of_the_store",
         ),
-        (Fault::EndsTheListEarly, "spec_093_the_end_is_told_exactly"),
+        (Fault::EndsTheListEarly, "the_end_is_told_exactly"),
         (
             Fault::LosesTheCheckpoint,
             "a_checkpoint_is_kept_until_the_end",
         ),
-        (Fault::ListsOneTwice, "spec_102_lists_are_newest_first"),
+        (Fault::ListsOneTwice, "lists_are_newest_first"),
     ] {
         assert!(fails(case, fault), "{fault:?} by {case}");
         let script = "a_script_of_seed_1_gives_what_memory_gives";

@@ -1,4 +1,4 @@
-//! Every state that leases, fences and crashes can bring two operations into (R5).
+//! Every state that leases, fences and crashes can bring two operations into (guarantee:R5).
 //!
 //! A breadth-first search over a small world: workers that claim, run, stop being heard of, and whose
 //! last words come late, twice or never; operations that are started, started again, cancelled,

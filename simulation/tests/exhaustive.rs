@@ -1,4 +1,4 @@
-//! R5 of PROMISES.md: all states of a small world.
+//! guarantee:R5: all states of a small world.
 
 use simulation::exhaustive::{Bounds, search};
 

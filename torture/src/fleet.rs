@@ -1,4 +1,4 @@
-//! R9: many nodes on one PostgreSQL, and everything between them breaks.
+//! guarantee:R9: many nodes on one PostgreSQL, and everything between them breaks.
 //!
 //! Two front ends that host no worker and two workers that serve no rpc, each a process with a link
 //! of its own to a private PostgreSQL, under the load of clients that note what they are told. One

@@ -1,4 +1,4 @@
-//! R2: the server is killed under load.
+//! guarantee:R2: the server is killed under load.
 //!
 //! A real process serves over TCP and is killed with SIGKILL at a random moment, over and over on
 //! the same database, while clients start, get, wait for, cancel, delete and list operations and

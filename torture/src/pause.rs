@@ -1,4 +1,4 @@
-//! R7, the process: the server stands still for longer than its leases last, and goes on.
+//! guarantee:R7, the process: the server stands still for longer than its leases last, and goes on.
 //!
 //! Bodies that save checkpoints are stopped with SIGSTOP at a random moment, all leases run out,
 //! and SIGCONT lets the process go on in the middle of whatever it did. Each operation has to end

@@ -1,4 +1,4 @@
-//! R1: the power fails under the store.
+//! guarantee:R1: the power fails under the store.
 //!
 //! A [`SqliteStore`](lro_sqlite::SqliteStore) lives on a disk in memory (`disk`, `vfs`) that
 //! remembers every write and every sync, and among them the moments in which calls were answered.
@@ -60,7 +60,7 @@ pub enum Planted {
 pub struct PowerLoss {
     /// What is wrong on purpose.
     pub planted: Planted,
-    /// Whether every life but the first begins with a file of the store's first version (R18).
+    /// Whether every life but the first begins with a file of the store's first version (guarantee:R18).
     pub upgrade: bool,
 }
 

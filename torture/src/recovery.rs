@@ -1,4 +1,4 @@
-//! R17: how long interrupted operations wait for their next run.
+//! guarantee:R17: how long interrupted operations wait for their next run.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

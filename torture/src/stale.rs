@@ -1,4 +1,4 @@
-//! R7, the store: writers whose claim is over try to write whatever a holder may write.
+//! guarantee:R7, the store: writers whose claim is over try to write whatever a holder may write.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

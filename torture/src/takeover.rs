@@ -1,4 +1,4 @@
-//! R7, the worker: one stands still for longer than its leases last, another takes its operations
+//! guarantee:R7, the worker: one stands still for longer than its leases last, another takes its operations
 //! over, and then the first one goes on.
 //!
 //! Both are in this process, each on a runtime of its own over one store; the first one's runtime

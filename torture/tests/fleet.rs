@@ -1,4 +1,4 @@
-//! R9 of PROMISES.md, in its CI share.
+//! guarantee:R9, in its CI share.
 
 use std::time::Duration;
 

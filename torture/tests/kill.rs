@@ -1,4 +1,4 @@
-//! R2 of PROMISES.md, in its CI share.
+//! guarantee:R2, in its CI share.
 
 use std::time::Duration;
 

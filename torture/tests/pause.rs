@@ -1,4 +1,4 @@
-//! R7 of PROMISES.md, in its CI share.
+//! guarantee:R7, in its CI share.
 
 use std::time::Duration;
 

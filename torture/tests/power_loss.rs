@@ -1,4 +1,4 @@
-//! R1 of PROMISES.md, in its CI share.
+//! guarantee:R1, in its CI share.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn nothing_acknowledged_is_lost() {
     assert!(tally.passed >= 1_000, "too slow to mean anything: {tally}");
 }
 
-/// R18: power losses in mid-migration.
+/// guarantee:R18: power losses in mid-migration.
 #[test]
 fn a_file_of_the_first_version_is_brought_up_to_date_or_left_as_it_was() {
     let until = Until {

@@ -1,4 +1,4 @@
-//! R17 of PROMISES.md, in its CI share.
+//! guarantee:R17, in its CI share.
 
 use std::time::Duration;
 

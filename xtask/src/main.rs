@@ -1,5 +1,5 @@
 //! The commands of this repository: `cargo xtask test`, `tidy`, `codegen`, `bench`, `torture`,
-//! `simulate`, `fuzz`, `build-cost` and `compile-cost`.
+//! `simulate`, `fuzz`, `guarantees`, `build-cost` and `compile-cost`.
 
 mod build_cost;
 mod codegen;
@@ -56,6 +56,11 @@ enum Command {
     ///
     /// Needs a C++ compiler for libFuzzer; neither nightly nor cargo-fuzz.
     Fuzz(fuzz::Args),
+    /// Lists the guarantees and the items of the standard with the tests that cite them.
+    Guarantees {
+        /// Only the row with this tag, such as `spec:27`.
+        tag: Option<String>,
+    },
     /// Measures what a user's own clean build costs, and prints README's table.
     BuildCost,
     /// Measures what typed operations cost whoever compiles them.
@@ -71,6 +76,7 @@ fn main() -> ExitCode {
         Command::Torture { args } => run_program("torture", "torture", &args),
         Command::Simulate { args } => run_program("simulation", "simulate", &args),
         Command::Fuzz(args) => fuzz::run_targets(&args),
+        Command::Guarantees { tag } => tidy::list_guarantees(tag.as_deref()),
         Command::BuildCost => build_cost::run(),
         Command::CompileCost => compile_cost::run(),
     };

@@ -7,13 +7,13 @@ mod code;
 mod code_map;
 mod defaults;
 mod dependencies;
+mod guarantees;
 mod invariants;
 mod lengths;
 mod licenses;
 mod links;
 mod manifests;
 mod markdown;
-mod promises;
 mod readme;
 mod repo;
 mod snippets;
@@ -45,10 +45,10 @@ const CHECKS: &[(&str, Check)] = &[
     ("text", text::check),
     ("links", links::check),
     ("code map", code_map::check),
-    ("promises", promises::check),
+    ("guarantees", guarantees::check),
     ("README facts", readme::check),
     ("README programs", snippets::check),
-    ("README defaults", defaults::check),
+    ("defaults", defaults::check),
 ];
 
 /// `cargo xtask tidy`.
@@ -61,6 +61,23 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         lengths::lower(&Repo::load()?)?;
     }
     check()
+}
+
+/// `cargo xtask guarantees`: prints the rows of docs/reference/guarantees.md with their tests.
+///
+/// # Errors
+///
+/// When the repository cannot be read, or there is no row with that tag.
+pub(crate) fn list_guarantees(tag: Option<&str>) -> Result<()> {
+    let listed = guarantees::list(&Repo::load()?, tag);
+    if listed.is_empty() {
+        bail!(
+            "there is no row {}; tags look like spec:27",
+            tag.unwrap_or("at all")
+        );
+    }
+    print!("{listed}");
+    Ok(())
 }
 
 /// Runs every check.

@@ -45,7 +45,7 @@
 //!   [reported](Summary::skipped).
 //! * A file that grew after the scan is packed at the size it has when it is opened; what is
 //!   appended later is left out.
-//! * A file that shrinks while it is read has already promised more bytes in its header than it
+//! * A file that shrinks while it is read has already announced more bytes in its header than it
 //!   has: [`Error::SourceChanged`].
 //! * A file rewritten in place while it is read is packed torn, as by any tar. Nor is the source
 //!   guarded against someone who swaps directories for links during the walk.

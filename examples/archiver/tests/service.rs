@@ -217,8 +217,9 @@ async fn cancelled_it_leaves_nothing() {
     server.stop().await;
 }
 
+/// spec:126 spec:131
 #[tokio::test]
-async fn spec_126_131_a_repeated_request_id_is_the_same_operation() {
+async fn a_repeated_request_id_is_the_same_operation() {
     let folders = Folders::new();
     let (server, mut clients) = start(&folders.data()).await;
     let mut request = request(&folders.small("source"), "a");
@@ -244,8 +245,9 @@ async fn spec_126_131_a_repeated_request_id_is_the_same_operation() {
     server.stop().await;
 }
 
+/// spec:32
 #[tokio::test]
-async fn spec_032_what_is_left_out_is_a_partial_failure() {
+async fn what_is_left_out_is_a_partial_failure() {
     let folders = Folders::new();
     let (server, mut clients) = start(&folders.data()).await;
     let source = folders.small("source");

@@ -46,8 +46,9 @@ fn check(body: &str, expected: &Expect) {
     expected.assert_eq(&warnings.join("\n"));
 }
 
+/// spec:11
 #[test]
-fn spec_011_an_rpc_without_annotation_is_untyped() {
+fn an_rpc_without_annotation_is_untyped() {
     let body = "rpc Run(near.v1.Near) returns (google.longrunning.Operation);";
     check(
         body,
@@ -57,16 +58,18 @@ fn spec_011_an_rpc_without_annotation_is_untyped() {
     );
 }
 
+/// spec:14
 #[test]
-fn spec_014_a_dotted_name_is_fully_qualified() {
+fn a_dotted_name_is_fully_qualified() {
     let body = "rpc Run(near.v1.Near) returns (google.longrunning.Operation) { \
                 option (google.longrunning.operation_info) = { response_type: \"near.v1.Near\" \
                 metadata_type: \"near.v1.Near\" }; }";
     check(body, &expect![[""]]);
 }
 
+/// spec:16
 #[test]
-fn spec_016_a_type_is_not_imported_directly() {
+fn a_type_is_not_imported_directly() {
     let body = "rpc Run(near.v1.Near) returns (google.longrunning.Operation) {\n\
         option (google.longrunning.operation_info) = {\n\
         response_type: \"far.v1.Far\" metadata_type: \"near.v1.Near\" };\n}";
@@ -78,8 +81,9 @@ fn spec_016_a_type_is_not_imported_directly() {
     );
 }
 
+/// spec:17
 #[test]
-fn spec_017_empty_metadata() {
+fn empty_metadata() {
     let body = |response: &str, metadata: &str| {
         format!(
             "rpc Run(near.v1.Near) returns (google.longrunning.Operation) {{\n\
@@ -98,8 +102,9 @@ fn spec_017_empty_metadata() {
     check(&body(empty, "near.v1.Near"), &expect![""]);
 }
 
+/// spec:21
 #[test]
-fn spec_021_a_standard_method_responds_with_something_else() {
+fn a_standard_method_responds_with_something_else() {
     let rpc = |name: &str, response: &str| {
         format!(
             "rpc {name}(near.v1.Near) returns (google.longrunning.Operation) {{\n\
@@ -142,8 +147,9 @@ fn spec_021_a_standard_method_responds_with_something_else() {
     }
 }
 
+/// spec:22
 #[test]
-fn spec_022_async_in_a_name() {
+fn async_in_a_name() {
     let rpc = |name: &str| {
         format!(
             "rpc {name}(near.v1.Near) returns (google.longrunning.Operation) {{\n\
@@ -167,8 +173,9 @@ fn spec_022_async_in_a_name() {
     check(&rpc("Asynchronise"), &expect![""]);
 }
 
+/// spec:139
 #[test]
-fn spec_139_there_is_no_execute_profile_an_rpc_that_streams_operations_stays_raw() {
+fn there_is_no_execute_profile_an_rpc_that_streams_operations_stays_raw() {
     check(
         "rpc Run(near.v1.Near) returns (stream google.longrunning.Operation);",
         &expect![

@@ -30,7 +30,7 @@ impl Predicate {
     /// What it is of every operation of which this is known; `None` when that depends on the rest.
     ///
     /// For stores that choose a stretch of an index: one whose verdict is `Some(false)` can be left
-    /// out. It knows what the state machine promises: an error is where the state is FAILED or
+    /// out. It knows what the state machine guarantees: an error is where the state is FAILED or
     /// CANCELLED, a response where it is SUCCEEDED, an end and an expiry time where it is done.
     pub fn verdict(&self, known: &Known<'_>) -> Option<bool> {
         match self {

@@ -154,8 +154,9 @@ mod tests {
         text.parse().unwrap()
     }
 
+    /// spec:85
     #[test]
-    fn spec_085_open_segments_stand_for_one_segment() {
+    fn open_segments_stand_for_one_segment() {
         for (open, parent, matches) in [
             ("", "", true),
             ("", "a", false),

@@ -357,7 +357,7 @@ pub mod operations_client {
         }
         /// Asks for an operation to be stopped, and returns before it is.
         ///
-        /// The server tries, without a promise. Whether it worked shows in the
+        /// The server tries, without a guarantee. Whether it worked shows in the
         /// operation: a cancelled one stays where it is, is done, and has an error with
         /// the code `CANCELLED`. One that ended before the request took effect keeps its
         /// own result.
@@ -449,7 +449,7 @@ pub mod operations_server {
         ) -> std::result::Result<tonic::Response<()>, tonic::Status>;
         /// Asks for an operation to be stopped, and returns before it is.
         ///
-        /// The server tries, without a promise. Whether it worked shows in the
+        /// The server tries, without a guarantee. Whether it worked shows in the
         /// operation: a cancelled one stays where it is, is done, and has an error with
         /// the code `CANCELLED`. One that ended before the request took effect keeps its
         /// own result.

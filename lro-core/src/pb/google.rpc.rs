@@ -33,7 +33,7 @@ pub enum Code {
     OutOfRange = 11,
     /// The server does not offer this.
     Unimplemented = 12,
-    /// The server broke a promise it relies on.
+    /// The server broke an invariant it relies on.
     Internal = 13,
     /// The server cannot be reached right now; the same call may work later.
     Unavailable = 14,

@@ -68,8 +68,10 @@ fn walks() -> [(&'static str, String, &'static [&'static str]); 13] {
 }
 
 /// Statistics of a moment when the table was all but empty, and of one when it was full.
+///
+/// spec:120
 #[tokio::test(flavor = "multi_thread")]
-async fn spec_120_every_indexed_restriction_walks_along_its_index() {
+async fn every_indexed_restriction_walks_along_its_index() {
     let Some(cluster) = postgres_cluster::shared_or_skip() else {
         return;
     };

@@ -1,4 +1,4 @@
-//! What the PostgreSQL store promises beyond the contract of all stores.
+//! What the PostgreSQL store guarantees beyond the contract of all stores.
 
 #![expect(
     clippy::unwrap_used,

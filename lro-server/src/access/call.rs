@@ -169,8 +169,9 @@ impl<'a> OperationFacts<'a> {
 mod tests {
     use super::*;
 
+    /// spec:82
     #[test]
-    fn spec_082_being_within_goes_by_segments_and_knows_no_wildcards() {
+    fn being_within_goes_by_segments_and_knows_no_wildcards() {
         for (inner, outer, within) in [
             ("users/a", "users/a", true),
             ("users/a/jobs/1", "users/a", true),

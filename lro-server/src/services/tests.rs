@@ -17,8 +17,9 @@ fn names(services: &Services, parent: &str) -> Vec<String> {
     below.map(|it| it.name().to_owned()).collect()
 }
 
+/// spec:81 spec:85
 #[test]
-fn spec_081_085_a_parent_belongs_to_the_services_that_bind_it() {
+fn a_parent_belongs_to_the_services_that_bind_it() {
     let all = services([
         ("a.A", &[] as &[_]),
         ("b.B", &["users/*"]),

@@ -29,8 +29,9 @@ impl Drop for Dropped {
     }
 }
 
+/// spec:62 spec:68
 #[tokio::test(start_paused = true)]
-async fn spec_062_068_a_running_body_is_dropped_after_its_grace() {
+async fn a_running_body_is_dropped_after_its_grace() {
     let (events, mut seen) = mpsc::unbounded_channel();
     let (operations, exporter, _worker) = start(move |_, operation| {
         let events = events.clone();
@@ -48,7 +49,7 @@ async fn spec_062_068_a_running_body_is_dropped_after_its_grace() {
     assert_eq!(seen.recv().await, Some("started"));
     let cancelled_at = Instant::now();
     operations.cancel(&name(&started)).await.unwrap();
-    operations.cancel(&name(&started)).await.unwrap(); // spec_065: repeated
+    operations.cancel(&name(&started)).await.unwrap(); // spec:65: repeated
     assert_eq!(seen.recv().await, Some("told"));
     let early = operations.get(&name(&started)).await.unwrap();
     assert!(!early.done, "not before the handler has gone");
@@ -56,7 +57,7 @@ async fn spec_062_068_a_running_body_is_dropped_after_its_grace() {
     assert_eq!(cancelled_at.elapsed(), Duration::from_secs(5));
     let done = wait(&operations, &started).await;
     assert_eq!(done.error().unwrap().code, Code::Cancelled as i32);
-    operations.cancel(&name(&started)).await.unwrap(); // spec_064: done
+    operations.cancel(&name(&started)).await.unwrap(); // spec:64: done
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,8 +75,9 @@ async fn a_body_that_gives_up_when_told_ends_at_once() {
     assert!(begun.elapsed() < Duration::from_secs(1));
 }
 
+/// spec:63
 #[tokio::test(start_paused = true)]
-async fn spec_063_a_body_may_complete_all_the_same() {
+async fn a_body_may_complete_all_the_same() {
     let (operations, exporter, _worker) = start(async |_, operation| {
         operation.cancelled().await;
         Ok(exported(9))
@@ -89,8 +91,10 @@ async fn spec_063_a_body_may_complete_all_the_same() {
 
 /// A resource whose newest wish counts: the service cancels the operation that is in the way, and
 /// that one's body says why it gives up.
+///
+/// spec:133
 #[tokio::test(start_paused = true)]
-async fn spec_133_a_preempted_operation_ends_with_aborted() {
+async fn a_preempted_operation_ends_with_aborted() {
     let (operations, exporter, _worker) = start(async |request, operation| {
         if request.tables[0] == "new" {
             return Ok(exported(1));
@@ -112,8 +116,9 @@ async fn spec_133_a_preempted_operation_ends_with_aborted() {
     assert_eq!(newer.result().unwrap().unwrap().unwrap(), exported(1));
 }
 
+/// spec:71
 #[tokio::test(start_paused = true)]
-async fn spec_071_cancel_is_implemented_unless_it_is_switched_off() {
+async fn cancel_is_implemented_unless_it_is_switched_off() {
     for (switched_off, expected) in [(false, Code::Ok), (true, Code::Unimplemented)] {
         let builder = Operations::builder(MemoryStore::new());
         let operations = match switched_off {
@@ -134,8 +139,9 @@ async fn spec_071_cancel_is_implemented_unless_it_is_switched_off() {
     }
 }
 
+/// spec:69
 #[tokio::test(start_paused = true)]
-async fn spec_069_what_has_not_started_is_cancelled_at_once() {
+async fn what_has_not_started_is_cancelled_at_once() {
     let operations = Operations::new(MemoryStore::new());
     let exporter = Exporter::new(&operations, async |_, _| Ok(exported(1)));
     let started = exporter.call(&["a"]).await.unwrap();

@@ -83,8 +83,9 @@ async fn rows(tables: &Arc<Tables>, name: &str) -> Result<u64, Code> {
     table.map(|it| it.into_inner().rows).map_err(|it| it.code())
 }
 
+/// spec:35 spec:36
 #[tokio::test(start_paused = true)]
-async fn spec_035_036_a_resource_is_seen_while_it_is_made_and_steady_when_that_is_done() {
+async fn a_resource_is_seen_while_it_is_made_and_steady_when_that_is_done() {
     let (operations, tables, _worker) = start().await;
     for table in ["a", "b", "c"] {
         assert_eq!(rows(&tables, table).await, Err(Code::NotFound));
@@ -105,8 +106,9 @@ async fn spec_035_036_a_resource_is_seen_while_it_is_made_and_steady_when_that_i
     }
 }
 
+/// spec:4
 #[tokio::test(start_paused = true)]
-async fn spec_004_operations_are_googles_and_so_is_their_service() {
+async fn operations_are_googles_and_so_is_their_service() {
     let set = FileDescriptorSet::decode(pb::FILE_DESCRIPTOR_SET).unwrap();
     let (mut starting, mut others) = (0, 0);
     for file in &set.file {

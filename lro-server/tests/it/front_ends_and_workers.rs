@@ -25,8 +25,9 @@ fn nodes() -> (Operations, Operations) {
     (node(), node())
 }
 
+/// spec:55
 #[tokio::test(start_paused = true)]
-async fn spec_055_what_one_node_starts_another_runs_and_who_waits_hears() {
+async fn what_one_node_starts_another_runs_and_who_waits_hears() {
     let (front_end, other) = nodes();
     let called = Exporter::new(&front_end, async |_, _| panic!("front ends run nothing"));
     let run = Exporter::new(&other, async |_, _| Ok(exported(7)));

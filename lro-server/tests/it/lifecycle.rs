@@ -27,15 +27,16 @@ async fn a_body_runs_and_its_response_is_kept() {
     assert!(!started.done());
     assert_eq!(started.metadata().unwrap().unwrap().tables_total, 2);
     let done = wait(&operations, &started).await;
-    assert_eq!(done.name(), started.name(), "spec_029");
+    assert_eq!(done.name(), started.name(), "spec:29");
     assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(2));
     let metadata = done.metadata().unwrap().unwrap();
-    assert_eq!(metadata.tables_done, 2, "spec_030: kept when done");
+    assert_eq!(metadata.tables_done, 2, "spec:30: kept when done");
     worker.drain().await;
 }
 
+/// spec:40 spec:134
 #[tokio::test(start_paused = true)]
-async fn spec_040_134_a_start_that_is_refused_makes_no_operation() {
+async fn a_start_that_is_refused_makes_no_operation() {
     let (operations, exporter, _worker) = start(async |_, _| Ok(exported(0))).await;
     let refused = exporter.call(&[]).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
@@ -48,8 +49,9 @@ async fn spec_040_134_a_start_that_is_refused_makes_no_operation() {
     assert!(list.operations.is_empty());
 }
 
+/// spec:27 spec:45
 #[tokio::test(start_paused = true)]
-async fn spec_027_045_an_error_keeps_code_message_and_details() {
+async fn an_error_keeps_code_message_and_details() {
     let (operations, exporter, _worker) = start(async |_, _| {
         let status = Reason::LimitExceeded.status("too many rows", [("limit", "7")]);
         Err(status.into())
@@ -66,8 +68,9 @@ async fn spec_027_045_an_error_keeps_code_message_and_details() {
     assert_eq!(info.metadata["limit"], "7");
 }
 
+/// spec:136
 #[tokio::test(start_paused = true)]
-async fn spec_136_a_panic_is_internal_and_keeps_its_words_to_itself() {
+async fn a_panic_is_internal_and_keeps_its_words_to_itself() {
     let (operations, exporter, _worker) = start(async |request, _| {
         if request.tables[0] == "bad" {
             panic!("the secret");
@@ -212,8 +215,9 @@ async fn no_more_bodies_run_than_allowed_and_the_rest_follow() {
     worker.drain().await;
 }
 
+/// spec:126 spec:127
 #[tokio::test(start_paused = true)]
-async fn spec_126_127_a_request_id_makes_one_operation() {
+async fn a_request_id_makes_one_operation() {
     let (_operations, exporter, _worker) = start(async |_, _| Ok(exported(1))).await;
     let first = exporter.call(&["request_id=1"]).await.unwrap();
     let again = exporter.call(&["request_id=1"]).await.unwrap();
@@ -224,8 +228,9 @@ async fn spec_126_127_a_request_id_makes_one_operation() {
     assert_eq!(info.reason, "REQUEST_ID_REUSED");
 }
 
+/// spec:132
 #[tokio::test(start_paused = true)]
-async fn spec_132_an_exclusive_key_admits_one_unfinished_operation() {
+async fn an_exclusive_key_admits_one_unfinished_operation() {
     let (release, released) = oneshot::channel::<()>();
     let released = tokio::sync::Mutex::new(Some(released));
     let released = std::sync::Arc::new(released);
@@ -248,8 +253,9 @@ async fn spec_132_an_exclusive_key_admits_one_unfinished_operation() {
     exporter.call(&["exclusive_key=k"]).await.unwrap();
 }
 
+/// spec:153
 #[tokio::test(start_paused = true)]
-async fn spec_153_a_chosen_operation_id_is_taken_once_and_checked() {
+async fn a_chosen_operation_id_is_taken_once_and_checked() {
     let (_operations, exporter, _worker) = start(async |_, _| Ok(exported(1))).await;
     let first = exporter.call(&["operation_id=mine"]).await.unwrap();
     assert_eq!(first.name(), "operations/mine");
@@ -259,8 +265,9 @@ async fn spec_153_a_chosen_operation_id_is_taken_once_and_checked() {
     assert_eq!(bad.code(), Code::InvalidArgument);
 }
 
+/// spec:70
 #[tokio::test(start_paused = true)]
-async fn spec_070_a_caller_that_goes_away_does_not_undo_its_start() {
+async fn a_caller_that_goes_away_does_not_undo_its_start() {
     let (operations, exporter, _worker) = start(async |_, _| Ok(exported(1))).await;
     let mut call = Box::pin(exporter.call(&["operation_id=orphan"]));
     // Polled once, so that the start is under way, then dropped.
@@ -271,8 +278,9 @@ async fn spec_070_a_caller_that_goes_away_does_not_undo_its_start() {
     assert!(operations.wait(&name, None).await.unwrap().done);
 }
 
+/// spec:66 spec:73
 #[tokio::test(start_paused = true)]
-async fn spec_066_073_a_deleted_operation_runs_on_unseen() {
+async fn a_deleted_operation_runs_on_unseen() {
     let (ended_sender, mut ended) = tokio::sync::mpsc::unbounded_channel();
     let (release, _) = tokio::sync::broadcast::channel::<()>(1);
     let releaser = release.clone();
@@ -292,7 +300,7 @@ async fn spec_066_073_a_deleted_operation_runs_on_unseen() {
     let gone = operations.get(&name(&started)).await.unwrap_err();
     assert_eq!(gone.code(), Code::NotFound);
     let again = operations.delete(&name(&started)).await.unwrap_err();
-    assert_eq!(again.code(), Code::NotFound, "spec_074");
+    assert_eq!(again.code(), Code::NotFound, "spec:74");
     release.send(()).unwrap();
     assert_eq!(ended.recv().await, Some(false), "delete does not cancel");
 }

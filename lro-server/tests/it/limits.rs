@@ -137,8 +137,9 @@ async fn a_start_that_brings_too_much_makes_no_operation() {
     assert_eq!(all.operations, []);
 }
 
+/// spec:59
 #[tokio::test(start_paused = true)]
-async fn spec_059_who_is_too_many_is_answered_at_once_with_the_latest_state() {
+async fn who_is_too_many_is_answered_at_once_with_the_latest_state() {
     let limits = Limits {
         waiters_per_operation_max: 2,
         waiters_max: 3,

@@ -95,8 +95,9 @@ async fn refused(operations: &Operations, name: &str, filter: &str) -> Code {
     refused.code()
 }
 
+/// spec:90
 #[tokio::test]
-async fn spec_090_each_service_has_pages_of_its_own() {
+async fn each_service_has_pages_of_its_own() {
     let operations = server().await;
     for (name, filter, default, wanted_200, max) in [
         ("services/x", "serviceName = x", 50, 100, 100),
@@ -111,8 +112,9 @@ async fn spec_090_each_service_has_pages_of_its_own() {
     }
 }
 
+/// spec:123
 #[tokio::test]
-async fn spec_123_each_service_has_filters_of_its_own() {
+async fn each_service_has_filters_of_its_own() {
     let operations = server().await;
     let filters = [
         "serviceName = x AND status = in_progress",
@@ -214,8 +216,9 @@ async fn the_servers_policy_and_limits_are_for_services_without_one() {
     }
 }
 
+/// spec:86
 #[tokio::test]
-async fn spec_086_partial_success_is_each_services_to_take() {
+async fn partial_success_is_each_services_to_take() {
     let takes = ListPolicy {
         partial_success: true,
         ..ListPolicy::default()

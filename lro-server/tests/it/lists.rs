@@ -62,8 +62,9 @@ fn ids(response: &pb::ListOperationsResponse) -> String {
     operations.filter_map(|it| it.name.chars().last()).collect()
 }
 
+/// spec:80 spec:81 spec:82 spec:83 spec:85
 #[tokio::test]
-async fn spec_080_081_082_083_085_the_name_is_a_parent_with_or_without_the_collection() {
+async fn the_name_is_a_parent_with_or_without_the_collection() {
     let operations = operations().await;
     for (name, wanted) in [
         ("", "1"),
@@ -84,8 +85,9 @@ async fn spec_080_081_082_083_085_the_name_is_a_parent_with_or_without_the_colle
     assert_eq!(refused.code(), Code::InvalidArgument);
 }
 
+/// spec:84
 #[tokio::test]
-async fn spec_084_an_unknown_parent_has_no_operations() {
+async fn an_unknown_parent_has_no_operations() {
     let operations = operations().await;
     for name in ["nobody", "nobody/operations", "p/q/r", "nobody/-"] {
         let listed = call(&operations, below(name)).await.unwrap();
@@ -93,8 +95,9 @@ async fn spec_084_an_unknown_parent_has_no_operations() {
     }
 }
 
+/// spec:86
 #[tokio::test]
-async fn spec_086_partial_success_is_not_there_unless_the_policy_has_it() {
+async fn partial_success_is_not_there_unless_the_policy_has_it() {
     let partial = |name: &str| ListOperationsRequest {
         return_partial_success: true,
         ..below(name)
@@ -119,8 +122,9 @@ async fn spec_086_partial_success_is_not_there_unless_the_policy_has_it() {
     assert_eq!(ids(&call(&with, below("p/q")).await.unwrap()), "63");
 }
 
+/// spec:87
 #[tokio::test]
-async fn spec_087_what_cannot_be_reached_fails_the_call() {
+async fn what_cannot_be_reached_fails_the_call() {
     let node = Node::new(&store().await);
     let policy = ListPolicy {
         partial_success: true,
@@ -142,8 +146,9 @@ async fn spec_087_what_cannot_be_reached_fails_the_call() {
     }
 }
 
+/// spec:88
 #[tokio::test]
-async fn spec_088_everybody_who_may_list_sees_the_same() {
+async fn everybody_who_may_list_sees_the_same() {
     let operations = operations().await;
     let mut client = pb::operations_client::OperationsClient::new(operations.server());
     let mut seen = Vec::new();
@@ -162,8 +167,9 @@ async fn spec_088_everybody_who_may_list_sees_the_same() {
     assert_eq!(ids(&seen[0]), "63");
 }
 
+/// spec:94 spec:95
 #[tokio::test]
-async fn spec_094_095_only_the_page_size_may_change_between_pages() {
+async fn only_the_page_size_may_change_between_pages() {
     let policy = ListPolicy {
         partial_success: true,
         ..ListPolicy::default()
@@ -211,8 +217,9 @@ async fn spec_094_095_only_the_page_size_may_change_between_pages() {
     assert_eq!(ids(&call(&operations, same_parent).await.unwrap()), "43");
 }
 
+/// spec:98
 #[tokio::test]
-async fn spec_098_a_token_is_good_on_every_node_and_twice() {
+async fn a_token_is_good_on_every_node_and_twice() {
     let store = store().await;
     let [one, other] = [1, 2].map(|_| Operations::new(Node::new(&store)));
     let first = ListOperationsRequest {
@@ -233,8 +240,9 @@ async fn spec_098_a_token_is_good_on_every_node_and_twice() {
     assert_eq!(again[0].operations, again[2].operations);
 }
 
+/// spec:90 spec:123
 #[tokio::test]
-async fn spec_090_123_a_policy_has_its_page_sizes_and_its_restrictions() {
+async fn a_policy_has_its_page_sizes_and_its_restrictions() {
     let store = store().await;
     let limits = Limits {
         page_size_max: 2,
@@ -287,8 +295,9 @@ async fn understood(operations: &Operations, filter: &str) -> bool {
     }
 }
 
+/// spec:78
 #[tokio::test]
-async fn spec_078_when_an_operation_expires_is_a_time_and_named_so() {
+async fn when_an_operation_expires_is_a_time_and_named_so() {
     let operations = operations().await;
     for (filter, is_field) in [
         ("expire_time > \"2026-01-01T00:00:00Z\"", true),
@@ -302,8 +311,9 @@ async fn spec_078_when_an_operation_expires_is_a_time_and_named_so() {
     }
 }
 
+/// spec:79
 #[tokio::test]
-async fn spec_079_who_is_deleted_is_seen_by_nobody() {
+async fn who_is_deleted_is_seen_by_nobody() {
     let set = FileDescriptorSet::decode(pb::FILE_DESCRIPTOR_SET).unwrap();
     let mut messages = set.file.iter().flat_map(|file| &file.message_type);
     let list = messages.find(|it| it.name() == "ListOperationsRequest");

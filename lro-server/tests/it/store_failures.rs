@@ -213,8 +213,9 @@ async fn a_cancellation_reaches_a_worker_that_hears_no_events() {
     );
 }
 
+/// spec:76 spec:77
 #[tokio::test(start_paused = true)]
-async fn spec_076_077_what_has_ended_is_removed_when_its_time_is_over() {
+async fn what_has_ended_is_removed_when_its_time_is_over() {
     let store = shared_store();
     let operations = Operations::new(Node::lagging(&store, 0));
     let (release, _) = tokio::sync::broadcast::channel::<()>(1);

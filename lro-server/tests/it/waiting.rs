@@ -14,8 +14,9 @@ use crate::support;
 use crate::support::faulty::Node;
 use crate::support::{exported, name, start, start_on};
 
+/// spec:49 spec:50 spec:51 spec:52 spec:53
 #[tokio::test(start_paused = true)]
-async fn spec_049_050_051_052_053_a_wait_ends_before_every_limit_with_ok() {
+async fn a_wait_ends_before_every_limit_with_ok() {
     let (operations, exporter, _worker) = start(async |_, _| pending().await).await;
     let started = exporter.call(&["a"]).await.unwrap();
     let mut service = pb::operations_client::OperationsClient::new(operations.server());
@@ -46,8 +47,9 @@ async fn spec_049_050_051_052_053_a_wait_ends_before_every_limit_with_ok() {
     }
 }
 
+/// spec:48 spec:54
 #[tokio::test(start_paused = true)]
-async fn spec_048_054_a_wait_ends_when_the_operation_does() {
+async fn a_wait_ends_when_the_operation_does() {
     let (release, released) = oneshot::channel::<()>();
     let released = Arc::new(tokio::sync::Mutex::new(released));
     let (operations, exporter, _worker) = start(move |_, _| {
@@ -75,8 +77,9 @@ async fn spec_048_054_a_wait_ends_when_the_operation_does() {
     assert!(begun.elapsed() < Duration::from_secs(1));
 }
 
+/// spec:55
 #[tokio::test(start_paused = true)]
-async fn spec_055_who_waits_where_an_operation_ends_is_told_its_result() {
+async fn who_waits_where_an_operation_ends_is_told_its_result() {
     const WAITERS: usize = 50;
     let node = Node::lagging(&Arc::new(MemoryStore::new()), 3);
     let release = Arc::new(Notify::new());
@@ -113,8 +116,9 @@ async fn spec_055_who_waits_where_an_operation_ends_is_told_its_result() {
     assert_eq!(answers, vec![read; WAITERS]);
 }
 
+/// spec:56 spec:57
 #[tokio::test(start_paused = true)]
-async fn spec_056_057_an_operation_that_goes_is_not_found() {
+async fn an_operation_that_goes_is_not_found() {
     let (operations, exporter, _worker) = start(async |_, _| pending().await).await;
     let unknown = operations
         .wait(&"operations/x".parse().unwrap(), None)
@@ -145,8 +149,9 @@ async fn closing_answers_those_who_wait() {
     assert!(begun.elapsed() < Duration::from_secs(1));
 }
 
+/// spec:93 spec:99
 #[tokio::test(start_paused = true)]
-async fn spec_093_099_lists_page_newest_first_and_refuse_foreign_tokens() {
+async fn lists_page_newest_first_and_refuse_foreign_tokens() {
     let (operations, exporter, _worker) = start(async |_, _| Ok(exported(1))).await;
     for id in 0..5 {
         exporter
@@ -173,8 +178,9 @@ async fn spec_093_099_lists_page_newest_first_and_refuse_foreign_tokens() {
     assert_eq!(seen, [4, 3, 2, 1, 0].map(|id| format!("operations/{id}")));
 }
 
+/// spec:92 spec:94 spec:124
 #[tokio::test(start_paused = true)]
-async fn spec_092_094_124_filters_choose_and_are_checked() {
+async fn filters_choose_and_are_checked() {
     let (operations, exporter, _worker) = start(async |_, _| Ok(exported(1))).await;
     for id in 0..700 {
         let (id, team) = (format!("operation_id={id}"), format!("team={}", id % 350));
@@ -204,8 +210,9 @@ async fn spec_092_094_124_filters_choose_and_are_checked() {
     assert_eq!(violations[0].field, "filter");
 }
 
+/// spec:101
 #[tokio::test(start_paused = true)]
-async fn spec_101_a_rare_match_costs_short_pages_not_a_long_call() {
+async fn a_rare_match_costs_short_pages_not_a_long_call() {
     let (operations, exporter, _worker) = start(async |_, _| Ok(exported(1))).await;
     for id in 0..4_500 {
         let id = format!("operation_id={id}");

@@ -1,4 +1,4 @@
-//! What the SQLite store promises beyond the contract of all stores.
+//! What the SQLite store guarantees beyond the contract of all stores.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! R18 of PROMISES.md: a file of an older version of the store.
+//! guarantee:R18: a file of an older version of the store.
 
 use lro_core::{Command, OperationRecord};
 use rusqlite::Connection;

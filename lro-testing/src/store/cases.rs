@@ -1,5 +1,5 @@
-//! The cases, by topic. A name that begins with `spec_` has the number of its item of the standard in
-//! PROMISES.md.
+//! The cases, by topic. A doc comment such as `spec:27` cites the item of the
+//! standard, as docs/reference/guarantees.md in the repository numbers it, that the case proves.
 
 mod cancellation;
 mod claims;
@@ -28,7 +28,7 @@ macro_rules! __for_each_store_case {
             starts:
                 a_start_keeps_every_field
                 a_start_keeps_what_is_left_out
-                spec_034_a_started_operation_is_readable_at_once
+                a_started_operation_is_readable_at_once
                 born_claimed_is_running_from_the_first_commit
                 born_claimed_with_a_later_ready_time_stays_pending
                 a_ready_time_in_the_past_is_now
@@ -42,18 +42,18 @@ macro_rules! __for_each_store_case {
                 concurrent_starts_of_one_name_make_one
                 concurrent_starts_of_many_names_all_stand;
             keys:
-                spec_126_a_repeated_request_id_gives_the_first_operation
-                spec_126_a_repetition_is_not_claimed_anew
-                spec_127_another_request_under_the_same_id_is_refused
-                spec_128_a_request_id_counts_within_its_parent
-                spec_128_a_request_id_counts_within_its_method
-                spec_128_the_parts_of_a_request_key_do_not_run_together
-                spec_128_concurrent_repetitions_make_one_operation
-                spec_129_a_request_id_lasts_as_long_as_its_operation
-                spec_126_a_hidden_operation_still_answers_for_its_request_id
-                spec_130_a_refused_start_does_not_consume_its_request_id
+                a_repeated_request_id_gives_the_first_operation
+                a_repetition_is_not_claimed_anew
+                another_request_under_the_same_id_is_refused
+                a_request_id_counts_within_its_parent
+                a_request_id_counts_within_its_method
+                the_parts_of_a_request_key_do_not_run_together
+                concurrent_repetitions_make_one_operation
+                a_request_id_lasts_as_long_as_its_operation
+                a_hidden_operation_still_answers_for_its_request_id
+                a_refused_start_does_not_consume_its_request_id
                 a_repetition_comes_before_a_name_that_is_taken
-                spec_132_an_exclusive_key_is_held_while_unfinished
+                an_exclusive_key_is_held_while_unfinished
                 an_exclusive_key_is_free_after_every_end
                 an_exclusive_key_is_held_by_a_deleted_operation_that_runs
                 removing_a_done_holder_leaves_the_key_to_the_next
@@ -86,7 +86,7 @@ macro_rules! __for_each_store_case {
                 a_checkpoint_renews_the_lease
                 a_late_renewal_is_good_while_nobody_has_claimed_since
                 a_holder_that_lost_its_lease_is_refused
-                spec_137_a_lost_worker_aborts_what_is_not_to_resume
+                a_lost_worker_aborts_what_is_not_to_resume
                 a_lost_worker_fails_what_has_no_attempt_left
                 a_lost_worker_cancels_what_is_cancelling
                 a_lost_worker_of_a_deleted_operation_that_ends_removes_it
@@ -99,13 +99,13 @@ macro_rules! __for_each_store_case {
                 a_checkpoint_may_bring_metadata
                 a_checkpoint_outlives_a_retry
                 a_response_ends_it
-                spec_027_an_error_keeps_its_details_to_the_byte
-                spec_026_a_code_is_never_ok_and_may_be_unknown
+                an_error_keeps_its_details_to_the_byte
+                a_code_is_never_ok_and_may_be_unknown
                 an_error_with_the_code_cancelled_is_a_cancellation
                 an_empty_error_keeps_being_one
-                spec_030_metadata_is_kept_after_the_end
+                metadata_is_kept_after_the_end
                 the_end_may_bring_the_last_metadata
-                spec_025_done_is_final
+                done_is_final
                 a_stale_fence_cannot_finish
                 concurrent_finishes_have_one_winner
                 a_retry_pauses_and_counts
@@ -117,50 +117,50 @@ macro_rules! __for_each_store_case {
                 every_command_for_an_unknown_name_is_not_found
                 the_time_of_the_last_write_never_goes_back;
             cancellation:
-                spec_069_a_pending_operation_is_cancelled_at_once
-                spec_067_a_running_operation_keeps_the_wish
-                spec_062_the_holder_ends_a_cancelled_operation
-                spec_063_an_operation_may_complete_after_a_cancel
+                a_pending_operation_is_cancelled_at_once
+                a_running_operation_keeps_the_wish
+                the_holder_ends_a_cancelled_operation
+                an_operation_may_complete_after_a_cancel
                 a_cancelling_operation_does_not_run_again
-                spec_065_a_repeated_cancel_changes_nothing
-                spec_064_cancelling_a_done_operation_changes_nothing
-                spec_065_cancelling_what_is_unknown_or_deleted_is_not_found;
+                a_repeated_cancel_changes_nothing
+                cancelling_a_done_operation_changes_nothing
+                cancelling_what_is_unknown_or_deleted_is_not_found;
             deletion:
-                spec_075_a_done_operation_is_removed
-                spec_072_deleting_a_running_operation_hides_it
+                a_done_operation_is_removed
+                deleting_a_running_operation_hides_it
                 a_hidden_operation_is_still_its_holders
                 a_hidden_operation_is_removed_at_every_end
-                spec_074_a_second_delete_is_not_found
+                a_second_delete_is_not_found
                 a_removed_name_begins_anew
                 a_holder_of_a_former_operation_of_the_name_changes_nothing
                 a_hidden_name_is_taken_until_the_end
                 a_pending_operation_that_is_deleted_runs_unseen;
             lists:
                 an_unknown_name_or_parent_is_nothing
-                spec_102_lists_are_newest_first
-                spec_099_the_order_of_lists_is_that_of_create_times_then_of_uids
+                lists_are_newest_first
+                the_order_of_lists_is_that_of_create_times_then_of_uids
                 lists_show_whole_records_in_every_state
-                spec_082_parents_are_compared_by_segments
-                spec_085_open_segments_list_across_collections
-                spec_083_a_list_does_not_descend
-                spec_075_hidden_operations_are_left_out_of_pages
-                spec_093_the_end_is_told_exactly
-                spec_094_the_limit_may_change_between_pages
-                spec_099_neither_new_nor_removed_ones_disturb_the_pages
+                parents_are_compared_by_segments
+                open_segments_list_across_collections
+                a_list_does_not_descend
+                hidden_operations_are_left_out_of_pages
+                the_end_is_told_exactly
+                the_limit_may_change_between_pages
+                neither_new_nor_removed_ones_disturb_the_pages
                 what_is_removed_ahead_does_not_hide_others
-                spec_098_a_cursor_may_be_used_again
+                a_cursor_may_be_used_again
                 pages_of_one_parent_skip_those_of_others;
             filters:
-                spec_120_every_case_of_the_table_of_filters
-                spec_101_what_is_looked_at_for_a_page_is_bounded
-                spec_120_hidden_and_removed_operations_match_no_filter
-                spec_120_filters_of_seed_1_find_what_the_evaluator_finds
-                spec_120_filters_of_seed_2_find_what_the_evaluator_finds
-                spec_120_filters_of_seed_3_find_what_the_evaluator_finds
-                spec_120_filters_of_seed_4_find_what_the_evaluator_finds;
+                every_case_of_the_table_of_filters
+                what_is_looked_at_for_a_page_is_bounded
+                hidden_and_removed_operations_match_no_filter
+                filters_of_seed_1_find_what_the_evaluator_finds
+                filters_of_seed_2_find_what_the_evaluator_finds
+                filters_of_seed_3_find_what_the_evaluator_finds
+                filters_of_seed_4_find_what_the_evaluator_finds;
             retention:
-                spec_076_a_done_operation_is_purged_when_its_time_has_come
-                spec_077_what_has_not_ended_is_never_purged
+                a_done_operation_is_purged_when_its_time_has_come
+                what_has_not_ended_is_never_purged
                 a_purge_is_bounded
                 each_operation_is_kept_as_long_as_its_policy_says
                 a_purged_operation_leaves_its_name_and_keys
@@ -169,7 +169,7 @@ macro_rules! __for_each_store_case {
             payloads:
                 large_payloads_are_kept
                 an_empty_payload_is_not_a_missing_one
-                spec_020_payloads_of_unknown_types_are_kept
+                payloads_of_unknown_types_are_kept
                 every_byte_is_kept
                 names_in_unicode_are_kept
                 the_longest_name_is_kept
@@ -189,7 +189,7 @@ macro_rules! __for_each_store_case {
                 what_callers_do_not_see_any_more_is_told_as_gone
                 a_purged_operation_is_told_as_gone
                 every_observer_is_told
-                spec_054_what_is_told_can_be_read;
+                what_is_told_can_be_read;
             concurrency:
                 each_operation_of_a_crowd_has_one_result
                 cancel_and_finish_at_once_leave_one_end

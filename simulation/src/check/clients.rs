@@ -17,7 +17,7 @@ pub(super) fn check(case: &mut Case<'_>) {
     cancellations(case);
 }
 
-/// P2: one result, which stays.
+/// guarantee:P2: one result, which stays.
 fn done_is_final(case: &mut Case<'_>) {
     let mut first: BTreeMap<&str, (Verdict, Moment)> = BTreeMap::new();
     let mut wrong = Vec::new();
@@ -46,7 +46,7 @@ fn done_is_final(case: &mut Case<'_>) {
     }
 }
 
-/// P5: who waits is answered within a second, or a second after the gap.
+/// guarantee:P5: who waits is answered within a second, or a second after the gap.
 fn waits(case: &mut Case<'_>) {
     let mut late = Vec::new();
     for call in &case.notes.client_calls {
@@ -104,7 +104,7 @@ fn acknowledged<'a>(case: &Case<'a>) -> Vec<(&'a str, &'a ClientCall)> {
     starts.collect()
 }
 
-/// P1: what was acknowledged is there, until it is deleted or its time is over.
+/// guarantee:P1: what was acknowledged is there, until it is deleted or its time is over.
 fn nothing_is_lost(case: &mut Case<'_>) {
     let mut since: BTreeMap<&str, Moment> = BTreeMap::new();
     for (name, call) in acknowledged(case) {
@@ -135,7 +135,7 @@ fn nothing_is_lost(case: &mut Case<'_>) {
     }
 }
 
-/// P10: what is there all the time is listed once.
+/// guarantee:P10: what is there all the time is listed once.
 fn walks(case: &mut Case<'_>) {
     let starts = acknowledged(case);
     let mut wrong = Vec::new();
@@ -159,7 +159,7 @@ fn walks(case: &mut Case<'_>) {
     }
 }
 
-/// P6: a request id is one operation.
+/// guarantee:P6: a request id is one operation.
 fn request_ids(case: &mut Case<'_>) {
     let starts = acknowledged(case);
     let mut wrong = Vec::new();
@@ -219,7 +219,7 @@ fn exclusive_keys(case: &mut Case<'_>) {
     }
 }
 
-/// P9: when nothing disturbs, what was cancelled ends soon; and nothing is cancelled by itself.
+/// guarantee:P9: when nothing disturbs, what was cancelled ends soon; and nothing is cancelled by itself.
 fn cancellations(case: &mut Case<'_>) {
     let cancels = |name: &str| {
         let calls = case.notes.client_calls.iter();

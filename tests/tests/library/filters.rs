@@ -16,8 +16,9 @@ async fn found(it: &Fixture, filter: &str) -> Vec<String> {
     page.operations.into_iter().map(|it| it.name).collect()
 }
 
+/// spec:109 spec:113
 #[tokio::test]
-async fn spec_109_113_metadata_and_responses_are_filtered_by_their_descriptors() {
+async fn metadata_and_responses_are_filtered_by_their_descriptors() {
     let mut it = Fixture::start().await;
     let shelf = |name: &str| Shelf {
         name: name.to_owned(),
@@ -76,8 +77,9 @@ async fn spec_109_113_metadata_and_responses_are_filtered_by_their_descriptors()
     }
 }
 
+/// spec:112
 #[tokio::test]
-async fn spec_112_fields_that_no_type_has_are_refused() {
+async fn fields_that_no_type_has_are_refused() {
     let it = Fixture::start().await;
     for filter in [
         "metadata.colour = red",

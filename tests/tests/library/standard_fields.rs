@@ -47,8 +47,9 @@ async fn the_same_request_id_is_the_same_operation() {
     assert_eq!(refused.code(), Code::InvalidArgument);
 }
 
+/// spec:39
 #[tokio::test]
-async fn spec_039_validate_only_is_done_and_kept_nowhere() {
+async fn validate_only_is_done_and_kept_nowhere() {
     let mut it = Fixture::start().await;
     let validated = create(&mut it, request("a", true)).await;
     assert!(validated.done());

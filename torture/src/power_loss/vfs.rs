@@ -1,7 +1,7 @@
 //! SQLite's way to the disks in memory: a VFS, which becomes the default of the process.
 //!
 //! The functions below are called by SQLite with the pointers that its documentation of
-//! `sqlite3_vfs` and `sqlite3_io_methods` promises; each comment says which of that is relied on.
+//! `sqlite3_vfs` and `sqlite3_io_methods` guarantee; each comment says which of that is relied on.
 
 #![expect(
     unsafe_code,

@@ -1,4 +1,4 @@
-//! The defaults that README names are those of the sources.
+//! The defaults in docs/reference/defaults.md are those of the sources.
 //!
 //! A row of a table that begins with the path of a constant, or of a field of a `Default`, says in
 //! its second column what it is: ``| `WorkerBuilder::LEASE_DURATION` | 30 s | .. |``.
@@ -8,10 +8,12 @@ use super::code::{code, is_test_path};
 use super::markdown::rows;
 use super::repo::Repo;
 
+const DEFAULTS: &str = "docs/reference/defaults.md";
+
 pub(super) fn check(repo: &Repo) -> Findings {
-    let readme = repo.text("README.md").unwrap_or_default();
+    let table = repo.text(DEFAULTS).unwrap_or_default();
     let mut findings = Vec::new();
-    for (line, cells) in rows(readme) {
+    for (line, cells) in rows(table) {
         let path = cells
             .first()
             .and_then(|cell| cell.strip_prefix('`')?.strip_suffix('`'));
@@ -22,10 +24,10 @@ pub(super) fn check(repo: &Repo) -> Findings {
         match value_of(repo, of, name) {
             Some(value) if value == said => {}
             Some(value) => findings.push(format!(
-                "README.md:{line}: {of}::{name} is {value}, not {said}"
+                "{DEFAULTS}:{line}: {of}::{name} is {value}, not {said}"
             )),
             None => findings.push(format!(
-                "README.md:{line}: there is no default {of}::{name}"
+                "{DEFAULTS}:{line}: there is no default {of}::{name}"
             )),
         }
     }
@@ -128,7 +130,7 @@ impl Default for Limits {
 ";
         let check = |row: &str, found: Option<&str>| {
             let findings = check(&Repo::of_files(&[
-                ("README.md", row),
+                (DEFAULTS, row),
                 ("lro-server/src/worker.rs", source),
             ]));
             assert_eq!(

@@ -11,8 +11,9 @@ pub(crate) fn table() -> Json {
     serde_json::from_str(include_str!("../../data/filter_cases.json")).unwrap()
 }
 
+/// spec:104-121
 #[test]
-fn spec_104_to_121_every_case_of_the_table() {
+fn every_case_of_the_table() {
     let table = table();
     let schema = fixtures::schema();
     let records: Vec<_> = table["fixtures"]

@@ -19,8 +19,9 @@ fn genomics_v2alpha1() -> Schema {
     ListPolicy::genomics_v2alpha1(&schema.build(), "metadata.tags").schema
 }
 
+/// spec:123
 #[test]
-fn spec_123_the_dialect_cases_of_the_table() {
+fn the_dialect_cases_of_the_table() {
     for case in cases::table()["dialect_cases"].as_array().unwrap() {
         let schema = match case["dialect"].as_str().unwrap() {
             "service_management" => service_management(),
@@ -35,8 +36,9 @@ fn spec_123_the_dialect_cases_of_the_table() {
     }
 }
 
+/// spec:123
 #[test]
-fn spec_123_a_required_restriction_stands_on_the_top_level() {
+fn a_required_restriction_stands_on_the_top_level() {
     let kind = |text: &str| {
         let parsed = Filter::parse(text, &service_management());
         parsed.map_or_else(|error| Some(error.kind()), |_| None)

@@ -19,8 +19,9 @@ fn tree(text: &str) -> String {
     )
 }
 
+/// spec:105
 #[test]
-fn spec_105_or_binds_tighter() {
+fn or_binds_tighter() {
     let record = metadata(&json!({"tags": ["a"]}));
     check(
         &record,
@@ -36,8 +37,9 @@ fn spec_105_or_binds_tighter() {
     assert_eq!(tree("a b OR c AND d"), tree("(a (b OR c)) AND d"));
 }
 
+/// spec:106
 #[test]
-fn spec_106_keywords_need_white_space_and_upper_case() {
+fn keywords_need_white_space_and_upper_case() {
     for (text, wanted) in [
         ("(a)AND (b)", "UNEXPECTED_TOKEN"),
         ("(a) AND", "MISSING_OPERAND"),
@@ -62,8 +64,9 @@ fn spec_106_keywords_need_white_space_and_upper_case() {
     );
 }
 
+/// spec:107
 #[test]
-fn spec_107_both_negations_and_one_per_term() {
+fn both_negations_and_one_per_term() {
     let negated = tree("NOT a = b");
     for same in [
         "-a = b",
@@ -94,8 +97,9 @@ fn spec_107_both_negations_and_one_per_term() {
     );
 }
 
+/// spec:119
 #[test]
-fn spec_119_limits_are_exact() {
+fn limits_are_exact() {
     let nested = |depth: usize| format!("{}done = true{}", "(".repeat(depth), ")".repeat(depth));
     let terms = |count: usize| vec!["done = true"; count].join(" AND ");
     let composite = |count: usize| format!("name = ({})", vec!["x"; count].join(" OR "));
@@ -112,8 +116,9 @@ fn spec_119_limits_are_exact() {
     assert_eq!(kind(long(8193)), FilterErrorKind::TooLong);
 }
 
+/// spec:122
 #[test]
-fn spec_122_errors_say_where_and_what_to_do() {
+fn errors_say_where_and_what_to_do() {
     let text = "name = \"é\" AND metadata.nosuch = 1";
     let error = Filter::parse(text, &fixtures::schema()).unwrap_err();
     assert_eq!(error.kind(), FilterErrorKind::UnknownField);
@@ -134,8 +139,9 @@ fn spec_122_errors_say_where_and_what_to_do() {
     assert!(violations[0].description.contains("offset 24"));
 }
 
+/// spec:122
 #[test]
-fn spec_122_the_offset_is_that_of_what_is_wrong() {
+fn the_offset_is_that_of_what_is_wrong() {
     for (text, offset) in [
         ("done > true", 5),
         ("metadata.tags = a", 14),
@@ -151,8 +157,9 @@ fn spec_122_the_offset_is_that_of_what_is_wrong() {
     }
 }
 
+/// spec:138
 #[test]
-fn spec_138_errors_do_not_repeat_a_long_filter() {
+fn errors_do_not_repeat_a_long_filter() {
     let text = format!("name = 1 AND {} = 1", "x".repeat(8_000));
     let status: tonic::Status = Filter::parse(&text, &Schema::default()).unwrap_err().into();
     assert!(status.message().len() < 600 && status.details().len() < 2_048);

@@ -6,8 +6,9 @@ use serde_json::json;
 use super::fixtures;
 use super::rules::{check, metadata, refused};
 
+/// spec:116
 #[test]
-fn spec_116_wildcards_at_the_ends_only() {
+fn wildcards_at_the_ends_only() {
     let record = metadata(&json!({"target": "a*b%c", "tags": ["urgent"]}));
     check(
         &record,
@@ -31,8 +32,9 @@ fn spec_116_wildcards_at_the_ends_only() {
     );
 }
 
+/// spec:117
 #[test]
-fn spec_117_times_and_numbers_to_the_last_digit() {
+fn times_and_numbers_to_the_last_digit() {
     let record = metadata(&json!({
         "start_time": "2024-01-01T00:00:01.500000001Z", "eta": "-5.5s",
         "bytes_done": 9_007_199_254_740_993_i64, "ratio": 1500.0,
@@ -99,8 +101,9 @@ fn spec_117_times_and_numbers_to_the_last_digit() {
     }
 }
 
+/// spec:120
 #[test]
-fn spec_120_texts_compare_by_code_point_after_normalization() {
+fn texts_compare_by_code_point_after_normalization() {
     let mut record = metadata(&json!({"target": "cafe\u{301}"}));
     record.labels.insert("cle\u{301}".into(), "\u{FFFF}".into());
     check(
@@ -117,8 +120,9 @@ fn spec_120_texts_compare_by_code_point_after_normalization() {
     );
 }
 
+/// spec:118
 #[test]
-fn spec_118_a_minus_before_a_digit_in_parentheses_is_refused() {
+fn a_minus_before_a_digit_in_parentheses_is_refused() {
     let schema = fixtures::schema();
     for bad in [
         "metadata.progress_percent = (-1 OR 40)",

@@ -271,8 +271,9 @@ proptest! {
         prop_assert_eq!(cases::rendered(&again.unwrap()), cases::rendered(&tree), "{}", text);
     }
 
+    /// spec:114
     #[test]
-    fn spec_114_not_is_two_valued(text in valid(), record in record()) {
+    fn not_is_two_valued(text in valid(), record in record()) {
         let schema = fixtures::wide_schema();
         let matches = |text: &str| Filter::parse(text, &schema).unwrap().matches(&record);
         let found = matches(&text);
@@ -282,15 +283,17 @@ proptest! {
         prop_assert_eq!(matches(&format!("({text}) AND ({text})")), found);
     }
 
+    /// spec:120
     #[test]
-    fn spec_120_conjuncts_are_the_filter(text in valid(), record in record()) {
+    fn conjuncts_are_the_filter(text in valid(), record in record()) {
         let filter = Filter::parse(&text, &fixtures::wide_schema()).unwrap();
         let parts = filter.predicate().conjuncts();
         prop_assert_eq!(Predicate::And(parts).matches(&record), filter.matches(&record));
     }
 
+    /// spec:120
     #[test]
-    fn spec_120_what_matches_has_one_of_the_labels_that_are_needed(text in valid(), record in record()) {
+    fn what_matches_has_one_of_the_labels_that_are_needed(text in valid(), record in record()) {
         let filter = Filter::parse(&text, &fixtures::wide_schema()).unwrap();
         let matches = filter.matches(&record);
         let has = |need: &LabelNeed| record.labels.iter().any(|(key, value)| {

@@ -35,8 +35,9 @@ pub(crate) fn other(json: &Json) -> OperationRecord {
     fixtures::with_metadata("Other", json)
 }
 
+/// spec:108
 #[test]
-fn spec_108_order_only_where_there_is_one() {
+fn order_only_where_there_is_one() {
     refused(&[
         ("done < true", "BAD_OPERATOR"),
         ("state > RUNNING", "BAD_OPERATOR"),
@@ -67,8 +68,9 @@ fn spec_108_order_only_where_there_is_one() {
     );
 }
 
+/// spec:109
 #[test]
-fn spec_109_has_asks_for_elements_keys_fields_and_presence() {
+fn has_asks_for_elements_keys_fields_and_presence() {
     let record = other(&json!({
         "weights": {"1": 0.5, "-2": 0},
         "owners": {"a": {"email": "x"}, "b": {}},
@@ -115,8 +117,9 @@ fn spec_109_has_asks_for_elements_keys_fields_and_presence() {
     );
 }
 
+/// spec:110
 #[test]
-fn spec_110_fields_on_the_left_literals_on_the_right() {
+fn fields_on_the_left_literals_on_the_right() {
     refused(&[
         ("true = done", "UNKNOWN_FIELD"),
         ("\"done\" = true", "QUOTED_FIELD"),
@@ -147,8 +150,9 @@ fn spec_110_fields_on_the_left_literals_on_the_right() {
     );
 }
 
+/// spec:111
 #[test]
-fn spec_111_only_has_looks_through_a_list_and_nothing_by_index() {
+fn only_has_looks_through_a_list_and_nothing_by_index() {
     let record = metadata(&json!({"steps": [{"name": "fetch", "attempts": 1}], "tags": ["a"]}));
     check(
         &record,
@@ -165,8 +169,9 @@ fn spec_111_only_has_looks_through_a_list_and_nothing_by_index() {
     );
 }
 
+/// spec:115
 #[test]
-fn spec_115_unset_and_empty_are_one_and_a_default_is_not_present() {
+fn unset_and_empty_are_one_and_a_default_is_not_present() {
     let empty = other(&json!({"owners": {}, "states": [], "size": 0}));
     let unset = other(&json!({}));
     for record in [empty, unset] {
@@ -196,8 +201,9 @@ fn spec_115_unset_and_empty_are_one_and_a_default_is_not_present() {
     );
 }
 
+/// spec:112
 #[test]
-fn spec_112_unknown_names_and_wrong_literals_are_refused() {
+fn unknown_names_and_wrong_literals_are_refused() {
     refused(&[
         ("colour = red", "UNKNOWN_FIELD"),
         ("NAME = x", "UNKNOWN_FIELD"),
@@ -230,8 +236,9 @@ fn spec_112_unknown_names_and_wrong_literals_are_refused() {
     refused(&[(&format!("labels.{long} = x"), "TOO_DEEP")]);
 }
 
+/// spec:113
 #[test]
-fn spec_113_an_unset_link_passes_over_the_operation() {
+fn an_unset_link_passes_over_the_operation() {
     let bare = metadata(&json!({}));
     check(
         &bare,
@@ -270,8 +277,9 @@ fn spec_113_an_unset_link_passes_over_the_operation() {
     );
 }
 
+/// spec:114
 #[test]
-fn spec_114_payloads_of_other_types_or_garbage_are_passed_over() {
+fn payloads_of_other_types_or_garbage_are_passed_over() {
     let record = other(&json!({"progress_percent": "40", "maybe": 0}));
     check(
         &record,
@@ -299,8 +307,9 @@ fn spec_114_payloads_of_other_types_or_garbage_are_passed_over() {
     );
 }
 
+/// spec:109
 #[test]
-fn spec_109_the_response_is_there_after_success_only() {
+fn the_response_is_there_after_success_only() {
     let mut record = metadata(&json!({}));
     record.result = Some(OperationResult::Response(fixtures::pack(
         "Response",
@@ -318,8 +327,9 @@ fn spec_109_the_response_is_there_after_success_only() {
     );
 }
 
+/// spec:121
 #[test]
-fn spec_121_bare_literals_search_where_the_schema_says() {
+fn bare_literals_search_where_the_schema_says() {
     let record = metadata(&json!({}));
     let schema = Schema::builder()
         .search(TextField::Name)

@@ -22,8 +22,9 @@ fn server(policies: Policies) -> Server {
     Server::new(builder.authorizer(policies).build())
 }
 
+/// spec:43
 #[tokio::test]
-async fn spec_043_what_is_denied_and_what_is_absent_read_the_same() {
+async fn what_is_denied_and_what_is_absent_read_the_same() {
     let server = server(Policies::tenants());
     let name = server.started("ada", "users/ada").await;
     let absent = "users/ada/operations/0190f3c2-0000-7000-8000-000000000000";
@@ -45,8 +46,9 @@ async fn spec_043_what_is_denied_and_what_is_absent_read_the_same() {
     assert!(server.call(As("ada"), Method::Get, &name).await.is_ok());
 }
 
+/// spec:42
 #[tokio::test]
-async fn spec_042_not_found_is_for_those_who_may_list_the_parent() {
+async fn not_found_is_for_those_who_may_list_the_parent() {
     // Everybody may get, nobody but ada may list.
     let server = server(Policies::new(|call| {
         let lists = call.principal().name() == "ada";
@@ -105,8 +107,9 @@ async fn the_authorizer_sees_permission_name_parent_and_service() {
     );
 }
 
+/// spec:84 spec:97
 #[tokio::test]
-async fn spec_084_097_arguments_are_looked_at_after_the_permission() {
+async fn arguments_are_looked_at_after_the_permission() {
     let server = server(Policies::tenants());
     let bad = ListOperationsRequest {
         name: "users/ada".to_owned(),

@@ -22,8 +22,9 @@ fn server(settings: impl FnOnce(OperationsBuilder) -> OperationsBuilder) -> Serv
     Server::new(settings(Operations::builder(MemoryStore::new())).build())
 }
 
+/// spec:28 spec:29
 #[tokio::test]
-async fn spec_028_029_names_are_of_the_services_binding_and_stay() {
+async fn names_are_of_the_services_binding_and_stay() {
     let server = server(|it| it.service(exporter()));
     for parent in ["users/u", "projects/p/locations/l"] {
         let name = server.started("", parent).await;
@@ -91,8 +92,9 @@ async fn names_that_no_service_has_are_not_found() {
     }
 }
 
+/// spec:80 spec:81 spec:82 spec:83 spec:85
 #[tokio::test]
-async fn spec_080_081_082_083_085_lists_go_by_parent_with_and_without_the_collection() {
+async fn lists_go_by_parent_with_and_without_the_collection() {
     let server = server(|it| it.service(exporter()));
     let one = server.started("", "users/u").await;
     let other = server.started("", "users/v").await;
@@ -113,8 +115,9 @@ async fn spec_080_081_082_083_085_lists_go_by_parent_with_and_without_the_collec
     }
 }
 
+/// spec:6 spec:7
 #[tokio::test]
-async fn spec_006_007_methods_are_switched_off_for_the_server_or_a_service() {
+async fn methods_are_switched_off_for_the_server_or_a_service() {
     for off in Method::ALL {
         let whole = server(|it| it.without(off));
         let service = server(|it| it.service(exporter().without(off)));

@@ -81,8 +81,9 @@ fn list(name: &str) -> pb::ListOperationsRequest {
     }
 }
 
+/// spec:135 spec:138
 #[tokio::test]
-async fn spec_135_138_every_error_of_the_service_carries_its_details() {
+async fn every_error_of_the_service_carries_its_details() {
     let store = Arc::new(MemoryStore::new());
     let node = Node::lagging(&store, 0);
     let users = ServiceSettings::new(SERVICE)

@@ -37,8 +37,9 @@ async fn filled(server: &Server) {
     }
 }
 
+/// spec:95 spec:97
 #[tokio::test]
-async fn spec_095_097_a_token_opens_no_other_list() {
+async fn a_token_opens_no_other_list() {
     let server = Server::new(builder(&Arc::default()).build());
     filled(&server).await;
     let first = server
@@ -79,8 +80,9 @@ async fn spec_095_097_a_token_opens_no_other_list() {
     }
 }
 
+/// spec:98
 #[tokio::test]
-async fn spec_098_tokens_survive_a_restart_with_and_without_keys() {
+async fn tokens_survive_a_restart_with_and_without_keys() {
     for keys in [None, Some(PageTokenKeys::new([3; 32]))] {
         let store = Arc::default();
         let server = || {
@@ -110,8 +112,9 @@ async fn spec_098_tokens_survive_a_restart_with_and_without_keys() {
     }
 }
 
+/// spec:100
 #[tokio::test]
-async fn spec_100_an_old_token_is_refused() {
+async fn an_old_token_is_refused() {
     let clock = Arc::new(ManualClock::new());
     let operations = builder(&Arc::default()).clock(clock.clone()).build();
     let server = Server::new(operations);

@@ -45,8 +45,9 @@ async fn the_body_and_the_authorizer_know_who_started_it() {
     worker.drain().await;
 }
 
+/// spec:41
 #[tokio::test]
-async fn spec_041_a_start_is_authenticated_and_authorized() {
+async fn a_start_is_authenticated_and_authorized() {
     let server = Server::new(operations());
     let error = server.start("", &["parent=users/ada"]).await.unwrap_err();
     assert_eq!(error.code(), Code::Unauthenticated);
@@ -59,8 +60,9 @@ async fn spec_041_a_start_is_authenticated_and_authorized() {
     assert!(server.start("ada", &["parent=users/ada"]).await.is_ok());
 }
 
+/// spec:128
 #[tokio::test]
-async fn spec_128_a_request_id_is_each_principals_own() {
+async fn a_request_id_is_each_principals_own() {
     let mut policies = Policies::tenants();
     policies.start = Box::new(|_| true);
     let server = Server::new(

@@ -64,8 +64,9 @@ impl Wire {
     }
 }
 
+/// spec:1 spec:5
 #[tokio::test]
-async fn spec_001_005_the_service_has_five_unary_methods_and_no_more() {
+async fn the_service_has_five_unary_methods_and_no_more() {
     let wire = Wire::new().await;
     let name = wire.server.started("", "").await;
     let get = || pb::GetOperationRequest { name: name.clone() };
@@ -103,8 +104,9 @@ async fn spec_001_005_the_service_has_five_unary_methods_and_no_more() {
     wire.stop().await;
 }
 
+/// spec:2
 #[test]
-fn spec_002_field_numbers_are_those_of_the_standard() {
+fn field_numbers_are_those_of_the_standard() {
     let any = prost_types::Any {
         type_url: "t".to_owned(),
         value: Vec::new(),
@@ -171,8 +173,9 @@ fn spec_002_field_numbers_are_those_of_the_standard() {
     }
 }
 
+/// spec:9
 #[tokio::test]
-async fn spec_009_routing_headers_change_nothing() {
+async fn routing_headers_change_nothing() {
     let wire = Wire::new().await;
     let name = wire.server.started("", "projects/p").await;
     for params in [
@@ -191,8 +194,9 @@ async fn spec_009_routing_headers_change_nothing() {
     wire.stop().await;
 }
 
+/// spec:10 spec:64 spec:65 spec:74 spec:75
 #[tokio::test]
-async fn spec_010_064_065_074_075_calls_may_be_repeated() {
+async fn calls_may_be_repeated() {
     let wire = Wire::new().await;
     let name = wire.server.started("", "").await;
     let mut client = wire.client();
@@ -227,8 +231,9 @@ async fn spec_010_064_065_074_075_calls_may_be_repeated() {
     wire.stop().await;
 }
 
+/// spec:23 spec:24 spec:61 spec:62
 #[tokio::test]
-async fn spec_023_024_061_062_an_operation_has_its_result_when_it_is_done_and_not_before() {
+async fn an_operation_has_its_result_when_it_is_done_and_not_before() {
     let wire = Wire::new().await;
     let name = wire.server.started("", "").await;
     let mut client = wire.client();
@@ -249,8 +254,9 @@ async fn spec_023_024_061_062_an_operation_has_its_result_when_it_is_done_and_no
     wire.stop().await;
 }
 
+/// spec:34
 #[tokio::test]
-async fn spec_034_what_a_start_answers_can_be_read_at_once() {
+async fn what_a_start_answers_can_be_read_at_once() {
     let wire = Wire::new().await;
     let mut client = wire.client();
     for _ in 0..20 {
@@ -272,8 +278,9 @@ async fn spec_034_what_a_start_answers_can_be_read_at_once() {
     wire.stop().await;
 }
 
+/// spec:42 spec:44 spec:46 spec:47 spec:57
 #[tokio::test]
-async fn spec_042_044_046_047_057_names_are_exact_and_say_what_is_wrong_with_them() {
+async fn names_are_exact_and_say_what_is_wrong_with_them() {
     let wire = Wire::new().await;
     let mut client = wire.client();
     wire.server.start("", &["operation_id=abc"]).await.unwrap();
@@ -314,8 +321,9 @@ async fn spec_042_044_046_047_057_names_are_exact_and_say_what_is_wrong_with_the
     wire.stop().await;
 }
 
+/// spec:153 spec:154 spec:155
 #[tokio::test]
-async fn spec_153_154_155_generated_ids_are_plain_lower_case_and_begin_with_a_digit() {
+async fn generated_ids_are_plain_lower_case_and_begin_with_a_digit() {
     let wire = Wire::new().await;
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..50 {
@@ -336,8 +344,9 @@ async fn spec_153_154_155_generated_ids_are_plain_lower_case_and_begin_with_a_di
     wire.stop().await;
 }
 
+/// spec:33 spec:45
 #[tokio::test]
-async fn spec_033_045_a_start_may_answer_with_an_operation_that_is_done() {
+async fn a_start_may_answer_with_an_operation_that_is_done() {
     let wire = Wire::new().await;
     let started = wire.server.start("", &["response=abc"]).await.unwrap();
     assert!(started.done());
@@ -354,8 +363,9 @@ async fn spec_033_045_a_start_may_answer_with_an_operation_that_is_done() {
     wire.stop().await;
 }
 
+/// spec:58
 #[tokio::test]
-async fn spec_058_a_waiting_client_that_goes_away_changes_nothing() {
+async fn a_waiting_client_that_goes_away_changes_nothing() {
     let wire = Wire::new().await;
     let name = wire.server.started("", "").await;
     let get = || pb::GetOperationRequest { name: name.clone() };

@@ -27,8 +27,9 @@ fn check_exceeded(status: &Status) {
     assert_eq!(info.reason, "DEADLINE_EXCEEDED");
 }
 
+/// guarantee:R16
 #[tokio::test(flavor = "multi_thread")]
-async fn r16_a_thousand_waits_end_with_the_operation_or_deadline_exceeded() {
+async fn a_thousand_waits_end_with_the_operation_or_deadline_exceeded() {
     let (operations, exporter, _worker) = start(async |_, _| pending().await).await;
     let started = exporter.call(&["a"]).await.unwrap();
     let served = Served::start(Server::builder(&operations)).await;
@@ -62,8 +63,9 @@ async fn r16_a_thousand_waits_end_with_the_operation_or_deadline_exceeded() {
     served.stop().await;
 }
 
+/// guarantee:R16
 #[tokio::test(flavor = "multi_thread")]
-async fn r16_calls_that_hang_are_over_at_their_deadline_on_both_servers() {
+async fn calls_that_hang_are_over_at_their_deadline_on_both_servers() {
     let (operations, ..) = start(async |_, _| pending().await).await;
     let ours = Server::builder(&operations).add_service(ExporterServer::new(Plain::default()));
     let ours = Served::start(ours).await;

@@ -27,8 +27,9 @@ async fn plain(limits: ServeLimits) -> (Served, Plain) {
     (Served::start(server).await, plain)
 }
 
+/// guarantee:R15
 #[tokio::test(flavor = "multi_thread")]
-async fn r15_ten_thousand_idle_waiters_hold_up_nobody_and_all_are_woken() {
+async fn ten_thousand_idle_waiters_hold_up_nobody_and_all_are_woken() {
     const WAITERS: usize = 10_000;
     let store = Arc::new(MemoryStore::new());
     let node = Node::lagging(&store, 0);
@@ -75,8 +76,9 @@ async fn r15_ten_thousand_idle_waiters_hold_up_nobody_and_all_are_woken() {
     served.stop().await;
 }
 
+/// guarantee:R15
 #[tokio::test]
-async fn r15_connections_that_say_nothing_are_closed() {
+async fn connections_that_say_nothing_are_closed() {
     let limits = ServeLimits {
         first_bytes_timeout: Duration::from_millis(200),
         keep_alive_interval: Duration::from_millis(100),
@@ -106,8 +108,9 @@ async fn r15_connections_that_say_nothing_are_closed() {
     served.stop().await;
 }
 
+/// guarantee:R15
 #[tokio::test]
-async fn r15_connections_above_the_cap_are_refused() {
+async fn connections_above_the_cap_are_refused() {
     for limits in [
         ServeLimits {
             connections_max: 2,
@@ -143,8 +146,9 @@ async fn r15_connections_above_the_cap_are_refused() {
     }
 }
 
+/// guarantee:R15
 #[tokio::test]
-async fn r15_rapid_resets_end_the_connection() {
+async fn rapid_resets_end_the_connection() {
     let (served, _) = plain(ServeLimits::default()).await;
     let mut tcp = served.tcp().await;
     tcp.write_all(&opening()).await.unwrap();
@@ -186,8 +190,9 @@ async fn the_number_of_calls_is_announced() {
     served.stop().await;
 }
 
+/// guarantee:R15
 #[tokio::test]
-async fn r15_messages_that_are_too_large_are_refused_both_ways() {
+async fn messages_that_are_too_large_are_refused_both_ways() {
     let (served, _) = plain(ServeLimits::default()).await;
     let connection = served.connect().await;
     let large = "x".repeat(5 * 1024 * 1024);
@@ -228,8 +233,9 @@ async fn headers_that_are_too_large_are_refused() {
     served.stop().await;
 }
 
+/// guarantee:R15
 #[tokio::test]
-async fn r15_a_slow_reader_blocks_nobody_else() {
+async fn a_slow_reader_blocks_nobody_else() {
     let (served, _) = plain(ServeLimits::default()).await;
     let slow = served.connect().await;
     let large = "x".repeat(3 * 1024 * 1024);

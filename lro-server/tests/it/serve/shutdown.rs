@@ -188,8 +188,9 @@ async fn an_address_that_is_taken_is_said() {
     served.stop().await;
 }
 
+/// guarantee:R16
 #[tokio::test(flavor = "multi_thread")]
-async fn r16_a_thousand_waits_are_answered_with_the_latest_state_at_the_end() {
+async fn a_thousand_waits_are_answered_with_the_latest_state_at_the_end() {
     let store = Arc::new(MemoryStore::new());
     let node = Node::lagging(&store, 0);
     let body = async |_, _| pending().await;

@@ -151,8 +151,9 @@ async fn certificates_may_be_optional() {
     served.stop().await;
 }
 
+/// guarantee:R15
 #[tokio::test]
-async fn r15_connections_without_a_handshake_are_closed() {
+async fn connections_without_a_handshake_are_closed() {
     let authority = authority();
     let limits = ServeLimits {
         tls_handshake_timeout: Duration::from_millis(200),

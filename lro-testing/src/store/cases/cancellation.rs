@@ -3,7 +3,8 @@ use lro_core::{Change, Command, OperationState, Outcome, Refusal};
 use crate::store::build::*;
 use crate::store::trial::Trial;
 
-pub(crate) async fn spec_069_a_pending_operation_is_cancelled_at_once(trial: Trial) {
+/// spec:69
+pub(crate) async fn a_pending_operation_is_cancelled_at_once(trial: Trial) {
     let mut record = trial.pending("operations/a").await;
     trial.advance(secs(2));
     let updated = trial.apply(&mut record, Command::Cancel).await.unwrap();
@@ -12,16 +13,18 @@ pub(crate) async fn spec_069_a_pending_operation_is_cancelled_at_once(trial: Tri
     assert_eq!(trial.claimed_names(9).await, [""; 0]);
 }
 
-pub(crate) async fn spec_067_a_running_operation_keeps_the_wish(trial: Trial) {
+/// spec:67
+pub(crate) async fn a_running_operation_keeps_the_wish(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     trial.advance(secs(2));
     let updated = trial.apply(&mut record, Command::Cancel).await.unwrap();
     assert_eq!(updated.state, OperationState::Cancelling);
     assert_eq!(record.cancel_time, Some(trial.now()));
-    assert!(record.lease.is_some(), "spec_068: its body still runs");
+    assert!(record.lease.is_some(), "spec:68: its body still runs");
 }
 
-pub(crate) async fn spec_062_the_holder_ends_a_cancelled_operation(trial: Trial) {
+/// spec:62
+pub(crate) async fn the_holder_ends_a_cancelled_operation(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     trial.apply(&mut record, Command::Cancel).await.unwrap();
     let end = finish(1, Outcome::Cancelled);
@@ -29,7 +32,8 @@ pub(crate) async fn spec_062_the_holder_ends_a_cancelled_operation(trial: Trial)
     assert_eq!(updated.state, OperationState::Cancelled);
 }
 
-pub(crate) async fn spec_063_an_operation_may_complete_after_a_cancel(trial: Trial) {
+/// spec:63
+pub(crate) async fn an_operation_may_complete_after_a_cancel(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     trial.apply(&mut record, Command::Cancel).await.unwrap();
     let updated = trial.apply(&mut record, succeed(1, "r")).await.unwrap();
@@ -46,7 +50,8 @@ pub(crate) async fn a_cancelling_operation_does_not_run_again(trial: Trial) {
     assert_eq!(trial.claimed_names(9).await, [""; 0]);
 }
 
-pub(crate) async fn spec_065_a_repeated_cancel_changes_nothing(trial: Trial) {
+/// spec:65
+pub(crate) async fn a_repeated_cancel_changes_nothing(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     trial.apply(&mut record, Command::Cancel).await.unwrap();
     trial.advance(secs(2));
@@ -55,7 +60,8 @@ pub(crate) async fn spec_065_a_repeated_cancel_changes_nothing(trial: Trial) {
     assert_eq!(again.state, OperationState::Cancelling);
 }
 
-pub(crate) async fn spec_064_cancelling_a_done_operation_changes_nothing(trial: Trial) {
+/// spec:64
+pub(crate) async fn cancelling_a_done_operation_changes_nothing(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     trial.apply(&mut record, succeed(1, "r")).await.unwrap();
     trial.advance(secs(2));
@@ -64,7 +70,8 @@ pub(crate) async fn spec_064_cancelling_a_done_operation_changes_nothing(trial: 
     assert_eq!(record.cancel_time, None);
 }
 
-pub(crate) async fn spec_065_cancelling_what_is_unknown_or_deleted_is_not_found(trial: Trial) {
+/// spec:65
+pub(crate) async fn cancelling_what_is_unknown_or_deleted_is_not_found(trial: Trial) {
     let unknown = name("operations/unknown");
     let answer = trial.update(&unknown, Command::Cancel).await;
     assert_eq!(answer, Err(Refusal::NotFound));

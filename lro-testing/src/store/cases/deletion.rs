@@ -3,7 +3,8 @@ use lro_core::{Change, Command, OperationState, Outcome, Refusal, Update};
 use crate::store::build::*;
 use crate::store::trial::Trial;
 
-pub(crate) async fn spec_075_a_done_operation_is_removed(trial: Trial) {
+/// spec:75
+pub(crate) async fn a_done_operation_is_removed(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     trial.apply(&mut record, succeed(1, "r")).await.unwrap();
     let removed = trial.apply(&mut record, Command::Delete).await.unwrap();
@@ -13,7 +14,8 @@ pub(crate) async fn spec_075_a_done_operation_is_removed(trial: Trial) {
     assert_eq!(trial.list("").await, [""; 0]);
 }
 
-pub(crate) async fn spec_072_deleting_a_running_operation_hides_it(trial: Trial) {
+/// spec:72
+pub(crate) async fn deleting_a_running_operation_hides_it(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     let updated = trial.apply(&mut record, Command::Delete).await.unwrap();
     assert_eq!(updated.change, Change::Record);
@@ -64,7 +66,8 @@ pub(crate) async fn a_hidden_operation_is_removed_at_every_end(trial: Trial) {
     trial.started(last.exclusive("k")).await;
 }
 
-pub(crate) async fn spec_074_a_second_delete_is_not_found(trial: Trial) {
+/// spec:74
+pub(crate) async fn a_second_delete_is_not_found(trial: Trial) {
     let mut hidden = trial.running("operations/a").await;
     trial.apply(&mut hidden, Command::Delete).await.unwrap();
     let second = trial.apply(&mut hidden, Command::Delete).await;
@@ -100,7 +103,7 @@ pub(crate) async fn a_hidden_name_is_taken_until_the_end(trial: Trial) {
 pub(crate) async fn a_pending_operation_that_is_deleted_runs_unseen(trial: Trial) {
     let mut record = trial.pending("operations/a").await;
     let updated = trial.apply(&mut record, Command::Delete).await.unwrap();
-    assert_eq!(updated.state, OperationState::Pending, "spec_066");
+    assert_eq!(updated.state, OperationState::Pending, "spec:66");
     trial.reclaim(&mut record).await;
     let end = trial.apply(&mut record, succeed(1, "r")).await.unwrap();
     assert_eq!(end.change, Change::Removed);

@@ -149,7 +149,8 @@ pub(crate) async fn every_observer_is_told(trial: Trial) {
     }
 }
 
-pub(crate) async fn spec_054_what_is_told_can_be_read(trial: Trial) {
+/// spec:54
+pub(crate) async fn what_is_told_can_be_read(trial: Trial) {
     let (told, mut heard) = mpsc::unbounded_channel();
     let probe = Probe {
         store: Arc::downgrade(trial.store()),

@@ -163,7 +163,8 @@ const TABLE: &[(&str, &str, &[u8])] = &[
 
 const IDS: [&str; 5] = ["op-1", "op-2", "op-3", "op-4", "OP-5"];
 
-pub(crate) async fn spec_120_every_case_of_the_table_of_filters(trial: Trial) {
+/// spec:120
+pub(crate) async fn every_case_of_the_table_of_filters(trial: Trial) {
     let (import, delete) = ("/lib.v1.Library/ImportBooks", "/lib.v1.Library/DeleteBook");
     let not_found = error(5, "Book \"x\" not found");
     let several = labels([
@@ -209,7 +210,8 @@ pub(crate) async fn spec_120_every_case_of_the_table_of_filters(trial: Trial) {
     }
 }
 
-pub(crate) async fn spec_101_what_is_looked_at_for_a_page_is_bounded(trial: Trial) {
+/// spec:101
+pub(crate) async fn what_is_looked_at_for_a_page_is_bounded(trial: Trial) {
     let mut new = trial.operation("operations/first");
     new.metadata = Some(any("m"));
     let rare = trial.started(new).await;
@@ -241,7 +243,8 @@ async fn query_of_all(trial: &Trial) -> usize {
     page.records.len()
 }
 
-pub(crate) async fn spec_120_hidden_and_removed_operations_match_no_filter(trial: Trial) {
+/// spec:120
+pub(crate) async fn hidden_and_removed_operations_match_no_filter(trial: Trial) {
     for n in 0..6 {
         let mut new = trial.operation(&numbered("", n));
         new.labels = labels([("env", "prod")]);
@@ -283,11 +286,12 @@ macro_rules! random {
     )*};
 }
 
+// spec:120
 random! {
-    spec_120_filters_of_seed_1_find_what_the_evaluator_finds: 1
-    spec_120_filters_of_seed_2_find_what_the_evaluator_finds: 2
-    spec_120_filters_of_seed_3_find_what_the_evaluator_finds: 3
-    spec_120_filters_of_seed_4_find_what_the_evaluator_finds: 4
+    filters_of_seed_1_find_what_the_evaluator_finds: 1
+    filters_of_seed_2_find_what_the_evaluator_finds: 2
+    filters_of_seed_3_find_what_the_evaluator_finds: 3
+    filters_of_seed_4_find_what_the_evaluator_finds: 4
 }
 
 fn error(code: i32, message: &str) -> Outcome {

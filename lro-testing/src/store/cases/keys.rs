@@ -5,7 +5,8 @@ use lro_core::{Change, Command, OperationState, Outcome, StartError, Started};
 use crate::store::build::*;
 use crate::store::trial::Trial;
 
-pub(crate) async fn spec_126_a_repeated_request_id_gives_the_first_operation(trial: Trial) {
+/// spec:126
+pub(crate) async fn a_repeated_request_id_gives_the_first_operation(trial: Trial) {
     let first = trial.operation("operations/a").request_id("r", 1);
     let record = trial.started(first).await;
     trial.advance(secs(5));
@@ -22,7 +23,8 @@ pub(crate) async fn spec_126_a_repeated_request_id_gives_the_first_operation(tri
     assert_eq!(trial.list("").await, ["operations/a"]);
 }
 
-pub(crate) async fn spec_126_a_repetition_is_not_claimed_anew(trial: Trial) {
+/// spec:126
+pub(crate) async fn a_repetition_is_not_claimed_anew(trial: Trial) {
     let first = trial.operation("operations/a").request_id("r", 1);
     let record = trial.running_from(first).await;
     let again = trial.operation("operations/a").request_id("r", 1);
@@ -31,7 +33,8 @@ pub(crate) async fn spec_126_a_repetition_is_not_claimed_anew(trial: Trial) {
     assert_eq!(again.record, record, "worker 1 holds it as before");
 }
 
-pub(crate) async fn spec_127_another_request_under_the_same_id_is_refused(trial: Trial) {
+/// spec:127
+pub(crate) async fn another_request_under_the_same_id_is_refused(trial: Trial) {
     let first = trial.operation("operations/a").request_id("r", 1);
     trial.started(first).await;
     let other = trial.operation("operations/b").request_id("r", 2);
@@ -40,21 +43,24 @@ pub(crate) async fn spec_127_another_request_under_the_same_id_is_refused(trial:
     assert_eq!(trial.get(&name("operations/b")).await, None);
 }
 
-pub(crate) async fn spec_128_a_request_id_counts_within_its_parent(trial: Trial) {
+/// spec:128
+pub(crate) async fn a_request_id_counts_within_its_parent(trial: Trial) {
     for of in ["operations/a", "p/operations/a", "p/q/operations/a"] {
         let operation = trial.operation(of).request_id("r", 1);
         trial.started(operation).await;
     }
 }
 
-pub(crate) async fn spec_128_a_request_id_counts_within_its_method(trial: Trial) {
+/// spec:128
+pub(crate) async fn a_request_id_counts_within_its_method(trial: Trial) {
     let first = trial.operation("operations/a").request_id("r", 1);
     trial.started(first).await;
     let other = trial.operation("operations/b").request_id("r", 1);
     trial.started(other.method(OTHER)).await;
 }
 
-pub(crate) async fn spec_128_the_parts_of_a_request_key_do_not_run_together(trial: Trial) {
+/// spec:128
+pub(crate) async fn the_parts_of_a_request_key_do_not_run_together(trial: Trial) {
     for (of, method, id) in [
         ("operations/a", "/a.B/C", "b/c"),
         ("b/operations/b", "/a.B/C", "c"),
@@ -68,7 +74,8 @@ pub(crate) async fn spec_128_the_parts_of_a_request_key_do_not_run_together(tria
     }
 }
 
-pub(crate) async fn spec_128_concurrent_repetitions_make_one_operation(trial: Trial) {
+/// spec:128
+pub(crate) async fn concurrent_repetitions_make_one_operation(trial: Trial) {
     let trial = Arc::new(trial);
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..16 {
@@ -83,7 +90,8 @@ pub(crate) async fn spec_128_concurrent_repetitions_make_one_operation(trial: Tr
     assert_eq!(trial.list("").await, [made[0].record.name.as_str()]);
 }
 
-pub(crate) async fn spec_129_a_request_id_lasts_as_long_as_its_operation(trial: Trial) {
+/// spec:129
+pub(crate) async fn a_request_id_lasts_as_long_as_its_operation(trial: Trial) {
     let first = trial.operation("operations/a").request_id("r", 1);
     let mut record = trial.running_from(first).await;
     trial.apply(&mut record, succeed(1, "r")).await.unwrap();
@@ -96,7 +104,8 @@ pub(crate) async fn spec_129_a_request_id_lasts_as_long_as_its_operation(trial: 
     trial.started(again).await;
 }
 
-pub(crate) async fn spec_126_a_hidden_operation_still_answers_for_its_request_id(trial: Trial) {
+/// spec:126
+pub(crate) async fn a_hidden_operation_still_answers_for_its_request_id(trial: Trial) {
     let first = trial.operation("operations/a").request_id("r", 1);
     let mut record = trial.running_from(first).await;
     trial.apply(&mut record, Command::Delete).await.unwrap();
@@ -110,7 +119,8 @@ pub(crate) async fn spec_126_a_hidden_operation_still_answers_for_its_request_id
     trial.started(again).await;
 }
 
-pub(crate) async fn spec_130_a_refused_start_does_not_consume_its_request_id(trial: Trial) {
+/// spec:130
+pub(crate) async fn a_refused_start_does_not_consume_its_request_id(trial: Trial) {
     trial.pending("operations/a").await;
     let refused = trial.operation("operations/a").request_id("r", 1);
     trial.start(refused).await.unwrap_err();
@@ -129,7 +139,8 @@ pub(crate) async fn a_repetition_comes_before_a_name_that_is_taken(trial: Trial)
     assert_eq!(trial.start(both).await, Err(taken));
 }
 
-pub(crate) async fn spec_132_an_exclusive_key_is_held_while_unfinished(trial: Trial) {
+/// spec:132
+pub(crate) async fn an_exclusive_key_is_held_while_unfinished(trial: Trial) {
     let first = trial.operation("operations/a").exclusive("k");
     let mut record = trial.started(first).await;
     let held = Err(StartError::ExclusiveKeyHeld(record.name.clone()));

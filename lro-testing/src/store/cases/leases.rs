@@ -148,7 +148,8 @@ pub(crate) async fn a_holder_that_lost_its_lease_is_refused(trial: Trial) {
     trial.apply(&mut record, succeed(2, "mine")).await.unwrap();
 }
 
-pub(crate) async fn spec_137_a_lost_worker_aborts_what_is_not_to_resume(trial: Trial) {
+/// spec:137
+pub(crate) async fn a_lost_worker_aborts_what_is_not_to_resume(trial: Trial) {
     let mut operation = trial.operation("operations/a");
     operation.policy.on_crash = OnCrash::Abort;
     let mut record = trial.running_from(operation).await;

@@ -10,7 +10,8 @@ pub(crate) async fn an_unknown_name_or_parent_is_nothing(trial: Trial) {
     assert_eq!(page, lro_core::Page::default());
 }
 
-pub(crate) async fn spec_102_lists_are_newest_first(trial: Trial) {
+/// spec:102
+pub(crate) async fn lists_are_newest_first(trial: Trial) {
     for of in ["b", "c", "a"] {
         trial.pending(&format!("operations/{of}")).await;
         trial.advance(secs(1));
@@ -19,7 +20,8 @@ pub(crate) async fn spec_102_lists_are_newest_first(trial: Trial) {
     assert_eq!(trial.list("").await, all);
 }
 
-pub(crate) async fn spec_099_the_order_of_lists_is_that_of_create_times_then_of_uids(trial: Trial) {
+/// spec:99
+pub(crate) async fn the_order_of_lists_is_that_of_create_times_then_of_uids(trial: Trial) {
     trial.pending("operations/first").await;
     trial.pending("operations/second").await;
     trial.clock.set(lro_core::Timestamp::EPOCH);
@@ -33,7 +35,8 @@ pub(crate) async fn spec_099_the_order_of_lists_is_that_of_create_times_then_of_
     assert_eq!(names(&page.records), ["operations/third"]);
 }
 
-pub(crate) async fn spec_085_open_segments_list_across_collections(trial: Trial) {
+/// spec:85
+pub(crate) async fn open_segments_list_across_collections(trial: Trial) {
     let all = [
         "operations/1",
         "a/x/operations/2",
@@ -89,7 +92,8 @@ pub(crate) async fn lists_show_whole_records_in_every_state(trial: Trial) {
     assert_eq!(trial.page("", None, 9).await.records, records);
 }
 
-pub(crate) async fn spec_082_parents_are_compared_by_segments(trial: Trial) {
+/// spec:82
+pub(crate) async fn parents_are_compared_by_segments(trial: Trial) {
     let all = [
         "operations/1",
         "a/operations/2",
@@ -110,7 +114,8 @@ pub(crate) async fn spec_082_parents_are_compared_by_segments(trial: Trial) {
     }
 }
 
-pub(crate) async fn spec_083_a_list_does_not_descend(trial: Trial) {
+/// spec:83
+pub(crate) async fn a_list_does_not_descend(trial: Trial) {
     trial.pending("p/operations/1").await;
     trial.pending("p/q/operations/2").await;
     trial.pending("p/operations/1/operations/3").await;
@@ -118,7 +123,8 @@ pub(crate) async fn spec_083_a_list_does_not_descend(trial: Trial) {
     assert_eq!(trial.list("p").await, ["p/operations/1"]);
 }
 
-pub(crate) async fn spec_075_hidden_operations_are_left_out_of_pages(trial: Trial) {
+/// spec:75
+pub(crate) async fn hidden_operations_are_left_out_of_pages(trial: Trial) {
     for n in 0..20 {
         let mut record = trial.running(&numbered("", n)).await;
         if n % 2 == 0 {
@@ -137,7 +143,8 @@ pub(crate) async fn spec_075_hidden_operations_are_left_out_of_pages(trial: Tria
     assert_eq!(names(&page.records), odd);
 }
 
-pub(crate) async fn spec_093_the_end_is_told_exactly(trial: Trial) {
+/// spec:93
+pub(crate) async fn the_end_is_told_exactly(trial: Trial) {
     for n in 0..6 {
         trial.pending(&numbered("", n)).await;
     }
@@ -150,7 +157,8 @@ pub(crate) async fn spec_093_the_end_is_told_exactly(trial: Trial) {
     }
 }
 
-pub(crate) async fn spec_094_the_limit_may_change_between_pages(trial: Trial) {
+/// spec:94
+pub(crate) async fn the_limit_may_change_between_pages(trial: Trial) {
     for n in 0..10 {
         trial.pending(&numbered("", n)).await;
     }
@@ -166,7 +174,8 @@ pub(crate) async fn spec_094_the_limit_may_change_between_pages(trial: Trial) {
     assert_eq!(seen, all);
 }
 
-pub(crate) async fn spec_099_neither_new_nor_removed_ones_disturb_the_pages(trial: Trial) {
+/// spec:99
+pub(crate) async fn neither_new_nor_removed_ones_disturb_the_pages(trial: Trial) {
     let mut records = Vec::new();
     for n in 0..30 {
         records.push(trial.running(&numbered("", n)).await);
@@ -206,7 +215,8 @@ pub(crate) async fn what_is_removed_ahead_does_not_hide_others(trial: Trial) {
     assert_eq!(names(&rest.records), expected);
 }
 
-pub(crate) async fn spec_098_a_cursor_may_be_used_again(trial: Trial) {
+/// spec:98
+pub(crate) async fn a_cursor_may_be_used_again(trial: Trial) {
     for n in 0..9 {
         trial.pending(&numbered("", n)).await;
     }

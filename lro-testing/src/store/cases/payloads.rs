@@ -57,7 +57,8 @@ pub(crate) async fn an_empty_payload_is_not_a_missing_one(trial: Trial) {
     trial.apply(&mut record, end).await.unwrap();
 }
 
-pub(crate) async fn spec_020_payloads_of_unknown_types_are_kept(trial: Trial) {
+/// spec:20
+pub(crate) async fn payloads_of_unknown_types_are_kept(trial: Trial) {
     for (n, type_url) in (0..).zip(["", "/", "x", "type.googleapis.com/", "no/such.Type", "ü"]) {
         let mut operation = trial.operation(&numbered("", n));
         operation.request = Any {

@@ -7,7 +7,8 @@ use crate::store::trial::Trial;
 
 const RETAIN: Duration = Duration::from_secs(100);
 
-pub(crate) async fn spec_076_a_done_operation_is_purged_when_its_time_has_come(trial: Trial) {
+/// spec:76
+pub(crate) async fn a_done_operation_is_purged_when_its_time_has_come(trial: Trial) {
     let record = done(&trial, "operations/a").await;
     assert_eq!(record.expire_time, Some(trial.now().saturating_add(RETAIN)));
     trial.advance(RETAIN - Duration::from_micros(1));
@@ -20,7 +21,8 @@ pub(crate) async fn spec_076_a_done_operation_is_purged_when_its_time_has_come(t
     assert_eq!(trial.purge(9).await, 0);
 }
 
-pub(crate) async fn spec_077_what_has_not_ended_is_never_purged(trial: Trial) {
+/// spec:77
+pub(crate) async fn what_has_not_ended_is_never_purged(trial: Trial) {
     let mut running = trial
         .running_from(short_lived(&trial, "operations/r"))
         .await;

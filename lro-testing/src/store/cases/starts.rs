@@ -27,7 +27,8 @@ pub(crate) async fn a_start_keeps_what_is_left_out(trial: Trial) {
     assert!(record.labels.is_empty());
 }
 
-pub(crate) async fn spec_034_a_started_operation_is_readable_at_once(trial: Trial) {
+/// spec:34
+pub(crate) async fn a_started_operation_is_readable_at_once(trial: Trial) {
     let record = trial.pending("operations/a").await;
     assert_eq!(trial.get(&record.name).await, Some(record.clone()));
     assert_eq!(trial.page("", None, 9).await.records, [record]);

@@ -52,7 +52,8 @@ pub(crate) async fn a_response_ends_it(trial: Trial) {
     assert_eq!(record.lease, None);
 }
 
-pub(crate) async fn spec_027_an_error_keeps_its_details_to_the_byte(trial: Trial) {
+/// spec:27
+pub(crate) async fn an_error_keeps_its_details_to_the_byte(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     let error = failure(8);
     let end = finish(1, Outcome::Error(error.clone()));
@@ -61,7 +62,8 @@ pub(crate) async fn spec_027_an_error_keeps_its_details_to_the_byte(trial: Trial
     assert_eq!(record.result, Some(OperationResult::Error(error)));
 }
 
-pub(crate) async fn spec_026_a_code_is_never_ok_and_may_be_unknown(trial: Trial) {
+/// spec:26
+pub(crate) async fn a_code_is_never_ok_and_may_be_unknown(trial: Trial) {
     for (n, code) in (0..).zip([0, 2, 16, 17, -1, i32::MAX, i32::MIN]) {
         let mut record = trial.running(&numbered("", n)).await;
         let end = finish(1, Outcome::Error(failure(code)));
@@ -93,7 +95,8 @@ pub(crate) async fn an_empty_error_keeps_being_one(trial: Trial) {
     assert_eq!(record.result, Some(OperationResult::Error(error)));
 }
 
-pub(crate) async fn spec_030_metadata_is_kept_after_the_end(trial: Trial) {
+/// spec:30
+pub(crate) async fn metadata_is_kept_after_the_end(trial: Trial) {
     let mut operation = trial.operation("operations/a");
     operation.metadata = Some(any("begun"));
     let mut record = trial.running_from(operation).await;
@@ -112,7 +115,8 @@ pub(crate) async fn the_end_may_bring_the_last_metadata(trial: Trial) {
     assert_eq!(record.metadata, Some(any("100 %")));
 }
 
-pub(crate) async fn spec_025_done_is_final(trial: Trial) {
+/// spec:25
+pub(crate) async fn done_is_final(trial: Trial) {
     let ends = [
         succeed(1, "r"),
         finish(1, Outcome::Error(failure(5))),

@@ -8,9 +8,9 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 use super::check;
 use crate::support;
 
+/// spec:27 spec:135 spec:136
 #[tokio::test(start_paused = true)]
-async fn spec_027_135_136_every_error_of_an_operation_carries_an_error_info_and_what_its_handler_said()
- {
+async fn every_error_of_an_operation_carries_an_error_info_and_what_its_handler_said() {
     let own = {
         let mut details = ErrorDetails::with_error_info("OWN_REASON", DOMAIN, []);
         details.set_bad_request(vec![FieldViolation::new("tables", "are locked")]);

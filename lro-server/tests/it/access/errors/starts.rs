@@ -9,8 +9,9 @@ use super::check_rpc;
 use crate::access::fixture::{Policies, SERVICE, Server};
 use crate::support::faulty::Node;
 
+/// spec:135 spec:138
 #[tokio::test]
-async fn spec_135_138_every_error_of_a_start_carries_its_details() {
+async fn every_error_of_a_start_carries_its_details() {
     let store = Arc::new(MemoryStore::new());
     let node = Node::lagging(&store, 0);
     let users = ServiceSettings::new(SERVICE).parent("users/*".parse().unwrap());
