@@ -30,6 +30,8 @@
 //! * `grpc.health.v1.Health`: each service, and all of them (`""`), serve while the store answers,
 //!   and do not as soon as the end begins;
 //! * server reflection, v1 and v1alpha, with the services' descriptors and ours;
+//! * [`GrpcOnlyLayer`]: a request that is not gRPC is answered with 415, so that no web page can call
+//!   an rpc through its visitor's browser;
 //! * [`DeadlineLayer`]: a call whose `grpc-timeout` is over ends with DEADLINE_EXCEEDED;
 //! * limits on messages, calls, connections, and on how long silence is put up with
 //!   ([`ServeLimits`]);
@@ -52,6 +54,7 @@ mod connection;
 mod deadline;
 mod endless;
 mod error;
+mod grpc_only;
 mod health;
 mod limits;
 mod listener;
@@ -83,6 +86,7 @@ use tower::{BoxError, Layer as _, Service};
 
 pub use deadline::{DeadlineBody, DeadlineFuture, DeadlineLayer, DeadlineService};
 pub use error::Error;
+pub use grpc_only::{GrpcOnlyBody, GrpcOnlyFuture, GrpcOnlyLayer, GrpcOnlyService};
 pub use limits::ServeLimits;
 pub use listener::Listen;
 #[cfg(feature = "tls")]
@@ -242,6 +246,8 @@ impl Server {
         };
         let service = sizes.layer(routes.prepare());
         let service = SpanLayer.layer(DeadlineLayer::new().layer(service));
+        // Outermost: a request that is not gRPC gets no further.
+        let service = GrpcOnlyLayer::new().layer(service);
         let listener = listen.into().bind().await?;
 
         let shutdown_timeout = limits.shutdown_timeout;

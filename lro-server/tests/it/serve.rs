@@ -1,5 +1,6 @@
 //! The module `serve`, over TCP.
 
+mod content_types;
 mod deadlines;
 mod limits;
 mod raw;

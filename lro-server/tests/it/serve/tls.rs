@@ -21,20 +21,20 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use crate::serve::raw::closed;
 use crate::serve::served::{Direct, Plain, Served, table};
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub(super) type Authority = CertifiedIssuer<'static, KeyPair>;
 
-fn authority() -> Authority {
+pub(super) fn authority() -> Authority {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-struct Identity {
+pub(super) struct Identity {
     certificate: Certificate,
     key: KeyPair,
 }
 
-fn identity(authority: &Authority, name: &str) -> Identity {
+pub(super) fn identity(authority: &Authority, name: &str) -> Identity {
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
     let key = KeyPair::generate().unwrap();
@@ -42,7 +42,7 @@ fn identity(authority: &Authority, name: &str) -> Identity {
     Identity { certificate, key }
 }
 
-fn tls(server: &Identity) -> Tls {
+pub(super) fn tls(server: &Identity) -> Tls {
     Tls::from_pem(server.certificate.pem(), server.key.serialize_pem())
 }
 
@@ -55,7 +55,7 @@ async fn serve(tls: Tls, limits: ServeLimits) -> Served {
     Served::start(server).await
 }
 
-async fn handshake(
+pub(super) async fn handshake(
     served: &Served,
     trusted: &Authority,
     client: Option<&Identity>,
