@@ -175,41 +175,31 @@
 //! in front), and has no profile of the Remote Execution API, whose operations are streams.
 
 pub mod access;
-mod backoff;
-mod context;
-mod deadline;
-mod error;
+mod engine;
+mod handler;
 mod limits;
-mod metrics;
 mod operations;
 mod page_token;
-mod parent;
-mod registration;
-mod request_id;
-mod run;
+mod rpc;
 #[cfg(feature = "serve")]
 pub mod serve;
-mod service;
 mod services;
 mod start;
 mod start_error;
-mod status;
 mod trace_context;
-mod update;
-mod waiters;
 mod worker;
 
-pub use context::OperationContext;
-pub use deadline::Deadline;
-pub use error::{HandlerError, IntoHandlerError};
+pub use engine::deadline::Deadline;
+pub use handler::context::OperationContext;
+pub use handler::error::{HandlerError, IntoHandlerError};
+pub use handler::registration::{Host, MethodOptions, Registration};
+pub use handler::run::StopReason;
 pub use limits::Limits;
 pub use lro_core::{self, OnCrash, Timestamp};
 pub use lro_macros::long_running;
 pub use operations::{Operations, OperationsBuilder};
 pub use page_token::PageTokenKeys;
-pub use registration::{Host, MethodOptions, Registration};
-pub use run::StopReason;
-pub use service::OperationsService;
+pub use rpc::service::OperationsService;
 pub use services::ServiceSettings;
 pub use start::StartOptions;
 pub use start_error::Error;
@@ -227,10 +217,9 @@ pub mod __private {
     };
     pub use tonic::{Request, Response, Status};
 
-    pub use crate::error::IntoHandlerError;
-    pub use crate::parent::parent_from;
-    pub use crate::registration::{
+    pub use crate::handler::error::IntoHandlerError;
+    pub use crate::handler::registration::{
         Attempt, BodyFuture, ContextOf, Host, MethodOptions, Prepare, Registration,
     };
-    pub use crate::start::{StartOptions, start};
+    pub use crate::start::{StartOptions, parent_from, start};
 }

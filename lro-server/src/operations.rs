@@ -4,31 +4,22 @@ mod list;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use lro_core::{
-    Clock, Command, OperationName, OperationRecord, OperationStore, StoreEvent, StoreObserver,
-    Update, pb,
-};
+use lro_core::{Command, OperationName, OperationRecord, OperationStore, Update, pb};
 use tokio::time::Instant;
 use tonic::Status;
-use uuid::Uuid;
 
 pub use builder::OperationsBuilder;
 
 use crate::access::{Caller, Gate, Pass, Principal};
-use crate::deadline::later;
-use crate::error::store_failed;
-use crate::limits::Limits;
-use crate::metrics::Metrics;
+use crate::engine::Engine;
+use crate::engine::deadline::later;
+use crate::engine::update::update_one;
+use crate::handler::registration::MethodOptions;
 use crate::page_token::PageTokens;
-use crate::registration::MethodOptions;
-use crate::service::OperationsService;
-use crate::update::update_one;
-use crate::waiters::Waiters;
-use crate::worker::{Shared, Slot};
+use crate::rpc::error::store_failed;
 
 /// Who waits for what was just started reads it when its end was not told by then: mostly it was.
 const SHORT_LIFE: Duration = Duration::from_millis(20);
@@ -55,17 +46,9 @@ pub struct Operations {
 }
 
 struct Inner {
-    store: Arc<dyn OperationStore>,
-    metrics: Metrics,
-    clock: Arc<dyn Clock>,
-    limits: Limits,
+    engine: Arc<Engine>,
     gate: Gate,
     page_tokens: PageTokens,
-    uids: Mutex<uuid::ContextV7>,
-    waiters: Arc<Waiters>,
-    /// Nobody is to wait any more.
-    closing: AtomicBool,
-    workers: RwLock<Vec<Weak<Shared>>>,
     methods: RwLock<HashMap<&'static str, MethodOptions>>,
 }
 
@@ -78,11 +61,6 @@ impl Operations {
     /// The operations in this store, with settings of their own.
     pub fn builder(store: impl OperationStore) -> OperationsBuilder {
         OperationsBuilder::new(store)
-    }
-
-    /// The gRPC service `google.longrunning.Operations`, to be added to a tonic server.
-    pub fn server(&self) -> pb::operations_server::OperationsServer<OperationsService> {
-        pb::operations_server::OperationsServer::new(OperationsService::new(self.clone()))
     }
 
     /// The operation of that name.
@@ -129,11 +107,11 @@ impl Operations {
         name: &OperationName,
         timeout: Option<Duration>,
     ) -> Result<pb::Operation, Status> {
-        let timeout = timeout.map_or(self.inner.limits.wait_max, |it| {
-            it.min(self.inner.limits.wait_max)
-        });
+        let engine = &self.inner.engine;
+        let longest = engine.limits().wait_max;
+        let timeout = timeout.map_or(longest, |timeout| timeout.min(longest));
         let until = later(Instant::now(), timeout);
-        let Some(subscription) = self.inner.waiters.subscribe(name) else {
+        let Some(subscription) = engine.waiters().subscribe(name) else {
             // Too many wait already: the latest state is as good an answer as a wait that is over.
             return Box::pin(self.get_as(pass, name)).await;
         };
@@ -146,7 +124,7 @@ impl Operations {
             tokio::pin!(changed);
             changed.as_mut().enable();
             // Neither the record nor the reading of it is kept while the call waits.
-            let over = Instant::now() >= until || self.inner.closing.load(Ordering::Acquire);
+            let over = Instant::now() >= until || engine.is_closing();
             let look = |record: OperationRecord| match over || record.state.is_done() {
                 true => ControlFlow::Break(record.to_operation()),
                 false => ControlFlow::Continue(record.uid),
@@ -157,7 +135,7 @@ impl Operations {
                 None => match Box::pin(self.record(pass, name)).await.map(look)? {
                     ControlFlow::Break(operation) => return Ok(operation),
                     // Asked each time: a store that stops hearing of others is looked into more often.
-                    ControlFlow::Continue(uid) => (uid, self.inner.store.event_gap()),
+                    ControlFlow::Continue(uid) => (uid, engine.store().event_gap()),
                 },
             };
             let again = gap.map_or(until, |gap| until.min(later(Instant::now(), gap)));
@@ -211,9 +189,7 @@ impl Operations {
     /// # }
     /// ```
     pub fn close(&self) {
-        self.inner.closing.store(true, Ordering::Release);
-        // Whoever has not seen it by now listens already.
-        self.inner.waiters.wake_all();
+        self.inner.engine.close();
     }
 
     /// Who makes this call: what the [`Authorizer`](crate::access::Authorizer) finds out about it.
@@ -233,6 +209,10 @@ impl Operations {
         services.map(|service| format!("{service}\n")).collect()
     }
 
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.inner.engine
+    }
+
     pub(crate) fn gate(&self) -> &Gate {
         &self.inner.gate
     }
@@ -250,7 +230,7 @@ impl Operations {
         &self,
         name: &OperationName,
     ) -> Result<Option<OperationRecord>, Status> {
-        let record = self.inner.store.get(name).await;
+        let record = self.engine().store().get(name).await;
         record.map_err(|error| store_failed(&error))
     }
 
@@ -268,43 +248,11 @@ impl Operations {
                 Update::by_uid(record.name, record.uid, command)
             }
         };
-        let answer = update_one(&*self.inner.store, update).await;
+        let answer = update_one(&**self.engine().store(), update).await;
         match answer.map_err(|error| store_failed(&error))? {
             Ok(_) => Ok(()),
             Err(_) => pass.admit(None::<OperationRecord>).await.map(|_| ()),
         }
-    }
-
-    pub(crate) fn store(&self) -> &Arc<dyn OperationStore> {
-        &self.inner.store
-    }
-
-    pub(crate) fn waiters(&self) -> &Arc<Waiters> {
-        &self.inner.waiters
-    }
-
-    pub(crate) fn metrics(&self) -> &Metrics {
-        &self.inner.metrics
-    }
-
-    /// A fresh identity, later than all that were given before.
-    pub(crate) fn new_uid(&self) -> Uuid {
-        let micros = self.inner.clock.now().as_micros().unsigned_abs();
-        let uids = self
-            .inner
-            .uids
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let nanos = (micros % 1_000_000) as u32 * 1_000;
-        Uuid::new_v7(uuid::Timestamp::from_unix(
-            &*uids,
-            micros / 1_000_000,
-            nanos,
-        ))
-    }
-
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.inner.limits
     }
 
     /// How operations of the method at this path are run; learned from its host once.
@@ -323,70 +271,12 @@ impl Operations {
         methods.extend(of_host());
         methods.get(path).cloned().unwrap_or_default()
     }
-
-    pub(crate) fn register(&self, worker: &Arc<Shared>) {
-        let mut workers = self
-            .inner
-            .workers
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        workers.retain(|worker| worker.strong_count() > 0);
-        workers.push(Arc::downgrade(worker));
-    }
-
-    /// A worker of this process that has a slot free for an operation of this method.
-    pub(crate) fn free_worker(&self, method: &str) -> Option<(Arc<Shared>, Slot)> {
-        self.inner
-            .workers()
-            .find_map(|worker| Some((worker.try_slot(method)?, worker)))
-            .map(|(slot, worker)| (worker, slot))
-    }
-}
-
-impl Inner {
-    fn workers(&self) -> impl Iterator<Item = Arc<Shared>> + use<> {
-        let workers = self.workers.read().unwrap_or_else(PoisonError::into_inner);
-        let workers: Vec<_> = workers.iter().filter_map(Weak::upgrade).collect();
-        workers.into_iter()
-    }
 }
 
 impl fmt::Debug for Operations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Operations")
-            .field("store", &self.inner.store)
+            .field("store", self.engine().store())
             .finish_non_exhaustive()
-    }
-}
-
-/// Hands the store's events on. Holds nothing alive.
-struct Observer(Weak<Inner>);
-
-impl StoreObserver for Observer {
-    fn on_event(&self, event: &StoreEvent) {
-        let Some(inner) = self.0.upgrade() else {
-            return;
-        };
-        match event {
-            StoreEvent::Changed {
-                name,
-                state,
-                gone,
-                ended,
-                ..
-            } => {
-                if let Some(record) = ended {
-                    inner.metrics.ended(record);
-                }
-                if *gone || state.is_done() {
-                    inner.waiters.wake(name, ended.as_ref().filter(|_| !gone));
-                }
-            }
-            StoreEvent::Missed => inner.waiters.wake_all(),
-            _ => {}
-        }
-        for worker in inner.workers() {
-            worker.on_event(event);
-        }
     }
 }

@@ -1,12 +1,12 @@
 //! Runs operations: claims them, keeps their leases, stops them, writes how they ended.
 
+mod backlog;
 mod builder;
-mod claiming;
-mod gate;
-mod heartbeat;
+mod claim;
+mod lease;
 mod retention;
-mod roster;
-mod running;
+mod run;
+mod runs;
 mod slots;
 
 use std::collections::HashMap;
@@ -22,17 +22,15 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use builder::WorkerBuilder;
-use roster::Roster;
-pub(crate) use slots::Slot;
-use slots::Slots;
+use runs::Runs;
+use slots::{Slot, Slots};
 
-use crate::deadline::later;
+use crate::engine::deadline::later;
+use crate::engine::{Engine, LocalSlot, LocalWorker};
+use crate::handler::registration::HostedMethod;
+use crate::handler::run::StopReason;
 use crate::limits::BodyLimits;
-use crate::metrics::Metrics;
 use crate::operations::Operations;
-use crate::registration::HostedMethod;
-use crate::run::StopReason;
-use crate::waiters::Waiters;
 
 /// Runs the operations of the services that it hosts.
 ///
@@ -83,9 +81,9 @@ impl Worker {
     /// Drains, with a limit of its own on how long bodies run on, if that is shorter.
     pub(crate) async fn drain_for(self, limit: Duration) {
         self.shared.draining.cancel();
-        self.shared.runs.close();
+        self.shared.tasks.close();
         let settings = &self.shared.settings;
-        let ended = self.shared.runs.wait();
+        let ended = self.shared.tasks.wait();
         if tokio::time::timeout(limit.min(settings.drain_timeout), ended)
             .await
             .is_ok()
@@ -94,7 +92,7 @@ impl Worker {
         }
         self.shared.stopping.cancel();
         let longest = (self.shared.longest_grace()).saturating_add(settings.lease_duration);
-        if tokio::time::timeout(longest, self.shared.runs.wait())
+        if tokio::time::timeout(longest, self.shared.tasks.wait())
             .await
             .is_err()
         {
@@ -107,20 +105,18 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.shared.draining.cancel();
         self.shared.stopping.cancel();
-        self.shared.runs.close();
+        self.shared.tasks.close();
     }
 }
 
 /// What a worker's tasks share.
-pub(crate) struct Shared {
+struct Shared {
     id: WorkerId,
-    store: Arc<dyn OperationStore>,
-    waiters: Arc<Waiters>,
+    engine: Arc<Engine>,
     methods: HashMap<&'static str, HostedMethod>,
     slots: Slots,
-    roster: Roster,
+    runs: Arc<Runs>,
     settings: Settings,
-    metrics: Metrics,
     /// Told when there may be something to claim.
     claim_now: Notify,
     /// Told when cancellations may have been missed.
@@ -132,60 +128,84 @@ pub(crate) struct Shared {
     /// Bodies are to stop.
     stopping: CancellationToken,
     /// The tasks that run bodies.
-    runs: TaskTracker,
+    tasks: TaskTracker,
 }
 
 /// The knobs of a worker.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) lease_duration: Duration,
-    pub(crate) metadata_interval: Duration,
-    pub(crate) drain_timeout: Duration,
-    pub(crate) limits: BodyLimits,
+struct Settings {
+    lease_duration: Duration,
+    metadata_interval: Duration,
+    drain_timeout: Duration,
+    limits: BodyLimits,
 }
 
 impl Shared {
-    /// A slot for one more operation of that method, unless this worker does not host it, is
-    /// busy, or has others waiting that came first.
-    pub(crate) fn try_slot(&self, method: &str) -> Option<Slot> {
-        let may_start = !self.draining.is_cancelled() && self.slots.admits(method);
-        if !may_start {
-            return None;
-        }
-        let slot = self.slots.try_one(method);
-        if let Err(true) = slot {
-            self.claim_now.notify_one();
-        }
-        slot.ok()
-    }
-
-    /// Who claims, and for how long: for an operation that is born claimed.
-    pub(crate) fn claimant(&self) -> (WorkerId, Duration) {
-        (self.id, self.settings.lease_duration)
+    fn store(&self) -> &dyn OperationStore {
+        &**self.engine.store()
     }
 
     /// To be held from before a claim until its operations are [launched](Self::launch). `None`
     /// when nothing more is to be claimed.
-    pub(crate) fn claiming(&self) -> Option<roster::Claiming<'_>> {
-        let claiming = self.roster.claiming(&self.runs);
+    fn claiming(&self) -> Option<runs::Claiming> {
+        let claiming = self.runs.claiming(&self.tasks);
         (!self.draining.is_cancelled()).then_some(claiming)
     }
 
     /// Runs an operation that this worker has claimed with a call that was made at `called_at`.
-    pub(crate) fn launch(
-        self: &Arc<Self>,
-        record: OperationRecord,
-        slot: Slot,
-        called_at: Instant,
-    ) {
+    fn launch(self: &Arc<Self>, record: OperationRecord, slot: Slot, called_at: Instant) {
         let lease_end = later(called_at, self.settings.lease_duration);
-        if let Some(launch) = running::Launch::new(self, record, slot, lease_end) {
-            self.runs.spawn(launch.run());
+        if let Some(launch) = run::Launch::new(self, record, slot, lease_end) {
+            self.tasks.spawn(launch.run());
         }
     }
 
-    /// Hears what the store has committed.
-    pub(crate) fn on_event(&self, event: &StoreEvent) {
+    fn stop(&self, uid: Uuid, reason: StopReason) {
+        if let Some(run) = self.runs.find_or_remember(uid) {
+            run.stop(reason);
+        }
+    }
+
+    /// A slot of this method that was taken is free again.
+    fn slot_freed(&self, method: &str) {
+        if self.slots.wakes_claims(method) {
+            self.claim_now.notify_one();
+        }
+    }
+
+    fn longest_grace(&self) -> Duration {
+        let graces = self.methods.values().map(|m| m.options.cancel_grace);
+        graces.max().unwrap_or_default()
+    }
+}
+
+impl LocalWorker for Shared {
+    fn try_slot(self: Arc<Self>, method: &str) -> Option<Box<dyn LocalSlot>> {
+        let (method, _) = self.methods.get_key_value(method)?;
+        let may_start = !self.draining.is_cancelled() && self.slots.admits(method);
+        if !may_start {
+            return None;
+        }
+        let slot = match self.slots.try_one(method) {
+            Ok(slot) => slot,
+            Err(claim_again) => {
+                if claim_again {
+                    self.claim_now.notify_one();
+                }
+                return None;
+            }
+        };
+        let mut taken = TakenSlot {
+            method,
+            slot: Some(slot),
+            claiming: None,
+            worker: self.clone(),
+        };
+        taken.claiming = Some(self.claiming()?);
+        Some(Box::new(taken))
+    }
+
+    fn on_event(&self, event: &StoreEvent) {
         match event {
             StoreEvent::Ready { method, .. } if self.slots.may_run(method) => {
                 self.claim_now.notify_one();
@@ -203,23 +223,35 @@ impl Shared {
             _ => {}
         }
     }
+}
 
-    fn stop(&self, uid: Uuid, reason: StopReason) {
-        if let Some(run) = self.roster.find_or_remember(uid) {
-            run.stop(reason);
-        }
+/// A slot for an operation that is about to start, born claimed.
+struct TakenSlot {
+    worker: Arc<Shared>,
+    method: &'static str,
+    /// Until the operation is launched.
+    slot: Option<Slot>,
+    claiming: Option<runs::Claiming>,
+}
+
+impl LocalSlot for TakenSlot {
+    fn claimant(&self) -> (WorkerId, Duration) {
+        (self.worker.id, self.worker.settings.lease_duration)
     }
 
-    /// A slot of this method that was taken is free again.
-    pub(crate) fn slot_freed(&self, method: &str) {
-        if self.slots.wakes_claims(method) {
-            self.claim_now.notify_one();
+    fn launch(mut self: Box<Self>, record: OperationRecord, called_at: Instant) {
+        if let Some(slot) = self.slot.take() {
+            self.worker.launch(record, slot, called_at);
         }
     }
+}
 
-    fn longest_grace(&self) -> Duration {
-        let graces = self.methods.values().map(|m| m.options.cancel_grace);
-        graces.max().unwrap_or_default()
+impl Drop for TakenSlot {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            drop(slot);
+            self.worker.slot_freed(self.method);
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use tonic::{Code, Status};
 use super::pass::Pass;
 use super::refusal::{denied, no_such_parent, scopes_missing, start_denied, unimplemented};
 use super::{Access, Authorizer, Call, Caller, Method, Principal, StartCall};
+use crate::rpc::status::complete;
 use crate::services::{ServiceSettings, Services};
-use crate::status::complete;
 
 /// Where calls come in: knows the services, and asks the authorizer.
 #[derive(Debug)]

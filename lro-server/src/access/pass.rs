@@ -6,7 +6,7 @@ use tonic::Status;
 use super::gate::{Verdict, Visit, yes_or_no};
 use super::refusal::unimplemented;
 use super::{Access, Method, OperationFacts};
-use crate::error::not_found;
+use crate::rpc::error::not_found;
 use crate::services::ServiceSettings;
 
 /// What a call may go on with.

@@ -1,17 +1,16 @@
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, RwLock};
 
 use lro_core::filter::{InvalidDescriptorSet, Schema};
 use lro_core::{Clock, ListPolicy, OperationStore, SystemClock};
 
-use super::{Inner, Observer, Operations};
+use super::{Inner, Operations};
 use crate::access::{Authorizer, Gate, Method};
+use crate::engine::Engine;
+use crate::engine::metrics::Metrics;
 use crate::limits::Limits;
-use crate::metrics::Metrics;
 use crate::page_token::{PageTokenKeys, PageTokens};
 use crate::services::{ServiceSettings, Services};
-use crate::waiters::Waiters;
 
 /// What [`Operations`] are to be like.
 ///
@@ -156,10 +155,6 @@ impl OperationsBuilder {
         let metrics = self.metrics.unwrap_or_default();
         #[cfg(not(feature = "otel"))]
         let metrics = Metrics;
-        let waiters = Waiters::new(
-            self.limits.waiters_max,
-            self.limits.waiters_per_operation_max,
-        );
         if self.authorizer.is_some() && self.page_token_keys.is_none() {
             tracing::warn!("page tokens are encrypted with a key that is not secret");
         }
@@ -182,22 +177,13 @@ impl OperationsBuilder {
         let keys = self
             .page_token_keys
             .unwrap_or_else(PageTokenKeys::well_known);
+        let page_tokens = PageTokens::new(keys, self.limits.page_token_age_max);
         let inner = Arc::new(Inner {
-            store: metrics.observe(self.store),
-            metrics,
-            clock: self.clock,
-            page_tokens: PageTokens::new(keys, self.limits.page_token_age_max),
+            engine: Engine::new(self.store, metrics, self.clock, self.limits),
             gate: Gate::new(services, self.authorizer),
-            limits: self.limits,
-            uids: Mutex::new(uuid::ContextV7::new()),
-            waiters: Arc::new(waiters),
-            closing: AtomicBool::new(false),
-            workers: RwLock::default(),
+            page_tokens,
             methods: RwLock::default(),
         });
-        inner
-            .store
-            .observe(Arc::new(Observer(Arc::downgrade(&inner))));
         Operations { inner }
     }
 }

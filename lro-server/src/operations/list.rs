@@ -6,7 +6,7 @@ use tonic::Status;
 
 use super::Operations;
 use crate::access::Pass;
-use crate::error::store_failed;
+use crate::rpc::error::store_failed;
 
 /// After how many operations a filtered list gives what it has found.
 const EXAMINED_MAX: usize = 2_000;
@@ -54,13 +54,16 @@ impl Operations {
         if partial {
             check_partial(&parent, policy)?;
         }
-        let limit = self.inner.limits.page_size(request.page_size, policy)?;
+        let limit = self
+            .engine()
+            .limits()
+            .page_size(request.page_size, policy)?;
         let filter = Filter::parse(&request.filter, &policy.schema).map_err(Status::from)?;
         // A token belongs to all of its list.
         let scope = pass.token_scope();
         let partial = if partial { "partial" } else { "" };
         let list = [parent.as_str(), &request.filter, partial, &scope];
-        let now = self.inner.clock.now();
+        let now = self.engine().clock().now();
         let after = match &*request.page_token {
             "" => None,
             token => Some(self.inner.page_tokens.open(token, &list, now)?),
@@ -72,7 +75,7 @@ impl Operations {
             limit,
             examine_max: EXAMINED_MAX,
         };
-        let page = self.inner.store.list(query).await;
+        let page = self.engine().store().list(query).await;
         let page = page.map_err(|error| store_failed(&error))?;
         Ok(pb::ListOperationsResponse {
             operations: page

@@ -13,7 +13,7 @@ use tonic::Status;
 use tower::{Layer, Service};
 
 use super::trailers::trailers_of;
-use crate::deadline::{Deadline, later, parse_timeout};
+use crate::engine::deadline::{Deadline, later, parse_timeout};
 
 /// Keeps the deadline that a caller gives with `grpc-timeout`: at that time the call is over, with
 /// DEADLINE_EXCEEDED and an ErrorInfo; a stream ends with it. Handlers find the [`Deadline`] among

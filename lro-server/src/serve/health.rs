@@ -75,7 +75,7 @@ impl Health {
 /// Whether the store answers in time; what it answers is its own business.
 async fn answers(operations: &Operations, name: &OperationName, limit: Duration) -> bool {
     matches!(
-        timeout(limit, operations.store().get(name)).await,
+        timeout(limit, operations.engine().store().get(name)).await,
         Ok(Ok(_))
     )
 }

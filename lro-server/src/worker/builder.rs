@@ -8,12 +8,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::roster::Roster;
+use super::runs::Runs;
 use super::slots::Slots;
-use super::{Settings, Shared, Worker, claiming, heartbeat, retention};
+use super::{Settings, Shared, Worker, claim, lease, retention};
 use crate::Error;
+use crate::engine::LocalWorker;
+use crate::handler::registration::{Host, HostedMethod, Registration};
 use crate::operations::Operations;
-use crate::registration::{Host, HostedMethod, Registration};
 
 /// What a [`Worker`] is to host, and how.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ impl WorkerBuilder {
                 lease_duration: Self::LEASE_DURATION,
                 metadata_interval: Self::METADATA_INTERVAL,
                 drain_timeout: Self::DRAIN_TIMEOUT,
-                limits: operations.limits().of_bodies(),
+                limits: operations.engine().limits().of_bodies(),
             },
         }
     }
@@ -148,23 +149,23 @@ impl WorkerBuilder {
         }
         let shared = Arc::new(Shared {
             id: WorkerId::from_uuid(Uuid::new_v4()),
-            store: self.operations.store().clone(),
-            waiters: self.operations.waiters().clone(),
+            engine: self.operations.engine().clone(),
             methods,
             slots,
-            roster: Roster::default(),
+            runs: Arc::new(Runs::default()),
             settings: self.settings,
-            metrics: self.operations.metrics().clone(),
             claim_now: Notify::new(),
             renew_now: Notify::new(),
             metadata_set: Arc::new(Notify::new()),
             draining: CancellationToken::new(),
             stopping: CancellationToken::new(),
-            runs: TaskTracker::new(),
+            tasks: TaskTracker::new(),
         });
-        self.operations.register(&shared);
-        tokio::spawn(claiming::keep_claiming(shared.clone()));
-        tokio::spawn(heartbeat::keep_leases(shared.clone()));
+        let worker: Arc<dyn LocalWorker> = shared.clone();
+        let workers = self.operations.engine().workers();
+        workers.register(Arc::downgrade(&worker));
+        tokio::spawn(claim::keep_claiming(shared.clone()));
+        tokio::spawn(lease::keep_leases(shared.clone()));
         tokio::spawn(retention::keep_purging(shared.clone()));
         Ok(Worker { shared })
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Shared;
-use crate::backoff::Backoff;
+use crate::engine::backoff::Backoff;
 
 /// How often expired operations are looked for.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -21,7 +21,7 @@ pub(super) async fn keep_purging(shared: Arc<Shared>) {
             () = shared.draining.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
-        pause = match shared.store.purge(PURGE_MAX).await {
+        pause = match shared.store().purge(PURGE_MAX).await {
             Ok(removed) => {
                 backoff.succeeded("expired operations are removed again");
                 // A full batch: there is more.

@@ -3,20 +3,20 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::gate::Gate;
+use super::backlog::Backlog;
 
 /// How many bodies a worker may run at a time, in all and of each method.
 #[derive(Debug)]
 pub(crate) struct Slots {
     all: Arc<Semaphore>,
-    all_gate: Gate,
+    all_gate: Backlog,
     methods: HashMap<&'static str, MethodSlots>,
 }
 
 #[derive(Debug)]
 struct MethodSlots {
     limit: Option<Arc<Semaphore>>,
-    gate: Gate,
+    gate: Backlog,
 }
 
 /// The right to run one body.
@@ -42,11 +42,11 @@ impl Slots {
         let semaphore = |limit: usize| Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
         Self {
             all: semaphore(concurrency),
-            all_gate: Gate::new(),
+            all_gate: Backlog::new(),
             methods: methods
                 .map(|(path, limit)| {
                     let limit = limit.map(semaphore);
-                    let gate = Gate::new();
+                    let gate = Backlog::new();
                     (path, MethodSlots { limit, gate })
                 })
                 .collect(),
@@ -61,7 +61,7 @@ impl Slots {
 
     /// Whether a slot of this method, freed just before, is to lead to a claim.
     pub(crate) fn wakes_claims(&self, method: &str) -> bool {
-        Gate::fence();
+        Backlog::fence();
         let all = self.all_gate.slot_freed();
         let method = self.methods.get(method);
         all | method.is_none_or(|method| method.gate.slot_freed())
@@ -107,8 +107,8 @@ impl Slots {
     fn try_reserve(&self, most: usize) -> Result<Reserved, bool> {
         self.all_gate.look();
         self.methods.values().for_each(|method| method.gate.look());
-        Gate::fence();
-        let share = |semaphore: &Semaphore, gate: &Gate| match gate.admits() {
+        Backlog::fence();
+        let share = |semaphore: &Semaphore, gate: &Backlog| match gate.admits() {
             true => semaphore.available_permits().div_ceil(2),
             false => semaphore.available_permits(),
         };

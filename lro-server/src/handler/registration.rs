@@ -12,9 +12,9 @@ use lro_core::{
 };
 use prost_types::Any;
 
-use crate::context::OperationContext;
-use crate::error::{HandlerError, IntoHandlerError};
-use crate::run::Run;
+use crate::handler::context::OperationContext;
+use crate::handler::error::{HandlerError, IntoHandlerError};
+use crate::handler::run::Run;
 
 /// A service with long-running methods. Written by `#[long_running]`, for each service `S` that a
 /// type implements (`S` is the generated `ExporterServer<Self>`).

@@ -3,7 +3,7 @@
 use lro_core::{LongRunningMethod, ParentName, ParentPattern, Reason};
 use tonic::Status;
 
-use crate::start::StartOptions;
+use super::StartOptions;
 
 /// Sets the parent to the start of the request's `parent` or `name` that `pattern` stands for, where
 /// the options say nothing of it. Called by what `#[long_running(parent = "..")]` writes.

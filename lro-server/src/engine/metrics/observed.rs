@@ -10,7 +10,7 @@ use opentelemetry::KeyValue;
 use tokio::time::Instant;
 
 use super::recorder::Metrics;
-use crate::update::failure;
+use crate::engine::update::failure;
 
 /// A store whose calls are measured.
 pub(super) struct Observed {

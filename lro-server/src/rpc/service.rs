@@ -8,15 +8,22 @@ use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Response, Status};
 
 use crate::access::{Caller, Method, Visit};
-use crate::deadline::{margin, time_left};
-use crate::error::invalid_name;
+use crate::engine::deadline::{margin, time_left};
 use crate::operations::Operations;
-use crate::status::complete;
+use crate::rpc::error::invalid_name;
+use crate::rpc::status::complete;
 
 /// `google.longrunning.Operations` over [`Operations`]: what [`Operations::server`] serves.
 #[derive(Clone, Debug)]
 pub struct OperationsService {
     operations: Operations,
+}
+
+impl Operations {
+    /// The gRPC service `google.longrunning.Operations`, to be added to a tonic server.
+    pub fn server(&self) -> pb::operations_server::OperationsServer<OperationsService> {
+        pb::operations_server::OperationsServer::new(OperationsService::new(self.clone()))
+    }
 }
 
 /// For servers that wrap the service themselves.

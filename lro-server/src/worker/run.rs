@@ -12,14 +12,15 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{Shared, Slot};
-use crate::backoff::Backoff;
-use crate::deadline::later;
-use crate::error::to_rpc_status;
-use crate::metrics::RunMetrics;
-use crate::registration::{BodyFuture, HostedMethod};
-use crate::run::{Link, Run, StopReason};
+use crate::engine::backoff::Backoff;
+use crate::engine::deadline::later;
+use crate::engine::metrics::RunMetrics;
+use crate::engine::update::update_one;
+use crate::engine::waiters::Young;
+use crate::handler::error::to_rpc_status;
+use crate::handler::registration::{BodyFuture, HostedMethod};
+use crate::handler::run::{Link, Run, StopReason};
 use crate::trace_context::continue_trace;
-use crate::update::update_one;
 
 /// A claimed operation, ready to run.
 pub(super) struct Launch {
@@ -38,7 +39,7 @@ impl Launch {
         let options = &shared.methods.get(&*record.method)?.options;
         let deadline = options.timeout.map(|it| later(Instant::now(), it));
         let link = Link {
-            store: shared.store.clone(),
+            store: shared.engine.store().clone(),
             lease_duration: shared.settings.lease_duration,
             metadata_set: shared.metadata_set.clone(),
         };
@@ -49,16 +50,17 @@ impl Launch {
             lease_end,
             deadline,
         ));
-        if shared.roster.insert(&run) {
+        if shared.runs.insert(&run) {
             shared.renew_now.notify_one();
         }
-        shared.waiters.expect(&run.name, run.uid);
+        let young = shared.engine.waiters().expect(&run.name, run.uid);
         Some(Self {
             place: Place {
-                metrics: shared.metrics.run(&record),
+                metrics: shared.engine.metrics().run(&record),
                 shared: shared.clone(),
                 run,
                 slot: Some(slot),
+                _young: young,
             },
             request: record.request,
         })
@@ -101,12 +103,12 @@ struct Place {
     run: Arc<Run>,
     slot: Option<Slot>,
     metrics: RunMetrics,
+    _young: Young,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.shared.roster.remove(&self.run);
-        self.shared.waiters.forget(&self.run.name, self.run.uid);
+        self.shared.runs.remove(&self.run);
         drop(self.slot.take());
         self.shared.slot_freed(&self.run.method);
     }
@@ -289,7 +291,7 @@ async fn write_ending(shared: &Shared, run: &Run, command: Command, metrics: &Ru
     let mut backoff = Backoff::default();
     loop {
         let update = run.update(command.clone());
-        match update_one(&*shared.store, update).await {
+        match update_one(shared.store(), update).await {
             Ok(answer) => {
                 backoff.succeeded("the operation's end is written");
                 match answer {

@@ -8,7 +8,7 @@ use lro_core::{Claim, Claimed};
 use tokio::time::Instant;
 
 use super::Shared;
-use crate::backoff::Backoff;
+use crate::engine::backoff::Backoff;
 
 /// At most so many operations in one claim.
 const CLAIM_MAX: usize = 256;
@@ -45,14 +45,14 @@ pub(super) async fn keep_claiming(shared: Arc<Shared>) {
         }
         let due = Instant::now() >= next;
         let (mut looked, found) = claim_all(&shared, &mut backoff).await;
-        let are_others = shared.store.event_gap().is_some();
+        let are_others = shared.store().event_gap().is_some();
         idle.looked(found || due || !are_others);
         if due && matches!(looked, Looked::NoSlot) {
             looked = sweep(&shared, &mut backoff).await;
         }
         if let Looked::AgainIn(wait) = looked {
             // Asked each time: a store that stops hearing of others is looked into more often.
-            let gap = shared.store.event_gap().unwrap_or(lease_duration);
+            let gap = shared.store().event_gap().unwrap_or(lease_duration);
             let longest = gap.min(lease_duration);
             next = Instant::now() + wait.unwrap_or(longest).min(longest);
         }
@@ -151,7 +151,7 @@ async fn call(
         limit,
         lease_duration: shared.settings.lease_duration,
     };
-    match shared.store.claim(claim).await {
+    match shared.store().claim(claim).await {
         Ok(claimed) => {
             backoff.succeeded("operations are claimed again");
             Ok(claimed)

@@ -9,10 +9,10 @@ use prost_types::Any;
 use tokio::time::Instant;
 
 use super::Shared;
-use crate::backoff::Backoff;
-use crate::deadline::later;
-use crate::run::{Run, StopReason, told_to_stop};
-use crate::update::failure;
+use crate::engine::backoff::Backoff;
+use crate::engine::deadline::later;
+use crate::engine::update::failure;
+use crate::handler::run::{Run, StopReason, told_to_stop};
 
 /// At most so many renewals in one call.
 const RENEW_MAX: usize = 1_000;
@@ -64,19 +64,22 @@ pub(super) async fn keep_leases(shared: Arc<Shared>) {
 /// time what other processes have cancelled.
 fn beat(shared: &Shared) -> Duration {
     let third = shared.settings.lease_duration / 3;
-    shared.store.event_gap().map_or(third, |gap| third.min(gap))
+    shared
+        .store()
+        .event_gap()
+        .map_or(third, |gap| third.min(gap))
 }
 
 /// Returns when there is nothing to keep any more: the worker is draining and the last run is over.
 async fn ended(shared: &Shared) {
     shared.draining.cancelled().await;
-    shared.runs.wait().await;
+    shared.tasks.wait().await;
 }
 
 /// Renews all runs, or only those with new metadata. Fails as well when one of them could not be
 /// renewed though it is held; the others are.
 async fn renew(shared: &Shared, all: bool) -> Result<(), StoreError> {
-    let runs = shared.roster.all().into_iter();
+    let runs = shared.runs.all().into_iter();
     // Asked when its batch is made: what is given up while others are renewed is to run out.
     let held = runs.filter(|run| run.stop_reason() != Some(StopReason::LeaseLost));
     let renewals = held.map(Renewal::new);
@@ -109,7 +112,7 @@ async fn renew_batch(
             renewal.run.update(command)
         })
         .collect();
-    let answers = shared.store.update(updates).await?;
+    let answers = shared.store().update(updates).await?;
     let mut failed = None;
     for (renewal, answer) in batch.iter_mut().zip(answers) {
         match answer {

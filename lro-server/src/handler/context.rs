@@ -13,12 +13,12 @@ use tokio::time::Instant;
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::backoff::Backoff;
-use crate::deadline::later;
-use crate::error::store_failed;
+use crate::engine::backoff::Backoff;
+use crate::engine::deadline::later;
+use crate::engine::update::update_one;
+use crate::handler::run::{Run, StopReason, told_to_stop};
 use crate::limits::{Limits, check_len};
-use crate::run::{Run, StopReason, told_to_stop};
-use crate::update::update_one;
+use crate::rpc::error::store_failed;
 
 /// What a handler's body holds of its operation: reports progress, saves checkpoints, hears of
 /// cancellation. A cheap clone, usable from blocking threads too.

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 /// is there when the gate [closes](Self::close), and the claims look again; or the gate
 /// [opens](Self::open), and there is nothing that the slot could run.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct Backlog {
     state: AtomicU8,
     /// Whether it was open last.
     admits: AtomicBool,
@@ -37,7 +37,7 @@ const CLOSED: u8 = 2;
 /// As `LOOKING`, and a slot was freed meanwhile.
 const LOOKING_AND_FREED: u8 = 3;
 
-impl Gate {
+impl Backlog {
     pub(super) fn new() -> Self {
         Self {
             state: AtomicU8::new(OPEN),
@@ -45,7 +45,7 @@ impl Gate {
         }
     }
 
-    /// To be called before the free slots are counted, and followed by [`Gate::fence`].
+    /// To be called before the free slots are counted, and followed by [`Backlog::fence`].
     pub(super) fn look(&self) {
         self.state.store(LOOKING, Ordering::Release);
     }

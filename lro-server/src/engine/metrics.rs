@@ -4,7 +4,7 @@
 #[cfg(feature = "otel")]
 mod observed;
 #[cfg(not(feature = "otel"))]
-#[path = "metrics/nothing.rs"]
+#[path = "metrics/noop.rs"]
 mod recorder;
 #[cfg(feature = "otel")]
 mod recorder;

@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
-use crate::run::{Run, StopReason};
+use crate::handler::run::{Run, StopReason};
 
 /// So many cancellations are remembered for claims under way; beyond that all are forgotten, and
 /// what these claims bring is asked for.
@@ -16,7 +16,7 @@ const EARLY_MAX: usize = 4_096;
 /// The runs of a worker, by the uid of their operation: a name may belong to another operation while
 /// a run of the former one is still being stopped.
 #[derive(Default)]
-pub(super) struct Roster {
+pub(super) struct Runs {
     inner: Mutex<Inner>,
 }
 
@@ -33,15 +33,15 @@ struct Inner {
     unsure: usize,
 }
 
-impl Roster {
+impl Runs {
     /// Until it is dropped, the worker is not drained.
-    pub(super) fn claiming(&self, runs: &TaskTracker) -> Claiming<'_> {
+    pub(super) fn claiming(self: &Arc<Self>, tasks: &TaskTracker) -> Claiming {
         let mut inner = self.lock();
         inner.claims += 1;
         Claiming {
-            roster: self,
+            runs: self.clone(),
             forgotten: inner.forgotten,
-            _open: runs.token(),
+            _open: tasks.token(),
         }
     }
 
@@ -95,16 +95,16 @@ impl Roster {
 }
 
 /// A claim under way.
-pub(crate) struct Claiming<'a> {
-    roster: &'a Roster,
+pub(super) struct Claiming {
+    runs: Arc<Runs>,
     /// How often cancellations had been forgotten when it began.
     forgotten: u64,
     _open: TaskTrackerToken,
 }
 
-impl Drop for Claiming<'_> {
+impl Drop for Claiming {
     fn drop(&mut self) {
-        let mut inner = self.roster.lock();
+        let mut inner = self.runs.lock();
         inner.claims -= 1;
         if self.forgotten < inner.forgotten {
             inner.unsure -= 1;
@@ -135,68 +135,68 @@ mod tests {
 
     #[test]
     fn runs_of_two_operations_of_one_name_do_not_meet() {
-        let roster = Roster::default();
+        let runs = Runs::default();
         let (former, latter) = (run(1, 1), run(2, 1));
-        roster.insert(&former);
-        roster.insert(&latter);
-        assert_eq!(roster.all().len(), 2);
-        let found = roster.find_or_remember(former.uid).unwrap();
+        runs.insert(&former);
+        runs.insert(&latter);
+        assert_eq!(runs.all().len(), 2);
+        let found = runs.find_or_remember(former.uid).unwrap();
         assert!(Arc::ptr_eq(&found, &former));
-        roster.remove(&former);
-        let found = roster.find_or_remember(latter.uid).unwrap();
+        runs.remove(&former);
+        let found = runs.find_or_remember(latter.uid).unwrap();
         assert!(Arc::ptr_eq(&found, &latter));
     }
 
     #[test]
     fn a_later_run_of_one_operation_takes_the_place_of_the_former() {
-        let roster = Roster::default();
+        let runs = Runs::default();
         let (former, latter) = (run(1, 1), run(1, 2));
-        roster.insert(&former);
-        roster.insert(&latter);
-        roster.remove(&former);
-        assert_eq!(roster.all().len(), 1);
-        roster.remove(&latter);
-        assert!(roster.all().is_empty());
+        runs.insert(&former);
+        runs.insert(&latter);
+        runs.remove(&former);
+        assert_eq!(runs.all().len(), 1);
+        runs.remove(&latter);
+        assert!(runs.all().is_empty());
     }
 
     #[test]
     fn cancellations_of_others_do_not_gather_while_claims_overlap() {
-        let (roster, tasks) = (Roster::default(), TaskTracker::new());
-        let mut claim = roster.claiming(&tasks);
+        let (runs, tasks) = (Arc::new(Runs::default()), TaskTracker::new());
+        let mut claim = runs.claiming(&tasks);
         for uid in 0..3 * EARLY_MAX as u128 {
             // The next begins before this one ends, for ever.
-            claim = roster.claiming(&tasks);
-            roster.find_or_remember(Uuid::from_u128(uid));
-            assert!(roster.lock().cancelled_early.len() <= EARLY_MAX);
+            claim = runs.claiming(&tasks);
+            runs.find_or_remember(Uuid::from_u128(uid));
+            assert!(runs.lock().cancelled_early.len() <= EARLY_MAX);
         }
         drop(claim);
-        let inner = roster.lock();
+        let inner = runs.lock();
         assert_eq!((inner.claims, inner.unsure), (0, 0));
         assert!(inner.cancelled_early.is_empty());
     }
 
     #[test]
     fn what_a_claim_brings_is_asked_for_when_its_cancellation_may_be_forgotten() {
-        let (roster, tasks) = (Roster::default(), TaskTracker::new());
-        let before = roster.claiming(&tasks);
+        let (runs, tasks) = (Arc::new(Runs::default()), TaskTracker::new());
+        let before = runs.claiming(&tasks);
         for uid in 1..=EARLY_MAX as u128 {
-            roster.find_or_remember(Uuid::from_u128(uid));
+            runs.find_or_remember(Uuid::from_u128(uid));
         }
         let known = run(1, 1);
-        assert!(!roster.insert(&known));
+        assert!(!runs.insert(&known));
         assert_eq!(known.stop_reason(), Some(StopReason::Cancelled));
         for uid in [0, EARLY_MAX as u128 + 1] {
-            roster.find_or_remember(Uuid::from_u128(uid));
+            runs.find_or_remember(Uuid::from_u128(uid));
         }
-        let after = roster.claiming(&tasks);
+        let after = runs.claiming(&tasks);
         let forgotten = run(2, 1);
-        assert!(roster.insert(&forgotten));
+        assert!(runs.insert(&forgotten));
         assert_eq!(forgotten.stop_reason(), None);
         let known = run(EARLY_MAX as u128 + 1, 1);
-        assert!(!roster.insert(&known));
+        assert!(!runs.insert(&known));
         assert_eq!(known.stop_reason(), Some(StopReason::Cancelled));
         drop(before);
-        assert!(!roster.insert(&run(3, 1)), "claimed after that");
+        assert!(!runs.insert(&run(3, 1)), "claimed after that");
         drop(after);
     }
 }

@@ -103,25 +103,59 @@ impl Waiters {
         }
     }
 
-    /// An operation is about to be started, or run, in this process: it has not ended before this.
-    pub(crate) fn expect(&self, name: &OperationName, uid: Uuid) {
+    /// Notes that an operation is about to start, or to run, in this process: it has not ended
+    /// before this. The note lasts as long as the guard.
+    pub(crate) fn expect(self: &Arc<Self>, name: &OperationName, uid: Uuid) -> Young {
         let mut entries = self.lock();
         if entries.young.len() >= YOUNG_MAX {
             entries.young.clear();
         }
         entries.young.insert(name.clone(), (uid, Instant::now()));
-    }
-
-    /// Nothing may be told of its end.
-    pub(crate) fn forget(&self, name: &OperationName, uid: Uuid) {
-        let mut entries = self.lock();
-        if entries.young.get(name).is_some_and(|it| it.0 == uid) {
-            entries.young.remove(name);
+        Young {
+            waiters: self.clone(),
+            name: name.clone(),
+            uid,
+            outlived: false,
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The note that an operation is young: that a waiter may listen for its end before it reads the
+/// store. Dropping it removes the note, because the end may never be told.
+#[derive(Debug)]
+#[must_use = "dropping it removes the note"]
+pub(crate) struct Young {
+    waiters: Arc<Waiters>,
+    name: OperationName,
+    uid: Uuid,
+    outlived: bool,
+}
+
+impl Young {
+    /// Leaves the note in place, until the operation ends or is young no more.
+    pub(crate) fn keep(mut self) {
+        self.outlived = true;
+    }
+}
+
+impl Drop for Young {
+    fn drop(&mut self) {
+        if self.outlived {
+            return;
+        }
+        let mut entries = self.waiters.lock();
+        // Not the note of another operation that has the name by now.
+        if entries
+            .young
+            .get(&self.name)
+            .is_some_and(|(uid, _)| *uid == self.uid)
+        {
+            entries.young.remove(&self.name);
+        }
     }
 }
 
@@ -230,18 +264,21 @@ mod tests {
         let waiter = waiters.subscribe(&name).unwrap();
         assert_eq!(waiter.young(), None);
         let [first, second] = [1, 2].map(Uuid::from_u128);
-        waiters.expect(&name, first);
+        drop(waiters.expect(&name, first));
+        assert_eq!(waiter.young(), None);
+        let other = waiters.expect(&name, second);
+        waiters.expect(&name, first).keep();
         assert_eq!(waiter.young(), Some(first));
-        waiters.forget(&name, second);
+        drop(other);
         assert_eq!(waiter.young(), Some(first), "another was meant");
         waiters.wake(&name, None);
         assert_eq!(waiter.young(), None);
-        waiters.expect(&name, second);
+        waiters.expect(&name, second).keep();
         tokio::time::advance(YOUTH).await;
         assert_eq!(waiter.young(), None);
         for n in 0..=YOUNG_MAX {
             let other = format!("operations/other-{n}").parse().unwrap();
-            waiters.expect(&other, first);
+            waiters.expect(&other, first).keep();
         }
         assert!(waiters.lock().young.len() <= YOUNG_MAX);
     }

@@ -1,0 +1,118 @@
+//! The state that [`Operations`](crate::Operations) and [`Worker`](crate::Worker) share: the store
+//! and its events, waiters, limits, metrics, and the workers of this process.
+
+pub(crate) mod backoff;
+pub(crate) mod deadline;
+mod events;
+mod local_worker;
+pub(crate) mod metrics;
+pub(crate) mod update;
+pub(crate) mod waiters;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lro_core::{Clock, OperationStore};
+use uuid::Uuid;
+
+pub(crate) use local_worker::{LocalSlot, LocalWorker};
+
+use crate::limits::Limits;
+use events::Observer;
+use local_worker::LocalWorkers;
+use metrics::Metrics;
+use waiters::Waiters;
+
+/// One store as this process uses it.
+pub(crate) struct Engine {
+    store: Arc<dyn OperationStore>,
+    metrics: Metrics,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    waiters: Arc<Waiters>,
+    workers: LocalWorkers,
+    uids: Mutex<uuid::ContextV7>,
+    closing: AtomicBool,
+}
+
+impl Engine {
+    /// Subscribes to the store's events.
+    pub(crate) fn new(
+        store: Arc<dyn OperationStore>,
+        metrics: Metrics,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+    ) -> Arc<Self> {
+        let waiters = Waiters::new(limits.waiters_max, limits.waiters_per_operation_max);
+        let engine = Arc::new(Self {
+            store: metrics.observe(store),
+            metrics,
+            clock,
+            limits,
+            waiters: Arc::new(waiters),
+            workers: LocalWorkers::default(),
+            uids: Mutex::new(uuid::ContextV7::new()),
+            closing: AtomicBool::new(false),
+        });
+        engine.store.observe(Arc::new(Observer::new(&engine)));
+        engine
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn OperationStore> {
+        &self.store
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn waiters(&self) -> &Arc<Waiters> {
+        &self.waiters
+    }
+
+    /// The workers of this process that run operations of this store.
+    pub(crate) fn workers(&self) -> &LocalWorkers {
+        &self.workers
+    }
+
+    /// A fresh identity, later than all earlier ones.
+    pub(crate) fn new_uid(&self) -> Uuid {
+        let micros = self.clock.now().as_micros().unsigned_abs();
+        let uids = self.uids.lock().unwrap_or_else(PoisonError::into_inner);
+        let nanos = (micros % 1_000_000) as u32 * 1_000;
+        Uuid::new_v7(uuid::Timestamp::from_unix(
+            &*uids,
+            micros / 1_000_000,
+            nanos,
+        ))
+    }
+
+    /// Answers all waiters with the latest state, now and from now on.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        // A waiter that has not read the flag by now listens already.
+        self.waiters.wake_all();
+    }
+
+    /// Whether waiters are answered at once.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}

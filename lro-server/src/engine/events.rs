@@ -1,0 +1,43 @@
+//! Forwards the store's events to waiters and workers.
+
+use std::sync::{Arc, Weak};
+
+use lro_core::{StoreEvent, StoreObserver};
+
+use super::Engine;
+
+/// The engine's subscription. It keeps nothing alive.
+pub(super) struct Observer(Weak<Engine>);
+
+impl Observer {
+    pub(super) fn new(engine: &Arc<Engine>) -> Self {
+        Self(Arc::downgrade(engine))
+    }
+}
+
+impl StoreObserver for Observer {
+    fn on_event(&self, event: &StoreEvent) {
+        let Some(engine) = self.0.upgrade() else {
+            return;
+        };
+        match event {
+            StoreEvent::Changed {
+                name,
+                state,
+                gone,
+                ended,
+                ..
+            } => {
+                if let Some(record) = ended {
+                    engine.metrics.ended(record);
+                }
+                if *gone || state.is_done() {
+                    engine.waiters.wake(name, ended.as_ref().filter(|_| !gone));
+                }
+            }
+            StoreEvent::Missed => engine.waiters.wake_all(),
+            _ => {}
+        }
+        engine.workers.on_event(event);
+    }
+}

@@ -1,0 +1,59 @@
+//! The workers of this process, as the engine sees them.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use lro_core::{OperationRecord, StoreEvent, WorkerId};
+use tokio::time::Instant;
+
+/// A worker of this process.
+pub(crate) trait LocalWorker: fmt::Debug + Send + Sync {
+    /// Takes a slot for one operation of this method that is about to start. `None` if the worker
+    /// does not host the method, has no free slot, or has earlier operations waiting.
+    fn try_slot(self: Arc<Self>, method: &str) -> Option<Box<dyn LocalSlot>>;
+
+    /// Receives an event of the store. Must not block.
+    fn on_event(&self, event: &StoreEvent);
+}
+
+/// A slot that a worker holds for one operation. Dropping it releases the slot.
+pub(crate) trait LocalSlot: Send {
+    /// The worker, and the duration of the lease, that the operation is born claimed with.
+    fn claimant(&self) -> (WorkerId, Duration);
+
+    /// Runs the operation, whose start was called at `called_at` and is claimed for this worker.
+    fn launch(self: Box<Self>, record: OperationRecord, called_at: Instant);
+}
+
+/// The registry of the workers. It keeps none of them alive.
+#[derive(Debug, Default)]
+pub(crate) struct LocalWorkers {
+    workers: RwLock<Vec<Weak<dyn LocalWorker>>>,
+}
+
+impl LocalWorkers {
+    pub(crate) fn register(&self, worker: Weak<dyn LocalWorker>) {
+        let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
+        workers.retain(|worker| worker.strong_count() > 0);
+        workers.push(worker);
+    }
+
+    /// A slot of the first worker that has one for this method.
+    pub(crate) fn try_slot(&self, method: &str) -> Option<Box<dyn LocalSlot>> {
+        let mut workers = self.alive().into_iter();
+        workers.find_map(|worker| worker.try_slot(method))
+    }
+
+    pub(super) fn on_event(&self, event: &StoreEvent) {
+        for worker in self.alive() {
+            worker.on_event(event);
+        }
+    }
+
+    /// A copy, so that no worker is called, or dropped, while the lock is held.
+    fn alive(&self) -> Vec<Arc<dyn LocalWorker>> {
+        let workers = self.workers.read().unwrap_or_else(PoisonError::into_inner);
+        workers.iter().filter_map(Weak::upgrade).collect()
+    }
+}

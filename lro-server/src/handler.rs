@@ -1,0 +1,6 @@
+//! The side of a service's handlers: how they register, what their bodies hold, how they fail.
+
+pub(crate) mod context;
+pub(crate) mod error;
+pub(crate) mod registration;
+pub(crate) mod run;

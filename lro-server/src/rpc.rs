@@ -1,0 +1,5 @@
+//! `google.longrunning.Operations` over gRPC.
+
+pub(crate) mod error;
+pub(crate) mod service;
+pub(crate) mod status;

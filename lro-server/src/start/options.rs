@@ -1,0 +1,121 @@
+use std::collections::BTreeMap;
+
+use lro_core::{ParentName, Timestamp, pack};
+use prost::{Message, Name};
+use prost_types::Any;
+
+/// How one operation is to be started: what the method's `prepare` function gives.
+///
+/// ```
+/// use lro_server::StartOptions;
+///
+/// let options = StartOptions::<()>::new()
+///     .metadata(())
+///     .label("team", "search")
+///     .exclusive_key("archives/home");
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct StartOptions<M> {
+    pub(super) metadata: Option<M>,
+    pub(super) choices: Choices,
+}
+
+/// The options that are the same for all methods.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Choices {
+    pub(super) parent: Option<ParentName>,
+    pub(super) operation_id: Option<String>,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) request_id: Option<String>,
+    pub(super) exclusive_key: Option<String>,
+    pub(super) start_time: Option<Timestamp>,
+    pub(super) principal: String,
+    pub(super) response: Option<Any>,
+}
+
+impl<M> StartOptions<M> {
+    /// An operation `operations/{uuid}`, or one below the parent that the method names, with nothing
+    /// of its own, to be run at once.
+    pub fn new() -> Self {
+        Self {
+            metadata: None,
+            choices: Choices::default(),
+        }
+    }
+
+    /// What the operation belongs to: its name will be `{parent}/operations/{id}`. It goes before
+    /// the parent that the method's argument `parent` finds in the request.
+    pub fn parent(mut self, parent: ParentName) -> Self {
+        self.choices.parent = Some(parent);
+        self
+    }
+
+    pub(super) fn has_parent(&self) -> bool {
+        self.choices.parent.is_some()
+    }
+
+    /// The last segment of the operation's name. Without it, a UUID. A name that is taken makes
+    /// the call fail with ALREADY_EXISTS.
+    pub fn operation_id(mut self, operation_id: impl Into<String>) -> Self {
+        self.choices.operation_id = Some(operation_id.into());
+        self
+    }
+
+    /// The metadata to begin with.
+    pub fn metadata(mut self, metadata: M) -> Self {
+        self.metadata = Some(metadata);
+        self
+    }
+
+    /// Adds a label.
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.choices.labels.insert(key.into(), value.into());
+        self
+    }
+
+    /// The client's request id (AIP-155), where it is not the request's own field `request_id`,
+    /// which is taken by itself: a second start of the same method below the same parent
+    /// with the same id gives the operation there is, if the request is the same, and fails with
+    /// INVALID_ARGUMENT otherwise. An empty id is none.
+    ///
+    /// `prepare` runs before the id is looked up. What it refuses because things have changed
+    /// since, it refuses a repetition as well; what is to be answered nevertheless, the body checks.
+    pub fn request_id(mut self, request_id: impl Into<String>) -> Self {
+        self.choices.request_id = Some(request_id.into()).filter(|id| !id.is_empty());
+        self
+    }
+
+    /// While the operation has not finished, every other start with this key fails with ABORTED and
+    /// names this operation.
+    pub fn exclusive_key(mut self, exclusive_key: impl Into<String>) -> Self {
+        self.choices.exclusive_key = Some(exclusive_key.into());
+        self
+    }
+
+    /// Not to be run before this time.
+    pub fn start_time(mut self, start_time: Timestamp) -> Self {
+        self.choices.start_time = Some(start_time);
+        self
+    }
+
+    /// Who starts it: kept with the operation, for the handler and for authorization. Without it,
+    /// whom the [`Authorizer`](crate::access::Authorizer) has found out; nobody, if there is none.
+    pub fn principal(mut self, principal: impl Into<String>) -> Self {
+        self.choices.principal = principal.into();
+        self
+    }
+
+    /// The response, known already: the operation is kept as done from the beginning, and the body
+    /// is not run. It must be the method's response type, or the call fails with INTERNAL.
+    pub fn response<R: Message + Name + 'static>(mut self, response: &R) -> Self {
+        self.choices.response = Some(pack(response));
+        self
+    }
+}
+
+impl<M> Default for StartOptions<M> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
