@@ -1,5 +1,5 @@
 //! The commands of this repository: `cargo xtask test`, `tidy`, `codegen`, `bench`, `torture`,
-//! `simulate`, `fuzz`, `guarantees`, `build-cost` and `compile-cost`.
+//! `simulate`, `fuzz`, `guarantees`, `words`, `build-cost` and `compile-cost`.
 
 mod build_cost;
 mod codegen;
@@ -61,6 +61,12 @@ enum Command {
         /// Only the row with this tag, such as `spec:27`.
         tag: Option<String>,
     },
+    /// Lists the words that plain technical English replaces, and what to write instead.
+    Words {
+        /// Only in files whose paths begin with this, such as `lro-core/src`.
+        #[arg(default_value = "")]
+        path: String,
+    },
     /// Measures what a user's own clean build costs, and prints README's table.
     BuildCost,
     /// Measures what typed operations cost whoever compiles them.
@@ -77,6 +83,7 @@ fn main() -> ExitCode {
         Command::Simulate { args } => run_program("simulation", "simulate", &args),
         Command::Fuzz(args) => fuzz::run_targets(&args),
         Command::Guarantees { tag } => tidy::list_guarantees(tag.as_deref()),
+        Command::Words { path } => tidy::list_words(&path),
         Command::BuildCost => build_cost::run(),
         Command::CompileCost => compile_cost::run(),
     };

@@ -14,10 +14,13 @@ mod licenses;
 mod links;
 mod manifests;
 mod markdown;
+mod ratchet;
 mod readme;
 mod repo;
 mod snippets;
 mod text;
+mod type_examples;
+mod words;
 
 use anyhow::{Result, bail};
 
@@ -26,9 +29,12 @@ use repo::Repo;
 /// What `cargo xtask tidy` may be told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Lower the entries of the table of long files to what the files have now.
+    /// Lower the numbers of long files, words and types without an example to the present ones.
     #[arg(long)]
     lower: bool,
+    /// List the public types without an example.
+    #[arg(long)]
+    types: bool,
 }
 
 /// What is wrong, a line each: where, what, and what to do.
@@ -49,6 +55,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("README facts", readme::check),
     ("README programs", snippets::check),
     ("defaults", defaults::check),
+    ("words", words::check),
+    ("examples of types", type_examples::check),
 ];
 
 /// `cargo xtask tidy`.
@@ -57,8 +65,14 @@ const CHECKS: &[(&str, Check)] = &[
 ///
 /// When a check has a finding.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.types {
+        print!("{}", type_examples::list(&Repo::load()?));
+    }
     if args.lower {
-        lengths::lower(&Repo::load()?)?;
+        let repo = Repo::load()?;
+        lengths::lower(&repo)?;
+        words::lower(&repo)?;
+        type_examples::lower(&repo)?;
     }
     check()
 }
@@ -77,6 +91,16 @@ pub(crate) fn list_guarantees(tag: Option<&str>) -> Result<()> {
         );
     }
     print!("{listed}");
+    Ok(())
+}
+
+/// `cargo xtask words`: prints the words to replace in files whose paths begin with `prefix`.
+///
+/// # Errors
+///
+/// When the repository cannot be read.
+pub(crate) fn list_words(prefix: &str) -> Result<()> {
+    print!("{}", words::list(&Repo::load()?, prefix));
     Ok(())
 }
 
