@@ -53,6 +53,11 @@ impl ExponentialBackoff {
         self
     }
 
+    /// The longest pause.
+    pub(crate) const fn max(&self) -> Duration {
+        self.max
+    }
+
     /// The length of the pause with this index; the first one is 0. Never longer than the `max`.
     pub fn delay(&self, index: u32) -> Duration {
         let exponent = i32::try_from(index).unwrap_or(i32::MAX);

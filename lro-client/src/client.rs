@@ -25,6 +25,7 @@ pub use pages::OperationList;
 pub use settings::{CallSettings, ListOptions, OperationsMethod};
 pub use token::{DEFAULT_SCOPES, TokenProvider};
 
+use crate::policy::retry_delay;
 use crate::transport::{Transport, boxed};
 
 /// A client of the service `google.longrunning.Operations`. A cheap clone.
@@ -217,7 +218,15 @@ impl OperationsClient {
         let request = pb::GetOperationRequest { name: name.into() };
         let mut rpc = self.rpc();
         let send = |request| async move { rpc.get_operation(request).await };
-        call(&self.config, name, limit, request, send).await
+        call(
+            &self.config,
+            OperationsMethod::Get,
+            name,
+            limit,
+            request,
+            send,
+        )
+        .await
     }
 
     pub(crate) async fn wait_once(
@@ -232,8 +241,20 @@ impl OperationsClient {
         };
         let mut rpc = self.rpc();
         let send = |request| async move { rpc.wait_operation(request).await };
-        let answer: Result<_, Status> = call(&self.config, name, limit, request, send).await;
-        if matches!(&answer, Err(status) if status.code() == Code::Unimplemented) {
+        let answer: Result<_, Status> = call(
+            &self.config,
+            OperationsMethod::Wait,
+            name,
+            limit,
+            request,
+            send,
+        )
+        .await;
+        // One with a RetryInfo passes.
+        if let Err(status) = &answer
+            && status.code() == Code::Unimplemented
+            && retry_delay(status).is_none()
+        {
             self.wait_unimplemented.store(true, Ordering::Relaxed);
         }
         answer
@@ -252,7 +273,14 @@ impl OperationsClient {
         let settings = self.config.settings(method);
         retried(settings, || {
             let send = |request| send(self.rpc(), request);
-            call(&self.config, name, settings.timeout, message.clone(), send)
+            call(
+                &self.config,
+                method,
+                name,
+                settings.timeout,
+                message.clone(),
+                send,
+            )
         })
         .await
     }

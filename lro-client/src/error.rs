@@ -22,7 +22,7 @@ use crate::Poller;
 ///     Err(error) if error.is_cancelled() => println!("somebody has cancelled {}", error.name()),
 ///     Err(error) if error.is_failed() => println!("{error}: {:?}", error.details()),
 ///     // The wait has ended, not the operation: go on later.
-///     Err(error) if error.is_gave_up() => error.into_poller()?.await?,
+///     Err(error) if error.is_timeout() => error.into_poller()?.await?,
 ///     Err(error) => return Err(error.into()),
 /// }
 /// # Ok(()) }
@@ -32,9 +32,9 @@ use crate::Poller;
 /// | --- | --- | --- | --- |
 /// | the operation failed | [`is_failed`](Self::is_failed) | the operation's | no |
 /// | the operation was cancelled, by anybody | [`is_cancelled`](Self::is_cancelled) | CANCELLED | no |
-/// | the response is of another type, or does not decode | [`is_unexpected_type`](Self::is_unexpected_type) | INTERNAL | no |
-/// | the operation is done, without a response or an error | [`is_without_result`](Self::is_without_result) | INTERNAL | no |
-/// | the time limit was reached | [`is_gave_up`](Self::is_gave_up) | DEADLINE_EXCEEDED | yes |
+/// | the response is of another type, or does not decode | [`is_invalid_response`](Self::is_invalid_response) | INTERNAL | no |
+/// | the operation is done, without a response or an error | [`is_missing_result`](Self::is_missing_result) | INTERNAL | no |
+/// | the time limit was reached | [`is_timeout`](Self::is_timeout) | DEADLINE_EXCEEDED | yes |
 /// | a poll failed for good | [`is_poll_failed`](Self::is_poll_failed) | the poll's | yes |
 /// | it could not be cancelled | [`is_cancel_failed`](Self::is_cancel_failed) | the call's | yes |
 pub struct WaitError<R, M>(Box<Inner<R, M>>);
@@ -51,9 +51,9 @@ struct Inner<R, M> {
 pub(crate) enum Ending {
     Failed(rpc::Status),
     Cancelled(rpc::Status),
-    UnexpectedType(UnpackError),
-    NoResult,
-    GaveUp { last_error: Option<Status> },
+    InvalidResponse(UnpackError),
+    MissingResult,
+    Timeout { last_error: Option<Status> },
     PollFailed(Status),
     CancelFailed(Status),
 }
@@ -81,18 +81,18 @@ impl<R, M> WaitError<R, M> {
 
     /// Whether the operation has succeeded with a response that cannot be read as an `R`.
     /// [`unpack_error`](Self::unpack_error) names both types.
-    pub fn is_unexpected_type(&self) -> bool {
-        matches!(self.0.ending, Ending::UnexpectedType(_))
+    pub fn is_invalid_response(&self) -> bool {
+        matches!(self.0.ending, Ending::InvalidResponse(_))
     }
 
     /// Whether the operation is done, but the server gives neither a response nor an error.
-    pub fn is_without_result(&self) -> bool {
-        matches!(self.0.ending, Ending::NoResult)
+    pub fn is_missing_result(&self) -> bool {
+        matches!(self.0.ending, Ending::MissingResult)
     }
 
     /// Whether the time limit was reached. The operation goes on.
-    pub fn is_gave_up(&self) -> bool {
-        matches!(self.0.ending, Ending::GaveUp { .. })
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.0.ending, Ending::Timeout { .. })
     }
 
     /// Whether a poll has failed with an error after which the policy stops. It says nothing
@@ -115,8 +115,8 @@ impl<R, M> WaitError<R, M> {
                 Code::Ok => Code::Unknown,
                 code => code,
             },
-            Ending::UnexpectedType(_) | Ending::NoResult => Code::Internal,
-            Ending::GaveUp { .. } => Code::DeadlineExceeded,
+            Ending::InvalidResponse(_) | Ending::MissingResult => Code::Internal,
+            Ending::Timeout { .. } => Code::DeadlineExceeded,
             Ending::PollFailed(status) | Ending::CancelFailed(status) => status.code(),
         }
     }
@@ -129,9 +129,38 @@ impl<R, M> WaitError<R, M> {
         }
     }
 
-    /// The standard details in the [`status`](Self::status), decoded; the ones in the
-    /// status of a failed call, if that is what is wrong. Empty when there are none, or one of them
-    /// does not decode: [`status`](Self::status) has them as they came.
+    /// The standard details in the operation's [`status`](Self::status), or in the status of the
+    /// failed call, decoded. Empty if there are none, or if one of them does not decode:
+    /// [`status`](Self::status) has them as they came.
+    ///
+    /// ```
+    /// use lro_client::{WaitError, tonic_types};
+    ///
+    /// // The server: a handler of `lro_server`, which has `tonic_types` too.
+    /// fn too_many_exports() -> tonic::Status {
+    ///     use tonic_types::{ErrorDetails, StatusExt as _};
+    ///     let metadata = [("limit".to_owned(), "10".to_owned())];
+    ///     let details = ErrorDetails::with_error_info("TOO_MANY_EXPORTS", "example.com", metadata);
+    ///     tonic::Status::with_error_details(tonic::Code::ResourceExhausted, "too many", details)
+    /// }
+    ///
+    /// // The caller.
+    /// fn limit<R, M>(error: &WaitError<R, M>) -> Option<String> {
+    ///     let details = error.details();
+    ///     let info = details.error_info()?;
+    ///     (info.reason == "TOO_MANY_EXPORTS").then(|| info.metadata.get("limit").cloned())?
+    /// }
+    /// # use lro_client::{OperationsClient, Poller};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let refused = tower::service_fn(async |_: http::Request<tonic::body::Body>| {
+    /// #     Err::<http::Response<tonic::body::Body>, _>(too_many_exports())
+    /// # });
+    /// # let operations = OperationsClient::new(refused);
+    /// # let error = Poller::<(), ()>::resume("operations/1", &operations).until_done().await;
+    /// # assert_eq!(limit(&error.unwrap_err()).as_deref(), Some("10"));
+    /// # }
+    /// ```
     pub fn details(&self) -> ErrorDetails {
         match &self.0.ending {
             Ending::Failed(status) | Ending::Cancelled(status) => status.get_error_details(),
@@ -145,7 +174,7 @@ impl<R, M> WaitError<R, M> {
     /// The wanted and the found type of the response, when that is what is wrong.
     pub fn unpack_error(&self) -> Option<&UnpackError> {
         match &self.0.ending {
-            Ending::UnexpectedType(error) => Some(error),
+            Ending::InvalidResponse(error) => Some(error),
             _ => None,
         }
     }
@@ -170,7 +199,7 @@ impl<R, M> WaitError<R, M> {
         self.0.polls
     }
 
-    /// The poller, to go on with: when [it gave up](Self::is_gave_up),
+    /// The poller, to go on with: when [it gave up](Self::is_timeout),
     /// [a poll failed](Self::is_poll_failed) or
     /// [it could not be cancelled](Self::is_cancel_failed). It begins a wait anew, with the whole time limit.
     ///
@@ -179,7 +208,7 @@ impl<R, M> WaitError<R, M> {
     /// The error itself again, when the operation has ended and there is nothing to wait for.
     pub fn into_poller(self) -> Result<Poller<R, M>, Self> {
         match self.0.ending {
-            Ending::GaveUp { .. } | Ending::PollFailed(_) | Ending::CancelFailed(_) => {
+            Ending::Timeout { .. } | Ending::PollFailed(_) | Ending::CancelFailed(_) => {
                 Ok(self.0.poller)
             }
             _ => Err(self),
@@ -201,15 +230,15 @@ impl<R, M> fmt::Display for WaitError<R, M> {
             }
             Ending::Cancelled(status) if status.message.is_empty() => f.write_str("was cancelled"),
             Ending::Cancelled(status) => write!(f, "was cancelled: {}", OneLine(&status.message)),
-            Ending::UnexpectedType(error) => {
+            Ending::InvalidResponse(error) => {
                 write!(
                     f,
                     "has an unreadable response: {}",
                     OneLine(&error.to_string())
                 )
             }
-            Ending::NoResult => f.write_str("is done, without a response or an error"),
-            Ending::GaveUp { .. } => {
+            Ending::MissingResult => f.write_str("is done, without a response or an error"),
+            Ending::Timeout { .. } => {
                 let (elapsed, polls) = (self.0.elapsed, self.0.polls);
                 write!(
                     f,
@@ -242,10 +271,10 @@ impl<R, M> fmt::Debug for WaitError<R, M> {
 impl<R, M> Error for WaitError<R, M> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0.ending {
-            Ending::UnexpectedType(error) => Some(error),
+            Ending::InvalidResponse(error) => Some(error),
             Ending::PollFailed(status) | Ending::CancelFailed(status) => Some(status),
-            Ending::GaveUp { last_error } => last_error.as_ref().map(|status| status as _),
-            Ending::Failed(_) | Ending::Cancelled(_) | Ending::NoResult => None,
+            Ending::Timeout { last_error } => last_error.as_ref().map(|status| status as _),
+            Ending::Failed(_) | Ending::Cancelled(_) | Ending::MissingResult => None,
         }
     }
 }

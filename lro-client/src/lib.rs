@@ -84,6 +84,9 @@ pub use policy::{
     ContinueOnTransient, PollingBackoffPolicy, PollingErrorAction, PollingErrorPolicy, PollingState,
 };
 pub use poller::{
-    Cancellation, IntoPoller, Poller, PollerSet, ResumeError, ResumeToken, Updates, WithoutResult,
+    Cancellation, IncompletePolicy, IntoPoller, Poller, PollerSet, ResumeError, ResumeToken,
+    Updates,
 };
 pub use result::PollingResult;
+/// The error details of `google.rpc`, in the version that [`WaitError::details`] uses.
+pub use tonic_types;

@@ -4,8 +4,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use crate::ExponentialBackoff;
+use crate::transport::is_broken_path;
 
 /// How far a wait has come, for the policies to decide by.
 ///
@@ -21,8 +23,11 @@ pub struct PollingState {
     pub elapsed: Duration,
     /// How many polls there were in this wait, failed ones included.
     pub polls: u64,
-    /// How many of the last polls have failed.
+    /// How many of the last polls have failed. A wait that the network cut is not counted.
     pub consecutive_errors: u32,
+    /// The pause that the server asks for with a `google.rpc.RetryInfo` in the error at hand, zero
+    /// if it gives no length. `None`: the error has no RetryInfo, or there is no error.
+    pub retry_delay: Option<Duration>,
 }
 
 /// How long to pause between two calls of GetOperation.
@@ -59,9 +64,11 @@ impl PollingBackoffPolicy for ExponentialBackoff {
 
 /// Whether to go on after a poll that failed.
 ///
-/// It is asked for every failed poll of a wait but three kinds: that the server does not offer
-/// WaitOperation, that a WaitOperation ran out of time (GetOperation is called next), and that an
-/// operation which was only just started is not found yet.
+/// The poller asks it about every failed poll, with three exceptions: the server does not offer
+/// WaitOperation; the network or a time limit cut a call of WaitOperation that was being held
+/// (the poller calls GetOperation next, and makes the next wait shorter); an operation that has
+/// only just started is not found yet. An error with a `google.rpc.RetryInfo` always reaches the
+/// policy, with the server's delay in [`PollingState::retry_delay`].
 ///
 /// ```
 /// use lro_client::{PollingErrorAction, PollingErrorPolicy, PollingState};
@@ -99,8 +106,9 @@ pub enum PollingErrorAction {
 
 /// The usual [`PollingErrorPolicy`]: goes on after what may pass by itself.
 ///
-/// That is UNAVAILABLE, DEADLINE_EXCEEDED (a poll that was not answered in time), and a connection
-/// that broke. There is no limit in number; [`Poller::with_time_limit`] sets one in time.
+/// That is UNAVAILABLE (which includes a connection or a stream that broke), DEADLINE_EXCEEDED (a
+/// poll that was not answered in time), and an error of any code with a `google.rpc.RetryInfo`, by
+/// which the server says that it passes. There is no limit in number; [`Poller::with_time_limit`] sets one in time.
 ///
 /// ```
 /// # fn example(poller: lro_client::Poller<(), ()>) {
@@ -127,7 +135,8 @@ impl ContinueOnTransient {
 impl PollingErrorPolicy for ContinueOnTransient {
     fn on_error(&self, state: &PollingState, error: &Status) -> PollingErrorAction {
         let limit = self.consecutive_limit.unwrap_or(u32::MAX);
-        if state.consecutive_errors <= limit && is_transient(error) {
+        let passes = is_transient(error) || retry_delay(error).is_some();
+        if state.consecutive_errors <= limit && passes {
             PollingErrorAction::Continue
         } else {
             PollingErrorAction::Stop
@@ -135,21 +144,25 @@ impl PollingErrorPolicy for ContinueOnTransient {
     }
 }
 
+/// Whether an error passes by itself. The transport has made UNAVAILABLE of broken connections.
 pub(crate) fn is_transient(status: &Status) -> bool {
     match status.code() {
         Code::Unavailable | Code::DeadlineExceeded => true,
-        // A status of the server's has no source: this is a stream or a connection that ended
-        // under the call, or before it was sent.
+        // A status of the server's has no source: tonic gave up on this call.
         Code::Cancelled => status.source().is_some(),
-        // What else tonic makes of a connection that breaks within a call.
-        Code::Unknown | Code::Internal => is_broken_connection(status),
-        _ => false,
+        // A policy can also be asked about errors that did not come through this client.
+        _ => is_broken_path(status),
     }
 }
 
-fn is_broken_connection(status: &Status) -> bool {
-    let mut chain = std::iter::successors(status.source(), |error| (*error).source());
-    chain.any(<dyn Error>::is::<std::io::Error>)
+/// The delay of a `google.rpc.RetryInfo`, with which the server says that an error passes; zero if
+/// it names none.
+pub(crate) fn retry_delay(status: &Status) -> Option<Duration> {
+    if status.details().is_empty() {
+        return None;
+    }
+    let info = status.get_details_retry_info()?;
+    Some(info.retry_delay.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod advance;
 mod cancel;
 mod into_poller;
 mod outcome;
+mod pace;
 mod schedule;
 mod set;
 mod token;
@@ -23,7 +24,7 @@ use advance::{Attempt, Mode, Step};
 use cancel::CancelGuard;
 pub use cancel::Cancellation;
 pub use into_poller::IntoPoller;
-pub use outcome::WithoutResult;
+pub use outcome::IncompletePolicy;
 pub use set::PollerSet;
 pub use token::{ResumeError, ResumeToken};
 pub use updates::Updates;
@@ -85,7 +86,7 @@ struct Settings {
     backoff: Option<Arc<dyn PollingBackoffPolicy>>,
     errors: Arc<dyn PollingErrorPolicy>,
     time_limit: Option<Duration>,
-    without_result: WithoutResult,
+    incomplete: IncompletePolicy,
 }
 
 /// How often an operation that was just started may be not found.
@@ -105,7 +106,7 @@ impl<R, M> Poller<R, M> {
     /// ```
     ///
     /// The types are those of the method that started it. A response of another type is an error
-    /// of its own: [`WaitError::is_unexpected_type`](crate::WaitError::is_unexpected_type).
+    /// of its own: [`WaitError::is_invalid_response`](crate::WaitError::is_invalid_response).
     pub fn resume(name: impl Into<String>, operations: &OperationsClient) -> Self {
         let name = name.into();
         let operation = pb::Operation {
@@ -132,7 +133,7 @@ impl<R, M> Poller<R, M> {
                 backoff: None,
                 errors: Arc::new(ContinueOnTransient::default()),
                 time_limit: None,
-                without_result: WithoutResult::default(),
+                incomplete: IncompletePolicy::default(),
             },
             schedule: Schedule::default(),
             watch: Watch::default(),
@@ -149,7 +150,7 @@ impl<R, M> Poller<R, M> {
     /// [`until_done_with`](Self::until_done_with) or [`next_update`](Self::next_update), and no
     /// call to the server outlasts it. The last poll is made 0.25 s before the limit (a tenth of
     /// the limit, if that is less), to leave time for the answer. When the limit is reached, the
-    /// [error](crate::WaitError::is_gave_up) gives the poller back; waiting on has the whole limit
+    /// [error](crate::WaitError::is_timeout) gives the poller back; waiting on has the whole limit
     /// again.
     pub fn with_time_limit(mut self, limit: Duration) -> Self {
         self.settings.time_limit = Some(limit);
@@ -175,16 +176,16 @@ impl<R, M> Poller<R, M> {
         self
     }
 
-    /// What to make of an operation that is done without a response or an error, as the standard
-    /// allows: an [error](crate::WaitError::is_without_result) by default.
+    /// What to make of an operation that is done without a response or an error:
+    /// [`IncompletePolicy::DefaultIfEmpty`] by default.
     ///
     /// ```
     /// # fn example(poller: lro_client::Poller<(), ()>) {
-    /// let poller = poller.with_policy_without_result(lro_client::WithoutResult::Default);
+    /// let poller = poller.with_incomplete_policy(lro_client::IncompletePolicy::Default);
     /// # }
     /// ```
-    pub fn with_policy_without_result(mut self, policy: WithoutResult) -> Self {
-        self.settings.without_result = policy;
+    pub fn with_incomplete_policy(mut self, policy: IncompletePolicy) -> Self {
+        self.settings.incomplete = policy;
         self
     }
 
@@ -226,9 +227,9 @@ impl<R, M> Poller<R, M> {
     }
 
     /// As it is, ready for a wait of its own.
-    pub(crate) fn rewound(self) -> Self {
+    pub(crate) fn rewound(mut self) -> Self {
         Self {
-            schedule: Schedule::default(),
+            schedule: std::mem::take(&mut self.schedule).rewound(),
             watch: Watch::default(),
             ..self
         }

@@ -168,6 +168,25 @@
 //! about a field, the field's violation; one that is about an operation, a `ResourceInfo`. What a
 //! handler attaches to its error is kept to the byte. Errors of calls are cut down to what trailers hold.
 //!
+//! A handler attaches details of its own with [`tonic_types`]; a caller reads them with
+//! `WaitError::details` of `lro-client`, or with any library for `google.rpc`:
+//!
+//! ```
+//! use lro_server::tonic_types::{ErrorDetails, StatusExt as _};
+//! use tonic::{Code, Status};
+//!
+//! fn too_many_exports(project: &str) -> Status {
+//!     let mut details = ErrorDetails::new();
+//!     details
+//!         .set_error_info("TOO_MANY_EXPORTS", "exporter.example.com", [("limit".into(), "10".into())])
+//!         .add_quota_failure_violation(project, "at most 10 exports at a time")
+//!         .set_localized_message("en-US", "Wait until one of your exports is finished.");
+//!     Status::with_error_details(Code::ResourceExhausted, "too many exports", details)
+//! }
+//! # let status = too_many_exports("projects/p");
+//! # assert_eq!(status.get_error_details().error_info().unwrap().metadata["limit"], "10");
+//! ```
+//!
 //! # What it does not do
 //!
 //! It does not record the steps of a body and replay them (use a workflow engine), does not run
@@ -203,6 +222,8 @@ pub use rpc::service::OperationsService;
 pub use services::ServiceSettings;
 pub use start::StartOptions;
 pub use start_error::Error;
+/// The error details of `google.rpc`, in the version that this crate uses.
+pub use tonic_types;
 pub use worker::{Worker, WorkerBuilder};
 
 /// What `#[long_running]` names. Not for use by hand; it changes without notice.

@@ -5,13 +5,18 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tonic::{Code, Request, Response, Status};
 
-use super::CallSettings;
 use super::config::Config;
 use super::headers::{API_CLIENT, REQUEST_PARAMS, request_params};
 use super::token::bearer;
+use super::{CallSettings, OperationsMethod};
+use crate::policy::retry_delay;
 
 /// The longest duration there is in protobuf; about 10,000 years.
 pub(super) const DURATION_MAX: Duration = Duration::from_secs(315_576_000_000);
+
+/// The shortest time limit that is sent, and that the first try of a call has: servers round a
+/// shorter `grpc-timeout` down to 0.
+const LIMIT_MIN: Duration = Duration::from_millis(1);
 
 /// Makes a call as often as the settings say.
 pub(super) async fn retried<T, F>(
@@ -23,19 +28,37 @@ where
 {
     for index in 0..settings.attempts.saturating_sub(1) {
         match attempt().await {
-            Err(status) if settings.retry_codes.contains(&status.code()) => {
-                tracing::debug!(%status, "the call is tried again");
-                tokio::time::sleep(settings.backoff.delay(index)).await;
-            }
+            Err(status) => match pause(settings, &status, index) {
+                Some(pause) => {
+                    tracing::debug!(%status, ?pause, "call failed; the client retries");
+                    tokio::time::sleep(pause).await;
+                }
+                None => return Err(status),
+            },
             answer => return answer,
         }
     }
     attempt().await
 }
 
+/// How long to pause before the next try. `None`: there is none.
+fn pause(settings: &CallSettings, status: &Status, index: u32) -> Option<Duration> {
+    let pause = settings.backoff.delay(index);
+    match retry_delay(status) {
+        Some(delay) if delay <= settings.backoff.max() => Some(pause.max(delay)),
+        // The server asks for more patience than a call has. A poller has it.
+        Some(_) => None,
+        None => settings
+            .retry_codes
+            .contains(&status.code())
+            .then_some(pause),
+    }
+}
+
 /// Makes a call that ends after `limit`, on whichever side, with DEADLINE_EXCEEDED.
 pub(super) async fn call<Q, T, F>(
     config: &Config,
+    method: OperationsMethod,
     name: &str,
     limit: Duration,
     message: Q,
@@ -44,7 +67,7 @@ pub(super) async fn call<Q, T, F>(
 where
     F: Future<Output = Result<Response<T>, Status>>,
 {
-    let limit = limit.min(DURATION_MAX);
+    let limit = limit.clamp(LIMIT_MIN, DURATION_MAX);
     let started = Instant::now();
     let mut request = Request::new(message);
     let headers = request.metadata_mut();
@@ -60,12 +83,17 @@ where
                 .metadata_mut()
                 .insert("authorization", bearer(&token)?);
         }
-        request.set_timeout(limit.saturating_sub(started.elapsed()));
+        let left = limit.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            return Err(late(limit));
+        }
+        request.set_timeout(left.max(LIMIT_MIN));
         send(request).await
     };
     match tokio::time::timeout(limit, answered).await {
         Ok(Ok(response)) => Ok(response.into_inner()),
         Ok(Err(status)) if ran_out_of_time(&status, started.elapsed() >= limit) => Err(late(limit)),
+        Ok(Err(status)) if lacks_service(method, &status) => Err(unimplemented(method, &status)),
         Ok(Err(status)) => Err(status),
         Err(_) => Err(late(limit)),
     }
@@ -73,6 +101,35 @@ where
 
 fn late(limit: Duration) -> Status {
     Status::deadline_exceeded(format!("no answer within {limit:?}"))
+}
+
+/// Whether it is the answer of a server, or a router, that does not know the service. Every server
+/// of operations has GetOperation; of the other methods, it may have said what it does instead.
+fn lacks_service(method: OperationsMethod, status: &Status) -> bool {
+    let is_unexplained = method == OperationsMethod::Get || status.message().is_empty();
+    status.code() == Code::Unimplemented && is_unexplained
+}
+
+/// Says what is missing: many servers answer with an empty message.
+fn unimplemented(method: OperationsMethod, status: &Status) -> Status {
+    let rpc = method.rpc();
+    let cause = match (method, status.message()) {
+        (OperationsMethod::Get, "") => {
+            "the server has no service google.longrunning.Operations".to_owned()
+        }
+        (OperationsMethod::Get, said) => {
+            format!("the server has no service google.longrunning.Operations, it says `{said}`")
+        }
+        _ => {
+            "the server has no such method, or no service google.longrunning.Operations".to_owned()
+        }
+    };
+    let message = format!(
+        "{rpc} is not implemented: {cause}; add that service to the server, \
+         or make the OperationsClient over a channel to the server that has it"
+    );
+    let (details, metadata) = (status.details().to_vec(), status.metadata().clone());
+    Status::with_details_and_metadata(status.code(), message, details.into(), metadata)
 }
 
 /// Whether it is tonic's way of saying that the time was up, which both its channel and its
@@ -91,9 +148,16 @@ mod tests {
         let started = Instant::now();
         let limit = Duration::from_secs(3);
         let never = |_| std::future::pending::<Result<Response<()>, Status>>();
-        let error = call(&Config::default(), "n", limit, (), never)
-            .await
-            .unwrap_err();
+        let error = call(
+            &Config::default(),
+            OperationsMethod::Get,
+            "n",
+            limit,
+            (),
+            never,
+        )
+        .await
+        .unwrap_err();
         assert_eq!(error.code(), Code::DeadlineExceeded);
         assert_eq!(error.message(), "no answer within 3s");
         assert_eq!(started.elapsed(), limit);
@@ -110,7 +174,15 @@ mod tests {
                 tokio::time::sleep(Duration::from_secs(after)).await;
                 Err::<Response<()>, _>(Status::cancelled(message))
             };
-            let error = call(&Config::default(), "n", Duration::from_secs(3), (), answer).await;
+            let error = call(
+                &Config::default(),
+                OperationsMethod::Get,
+                "n",
+                Duration::from_secs(3),
+                (),
+                answer,
+            )
+            .await;
             assert_eq!(error.unwrap_err().code(), code, "{message} after {after} s");
         }
     }
@@ -118,8 +190,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_limit_is_too_long() {
         let answer = |_| async { Ok(Response::new(())) };
-        call(&Config::default(), "n", Duration::MAX, (), answer)
-            .await
-            .unwrap();
+        call(
+            &Config::default(),
+            OperationsMethod::Get,
+            "n",
+            Duration::MAX,
+            (),
+            answer,
+        )
+        .await
+        .unwrap();
     }
 }

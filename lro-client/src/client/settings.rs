@@ -8,7 +8,10 @@ use crate::ExponentialBackoff;
 ///
 /// The default is what the service's published configuration says for Get, List, Cancel and
 /// Delete: 10 s for each of at most 5 tries, after the pauses 0.5 s, 1 s, 2 s and 4 s (each
-/// shortened by up to a half at random). Only UNAVAILABLE is tried again.
+/// shortened by up to a half at random). The client retries UNAVAILABLE, which includes a
+/// connection that broke, and errors of any code with a `google.rpc.RetryInfo`, by which the server
+/// says that they pass: not before the delay that it asks for, and not at all if that is longer
+/// than the longest pause.
 ///
 /// ```
 /// # fn example(operations: lro_client::OperationsClient) {
@@ -89,6 +92,17 @@ impl OperationsMethod {
         Self::Delete,
         Self::Wait,
     ];
+
+    /// The name of the rpc.
+    pub(super) fn rpc(self) -> &'static str {
+        match self {
+            Self::Get => "GetOperation",
+            Self::List => "ListOperations",
+            Self::Cancel => "CancelOperation",
+            Self::Delete => "DeleteOperation",
+            Self::Wait => "WaitOperation",
+        }
+    }
 
     /// What a client starts with: as published, with a single try of
     /// [`Wait`](OperationsMethod::Wait) that lasts up to 10 s longer than the wait.

@@ -3,12 +3,12 @@ use std::time::Duration;
 use lro_core::pb;
 use tokio::time::Instant;
 use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
 
 use super::Poller;
-use super::schedule::{Call, CallLimits};
+use super::pace::WaitPace;
+use super::schedule::{Call, CallLimits, Cut};
 use crate::error::Ending;
-use crate::policy::{PollingBackoffPolicy as _, PollingErrorAction};
+use crate::policy::{PollingBackoffPolicy as _, PollingErrorAction, is_transient, retry_delay};
 use crate::{ExponentialBackoff, OperationsMethod, PollingState};
 
 /// What the poller is after.
@@ -136,42 +136,57 @@ impl<R, M> Poller<R, M> {
     }
 
     fn judge(&mut self, status: Status, call: Call, asked: Instant, now: Instant) -> Step {
-        match status.code() {
-            Code::Unimplemented if call.wait.is_some() => {
-                tracing::debug!(name = self.name, "the server does not offer waiting");
+        let advised = retry_delay(&status);
+        if call.wait.is_some() && advised.is_none() {
+            if status.code() == Code::Unimplemented {
+                tracing::debug!(name = self.name, "the server does not offer WaitOperation");
                 self.schedule.on_wait_unimplemented();
                 return Step::Asked;
             }
-            Code::DeadlineExceeded if call.wait.is_some() => {
-                self.schedule.on_wait_cut(asked, now, call);
+            if let Some(cut) = cut(&status, now - asked) {
+                tracing::debug!(name = self.name, %status, "wait cut");
+                self.schedule.on_wait_cut(asked, now, call, cut);
                 return Step::Asked;
             }
-            _ => self.schedule.on_error(),
+            if is_transient(&status) {
+                self.schedule.on_wait_failed();
+            }
         }
+        self.schedule.on_error();
         if status.code() == Code::DeadlineExceeded && self.schedule.is_at_limit(now) {
             return Step::Stopped(self.give_up());
         }
         if status.code() == Code::NotFound && self.not_found_grace > 0 {
             self.not_found_grace -= 1;
         } else {
-            let state = self.schedule.state(now);
+            let state = PollingState {
+                retry_delay: advised,
+                ..self.schedule.state(now)
+            };
             match self.settings.errors.on_error(&state, &status) {
                 PollingErrorAction::Continue => {}
                 PollingErrorAction::Stop => return Step::Stopped(Ending::PollFailed(status)),
             }
         }
-        tracing::debug!(name = self.name, %status, "a poll failed; there will be another one");
-        let advised = status
-            .get_details_retry_info()
-            .and_then(|info| info.retry_delay);
+        tracing::debug!(name = self.name, %status, "poll failed; the poller retries");
         self.schedule.retry(now, advised);
         self.last_error = Some(status.clone());
         Step::Failed(status)
     }
 
     pub(super) fn give_up(&mut self) -> Ending {
-        Ending::GaveUp {
+        Ending::Timeout {
             last_error: self.last_error.take(),
         }
     }
+}
+
+/// How a wait was cut that failed after `held`. `None`: it was not, the server refused it.
+///
+/// DEADLINE_EXCEEDED counts however early it comes: a time limit on the way may be very short.
+fn cut(status: &Status, held: Duration) -> Option<Cut> {
+    if status.code() == Code::DeadlineExceeded {
+        return Some(Cut::TimedOut);
+    }
+    (is_transient(status) && WaitPace::is_cut(held)).then_some(Cut::Broken)
 }

@@ -1,3 +1,4 @@
+use lro_core::pb;
 use prost::{Message, Name};
 
 use super::{Mode, Poller, Step};
@@ -34,19 +35,42 @@ impl<R: Message + Name + Default + 'static, M> Poller<R, M> {
 
     /// What the operation has ended with.
     pub(super) fn conclude(&self) -> Result<R, Ending> {
+        if self.is_incomplete() {
+            return match self.settings.incomplete {
+                IncompletePolicy::Default => Ok(R::default()),
+                IncompletePolicy::DefaultIfEmpty if is_empty::<R>() => Ok(R::default()),
+                IncompletePolicy::DefaultIfEmpty | IncompletePolicy::Error => {
+                    Err(Ending::MissingResult)
+                }
+            };
+        }
         match self.operation.result() {
             Some(Ok(Ok(response))) => Ok(response),
             Some(Ok(Err(status))) if status.code == tonic::Code::Cancelled as i32 => {
                 Err(Ending::Cancelled(status))
             }
             Some(Ok(Err(status))) => Err(Ending::Failed(status)),
-            Some(Err(error)) => Err(Ending::UnexpectedType(error)),
-            None => match self.settings.without_result {
-                WithoutResult::Error => Err(Ending::NoResult),
-                WithoutResult::Default => Ok(R::default()),
-            },
+            Some(Err(error)) => Err(Ending::InvalidResponse(error)),
+            None => Err(Ending::MissingResult),
         }
     }
+
+    /// Whether the server gives neither a response nor an error. Some servers send an empty
+    /// message in the place of no response.
+    fn is_incomplete(&self) -> bool {
+        match &self.operation.as_inner().result {
+            None => true,
+            Some(pb::operation::Result::Response(any)) => {
+                is_empty::<R>() && any.type_url.is_empty() && any.value.is_empty()
+            }
+            Some(pb::operation::Result::Error(_)) => false,
+        }
+    }
+}
+
+/// Whether a response of this type says nothing: `()`, which is `google.protobuf.Empty`.
+fn is_empty<R: Name>() -> bool {
+    R::full_name() == <()>::full_name()
 }
 
 impl<R, M> Poller<R, M>
@@ -86,17 +110,22 @@ where
     }
 }
 
-/// What to make of an operation that is done, but has neither a response nor an error: see
-/// [`Poller::with_policy_without_result`].
+/// What a poller makes of an operation that is done, but has neither a response nor an error. The
+/// standard allows that. See [`Poller::with_incomplete_policy`].
 ///
 /// ```
-/// assert_eq!(lro_client::WithoutResult::default(), lro_client::WithoutResult::Error);
+/// use lro_client::IncompletePolicy;
+///
+/// assert_eq!(IncompletePolicy::default(), IncompletePolicy::DefaultIfEmpty);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum WithoutResult {
-    /// An error of its own: [`WaitError::is_without_result`].
+pub enum IncompletePolicy {
+    /// A success if the response is `()` (`google.protobuf.Empty`), which says nothing anyway;
+    /// otherwise an error: [`WaitError::is_missing_result`].
     #[default]
+    DefaultIfEmpty,
+    /// An error, whatever the response's type is: [`WaitError::is_missing_result`].
     Error,
     /// A success, with the default value of the response's type.
     Default,

@@ -4,16 +4,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::pace::WaitPace;
 use crate::client::CallSettings;
 use crate::{ExponentialBackoff, PollingState};
 
-/// How long the server is asked to hold a wait.
-const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
-/// The shortest wait that a time limit of the transport's brings this down to.
-const WAIT_TIMEOUT_MIN: Duration = Duration::from_secs(2);
 /// How far apart waits are that the server answers too early.
 const EARLY_WAITS: ExponentialBackoff =
     ExponentialBackoff::new(Duration::from_millis(200), Duration::from_secs(10));
+/// How far apart short waits begin, which a path that cuts calls leads to.
+const SHORT_WAITS: Duration = Duration::from_secs(1);
 /// How far apart polls are that fail.
 pub(super) const ERRORS: ExponentialBackoff =
     ExponentialBackoff::new(CallSettings::BACKOFF_INITIAL, CallSettings::BACKOFF_MAX);
@@ -42,6 +41,15 @@ pub(super) struct CallLimits {
     pub(super) wait_slack: Duration,
 }
 
+/// How a wait failed that had been held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// A time limit ended it.
+    TimedOut,
+    /// The connection or the stream broke.
+    Broken,
+}
+
 /// One wait: from its first poll until it ends or is given up.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Schedule {
@@ -51,9 +59,8 @@ pub(super) struct Schedule {
     polls: u64,
     errors: u32,
     early_waits: u32,
-    /// How often a wait was cut short by a time limit which is not ours.
-    cut_waits: u32,
-    /// The next call is not to wait.
+    pace: WaitPace,
+    /// The next call does not wait: the last wait failed.
     ask_at_once: bool,
 }
 
@@ -111,9 +118,12 @@ impl Schedule {
         let wait_left = self
             .limit
             .map_or(Duration::MAX, |limit| left(limit.last_poll));
-        if may_wait && !self.ask_at_once && !wait_left.is_zero() {
-            let wait = WAIT_TIMEOUT / 2_u32.saturating_pow(self.cut_waits);
-            let wait = wait.max(WAIT_TIMEOUT_MIN).min(wait_left);
+        if let Some(length) = self.pace.length()
+            && may_wait
+            && !self.ask_at_once
+            && !wait_left.is_zero()
+        {
+            let wait = length.min(wait_left);
             return Call {
                 wait: Some(wait),
                 limit: wait.saturating_add(limits.wait_slack).min(limit_left),
@@ -138,10 +148,16 @@ impl Schedule {
         self.polls += 1;
         self.errors = 0;
         self.ask_at_once = false;
-        let next = match (call.wait, may_wait) {
-            (Some(_), _) => self.after_wait(asked, now),
-            (None, true) => now + EARLY_WAITS.delay(self.early_waits),
-            (None, false) => later(now, period(&self.state(now)).max(PERIOD_MIN)),
+        let next = if let Some(wait) = call.wait {
+            self.pace.on_answer(wait, now - asked);
+            self.after_wait(asked, now)
+        } else {
+            self.pace.on_poll();
+            if may_wait && self.pace.length().is_some() {
+                now + EARLY_WAITS.delay(self.early_waits)
+            } else {
+                later(now, period(&self.state(now)).max(PERIOD_MIN))
+            }
         };
         self.next = Some(next);
     }
@@ -151,16 +167,24 @@ impl Schedule {
         self.next = None;
     }
 
-    /// A wait ran into a time limit: the one of its call, or one on the way. Whether the operation
-    /// is done is asked next, so that a server which waits badly cannot hide it.
-    pub(super) fn on_wait_cut(&mut self, asked: Instant, now: Instant, call: Call) {
+    /// A wait was cut: by the network, by a time limit on the way, or by its own. The next poll
+    /// does not wait, so that a server which waits badly cannot hide that the operation is done.
+    pub(super) fn on_wait_cut(&mut self, asked: Instant, now: Instant, call: Call, cut: Cut) {
         self.polls += 1;
         self.ask_at_once = true;
-        let wait = call.wait.unwrap_or_default();
-        if now - asked < wait.mul_f32(0.9) {
-            self.cut_waits += 1;
+        let (wait, held) = (call.wait.unwrap_or_default(), now - asked);
+        match cut {
+            // The time that the server was given is over: some servers say so with an error.
+            Cut::TimedOut if held >= wait && held < call.limit => {}
+            Cut::TimedOut | Cut::Broken => self.pace.on_cut(wait, held),
         }
         self.next = Some(self.after_wait(asked, now));
+    }
+
+    /// A wait failed at once. The next poll does not wait.
+    pub(super) fn on_wait_failed(&mut self) {
+        self.ask_at_once = true;
+        self.pace.on_failure();
     }
 
     /// Counts a poll that failed.
@@ -181,18 +205,37 @@ impl Schedule {
             elapsed: self.started.map_or(Duration::ZERO, |started| now - started),
             polls: self.polls,
             consecutive_errors: self.errors,
+            retry_delay: None,
         }
     }
 
-    /// The next wait begins at once, but for a floor under the time from one to the next: a server
-    /// may answer as early as it likes.
+    /// A schedule for another wait, with what this one has learned about the network.
+    pub(super) fn rewound(self) -> Self {
+        Self {
+            pace: self.pace,
+            ..Self::default()
+        }
+    }
+
+    /// The next wait begins at once, except that waits begin a least time apart: a server may
+    /// answer as early as it likes, and a path that cuts calls makes waits short.
     fn after_wait(&mut self, asked: Instant, now: Instant) -> Instant {
         let floor = asked + EARLY_WAITS.delay(self.early_waits);
-        self.early_waits = match now < floor {
-            true => self.early_waits.saturating_add(1),
-            false => 0,
+        self.early_waits = if now < floor {
+            self.early_waits.saturating_add(1)
+        } else {
+            0
         };
-        floor.max(now)
+        let is_short = self
+            .pace
+            .length()
+            .is_some_and(|length| length < SHORT_WAITS);
+        let apart = if is_short {
+            SHORT_WAITS
+        } else {
+            Duration::ZERO
+        };
+        floor.max(asked + apart).max(now)
     }
 }
 

@@ -99,7 +99,7 @@ async fn the_time_limit_counts_from_the_cancelling_on() {
     let began = Instant::now();
     let poller = server.started().with_time_limit(SECOND * 3);
     let error = poller.cancel_and_wait().await.unwrap_err();
-    assert!(error.is_gave_up());
+    assert!(error.is_timeout());
     assert_eq!((began.elapsed(), error.elapsed()), (SECOND * 3, SECOND * 3));
 }
 

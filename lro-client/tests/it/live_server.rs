@@ -38,6 +38,7 @@ async fn the_callers_program() -> Result<(), Boxed> {
     Ok(())
 }
 
+/// report:C7
 #[tokio::test]
 async fn failing_cancelling_resuming_listing_and_deleting() -> Result<(), Boxed> {
     let server = server::start().await?;
@@ -49,6 +50,12 @@ async fn failing_cancelling_resuming_listing_and_deleting() -> Result<(), Boxed>
     let error = failing.into_poller(&operations).await.unwrap_err();
     assert!(error.is_failed());
     assert_eq!(error.code(), Code::NotFound);
+    let details = error.details();
+    let table = details.resource_info().ok_or("no ResourceInfo")?;
+    assert_eq!(
+        (&*table.resource_type, &*table.resource_name),
+        ("Table", "missing")
+    );
     assert_eq!(
         error.operation().metadata()?.map(|it| it.tables_done),
         Some(2)
@@ -64,7 +71,7 @@ async fn failing_cancelling_resuming_listing_and_deleting() -> Result<(), Boxed>
         .await
         .unwrap_err();
     assert!(
-        error.is_gave_up() && error.elapsed() <= limit * 2,
+        error.is_timeout() && error.elapsed() <= limit * 2,
         "{error}"
     );
     let poller = error.into_poller()?;

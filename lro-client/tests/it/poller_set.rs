@@ -170,7 +170,7 @@ async fn each_has_its_own_time_limit() {
         for index in 1..=100 {
             let (_, result) = set.next().await.unwrap();
             let error = result.unwrap_err();
-            assert!(error.is_gave_up(), "{error}");
+            assert!(error.is_timeout(), "{error}");
             let (limit, elapsed) = (SECOND * 7 * index, began.elapsed());
             assert!(
                 elapsed <= limit && elapsed >= limit - SECOND / 4,

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use lro_client::{
-    Cancellation, ExponentialBackoff, IntoPoller as _, ListOptions, Operation, OperationsClient,
-    Poller, PollerSet, PollingResult, WaitError, WithoutResult,
+    Cancellation, ExponentialBackoff, IncompletePolicy, IntoPoller as _, ListOptions, Operation,
+    OperationsClient, Poller, PollerSet, PollingResult, WaitError,
 };
 use lro_core::pb;
 use prost_types::{Duration as Metadata, Timestamp};
@@ -96,7 +96,7 @@ async fn failures(service: Service) {
             .end("garbage")
             .await
             .unwrap_err()
-            .is_unexpected_type()
+            .is_invalid_response()
     );
     for (behaviour, code) in [("zero", 0), ("odd", -12345)] {
         let error = service.end(behaviour).await.unwrap_err();
@@ -119,15 +119,15 @@ async fn failures(service: Service) {
 
 async fn policies(service: Service) {
     let error = service.end("silent").await.unwrap_err();
-    assert!(error.is_without_result());
+    assert!(error.is_missing_result());
     let poller = service.started("silent");
-    let poller = poller.with_policy_without_result(WithoutResult::Default);
+    let poller = poller.with_incomplete_policy(IncompletePolicy::Default);
     assert_eq!(poller.await.unwrap(), Timestamp::default());
 
     let began = Instant::now();
     let poller = service.started("endless").with_time_limit(SECOND * 2);
     let error = poller.until_done().await.unwrap_err();
-    assert!(error.is_gave_up(), "{error}");
+    assert!(error.is_timeout(), "{error}");
     assert!(began.elapsed() < SECOND * 3, "{:?}", began.elapsed());
     assert_eq!(service.waits, error.polls() == 1, "{}", error.polls());
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Status};
 
-use crate::support::{Fake, TestPoller, response, running, succeeded};
+use crate::support::{Fake, NAME, TestPoller, response, running, succeeded};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const LAST_POLL: Duration = Duration::from_millis(29_750);
@@ -22,7 +22,7 @@ async fn give_up(
         .until_done()
         .await
         .unwrap_err();
-    assert!(error.is_gave_up(), "{error}");
+    assert!(error.is_timeout(), "{error}");
     assert_eq!(error.code(), Code::DeadlineExceeded);
     assert_eq!(error.elapsed(), began.elapsed());
     (error, began.elapsed())
@@ -118,10 +118,70 @@ async fn who_gave_up_can_go_on_with_the_whole_limit() {
 async fn the_shortest_limit_asks_once_and_the_longest_is_none() {
     let fake = Fake::script(vec![Ok(running())]);
     let poller = fake.started().with_time_limit(Duration::ZERO);
-    assert!(poller.until_done().await.unwrap_err().is_gave_up());
+    assert!(poller.until_done().await.unwrap_err().is_timeout());
     assert_eq!(fake.methods(), ["get"]);
 
     let fake = Fake::script(vec![Ok(running()), Ok(running()), Ok(succeeded())]);
     let poller = fake.started().with_time_limit(Duration::MAX);
     assert_eq!(poller.until_done().await.unwrap(), response());
+}
+
+/// report:C5
+#[tokio::test(start_paused = true)]
+async fn no_call_has_a_time_limit_of_zero() {
+    let limits = (0..40).map(|step| Duration::from_micros(250) * step);
+    for limit in limits.chain([Duration::from_nanos(1), Duration::from_nanos(999_999)]) {
+        let fake = Fake::new(|call| async move {
+            match call.method {
+                "wait" if call.wait < Duration::from_millis(3) => Err(Status::unimplemented("")),
+                _ => Ok(running()),
+            }
+        });
+        let error = fake.started().with_time_limit(limit).until_done().await;
+        assert!(error.unwrap_err().is_timeout());
+        let settings = lro_client::CallSettings {
+            timeout: limit,
+            ..Default::default()
+        };
+        let client = fake.client().with_call_settings(settings);
+        let _ = client.get(NAME).await;
+        let _ = client.wait(NAME, limit).await;
+        assert!(!fake.calls().is_empty());
+        for call in fake.calls() {
+            let digits = call
+                .timeout
+                .trim_end_matches(|unit: char| unit.is_alphabetic());
+            let sent: u64 = digits.parse().unwrap();
+            let nanos = match &call.timeout[digits.len()..] {
+                "n" => sent,
+                "u" => sent * 1_000,
+                "m" => sent * 1_000_000,
+                unit => panic!("a limit in {unit}"),
+            };
+            // Servers count in milliseconds.
+            assert!(nanos >= 1_000_000, "{} at {limit:?}", call.timeout);
+        }
+    }
+}
+
+/// report:C5
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_time_is_over_is_not_sent() {
+    struct Slow;
+    #[tonic::async_trait]
+    impl lro_client::TokenProvider for Slow {
+        async fn token(&self, _scopes: &[&str]) -> Result<String, Status> {
+            sleep(Duration::from_millis(10)).await;
+            Ok("token".into())
+        }
+    }
+    let fake = Fake::script(vec![Ok(succeeded())]);
+    let settings = lro_client::CallSettings {
+        timeout: Duration::from_millis(10),
+        ..Default::default()
+    };
+    let client = fake.client().with_token_provider(Slow);
+    let error = client.with_call_settings(settings).get(NAME).await;
+    assert_eq!(error.unwrap_err().code(), Code::DeadlineExceeded);
+    assert!(fake.calls().is_empty());
 }

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use lro_client::lro_core::{Reason, TYPE_URL_PREFIX, pack};
-use lro_client::{PollingResult, UnpackError, WaitError, WithoutResult};
+use lro_client::{IncompletePolicy, PollingResult, UnpackError, WaitError};
 use lro_core::pb::{self, operation::Result as Outcome};
 use prost_types::{Any, Duration as Metadata, Timestamp};
 use tonic::{Code, Status};
@@ -21,9 +21,9 @@ async fn end(operation: pb::Operation) -> Error {
     let kinds = [
         error.is_failed(),
         error.is_cancelled(),
-        error.is_unexpected_type(),
-        error.is_without_result(),
-        error.is_gave_up(),
+        error.is_invalid_response(),
+        error.is_missing_result(),
+        error.is_timeout(),
         error.is_poll_failed(),
     ];
     assert_eq!(kinds.iter().filter(|it| **it).count(), 1, "{error:?}");
@@ -84,7 +84,7 @@ async fn codes_that_are_no_errors_are_unknown() {
 #[tokio::test(start_paused = true)]
 async fn a_response_of_another_type_names_both() {
     let error = end(done(Some(Outcome::Response(pack(&()))))).await;
-    assert!(error.is_unexpected_type());
+    assert!(error.is_invalid_response());
     let unpack = error.unpack_error().unwrap();
     assert_eq!(unpack.expected(), "google.protobuf.Timestamp");
     assert_eq!(unpack.found(), Some("google.protobuf.Empty"));
@@ -101,12 +101,12 @@ async fn what_does_not_decode_is_an_error() {
     assert!(
         end(done(Some(Outcome::Response(garbage))))
             .await
-            .is_unexpected_type()
+            .is_invalid_response()
     );
     assert!(
         end(done(Some(Outcome::Response(Any::default()))))
             .await
-            .is_unexpected_type()
+            .is_invalid_response()
     );
     // Details too: the rest of the error stays readable.
     let error = end(done(Some(Outcome::Error(pb::rpc::Status {
@@ -125,7 +125,7 @@ async fn what_does_not_decode_is_an_error() {
 #[tokio::test(start_paused = true)]
 async fn done_without_a_result_is_an_error_of_its_own() {
     let error = end(done(None)).await;
-    assert!(error.is_without_result());
+    assert!(error.is_missing_result());
     assert_eq!(error.code(), Code::Internal);
     assert_eq!(
         error.to_string(),
@@ -137,8 +137,78 @@ async fn done_without_a_result_is_an_error_of_its_own() {
 async fn done_without_a_result_can_be_a_success() {
     let fake = Fake::script(vec![Ok(done(None))]);
     let poller = fake.started();
-    let poller = poller.with_policy_without_result(WithoutResult::Default);
+    let poller = poller.with_incomplete_policy(IncompletePolicy::Default);
     assert_eq!(poller.until_done().await.unwrap(), Timestamp::default());
+}
+
+/// report:C4
+#[tokio::test(start_paused = true)]
+async fn an_empty_response_may_be_missing() {
+    use lro_client::{IntoPoller as _, Operation, PollerSet};
+    let nothing = Some(Outcome::Response(Any::default()));
+    for result in [None, nothing, Some(Outcome::Response(pack(&())))] {
+        let fake = Fake::script(vec![Ok(done(result.clone()))]);
+        let client = fake.client();
+        let poller = || Operation::<(), ()>::from(running()).into_poller(&client);
+        poller().until_done().await.unwrap();
+        poller().until_done_with(|()| {}).await.unwrap();
+        assert!(matches!(
+            poller().poll().await,
+            PollingResult::Completed(Ok(()))
+        ));
+        poller().cancel_and_wait().await.unwrap();
+        let mut set = PollerSet::new(&client);
+        set.push(poller());
+        set.next().await.unwrap().1.unwrap();
+        // Only if it is not asked for.
+        let strict = poller().with_incomplete_policy(IncompletePolicy::Error);
+        let strict = strict.until_done().await;
+        let has_response = result.is_some_and(|it| it == Outcome::Response(pack(&())));
+        assert_eq!(strict.is_ok(), has_response);
+    }
+    // A response of another type is still an error, and so is a failure.
+    let other = done(Some(Outcome::Response(pack(&response()))));
+    for (operation, is_invalid) in [(other, true), (failed(5, "no"), false)] {
+        let fake = Fake::script(vec![Ok(operation)]);
+        let poller = Operation::<(), ()>::from(running()).into_poller(&fake.client());
+        let error = poller.until_done().await.unwrap_err();
+        assert_eq!(error.is_invalid_response(), is_invalid, "{error}");
+        assert_eq!(error.is_failed(), !is_invalid);
+    }
+}
+
+/// report:C6
+#[tokio::test(start_paused = true)]
+async fn a_server_without_the_service_says_what_to_add() {
+    for said in ["", "unknown service google.longrunning.Operations"] {
+        let fake = Fake::script(vec![Err(Status::unimplemented(said))]);
+        let error = fake.started().until_done().await.unwrap_err();
+        assert!(error.is_poll_failed());
+        assert_eq!(error.code(), Code::Unimplemented);
+        let text = error.to_string();
+        for part in [
+            "`operations/1`",
+            "GetOperation is not implemented",
+            "no service google.longrunning.Operations",
+            "add that service to the server",
+            said,
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+    let fake = Fake::script(vec![Err(Status::unimplemented(""))]);
+    let client = fake.client();
+    let cancelled = client.cancel(support::NAME).await.unwrap_err();
+    let deleted = client.delete(support::NAME).await.unwrap_err();
+    let listed = client.list("operations", &Default::default()).await;
+    for (status, rpc) in [
+        (cancelled, "CancelOperation"),
+        (deleted, "DeleteOperation"),
+        (listed.unwrap_err(), "ListOperations"),
+    ] {
+        assert!(status.message().starts_with(rpc), "{status}");
+        assert!(status.message().contains("add that service"), "{status}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -91,7 +91,7 @@ async fn the_time_limit_ends_watching_too_and_gives_a_poller_back() {
             break result.unwrap_err();
         }
     };
-    assert!(error.is_gave_up() && error.elapsed() <= SECOND * 10);
+    assert!(error.is_timeout() && error.elapsed() <= SECOND * 10);
     assert!(poller.next_update().await.is_none());
     let seen = updates(error.into_poller().unwrap()).await;
     assert_eq!(seen, ["1", "nothing", "done 42"]);

@@ -6,11 +6,10 @@ use std::time::Duration;
 use lro_core::pb;
 use tokio::time::Instant;
 use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
 
 use super::asking::Answer;
 use super::{Event, PollerSet};
-use crate::policy::{PollingBackoffPolicy as _, is_transient};
+use crate::policy::{PollingBackoffPolicy as _, is_transient, retry_delay};
 use crate::poller::Attempt;
 use crate::poller::schedule::{ADVISED_MAX, Call, ERRORS, PAUSE_MAX, PERIOD_MIN};
 use crate::{ExponentialBackoff, ListOptions, PollingState};
@@ -167,7 +166,7 @@ impl<R, M> PollerSet<R, M> {
         let state = PollingState {
             elapsed: now - parent.since,
             polls: u64::from(parent.rounds_without_news),
-            consecutive_errors: 0,
+            ..PollingState::default()
         };
         let pause = match &self.settings.backoff {
             Some(policy) => policy.wait_period(&state).clamp(PERIOD_MIN, PAUSE_MAX),
@@ -202,20 +201,20 @@ impl<R, M> PollerSet<R, M> {
             parent.page_size /= 10;
             return self.begin_round(key, now);
         }
-        if !is_transient(status) {
+        let advised = retry_delay(status);
+        if !is_transient(status) && advised.is_none() {
             tracing::debug!(parent = &**key, %status, "the server does not list");
             parent.may_list = None;
             return self.stop_lists(key, now);
         }
         let pause = ERRORS.delay(parent.errors);
         parent.errors = parent.errors.saturating_add(1);
-        let advised = status.get_details_retry_info();
-        let advised = advised.and_then(|it| it.retry_delay).unwrap_or_default();
+        let advised = advised.unwrap_or_default().min(ADVISED_MAX);
         let names: Vec<_> = parent.names.iter().cloned().collect();
         for name in names {
             self.learn(&name, shared(asked), Err(status.clone()));
         }
-        self.list_at(key, now + pause.max(advised.min(ADVISED_MAX)));
+        self.list_at(key, now + pause.max(advised));
     }
 
     /// From here on each operation is asked for.

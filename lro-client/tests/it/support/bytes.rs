@@ -64,7 +64,7 @@ where
     match (&decoded, &ended) {
         (Ok(operation), Ok(_)) => assert!(operation.done() && operation.error().is_none()),
         (Ok(operation), Err(error)) => {
-            assert_eq!(error.is_gave_up(), !operation.done(), "{error}");
+            assert_eq!(error.is_timeout(), !operation.done(), "{error}");
             assert_eq!(error.is_failed() || error.is_cancelled(), {
                 operation.done() && operation.error().is_some()
             });

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use exporter::pb::exporter_server::ExporterServer;
 use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
+use lro_server::tonic_types::{ErrorDetails, StatusExt as _};
 use lro_server::{OperationContext, Operations, Worker, long_running};
 use lro_sqlite::SqliteStore;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 pub(crate) struct Server {
     pub(crate) url: String,
@@ -35,7 +36,7 @@ impl pb::exporter_server::Exporter for Exporter {
                 tables_total,
             });
             match table.as_str() {
-                "missing" => return Err(Status::not_found("there is no table `missing`")),
+                "missing" => return Err(no_table(table)),
                 "endless" => std::future::pending().await,
                 _ => {}
             }
@@ -53,6 +54,13 @@ impl pb::exporter_server::Exporter for Exporter {
         let name = request.into_inner().name;
         Ok(Response::new(Table { name, rows: 0 }))
     }
+}
+
+/// With details, which the caller reads in `WaitError::details`.
+fn no_table(name: &str) -> Status {
+    let details = ErrorDetails::with_resource_info("Table", name, "", "it was dropped");
+    let message = format!("there is no table `{name}`");
+    Status::with_error_details(Code::NotFound, message, details)
 }
 
 pub(crate) async fn start() -> Result<Server, Box<dyn std::error::Error>> {
