@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod field_mask;
+mod number;
+mod read;
+mod scalar;
+mod time;
+mod well_known;
+mod write;
+
+pub use error::{ReadError, WriteError};
+pub use read::{MAX_DEPTH, ReadOptions};
+pub use write::{WriteOptions, Written};

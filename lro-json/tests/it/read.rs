@@ -1,0 +1,554 @@
+//! What is read, and what is refused.
+
+use lro_json::ReadOptions;
+use prost::Message as _;
+use prost_reflect::{DynamicMessage, MapKey, ReflectMessage as _, Value};
+
+use crate::types::{everything, read, write};
+
+/// Reads the first text, and expects to write the second.
+fn check(json: &str, canonical: &str) {
+    let message = read(json).unwrap_or_else(|error| panic!("{json}: {error}"));
+    assert_eq!(write(&message), canonical, "{json}");
+}
+
+/// Reads the text, and expects the field at fault and a part of the reason.
+fn refused(json: &str, field: &str, reason: &str) {
+    // Not `expect_err`: a descriptor of a recursive message cannot be formatted for debugging.
+    let Err(error) = read(json) else {
+        panic!("{json} was read");
+    };
+    assert_eq!(error.field(), field, "{json}: {error}");
+    assert!(error.reason().contains(reason), "{json}: {error}");
+}
+
+/// gateway:73
+#[test]
+fn a_field_has_two_names() {
+    check(r#"{"int32Value":1}"#, r#"{"int32Value":1}"#);
+    check(r#"{"int32_value":1}"#, r#"{"int32Value":1}"#);
+    check(r#"{"weird-Name":"a"}"#, r#"{"weird-Name":"a"}"#);
+    check(r#"{"odd_name":"a"}"#, r#"{"weird-Name":"a"}"#);
+    refused(
+        r#"{"oddName":"a"}"#,
+        "oddName",
+        "no such field in json.test.Everything",
+    );
+}
+
+/// gateway:74
+#[test]
+fn integers_are_exact() {
+    check(
+        r#"{"int64Value":9007199254740993,"uint64Value":18446744073709551615}"#,
+        r#"{"int64Value":"9007199254740993","uint64Value":"18446744073709551615"}"#,
+    );
+    check(
+        r#"{"numbers":[1e2,"2",3.0,"4e0",-0]}"#,
+        r#"{"numbers":[100,2,3,4,0]}"#,
+    );
+    for json in [
+        r#"{"int32Value":1.5}"#,
+        r#"{"int32Value":2147483648}"#,
+        r#"{"int32Value":"x"}"#,
+        r#"{"int32Value":""}"#,
+        r#"{"int32Value":" 5"}"#,
+        r#"{"int32Value":true}"#,
+        r#"{"int32Value":[1]}"#,
+        r#"{"int32Value":{}}"#,
+    ] {
+        refused(json, "int32Value", "expected a 32-bit integer, found ");
+    }
+    refused(
+        r#"{"uint64Value":18446744073709551616}"#,
+        "uint64Value",
+        "18446744073709551616",
+    );
+    refused(
+        r#"{"int64Value":9.223372036854775808e18}"#,
+        "int64Value",
+        "9.223372036854775808e18",
+    );
+    refused(r#"{"uint32Value":-1}"#, "uint32Value", "found -1");
+    refused(r#"{"int32Value":01}"#, "", "not valid JSON");
+}
+
+/// gateway:75
+#[test]
+fn floats_are_numbers_or_three_names() {
+    check(
+        r#"{"floatValue":"NaN","doubleValue":"-Infinity"}"#,
+        r#"{"floatValue":"NaN","doubleValue":"-Infinity"}"#,
+    );
+    check(
+        r#"{"doubleValue":"1.5e3","floatValue":0.1}"#,
+        r#"{"floatValue":0.1,"doubleValue":1500.0}"#,
+    );
+    for json in [
+        r#"{"doubleValue":"nan"}"#,
+        r#"{"doubleValue":"inf"}"#,
+        r#"{"doubleValue":1e400}"#,
+    ] {
+        refused(json, "doubleValue", "expected a number");
+    }
+    refused(
+        r#"{"doubleValue":"1e400"}"#,
+        "doubleValue",
+        "expected a number",
+    );
+    refused(r#"{"floatValue":1e39}"#, "floatValue", "expected a number");
+    refused(r#"{"doubleValue":NaN}"#, "", "not valid JSON");
+}
+
+/// gateway:76
+#[test]
+fn a_value_has_the_type_of_its_field() {
+    refused(
+        r#"{"boolValue":"true"}"#,
+        "boolValue",
+        "expected true or false",
+    );
+    refused(
+        r#"{"stringValue":5}"#,
+        "stringValue",
+        "expected a string, found a number",
+    );
+    refused(
+        r#"{"inner":[]}"#,
+        "inner",
+        "expected an object, found an array",
+    );
+    refused(
+        r#"{"numbers":1}"#,
+        "numbers",
+        "expected an array, found a number",
+    );
+    refused(
+        r#"{"labels":[]}"#,
+        "labels",
+        "expected an object, found an array",
+    );
+    refused("[]", "", "expected an object, found an array");
+    refused("null", "", "expected an object, found null");
+    refused("7", "", "expected an object, found a number");
+}
+
+/// gateway:77
+#[test]
+fn enums_are_names_or_numbers() {
+    check(
+        r#"{"colours":["RED",2,-1,77]}"#,
+        r#"{"colours":["RED","GREEN","DARK",77]}"#,
+    );
+    refused(
+        r#"{"colour":"red"}"#,
+        "colour",
+        r#""red" is no value of Colour; it has "#,
+    );
+    refused(r#"{"colour":2147483648}"#, "colour", "2147483648");
+    refused(r#"{"colour":1.5}"#, "colour", "1.5");
+}
+
+/// gateway:78
+#[test]
+fn bytes_are_base64_with_or_without_padding() {
+    check(
+        r#"{"blobs":["+/8=","-_8","AA==",""]}"#,
+        r#"{"blobs":["+/8=","+/8=","AA==",""]}"#,
+    );
+    refused(
+        r#"{"blobs":["AA==","a"]}"#,
+        "blobs[1]",
+        "expected a string in base64",
+    );
+}
+
+/// gateway:79 gateway:80 gateway:81
+#[test]
+fn times_and_masks_are_strings() {
+    check(
+        r#"{"timestamp":"2024-01-01T00:00:00+05:30"}"#,
+        r#"{"timestamp":"2023-12-31T18:30:00Z"}"#,
+    );
+    check(r#"{"duration":"-1.50s"}"#, r#"{"duration":"-1.500s"}"#);
+    check(
+        r#"{"mask":"displayName,a.bC"}"#,
+        r#"{"mask":"displayName,a.bC"}"#,
+    );
+    refused(
+        r#"{"timestamp":"2024-01-01T00:00:60Z"}"#,
+        "timestamp",
+        "expected a time such as",
+    );
+    refused(
+        r#"{"timestamp":5}"#,
+        "timestamp",
+        "expected a string, found a number",
+    );
+    refused(
+        r#"{"duration":"1.0000000001s"}"#,
+        "duration",
+        "expected a duration such as",
+    );
+    refused(r#"{"mask":"display_name"}"#, "mask", "camel case");
+    refused(
+        r#"{"mask":{"paths":["a"]}}"#,
+        "mask",
+        "expected a string, found an object",
+    );
+}
+
+/// gateway:82
+#[test]
+fn wrappers_are_their_value() {
+    check(
+        r#"{"int64Wrapper":"5","boolWrapper":false}"#,
+        r#"{"int64Wrapper":"5","boolWrapper":false}"#,
+    );
+    check(r#"{"int64Wrapper":null}"#, "{}");
+    refused(
+        r#"{"int64Wrapper":{"value":5}}"#,
+        "int64Wrapper",
+        "expected a 64-bit integer",
+    );
+}
+
+/// gateway:83
+#[test]
+fn null_is_a_value_of_a_value() {
+    check(
+        r#"{"value":null,"valueList":[null,1],"struct":{"a":null},"listValue":[null]}"#,
+        r#"{"struct":{"a":null},"value":null,"listValue":[null],"valueList":[null,1.0]}"#,
+    );
+    check(r#"{"choiceNull":null}"#, r#"{"choiceNull":null}"#);
+    check(r#"{"values":{"a":null}}"#, r#"{"values":{"a":null}}"#);
+    check(
+        r#"{"value":{"b":[true,"x",{"c":-1.5}],"a":{}}}"#,
+        r#"{"value":{"a":{},"b":[true,"x",{"c":-1.5}]}}"#,
+    );
+}
+
+/// gateway:84 gateway:85 gateway:86 gateway:87
+#[test]
+fn an_any_has_the_fields_of_its_type() {
+    check(
+        r#"{"any":{"int32Value":5,"@type":"type.googleapis.com/json.test.Everything"}}"#,
+        r#"{"any":{"@type":"type.googleapis.com/json.test.Everything","int32Value":5}}"#,
+    );
+    check(
+        r#"{"any":{"value":"1.5s","@type":"type.googleapis.com/google.protobuf.Duration"}}"#,
+        r#"{"any":{"@type":"type.googleapis.com/google.protobuf.Duration","value":"1.500s"}}"#,
+    );
+    let any = r#"{"@type":"x.y/google.protobuf.Any","value":{"@type":"z/google.protobuf.Int32Value","value":5}}"#;
+    check(
+        &format!(r#"{{"any":{any}}}"#),
+        &format!(r#"{{"any":{any}}}"#),
+    );
+    check(r#"{"any":{}}"#, r#"{"any":{}}"#);
+    let empty = r#"{"any":{"@type":"type.googleapis.com/google.protobuf.Empty"}}"#;
+    check(empty, empty);
+    check(
+        r#"{"any":{"value":{ },"@type":"type.googleapis.com/google.protobuf.Empty"}}"#,
+        empty,
+    );
+
+    refused(r#"{"any":{"int32Value":5}}"#, "any", "@type");
+    for type_url in ["Everything", "type.googleapis.com/json.test.Nothing", ""] {
+        let json = format!(r#"{{"any":{{"@type":"{type_url}"}}}}"#);
+        refused(
+            &json,
+            "any.\"@type\"",
+            if type_url.contains('/') {
+                "unknown type"
+            } else {
+                "expected a URL"
+            },
+        );
+    }
+    refused(
+        r#"{"any":{"@type":5}}"#,
+        "any.\"@type\"",
+        "expected a string",
+    );
+    refused(
+        r#"{"any":{"@type":"a/json.test.Everything","@type":"a/json.test.Everything"}}"#,
+        "any.\"@type\"",
+        "given twice",
+    );
+    refused(
+        r#"{"any":{"@type":"a/json.test.Everything","nope":1}}"#,
+        "any.nope",
+        "no such field",
+    );
+    refused(
+        r#"{"any":{"@type":"a/google.protobuf.Duration"}}"#,
+        "any",
+        "\"value\"",
+    );
+    refused(
+        r#"{"any":{"@type":"a/google.protobuf.Duration","value":null}}"#,
+        "any.value",
+        "null",
+    );
+    refused(
+        r#"{"any":{"@type":"a/google.protobuf.Duration","value":"1s","x":1}}"#,
+        "any.x",
+        "no such member",
+    );
+    refused(
+        r#"{"any":{"@type":"a/google.protobuf.Empty","value":5}}"#,
+        "any.value",
+        "expected {}",
+    );
+    refused(
+        r#"{"any":{"@type":"a/json.test.Everything","inner":{"numbers":[1,"x"]}}}"#,
+        "any.inner.numbers[1]",
+        "x",
+    );
+}
+
+/// gateway:88
+#[test]
+fn an_unknown_field_is_named_with_its_path() {
+    refused(
+        r#"{"inner":{"inners":[{},{"nope":1}]}}"#,
+        "inner.inners[1].nope",
+        "no such field",
+    );
+    refused(
+        r#"{"byNumber":{"7":{"nope":1}}}"#,
+        "byNumber[\"7\"].nope",
+        "no such field",
+    );
+    let lenient = ReadOptions::new().ignore_unknown_fields(true);
+    let read = lenient
+        .read(&everything(), br#"{"nope":[{}],"int32Value":1}"#)
+        .unwrap();
+    assert_eq!(write(&read), r#"{"int32Value":1}"#);
+}
+
+/// gateway:89
+#[test]
+fn a_field_or_a_key_given_twice_is_refused() {
+    refused(
+        r#"{"int32Value":1,"int32Value":1}"#,
+        "int32Value",
+        "given twice",
+    );
+    refused(
+        r#"{"int32Value":1,"int32_value":null}"#,
+        "int32_value",
+        "given twice",
+    );
+    refused(
+        r#"{"labels":{"a":"1","a":"2"}}"#,
+        "labels[\"a\"]",
+        "given twice",
+    );
+    refused(
+        r#"{"labels":{"a":"1","\u0061":"2"}}"#,
+        "labels[\"a\"]",
+        "given twice",
+    );
+    refused(
+        r#"{"struct":{"a":1,"a":2}}"#,
+        "struct[\"a\"]",
+        "given twice",
+    );
+}
+
+/// gateway:90
+#[test]
+fn a_oneof_has_one_member() {
+    refused(
+        r#"{"choiceNumber":1,"choiceText":""}"#,
+        "choiceText",
+        "excludes `choiceNumber`",
+    );
+    check(
+        r#"{"choiceNumber":1,"choiceText":null}"#,
+        r#"{"choiceNumber":1}"#,
+    );
+    check(r#"{"choiceNumber":0}"#, r#"{"choiceNumber":0}"#);
+}
+
+/// gateway:91
+#[test]
+fn null_is_no_element() {
+    check(
+        r#"{"int32Value":null,"numbers":null,"labels":null,"inner":null,"any":null,"timestamp":null}"#,
+        "{}",
+    );
+    refused(r#"{"texts":["a",null]}"#, "texts[1]", "null");
+    refused(r#"{"labels":{"a":null}}"#, "labels[\"a\"]", "null");
+    refused(r#"{"inners":[null]}"#, "inners[0]", "null");
+    refused(r#"{"anys":[null]}"#, "anys[0]", "null");
+}
+
+/// gateway:92
+#[test]
+fn map_keys_are_strings_of_the_key_type() {
+    check(
+        r#"{"byBool":{"true":1,"false":"2"},"byUint64":{"18446744073709551615":"RED","2":1}}"#,
+        r#"{"byBool":{"false":"2","true":"1"},"byUint64":{"2":"RED","18446744073709551615":"RED"}}"#,
+    );
+    refused(
+        r#"{"byBool":{"yes":1}}"#,
+        "byBool[\"yes\"]",
+        "expected true or false",
+    );
+    refused(
+        r#"{"byNumber":{"1.0":{}}}"#,
+        "byNumber[\"1.0\"]",
+        "expected a 32-bit integer",
+    );
+}
+
+/// gateway:93
+#[test]
+fn strings_are_unicode() {
+    check(
+        r#"{"stringValue":"\ud83d\ude00\u0000<"}"#,
+        r#"{"stringValue":"😀\u0000\u003c"}"#,
+    );
+    refused(
+        r#"{"stringValue":"\ud83d"}"#,
+        "stringValue",
+        "not a valid string",
+    );
+    refused(r#"{"labels":{"\udc00":"a"}}"#, "", "not valid JSON");
+}
+
+/// gateway:94
+#[test]
+fn what_is_nested_too_deep_is_refused_before_any_work() {
+    let nested = |levels: usize| {
+        let open = r#"{"inner":"#.repeat(levels - 1);
+        format!("{open}{{}}{}", "}".repeat(levels - 1))
+    };
+    let message = read(&nested(100)).unwrap();
+    DynamicMessage::decode(everything(), &*message.encode_to_vec()).unwrap();
+    refused(&nested(101), "", "nested deeper than 100 levels");
+    refused(&"[".repeat(1_000_000), "", "nested deeper than 100 levels");
+    // What decoders count are messages: three for each object in a Struct.
+    let object = |levels: usize| {
+        let open = r#"{"a":"#.repeat(levels);
+        format!(r#"{{"struct":{open}1{}}}"#, "}".repeat(levels))
+    };
+    let levels = (1..100)
+        .take_while(|levels| read(&object(*levels)).is_ok())
+        .count();
+    let message = read(&object(levels)).unwrap();
+    DynamicMessage::decode(everything(), &*message.encode_to_vec()).unwrap();
+    let error = read(&object(levels + 1)).unwrap_err();
+    assert!(
+        error.reason().contains("nested deeper than 100 messages"),
+        "{error}"
+    );
+}
+
+/// gateway:49
+#[test]
+fn the_text_is_one_json_text_in_utf_8() {
+    for json in [
+        "",
+        " ",
+        "{}{}",
+        "{} x",
+        "{'a':1}",
+        "{\"int32Value\":1,}",
+        "// c\n{}",
+        "\u{feff}{}",
+        "{\"int32Value\"}",
+    ] {
+        refused(json, "", "not valid JSON");
+    }
+    let error = ReadOptions::new()
+        .read(&everything(), b"{\"a\":\"\xff\"}")
+        .unwrap_err();
+    assert_eq!(error.to_string(), "not UTF-8 at byte 6");
+    check(" \t\r\n{ } ", "{}");
+}
+
+/// gateway:41 gateway:44
+#[test]
+fn a_field_alone_is_read() {
+    let options = ReadOptions::new();
+    let field = |name: &str| everything().get_field_by_name(name).unwrap();
+    let numbers = options.read_field(&field("numbers"), b"[1,2]").unwrap();
+    assert_eq!(
+        numbers,
+        Some(Value::List(vec![Value::I32(1), Value::I32(2)]))
+    );
+    let inner = options.read_field(&field("inner"), b"{}").unwrap();
+    assert_eq!(
+        inner,
+        Some(Value::Message(DynamicMessage::new(everything())))
+    );
+    assert_eq!(options.read_field(&field("inner"), b"null").unwrap(), None);
+    let error = options
+        .read_field(&field("numbers"), b"[\"x\"]")
+        .unwrap_err();
+    assert_eq!(error.field(), "numbers[0]");
+}
+
+/// gateway:54 gateway:55 gateway:56 gateway:57 gateway:58
+#[test]
+fn plain_text_is_read_for_scalars_and_strings_of_well_known_types() {
+    let options = ReadOptions::new();
+    let read = |name: &str, text: &str| {
+        options.read_text(&everything().get_field_by_name(name).unwrap(), text)
+    };
+    assert_eq!(read("numbers", "7").unwrap(), Value::I32(7));
+    assert_eq!(read("colour", "GREEN").unwrap(), Value::EnumNumber(2));
+    assert_eq!(read("colour", "77").unwrap(), Value::EnumNumber(77));
+    assert_eq!(
+        read("bytes_value", "-_8").unwrap(),
+        Value::Bytes(vec![0xfb, 0xff].into())
+    );
+    assert_eq!(
+        read("string_value", "").unwrap(),
+        Value::String(String::new())
+    );
+    for (name, text) in [
+        ("timestamp", "2024-01-01T00:00:00Z"),
+        ("duration", "1.5s"),
+        ("mask", "displayName,a.b_c"),
+        ("int64_wrapper", "5"),
+    ] {
+        let Value::Message(message) = read(name, text).unwrap() else {
+            panic!("{name}");
+        };
+        assert_ne!(message, DynamicMessage::new(message.descriptor()), "{name}");
+    }
+    for (name, text) in [
+        ("int32_value", "1e2"),
+        ("int32_value", ""),
+        ("bool_value", "1"),
+        ("colour", "PURPLE"),
+        ("inner", "{}"),
+        ("any", "{}"),
+        ("struct", "{}"),
+        ("value", "1"),
+        ("double_value", "1e400"),
+    ] {
+        assert_eq!(read(name, text).expect_err(name).field(), name);
+    }
+    let labels = everything().get_field_by_name("labels").unwrap();
+    let entry = options.read_map_entry(&labels, "a.b", "c").unwrap();
+    assert_eq!(
+        entry,
+        (MapKey::String("a.b".into()), Value::String("c".into()))
+    );
+    let by_number = everything().get_field_by_name("by_number").unwrap();
+    assert!(options.read_map_entry(&by_number, "1", "{}").is_err());
+    assert!(
+        options
+            .read_map_entry(
+                &everything().get_field_by_name("numbers").unwrap(),
+                "1",
+                "2"
+            )
+            .is_err()
+    );
+}
