@@ -1,7 +1,9 @@
 //! Reads ProtoJSON into dynamic messages.
 
+mod any;
 mod json;
 mod message;
+mod place;
 mod special;
 
 use prost_reflect::{

@@ -1,40 +1,15 @@
-//! Arbitrary texts and messages: nothing panics, and what was written is read as the same.
+//! The property of the fuzz target `json`, with texts and bytes that proptest makes.
 
-use lro_json::{ReadOptions, WriteOptions};
 use proptest::prelude::*;
-use prost::Message as _;
-use prost_reflect::DynamicMessage;
 
-use crate::types::{everything, read, write};
+use crate::json;
+use crate::types::everything;
 
-/// A text that was read is written and read as the same message, whose encoding every decoder takes.
-pub(crate) fn ask(json: &str) {
-    let Ok(message) = read(json) else { return };
-    let encoded = message.encode_to_vec();
-    let decoded = DynamicMessage::decode(everything(), &*encoded).unwrap();
-    let written = write(&decoded);
-    let again = read(&written).unwrap_or_else(|error| panic!("{written}: {error}"));
-    assert_eq!(write(&again), written, "{json}");
-}
-
-/// Whatever bytes decode to a message are written, and what is written is JSON.
-pub(crate) fn ask_bytes(bytes: &[u8]) {
-    let Ok(message) = DynamicMessage::decode(everything(), bytes) else {
-        return;
-    };
-    let Ok(written) = WriteOptions::new().write(&message) else {
-        return;
-    };
-    serde_json::from_str::<serde_json::Value>(&written.json).unwrap();
-    if written.opaque == 0 {
-        ReadOptions::new()
-            .read(&everything(), written.json.as_bytes())
-            .ok();
-    }
-}
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 
 /// JSON that often fits the message.
-fn json() -> impl Strategy<Value = String> {
+fn texts() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
         any::<bool>().prop_map(|value| value.to_string()),
@@ -86,17 +61,22 @@ fn json() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn json_is_read_as_what_it_is_written_as(json in json()) {
-        ask(&json);
+    fn json_is_read_as_what_it_is_written_as(json in texts()) {
+        json::ask_text(&json);
     }
 
     #[test]
     fn arbitrary_text_does_not_panic(text in "\\PC{0,64}") {
-        ask(&text);
+        json::ask_text(&text);
     }
 
     #[test]
     fn arbitrary_bytes_are_written_as_json(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-        ask_bytes(&bytes);
+        json::ask_bytes(&bytes);
     }
+}
+
+#[test]
+fn the_seeds_of_the_fuzz_target_hold() {
+    assert!(replay::each("json", json::ask) > 0);
 }

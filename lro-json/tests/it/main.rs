@@ -1,8 +1,12 @@
 //! ProtoJSON read and written, over a message with a field of every kind.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 mod arbitrary;
+mod json;
 mod python;
 mod random;
 mod read;
 mod types;
+mod well_known;
 mod write;

@@ -7,7 +7,8 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 
 /// The pool of `everything.proto`.
 pub(crate) static TYPES: LazyLock<DescriptorPool> = LazyLock::new(|| {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
+    // Also the way from the folder fuzz.
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../lro-json/tests/it");
     let files = protox::compile(["everything.proto"], [folder]).unwrap();
     DescriptorPool::from_file_descriptor_set(files).unwrap()
 });

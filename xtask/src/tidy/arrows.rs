@@ -31,6 +31,12 @@ const ROWS: &[Row] = &[
         reason: "it is the contract that all others meet in",
     },
     Row {
+        name: "lro-json",
+        built_with: &[],
+        tested_with: Tested::With(&["foreign-programs"]),
+        reason: "it knows protobuf and JSON, and nothing of operations",
+    },
+    Row {
         name: "lro-macros",
         built_with: &[],
         tested_with: Tested::With(&[]),
@@ -202,8 +208,8 @@ const RESERVED: &[(&str, &[&str], &str)] = &[
     ),
     (
         "serde_json",
-        &["lro-gateway", "lro-cli"],
-        "only the gateway and the command line know JSON",
+        &["lro-json", "lro-gateway", "lro-cli", "lro-console"],
+        "only lro-json and the faces that stand on it know JSON",
     ),
     (
         "axum",
