@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use exporter::pb::exporter_client::ExporterClient;
 use lro_client::{IntoPoller as _, OperationsClient};
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_sqlite::SqliteStore;
 use tonic::transport::Channel;
 

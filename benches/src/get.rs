@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use lro_core::OperationName;
 use lro_core::pb::operations_client::OperationsClient;
 use lro_core::pb::operations_server::{Operations, OperationsServer};
 use lro_core::pb::{self, GetOperationRequest};
-use lro_core::{ExecutionPolicy, MemoryStore, OperationName};
+use lro_core::store::{ExecutionPolicy, MemoryStore};
 use lro_sqlite::SqliteStore;
 use tonic::transport::Channel;
 use tonic::transport::server::TcpIncoming;

@@ -8,9 +8,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use lro_core::filter::{Filter, Schema};
-use lro_core::{
-    Clock, ListQuery, NewOperation, OperationStore, Outcome, ParentName, Timestamp, WorkerId, pack,
-};
+use lro_core::store::{ListQuery, NewOperation, OperationStore, Outcome, WorkerId};
+use lro_core::{Clock, ParentName, Timestamp, pack};
 use lro_sqlite::{Durability, SqliteStore};
 
 use crate::Setting;

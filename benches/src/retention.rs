@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use lro_core::{NewOperation, OperationName, OperationStore, Outcome, pack};
+use lro_core::store::{NewOperation, OperationStore, Outcome};
+use lro_core::{OperationName, pack};
 use lro_sqlite::SqliteStore;
 use uuid::Uuid;
 

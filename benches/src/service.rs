@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use exporter::pb::exporter_server::ExporterServer;
 use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
-use lro_core::{OperationName, OperationStore};
+use lro_core::OperationName;
+use lro_core::store::OperationStore;
 use lro_server::{OperationContext, Operations, Worker, long_running};
 use tokio::sync::Notify;
 use tonic::transport::server::TcpIncoming;

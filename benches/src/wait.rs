@@ -13,7 +13,8 @@ use lro_core::pb::operations_server::{Operations as OperationsRpc, OperationsSer
 use lro_core::pb::{
     self, CancelOperationRequest, GetOperationRequest, ListOperationsRequest, WaitOperationRequest,
 };
-use lro_core::{MemoryStore, NewOperation, OperationName, OperationStore, ParentName, pack};
+use lro_core::store::{MemoryStore, NewOperation, OperationStore};
+use lro_core::{OperationName, ParentName, pack};
 use lro_server::{Limits, Operations};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;

@@ -2,7 +2,8 @@
 //!
 //! ```
 //! use lro_core::filter::{Filter, Schema};
-//! # use lro_core::{NewOperation, OperationRecord, Timestamp};
+//! # use lro_core::store::{NewOperation, OperationRecord};
+//! # use lro_core::Timestamp;
 //! # let name = "operations/import-7".parse()?;
 //! # let new = NewOperation::new(uuid::Uuid::nil(), name, "/lib.v1.Library/Import", lro_core::pack(&()));
 //! # let record = OperationRecord::new(new, Timestamp::from_micros(0));
@@ -95,7 +96,7 @@ pub use payload::{PayloadCondition, PayloadField};
 pub use schema::{Field, Schema, SchemaBuilder};
 pub use text::{TextTest, Wildcard, nfc};
 
-use crate::record::OperationRecord;
+use crate::store::OperationRecord;
 
 /// A filter that was checked against a [`Schema`]. Cheap to clone.
 ///

@@ -2,7 +2,7 @@
 //! what the server side, the client side and the stores agree on.
 //!
 //! Service authors start at `lro_server`, callers at `lro_client`; both re-export this crate.
-//! Authors of an [`OperationStore`] need only this one.
+//! Authors of an [`OperationStore`](store::OperationStore) need only this one.
 //!
 //! ```
 //! use lro_core::{Operation, OperationName, pb};
@@ -22,16 +22,15 @@
 //! * [`Operation<R, M>`](Operation) — the typed view of [`pb::Operation`];
 //! * [`OperationName`] — a validated resource name;
 //! * [`LongRunningMethod`] — one annotated rpc, as a type;
-//! * [`OperationRecord`], [`Command`] and [`OperationRecord::apply`] — the state machine, pure
-//!   functions over values;
-//! * [`OperationStore`] — where records are kept, and [`MemoryStore`], its simplest form;
-//! * [`Clock`] — the only source of wall time.
+//! * [`Clock`] — the only source of wall time;
+//! * [`store`] — the contract of stores, the state machine, and the store in memory;
+//! * [`filter`] — the filters of lists (AIP-160).
 //!
 //! # Features
 //!
 //! | feature | what |
 //! | --- | --- |
-//! | `store` | [`OperationStore`], [`MemoryStore`], the state machine and the module [`filter`] (AIP-160): for servers and stores |
+//! | `store` | the modules [`store`] and [`filter`]: for servers and stores |
 //!
 //! # What it does not do
 //!
@@ -41,65 +40,32 @@ mod clock;
 pub mod codec;
 #[cfg(feature = "store")]
 pub mod filter;
-#[cfg(feature = "store")]
-mod list_policy;
-#[cfg(feature = "store")]
-mod memory;
 mod method;
 mod name;
 mod operation;
-#[cfg(feature = "store")]
-mod page;
 mod payload;
 pub mod pb;
-#[cfg(feature = "store")]
-mod ready;
 mod reason;
 #[cfg(feature = "store")]
-mod record;
-#[cfg(feature = "store")]
-mod refusal;
-#[cfg(feature = "store")]
-mod standard;
-#[cfg(feature = "store")]
-mod state;
-#[cfg(feature = "store")]
-mod store;
-#[cfg(feature = "store")]
-mod stored;
+pub mod store;
 pub mod wkt;
 
 pub use clock::{Clock, SystemClock, Timestamp};
-#[cfg(feature = "store")]
-pub use list_policy::ListPolicy;
-#[cfg(feature = "store")]
-pub use memory::MemoryStore;
 pub use method::{
     LongRunningMethod, MetadataFields, MetadataOf, RequestFields, RequestOf, ResponseOf, Targeted,
 };
 pub use name::{InvalidName, OperationName, ParentName, ParentPattern};
 pub use operation::Operation;
-#[cfg(feature = "store")]
-pub use page::{ListQuery, Page, PageBuilder, PageCursor};
 pub use payload::{TYPE_URL_PREFIX, UnpackError, pack, type_name, unpack};
-#[cfg(feature = "store")]
-pub use ready::ReadyQueue;
 pub use reason::{DOMAIN, Reason};
+
+// The old places of what is in `store` now.
 #[cfg(feature = "store")]
-pub use record::{
-    ExecutionPolicy, Lease, NewOperation, OnCrash, OperationRecord, OperationResult, Origin,
-    RequestId,
-};
-#[cfg(feature = "store")]
-pub use refusal::Refusal;
-#[cfg(feature = "store")]
-pub use standard::StandardMetadata;
-#[cfg(feature = "store")]
-pub use state::{Change, Command, OperationState, Outcome};
-#[cfg(feature = "store")]
+#[doc(hidden)]
 pub use store::{
-    Claim, Claimed, OperationStore, StartError, Started, StoreError, StoreErrorKind, StoreEvent,
-    StoreObserver, Update, Updated, WorkerId,
+    Change, Claim, Claimed, Command, ExecutionPolicy, Lease, ListPolicy, ListQuery, MemoryStore,
+    NewOperation, OnCrash, OperationRecord, OperationResult, OperationState, OperationStore,
+    Origin, Outcome, Page, PageCursor, Refusal, RequestId, StandardMetadata, StartError, Started,
+    StoreError, StoreErrorKind, StoreEvent, StoreObserver, Update, Updated, WorkerId,
+    kit::{PageBuilder, ReadyQueue, decode_labels, encode_labels},
 };
-#[cfg(feature = "store")]
-pub use stored::{decode_labels, encode_labels};

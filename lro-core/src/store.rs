@@ -1,19 +1,46 @@
-//! The contract that every store keeps.
+//! The store side: the contract of stores, the state machine, and the store in memory.
+//!
+//! Servers and stores use this module; clients do not. [`OperationStore`] is the contract,
+//! [`OperationRecord`] with [`OperationRecord::apply`] is the state machine, and [`MemoryStore`] is
+//! the simplest implementation. Authors of a store find shared parts in [`kit`].
+
+mod command;
+mod error;
+mod events;
+pub mod kit;
+mod lease;
+mod list_policy;
+mod memory;
+mod page;
+mod query;
+mod record;
+mod refusal;
+mod standard_metadata;
+mod state;
 
 use std::collections::BTreeMap;
-use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::clock::Timestamp;
 use crate::name::OperationName;
-use crate::page::{ListQuery, Page};
-use crate::record::{NewOperation, OperationRecord};
-use crate::refusal::Refusal;
-use crate::state::{Change, Command, OperationState};
+
+pub use command::{Change, Command, Outcome};
+pub use error::{StoreError, StoreErrorKind};
+pub use events::{StoreEvent, StoreObserver};
+pub use lease::{Lease, WorkerId};
+pub use list_policy::ListPolicy;
+pub use memory::MemoryStore;
+pub use page::{Page, PageCursor};
+pub use query::ListQuery;
+pub use record::{
+    ExecutionPolicy, NewOperation, OnCrash, OperationRecord, OperationResult, Origin, RequestId,
+};
+pub use refusal::Refusal;
+pub use standard_metadata::StandardMetadata;
+pub use state::OperationState;
 
 /// Where operations are kept.
 ///
@@ -101,64 +128,6 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// How long news of other processes may go unnoticed: who waits looks again that often.
     /// `None` when there are no other processes, and events are never lost.
     fn event_gap(&self) -> Option<Duration>;
-}
-
-/// Hears what a store has committed.
-pub trait StoreObserver: Send + Sync {
-    /// Something happened. Called on the store's own thread: must not block.
-    fn on_event(&self, event: &StoreEvent);
-}
-
-/// Something that a store has committed.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum StoreEvent {
-    /// An operation of this method waits to be claimed, from `ready_time` on.
-    Ready {
-        /// The gRPC path of its method.
-        method: String,
-        /// From when on. Another process may hear of it with an earlier time.
-        ready_time: Timestamp,
-    },
-    /// The visible part of an operation has changed.
-    Changed {
-        /// Which: a name may be used again, a uid never.
-        uid: Uuid,
-        /// Its name.
-        name: OperationName,
-        /// Where it stands now.
-        state: OperationState,
-        /// Whether callers do not see it any more.
-        gone: bool,
-        /// The [public part](OperationRecord::public_part) of its record as this change has left it,
-        /// when the change was its end and was made by this process: who waits for it here needs no
-        /// read.
-        ended: Option<Arc<OperationRecord>>,
-    },
-    /// News of other processes may have been missed, of any operation: whoever waits looks again.
-    Missed,
-}
-
-/// A worker's identity: fresh for every start of a process, never a host's name.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerId(Uuid);
-
-impl WorkerId {
-    /// From a fresh random id.
-    pub const fn from_uuid(uuid: Uuid) -> Self {
-        Self(uuid)
-    }
-
-    /// As it is stored.
-    pub const fn as_uuid(self) -> Uuid {
-        self.0
-    }
-}
-
-impl fmt::Debug for WorkerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
 }
 
 /// What a worker is ready to run.
@@ -252,83 +221,4 @@ pub struct Updated {
     pub state: OperationState,
     /// The record's revision.
     pub revision: u64,
-}
-
-/// A store that failed.
-///
-/// [`kind`](Self::kind) says what a caller can do about it.
-pub struct StoreError {
-    kind: StoreErrorKind,
-    message: String,
-    source: Option<Box<dyn StdError + Send + Sync>>,
-}
-
-/// What a caller can do about a [`StoreError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StoreErrorKind {
-    /// The store cannot be reached or is busy; later it may work.
-    Unavailable,
-    /// The store has no room.
-    Full,
-    /// What is stored cannot be understood, or not be changed.
-    Corrupt,
-    /// It cannot be opened: it is another's, newer, or not a store.
-    Unusable,
-}
-
-impl StoreError {
-    /// An error with a message for people: lower case, no full stop.
-    pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            source: None,
-        }
-    }
-
-    /// With what caused it.
-    #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    /// What a caller can do about it.
-    pub fn kind(&self) -> StoreErrorKind {
-        self.kind
-    }
-
-    /// Whether the same call may work later.
-    pub fn is_retryable(&self) -> bool {
-        matches!(
-            self.kind,
-            StoreErrorKind::Unavailable | StoreErrorKind::Full
-        )
-    }
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-// Readable, because it is what `main` prints when it returns one.
-impl fmt::Debug for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.message)?;
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
-}
-
-impl StdError for StoreError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
 }

@@ -1,6 +1,7 @@
 //! Records as arrays, a column each: what UNNEST makes rows of.
 
-use lro_core::{OperationRecord, Timestamp};
+use lro_core::Timestamp;
+use lro_core::store::OperationRecord;
 use prost::Message as _;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;

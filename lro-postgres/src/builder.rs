@@ -3,7 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Pool, Runtime};
-use lro_core::{Clock, StoreError, StoreErrorKind};
+use lro_core::Clock;
+use lro_core::store::{StoreError, StoreErrorKind};
 use tokio_postgres::Config;
 
 use crate::database::Database;
@@ -14,7 +15,7 @@ use crate::tls::Connector;
 /// How a [`PostgresStore`] is to be connected.
 ///
 /// ```no_run
-/// # async fn example() -> Result<(), lro_core::StoreError> {
+/// # async fn example() -> Result<(), lro_core::store::StoreError> {
 /// use std::time::Duration;
 /// use lro_postgres::PostgresStore;
 ///
@@ -206,8 +207,8 @@ impl PostgresStoreBuilder {
     ///
     /// Outside of a tokio runtime.
     ///
-    /// [`Unusable`]: lro_core::StoreErrorKind::Unusable
-    /// [`Unavailable`]: lro_core::StoreErrorKind::Unavailable
+    /// [`Unusable`]: lro_core::store::StoreErrorKind::Unusable
+    /// [`Unavailable`]: lro_core::store::StoreErrorKind::Unavailable
     pub async fn open(self) -> Result<PostgresStore, StoreError> {
         schema::check_name(&self.schema)?;
         let (pool, own) = match &self.target {

@@ -5,14 +5,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use lro_core::StoreError;
+use lro_core::store::StoreError;
+use lro_core::store::kit::MAX_GROUP_LEN;
 use tokio::sync::oneshot;
 
 use crate::error::Fault;
 use crate::lane::{Lane, stopped};
-
-/// How many elements one transaction takes, as far as calls can be parted.
-const GROUP_MAX: usize = 512;
 
 /// What a caller wants done with some elements, and who waits for the answers, one an element.
 #[derive(Debug)]
@@ -50,7 +48,7 @@ pub(crate) async fn keep_serving<E, A>(
     E: Send + Sync + 'static,
     A: Send + 'static,
 {
-    while let Some(calls) = lane.take(GROUP_MAX, |call| call.elements.len()).await {
+    while let Some(calls) = lane.take(MAX_GROUP_LEN, |call| call.elements.len()).await {
         // A bug in one group is not to end the lane: who waits for it hears that it stopped.
         let group = AssertUnwindSafe(serve_group(&*server, calls));
         if group.catch_unwind().await.is_err() {

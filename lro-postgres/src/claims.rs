@@ -6,7 +6,8 @@ mod marks;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{Claim, Claimed, Command, OperationRecord, Refusal, StoreEvent, Timestamp};
+use lro_core::Timestamp;
+use lro_core::store::{Claim, Claimed, Command, OperationRecord, Refusal, StoreEvent};
 use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -147,7 +148,7 @@ impl Claims {
         };
         let operations = taken_records(taken, claim);
         operations.iter().for_each(|record| self.held.keep(record));
-        let events: Vec<StoreEvent> = operations.iter().map(claimed).collect();
+        let events: Vec<StoreEvent> = operations.iter().map(StoreEvent::changed).collect();
         self.events.publish(&events);
         let clock = self.database.clock.as_deref();
         let mut left = Look::read(left, clock)?;
@@ -236,14 +237,4 @@ fn taken_records(rows: &[Row], claim: &Claim) -> Vec<OperationRecord> {
     }
     taken.sort_by_key(|record| (record.ready_time, record.uid));
     taken
-}
-
-fn claimed(record: &OperationRecord) -> StoreEvent {
-    StoreEvent::Changed {
-        name: record.name.clone(),
-        uid: record.uid,
-        state: record.state,
-        gone: !record.is_visible(),
-        ended: None,
-    }
 }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use lro_core::{
-    Change, Command, OperationName, OperationRecord, Refusal, StoreError, StoreEvent, Timestamp,
-    Update, Updated,
+use lro_core::store::{
+    Change, Command, OperationRecord, Refusal, StoreError, StoreEvent, Update, Updated,
 };
+use lro_core::{OperationName, Timestamp};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -105,7 +105,10 @@ pub(crate) async fn write(
     let clock = database.clock.as_ref().map(|clock| clock.now().as_micros());
     let mut query = columns.query(statement::END);
     query.params.push((&clock, Type::INT8));
-    let expected: Vec<StoreEvent> = ends.iter().map(|end| changed(&end.after, None)).collect();
+    let expected: Vec<StoreEvent> = ends
+        .iter()
+        .map(|end| StoreEvent::changed(&end.after))
+        .collect();
     let mut attempts = database.attempts();
     let (rows, told) = loop {
         let write = async {
@@ -140,18 +143,8 @@ pub(crate) async fn write(
         };
         answers.push((place, Ok(Ok(updated))));
         let record = Arc::new(record);
-        happened.push(changed(&record, Some(record.clone())));
+        happened.push(StoreEvent::finished(record));
     }
     events.publish_unless_told(&happened, told);
     Ok(answers)
-}
-
-fn changed(record: &OperationRecord, ended: Option<Arc<OperationRecord>>) -> StoreEvent {
-    StoreEvent::Changed {
-        name: record.name.clone(),
-        uid: record.uid,
-        state: record.state,
-        gone: false,
-        ended,
-    }
 }

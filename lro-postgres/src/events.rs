@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lro_core::{StoreEvent, StoreObserver};
+use lro_core::store::{StoreEvent, StoreObserver};
 
 use crate::database::Transaction;
 use crate::error::Fault;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use lro_core::OperationRecord;
+use lro_core::store::OperationRecord;
 use uuid::Uuid;
 
 /// So many records at most. Beyond that all are forgotten, those that nobody runs any more as well:

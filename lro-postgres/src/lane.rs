@@ -3,11 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use lro_core::{StoreError, StoreErrorKind};
+use lro_core::store::kit::MAX_QUEUED_CALLS;
+use lro_core::store::{StoreError, StoreErrorKind};
 use tokio::sync::Notify;
-
-/// How many calls may wait in one lane.
-pub(crate) const CALLS_MAX: usize = 65_536;
 
 /// From many callers to few tasks. No timer: a task takes whatever waits, and while it is at work
 /// the next group gathers.
@@ -39,10 +37,10 @@ impl<T> Lane<T> {
         if state.closed {
             return Err(stopped());
         }
-        if state.calls.len() >= CALLS_MAX {
+        if state.calls.len() >= MAX_QUEUED_CALLS {
             return Err(StoreError::new(
                 StoreErrorKind::Unavailable,
-                format!("the store is overloaded: {CALLS_MAX} calls wait"),
+                format!("the store is overloaded: {MAX_QUEUED_CALLS} calls wait"),
             ));
         }
         state.calls.push_back(call);

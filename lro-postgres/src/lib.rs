@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use lro_core::OperationStore;
+//! use lro_core::store::OperationStore;
 //! use lro_postgres::PostgresStore;
 //!
 //! let store = PostgresStore::connect("postgresql://app@localhost/app").await?;
@@ -23,7 +23,7 @@
 //! * **No leader, no cron.** Every claim turns back a bounded number of leases that are over.
 //! * **Notifications are hints.** After its commits a process tells the others, if there are any,
 //!   outside of its transactions, with pauses of up to 20 ms when there is much to tell. Whoever cannot
-//!   hear them polls ([`event_gap`](lro_core::OperationStore::event_gap)): one cheap statement a
+//!   hear them polls ([`event_gap`](lro_core::store::OperationStore::event_gap)): one cheap statement a
 //!   second. Where they are heard and one is lost, that is made up for within five seconds.
 //! * **Poolers.** Through PgBouncer in transaction mode everything works but LISTEN. That is noticed
 //!   and said in one line; no statement is prepared, and nothing set for a session. A

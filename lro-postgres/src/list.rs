@@ -7,7 +7,9 @@ mod labels;
 mod plans;
 pub(crate) mod statement;
 
-use lro_core::{ListQuery, Page, PageBuilder, PageCursor, Timestamp};
+use lro_core::Timestamp;
+use lro_core::store::kit::PageBuilder;
+use lro_core::store::{ListQuery, Page, PageCursor};
 use tokio_postgres::Row;
 use uuid::Uuid;
 

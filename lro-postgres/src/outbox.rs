@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lro_core::{OperationName, OperationState, StoreEvent, Timestamp};
+use lro_core::store::{OperationState, StoreEvent};
+use lro_core::{OperationName, Timestamp};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_postgres::types::Type;

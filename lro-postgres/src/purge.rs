@@ -1,6 +1,6 @@
 //! Retention: a bounded number of rows at a time.
 
-use lro_core::StoreEvent;
+use lro_core::store::StoreEvent;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -38,11 +38,7 @@ pub(crate) async fn purge(
 
 /// A damaged row goes as well; nobody knew it by a name that is none.
 fn gone(row: &Row) -> Option<StoreEvent> {
-    Some(StoreEvent::Changed {
-        name: row.try_get::<_, &str>(0).ok()?.parse().ok()?,
-        uid: row.try_get(2).ok()?,
-        state: decode_state(row.try_get(1).ok()?)?,
-        gone: true,
-        ended: None,
-    })
+    let name = row.try_get::<_, &str>(0).ok()?.parse().ok()?;
+    let state = decode_state(row.try_get(1).ok()?)?;
+    Some(StoreEvent::removed(row.try_get(2).ok()?, name, state))
 }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use lro_core::{OperationName, OperationRecord, StoreError};
+use lro_core::OperationName;
+use lro_core::store::{OperationRecord, StoreError};
 use tokio_postgres::types::Type;
 
 use crate::call::Serve;

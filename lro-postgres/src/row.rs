@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lro_core::{
-    ExecutionPolicy, Lease, OnCrash, OperationName, OperationRecord, OperationResult,
-    OperationState, Origin, RequestId, Timestamp, WorkerId,
+use lro_core::store::{
+    ExecutionPolicy, Lease, OnCrash, OperationRecord, OperationResult, OperationState, Origin,
+    RequestId, WorkerId,
 };
+use lro_core::{OperationName, Timestamp};
 use prost::Message;
 use prost_types::Any;
 use sha2::{Digest as _, Sha256};
@@ -41,7 +42,7 @@ macro_rules! columns {
 pub(crate) use columns;
 
 pub(crate) fn encode_labels(labels: &BTreeMap<String, String>) -> Option<Vec<u8>> {
-    (!labels.is_empty()).then(|| lro_core::encode_labels(labels))
+    (!labels.is_empty()).then(|| lro_core::store::kit::encode_labels(labels))
 }
 
 pub(crate) fn encode_origin(origin: &Origin) -> Option<Vec<u8>> {
@@ -141,7 +142,7 @@ fn known(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
         expire_time: fields.time()?,
         metadata: fields.message()?,
         labels: {
-            let labels = fields.read_optional(lro_core::decode_labels)?;
+            let labels = fields.read_optional(lro_core::store::kit::decode_labels)?;
             labels.unwrap_or_default()
         },
         origin: fields.message()?.unwrap_or_default(),

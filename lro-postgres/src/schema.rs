@@ -6,7 +6,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
-use lro_core::{StoreError, StoreErrorKind};
+use lro_core::store::{StoreError, StoreErrorKind};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 

@@ -5,10 +5,8 @@ mod order;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use lro_core::{
-    Command, NewOperation, OperationName, OperationRecord, OperationState, StartError, Started,
-    StoreError, StoreEvent, Timestamp,
-};
+use lro_core::store::{NewOperation, OperationRecord, StartError, Started, StoreError, StoreEvent};
+use lro_core::{OperationName, Timestamp};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -67,7 +65,7 @@ impl Serve<NewOperation, Answer> for Starts {
             for (place, record, is_new) in &records {
                 if *is_new {
                     inserted.insert(record.uid, *place);
-                    events.extend(ready(record));
+                    events.extend(StoreEvent::ready(record));
                     self.held.keep(record);
                     answers[*place] = Some(Ok(Ok(Started {
                         record: record.clone(),
@@ -132,7 +130,12 @@ impl Starts {
         let by_insert = self.database.clock.is_none() && open.iter().all(at_once);
         let make = |now| -> Vec<_> {
             let records = open.iter();
-            let make = |place: &usize| (*place, record(operations[*place].clone(), now));
+            let make = |place: &usize| {
+                (
+                    *place,
+                    OperationRecord::started(operations[*place].clone(), now),
+                )
+            };
             records.map(make).collect()
         };
         let mut records = if by_insert {
@@ -146,7 +149,10 @@ impl Starts {
             true => statement::INSERT_NOW,
             false => statement::INSERT,
         });
-        let expected: Vec<StoreEvent> = records.iter().filter_map(|it| ready(&it.1)).collect();
+        let expected: Vec<StoreEvent> = records
+            .iter()
+            .filter_map(|(_, record)| StoreEvent::ready(record))
+            .collect();
         let hint = self.events.at_once(&expected, &transaction);
         let told = hint.is_some();
         let rows = transaction.run_commit_and_tell(&[query], hint).await?;
@@ -306,26 +312,4 @@ fn parse(name: &str) -> Result<OperationName, Fault> {
 /// Whether all its times count from its start.
 fn begins_now(operation: &NewOperation) -> bool {
     operation.ready_time.is_none() && operation.outcome.is_none()
-}
-
-fn record(operation: NewOperation, now: Timestamp) -> OperationRecord {
-    let claimed_by = operation.claimed_by;
-    let mut record = OperationRecord::new(operation, now);
-    if let Some((worker, lease_duration)) = claimed_by {
-        let claim = Command::Claim {
-            worker,
-            lease_duration,
-        };
-        // Refused only when it is not yet ready: then it is pending, like any other.
-        let _ = record.apply(claim, now);
-    }
-    record
-}
-
-/// What a new or changed record is told as, if it waits for a worker.
-pub(crate) fn ready(record: &OperationRecord) -> Option<StoreEvent> {
-    (record.state == OperationState::Pending).then(|| StoreEvent::Ready {
-        method: record.method.clone(),
-        ready_time: record.ready_time,
-    })
 }

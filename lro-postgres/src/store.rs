@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
-use lro_core::{
-    Claim, Claimed, ListQuery, NewOperation, OperationName, OperationRecord, OperationStore, Page,
-    Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
+use lro_core::OperationName;
+use lro_core::store::{
+    Claim, Claimed, ListQuery, NewOperation, OperationRecord, OperationStore, Page, Refusal,
+    StartError, Started, StoreError, StoreObserver, Update, Updated,
 };
 use tokio::task::AbortHandle;
 use tokio_postgres::Config;
@@ -40,7 +41,8 @@ const POLLS_SAVED: u32 = 5;
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// use lro_core::{NewOperation, OperationStore, pack};
+/// use lro_core::store::{NewOperation, OperationStore};
+/// use lro_core::pack;
 /// use lro_postgres::PostgresStore;
 /// use uuid::Uuid;
 ///

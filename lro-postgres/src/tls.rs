@@ -3,7 +3,7 @@
 use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod};
 use futures_util::StreamExt as _;
 use futures_util::stream::{BoxStream, poll_fn};
-use lro_core::{StoreError, StoreErrorKind};
+use lro_core::store::{StoreError, StoreErrorKind};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{AsyncMessage, Client, Config, Error, NoTls, Socket};

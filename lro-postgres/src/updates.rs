@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join;
-use lro_core::{
-    Change, Command, OperationName, OperationRecord, Refusal, StoreError, StoreEvent, Timestamp,
-    Update, Updated,
+use lro_core::store::{
+    Change, Command, OperationRecord, Refusal, StoreError, StoreEvent, Update, Updated,
 };
+use lro_core::{OperationName, Timestamp};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -21,7 +21,6 @@ use crate::error::Fault;
 use crate::events::Events;
 use crate::held::Held;
 use crate::row::decode_head;
-use crate::starts::ready;
 use crate::statement;
 
 /// Serves commands.
@@ -261,21 +260,16 @@ impl Work {
             return Err(Refusal::NotFound);
         }
         let before = entry.record.metadata.clone();
-        let was_done = entry.record.state.is_done();
+        let state_before = entry.record.state;
         let record = &mut entry.record;
         let change = record.apply(command, self.now)?;
         entry.metadata |= record.metadata != before;
         if change == Change::Removed || change == Change::Record {
             let removed = change == Change::Removed;
-            self.events.push(StoreEvent::Changed {
-                name: record.name.clone(),
-                uid: record.uid,
-                state: record.state,
-                gone: removed || !record.is_visible(),
-                ended: (!was_done && record.state.is_done())
-                    .then(|| Arc::new(record.public_part())),
-            });
-            self.events.extend(ready(record).filter(|_| !removed));
+            self.events
+                .extend(StoreEvent::of(state_before, record, change));
+            self.events
+                .extend(StoreEvent::ready(record).filter(|_| !removed));
         }
         entry.change = match (entry.change, change) {
             (before, Change::Nothing) => before,

@@ -2,7 +2,7 @@
 
 mod support;
 
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_testing::store::Fixture;
 use support::Schema;
 

@@ -5,7 +5,7 @@
 //! its to allow:
 //!
 //! ```
-//! use lro_core::MemoryStore;
+//! use lro_core::store::MemoryStore;
 //! use lro_server::access::{Access, Authorizer, Call, Caller, Principal};
 //! use lro_server::{Operations, ServiceSettings};
 //! use tonic::Status;

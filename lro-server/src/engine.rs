@@ -13,7 +13,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lro_core::{Clock, OperationStore};
+use lro_core::Clock;
+use lro_core::store::OperationStore;
 use uuid::Uuid;
 
 pub(crate) use local_worker::{LocalSlot, LocalWorker};

@@ -214,7 +214,8 @@ pub use handler::error::{HandlerError, IntoHandlerError};
 pub use handler::registration::{Host, MethodOptions, Registration};
 pub use handler::run::StopReason;
 pub use limits::Limits;
-pub use lro_core::{self, OnCrash, Timestamp};
+pub use lro_core::store::OnCrash;
+pub use lro_core::{self, Timestamp};
 pub use lro_macros::long_running;
 pub use operations::{Operations, OperationsBuilder};
 pub use page_token::PageTokenKeys;
@@ -233,9 +234,8 @@ pub mod __private {
     pub use std::sync::Arc;
 
     pub use async_trait::async_trait;
-    pub use lro_core::{
-        LongRunningMethod, MetadataOf, OnCrash, Operation, RequestOf, ResponseOf, Targeted,
-    };
+    pub use lro_core::store::OnCrash;
+    pub use lro_core::{LongRunningMethod, MetadataOf, Operation, RequestOf, ResponseOf, Targeted};
     pub use tonic::{Request, Response, Status};
 
     pub use crate::handler::error::IntoHandlerError;

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
+use lro_core::Reason;
 use lro_core::pb::rpc;
-use lro_core::{ListPolicy, NewOperation, Outcome, Reason};
+use lro_core::store::{ListPolicy, NewOperation, Outcome};
 use tonic::Status;
 
 /// The limits of a server, each with its default.
@@ -290,7 +291,7 @@ mod tests {
             }),
             ("request_id", 128, InvalidArgument, |it, len| {
                 let id = "x".repeat(len);
-                it.request_id = Some(lro_core::RequestId {
+                it.request_id = Some(lro_core::store::RequestId {
                     id,
                     fingerprint: [0; 32],
                 });

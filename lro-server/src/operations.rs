@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use lro_core::{Command, OperationName, OperationRecord, OperationStore, Update, pb};
+use lro_core::store::{Command, OperationRecord, OperationStore, Update};
+use lro_core::{OperationName, pb};
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -32,7 +33,7 @@ const SHORT_LIFE: Duration = Duration::from_millis(20);
 /// everything.
 ///
 /// ```
-/// use lro_core::MemoryStore;
+/// use lro_core::store::MemoryStore;
 /// use lro_server::Operations;
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let operations = Operations::new(MemoryStore::new());

@@ -6,7 +6,8 @@ use std::time::Duration;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use lro_core::{PageCursor, Reason, Timestamp};
+use lro_core::store::PageCursor;
+use lro_core::{Reason, Timestamp};
 use sha2::{Digest as _, Sha256};
 use tonic::Status;
 use uuid::Uuid;
@@ -22,7 +23,7 @@ use uuid::Uuid;
 /// [`Limits::page_token_age_max`](crate::Limits::page_token_age_max).
 ///
 /// ```
-/// use lro_core::MemoryStore;
+/// use lro_core::store::MemoryStore;
 /// use lro_server::{Operations, PageTokenKeys};
 /// # let (current, former) = ([1; 32], [2; 32]);
 ///

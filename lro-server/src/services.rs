@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use lro_core::filter::Schema;
-use lro_core::{ListPolicy, OperationName, ParentPattern, Reason};
+use lro_core::store::ListPolicy;
+use lro_core::{OperationName, ParentPattern, Reason};
 use tonic::Status;
 
 use crate::access::{Method, Principal};
@@ -12,7 +13,7 @@ use crate::access::{Method, Principal};
 /// How the operations of one service are served.
 ///
 /// ```
-/// use lro_core::MemoryStore;
+/// use lro_core::store::MemoryStore;
 /// use lro_server::access::Method;
 /// use lro_server::{Operations, ServiceSettings};
 ///
@@ -105,7 +106,7 @@ impl ServiceSettings {
     /// long pages are. For the dialect that one service of several documents:
     ///
     /// ```
-    /// use lro_core::{ListPolicy, MemoryStore};
+    /// use lro_core::store::{ListPolicy, MemoryStore};
     /// use lro_server::{Operations, ServiceSettings};
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

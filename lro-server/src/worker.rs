@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{OperationRecord, OperationState, OperationStore, StoreEvent, WorkerId};
+use lro_core::store::{OperationRecord, OperationState, OperationStore, StoreEvent, WorkerId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

@@ -1,14 +1,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lro_core::{Clock, StoreError, SystemClock};
+use lro_core::store::StoreError;
+use lro_core::{Clock, SystemClock};
 
 use crate::store::SqliteStore;
 
 /// How a [`SqliteStore`] is to be opened.
 ///
 /// ```no_run
-/// # async fn example() -> Result<(), lro_core::StoreError> {
+/// # async fn example() -> Result<(), lro_core::store::StoreError> {
 /// use lro_sqlite::{Durability, SqliteStore};
 ///
 /// let store = SqliteStore::builder("operations.db")
@@ -53,7 +54,7 @@ impl SqliteStoreBuilder {
     /// what it has. Starts beyond it fail with [`StoreErrorKind::Full`]. Default: SQLite's own
     /// limit of about 16 TiB.
     ///
-    /// [`StoreErrorKind::Full`]: lro_core::StoreErrorKind::Full
+    /// [`StoreErrorKind::Full`]: lro_core::store::StoreErrorKind::Full
     pub fn size_max(mut self, bytes: u64) -> Self {
         self.size_max = Some(bytes);
         self
@@ -74,10 +75,10 @@ impl SqliteStoreBuilder {
     /// A future that is dropped opens nothing; the file is free again as soon as the step that was
     /// under way ends.
     ///
-    /// [`Unusable`]: lro_core::StoreErrorKind::Unusable
-    /// [`Corrupt`]: lro_core::StoreErrorKind::Corrupt
-    /// [`Full`]: lro_core::StoreErrorKind::Full
-    /// [`Unavailable`]: lro_core::StoreErrorKind::Unavailable
+    /// [`Unusable`]: lro_core::store::StoreErrorKind::Unusable
+    /// [`Corrupt`]: lro_core::store::StoreErrorKind::Corrupt
+    /// [`Full`]: lro_core::store::StoreErrorKind::Full
+    /// [`Unavailable`]: lro_core::store::StoreErrorKind::Unavailable
     pub async fn open(self) -> Result<SqliteStore, StoreError> {
         SqliteStore::start_threads(self).await
     }

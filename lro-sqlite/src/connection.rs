@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use lro_core::{StoreError, StoreErrorKind};
+use lro_core::store::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::builder::{Durability, SqliteStoreBuilder};

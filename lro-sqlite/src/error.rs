@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lro_core::{StoreError, StoreErrorKind};
+use lro_core::store::{StoreError, StoreErrorKind};
 use rusqlite::ErrorCode;
 
 /// Why a statement failed. Cheap to copy, because one failed commit is the answer to many calls.

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lro_core::{StoreError, StoreErrorKind};
+use lro_core::store::{StoreError, StoreErrorKind};
 
 /// Held as long as it lives; the system frees it when the process ends in whatever way.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ fn beside(database: &Path) -> PathBuf {
 pub(crate) fn canonical_path(path: &Path) -> Result<PathBuf, StoreError> {
     if path.as_os_str() == ":memory:" {
         return Err(unusable(
-            "`:memory:` is not durable: use `lro_core::MemoryStore`, or give a path",
+            "`:memory:` is not durable: use `lro_core::store::MemoryStore`, or give a path",
         ));
     }
     let Some(file_name) = path.file_name() else {

@@ -9,7 +9,8 @@ use std::collections::{HashSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lro_core::{OperationName, OperationRecord, OperationResult, OperationState};
+use lro_core::OperationName;
+use lro_core::store::{OperationRecord, OperationResult, OperationState};
 
 /// How many bytes of records are kept, roughly: a few thousand operations.
 const LEN_MAX: usize = 4 << 20;
@@ -171,7 +172,8 @@ impl Eq for ByName {}
 
 #[cfg(test)]
 mod tests {
-    use lro_core::{Command, NewOperation, Timestamp, WorkerId};
+    use lro_core::Timestamp;
+    use lro_core::store::{Command, NewOperation, WorkerId};
     use prost_types::Any;
     use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! The embedded, durable store of long-running operations: SQLite with group commit.
 //!
 //! ```
-//! use lro_core::OperationStore;
+//! use lro_core::store::OperationStore;
 //! use lro_sqlite::SqliteStore;
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -24,8 +24,8 @@
 //!   memory; a claim that finds nothing does not touch the file.
 //! * **One process.** A lock on a file beside the database keeps others out, so that opening it is
 //!   a recovery: what an earlier process was running is given back at once.
-//! * **Reads beside writes.** [`get`](lro_core::OperationStore::get) and
-//!   [`list`](lro_core::OperationStore::list) have their own connections, and see everything that
+//! * **Reads beside writes.** [`get`](lro_core::store::OperationStore::get) and
+//!   [`list`](lro_core::store::OperationStore::list) have their own connections, and see everything that
 //!   was acknowledged before they were called. What runs here, or has ended here just now, `get`
 //!   finds in memory.
 //!
@@ -39,7 +39,7 @@
 //! # What it does not do
 //!
 //! It keeps only the last few thousand operations in memory (all of them, and nothing else, that is
-//! [`MemoryStore`](lro_core::MemoryStore)) and does not serve several processes.
+//! [`MemoryStore`](lro_core::store::MemoryStore)) and does not serve several processes.
 
 mod builder;
 mod connection;

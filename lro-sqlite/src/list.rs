@@ -4,7 +4,8 @@ mod access;
 mod condition;
 mod keys;
 
-use lro_core::{ListQuery, Page, PageBuilder};
+use lro_core::store::kit::PageBuilder;
+use lro_core::store::{ListQuery, Page};
 use rusqlite::Connection;
 
 use self::access::Access;

@@ -4,10 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lro_core::{StoreError, StoreErrorKind};
-
-/// How many calls may wait. Urgent ones always may: they are few, and make room.
-const CALLS_MAX: usize = 65_536;
+use lro_core::store::kit::MAX_QUEUED_CALLS;
+use lro_core::store::{StoreError, StoreErrorKind};
 
 /// What goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,10 +66,11 @@ impl<T> Queue<T> {
         if lanes.closed {
             return Err(stopped());
         }
-        if lane != Lane::Urgent && lanes.len() >= CALLS_MAX {
+        // Urgent calls are few, and make room.
+        if lane != Lane::Urgent && lanes.len() >= MAX_QUEUED_CALLS {
             return Err(StoreError::new(
                 StoreErrorKind::Unavailable,
-                format!("the store is overloaded: {CALLS_MAX} calls wait"),
+                format!("the store is overloaded: {MAX_QUEUED_CALLS} calls wait"),
             ));
         }
         lanes.of(lane).push_back(call);

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lro_core::{ListQuery, OperationName, OperationRecord, Page, StoreError};
+use lro_core::OperationName;
+use lro_core::store::{ListQuery, OperationRecord, Page, StoreError};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 

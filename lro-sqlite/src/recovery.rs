@@ -1,6 +1,8 @@
 //! What opening a store does about what an earlier process has left.
 
-use lro_core::{Clock, OperationState, Timestamp};
+use lro_core::store::OperationState;
+use lro_core::store::kit::MAX_GROUP_LEN;
+use lro_core::{Clock, Timestamp};
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
@@ -10,9 +12,6 @@ use crate::schedule::{Entry, Schedule};
 use crate::table::Table;
 use crate::transaction::Transaction;
 
-/// How many operations one commit takes back.
-const GROUP_MAX: usize = 512;
-
 const UNFINISHED: &str = "SELECT uid, state, method, ready_time FROM operation \
      INDEXED BY operation_unfinished WHERE end_time IS NULL";
 
@@ -21,7 +20,7 @@ const UNFINISHED: &str = "SELECT uid, state, method, ready_time FROM operation \
 pub(crate) fn recover(connection: &Connection, clock: &dyn Clock) -> Result<Schedule, Fault> {
     let mut schedule = Schedule::default();
     let running = read_unfinished(connection, &mut schedule)?;
-    for group in running.chunks(GROUP_MAX) {
+    for group in running.chunks(MAX_GROUP_LEN) {
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let mut transaction = Transaction {
             table: Table(connection),

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lro_core::{
+use lro_core::Timestamp;
+use lro_core::store::{
     ExecutionPolicy, Lease, OnCrash, OperationRecord, OperationResult, OperationState, Origin,
-    RequestId, Timestamp, WorkerId,
+    RequestId, WorkerId,
 };
 use prost::Message;
 use prost_types::Any;
@@ -27,11 +28,11 @@ macro_rules! columns {
 pub(crate) use columns;
 
 pub(crate) fn encode_labels(labels: &BTreeMap<String, String>) -> Option<Vec<u8>> {
-    (!labels.is_empty()).then(|| lro_core::encode_labels(labels))
+    (!labels.is_empty()).then(|| lro_core::store::kit::encode_labels(labels))
 }
 
 pub(crate) fn decode_labels(value: ValueRef<'_>) -> Option<BTreeMap<String, String>> {
-    lro_core::decode_labels(blob(value)?)
+    lro_core::store::kit::decode_labels(blob(value)?)
 }
 
 pub(crate) fn encode_origin(origin: &Origin) -> Option<Vec<u8>> {

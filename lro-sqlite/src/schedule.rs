@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lro_core::{OperationRecord, OperationState, ReadyQueue, Timestamp};
+use lro_core::Timestamp;
+use lro_core::store::kit::ReadyQueue;
+use lro_core::store::{OperationRecord, OperationState};
 use uuid::Uuid;
 
 /// Pending operations and leases. Changes can be taken back until they are committed.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lro_core::{StoreError, StoreErrorKind};
+use lro_core::store::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::Fault;

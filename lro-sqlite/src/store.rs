@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use lro_core::{
-    Claim, Claimed, ListQuery, NewOperation, OperationName, OperationRecord, OperationStore, Page,
-    Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
+use lro_core::OperationName;
+use lro_core::store::{
+    Claim, Claimed, ListQuery, NewOperation, OperationRecord, OperationStore, Page, Refusal,
+    StartError, Started, StoreError, StoreObserver, Update, Updated,
 };
 use tokio::sync::oneshot;
 
@@ -19,7 +20,8 @@ use crate::writer::{Call, Purge};
 /// A store in one SQLite file, for one process. A cheap clone.
 ///
 /// ```
-/// use lro_core::{NewOperation, OperationStore, pack};
+/// use lro_core::store::{NewOperation, OperationStore};
+/// use lro_core::pack;
 /// use lro_sqlite::SqliteStore;
 /// use uuid::Uuid;
 ///

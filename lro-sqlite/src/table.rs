@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use lro_core::filter::nfc;
-use lro_core::{OperationName, OperationRecord, Timestamp};
+use lro_core::store::OperationRecord;
+use lro_core::{OperationName, Timestamp};
 use prost::Message as _;
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Params, params};

@@ -3,19 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{
-    Change, Claim, Claimed, Command, NewOperation, OperationName, OperationRecord, OperationState,
-    Refusal, StartError, Started, StoreEvent, Timestamp, Update, Updated,
+use lro_core::store::kit::MAX_EXPIRED_PER_CLAIM;
+use lro_core::store::{
+    Change, Claim, Claimed, Command, NewOperation, OperationRecord, OperationState, Refusal,
+    StartError, Started, StoreEvent, Update, Updated,
 };
+use lro_core::{OperationName, Timestamp};
 use uuid::Uuid;
 
 use crate::error::Fault;
 use crate::hot::{Hot, Written};
 use crate::schedule::{Entry, Schedule};
 use crate::table::Table;
-
-/// How many leases that are over one claim turns back at most.
-const EXPIRED_PER_CLAIM: usize = 256;
 
 /// How many free pages one commit that purges gives back to the file system at most, and what it
 /// leaves for operations to come.
@@ -46,16 +45,7 @@ impl Transaction<'_> {
         &mut self,
         operation: NewOperation,
     ) -> Result<Result<Started, StartError>, Fault> {
-        let claimed_by = operation.claimed_by;
-        let mut record = OperationRecord::new(operation, self.now);
-        if let Some((worker, lease_duration)) = claimed_by {
-            let claim = Command::Claim {
-                worker,
-                lease_duration,
-            };
-            // Refused only when it is not yet ready: then it is pending, like any other.
-            let _ = record.apply(claim, self.now);
-        }
+        let record = OperationRecord::started(operation, self.now);
         if !self.table.insert(&record)? {
             return self.refuse(record);
         }
@@ -99,7 +89,7 @@ impl Transaction<'_> {
     }
 
     pub(crate) fn claim(&mut self, claim: &Claim) -> Result<Claimed, Fault> {
-        for entry in self.schedule.over(self.now, EXPIRED_PER_CLAIM) {
+        for entry in self.schedule.over(self.now, MAX_EXPIRED_PER_CLAIM) {
             self.expire(entry)?;
         }
         let mut operations = Vec::new();
@@ -212,14 +202,8 @@ impl Transaction<'_> {
         let after = Entry::of(&record).filter(|_| !removed);
         self.schedule.change(before, after);
         if removed || change == Change::Record {
-            self.events.push(StoreEvent::Changed {
-                uid: record.uid,
-                name: record.name.clone(),
-                state: record.state,
-                gone: removed || !record.is_visible(),
-                ended: (!state_before.is_done() && record.state.is_done())
-                    .then(|| Arc::new(record.public_part())),
-            });
+            let event = StoreEvent::of(state_before, &record, change);
+            self.events.extend(event);
             self.tell_ready(&record);
         }
         let updated = Updated {
@@ -252,13 +236,7 @@ impl Transaction<'_> {
                 name,
                 state.and_then(OperationState::from_number),
             ) {
-                self.events.push(StoreEvent::Changed {
-                    uid,
-                    name,
-                    state,
-                    gone: true,
-                    ended: None,
-                });
+                self.events.push(StoreEvent::removed(uid, name, state));
             }
         }
         if shrink && !expired.is_empty() {
@@ -268,11 +246,6 @@ impl Transaction<'_> {
     }
 
     fn tell_ready(&mut self, record: &OperationRecord) {
-        if record.state == OperationState::Pending {
-            self.events.push(StoreEvent::Ready {
-                method: record.method.clone(),
-                ready_time: record.ready_time,
-            });
-        }
+        self.events.extend(StoreEvent::ready(record));
     }
 }

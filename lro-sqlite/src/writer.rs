@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lro_core::{
-    Claim, Claimed, Clock, Command, NewOperation, Refusal, StartError, Started, StoreError,
-    StoreEvent, StoreObserver, Timestamp, Update, Updated,
+use lro_core::store::kit::MAX_GROUP_LEN;
+use lro_core::store::{
+    Claim, Claimed, Command, NewOperation, Refusal, StartError, Started, StoreError, StoreEvent,
+    StoreObserver, Update, Updated,
 };
+use lro_core::{Clock, Timestamp};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -21,9 +23,6 @@ use crate::queue::{Lane, Queue, Taken};
 use crate::schedule::Schedule;
 use crate::table::Table;
 use crate::transaction::Transaction;
-
-/// How many operations one commit takes, as far as calls can be parted.
-pub(crate) const GROUP_MAX: usize = 512;
 
 /// How many operations one commit purges at most, when it does nothing else: a few milliseconds.
 const PURGE_MAX: usize = 128;
@@ -116,7 +115,7 @@ impl Writer {
     pub(crate) fn run(mut self, queue: &Queue<Call>) {
         let mut idle_after = None;
         loop {
-            match queue.take(GROUP_MAX, Call::weight, idle_after) {
+            match queue.take(MAX_GROUP_LEN, Call::weight, idle_after) {
                 Taken::Calls(mut calls) => {
                     while !calls.is_empty() {
                         self.serve(&mut calls, queue);

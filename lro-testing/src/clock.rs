@@ -10,7 +10,8 @@ use lro_core::{Clock, Timestamp};
 /// ```
 /// use std::sync::Arc;
 /// use std::time::Duration;
-/// use lro_core::{Clock, MemoryStore, Timestamp};
+/// use lro_core::store::MemoryStore;
+/// use lro_core::{Clock, Timestamp};
 /// use lro_testing::ManualClock;
 ///
 /// let clock = Arc::new(ManualClock::new());

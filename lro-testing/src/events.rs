@@ -2,7 +2,8 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use lro_core::{OperationName, StoreEvent, StoreObserver};
+use lro_core::OperationName;
+use lro_core::store::{StoreEvent, StoreObserver};
 use tokio::sync::watch;
 
 /// A [`StoreObserver`] that keeps what it hears, and that a test can wait on.
@@ -10,7 +11,8 @@ use tokio::sync::watch;
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// use std::sync::Arc;
-/// use lro_core::{MemoryStore, NewOperation, OperationStore, StoreEvent, pack};
+/// use lro_core::store::{MemoryStore, NewOperation, OperationStore, StoreEvent};
+/// use lro_core::pack;
 /// use lro_testing::EventLog;
 ///
 /// let store = MemoryStore::new();
@@ -89,7 +91,7 @@ impl EventLog {
     pub async fn wait_for_change(
         &self,
         of: &OperationName,
-        mut wanted: impl FnMut(lro_core::OperationState, bool) -> bool,
+        mut wanted: impl FnMut(lro_core::store::OperationState, bool) -> bool,
     ) -> StoreEvent {
         let what = format!("{of} has changed");
         self.wait_for(&what, |event| match event {

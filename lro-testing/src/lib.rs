@@ -1,11 +1,12 @@
-//! Fakes, and the conformance suite that every [`OperationStore`](lro_core::OperationStore) has
+//! Fakes, and the conformance suite that every [`OperationStore`](lro_core::store::OperationStore) has
 //! to pass.
 //!
 //! Authors of a store write, in `tests/conformance.rs`:
 //!
 //! ```
 //! use std::sync::Arc;
-//! use lro_core::{Clock, MemoryStore};
+//! use lro_core::store::MemoryStore;
+//! use lro_core::Clock;
 //!
 //! async fn make(clock: Arc<dyn Clock>) -> MemoryStore {
 //!     MemoryStore::with_clock(clock)

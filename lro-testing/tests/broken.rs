@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::filter::{Filter, Schema};
-use lro_core::{
-    Claim, Claimed, Clock, Command, ListQuery, MemoryStore, NewOperation, OperationName,
-    OperationRecord, OperationStore, Page, Refusal, StartError, Started, StoreError, StoreObserver,
-    Update, Updated,
+use lro_core::store::{
+    Claim, Claimed, Command, ListQuery, MemoryStore, NewOperation, OperationRecord, OperationStore,
+    Page, Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
 };
+use lro_core::{Clock, OperationName};
 use lro_testing::store::{case_names, exercise, run_case};
 
 const TABLE: &str = "every_case_of_the_table_of_filters";

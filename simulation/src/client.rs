@@ -1,11 +1,12 @@
 //! Clients: they start, get, wait, cancel, delete and list, and note what they see.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::{OperationName, ParentPattern, Timestamp, pb};
 use lro_server::{Operations, StartOptions};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -228,7 +229,7 @@ impl Client {
         F: Future<Output = Result<Answer, Status>>,
     {
         let door = {
-            let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+            let doors = self.doors.lock();
             doors[self.random.below(doors.len() as u64) as usize].clone()
         };
         let invoked = self.world.now();

@@ -13,9 +13,9 @@ mod world;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use lro_core::{
+use lro_core::Timestamp;
+use lro_core::store::{
     Change, Command, NewOperation, OperationRecord, OperationResult, OperationState, Refusal,
-    Timestamp,
 };
 use prost_types::Any;
 use uuid::Uuid;

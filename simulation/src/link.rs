@@ -2,19 +2,25 @@
 
 mod act;
 
+mod ear;
+
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lro_core::{
-    Change, Claim, Claimed, Clock as _, Command, ListQuery, NewOperation, OperationName,
-    OperationRecord, OperationStore, Page, Refusal, StartError, Started, StoreError,
-    StoreErrorKind, StoreEvent, StoreObserver, Timestamp, Update, Updated, WorkerId,
+use lro_core::store::{
+    Change, Claim, Claimed, Command, ListQuery, NewOperation, OperationRecord, OperationStore,
+    Page, Refusal, StartError, Started, StoreError, StoreErrorKind, StoreObserver, Update, Updated,
+    WorkerId,
 };
+use lro_core::{Clock as _, OperationName, Timestamp};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use self::ear::Ear;
 
 use self::act::act;
 use crate::check::linear::{Input, Output};
@@ -426,40 +432,5 @@ impl OperationStore for Link {
 
     fn event_gap(&self) -> Option<Duration> {
         self.plan().event_gap
-    }
-}
-
-/// How a node hears of what happens: at once, or late, twice, or never.
-struct Ear {
-    link: Link,
-    observer: Arc<dyn StoreObserver>,
-    heard: Mutex<u64>,
-}
-
-impl StoreObserver for Ear {
-    fn on_event(&self, event: &StoreEvent) {
-        let inner = &self.link.inner;
-        if inner.dead.is_cancelled() {
-            return;
-        }
-        let mut notes = inner.world.notes();
-        let own = notes.causer == Some(inner.node);
-        if own || self.link.plan().event_gap.is_none() {
-            drop(notes);
-            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-            self.observer.on_event(event);
-            return;
-        }
-        let copies = notes.random.pick(&[0, 1, 1, 1, 1, 2]);
-        for _ in 0..copies {
-            let delay = Duration::from_millis(notes.random.below(300));
-            let (link, observer, event) = (self.link.clone(), self.observer.clone(), event.clone());
-            tokio::spawn(async move {
-                pause(delay).await;
-                if !link.inner.dead.is_cancelled() && !link.is_cut() {
-                    observer.on_event(&event);
-                }
-            });
-        }
     }
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use lro_core::pb::rpc::Status;
-use lro_core::{
-    Change, Claim, Clock, Command, ExecutionPolicy, ListQuery, MemoryStore, NewOperation, OnCrash,
-    OperationName, OperationState, OperationStore as _, Outcome, ParentName, Refusal, RequestId,
-    StartError, Timestamp, Update, WorkerId, pack,
+use lro_core::store::{
+    Change, Claim, Command, ExecutionPolicy, ListQuery, MemoryStore, NewOperation, OnCrash,
+    OperationState, OperationStore as _, Outcome, Refusal, RequestId, StartError, Update, WorkerId,
 };
+use lro_core::{Clock, OperationName, ParentName, Timestamp, pack};
 use prost_types::Any;
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! What an operation does, said a second time and independently of
 //! [`OperationRecord::apply`]: the specification that histories are checked against.
 
-use lro_core::{Change, OperationRecord, OperationResult, OperationState, Refusal};
+use lro_core::store::{Change, OperationRecord, OperationResult, OperationState, Refusal};
 use prost_types::Any;
 
 use OperationState::{Cancelled, Cancelling, Failed, Pending, Running, Succeeded};

@@ -3,14 +3,16 @@
 mod relay;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{
-    Change, Claim, Claimed, Command, ListQuery, MemoryStore, NewOperation, OperationName,
-    OperationRecord, OperationResult, OperationState, OperationStore, Outcome, Page, Refusal,
-    StartError, Started, StoreError, StoreObserver, Update, Updated, pb,
+use lro_core::store::{
+    Change, Claim, Claimed, Command, ListQuery, MemoryStore, NewOperation, OperationRecord,
+    OperationResult, OperationState, OperationStore, Outcome, Page, Refusal, StartError, Started,
+    StoreError, StoreObserver, Update, Updated,
 };
+use lro_core::{OperationName, pb};
+use parking_lot::{Mutex, MutexGuard};
 
 use self::relay::Relay;
 use crate::bug::Bug;
@@ -70,7 +72,7 @@ impl Planted {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn is(&self, bug: Bug) -> bool {
@@ -394,11 +396,7 @@ impl OperationStore for Planted {
     }
 
     fn observe(&self, observer: Arc<dyn StoreObserver>) {
-        self.relay
-            .observers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(observer);
+        self.relay.observers.lock().push(observer);
     }
 
     fn event_gap(&self) -> Option<Duration> {

@@ -1,10 +1,11 @@
 //! One run: a seed, from its first start to the verdict of the checkers.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{MemoryStore, OperationRecord, OperationStore as _};
+use lro_core::store::{MemoryStore, OperationRecord, OperationStore as _};
+use parking_lot::Mutex;
 
 use crate::bug::Bug;
 use crate::check;
@@ -202,7 +203,7 @@ impl Cluster {
     async fn restart(&mut self, index: usize) {
         self.lives += 1;
         self.nodes[index] = Node::start(&self.world, &self.store, index, self.lives).await;
-        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut doors = self.doors.lock();
         doors[index] = door(&self.nodes[index]);
     }
 

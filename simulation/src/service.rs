@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{LongRunningMethod, MetadataOf, OnCrash, RequestOf, ResponseOf, pack};
+use lro_core::store::OnCrash;
+use lro_core::{LongRunningMethod, MetadataOf, RequestOf, ResponseOf, pack};
 use lro_server::{HandlerError, Host, MethodOptions, OperationContext, Registration};
 use prost::Name;
 use tonic::Status;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{StoreEvent, StoreObserver, Timestamp};
+use lro_core::Timestamp;
+use lro_core::store::{StoreEvent, StoreObserver};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::check::linear::{Call, Input, Output};
 use crate::clock::StoreClock;
@@ -205,7 +207,7 @@ impl World {
 
     /// The notes.
     pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.notes.lock()
     }
 
     /// Notes that a call of the store was made. Answers which.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use exporter::pb::exporter_server::ExporterServer;
 use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
-use lro_core::OperationStore;
+use lro_core::store::OperationStore;
 use lro_server::{HandlerError, OperationContext, Operations, StartOptions, Worker, long_running};
 use lro_sqlite::SqliteStore;
 use tonic::transport::server::TcpIncoming;

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lro_core::{
-    Claim, Claimed, Clock, Command, ListQuery, MemoryStore, NewOperation, OperationName,
-    OperationRecord, OperationStore, Page, Refusal, StartError, Started, StoreError, StoreObserver,
-    Update, Updated,
+use lro_core::store::{
+    Claim, Claimed, Command, ListQuery, MemoryStore, NewOperation, OperationRecord, OperationStore,
+    Page, Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
 };
+use lro_core::{Clock, OperationName};
 use lro_sqlite::SqliteStore;
 
 /// A handle to the one store.

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use lro_core::pb::rpc::Status;
-use lro_core::{
-    Claim, Command, NewOperation, OperationName, OperationRecord, OperationStore, Outcome, Refusal,
-    Update, WorkerId, pack,
+use lro_core::store::{
+    Claim, Command, NewOperation, OperationRecord, OperationStore, Outcome, Refusal, Update,
+    WorkerId,
 };
+use lro_core::{OperationName, pack};
 use lro_testing::ManualClock;
 use uuid::Uuid;
 

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use lro_core::{Reason, encode_labels, pack};
+use lro_core::store::kit::encode_labels;
+use lro_core::{Reason, pack};
 use lro_postgres::PostgresStore;
 use postgres_cluster::Cluster;
 use prost::Message as _;

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use lro_core::{
-    Claim, Command, NewOperation, OperationStore as _, Outcome, Update, WorkerId, pack,
+use lro_core::pack;
+use lro_core::store::{
+    Claim, Command, NewOperation, OperationStore as _, Outcome, Update, WorkerId,
 };
 use uuid::Uuid;
 

@@ -27,7 +27,7 @@ use crate::reason;
 /// ```
 /// use std::sync::Arc;
 /// use archiver::{Archiver, archive::Options, pb};
-/// use lro_core::MemoryStore;
+/// use lro_core::store::MemoryStore;
 /// use lro_server::{Operations, Worker};
 ///
 /// # #[tokio::main(flavor = "current_thread")]

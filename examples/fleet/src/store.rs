@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lro_core::StoreError;
+use lro_core::store::StoreError;
 use lro_postgres::{PostgresStore, PostgresStoreBuilder};
 
 use crate::millis;

@@ -3,7 +3,7 @@
 use super::condition::{Comparison, Condition, Predicate, TextField};
 use super::known::Known;
 use super::text::TextTest;
-use crate::state::OperationState;
+use crate::store::OperationState;
 
 /// A label that an operation must have.
 #[derive(Clone, Debug, PartialEq)]

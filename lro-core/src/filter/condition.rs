@@ -1,5 +1,5 @@
 use crate::clock::Timestamp;
-use crate::state::OperationState;
+use crate::store::OperationState;
 
 use super::payload::PayloadCondition;
 use super::text::TextTest;

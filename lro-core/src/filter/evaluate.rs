@@ -9,7 +9,7 @@ use super::payload::{PayloadCondition, PayloadField, decode};
 use super::text::nfc;
 use crate::clock::Timestamp;
 use crate::pb::rpc::Status;
-use crate::record::{OperationRecord, OperationResult};
+use crate::store::{OperationRecord, OperationResult};
 
 impl Predicate {
     /// Whether it is true of the operation.

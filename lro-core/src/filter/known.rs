@@ -3,12 +3,12 @@ use std::ops::RangeInclusive;
 use super::condition::{Comparison, Condition, OptionalField, Predicate, TextField, TimeField};
 use super::payload::PayloadField;
 use crate::clock::Timestamp;
-use crate::state::OperationState;
+use crate::store::OperationState;
 
 /// What is known of an operation from where it stands in an index, before it is read.
 ///
 /// ```
-/// use lro_core::OperationState;
+/// use lro_core::store::OperationState;
 /// use lro_core::filter::{Filter, Known, Schema};
 ///
 /// let filter = Filter::parse("error.code = 5 AND method = \"/s.S/*\"", &Schema::default())?;

@@ -11,7 +11,7 @@ use super::payload::PayloadField;
 use super::route::{Route, routes};
 use super::schema::{Meaning, Schema, is_camel};
 use super::text::nfc;
-use crate::state::OperationState;
+use crate::store::OperationState;
 
 /// What a path names.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use prost_reflect::MessageDescriptor;
 
 use super::ast::Operator;
 use super::condition::TextField;
-use crate::state::OperationState;
+use crate::store::OperationState;
 
 /// The fields that a filter may name.
 ///
@@ -139,7 +139,7 @@ impl SchemaBuilder {
 /// A field of a dialect: a new name for another field, and what may be asked of it.
 ///
 /// ```
-/// use lro_core::OperationState;
+/// use lro_core::store::OperationState;
 /// use lro_core::filter::{Field, Filter, Operator, Schema};
 ///
 /// // Service Management: `serviceName` is required, times only have an order.

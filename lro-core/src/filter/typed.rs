@@ -11,7 +11,7 @@ use super::schema::Formats;
 use super::text::TextTest;
 use super::values;
 use crate::clock::Timestamp;
-use crate::state::OperationState;
+use crate::store::OperationState;
 
 const NANOS_PER_MICRO: i128 = 1_000;
 

@@ -1,6 +1,8 @@
 //! What a claim asks for, as parameters of its statements.
 
-use lro_core::{Claim, Timestamp};
+use lro_core::Timestamp;
+use lro_core::store::Claim;
+use lro_core::store::kit::MAX_EXPIRED_PER_CLAIM;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -9,8 +11,7 @@ use crate::database::Query;
 use crate::statement;
 use crate::text::escape;
 
-/// How many leases that are over one claim turns back at most.
-const EXPIRED_PER_CLAIM: i64 = 256;
+const EXPIRED_PER_CLAIM: i64 = MAX_EXPIRED_PER_CLAIM as i64;
 
 /// A lease that reaches beyond the latest time from any other, in microseconds.
 const LEASE_MAX: i64 = i64::MAX / 4;

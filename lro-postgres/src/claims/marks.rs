@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use lro_core::{Claimed, Clock, OperationRecord, Timestamp};
+use lro_core::store::{Claimed, OperationRecord};
+use lro_core::{Clock, Timestamp};
 use tokio::time::Instant;
 use tokio_postgres::Row;
 

@@ -1,7 +1,8 @@
 //! The way to a page, chosen by what the filter restricts.
 
+use lro_core::ParentPattern;
 use lro_core::filter::{Known, LabelNeed, Predicate};
-use lro_core::{ListQuery, OperationState, PageCursor, ParentPattern};
+use lro_core::store::{ListQuery, OperationState, PageCursor};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;

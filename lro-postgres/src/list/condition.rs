@@ -2,11 +2,12 @@
 //!
 //! What a row lacks is false, as in the evaluator, never NULL. Values are parameters, always.
 
+use lro_core::ParentPattern;
 use lro_core::filter::{
     Comparison, Condition, NumberField, OptionalField, Predicate, TextField, TextTest, TimeField,
     Wildcard,
 };
-use lro_core::{ListQuery, OperationState, ParentPattern};
+use lro_core::store::{ListQuery, OperationState};
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::row::encode_state;

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use lro_core::{StoreEvent, Timestamp};
+use lro_core::Timestamp;
+use lro_core::store::StoreEvent;
 use uuid::Uuid;
 
 use crate::row::decode_state;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-use lro_core::NewOperation;
+use lro_core::store::NewOperation;
 
 /// The open places, in the order in which every node inserts what others may insert at the same time:
 /// two groups that want the same keys in different orders would wait for each other until one of them
@@ -48,7 +48,7 @@ fn distinct<'o, K: Hash + Eq>(
 
 #[cfg(test)]
 mod tests {
-    use lro_core::RequestId;
+    use lro_core::store::RequestId;
     use prost_types::Any;
     use uuid::Uuid;
 

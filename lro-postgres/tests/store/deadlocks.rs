@@ -1,6 +1,6 @@
 //! Groups of several nodes that want the same names, on a server of their own, which counts deadlocks.
 
-use lro_core::{NewOperation, OperationStore};
+use lro_core::store::{NewOperation, OperationStore};
 use lro_postgres::PostgresStore;
 use postgres_cluster::Cluster;
 use tokio::task::{JoinSet, spawn_blocking};

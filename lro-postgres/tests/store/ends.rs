@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use lro_core::{
-    Change, Command, OperationRecord, OperationState, OperationStore, Outcome, Refusal, Timestamp,
-    Update, WorkerId, pack,
+use lro_core::store::{
+    Change, Command, OperationRecord, OperationState, OperationStore, Outcome, Refusal, Update,
+    WorkerId,
 };
+use lro_core::{Timestamp, pack};
 use lro_postgres::PostgresStore;
 use uuid::Uuid;
 

@@ -2,9 +2,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use lro_core::{
-    Command, ListQuery, OperationRecord, OperationStore, ParentName, Refusal, RequestId,
-    StoreErrorKind, Update,
+use lro_core::ParentName;
+use lro_core::store::{
+    Command, ListQuery, OperationRecord, OperationStore, Refusal, RequestId, StoreErrorKind, Update,
 };
 use lro_postgres::PostgresStore;
 use lro_testing::ManualClock;

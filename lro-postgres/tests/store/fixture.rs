@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lro_core::{
+use lro_core::pack;
+use lro_core::store::{
     Claim, Claimed, Command, NewOperation, OperationRecord, OperationStore, Outcome, Refusal,
-    Update, Updated, WorkerId, pack,
+    Update, Updated, WorkerId,
 };
 use lro_postgres::PostgresStore;
 use uuid::Uuid;

@@ -2,8 +2,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use lro_core::ParentName;
 use lro_core::filter::{Filter, Schema as FilterSchema};
-use lro_core::{Command, ListQuery, OperationStore, ParentName};
+use lro_core::store::{Command, ListQuery, OperationStore};
 use lro_postgres::{PostgresStore, PostgresStoreBuilder};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{
+use lro_core::pack;
+use lro_core::store::{
     Claim, Command, NewOperation, OperationState, OperationStore, Outcome, Refusal, RequestId,
-    StartError, WorkerId, pack,
+    StartError, WorkerId,
 };
 use lro_postgres::PostgresStore;
 use lro_testing::ManualClock;
@@ -31,7 +32,7 @@ async fn nodes(schema: &Schema) -> Vec<PostgresStore> {
 async fn race(
     nodes: &[PostgresStore],
     make: impl Fn(usize) -> NewOperation,
-) -> Vec<Result<lro_core::Started, StartError>> {
+) -> Vec<Result<lro_core::store::Started, StartError>> {
     let mut tasks = JoinSet::new();
     for n in 0..NODES * 6 {
         let (store, operation) = (nodes[n % NODES].clone(), make(n));

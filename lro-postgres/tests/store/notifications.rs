@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{Command, OperationRecord, OperationState, OperationStore, StoreEvent};
+use lro_core::store::{Command, OperationRecord, OperationState, OperationStore, StoreEvent};
 use lro_postgres::{PostgresStore, PostgresStoreBuilder};
 use lro_testing::EventLog;
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use lro_core::{OperationStore, StoreErrorKind};
+use lro_core::store::{OperationStore, StoreErrorKind};
 use lro_postgres::{PostgresStore, PostgresStoreBuilder};
 use tokio::task::JoinSet;
 
@@ -9,7 +9,11 @@ use crate::link::Link;
 use crate::support::Schema;
 
 #[track_caller]
-fn check(error: Result<PostgresStore, lro_core::StoreError>, kind: StoreErrorKind, words: &str) {
+fn check(
+    error: Result<PostgresStore, lro_core::store::StoreError>,
+    kind: StoreErrorKind,
+    words: &str,
+) {
     let error = error.unwrap_err();
     assert_eq!(error.kind(), kind, "{error:?}");
     assert!(format!("{error:?}").contains(words), "{error:?}");

@@ -2,7 +2,8 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lro_core::{ListQuery, OperationState, OperationStore, ParentName, StoreErrorKind, StoreEvent};
+use lro_core::ParentName;
+use lro_core::store::{ListQuery, OperationState, OperationStore, StoreErrorKind, StoreEvent};
 use lro_postgres::PostgresStore;
 use lro_testing::EventLog;
 use postgres_cluster::{Cluster, Pooler};

@@ -1,4 +1,4 @@
-use lro_core::{StoreError, StoreErrorKind};
+use lro_core::store::{StoreError, StoreErrorKind};
 use lro_postgres::{PostgresStore, PostgresStoreBuilder};
 use postgres_cluster::Cluster;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};

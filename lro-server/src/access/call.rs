@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use lro_core::{OperationName, OperationRecord, ParentPattern};
+use lro_core::store::OperationRecord;
+use lro_core::{OperationName, ParentPattern};
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request};
 

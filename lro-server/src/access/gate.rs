@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use lro_core::{OperationName, OperationRecord, ParentPattern};
+use lro_core::store::OperationRecord;
+use lro_core::{OperationName, ParentPattern};
 use tonic::{Code, Status};
 
 use super::pass::Pass;

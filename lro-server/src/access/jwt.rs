@@ -1,7 +1,7 @@
 //! Callers with JSON Web Tokens: the header `authorization: Bearer ..`.
 //!
 //! ```
-//! use lro_core::MemoryStore;
+//! use lro_core::store::MemoryStore;
 //! use lro_server::access::jwt::jsonwebtoken::{Algorithm, DecodingKey};
 //! use lro_server::access::jwt::{JwtAuthorizer, JwtKeys};
 //! use lro_server::{Operations, ServiceSettings};

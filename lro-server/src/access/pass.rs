@@ -1,6 +1,7 @@
 use std::borrow::Borrow;
 
-use lro_core::{OperationName, OperationRecord, ParentPattern, Reason};
+use lro_core::store::OperationRecord;
+use lro_core::{OperationName, ParentPattern, Reason};
 use tonic::Status;
 
 use super::gate::{Verdict, Visit, yes_or_no};

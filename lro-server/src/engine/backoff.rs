@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lro_core::StoreError;
+use lro_core::store::StoreError;
 
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(5);
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn pauses_double_to_a_bound_and_start_anew() {
-        let error = StoreError::new(lro_core::StoreErrorKind::Unavailable, "gone");
+        let error = StoreError::new(lro_core::store::StoreErrorKind::Unavailable, "gone");
         let mut backoff = Backoff::default();
         let pauses: Vec<_> = (0..9)
             .map(|_| backoff.failed("cannot", &error).as_millis())

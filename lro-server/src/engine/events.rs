@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use lro_core::{StoreEvent, StoreObserver};
+use lro_core::store::{StoreEvent, StoreObserver};
 
 use super::Engine;
 

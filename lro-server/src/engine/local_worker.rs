@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use lro_core::{OperationRecord, StoreEvent, WorkerId};
+use lro_core::store::{OperationRecord, StoreEvent, WorkerId};
 use tokio::time::Instant;
 
 /// A worker of this process.

@@ -1,6 +1,6 @@
 //! One command to the store.
 
-use lro_core::{OperationStore, Refusal, StoreError, StoreErrorKind, Update, Updated};
+use lro_core::store::{OperationStore, Refusal, StoreError, StoreErrorKind, Update, Updated};
 
 /// The failure that a refusal is: that another program has locked the operation, which another try may
 /// not meet, or that it is damaged.

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use lro_core::{OperationName, OperationRecord};
+use lro_core::OperationName;
+use lro_core::store::OperationRecord;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
@@ -210,7 +211,8 @@ impl Drop for Subscription {
 
 #[cfg(test)]
 mod tests {
-    use lro_core::{NewOperation, Outcome, Timestamp};
+    use lro_core::Timestamp;
+    use lro_core::store::{NewOperation, Outcome};
     use prost_types::Any;
 
     use super::*;

@@ -4,10 +4,8 @@ use std::marker::PhantomData;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use lro_core::{
-    Command, NewOperation, OperationName, OperationRecord, ParentName, Reason, Timestamp, pack,
-    unpack,
-};
+use lro_core::store::{Command, NewOperation, OperationRecord};
+use lro_core::{OperationName, ParentName, Reason, Timestamp, pack, unpack};
 use prost::{Message, Name};
 use tokio::time::Instant;
 use tonic::Status;

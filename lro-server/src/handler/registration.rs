@@ -6,10 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{
-    ExecutionPolicy, LongRunningMethod, MetadataOf, OnCrash, Reason, RequestOf, ResponseOf,
-    UnpackError,
-};
+use lro_core::store::{ExecutionPolicy, OnCrash};
+use lro_core::{LongRunningMethod, MetadataOf, Reason, RequestOf, ResponseOf, UnpackError};
 use prost_types::Any;
 
 use crate::handler::context::OperationContext;

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use lro_core::{
-    Command, OperationName, OperationRecord, OperationState, OperationStore, Origin, Update,
-};
+use lro_core::OperationName;
+use lro_core::store::{Command, OperationRecord, OperationState, OperationStore, Origin, Update};
 use prost_types::Any;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;

@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, RwLock};
 
 use lro_core::filter::{InvalidDescriptorSet, Schema};
-use lro_core::{Clock, ListPolicy, OperationStore, SystemClock};
+use lro_core::store::{ListPolicy, OperationStore};
+use lro_core::{Clock, SystemClock};
 
 use super::{Inner, Operations};
 use crate::access::{Authorizer, Gate, Method};
@@ -15,7 +16,7 @@ use crate::services::{ServiceSettings, Services};
 /// What [`Operations`] are to be like.
 ///
 /// ```
-/// use lro_core::MemoryStore;
+/// use lro_core::store::MemoryStore;
 /// use lro_server::{Limits, Operations};
 ///
 /// let limits = Limits { page_size_max: 100, ..Limits::default() };
@@ -71,7 +72,7 @@ impl OperationsBuilder {
     ///
     /// ```
     /// use exporter::pb;
-    /// use lro_core::MemoryStore;
+    /// use lro_core::store::MemoryStore;
     /// use lro_server::Operations;
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

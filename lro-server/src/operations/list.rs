@@ -1,7 +1,8 @@
 //! ListOperations: pages and filters.
 
 use lro_core::filter::Filter;
-use lro_core::{ListPolicy, ListQuery, OperationRecord, ParentPattern, Reason, pb};
+use lro_core::store::{ListPolicy, ListQuery, OperationRecord};
+use lro_core::{ParentPattern, Reason, pb};
 use tonic::Status;
 
 use super::Operations;

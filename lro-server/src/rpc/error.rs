@@ -1,6 +1,7 @@
 //! How failures of the store, and refused starts, become the errors of calls.
 
-use lro_core::{InvalidName, OperationName, Reason, StartError, StoreError, StoreErrorKind};
+use lro_core::store::{StartError, StoreError, StoreErrorKind};
+use lro_core::{InvalidName, OperationName, Reason};
 use tonic::Status;
 
 /// The answer to a call when the store has failed.

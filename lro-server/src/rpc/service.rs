@@ -3,7 +3,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use lro_core::pb::operations_server::Operations as OperationsRpc;
-use lro_core::{Command, OperationName, ParentPattern, Reason, pb};
+use lro_core::store::Command;
+use lro_core::{OperationName, ParentPattern, Reason, pb};
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Response, Status};
 

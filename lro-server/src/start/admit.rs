@@ -1,6 +1,7 @@
 //! Who starts an operation, and whether they may.
 
-use lro_core::{OperationName, StartError};
+use lro_core::OperationName;
+use lro_core::store::StartError;
 use tonic::Status;
 
 use crate::access::{Caller, Gate, Principal};

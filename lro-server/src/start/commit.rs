@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lro_core::{NewOperation, StartError, Started};
+use lro_core::store::{NewOperation, StartError, Started};
 use tokio::time::Instant;
 use tonic::Status;
 

@@ -1,6 +1,7 @@
 //! The new operation that a start asks for.
 
-use lro_core::{NewOperation, OperationName, Origin};
+use lro_core::OperationName;
+use lro_core::store::{NewOperation, Origin};
 use tonic::Status;
 use uuid::Uuid;
 

@@ -1,8 +1,8 @@
 //! A call of a long-running rpc, its messages packed: no longer generic over the method.
 
+use lro_core::store::{Outcome, StandardMetadata};
 use lro_core::{
-    LongRunningMethod, OperationName, Outcome, ParentName, Reason, RequestFields, StandardMetadata,
-    pack, pb, type_name,
+    LongRunningMethod, OperationName, ParentName, Reason, RequestFields, pack, pb, type_name,
 };
 use prost::Name;
 use prost_types::Any;

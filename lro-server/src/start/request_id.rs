@@ -1,6 +1,7 @@
 //! Request ids as they are kept: each principal has its own (AIP-155).
 
-use lro_core::{Reason, RequestId};
+use lro_core::Reason;
+use lro_core::store::RequestId;
 use prost_types::Any;
 use sha2::{Digest as _, Sha256};
 use tonic::Status;

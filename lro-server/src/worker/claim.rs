@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{Claim, Claimed};
+use lro_core::store::{Claim, Claimed};
 use tokio::time::Instant;
 
 use super::Shared;

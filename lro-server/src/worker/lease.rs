@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{Command, StoreError};
+use lro_core::store::{Command, StoreError};
 use prost_types::Any;
 use tokio::time::Instant;
 

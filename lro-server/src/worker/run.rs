@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use lro_core::Reason;
 use lro_core::pb::rpc;
-use lro_core::{Command, OperationRecord, Outcome, Reason};
+use lro_core::store::{Command, OperationRecord, Outcome};
 use prost_types::Any;
 use tokio::time::Instant;
 use tracing::Instrument as _;

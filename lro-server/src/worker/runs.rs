@@ -117,7 +117,8 @@ impl Drop for Claiming {
 
 #[cfg(test)]
 mod tests {
-    use lro_core::{NewOperation, OperationRecord, Timestamp};
+    use lro_core::Timestamp;
+    use lro_core::store::{NewOperation, OperationRecord};
     use prost_types::Any;
     use tokio::time::Instant;
 

@@ -4,10 +4,10 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{
-    Command, MemoryStore, NewOperation, OperationName, OperationState, OperationStore as _, Update,
-    WorkerId, pb,
+use lro_core::store::{
+    Command, MemoryStore, NewOperation, OperationState, OperationStore as _, Update, WorkerId,
 };
+use lro_core::{OperationName, pb};
 use lro_server::access::Method;
 use lro_server::{Operations, StopReason, Worker};
 use prost_types::Any;

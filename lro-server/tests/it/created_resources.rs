@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
 use exporter::pb::{exporter_client, exporter_server};
-use lro_core::{MemoryStore, pb as lro};
+use lro_core::pb as lro;
+use lro_core::store::MemoryStore;
 use lro_server::{OperationContext, Operations, StartOptions, Worker, long_running};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use exporter::pb::ExportMetadata;
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_server::{Operations, StopReason, Worker};
 use tokio::sync::mpsc;
 use tokio::time::Instant;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use exporter::pb::{ExportMetadata, ExportRequest, ExportResponse};
 use exporter::pb::{GetTableRequest, Table, exporter_server};
-use lro_core::{MemoryStore, OperationStore};
+use lro_core::store::{MemoryStore, OperationStore};
 use lro_server::{HandlerError, Limits, OperationContext, Operations, Worker, long_running};
 use tonic::{Request, Response, Status};
 

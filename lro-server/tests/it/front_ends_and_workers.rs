@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_server::{Operations, Worker};
 use tokio::sync::mpsc;
 use tokio::time::Instant;

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use exporter::pb::exporter_methods::Export;
 use exporter::pb::{ExportMetadata, ExportRequest};
-use lro_core::{
-    LongRunningMethod as _, MemoryStore, NewOperation, OperationName, OperationState,
-    OperationStore as _, Refusal, StoreError, StoreErrorKind, pack,
+use lro_core::store::{
+    MemoryStore, NewOperation, OperationState, OperationStore as _, Refusal, StoreError,
+    StoreErrorKind,
 };
+use lro_core::{LongRunningMethod as _, OperationName, pack};
 use lro_server::{Host, MethodOptions, OperationContext, Operations, Registration, Worker};
 use tonic::Status;
 use uuid::Uuid;

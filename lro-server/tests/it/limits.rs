@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use exporter::pb::{ExportMetadata, ExportResponse};
 use futures_util::poll;
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_server::{HandlerError, Limits, Operations, Worker};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use exporter::pb::FILE_DESCRIPTOR_SET;
 use lro_core::filter::Schema;
-use lro_core::{ListPolicy, MemoryStore, NewOperation, OperationStore as _, Reason, pack, pb};
+use lro_core::store::{ListPolicy, MemoryStore, NewOperation, OperationStore as _};
+use lro_core::{Reason, pack, pb};
 use lro_server::access::Method;
 use lro_server::{Limits, Operations, OperationsBuilder, ServiceSettings};
 use pb::ListOperationsRequest;

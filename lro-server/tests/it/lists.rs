@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use lro_core::{ListPolicy, MemoryStore, NewOperation, OperationStore as _, Reason, pack, pb};
+use lro_core::store::{ListPolicy, MemoryStore, NewOperation, OperationStore as _};
+use lro_core::{Reason, pack, pb};
 use lro_server::{Limits, Operations};
 use pb::ListOperationsRequest;
 use prost::Message as _;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use lro_core::{Command, MemoryStore, OperationStore as _};
+use lro_core::store::{Command, MemoryStore, OperationStore as _};
 use lro_server::{Operations, StopReason, Worker};
 use tokio::sync::mpsc;
 use tokio::time::Instant;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
-use lro_core::{MemoryStore, Operation, OperationName, OperationStore, Reason};
+use lro_core::store::{MemoryStore, OperationStore};
+use lro_core::{Operation, OperationName, Reason};
 use lro_server::{
     HandlerError, OperationContext, Operations, StartOptions, Worker, WorkerBuilder, long_running,
 };

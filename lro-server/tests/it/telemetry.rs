@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exporter::pb;
-use lro_core::{MemoryStore, NewOperation, OperationStore as _, WorkerId};
+use lro_core::store::{MemoryStore, NewOperation, OperationStore as _, WorkerId};
 use lro_server::{HandlerError, Operations, Worker};
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::trace::TracerProvider as _;
@@ -38,7 +38,7 @@ impl Collected {
         Self { exporter, provider }
     }
 
-    fn operations(&self, store: impl lro_core::OperationStore) -> Operations {
+    fn operations(&self, store: impl lro_core::store::OperationStore) -> Operations {
         let meter = self.provider.meter("test");
         Operations::builder(store).meter(&meter).build()
     }

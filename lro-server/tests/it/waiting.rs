@@ -4,7 +4,8 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{MemoryStore, ParentPattern, pb};
+use lro_core::store::MemoryStore;
+use lro_core::{ParentPattern, pb};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tonic::{Code, Request};

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exporter::pb::ExportRequest;
-use lro_core::{
-    Claim, MemoryStore, NewOperation, OperationName, OperationStore as _, WorkerId, pack, pb,
-};
+use lro_core::store::{Claim, MemoryStore, NewOperation, OperationStore as _, WorkerId};
+use lro_core::{OperationName, pack, pb};
 use lro_server::{Operations, Worker};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -68,7 +67,7 @@ async fn a_worker_without_a_free_slot_still_ends_what_was_cancelled_and_lost() {
     let record = store.get(&waiting).await.unwrap().unwrap();
     assert_eq!(
         record.state,
-        lro_core::OperationState::Pending,
+        lro_core::store::OperationState::Pending,
         "{:?}",
         record.lease
     );

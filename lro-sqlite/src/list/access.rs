@@ -1,7 +1,8 @@
 //! The way to a page, chosen by what the filter restricts. The planner of SQLite has no say in it.
 
+use lro_core::ParentPattern;
 use lro_core::filter::{Comparison, Filter, Known, LabelNeed, Predicate, TextTest, Wildcard};
-use lro_core::{ListQuery, OperationState, PageCursor, ParentPattern};
+use lro_core::store::{ListQuery, OperationState, PageCursor};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 

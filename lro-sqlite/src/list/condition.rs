@@ -4,11 +4,12 @@
 
 use std::borrow::Cow;
 
+use lro_core::ParentPattern;
 use lro_core::filter::{
     Comparison, Condition, NumberField, OptionalField, Predicate, TextField, TextTest, TimeField,
     Wildcard,
 };
-use lro_core::{ListQuery, OperationState, ParentPattern};
+use lro_core::store::{ListQuery, OperationState};
 use rusqlite::types::Value;
 
 use crate::statement;

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use lro_core::{PageCursor, Timestamp};
+use lro_core::Timestamp;
+use lro_core::store::PageCursor;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use uuid::Uuid;

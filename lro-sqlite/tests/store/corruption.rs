@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use lro_core::{Command, ListQuery, OperationStore, Refusal, StoreErrorKind, Update};
+use lro_core::store::{Command, ListQuery, OperationStore, Refusal, StoreErrorKind, Update};
 use lro_sqlite::SqliteStore;
 
 use crate::fixture::*;
@@ -95,7 +95,7 @@ async fn a_row_damaged_while_it_waits_is_passed_over() {
         }
         assert!(answers[1].is_ok(), "{sql}: {:?}", answers[1]);
         let good = get(&store, "operations/good").await.unwrap();
-        assert_eq!(good.state, lro_core::OperationState::Cancelling);
+        assert_eq!(good.state, lro_core::store::OperationState::Cancelling);
     }
 }
 

@@ -3,10 +3,11 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use lro_core::{
-    Claim, Command, ListQuery, NewOperation, OperationRecord, OperationStore, Outcome, ParentName,
-    StoreErrorKind, Timestamp, Update, WorkerId, pb,
+use lro_core::store::{
+    Claim, Command, ListQuery, NewOperation, OperationRecord, OperationStore, Outcome,
+    StoreErrorKind, Update, WorkerId,
 };
+use lro_core::{ParentName, Timestamp, pb};
 use lro_sqlite::SqliteStore;
 use prost_types::Any;
 use rusqlite::types::Value;

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lro_core::pb::rpc::Status;
-use lro_core::{
+use lro_core::store::{
     Command, ExecutionPolicy, NewOperation, OnCrash, OperationStore, Outcome, RequestId,
 };
 use lro_sqlite::{Durability, SqliteStore};

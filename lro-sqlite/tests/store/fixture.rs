@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use lro_core::{
-    Claim, Claimed, Clock, Command, NewOperation, OperationRecord, OperationStore, Refusal,
-    StoreEvent, StoreObserver, Timestamp, Update, Updated, WorkerId, pack,
+use lro_core::store::{
+    Claim, Claimed, Command, NewOperation, OperationRecord, OperationStore, Refusal, StoreEvent,
+    StoreObserver, Update, Updated, WorkerId,
 };
+use lro_core::{Clock, Timestamp, pack};
 use lro_sqlite::SqliteStore;
 use prost_types::Any;
 use rusqlite::Connection;
@@ -156,7 +157,7 @@ pub(crate) async fn update(
 pub(crate) fn succeed(fence: u64) -> Command {
     Command::Finish {
         fence,
-        outcome: lro_core::Outcome::Response(pack(&())),
+        outcome: lro_core::store::Outcome::Response(pack(&())),
         metadata: None,
     }
 }
@@ -166,6 +167,6 @@ pub(crate) async fn get(store: &SqliteStore, name: &str) -> Option<OperationReco
 }
 
 pub(crate) async fn list(store: &SqliteStore) -> Vec<OperationRecord> {
-    let query = lro_core::ListQuery::new(lro_core::ParentName::default(), usize::MAX);
+    let query = lro_core::store::ListQuery::new(lro_core::ParentName::default(), usize::MAX);
     store.list(query).await.unwrap().records
 }

@@ -1,4 +1,4 @@
-use lro_core::{Command, OperationStore, StoreErrorKind};
+use lro_core::store::{Command, OperationStore, StoreErrorKind};
 use lro_sqlite::SqliteStore;
 
 use crate::fixture::*;
@@ -78,7 +78,9 @@ async fn purging_gives_room_back_to_the_file_system() {
             .unwrap()
     };
     let before = pages();
-    fixture.clock.advance(lro_core::ExecutionPolicy::RETAIN);
+    fixture
+        .clock
+        .advance(lro_core::store::ExecutionPolicy::RETAIN);
     assert_eq!(store.purge(20).await.unwrap(), 20);
     assert_eq!(store.purge(20).await.unwrap(), 10);
     let commits = store.commits();

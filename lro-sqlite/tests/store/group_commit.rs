@@ -1,7 +1,7 @@
 use std::task::Poll;
 use std::time::Duration;
 
-use lro_core::{Command, OperationState, OperationStore, StoreErrorKind, Update};
+use lro_core::store::{Command, OperationState, OperationStore, StoreErrorKind, Update};
 use tokio::task::JoinHandle;
 
 use crate::fixture::*;
@@ -64,7 +64,7 @@ async fn renewals_and_cancellations_overtake() {
     );
     assert_eq!(
         answers[0].as_ref().unwrap().change,
-        lro_core::Change::Removed
+        lro_core::store::Change::Removed
     );
 }
 
@@ -74,7 +74,7 @@ async fn a_dropped_purge_ends_with_its_commit() {
     let store = fixture.open().await;
     let ended = |i| {
         let mut operation = new(&format!("operations/{i}"));
-        operation.outcome = Some(lro_core::Outcome::Response(lro_core::pack(&())));
+        operation.outcome = Some(lro_core::store::Outcome::Response(lro_core::pack(&())));
         operation.policy.retain = Duration::ZERO;
         operation
     };
@@ -204,7 +204,7 @@ async fn a_large_request_that_fails_leaves_no_operation() {
     large.request = payload("Request", 10_000);
     store.start(vec![large]).await.unwrap_err();
     assert_eq!(get(&store, "operations/large").await, None);
-    assert_eq!(claim(&store, 9).await, lro_core::Claimed::default());
+    assert_eq!(claim(&store, 9).await, lro_core::store::Claimed::default());
     start(&store, new("operations/small")).await;
 }
 
@@ -212,8 +212,8 @@ async fn a_large_request_that_fails_leaves_no_operation() {
 async fn an_observer_that_panics_does_not_stop_the_store() {
     #[derive(Debug)]
     struct Panics;
-    impl lro_core::StoreObserver for Panics {
-        fn on_event(&self, _: &lro_core::StoreEvent) {
+    impl lro_core::store::StoreObserver for Panics {
+        fn on_event(&self, _: &lro_core::store::StoreEvent) {
             panic!("on purpose");
         }
     }

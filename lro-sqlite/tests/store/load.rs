@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lro_core::{
+use lro_core::store::{
     Claim, Command, ListQuery, MemoryStore, NewOperation, OnCrash, OperationRecord,
-    OperationResult, OperationStore, Outcome, ParentPattern, RequestId, Timestamp, Update, pack,
+    OperationResult, OperationStore, Outcome, RequestId, Update,
 };
+use lro_core::{ParentPattern, Timestamp, pack};
 use lro_sqlite::{Durability, SqliteStore};
 use uuid::Uuid;
 

@@ -1,6 +1,6 @@
 //! What is kept in memory is what the file holds, where lists read it.
 
-use lro_core::{Command, OperationState, OperationStore};
+use lro_core::store::{Command, OperationState, OperationStore};
 
 use crate::fixture::*;
 
@@ -53,7 +53,7 @@ async fn a_commit_that_fails_is_not_in_memory() {
          BEGIN INSERT INTO orphan VALUES (x'00'); END";
     fixture.outsider().execute_batch(sql).unwrap();
     let name = claimed.name.clone();
-    let end = lro_core::Update::by_uid(name, claimed.uid, succeed(1));
+    let end = lro_core::store::Update::by_uid(name, claimed.uid, succeed(1));
     store.update(vec![end.clone()]).await.unwrap_err();
     assert_eq!(get(&store, "operations/1").await, Some(claimed));
     fixture

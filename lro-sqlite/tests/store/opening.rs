@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use lro_core::{StoreError, StoreErrorKind};
+use lro_core::store::{StoreError, StoreErrorKind};
 use lro_sqlite::SqliteStore;
 use rusqlite::Connection;
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use lro_core::{Command, OnCrash, OperationResult, OperationState, OperationStore, Refusal};
+use lro_core::store::{Command, OnCrash, OperationResult, OperationState, OperationStore, Refusal};
 
 use crate::fixture::*;
 

@@ -1,6 +1,6 @@
 //! guarantee:R18: a file of an older version of the store.
 
-use lro_core::{Command, OperationRecord};
+use lro_core::store::{Command, OperationRecord};
 use rusqlite::Connection;
 
 use crate::fixture::*;

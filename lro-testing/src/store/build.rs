@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lro_core::{
-    Claim, Command, NewOperation, OperationName, Outcome, ParentName, RequestId, WorkerId, pb,
-};
+use lro_core::store::{Claim, Command, NewOperation, Outcome, RequestId, WorkerId};
+use lro_core::{OperationName, ParentName, pb};
 use prost_types::Any;
 use uuid::Uuid;
 

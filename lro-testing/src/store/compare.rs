@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{Claimed, Clock, ListQuery, MemoryStore, OperationName, OperationStore};
+use lro_core::store::{Claimed, ListQuery, MemoryStore, OperationStore};
+use lro_core::{Clock, OperationName};
 
 use self::script::{Script, Step};
 use super::build::parent;
@@ -22,7 +23,7 @@ const STEPS_PER_CHECK: usize = 25;
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// use std::sync::Arc;
-/// use lro_core::MemoryStore;
+/// use lro_core::store::MemoryStore;
 /// use lro_testing::{ManualClock, store::compare_with_memory};
 ///
 /// let clock = Arc::new(ManualClock::new());

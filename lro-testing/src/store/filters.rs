@@ -5,10 +5,9 @@ mod writer;
 
 use std::sync::Arc;
 
+use lro_core::ParentPattern;
 use lro_core::filter::{Filter, Schema};
-use lro_core::{
-    ListQuery, MemoryStore, OperationRecord, OperationStore, PageCursor, ParentPattern,
-};
+use lro_core::store::{ListQuery, MemoryStore, OperationRecord, OperationStore, PageCursor};
 
 use self::crowd::Crowd;
 use self::writer::FilterWriter;
@@ -27,7 +26,7 @@ const PATTERNS: [&str; 9] = ["", "p", "p/q", "p_", "-", "-/-", "p/-", "-/q", "no
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// use std::sync::Arc;
-/// use lro_core::MemoryStore;
+/// use lro_core::store::MemoryStore;
 /// use lro_testing::{ManualClock, store::compare_filters};
 ///
 /// let clock = Arc::new(ManualClock::new());

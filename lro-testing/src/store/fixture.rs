@@ -2,7 +2,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use lro_core::OperationStore;
+use lro_core::store::OperationStore;
 
 /// A fresh, empty store for one case, and whatever has to live as long as it.
 ///
@@ -10,7 +10,7 @@ use lro_core::OperationStore;
 /// or a server.
 ///
 /// ```
-/// use lro_core::MemoryStore;
+/// use lro_core::store::MemoryStore;
 /// use lro_testing::store::Fixture;
 ///
 /// struct Folder;

@@ -22,7 +22,7 @@ pub(crate) struct Case {
 ///
 /// ```
 /// # tokio::runtime::Builder::new_multi_thread().enable_time().build().unwrap().block_on(async {
-/// use lro_core::MemoryStore;
+/// use lro_core::store::MemoryStore;
 ///
 /// lro_testing::store::exercise(async |clock| MemoryStore::with_clock(clock)).await;
 /// # });
@@ -98,7 +98,7 @@ where
 /// called once for each test, so stores that are not in memory need a folder or a schema each.
 ///
 /// ```
-/// use lro_core::MemoryStore;
+/// use lro_core::store::MemoryStore;
 /// use lro_testing::store::Fixture;
 ///
 /// # struct Folder;

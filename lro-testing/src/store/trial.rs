@@ -2,10 +2,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use lro_core::{
-    Claimed, Clock, Command, ListQuery, NewOperation, OperationName, OperationRecord,
-    OperationStore, Page, PageCursor, Refusal, StartError, Started, Timestamp, Update, Updated,
+use lro_core::store::{
+    Claimed, Command, ListQuery, NewOperation, OperationRecord, OperationStore, Page, PageCursor,
+    Refusal, StartError, Started, Update, Updated,
 };
+use lro_core::{Clock, OperationName, Timestamp};
 
 use super::build::{METHOD, any, claim, name, parent, uid, worker};
 use super::fixture::Fixture;
@@ -156,7 +157,8 @@ impl Trial {
         });
         let answer = self.update(&record.name, command.clone()).await;
         assert_eq!(answer, expected, "the answer to {command:?}");
-        let removed = matches!(&answer, Ok(updated) if updated.change == lro_core::Change::Removed);
+        let removed =
+            matches!(&answer, Ok(updated) if updated.change == lro_core::store::Change::Removed);
         if !removed {
             let visible = record.is_visible().then_some(&*record);
             assert_eq!(

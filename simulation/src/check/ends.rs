@@ -1,6 +1,6 @@
 //! What must hold of the records at the end.
 
-use lro_core::{OperationRecord, OperationState};
+use lro_core::store::{OperationRecord, OperationState};
 
 use super::Case;
 use crate::model::{Op, Verdict};

@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 
-use lro_core::{Change, OperationState, Refusal};
+use lro_core::store::{Change, OperationState, Refusal};
 
 use crate::model::{Act, Op, Policy};
 

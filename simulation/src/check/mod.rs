@@ -6,7 +6,7 @@ mod bodies;
 mod clients;
 mod ends;
 
-use lro_core::OperationRecord;
+use lro_core::store::OperationRecord;
 
 use crate::plan::Plan;
 use crate::world::{Notes, Violation};

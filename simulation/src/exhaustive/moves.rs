@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use lro_core::{Command, OperationRecord, Outcome, WorkerId, pb};
+use lro_core::pb;
+use lro_core::store::{Command, OperationRecord, Outcome, WorkerId};
 use prost_types::Any;
 use uuid::Uuid;
 

@@ -1,4 +1,4 @@
-use lro_core::{Command, Outcome};
+use lro_core::store::{Command, Outcome};
 
 use crate::model::{Act, Verdict, digest};
 

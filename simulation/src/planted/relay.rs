@@ -1,7 +1,8 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{Command, OperationRecord, OperationState, StoreEvent, StoreObserver};
+use lro_core::store::{Command, OperationRecord, OperationState, StoreEvent, StoreObserver};
+use parking_lot::Mutex;
 
 use crate::bug::Bug;
 
@@ -41,10 +42,7 @@ impl Relay {
     }
 
     pub(super) fn observers(&self) -> Vec<Arc<dyn StoreObserver>> {
-        self.observers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.observers.lock().clone()
     }
 }
 

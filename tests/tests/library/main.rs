@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lro_client::OperationsClient;
-use lro_core::{MemoryStore, Operation, pb};
+use lro_core::store::MemoryStore;
+use lro_core::{Operation, pb};
 use lro_server::{Operations, Worker};
 use lro_tests::library::FILE_DESCRIPTOR_SET;
 use lro_tests::library::library_client::LibraryClient;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lro_client::{ListOptions, OperationsClient};
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_server::{OperationContext, Operations, StartOptions, Worker, long_running};
 use lro_tests::library as pb;
 use lro_tests::library::rooms_client::RoomsClient;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lro_client::OperationsClient;
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_server::{OperationContext, Operations, Worker, long_running};
 use lro_tests::library as pb;
 use lro_tests::library::library_server::Library;

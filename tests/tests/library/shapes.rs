@@ -81,7 +81,7 @@ async fn plain_and_streaming_rpcs() {
 /// The body is an ordinary method of the type.
 #[tokio::test]
 async fn a_body_is_called_without_an_engine() {
-    let operations = lro_server::Operations::new(lro_core::MemoryStore::new());
+    let operations = lro_server::Operations::new(lro_core::store::MemoryStore::new());
     let service = Service::new(operations, std::sync::Arc::<crate::Desk>::default());
     let context = lro_server::OperationContext::detached();
     let shelf = service.index(shelf("poems"), context).await.unwrap();

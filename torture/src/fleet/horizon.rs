@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use lro_core::{
+use lro_core::pack;
+use lro_core::store::{
     Claim, Command, NewOperation, OperationRecord, OperationStore as _, Outcome, Update, WorkerId,
-    pack,
 };
 use lro_postgres::PostgresStore;
 use postgres_cluster::Cluster;

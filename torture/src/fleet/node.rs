@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use exporter::pb::exporter_server::ExporterServer;
-use lro_core::{
-    Claim, Claimed, Command, ListQuery, NewOperation, OperationName, OperationRecord,
-    OperationStore, Page, Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
+use lro_core::OperationName;
+use lro_core::store::{
+    Claim, Claimed, Command, ListQuery, NewOperation, OperationRecord, OperationStore, Page,
+    Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
 };
 use lro_postgres::PostgresStore;
 use lro_server::{Operations, Worker};

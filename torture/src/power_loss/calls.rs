@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use lro_core::Timestamp;
 use lro_core::pb::rpc::Status;
-use lro_core::{
+use lro_core::store::{
     Claim, Command, ExecutionPolicy, NewOperation, OnCrash, OperationRecord, Outcome, RequestId,
-    Timestamp, Update, WorkerId,
+    Update, WorkerId,
 };
 use prost_types::Any;
 use uuid::Uuid;

@@ -10,7 +10,8 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use lro_core::{Clock as _, OperationStore, StoreError, Timestamp};
+use lro_core::store::{OperationStore, StoreError};
+use lro_core::{Clock as _, Timestamp};
 use lro_sqlite::{Durability, SqliteStore};
 use rusqlite::Connection;
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lro_core::{
+use lro_core::Timestamp;
+use lro_core::store::{
     Change, Claim, Command, NewOperation, OperationRecord, OperationState, Refusal, StartError,
-    Started, Timestamp, Update, Updated,
+    Started, Update, Updated,
 };
 use uuid::Uuid;
 
@@ -92,18 +93,9 @@ impl Model {
     }
 
     fn start(&mut self, operation: NewOperation, now: Timestamp) -> Result<Started, StartError> {
-        let claimed_by = operation.claimed_by;
-        let mut record = OperationRecord::new(operation, now);
-        if let Some((worker, lease_duration)) = claimed_by {
-            let claim = Command::Claim {
-                worker,
-                lease_duration,
-            };
-            // Refused when it is done already, or not yet ready.
-            let _ = record.apply(claim, now);
-        }
+        let record = OperationRecord::started(operation, now);
         for other in self.records.values() {
-            let same_id = |it: &&lro_core::RequestId| {
+            let same_id = |it: &&lro_core::store::RequestId| {
                 record
                     .request_id
                     .as_ref()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use lro_core::{OnCrash, OperationRecord, OperationResult};
+use lro_core::store::{OnCrash, OperationRecord, OperationResult};
 use prost::Message as _;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};

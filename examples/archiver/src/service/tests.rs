@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_server::{HandlerError, OperationContext, Operations};
 use tempfile::TempDir;
 use tonic::Code;

@@ -1,7 +1,7 @@
 //! The documented dialects, as data.
 
-use lro_core::ListPolicy;
 use lro_core::filter::{Filter, FilterErrorKind, Schema};
+use lro_core::store::ListPolicy;
 use serde_json::json;
 
 use super::{cases, fixtures};

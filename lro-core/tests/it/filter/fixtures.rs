@@ -3,9 +3,8 @@
 use std::sync::LazyLock;
 
 use lro_core::filter::Schema;
-use lro_core::{
-    NewOperation, OperationName, OperationRecord, OperationResult, OperationState, Timestamp, pb,
-};
+use lro_core::store::{NewOperation, OperationRecord, OperationResult, OperationState};
+use lro_core::{OperationName, Timestamp, pb};
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MapKey, MessageDescriptor, Value};
 use prost_types::field_descriptor_proto::{Label, Type};

@@ -1,10 +1,11 @@
 //! What holds for every text, tree and operation.
 
+use lro_core::Timestamp;
 use lro_core::filter::{
     Argument, Call, Comparable, Expression, ExpressionKind, Filter, LabelNeed, Operator, Path,
     Predicate, Restriction, Schema, Segment, Span, TextField, nfc, parse,
 };
-use lro_core::{OperationRecord, OperationState, Timestamp};
+use lro_core::store::{OperationRecord, OperationState};
 use proptest::prelude::*;
 use serde_json::json;
 

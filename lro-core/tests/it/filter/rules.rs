@@ -1,7 +1,7 @@
 //! What filters mean: the rules of the specification, beyond the table.
 
 use lro_core::filter::{Filter, Schema, TextField};
-use lro_core::{OperationRecord, OperationResult, StandardMetadata};
+use lro_core::store::{OperationRecord, OperationResult, StandardMetadata};
 use serde_json::{Value as Json, json};
 
 use super::fixtures;

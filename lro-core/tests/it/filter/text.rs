@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use lro_core::filter::{Filter, Known, Schema, TextField, parse};
-use lro_core::{ListPolicy, NewOperation, OperationRecord, OperationState, Outcome, Timestamp, pb};
+use lro_core::store::{ListPolicy, NewOperation, OperationRecord, OperationState, Outcome};
+use lro_core::{Timestamp, pb};
 
 /// That of every operation with payloads, and the dialects.
 static SCHEMAS: LazyLock<[Schema; 4]> = LazyLock::new(|| {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lro_core::{Command, OperationRecord, OperationState, OperationStore};
+use lro_core::store::{Command, OperationRecord, OperationState, OperationStore};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metrics;

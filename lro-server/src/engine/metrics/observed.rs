@@ -2,9 +2,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{
-    Claim, Claimed, ListQuery, NewOperation, OperationName, OperationRecord, OperationStore, Page,
-    Refusal, StartError, Started, StoreError, StoreErrorKind, StoreObserver, Update, Updated,
+use lro_core::OperationName;
+use lro_core::store::{
+    Claim, Claimed, ListQuery, NewOperation, OperationRecord, OperationStore, Page, Refusal,
+    StartError, Started, StoreError, StoreErrorKind, StoreObserver, Update, Updated,
 };
 use opentelemetry::KeyValue;
 use tokio::time::Instant;

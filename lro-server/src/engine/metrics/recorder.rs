@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use lro_core::pb::rpc::Code;
-use lro_core::{Command, OperationRecord, OperationResult, OperationState, OperationStore};
+use lro_core::store::{Command, OperationRecord, OperationResult, OperationState, OperationStore};
 use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
 use opentelemetry::{InstrumentationScope, KeyValue, global};
 use tokio::time::Instant;

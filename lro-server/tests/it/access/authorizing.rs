@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use lro_core::MemoryStore;
 use lro_core::pb::ListOperationsRequest;
+use lro_core::store::MemoryStore;
 use lro_server::access::{Access, Method};
 use lro_server::{Operations, ServiceSettings};
 use tonic::{Code, Status};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_server::access::Method;
 use lro_server::{Operations, OperationsBuilder, ServiceSettings};
 use tonic::Code;

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use lro_core::pb::rpc;
-use lro_core::{DOMAIN, MemoryStore, pb};
+use lro_core::store::MemoryStore;
+use lro_core::{DOMAIN, pb};
 use lro_server::access::{Access, Method};
 use lro_server::{Operations, ServiceSettings};
 use prost::Message as _;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use lro_core::MemoryStore;
 use lro_core::pb::{ListOperationsRequest, operation::Result as Ended};
+use lro_core::store::MemoryStore;
 use lro_server::access::{Access, Method};
 use lro_server::{Operations, ServiceSettings};
 use tonic::{Code, Status};

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use lro_core::pb::operations_server::Operations as _;
-use lro_core::{Clock, MemoryStore, pb};
+use lro_core::store::MemoryStore;
+use lro_core::{Clock, pb};
 use lro_server::access::jwt::jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use lro_server::access::jwt::jsonwebtoken::jwk::{
     AlgorithmParameters, CommonParameters, Jwk, JwkSet, KeyAlgorithm, OctetKeyParameters,

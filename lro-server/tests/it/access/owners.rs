@@ -1,8 +1,9 @@
 //! Policies that depend on who has started an operation.
 
 use futures_util::poll;
+use lro_core::pb;
 use lro_core::pb::operations_server::Operations as _;
-use lro_core::{MemoryStore, pb};
+use lro_core::store::MemoryStore;
 use lro_server::access::{Access, Method};
 use lro_server::{Limits, Operations};
 use tonic::Code;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lro_core::Clock;
 use lro_core::pb::ListOperationsRequest;
-use lro_core::{Clock, MemoryStore};
+use lro_core::store::MemoryStore;
 use lro_server::{Operations, OperationsBuilder, PageTokenKeys, ServiceSettings};
 use lro_testing::ManualClock;
 use tonic::Code;

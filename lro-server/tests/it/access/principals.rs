@@ -1,6 +1,6 @@
 //! Who starts an operation, and what that is good for.
 
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_server::access::Method;
 use lro_server::{Operations, ServiceSettings};
 use tonic::Code;

@@ -2,8 +2,9 @@
 
 use std::net::Ipv4Addr;
 
+use lro_core::pb;
 use lro_core::pb::operations_client::OperationsClient;
-use lro_core::{MemoryStore, pb};
+use lro_core::store::MemoryStore;
 use lro_server::Operations;
 use prost::Message;
 use tokio::sync::oneshot;

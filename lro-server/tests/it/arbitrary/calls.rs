@@ -3,8 +3,9 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
 use lro_core::filter::Schema;
-use lro_core::{
-    Claim, Command, ListPolicy, MemoryStore, NewOperation, OperationStore, Outcome, Update, pb,
+use lro_core::pb;
+use lro_core::store::{
+    Claim, Command, ListPolicy, MemoryStore, NewOperation, OperationStore, Outcome, Update,
 };
 use lro_server::Operations;
 use prost::Message;
@@ -98,7 +99,7 @@ async fn operations() -> Operations {
         new(3, "p/r/operations/3"),
     ];
     store.start(news).await.expect("the store works");
-    let worker = lro_core::WorkerId::from_uuid(uuid::Uuid::from_u128(9));
+    let worker = lro_core::store::WorkerId::from_uuid(uuid::Uuid::from_u128(9));
     let lease = std::time::Duration::from_secs(1_000);
     let claim = Claim {
         worker,

@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use lro_core::{MemoryStore, NewOperation, OperationStore as _, ParentPattern};
+use lro_core::ParentPattern;
+use lro_core::store::{MemoryStore, NewOperation, OperationStore as _};
 use lro_server::Operations;
 use tokio::runtime::{Builder, Runtime};
 use tonic::Code;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lro_core::pb::operations_server::Operations as _;
 use lro_core::pb::{self, WaitOperationRequest};
-use lro_core::{MemoryStore, NewOperation, OperationStore as _};
+use lro_core::store::{MemoryStore, NewOperation, OperationStore as _};
 use lro_server::serve::DeadlineLayer;
 use lro_server::{Deadline, Limits, Operations, OperationsService};
 use tokio::time::Instant;

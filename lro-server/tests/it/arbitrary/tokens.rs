@@ -3,7 +3,8 @@
 use std::sync::{Arc, LazyLock};
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-use lro_core::{Clock, MemoryStore, Timestamp};
+use lro_core::store::MemoryStore;
+use lro_core::{Clock, Timestamp};
 use lro_server::Operations;
 use lro_server::access::Principal;
 use lro_server::access::jwt::jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exporter::pb::exporter_server::ExporterServer;
-use lro_core::{MemoryStore, pb};
+use lro_core::pb;
+use lro_core::store::MemoryStore;
 use lro_server::Operations;
 use lro_server::serve::{ServeLimits, Server};
 use tokio::io::AsyncWriteExt as _;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use exporter::pb;
 use exporter::pb::exporter_server::ExporterServer;
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_server::serve::{ServeLimits, Server};
 use lro_server::{Operations, Worker};
 use tokio::net::TcpStream;

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use exporter::pb::exporter_server::ExporterServer;
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_server::Operations;
 use lro_server::serve::Server;
 use tonic::{Code, Request};

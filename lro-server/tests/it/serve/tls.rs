@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exporter::pb::exporter_server::ExporterServer;
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_server::Operations;
 use lro_server::serve::{ServeLimits, Server, Tls};
 use rcgen::{

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lro_core::{
-    Claim, Claimed, Clock, ListQuery, MemoryStore, NewOperation, OperationName, OperationRecord,
-    OperationStore, Page, Refusal, StartError, Started, StoreError, StoreErrorKind, StoreObserver,
-    Timestamp, Update, Updated,
+use lro_core::store::{
+    Claim, Claimed, ListQuery, MemoryStore, NewOperation, OperationRecord, OperationStore, Page,
+    Refusal, StartError, Started, StoreError, StoreErrorKind, StoreObserver, Update, Updated,
 };
+use lro_core::{Clock, OperationName, Timestamp};
 use tokio::time::Instant;
 use uuid::Uuid;
 

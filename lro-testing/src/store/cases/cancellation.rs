@@ -1,4 +1,4 @@
-use lro_core::{Change, Command, OperationState, Outcome, Refusal};
+use lro_core::store::{Change, Command, OperationState, Outcome, Refusal};
 
 use crate::store::build::*;
 use crate::store::trial::Trial;

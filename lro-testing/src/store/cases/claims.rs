@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{Claim, Claimed, OperationState};
+use lro_core::store::{Claim, Claimed, OperationState};
 
 use crate::store::build::*;
 use crate::store::trial::{Trial, names};
@@ -77,7 +77,7 @@ pub(crate) async fn a_claim_keeps_the_limit_of_each_method_and_of_all(trial: Tri
     ] {
         let claimed = trial.store().claim(claim.clone()).await.unwrap();
         let count = |method| {
-            let of = |record: &&lro_core::OperationRecord| record.method == method;
+            let of = |record: &&lro_core::store::OperationRecord| record.method == method;
             claimed.operations.iter().filter(of).count()
         };
         assert_eq!(

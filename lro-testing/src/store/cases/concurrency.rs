@@ -2,7 +2,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lro_core::{Command, OperationName, OperationResult, OperationState, Outcome, Refusal};
+use lro_core::OperationName;
+use lro_core::store::{Command, OperationResult, OperationState, Outcome, Refusal};
 use tokio::task::JoinSet;
 
 use crate::random::Random;

@@ -1,4 +1,4 @@
-use lro_core::{Change, Command, OperationState, Outcome, Refusal, Update};
+use lro_core::store::{Change, Command, OperationState, Outcome, Refusal, Update};
 
 use crate::store::build::*;
 use crate::store::trial::Trial;
@@ -93,7 +93,7 @@ pub(crate) async fn a_removed_name_begins_anew(trial: Trial) {
 pub(crate) async fn a_hidden_name_is_taken_until_the_end(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     trial.apply(&mut record, Command::Delete).await.unwrap();
-    let taken = lro_core::StartError::AlreadyExists(record.name.clone());
+    let taken = lro_core::store::StartError::AlreadyExists(record.name.clone());
     let again = trial.operation("operations/a");
     assert_eq!(trial.start(again).await, Err(taken));
     trial.apply(&mut record, succeed(1, "r")).await.unwrap();

@@ -1,8 +1,9 @@
 use std::sync::{Arc, Weak};
 
-use lro_core::{
-    Command, OperationName, OperationRecord, OperationState, OperationStore, Outcome, StoreEvent,
-    StoreObserver, Update,
+use lro_core::OperationName;
+use lro_core::store::{
+    Command, OperationRecord, OperationState, OperationStore, Outcome, StoreEvent, StoreObserver,
+    Update,
 };
 use tokio::sync::mpsc;
 
@@ -89,7 +90,7 @@ pub(crate) async fn each_end_is_told(trial: Trial) {
         let mut operation = trial.operation(&numbered("", n));
         operation.labels = labels([("env", "prod")]);
         operation.origin.principal = "user:a".to_owned();
-        operation.origin.standard_metadata = Some(lro_core::StandardMetadata::default());
+        operation.origin.standard_metadata = Some(lro_core::store::StandardMetadata::default());
         operation.request_id = request_id(&n.to_string(), 1);
         operation.metadata = Some(any("m"));
         let mut record = trial.running_from(operation).await;

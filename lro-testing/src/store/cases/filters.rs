@@ -1,4 +1,5 @@
-use lro_core::{Outcome, Timestamp, pb};
+use lro_core::store::Outcome;
+use lro_core::{Timestamp, pb};
 
 use crate::store::build::*;
 use crate::store::filters::{compare_filters, list_all, query};
@@ -251,14 +252,14 @@ pub(crate) async fn hidden_and_removed_operations_match_no_filter(trial: Trial) 
         let mut record = trial.running_from(new).await;
         if n % 3 == 1 {
             trial
-                .apply(&mut record, lro_core::Command::Delete)
+                .apply(&mut record, lro_core::store::Command::Delete)
                 .await
                 .unwrap();
         }
         if n % 3 == 2 {
             trial.apply(&mut record, succeed(1, "r")).await.unwrap();
             trial
-                .apply(&mut record, lro_core::Command::Delete)
+                .apply(&mut record, lro_core::store::Command::Delete)
                 .await
                 .unwrap();
         }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use lro_core::{Change, Command, OperationState, Outcome, StartError, Started};
+use lro_core::store::{Change, Command, OperationState, Outcome, StartError, Started};
 
 use crate::store::build::*;
 use crate::store::trial::Trial;

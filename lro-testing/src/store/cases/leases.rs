@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use lro_core::{
+use lro_core::store::{
     Change, Command, OnCrash, OperationRecord, OperationResult, OperationState, Refusal, Update,
 };
 

@@ -1,4 +1,4 @@
-use lro_core::{Command, PageCursor};
+use lro_core::store::{Command, PageCursor};
 
 use crate::store::build::*;
 use crate::store::trial::{Trial, names};
@@ -7,7 +7,7 @@ pub(crate) async fn an_unknown_name_or_parent_is_nothing(trial: Trial) {
     assert_eq!(trial.get(&name("operations/unknown")).await, None);
     assert_eq!(trial.get(&name("p/operations/unknown")).await, None);
     let page = trial.page("nobody/there", None, 9).await;
-    assert_eq!(page, lro_core::Page::default());
+    assert_eq!(page, lro_core::store::Page::default());
 }
 
 /// spec:102
@@ -63,7 +63,7 @@ pub(crate) async fn open_segments_list_across_collections(trial: Trial) {
         let expected: Vec<_> = expected.iter().map(|n| all[n - 1]).collect();
         let pattern: lro_core::ParentPattern = pattern.parse().unwrap();
         let mut found = Vec::new();
-        let mut query = lro_core::ListQuery::new(pattern.clone(), 2);
+        let mut query = lro_core::store::ListQuery::new(pattern.clone(), 2);
         loop {
             let page = trial.store().list(query.clone()).await.unwrap();
             found.extend(names(&page.records));
@@ -86,7 +86,7 @@ pub(crate) async fn lists_show_whole_records_in_every_state(trial: Trial) {
     ];
     trial.apply(&mut records[2], Command::Cancel).await.unwrap();
     trial.apply(&mut records[3], succeed(1, "r")).await.unwrap();
-    let end = finish(1, lro_core::Outcome::Error(failure(5)));
+    let end = finish(1, lro_core::store::Outcome::Error(failure(5)));
     trial.apply(&mut records[4], end).await.unwrap();
     records.reverse();
     assert_eq!(trial.page("", None, 9).await.records, records);

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use lro_core::{Outcome, Timestamp};
+use lro_core::Timestamp;
+use lro_core::store::Outcome;
 use prost_types::Any;
 
 use crate::store::build::*;
@@ -124,7 +125,7 @@ pub(crate) async fn keys_with_odd_characters_are_told_apart(trial: Trial) {
         let claimed = trial.store().claim(claim).await.unwrap().operations;
         assert_eq!(crate::store::trial::names(&claimed), [numbered("", n)]);
         let second = trial.operation("operations/x").exclusive(odd);
-        let held = lro_core::StartError::ExclusiveKeyHeld(name(&numbered("", n)));
+        let held = lro_core::store::StartError::ExclusiveKeyHeld(name(&numbered("", n)));
         assert_eq!(trial.start(second).await, Err(held), "{odd:?}");
     }
 }
@@ -151,7 +152,7 @@ pub(crate) async fn times_are_kept_to_the_microsecond(trial: Trial) {
         trial.clock.set(Timestamp::from_micros(micros));
         let mut record = trial.running(&numbered("", n)).await;
         trial.advance(Duration::from_micros(1));
-        let cancel = lro_core::Command::Cancel;
+        let cancel = lro_core::store::Command::Cancel;
         trial.apply(&mut record, cancel).await.unwrap();
         trial.advance(Duration::from_micros(1));
         trial.apply(&mut record, succeed(1, "r")).await.unwrap();
@@ -174,7 +175,7 @@ pub(crate) async fn the_largest_numbers_are_kept(trial: Trial) {
     let mut operation = trial.operation("operations/a");
     operation.policy.max_attempts = u32::MAX;
     operation.claimed_by = Some((
-        lro_core::WorkerId::from_uuid(uuid::Uuid::max()),
+        lro_core::store::WorkerId::from_uuid(uuid::Uuid::max()),
         Duration::from_secs(u64::from(u32::MAX)),
     ));
     let mut record = trial.started(operation).await;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use lro_core::Command;
+use lro_core::store::Command;
 
 use crate::store::build::*;
 use crate::store::trial::Trial;
@@ -70,7 +70,7 @@ pub(crate) async fn a_purged_operation_leaves_its_name_and_keys(trial: Trial) {
     trial.advance(RETAIN + secs(1));
     assert_eq!(trial.purge(9).await, 1);
     trial.started(keyed("operations/a")).await;
-    let held = lro_core::StartError::ExclusiveKeyHeld(holder.name);
+    let held = lro_core::store::StartError::ExclusiveKeyHeld(holder.name);
     let second = trial.operation("operations/c").exclusive("k");
     assert_eq!(trial.start(second).await, Err(held), "b holds it since");
 }
@@ -93,11 +93,11 @@ pub(crate) async fn retention_without_end_does_not_overflow(trial: Trial) {
     assert_eq!(trial.purge(9).await, 0);
 }
 
-fn short_lived(trial: &Trial, of: &str) -> lro_core::NewOperation {
+fn short_lived(trial: &Trial, of: &str) -> lro_core::store::NewOperation {
     trial.operation(of).with(|new| new.policy.retain = RETAIN)
 }
 
-async fn done(trial: &Trial, of: &str) -> lro_core::OperationRecord {
+async fn done(trial: &Trial, of: &str) -> lro_core::store::OperationRecord {
     let mut record = trial.running_from(short_lived(trial, of)).await;
     trial.apply(&mut record, succeed(1, "r")).await.unwrap();
     record

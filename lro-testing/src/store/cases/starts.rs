@@ -1,7 +1,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use lro_core::{OnCrash, OperationState, StartError, Timestamp};
+use lro_core::Timestamp;
+use lro_core::store::{OnCrash, OperationState, StartError};
 
 use crate::store::build::*;
 use crate::store::trial::{Trial, names};

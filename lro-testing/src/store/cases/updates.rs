@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use lro_core::{Change, Command, OperationResult, OperationState, Outcome, Refusal, Update, pb};
+use lro_core::pb;
+use lro_core::store::{Change, Command, OperationResult, OperationState, Outcome, Refusal, Update};
 
 use crate::store::build::*;
 use crate::store::trial::Trial;

@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use lro_core::{
-    Claim, Command, NewOperation, OnCrash, OperationName, OperationRecord, Outcome, Timestamp,
-    Update,
-};
+use lro_core::store::{Claim, Command, NewOperation, OnCrash, OperationRecord, Outcome, Update};
+use lro_core::{OperationName, Timestamp};
 use prost_types::Any;
 
 use crate::random::Random;
@@ -198,7 +196,7 @@ impl Script {
         operation_name(self.random.pick(&PARENTS), self.random.pick(&IDS))
     }
 
-    fn worker(&mut self) -> lro_core::WorkerId {
+    fn worker(&mut self) -> lro_core::store::WorkerId {
         worker(self.random.below(3))
     }
 

@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{
+use lro_core::pb;
+use lro_core::store::{
     Command, ListQuery, NewOperation, OperationRecord, OperationStore, Outcome, PageCursor, Update,
-    pb,
 };
 
 use super::writer::{KEYS, METHODS, PARENTS, VALUES};

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_server::access::Access;
 use lro_server::{Limits, Operations, ServiceSettings};
 use tonic::Code;

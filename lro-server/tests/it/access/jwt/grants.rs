@@ -1,4 +1,4 @@
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_server::Operations;
 use lro_server::access::jwt::jsonwebtoken::Algorithm;
 use tonic::{Code, Request};

@@ -3,10 +3,10 @@
 use prost::encoding::{WireType, encode_key, encode_varint};
 use prost_types::Any;
 
+use super::record::OperationRecord;
 use crate::clock::Timestamp;
 use crate::method::{LongRunningMethod, MetadataFields};
 use crate::payload::{TYPE_URL_PREFIX, type_name};
-use crate::record::OperationRecord;
 
 /// Which standard fields an operation's metadata declares, and the texts that go into them: kept
 /// with the operation, so that any server of the store can show it, whether it knows the method or
@@ -123,7 +123,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{Command, NewOperation, pack, unpack};
+    use crate::store::{Command, NewOperation};
+    use crate::{pack, unpack};
 
     /// As Google's services declare it.
     #[derive(Clone, PartialEq, prost::Message)]

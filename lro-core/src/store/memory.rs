@@ -1,3 +1,5 @@
+//! The store in memory.
+
 mod tables;
 
 use std::fmt;
@@ -5,14 +7,13 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::kit::PageBuilder;
+use super::{
+    Claim, Claimed, ListQuery, NewOperation, OperationRecord, OperationStore, Page, Refusal,
+    StartError, Started, StoreError, StoreObserver, Update, Updated,
+};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::name::OperationName;
-use crate::page::{ListQuery, Page, PageCursor};
-use crate::record::{NewOperation, OperationRecord};
-use crate::refusal::Refusal;
-use crate::store::{
-    Claim, Claimed, OperationStore, StartError, Started, StoreError, StoreObserver, Update, Updated,
-};
 use tables::Tables;
 
 /// A store in memory: for tests, and for operations that need not outlive the process.
@@ -20,7 +21,7 @@ use tables::Tables;
 /// It keeps the whole contract but durability: acknowledged operations are lost when the process stops.
 ///
 /// ```
-/// # use lro_core::{MemoryStore, OperationStore};
+/// # use lro_core::store::{MemoryStore, OperationStore};
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let store = MemoryStore::new();
 /// assert_eq!(store.get(&"operations/1".parse()?).await?, None);
@@ -135,32 +136,19 @@ impl OperationStore for MemoryStore {
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
         let tables = self.tables();
         let end = query.after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut page = Page::default();
-        let mut last = query.after;
-        for (examined, cursor) in tables
-            .by_time
-            .range((Bound::Unbounded, end))
-            .rev()
-            .enumerate()
-        {
-            let Some(record) = tables.records.get(&cursor.uid) else {
-                continue;
-            };
-            let matches = query.matches(record);
-            let full = page.records.len() == query.limit;
-            if examined >= query.examine_max || full && matches {
-                page.next = match full {
-                    true => page.records.last().map(PageCursor::behind),
-                    false => last,
-                };
+        let mut page = PageBuilder::new(&query);
+        for cursor in tables.by_time.range((Bound::Unbounded, end)).rev() {
+            if page.is_complete() {
                 break;
             }
-            if matches {
-                page.records.push(record.clone());
+            match tables.records.get(&cursor.uid) {
+                Some(record) if query.matches(record) => page.push(record.clone()),
+                Some(_) => page.pass(*cursor),
+                None => {}
             }
-            last = Some(*cursor);
         }
-        Ok(page)
+        page.finish();
+        Ok(page.build())
     }
 
     async fn purge(&self, limit: usize) -> Result<usize, StoreError> {

@@ -1,16 +1,19 @@
+//! What a store keeps of an operation.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use prost_types::Any;
 use uuid::Uuid;
 
+use super::command::{Command, Outcome};
+use super::lease::{Lease, WorkerId};
+use super::standard_metadata::StandardMetadata;
+use super::state::OperationState;
 use crate::clock::Timestamp;
 use crate::name::OperationName;
 use crate::pb;
 use crate::pb::rpc::Status;
-use crate::standard::StandardMetadata;
-use crate::state::{OperationState, Outcome};
-use crate::store::WorkerId;
 
 /// Everything that a store keeps of one operation.
 ///
@@ -108,6 +111,22 @@ impl OperationRecord {
         record
     }
 
+    /// The record that a [start](super::OperationStore::start) stores: that of [`new`](Self::new),
+    /// claimed by [`claimed_by`](NewOperation::claimed_by) if it is ready.
+    pub fn started(operation: NewOperation, now: Timestamp) -> Self {
+        let claimed_by = operation.claimed_by;
+        let mut record = Self::new(operation, now);
+        if let Some((worker, lease_duration)) = claimed_by {
+            let claim = Command::Claim {
+                worker,
+                lease_duration,
+            };
+            // Refused if it is done already or not yet ready: then it is stored as it is.
+            let _ = record.apply(claim, now);
+        }
+        record
+    }
+
     /// Whether callers see it: it was not deleted.
     pub fn is_visible(&self) -> bool {
         self.delete_time.is_none()
@@ -193,15 +212,6 @@ impl From<OperationResult> for pb::operation::Result {
             OperationResult::Error(status) => Self::Error(status),
         }
     }
-}
-
-/// The right of one worker to run an operation, until when.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// Who holds it.
-    pub worker: WorkerId,
-    /// When it ends unless it is renewed, by the store's clock.
-    pub expire_time: Timestamp,
 }
 
 /// A client's request id (AIP-155) and what tells a repetition from another request.

@@ -1,7 +1,7 @@
 //! What lists of operations are like for their callers.
 
+use super::state::OperationState::{Cancelled, Cancelling, Failed, Pending, Running, Succeeded};
 use crate::filter::{Field, Operator, Schema};
-use crate::state::OperationState::{Cancelled, Cancelling, Failed, Pending, Running, Succeeded};
 
 /// How a service lists its operations: what filters may name and must name, and how long pages are.
 /// A value by itself: each service of a server can have one, and the server has one for the others.
@@ -10,7 +10,7 @@ use crate::state::OperationState::{Cancelled, Cancelling, Failed, Pending, Runni
 /// leaves the pages to the server's limits.
 ///
 /// ```
-/// use lro_core::ListPolicy;
+/// use lro_core::store::ListPolicy;
 /// use lro_core::filter::Filter;
 ///
 /// let policy = ListPolicy::service_infrastructure();

@@ -1,19 +1,14 @@
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::name::OperationName;
-use crate::page::PageCursor;
-use crate::ready::ReadyQueue;
-use crate::record::{NewOperation, OperationRecord};
-use crate::refusal::Refusal;
-use crate::state::{Change, Command, OperationState};
-use crate::store::{Claim, Claimed, StartError, Started, StoreEvent, Updated};
-
-/// How many leases that are over one claim turns back at most.
-const EXPIRED_PER_CLAIM: usize = 256;
+use crate::store::kit::{MAX_EXPIRED_PER_CLAIM, ReadyQueue};
+use crate::store::{
+    Change, Claim, Claimed, Command, NewOperation, OperationRecord, OperationState, PageCursor,
+    Refusal, StartError, Started, StoreEvent, Updated,
+};
 
 /// The records and what finds them.
 #[derive(Default)]
@@ -56,16 +51,7 @@ impl Tables {
         if let Some(holder) = self.records.get(&operation.uid) {
             return Err(StartError::AlreadyExists(holder.name.clone()));
         }
-        let claimed_by = operation.claimed_by;
-        let mut record = OperationRecord::new(operation, now);
-        if let Some((worker, lease_duration)) = claimed_by {
-            let claim = Command::Claim {
-                worker,
-                lease_duration,
-            };
-            // Refused only when it is not yet ready: then it is pending, like any other.
-            let _ = record.apply(claim, now);
-        }
+        let record = OperationRecord::started(operation, now);
         self.names.insert(record.name.clone(), record.uid);
         if let Some(key) = request_key(&record) {
             self.request_ids.insert(key, record.uid);
@@ -108,7 +94,7 @@ impl Tables {
         let over: Vec<_> = self
             .leases
             .range(..(now, Uuid::nil()))
-            .take(EXPIRED_PER_CLAIM)
+            .take(MAX_EXPIRED_PER_CLAIM)
             .map(|(_, uid)| *uid)
             .collect();
         for uid in over {
@@ -141,7 +127,7 @@ impl Tables {
         now: Timestamp,
     ) -> Result<Updated, Refusal> {
         let mut record = self.records.get(&uid).ok_or(Refusal::NotFound)?.clone();
-        let was_done = record.state.is_done();
+        let before = record.state;
         let change = record.apply(command, now)?;
         let updated = Updated {
             change,
@@ -152,16 +138,7 @@ impl Tables {
             return Ok(updated);
         }
         self.unindex(uid);
-        if change != Change::Lease {
-            self.events.push(StoreEvent::Changed {
-                uid,
-                name: record.name.clone(),
-                state: record.state,
-                gone: !record.is_visible() || change == Change::Removed,
-                ended: (!was_done && record.state.is_done())
-                    .then(|| Arc::new(record.public_part())),
-            });
-        }
+        self.events.extend(StoreEvent::of(before, &record, change));
         if change == Change::Removed {
             self.remove(uid);
         } else {
@@ -181,13 +158,8 @@ impl Tables {
         for uid in &expired {
             self.unindex(*uid);
             if let Some(record) = self.remove(*uid) {
-                self.events.push(StoreEvent::Changed {
-                    uid: record.uid,
-                    name: record.name,
-                    state: record.state,
-                    gone: true,
-                    ended: None,
-                });
+                let event = StoreEvent::removed(record.uid, record.name, record.state);
+                self.events.push(event);
             }
         }
         expired.len()
@@ -197,10 +169,7 @@ impl Tables {
         let uid = record.uid;
         if record.state == OperationState::Pending {
             self.ready.insert(&record.method, record.ready_time, uid);
-            self.events.push(StoreEvent::Ready {
-                method: record.method.clone(),
-                ready_time: record.ready_time,
-            });
+            self.events.extend(StoreEvent::ready(record));
         }
         if let Some(lease) = &record.lease {
             self.leases.insert((lease.expire_time, uid));

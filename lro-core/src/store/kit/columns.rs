@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use prost::Message;
 
-use crate::record::{OnCrash, OperationRecord, OperationResult};
+use crate::store::{OnCrash, OperationRecord, OperationResult};
 
 impl OnCrash {
     /// The number that stores keep.

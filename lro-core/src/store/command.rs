@@ -1,0 +1,100 @@
+//! Commands: every change of an operation after its start.
+
+use std::time::Duration;
+
+use prost_types::Any;
+
+use super::lease::WorkerId;
+use crate::pb::rpc::Status;
+
+/// A change of an operation after its start.
+///
+/// Commands with a `fence` come from the worker that holds the operation. They are refused if the
+/// operation was claimed again since.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// A worker takes a pending operation that is ready.
+    Claim {
+        /// The worker that takes it.
+        worker: WorkerId,
+        /// For how long.
+        lease_duration: Duration,
+    },
+    /// The holder is alive, and may have new metadata.
+    Renew {
+        /// The claim it is for.
+        fence: u64,
+        /// How long the lease lasts from now.
+        lease_duration: Duration,
+        /// New metadata.
+        metadata: Option<Any>,
+    },
+    /// Saves a checkpoint for the next attempt to resume from, and extends the lease.
+    Checkpoint {
+        /// The claim it is for.
+        fence: u64,
+        /// How long the lease lasts from now.
+        lease_duration: Duration,
+        /// The state to resume from.
+        checkpoint: Any,
+        /// New metadata.
+        metadata: Option<Any>,
+    },
+    /// The body has ended.
+    Finish {
+        /// The claim it is for.
+        fence: u64,
+        /// How.
+        outcome: Outcome,
+        /// The last metadata.
+        metadata: Option<Any>,
+    },
+    /// The body failed and asks for another attempt.
+    Retry {
+        /// The claim it is for.
+        fence: u64,
+        /// The result if no attempt is left.
+        error: Status,
+        /// How long to pause before the next attempt.
+        delay: Duration,
+        /// The last metadata.
+        metadata: Option<Any>,
+    },
+    /// The holder releases it through no fault of the body: this attempt does not count.
+    Release {
+        /// The claim it is for.
+        fence: u64,
+        /// The last metadata.
+        metadata: Option<Any>,
+    },
+    /// The holder is lost: the lease has expired, or the process has died.
+    Expire,
+    /// A caller wants it to stop.
+    Cancel,
+    /// No caller is interested in it any more.
+    Delete,
+}
+
+/// How a body ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// With a response.
+    Response(Any),
+    /// With an error. A code of 0 (OK) is made INTERNAL.
+    Error(Status),
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// The effect of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// Nothing: it was so already.
+    Nothing,
+    /// Only the lease; callers see no difference.
+    Lease,
+    /// The record; callers see it.
+    Record,
+    /// The store must remove the record.
+    Removed,
+}

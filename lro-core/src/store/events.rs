@@ -1,0 +1,122 @@
+//! Notifications that a store sends to its observers after each commit.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::command::Change;
+use super::record::OperationRecord;
+use super::state::OperationState;
+use crate::clock::Timestamp;
+use crate::name::OperationName;
+
+/// Hears what a store has committed.
+pub trait StoreObserver: Send + Sync {
+    /// Something happened. Called on the store's own thread: must not block.
+    fn on_event(&self, event: &StoreEvent);
+}
+
+/// Something that a store has committed.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum StoreEvent {
+    /// An operation of this method waits to be claimed, from `ready_time` on.
+    Ready {
+        /// The gRPC path of its method.
+        method: String,
+        /// From when on. Another process may hear of it with an earlier time.
+        ready_time: Timestamp,
+    },
+    /// The visible part of an operation has changed.
+    Changed {
+        /// Which: a name may be used again, a uid never.
+        uid: Uuid,
+        /// Its name.
+        name: OperationName,
+        /// Where it stands now.
+        state: OperationState,
+        /// Whether callers do not see it any more.
+        gone: bool,
+        /// The [public part](OperationRecord::public_part) of its record as this change has left it,
+        /// when the change was its end and was made by this process: who waits for it here needs no
+        /// read.
+        ended: Option<Arc<OperationRecord>>,
+    },
+    /// News of other processes may have been missed, of any operation: whoever waits looks again.
+    Missed,
+}
+
+impl StoreEvent {
+    /// The event for a change of a record's visible part: `before` is the state that the change
+    /// found, `after` the record that it left. `None` if callers see no difference.
+    ///
+    /// [`ready`](Self::ready) is the second event of a change that leaves the operation pending.
+    ///
+    /// ```
+    /// use lro_core::store::{Change, NewOperation, OperationRecord, StoreEvent};
+    /// use lro_core::{Timestamp, pack};
+    ///
+    /// let name = "operations/1".parse()?;
+    /// let new = NewOperation::new(uuid::Uuid::nil(), name, "/s/M", pack(&()));
+    /// let record = OperationRecord::started(new, Timestamp::EPOCH);
+    /// assert!(StoreEvent::of(record.state, &record, Change::Record).is_some());
+    /// assert!(StoreEvent::of(record.state, &record, Change::Lease).is_none());
+    /// assert!(StoreEvent::ready(&record).is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of(before: OperationState, after: &OperationRecord, change: Change) -> Option<Self> {
+        if matches!(change, Change::Nothing | Change::Lease) {
+            return None;
+        }
+        Some(Self::Changed {
+            uid: after.uid,
+            name: after.name.clone(),
+            state: after.state,
+            gone: change == Change::Removed || !after.is_visible(),
+            ended: (!before.is_done() && after.state.is_done())
+                .then(|| Arc::new(after.public_part())),
+        })
+    }
+
+    /// The event for a record as it is now, without the public part of one that has finished: for a
+    /// claim, or for a change that may not have been committed.
+    pub fn changed(record: &OperationRecord) -> Self {
+        Self::Changed {
+            uid: record.uid,
+            name: record.name.clone(),
+            state: record.state,
+            gone: !record.is_visible(),
+            ended: None,
+        }
+    }
+
+    /// The event for a visible operation that has finished, with the public part of its record.
+    pub fn finished(record: Arc<OperationRecord>) -> Self {
+        Self::Changed {
+            uid: record.uid,
+            name: record.name.clone(),
+            state: record.state,
+            gone: false,
+            ended: Some(record),
+        }
+    }
+
+    /// The event for an operation whose record was removed.
+    pub fn removed(uid: Uuid, name: OperationName, state: OperationState) -> Self {
+        Self::Changed {
+            uid,
+            name,
+            state,
+            gone: true,
+            ended: None,
+        }
+    }
+
+    /// The event for a record that waits to be claimed; `None` for every other one.
+    pub fn ready(record: &OperationRecord) -> Option<Self> {
+        (record.state == OperationState::Pending).then(|| Self::Ready {
+            method: record.method.clone(),
+            ready_time: record.ready_time,
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! Which operations a list asks for.
+
+use super::page::PageCursor;
+use super::record::OperationRecord;
+use crate::filter::Filter;
+use crate::name::ParentPattern;
+
+/// Which operations to list.
+///
+/// ```
+/// use lro_core::store::ListQuery;
+/// use lro_core::ParentName;
+///
+/// let query = ListQuery::new(ParentName::default(), 50);
+/// assert_eq!((query.after, query.limit), (None, 50));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListQuery {
+    /// Those directly below this parent, or below those that it stands for.
+    pub parent: ParentPattern,
+    /// Those that match.
+    pub filter: Filter,
+    /// Those behind this one.
+    pub after: Option<PageCursor>,
+    /// At most so many, and at least one.
+    pub limit: usize,
+    /// After looking at about so many operations the page ends, full or not: so a rare match costs
+    /// many short pages rather than one long call. What an index passes over is not looked at.
+    pub examine_max: usize,
+}
+
+impl ListQuery {
+    /// The newest operations below a parent.
+    pub fn new(parent: impl Into<ParentPattern>, limit: usize) -> Self {
+        Self {
+            parent: parent.into(),
+            filter: Filter::default(),
+            after: None,
+            limit,
+            examine_max: usize::MAX,
+        }
+    }
+
+    /// Whether a record belongs to the list, wherever the page begins.
+    pub fn matches(&self, record: &OperationRecord) -> bool {
+        record.is_visible()
+            && self.parent.matches(record.name.parent())
+            && self.filter.matches(record)
+    }
+}

@@ -1,0 +1,315 @@
+//! The life of an operation, as one pure function over values.
+
+use std::time::Duration;
+
+use prost_types::Any;
+use tonic::Code;
+
+use super::command::{Change, Command, Outcome};
+use super::lease::{Lease, WorkerId};
+use super::record::{OnCrash, OperationRecord, OperationResult};
+use super::refusal::Refusal;
+use crate::clock::Timestamp;
+use crate::pb::rpc::Status;
+use crate::reason::Reason;
+
+/// Where an operation stands. On the wire only `done` and `result` show.
+///
+/// ```text
+///            claim               finish(response)
+/// Pending ----------> Running -----------------------> Succeeded
+///  |   ^                | |   finish(error)        \
+///  |   +--retry, release+ |   -----------------------> Failed
+///  |      expire          |
+///  |                      +--cancel--> Cancelling ----> Cancelled
+///  +--cancel------------------------------------------> Cancelled
+/// ```
+///
+/// * `Cancelling` is `Running` with a cancellation on record: the body may still succeed or fail,
+///   and then its own result stands; `retry`, `release` and `expire` end it as `Cancelled`.
+/// * `expire` ends a `Running` operation as `Failed` when its policy says `abort`, or when it has no
+///   attempt left; so does `retry`.
+/// * An error whose code is CANCELLED makes `Cancelled`, whoever gave it; every other one `Failed`.
+/// * The three states on the right are final: nothing changes them any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OperationState {
+    /// Waits for a worker.
+    Pending,
+    /// A worker runs it.
+    Running,
+    /// A worker runs it, and its cancellation was asked for.
+    Cancelling,
+    /// Ended with a response.
+    Succeeded,
+    /// Ended with an error.
+    Failed,
+    /// Ended with the error CANCELLED.
+    Cancelled,
+}
+
+impl OperationState {
+    /// Every state, in the order of the drawing.
+    pub const ALL: [Self; 6] = [
+        Self::Pending,
+        Self::Running,
+        Self::Cancelling,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// Whether it has ended.
+    pub const fn is_done(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+
+    /// Whether a worker holds it.
+    pub const fn is_running(self) -> bool {
+        matches!(self, Self::Running | Self::Cancelling)
+    }
+
+    /// The number that stores keep.
+    pub const fn as_number(self) -> u8 {
+        self as u8
+    }
+
+    /// The state of a stored number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+}
+
+impl OperationRecord {
+    /// Does what the command says, or refuses and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`], which is an answer rather than a failure.
+    pub fn apply(&mut self, command: Command, now: Timestamp) -> Result<Change, Refusal> {
+        match command {
+            Command::Claim {
+                worker,
+                lease_duration,
+            } => self.claim(worker, lease_duration, now),
+            Command::Renew {
+                fence,
+                lease_duration,
+                metadata,
+            } => {
+                self.check_fence(fence)?;
+                self.extend_lease(lease_duration, now);
+                Ok(match self.take_metadata(metadata) {
+                    true => self.written(now),
+                    false => Change::Lease,
+                })
+            }
+            Command::Checkpoint {
+                fence,
+                lease_duration,
+                checkpoint,
+                metadata,
+            } => {
+                self.check_fence(fence)?;
+                self.extend_lease(lease_duration, now);
+                self.checkpoint = Some(checkpoint);
+                self.take_metadata(metadata);
+                Ok(self.written(now))
+            }
+            Command::Finish {
+                fence,
+                outcome,
+                metadata,
+            } => {
+                self.check_fence(fence)?;
+                self.take_metadata(metadata);
+                Ok(self.finish(outcome, now))
+            }
+            Command::Retry {
+                fence,
+                error,
+                delay,
+                metadata,
+            } => {
+                self.check_fence(fence)?;
+                self.take_metadata(metadata);
+                Ok(self.retry(error, delay, now))
+            }
+            Command::Release { fence, metadata } => {
+                self.check_fence(fence)?;
+                self.take_metadata(metadata);
+                Ok(self.release(now))
+            }
+            Command::Expire => self.expire(now),
+            Command::Cancel => self.cancel(now),
+            Command::Delete => self.delete(now),
+        }
+    }
+
+    fn claim(
+        &mut self,
+        worker: WorkerId,
+        lease_duration: Duration,
+        now: Timestamp,
+    ) -> Result<Change, Refusal> {
+        if self.state != OperationState::Pending || self.ready_time > now {
+            return Err(Refusal::NotReady);
+        }
+        self.state = OperationState::Running;
+        self.attempt += 1;
+        self.fence += 1;
+        self.start_time.get_or_insert(now.max(self.update_time));
+        self.lease = Some(Lease {
+            worker,
+            expire_time: now.saturating_add(lease_duration),
+        });
+        Ok(self.written(now))
+    }
+
+    fn retry(&mut self, error: Status, delay: Duration, now: Timestamp) -> Change {
+        if self.state == OperationState::Cancelling {
+            return self.finish(Outcome::Cancelled, now);
+        }
+        if self.attempt >= self.policy.max_attempts {
+            return self.finish(Outcome::Error(error), now);
+        }
+        self.back_to_pending(now.saturating_add(delay), now)
+    }
+
+    fn release(&mut self, now: Timestamp) -> Change {
+        if self.state == OperationState::Cancelling {
+            return self.finish(Outcome::Cancelled, now);
+        }
+        self.attempt = self.attempt.saturating_sub(1);
+        self.back_to_pending(now, now)
+    }
+
+    fn expire(&mut self, now: Timestamp) -> Result<Change, Refusal> {
+        if !self.state.is_running() {
+            return Err(Refusal::Stale);
+        }
+        if self.state == OperationState::Cancelling {
+            return Ok(self.finish(Outcome::Cancelled, now));
+        }
+        let reason = match self.policy.on_crash {
+            OnCrash::Abort => Reason::OperationInterrupted,
+            OnCrash::Resume if self.attempt >= self.policy.max_attempts => {
+                Reason::AttemptsExhausted
+            }
+            OnCrash::Resume => return Ok(self.back_to_pending(now, now)),
+        };
+        let error = reason.operation_error(
+            format!(
+                "the worker was lost during attempt {} of {}",
+                self.attempt, self.policy.max_attempts
+            ),
+            [
+                ("attempt", &*self.attempt.to_string()),
+                ("maxAttempts", &*self.policy.max_attempts.to_string()),
+            ],
+        );
+        Ok(self.finish(Outcome::Error(error), now))
+    }
+
+    fn cancel(&mut self, now: Timestamp) -> Result<Change, Refusal> {
+        if !self.is_visible() {
+            return Err(Refusal::NotFound);
+        }
+        Ok(match self.state {
+            OperationState::Pending => {
+                self.cancel_time = Some(now.max(self.update_time));
+                self.finish(Outcome::Cancelled, now)
+            }
+            OperationState::Running => {
+                self.state = OperationState::Cancelling;
+                self.cancel_time = Some(now.max(self.update_time));
+                self.written(now)
+            }
+            OperationState::Cancelling
+            | OperationState::Succeeded
+            | OperationState::Failed
+            | OperationState::Cancelled => Change::Nothing,
+        })
+    }
+
+    fn delete(&mut self, now: Timestamp) -> Result<Change, Refusal> {
+        if !self.is_visible() {
+            return Err(Refusal::NotFound);
+        }
+        if self.state.is_done() {
+            return Ok(Change::Removed);
+        }
+        self.delete_time = Some(now);
+        Ok(self.written(now))
+    }
+
+    pub(super) fn finish(&mut self, outcome: Outcome, now: Timestamp) -> Change {
+        let result = match outcome {
+            Outcome::Response(any) => OperationResult::Response(any),
+            Outcome::Error(status) => OperationResult::Error(never_ok(status)),
+            Outcome::Cancelled => OperationResult::Error(
+                Reason::OperationCancelled.operation_error("the operation was cancelled", []),
+            ),
+        };
+        self.state = match &result {
+            OperationResult::Response(_) => OperationState::Succeeded,
+            OperationResult::Error(status) if status.code == Code::Cancelled as i32 => {
+                OperationState::Cancelled
+            }
+            OperationResult::Error(_) => OperationState::Failed,
+        };
+        self.result = Some(result);
+        self.lease = None;
+        self.checkpoint = None;
+        self.end_time = Some(now.max(self.update_time));
+        self.expire_time = Some(now.saturating_add(self.policy.retain));
+        match self.written(now) {
+            Change::Record if !self.is_visible() => Change::Removed,
+            change => change,
+        }
+    }
+
+    fn back_to_pending(&mut self, ready_time: Timestamp, now: Timestamp) -> Change {
+        self.state = OperationState::Pending;
+        self.lease = None;
+        self.ready_time = ready_time;
+        self.written(now)
+    }
+
+    fn check_fence(&self, fence: u64) -> Result<(), Refusal> {
+        match self.state.is_running() && self.fence == fence {
+            true => Ok(()),
+            false => Err(Refusal::Stale),
+        }
+    }
+
+    fn extend_lease(&mut self, lease_duration: Duration, now: Timestamp) {
+        if let Some(lease) = &mut self.lease {
+            lease.expire_time = now.saturating_add(lease_duration);
+        }
+    }
+
+    fn take_metadata(&mut self, metadata: Option<Any>) -> bool {
+        let news = metadata.is_some() && metadata != self.metadata;
+        if news {
+            self.metadata = metadata;
+        }
+        news
+    }
+
+    fn written(&mut self, now: Timestamp) -> Change {
+        self.revision += 1;
+        // The wall clock may jump back; what callers see does not.
+        self.update_time = self.update_time.max(now);
+        Change::Record
+    }
+}
+
+fn never_ok(status: Status) -> Status {
+    if status.code != Code::Ok as i32 {
+        return status;
+    }
+    Reason::HandlerMisbehaved.operation_error("the handler gave OK as its error", [])
+}
+
+#[cfg(test)]
+mod tests;
