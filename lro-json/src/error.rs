@@ -35,7 +35,7 @@ impl ReadError {
         &self.field
     }
 
-    /// What is wrong with the field, without its path.
+    /// The reason, without the field's path.
     pub fn reason(&self) -> &str {
         &self.reason
     }
@@ -74,7 +74,7 @@ impl WriteError {
         &self.field
     }
 
-    /// What is wrong with the field, without its path.
+    /// The reason, without the field's path.
     pub fn reason(&self) -> &str {
         &self.reason
     }

@@ -190,7 +190,7 @@ fn is_decimal(text: &str) -> bool {
 }
 
 fn bytes(text: &str) -> Result<Value, String> {
-    // Both alphabets are welcome, in one text as well.
+    // Both alphabets are accepted, even mixed.
     let standard = text.replace('-', "+").replace('_', "/");
     match LENIENT.decode(standard) {
         Ok(bytes) => Ok(Value::Bytes(bytes.into())),

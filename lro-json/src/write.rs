@@ -111,7 +111,7 @@ impl WriteOptions {
     }
 }
 
-/// What a field or an extension holds.
+/// The kind of values that a field or an extension holds.
 struct Slot {
     kind: Kind,
     is_list: bool,

@@ -82,7 +82,7 @@ fn read_content(
     Ok(read.unwrap_or_else(|| DynamicMessage::new(message.clone())))
 }
 
-/// What an Any says of itself.
+/// The type that an Any names.
 enum Head {
     Null,
     Empty,

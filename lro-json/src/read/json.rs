@@ -1,4 +1,4 @@
-//! What the reader asks of JSON itself.
+//! JSON itself: its depth, and its values by shape.
 
 use std::fmt;
 

@@ -46,7 +46,7 @@ pub(super) fn read_field(
     })
 }
 
-/// What a field or an extension holds.
+/// The kind of values that a field or an extension holds.
 struct Slot {
     kind: Kind,
     is_list: bool,
@@ -230,7 +230,7 @@ impl<'de> Expect<'de> for Object<'_> {
     }
 }
 
-/// What a member's name stands for.
+/// The field or the extension that a member names.
 enum Found {
     Field(FieldDescriptor),
     Extension(ExtensionDescriptor),

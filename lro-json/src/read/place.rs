@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Error};
 use super::{MAX_DEPTH, ReadOptions};
 use crate::error::{ReadError, path_part, quoted};
 
-/// What is the same for a whole text.
+/// The state that a whole text shares.
 pub(super) struct Context<'c> {
     pub(super) options: &'c ReadOptions,
     pub(super) types: &'c DescriptorPool,

@@ -4,6 +4,7 @@
 
 mod arbitrary;
 mod json;
+mod parts;
 mod python;
 mod random;
 mod read;

@@ -9,7 +9,7 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use crate::types::{TYPES, everything};
 
-/// What an Any may hold.
+/// The types of an Any's content.
 const CONTENTS: &[&str] = &[
     "json.test.Everything",
     "google.protobuf.Timestamp",
@@ -152,7 +152,7 @@ impl Random {
         self.value(kind, 0, true).into_map_key().unwrap()
     }
 
-    /// A value. Where there is no presence, a negative zero could not be told from no value.
+    /// A value. Where there is no presence, a negative zero looks like no value.
     fn value(&mut self, kind: &Kind, depth: u32, negative_zero: bool) -> Value {
         match kind {
             Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => {

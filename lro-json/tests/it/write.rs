@@ -1,4 +1,4 @@
-//! What is written.
+//! Texts that are written.
 
 use lro_json::WriteOptions;
 use prost::Message as _;
