@@ -10,7 +10,7 @@ pub(crate) mod update;
 pub(crate) mod waiters;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lro_core::Clock;
@@ -35,6 +35,8 @@ pub(crate) struct Engine {
     workers: LocalWorkers,
     uids: Mutex<uuid::ContextV7>,
     closing: AtomicBool,
+    /// How many workers' runtimes are stalled.
+    stalled: AtomicUsize,
 }
 
 impl Engine {
@@ -55,6 +57,7 @@ impl Engine {
             workers: LocalWorkers::default(),
             uids: Mutex::new(uuid::ContextV7::new()),
             closing: AtomicBool::new(false),
+            stalled: AtomicUsize::new(0),
         });
         engine.store.observe(Arc::new(Observer::new(&engine)));
         engine
@@ -102,6 +105,24 @@ impl Engine {
         self.closing.store(true, Ordering::Release);
         // A waiter that has not read the flag by now listens already.
         self.waiters.wake_all();
+    }
+
+    /// Counts a worker whose runtime has stalled, or polls again.
+    pub(crate) fn count_stalled(&self, stalled: bool) {
+        if stalled {
+            self.stalled.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.stalled.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the runtime of a worker of this process is stalled.
+    #[cfg_attr(
+        not(feature = "serve"),
+        expect(dead_code, reason = "the health service reads it")
+    )]
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Relaxed) > 0
     }
 
     /// Whether waiters are answered at once.

@@ -2,5 +2,6 @@
 
 pub(crate) mod context;
 pub(crate) mod error;
+pub(crate) mod poll;
 pub(crate) mod registration;
 pub(crate) mod run;

@@ -145,6 +145,8 @@
 //! | `lro.operations.attempts` | counter | method | runs that began |
 //! | `lro.operations.retries` | counter | method | runs that ended with a wish for another attempt, and got it |
 //! | `lro.leases.lost` | counter | method | leases that were over before their bodies |
+//! | `lro.runtime.stalls` | counter | | times that a worker's runtime polled no task for [`max_runtime_stall`](WorkerBuilder::max_runtime_stall) |
+//! | `lro.bodies.blocking_polls` | counter | method | polls of bodies that lasted longer than a heartbeat: work for `spawn_blocking` |
 //! | `lro.store.call.duration` | histogram, s | call, outcome | calls of the store: `start`, `claim`, `update`, `get`, `list`, `purge`; `ok`, `unavailable`, `full`, `corrupt`, `unusable`; an update of which one operation is damaged, or locked by another program, is `corrupt` or `unavailable` |
 //!
 //! The method is `rpc.method` (`exporter.v1.Exporter/Export`), the code `rpc.response.status_code`
@@ -243,4 +245,5 @@ pub mod __private {
         Attempt, BodyFuture, ContextOf, Host, MethodOptions, Prepare, Registration,
     };
     pub use crate::start::{StartOptions, parent_from, start};
+    pub use crate::worker::Executor;
 }

@@ -41,7 +41,8 @@ where
     let limits = operations.engine().limits();
     limits.check_request_len(message.encoded_len())?;
     let method = const { &Method::of::<M>() };
-    let request = StartRequest::pack::<M>(method, method_options, message, options);
+    let request = StartRequest::pack::<M>(method, method_options, &message, options);
+    drop(message);
     let origin = CallOrigin {
         headers,
         extensions,

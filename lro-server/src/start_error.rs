@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, io};
 
 /// A worker, or an authorizer, that cannot start.
 ///
@@ -13,6 +13,7 @@ enum Kind {
     #[cfg(feature = "auth-jwt")]
     Jwt(String),
     NotHosted(String),
+    NoThread(io::Error),
 }
 
 impl Error {
@@ -35,6 +36,12 @@ impl Error {
         }
     }
 
+    pub(crate) fn no_thread(error: io::Error) -> Self {
+        Self {
+            kind: Kind::NoThread(error),
+        }
+    }
+
     pub(crate) fn not_hosted(path: &str) -> Self {
         Self {
             kind: Kind::NotHosted(path.to_owned()),
@@ -51,6 +58,9 @@ impl fmt::Display for Error {
             Kind::HostedTwice(path) => write!(f, "the worker hosts `{path}` twice"),
             #[cfg(feature = "auth-jwt")]
             Kind::Jwt(message) => write!(f, "the JWT authorizer cannot be built: {message}"),
+            Kind::NoThread(error) => {
+                write!(f, "cannot create the thread that renews leases: {error}")
+            }
             Kind::NotHosted(path) => {
                 write!(
                     f,
@@ -68,4 +78,11 @@ impl fmt::Debug for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.kind {
+            Kind::NoThread(error) => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -3,7 +3,10 @@
 mod backlog;
 mod builder;
 mod claim;
+mod executor;
 mod lease;
+mod lease_thread;
+mod probe;
 mod retention;
 mod run;
 mod runs;
@@ -22,6 +25,10 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use builder::WorkerBuilder;
+pub use executor::Executor;
+
+use executor::Place;
+use probe::Probe;
 use runs::Runs;
 use slots::{Slot, Slots};
 
@@ -88,16 +95,26 @@ impl Worker {
             .await
             .is_ok()
         {
+            self.renewals_ended().await;
             return;
         }
         self.shared.stopping.cancel();
-        let longest = (self.shared.longest_grace()).saturating_add(settings.lease_duration);
+        let longest = self.shared.stop_timeout();
         if tokio::time::timeout(longest, self.shared.tasks.wait())
             .await
             .is_err()
         {
             tracing::warn!("operations could not be given back in time; their leases will run out");
         }
+        self.renewals_ended().await;
+    }
+
+    /// Waits until the renewals have let go of the store, so that it can be opened again.
+    async fn renewals_ended(&self) {
+        /// Longer only if a call of the store hangs.
+        const LONGEST: Duration = Duration::from_secs(1);
+        let ended = self.shared.renewals_ended.cancelled();
+        tokio::time::timeout(LONGEST, ended).await.ok();
     }
 }
 
@@ -129,6 +146,12 @@ struct Shared {
     stopping: CancellationToken,
     /// The tasks that run bodies.
     tasks: TaskTracker,
+    /// Where bodies and claims run.
+    place: Place,
+    /// Whether anything is polled there.
+    probe: Arc<Probe>,
+    /// Nothing is renewed any more.
+    renewals_ended: CancellationToken,
 }
 
 /// The knobs of a worker.
@@ -137,7 +160,12 @@ struct Settings {
     lease_duration: Duration,
     metadata_interval: Duration,
     drain_timeout: Duration,
+    max_runtime_stall: Duration,
     limits: BodyLimits,
+    /// Where leases are renewed, in a simulation.
+    renew_on: Option<Arc<dyn Executor>>,
+    /// Where bodies and claims run, in a simulation.
+    run_on: Option<Arc<dyn Executor>>,
 }
 
 impl Shared {
@@ -156,7 +184,7 @@ impl Shared {
     fn launch(self: &Arc<Self>, record: OperationRecord, slot: Slot, called_at: Instant) {
         let lease_end = later(called_at, self.settings.lease_duration);
         if let Some(launch) = run::Launch::new(self, record, slot, lease_end) {
-            self.tasks.spawn(launch.run());
+            self.place.spawn(self.tasks.track_future(launch.run()));
         }
     }
 
@@ -173,9 +201,20 @@ impl Shared {
         }
     }
 
-    fn longest_grace(&self) -> Duration {
+    /// How long bodies that were told to stop, and their last writes, may take.
+    fn stop_timeout(&self) -> Duration {
         let graces = self.methods.values().map(|m| m.options.cancel_grace);
-        graces.max().unwrap_or_default()
+        let longest = graces.max().unwrap_or_default();
+        longest.saturating_add(self.settings.lease_duration)
+    }
+
+    /// Sets whether the runtime of the bodies counts as stalled. Answers whether that is a change.
+    fn set_stalled(&self, stalled: bool) -> bool {
+        let changed = self.probe.set_stalled(stalled);
+        if changed {
+            self.engine.count_stalled(stalled);
+        }
+        changed
     }
 }
 

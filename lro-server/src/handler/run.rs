@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::poll::PollWatch;
 use crate::limits::BodyLimits;
 
 /// Why a body is to stop.
@@ -46,6 +47,8 @@ pub(crate) struct Run {
     /// What the run writes to; none when it is detached.
     pub(crate) link: Option<Link>,
     pub(crate) limits: BodyLimits,
+    /// The polls of its body.
+    pub(crate) polls: PollWatch,
     metadata: Mutex<MetadataSlot>,
     stop_reason: OnceLock<StopReason>,
     stop: CancellationToken,
@@ -93,6 +96,7 @@ impl Run {
             lease_end: watch::Sender::new(lease_end),
             link,
             limits,
+            polls: PollWatch::new(),
             metadata: Mutex::new(MetadataSlot {
                 newest: record.metadata.clone(),
                 ..MetadataSlot::default()

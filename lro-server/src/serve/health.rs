@@ -52,7 +52,8 @@ impl Health {
         let mut last = None;
         loop {
             interval.tick().await;
-            let serving = answers(operations, &name, limits.health_timeout).await;
+            let stalled = operations.engine().is_stalled();
+            let serving = !stalled && answers(operations, &name, limits.health_timeout).await;
             // Watchers hear of changes only.
             if last == Some(serving) {
                 continue;
@@ -60,6 +61,9 @@ impl Health {
             match (serving, last) {
                 (true, Some(_)) => tracing::info!("the store answers again"),
                 (true, None) => {}
+                (false, _) if stalled => {
+                    tracing::warn!("a worker's runtime is stalled; not serving");
+                }
                 (false, _) => tracing::warn!("the store does not answer; not serving"),
             }
             self.set(match serving {

@@ -90,18 +90,18 @@ impl StartRequest {
     pub(super) fn pack<M: LongRunningMethod>(
         method: &'static Method,
         method_options: MethodOptions,
-        request: M::Request,
+        request: &M::Request,
         options: StartOptions<M::Metadata>,
     ) -> Self {
         let fields = if method_options.standard_fields {
-            M::request_fields(&request)
+            M::request_fields(request)
         } else {
             RequestFields::default()
         };
         Self {
             method,
             method_options,
-            request: pack(&request),
+            request: pack(request),
             fields,
             metadata: options.metadata.as_ref().map(pack),
             choices: options.choices,

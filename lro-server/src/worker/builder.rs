@@ -3,14 +3,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::store::WorkerId;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use super::executor::{Executor, Place};
+use super::probe::Probe;
 use super::runs::Runs;
 use super::slots::Slots;
-use super::{Settings, Shared, Worker, claim, lease, retention};
+use super::{Settings, Shared, Worker, claim, lease_thread, retention};
 use crate::Error;
 use crate::engine::LocalWorker;
 use crate::handler::registration::{Host, HostedMethod, Registration};
@@ -38,6 +41,8 @@ impl WorkerBuilder {
     pub const METADATA_INTERVAL: Duration = Duration::from_millis(200);
     /// The default of [`drain_timeout`](Self::drain_timeout).
     pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+    /// The default of [`max_runtime_stall`](Self::max_runtime_stall).
+    pub const DEFAULT_MAX_RUNTIME_STALL: Duration = Duration::from_secs(10 * 60);
 
     pub(super) fn new(operations: &Operations) -> Self {
         Self {
@@ -49,6 +54,9 @@ impl WorkerBuilder {
                 lease_duration: Self::LEASE_DURATION,
                 metadata_interval: Self::METADATA_INTERVAL,
                 drain_timeout: Self::DRAIN_TIMEOUT,
+                max_runtime_stall: Self::DEFAULT_MAX_RUNTIME_STALL,
+                renew_on: None,
+                run_on: None,
                 limits: operations.engine().limits().of_bodies(),
             },
         }
@@ -115,12 +123,35 @@ impl WorkerBuilder {
         self
     }
 
-    /// Starts the worker's tasks on the current tokio runtime.
+    /// How long the runtime of the bodies may poll no task before the worker stops renewing its
+    /// leases, so that a deadlock does not hold operations for ever. Default: 10 minutes.
+    ///
+    /// Until then a blocked runtime costs no operation its lease. When it counts as stalled, the
+    /// worker logs an error, counts it (`lro.runtime.stalls`), and the health of the module `serve`
+    /// is NOT_SERVING until the runtime polls again. `Duration::MAX` renews for ever.
+    pub fn max_runtime_stall(mut self, max_runtime_stall: Duration) -> Self {
+        self.settings.max_runtime_stall = max_runtime_stall;
+        self
+    }
+
+    /// Runs bodies and claims, and renewals, where a simulation says.
+    #[doc(hidden)]
+    pub fn simulated(mut self, run_on: Arc<dyn Executor>, renew_on: Arc<dyn Executor>) -> Self {
+        self.settings.run_on = Some(run_on);
+        self.settings.renew_on = Some(renew_on);
+        self
+    }
+
+    /// Starts the worker: its bodies and claims run on the current tokio runtime.
+    ///
+    /// A thread of its own, `lro-leases`, renews the leases, so that bodies that block every thread
+    /// of the runtime cost no operation its lease. Only where tokio's clock is paused, as in tests
+    /// with `start_paused`, does the runtime itself renew them.
     ///
     /// # Errors
     ///
-    /// When no method is hosted, one is hosted twice, or [`only`](Self::only) names one that none of
-    /// the hosts has.
+    /// When no method is hosted, one is hosted twice, [`only`](Self::only) names one that none of
+    /// the hosts has, or the thread cannot be created.
     pub async fn start(mut self) -> Result<Worker, Error> {
         if let Some(only) = &self.only {
             let stranger = only
@@ -147,6 +178,10 @@ impl WorkerBuilder {
                 return Err(Error::hosted_twice(path));
             }
         }
+        let place = match self.settings.run_on.clone() {
+            Some(executor) => Place::Simulated(executor),
+            None => Place::Runtime(Handle::current()),
+        };
         let shared = Arc::new(Shared {
             id: WorkerId::from_uuid(Uuid::new_v4()),
             engine: self.operations.engine().clone(),
@@ -160,13 +195,17 @@ impl WorkerBuilder {
             draining: CancellationToken::new(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            place,
+            probe: Probe::new(),
+            renewals_ended: CancellationToken::new(),
         });
+        let renewals = lease_thread::start(&shared).await;
+        renewals.map_err(Error::no_thread)?;
         let worker: Arc<dyn LocalWorker> = shared.clone();
         let workers = self.operations.engine().workers();
         workers.register(Arc::downgrade(&worker));
-        tokio::spawn(claim::keep_claiming(shared.clone()));
-        tokio::spawn(lease::keep_leases(shared.clone()));
-        tokio::spawn(retention::keep_purging(shared.clone()));
+        shared.place.spawn(claim::keep_claiming(shared.clone()));
+        shared.place.spawn(retention::keep_purging(shared.clone()));
         Ok(Worker { shared })
     }
 }

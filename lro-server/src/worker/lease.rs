@@ -17,10 +17,19 @@ use crate::handler::run::{Run, StopReason, told_to_stop};
 /// At most so many renewals in one call.
 const RENEW_MAX: usize = 1_000;
 
-pub(super) async fn keep_leases(shared: Arc<Shared>) {
+/// How often bodies that block their runtime are logged at most.
+const REPORT_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How many of them are named.
+const NAMES_MAX: usize = 8;
+
+pub(super) async fn keep_leases(shared: &Arc<Shared>) {
     let mut backoff = Backoff::default();
-    let mut next_beat = Instant::now() + beat(&shared);
+    let mut next_beat = Instant::now() + beat(shared);
     let mut not_before = Instant::now();
+    let mut next_report = Instant::now();
+    let ended = ended(shared);
+    tokio::pin!(ended);
     loop {
         let told = async {
             let full = tokio::select! {
@@ -33,16 +42,29 @@ pub(super) async fn keep_leases(shared: Arc<Shared>) {
         };
         let full = tokio::select! {
             biased;
-            () = ended(&shared) => return,
+            () = &mut ended => return,
             () = tokio::time::sleep_until(next_beat) => true,
             full = told => full,
         };
+        if is_stalled(shared) {
+            next_beat = Instant::now() + beat(shared);
+            not_before = next_beat;
+            continue;
+        }
+        if full {
+            report_blocking(shared, &mut next_report);
+        }
         let mut pause = shared.settings.metadata_interval;
-        match renew(&shared, full).await {
+        let renewed = tokio::select! {
+            biased;
+            () = &mut ended => return,
+            renewed = renew(shared, full) => renewed,
+        };
+        match renewed {
             Ok(()) => {
                 backoff.succeeded("leases are renewed again");
                 if full {
-                    next_beat = Instant::now() + beat(&shared);
+                    next_beat = Instant::now() + beat(shared);
                 }
             }
             Err(error) => {
@@ -50,7 +72,7 @@ pub(super) async fn keep_leases(shared: Arc<Shared>) {
                 // be one operation that fails, and is not to keep the others waiting.
                 let retry_in = backoff
                     .failed("cannot renew leases", &error)
-                    .min(beat(&shared));
+                    .min(beat(shared));
                 pause = pause.max(retry_in);
                 let retry = Instant::now() + retry_in;
                 next_beat = if full { retry } else { next_beat.min(retry) };
@@ -70,10 +92,82 @@ fn beat(shared: &Shared) -> Duration {
         .map_or(third, |gap| third.min(gap))
 }
 
-/// Returns when there is nothing to keep any more: the worker is draining and the last run is over.
+/// Returns when there is nothing to renew any more: the worker is draining and its last run has
+/// finished, or bodies that were told to stop did not in time, or their runtime has shut down.
 async fn ended(shared: &Shared) {
-    shared.draining.cancelled().await;
-    shared.tasks.wait().await;
+    let finished = async {
+        shared.draining.cancelled().await;
+        shared.tasks.wait().await;
+    };
+    let given_up = async {
+        shared.stopping.cancelled().await;
+        tokio::time::sleep(shared.stop_timeout()).await;
+    };
+    tokio::select! {
+        () = finished => {}
+        () = given_up => {}
+        () = shared.probe.ended() => {}
+    }
+}
+
+/// Whether the runtime of the bodies has polled nothing for so long that its leases are left to
+/// expire.
+fn is_stalled(shared: &Shared) -> bool {
+    let (age, longest) = (shared.probe.age(), shared.settings.max_runtime_stall);
+    let stalled = age > longest;
+    if shared.set_stalled(stalled) {
+        if stalled {
+            let bodies = blocking(shared, Duration::ZERO);
+            shared.engine.metrics().runtime_stalled();
+            tracing::error!(
+                stalled_for = ?age,
+                max_runtime_stall = ?longest,
+                bodies = ?names(&bodies),
+                "runtime stalled: it polls no task, so its leases are not renewed any more"
+            );
+        } else {
+            tracing::info!("runtime polls tasks again: its leases are renewed again");
+        }
+    }
+    stalled
+}
+
+/// Warns of bodies whose poll lasts longer than a heartbeat.
+fn report_blocking(shared: &Shared, next_report: &mut Instant) {
+    let bodies = blocking(shared, beat(shared));
+    let new = bodies.iter().filter(|(run, _)| run.polls.report());
+    for (run, _) in new {
+        shared.engine.metrics().blocking_poll(&run.method);
+    }
+    let Some(longest) = bodies.iter().map(|(_, lasts)| *lasts).max() else {
+        return;
+    };
+    if Instant::now() < *next_report {
+        return;
+    }
+    *next_report = Instant::now() + REPORT_INTERVAL;
+    tracing::warn!(
+        count = bodies.len(),
+        bodies = ?names(&bodies),
+        ?longest,
+        "bodies block their runtime: move work that blocks or computes for long to \
+         `tokio::task::spawn_blocking`"
+    );
+}
+
+/// The runs whose current poll has lasted longer than this, and how long.
+fn blocking(shared: &Shared, longer_than: Duration) -> Vec<(Arc<Run>, Duration)> {
+    let runs = shared.runs.all().into_iter();
+    let slow = runs.filter_map(|run| {
+        let lasts = run.polls.lasts()?;
+        (lasts > longer_than).then_some((run, lasts))
+    });
+    slow.collect()
+}
+
+fn names(bodies: &[(Arc<Run>, Duration)]) -> Vec<&str> {
+    let names = bodies.iter().map(|(run, _)| run.name.as_str());
+    names.take(NAMES_MAX).collect()
 }
 
 /// Renews all runs, or only those with new metadata. Fails as well when one of them could not be

@@ -19,6 +19,7 @@ use crate::engine::metrics::RunMetrics;
 use crate::engine::update::update_one;
 use crate::engine::waiters::Young;
 use crate::handler::error::to_rpc_status;
+use crate::handler::poll::Watched;
 use crate::handler::registration::{BodyFuture, HostedMethod};
 use crate::handler::run::{Link, Run, StopReason};
 use crate::trace_context::continue_trace;
@@ -137,7 +138,10 @@ async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, reques
         return Ending::NotBegun;
     }
     // The call itself may panic as well as the future.
-    let start = AssertUnwindSafe(|| (method.body)(request, run.clone()));
+    let start = AssertUnwindSafe(|| {
+        let _polling = run.polls.begin();
+        (method.body)(request, run.clone())
+    });
     let mut body: BodyFuture = match catch_unwind(start) {
         Ok(body) => body,
         Err(panic) => {
@@ -145,9 +149,13 @@ async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, reques
             return Ending::Panicked;
         }
     };
+    let watched = Watched {
+        future: &mut body,
+        watch: &run.polls,
+    };
     let ended = tokio::select! {
         biased;
-        ended = AssertUnwindSafe(&mut body).catch_unwind() => Ok(ended),
+        ended = AssertUnwindSafe(watched).catch_unwind() => Ok(ended),
         reason = must_stop(shared, run, method.options.cancel_grace) => Err(reason),
     };
     discard(run, body);
@@ -178,6 +186,7 @@ async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, reques
 /// Drops what is the service's: its body, its error with the source, what it has panicked with. A
 /// panic in that is no reason for another ending.
 fn discard<T>(run: &Run, value: T) {
+    let _polling = run.polls.begin();
     let dropped = catch_unwind(AssertUnwindSafe(|| drop(value)));
     if let Err(panic) = dropped {
         tracing::error!(name = %run.name, "the handler panicked when it was dropped");
@@ -229,8 +238,14 @@ async fn lease_over(run: &Run, margin: Duration) {
     loop {
         let stop_at = *lease_end.borrow_and_update() - margin;
         tokio::select! {
-            () = tokio::time::sleep_until(stop_at) => return,
-            _ = lease_end.changed() => {}
+            biased;
+            _ = lease_end.changed() => continue,
+            () = tokio::time::sleep_until(stop_at) => {}
+        }
+        // A runtime that was blocked finds its timers due, and perhaps a lease that was renewed
+        // meanwhile.
+        if *lease_end.borrow() - margin <= Instant::now() {
+            return;
         }
     }
 }

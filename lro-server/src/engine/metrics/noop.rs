@@ -16,6 +16,10 @@ impl Metrics {
 
     pub(crate) fn ended(&self, _record: &OperationRecord) {}
 
+    pub(crate) fn runtime_stalled(&self) {}
+
+    pub(crate) fn blocking_poll(&self, _method: &str) {}
+
     pub(crate) fn run(&self, _record: &OperationRecord) -> RunMetrics {
         RunMetrics
     }

@@ -22,6 +22,8 @@ pub(super) struct Instruments {
     attempts: Counter<u64>,
     retries: Counter<u64>,
     leases_lost: Counter<u64>,
+    runtime_stalls: Counter<u64>,
+    blocking_polls: Counter<u64>,
     pub(super) store_calls: Histogram<f64>,
 }
 
@@ -98,6 +100,16 @@ impl Metrics {
                 "{lease}",
                 "Leases that were over before their bodies.",
             ),
+            runtime_stalls: counter(
+                "lro.runtime.stalls",
+                "{stall}",
+                "Times that a worker's runtime polled no task for too long.",
+            ),
+            blocking_polls: counter(
+                "lro.bodies.blocking_polls",
+                "{poll}",
+                "Polls of bodies that lasted longer than a heartbeat.",
+            ),
             store_calls: seconds(
                 "lro.store.call.duration",
                 &CALL_BOUNDS,
@@ -127,6 +139,16 @@ impl Metrics {
     pub(crate) fn ended(&self, record: &OperationRecord) {
         let attributes = [method(&record.method), status(code_of(record))];
         self.0.finished.add(1, &attributes);
+    }
+
+    /// The runtime of a worker has polled no task for too long.
+    pub(crate) fn runtime_stalled(&self) {
+        self.0.runtime_stalls.add(1, &[]);
+    }
+
+    /// A poll of a body of this method has lasted longer than a heartbeat.
+    pub(crate) fn blocking_poll(&self, path: &str) {
+        self.0.blocking_polls.add(1, &[method(path)]);
     }
 
     /// A run of this operation begins, and ends when what this gives is dropped.

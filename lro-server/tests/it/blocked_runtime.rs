@@ -1,0 +1,294 @@
+//! Bodies that block every thread of their runtime.
+//!
+//! Each test's own thread stands outside that runtime, with a runtime and a worker of its own.
+
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use exporter::pb::exporter_methods::Export;
+use exporter::pb::{ExportMetadata, ExportRequest, ExportResponse};
+use lro_core::store::{MemoryStore, NewOperation, OperationRecord, OperationStore};
+use lro_core::{LongRunningMethod as _, Operation, OperationName, pack};
+use lro_server::{Host, MethodOptions, OperationContext, Operations, Registration, Worker};
+use lro_sqlite::SqliteStore;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::support::exported;
+use crate::support::faulty::Node;
+
+/// The shortest there is.
+const LEASE: Duration = Duration::from_secs(1);
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Bodies that block or sleep, as their request says, until they are released.
+#[derive(Clone)]
+struct Service {
+    begun: mpsc::Sender<(String, u32)>,
+    released: Arc<Released>,
+}
+
+/// A signal for threads and for tasks.
+struct Released {
+    flag: Mutex<bool>,
+    set: Condvar,
+    tasks: watch::Sender<bool>,
+}
+
+impl Released {
+    fn set(&self) {
+        *self.flag.lock().unwrap() = true;
+        self.set.notify_all();
+        self.tasks.send_replace(true);
+    }
+
+    fn block(&self) {
+        let flag = self.flag.lock().unwrap();
+        drop(self.set.wait_while(flag, |set| !*set).unwrap());
+    }
+
+    async fn sleep(&self) {
+        self.tasks.subscribe().wait_for(|set| *set).await.unwrap();
+    }
+}
+
+impl Service {
+    async fn run(
+        self: Arc<Self>,
+        request: ExportRequest,
+        operation: OperationContext<ExportMetadata>,
+    ) -> Result<ExportResponse, Status> {
+        let begun = (request.tables.concat(), operation.attempt());
+        self.begun.send(begun).unwrap();
+        // A second attempt would block the threads outside.
+        if request.tables == ["block"] && operation.attempt() == 1 {
+            self.released.block();
+        }
+        self.released.sleep().await;
+        Ok(exported(operation.attempt()))
+    }
+}
+
+impl Host<Export> for Service {
+    fn register(registration: &mut Registration<Self>) {
+        registration.method::<Export, ExportRequest, _, ExportMetadata, _, _, _>(
+            MethodOptions::new(),
+            Self::run,
+        );
+    }
+}
+
+/// A runtime whose threads are blocked, and what there is outside of it.
+struct Scene<S> {
+    store: S,
+    /// The one of the test's thread.
+    outside: Runtime,
+    inside: Option<thread::JoinHandle<()>>,
+    leave: watch::Sender<bool>,
+    begun: mpsc::Receiver<(String, u32)>,
+    service: Arc<Service>,
+    started: u128,
+}
+
+impl<S: OperationStore + Clone> Scene<S> {
+    /// A worker on the runtime that `inside` builds.
+    fn new(inside: Runtime, store: impl Future<Output = S>, max_runtime_stall: Duration) -> Self {
+        let mut outside = Builder::new_multi_thread();
+        let outside = outside.worker_threads(1).enable_all().build().unwrap();
+        let store = outside.block_on(store);
+        let (sender, begun) = mpsc::channel();
+        let released = Released {
+            flag: Mutex::new(false),
+            set: Condvar::new(),
+            tasks: watch::Sender::new(false),
+        };
+        let service = Arc::new(Service {
+            begun: sender,
+            released: Arc::new(released),
+        });
+        let leave = watch::Sender::new(false);
+        let (ready, is_ready) = mpsc::channel();
+        let inside = thread::spawn({
+            let (store, service, mut left) = (store.clone(), service.clone(), leave.subscribe());
+            move || {
+                inside.block_on(async move {
+                    let worker = worker(&store, service, max_runtime_stall).await;
+                    ready.send(()).unwrap();
+                    left.wait_for(|left| *left).await.unwrap();
+                    worker.drain().await;
+                });
+            }
+        });
+        is_ready.recv_timeout(PATIENCE).unwrap();
+        Self {
+            store,
+            outside,
+            inside: Some(inside),
+            leave,
+            begun,
+            service,
+            started: 0,
+        }
+    }
+
+    /// Starts operations of one kind; returns when their bodies have begun.
+    fn start(&mut self, kind: &str, count: u128) -> Vec<OperationName> {
+        let numbers = self.started + 1..=self.started + count;
+        self.started += count;
+        let operation = |number| {
+            let name = format!("operations/{number}").parse().unwrap();
+            let request = pack(&ExportRequest {
+                tables: vec![kind.to_owned()],
+            });
+            NewOperation::new(Uuid::from_u128(number), name, Export::PATH, request)
+        };
+        let new: Vec<_> = numbers.map(operation).collect();
+        let names = new.iter().map(|new| new.name.clone()).collect();
+        let answers = self.outside.block_on(self.store.start(new)).unwrap();
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        for _ in 0..count {
+            let begun = self.begun.recv_timeout(PATIENCE).unwrap();
+            assert_eq!(begun, (kind.to_owned(), 1));
+        }
+        names
+    }
+
+    fn record(&self, name: &OperationName) -> OperationRecord {
+        let record = self.outside.block_on(self.store.get(name));
+        record.unwrap().unwrap()
+    }
+
+    /// Asks for the record again and again: the store has no event for a renewal.
+    fn wait_until(&self, name: &OperationName, is_so: impl Fn(&OperationRecord) -> bool) {
+        let begun = Instant::now();
+        loop {
+            let record = self.record(name);
+            if is_so(&record) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{record:?}");
+            let pause = async { tokio::time::sleep(LEASE / 50).await };
+            self.outside.block_on(pause);
+        }
+    }
+
+    /// Releases all bodies, and drains the worker of the runtime that was blocked.
+    fn release(&mut self) {
+        self.service.released.set();
+        self.leave.send_replace(true);
+        self.inside.take().unwrap().join().unwrap();
+    }
+
+    fn assert_responded(&self, name: &OperationName, attempt: u32) {
+        let record = self.record(name);
+        assert_eq!(record.attempt, attempt, "{record:?}");
+        let operation = Operation::<ExportResponse, ExportMetadata>::from(record.to_operation());
+        let response = operation.result().unwrap().unwrap().unwrap();
+        assert_eq!(response, exported(attempt));
+    }
+}
+
+async fn worker<S: OperationStore + Clone>(
+    store: &S,
+    service: Arc<Service>,
+    max_runtime_stall: Duration,
+) -> Worker {
+    let operations = Operations::new(store.clone());
+    let worker = Worker::builder(&operations)
+        .host::<Export, _>(service)
+        .lease_duration(LEASE)
+        .max_runtime_stall(max_runtime_stall);
+    worker.start().await.unwrap()
+}
+
+fn current_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn two_threads() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().unwrap()
+}
+
+async fn memory() -> Node {
+    Node::lagging(&Arc::new(MemoryStore::new()), 0)
+}
+
+/// Blocks every thread for three lease durations, with another worker that would take over.
+fn no_lease_expires<S: OperationStore + Clone>(
+    inside: Runtime,
+    threads: u128,
+    store: impl Future<Output = S>,
+) {
+    let mut scene = Scene::new(inside, store, Duration::MAX);
+    let mut names = scene.start("sleep", 5);
+    names.extend(scene.start("block", threads));
+    let rival = worker(&scene.store, scene.service.clone(), Duration::MAX);
+    let rival = scene.outside.block_on(rival);
+    let lease_end = |record: &OperationRecord| record.lease.as_ref().unwrap().expire_time;
+    let blocked_at = names.iter().map(|name| lease_end(&scene.record(name)));
+    let blocked_at = blocked_at.max().unwrap();
+    let later = blocked_at.saturating_add(3 * LEASE);
+    for name in &names {
+        scene.wait_until(name, |record| lease_end(record) >= later);
+    }
+    scene.release();
+    assert!(scene.begun.try_recv().is_err(), "no body began again");
+    for name in &names {
+        scene.assert_responded(name, 1);
+    }
+    scene.outside.block_on(rival.drain());
+}
+
+/// report:N1
+#[test]
+fn a_blocked_runtime_of_one_thread_loses_no_lease_in_memory() {
+    no_lease_expires(current_thread(), 1, memory());
+}
+
+/// report:N1
+#[test]
+fn a_blocked_runtime_of_two_threads_loses_no_lease_in_memory() {
+    no_lease_expires(two_threads(), 2, memory());
+}
+
+/// report:N1
+#[test]
+fn a_blocked_runtime_loses_no_lease_in_sqlite() {
+    for (inside, threads) in [(current_thread(), 1), (two_threads(), 2)] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("operations.db");
+        no_lease_expires(inside, threads, async {
+            SqliteStore::open(path).await.unwrap()
+        });
+    }
+}
+
+/// A deadlock does not hold operations for ever. The body that blocked past its lease has an answer
+/// as well, which is not written over the one of the next run.
+///
+/// report:N1
+#[test]
+fn a_runtime_that_polls_nothing_for_too_long_loses_its_leases() {
+    let mut scene = Scene::new(two_threads(), memory(), 2 * LEASE);
+    let sleeps = scene.start("sleep", 1);
+    scene.start("block", 2);
+    let names = ["operations/1", "operations/2", "operations/3"];
+    let names: Vec<OperationName> = names.map(|name| name.parse().unwrap()).into();
+    let rival = worker(&scene.store, scene.service.clone(), Duration::MAX);
+    let rival = scene.outside.block_on(rival);
+    scene.wait_until(&sleeps[0], |record| record.attempt == 2);
+    scene.release();
+    let operations = Operations::new(scene.store.clone());
+    for name in &names {
+        let done = scene.outside.block_on(operations.wait(name, None)).unwrap();
+        assert!(done.done, "{done:?}");
+        scene.assert_responded(name, 2);
+    }
+    scene.outside.block_on(rival.drain());
+}
