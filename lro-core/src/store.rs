@@ -119,6 +119,15 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// many there were.
     async fn purge(&self, limit: usize) -> Result<usize, StoreError>;
 
+    /// The key that a server encrypts the page tokens of this store's lists with, unless it was given
+    /// keys of its own.
+    ///
+    /// Random ([`new_page_token_key`](kit::new_page_token_key)), created once, and kept with the
+    /// operations: every call gives the same key, from every process that shares the store, however
+    /// many of them ask first at the same time. Another store has another key, so that a server
+    /// refuses the tokens of others.
+    async fn page_token_key(&self) -> Result<[u8; 32], StoreError>;
+
     /// Tells the observer what happens from now on, after each commit.
     ///
     /// Events are hints: one may come twice or for nothing. One that this process caused is not

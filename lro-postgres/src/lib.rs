@@ -97,6 +97,7 @@ mod purge;
 mod reads;
 mod row;
 mod schema;
+mod secret;
 mod starts;
 mod statement;
 mod store;

@@ -14,7 +14,7 @@ use crate::error::Fault;
 use crate::text::quote;
 
 /// Step n takes the schema from version n to version n + 1. None is ever edited.
-const MIGRATIONS: [Step; 2] = [
+const MIGRATIONS: [Step; 3] = [
     Step {
         sql: include_str!("schema/1_operation.sql"),
         index: None,
@@ -30,6 +30,11 @@ const MIGRATIONS: [Step; 2] = [
             columns: "operation (parent, method, state, (create_time + 0), uid)",
         }),
         fill: Some(include_str!("schema/2_lists_fill.sql")),
+    },
+    Step {
+        sql: include_str!("schema/3_secret.sql"),
+        index: None,
+        fill: None,
     },
 ];
 

@@ -34,7 +34,7 @@ macro_rules! latest {
 }
 
 /// Those that are prepared. `list::statement` has more.
-const ALL: [&str; 19] = [
+const ALL: [&str; 21] = [
     CLOCK,
     NOTIFY,
     INSERT,
@@ -54,6 +54,8 @@ const ALL: [&str; 19] = [
     CLAIM,
     GET,
     PURGE,
+    PAGE_TOKEN_KEY,
+    CREATE_PAGE_TOKEN_KEY,
 ];
 
 /// The statements for one schema, found by their text.
@@ -67,8 +69,14 @@ pub(crate) fn named(schema: &str, text: &str) -> String {
     let schema = quote(schema);
     let text = text.replace("{operation}", &format!("{schema}.operation"));
     text.replace("{label}", &format!("{schema}.label"))
+        .replace("{secret}", &format!("{schema}.operation_secret"))
         .replace("{and}", "")
 }
+
+pub(crate) const PAGE_TOKEN_KEY: &str = "SELECT value FROM {secret} WHERE name = 'page_token_key'";
+
+/// Given the key, unless another node has created one.
+pub(crate) const CREATE_PAGE_TOKEN_KEY: &str = "INSERT INTO {secret} (name, value) VALUES ('page_token_key', $1::bytea) ON CONFLICT DO NOTHING";
 
 pub(crate) const CLOCK: &str = concat!("SELECT ", clock!());
 

@@ -24,6 +24,7 @@ use crate::list::list;
 use crate::outbox::Outbox;
 use crate::purge::purge;
 use crate::reads::Gets;
+use crate::secret::page_token_key;
 use crate::starts::Starts;
 use crate::tls::Connector;
 use crate::updates::Updates;
@@ -232,6 +233,10 @@ impl OperationStore for PostgresStore {
     async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
         let purged = purge(&self.inner.database, &self.inner.events, limit).await;
         purged.map_err(|fault| fault.to_error())
+    }
+
+    async fn page_token_key(&self) -> Result<[u8; 32], StoreError> {
+        page_token_key(&self.inner.database).await
     }
 
     fn observe(&self, observer: Arc<dyn StoreObserver>) {

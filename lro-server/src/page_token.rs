@@ -6,9 +6,10 @@ use std::time::Duration;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use lro_core::store::PageCursor;
+use lro_core::store::{OperationStore, PageCursor, StoreError};
 use lro_core::{Reason, Timestamp};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::OnceCell;
 use tonic::Status;
 use uuid::Uuid;
 
@@ -31,13 +32,13 @@ use uuid::Uuid;
 /// let operations = Operations::builder(MemoryStore::new()).page_token_keys(keys).build();
 /// ```
 ///
-/// # Without keys
+/// # The default
 ///
-/// A server that is given none uses one that stands in this crate's source. Tokens stay good after a
-/// restart and on every replica, and are as good as any against mistakes; but who reads the source
-/// can read the uid and the create time of an operation from a token, and make one up. That
-/// opens nothing: who calls may list the parent anyway, or is refused, and a made-up token is only another
-/// place to go on from in the same list.
+/// A server without keys of its own uses the [key of its
+/// store](lro_core::store::OperationStore::page_token_key): random, created once, and kept with the
+/// operations. Tokens are good after a restart and on every replica that shares the store, and
+/// refused by every other server. Keys of your own are for replicas whose stores differ, and for
+/// changing keys on a schedule.
 #[derive(Clone)]
 #[must_use]
 pub struct PageTokenKeys {
@@ -66,11 +67,6 @@ impl PageTokenKeys {
         self.accepted.push(Sealer::new(key));
         self
     }
-
-    /// The one that is not secret.
-    pub(crate) fn well_known() -> Self {
-        Self::new(Sha256::digest(b"the page token key of lro-server that is not secret").into())
-    }
 }
 
 /// Shows how many there are.
@@ -98,18 +94,42 @@ const SEALED: usize = NONCE + 24;
 const PLAIN_LEN: usize = PageCursor::LEN + 8;
 const LEN: usize = SEALED + PLAIN_LEN + 16;
 
-/// Makes tokens and reads them.
+/// The page tokens of one server: with its own keys, or with that of its store.
 #[derive(Debug)]
 pub(crate) struct PageTokens {
-    keys: PageTokenKeys,
+    keys: OnceCell<PageTokenKeys>,
     age_max: Duration,
 }
 
 impl PageTokens {
-    pub(crate) fn new(keys: PageTokenKeys, age_max: Duration) -> Self {
-        Self { keys, age_max }
+    pub(crate) fn new(keys: Option<PageTokenKeys>, age_max: Duration) -> Self {
+        Self {
+            keys: OnceCell::new_with(keys),
+            age_max,
+        }
     }
 
+    /// Encrypts and decrypts; asks the store for its key the first time, unless there are other keys.
+    pub(crate) async fn sealer(
+        &self,
+        store: &dyn OperationStore,
+    ) -> Result<PageTokenSealer<'_>, StoreError> {
+        let of_store = async { store.page_token_key().await.map(PageTokenKeys::new) };
+        Ok(PageTokenSealer {
+            keys: self.keys.get_or_try_init(|| of_store).await?,
+            age_max: self.age_max,
+        })
+    }
+}
+
+/// Makes tokens and reads them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PageTokenSealer<'k> {
+    keys: &'k PageTokenKeys,
+    age_max: Duration,
+}
+
+impl PageTokenSealer<'_> {
     /// A token that goes on behind the cursor, in the list that `query` stands for only.
     ///
     /// Holds no server state, so that it is good after a restart and on every replica.
@@ -195,6 +215,8 @@ fn bound(head: &[u8], query: &[&str]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -202,12 +224,14 @@ mod tests {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     const NOW: Timestamp = Timestamp::from_micros(1_000_000);
 
-    fn tokens(keys: PageTokenKeys) -> PageTokens {
-        PageTokens::new(keys, 3 * DAY)
+    fn tokens(keys: &PageTokenKeys) -> PageTokenSealer<'_> {
+        let age_max = 3 * DAY;
+        PageTokenSealer { keys, age_max }
     }
 
-    fn own() -> PageTokens {
-        tokens(PageTokenKeys::new([7; 32]))
+    fn own() -> PageTokenSealer<'static> {
+        static KEYS: LazyLock<PageTokenKeys> = LazyLock::new(|| PageTokenKeys::new([7; 32]));
+        tokens(&KEYS)
     }
 
     fn cursor() -> PageCursor {
@@ -263,9 +287,6 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(replica.open(&token, &["p"], NOW).unwrap(), cursor());
         }
-        let [one, another] = [(); 2].map(|()| tokens(PageTokenKeys::well_known()));
-        let token = one.seal(cursor(), &["p"], NOW);
-        assert_eq!(another.open(&token, &["p"], NOW).unwrap(), cursor());
     }
 
     #[test]
@@ -276,8 +297,8 @@ mod tests {
             PageTokenKeys::new(old).accept(new),
             PageTokenKeys::new(new).accept(old),
             PageTokenKeys::new(new),
-        ]
-        .map(tokens);
+        ];
+        let stages = stages.each_ref().map(tokens);
         for (at, maker) in stages.iter().enumerate() {
             let token = maker.seal(cursor(), &["p"], NOW);
             for (other, reader) in stages.iter().enumerate() {

@@ -20,6 +20,8 @@ pub(crate) enum Read {
     Get(OperationName, Reply<Option<OperationRecord>>),
     /// Many.
     List(ListQuery, Reply<Page>),
+    /// The key of page tokens.
+    PageTokenKey(Reply<[u8; 32]>),
 }
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -33,6 +35,7 @@ pub(crate) fn run(connection: &Connection, path: &Path, queue: &Arc<Queue<Read>>
             match call {
                 Read::Get(_, reply) if reply.is_closed() => {}
                 Read::List(_, reply) if reply.is_closed() => {}
+                Read::PageTokenKey(reply) => answer(reply, table.page_token_key(), path),
                 Read::Get(name, reply) => answer(reply, table.get(&name), path),
                 Read::List(query, reply) => answer(reply, list::page(connection, &query), path),
             }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use lro_core::store::kit::new_page_token_key;
 use lro_core::store::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -13,9 +14,13 @@ use crate::table::Table;
 pub(crate) const APPLICATION_ID: i32 = 0x4c52_4f53;
 
 /// Step n takes the file from version n to version n + 1. None is ever edited.
-const MIGRATIONS: [Step; 2] = [
+const MIGRATIONS: [Step; 3] = [
     (include_str!("migrations/1_operation.sql"), |_| Ok(())),
     (include_str!("migrations/2_list_order.sql"), fill_labels),
+    (
+        include_str!("migrations/3_secret.sql"),
+        create_page_token_key,
+    ),
 ];
 
 /// Statements, and what they cannot say.
@@ -81,6 +86,12 @@ fn fill_labels(connection: &Connection) -> Result<(), Fault> {
         table.insert_labels(&uid, &parent, row.get(2)?, &labels)?;
     }
     Ok(())
+}
+
+fn create_page_token_key(connection: &Connection) -> Result<(), Fault> {
+    let key = new_page_token_key()
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    Table(connection).insert_page_token_key(&key)
 }
 
 fn version(connection: &Connection) -> Result<i32, rusqlite::Error> {

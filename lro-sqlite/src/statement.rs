@@ -19,6 +19,11 @@ pub(crate) const INSERT: &str = concat!(
 pub(crate) const INSERT_LARGE_REQUEST: &str =
     "INSERT INTO large_request (uid, request) VALUES (?1, ?2)";
 
+pub(crate) const INSERT_PAGE_TOKEN_KEY: &str =
+    "INSERT INTO secret (name, value) VALUES ('page_token_key', ?1)";
+
+pub(crate) const PAGE_TOKEN_KEY: &str = "SELECT value FROM secret WHERE name = 'page_token_key'";
+
 pub(crate) const GET: &str = concat!(
     "SELECT ",
     columns!(),

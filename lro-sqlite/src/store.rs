@@ -151,6 +151,10 @@ impl OperationStore for SqliteStore {
             .await
     }
 
+    async fn page_token_key(&self) -> Result<[u8; 32], StoreError> {
+        self.read(Read::PageTokenKey).await
+    }
+
     fn observe(&self, observer: Arc<dyn StoreObserver>) {
         self.threads
             .observers

@@ -127,6 +127,18 @@ impl<'c> Table<'c> {
         self.record(statement::GET, params![name.as_str()])
     }
 
+    pub(crate) fn insert_page_token_key(&self, key: &[u8; 32]) -> Result<(), Fault> {
+        self.execute(statement::INSERT_PAGE_TOKEN_KEY, params![key])?;
+        Ok(())
+    }
+
+    /// The key of page tokens, which the migration has created.
+    pub(crate) fn page_token_key(&self) -> Result<[u8; 32], Fault> {
+        let mut statement = self.0.prepare_cached(statement::PAGE_TOKEN_KEY)?;
+        let key = statement.query_row((), |row| row.get(0)).optional()?;
+        key.ok_or_else(|| Fault::row("the page token key is missing from the table `secret`"))
+    }
+
     /// Reads visible records by uid with [`statement::LISTED`] and conditions, whose values these
     /// are.
     pub(crate) fn listed(&self, sql: &str, values: &[Value]) -> Result<Listed<'c>, Fault> {

@@ -30,6 +30,7 @@ enum Fault {
     ComparesWithoutCase,
     LosesWhatIsMissingUnderNot,
     LooksAtEverything,
+    CreatesAKeyForEachCall,
 }
 
 #[derive(Debug)]
@@ -108,6 +109,13 @@ impl OperationStore for Broken {
         self.0.purge(limit + more).await
     }
 
+    async fn page_token_key(&self) -> Result<[u8; 32], StoreError> {
+        if self.1 == Fault::CreatesAKeyForEachCall {
+            return lro_core::store::kit::new_page_token_key();
+        }
+        self.0.page_token_key().await
+    }
+
     fn observe(&self, observer: Arc<dyn StoreObserver>) {
         self.0.observe(observer);
     }
@@ -161,6 +169,10 @@ fn each_fault_is_found_by_its_case_and_a_script() {
         assert!(!fails(case, Fault::None), "{case} alone");
     }
     assert!(fails("a_purge_is_bounded", Fault::PurgesTooMuch));
+    assert!(fails(
+        "the_page_token_key_is_created_once",
+        Fault::CreatesAKeyForEachCall
+    ));
     assert!(fails(
         "a_holder_of_a_former_operation_of_the_name_changes_nothing",
         Fault::TakesANameForAnIdentity

@@ -237,11 +237,10 @@ impl Wish {
     }
 
     fn at(self, created: Timestamp) -> Created {
-        let Self { key, not_before } = self;
         Created {
             at: created,
-            key,
-            not_before,
+            key: self.key,
+            not_before: self.not_before,
         }
     }
 }
@@ -392,13 +391,8 @@ impl OperationStore for Link {
         let ticket = world.invoked(name.as_str(), Input::Get);
         let (store, asked) = (self.inner.store.clone(), name.clone());
         let answer = self.carry(async move { store.get(&asked).await }).await?;
-        world.returned(
-            &ticket,
-            match &answer {
-                Some(record) => Output::Seen(Op::of(record)),
-                None => Output::Absent,
-            },
-        );
+        let seen = |record: &OperationRecord| Output::Seen(Op::of(record));
+        world.returned(&ticket, answer.as_ref().map_or(Output::Absent, seen));
         Ok(answer)
     }
 
@@ -419,6 +413,12 @@ impl OperationStore for Link {
     async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
         let store = self.inner.store.clone();
         self.carry(async move { store.purge(limit).await }).await
+    }
+
+    async fn page_token_key(&self) -> Result<[u8; 32], StoreError> {
+        let store = self.inner.store.clone();
+        self.carry(async move { store.page_token_key().await })
+            .await
     }
 
     fn observe(&self, observer: Arc<dyn StoreObserver>) {

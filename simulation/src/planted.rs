@@ -202,15 +202,12 @@ impl Planted {
         if let (Some(record), Ok(_)) = (before, &answer) {
             self.state().older.insert(name.clone(), record);
         }
-        let now = self.inner.get(&name).await?;
-        match (self.bug, &answer, now) {
+        match (self.bug, &answer, self.inner.get(&name).await?) {
             (Some(Bug::FinishOverwrites), Err(Refusal::Stale), Some(record))
                 if is_end && record.state.is_done() =>
             {
-                if let Command::Finish {
-                    outcome: Outcome::Response(response),
-                    ..
-                } = command
+                if let Command::Finish { outcome, .. } = command
+                    && let Outcome::Response(response) = outcome
                 {
                     let result = OperationResult::Response(response);
                     self.state().replaced.insert(name, result);
@@ -282,10 +279,8 @@ impl OperationStore for Planted {
         if self.is(Bug::ExpiryByWrongClock) {
             let lease = i64::try_from(self.world.plan.lease.as_micros()).unwrap_or(0);
             self.world.clock.bend(lease);
-            let nothing = Claim {
-                limit: 0,
-                ..claim.clone()
-            };
+            let mut nothing = claim.clone();
+            nothing.limit = 0;
             let expired = self.inner.claim(nothing).await;
             self.world.clock.bend(0);
             expired?;
@@ -386,13 +381,17 @@ impl OperationStore for Planted {
             }
         }
         if self.is(Bug::PurgeTooEarly) {
-            let retain = i64::try_from(self.world.plan.retain.as_micros()).unwrap_or(0);
-            self.world.clock.bend(retain);
+            let retain = self.world.plan.retain.as_micros();
+            self.world.clock.bend(i64::try_from(retain).unwrap_or(0));
             let purged = self.inner.purge(limit).await;
             self.world.clock.bend(0);
             return purged;
         }
         self.inner.purge(limit).await
+    }
+
+    async fn page_token_key(&self) -> Result<[u8; 32], StoreError> {
+        self.inner.page_token_key().await
     }
 
     fn observe(&self, observer: Arc<dyn StoreObserver>) {

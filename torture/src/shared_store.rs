@@ -107,6 +107,10 @@ impl OperationStore for SharedStore {
         self.store.purge(limit).await
     }
 
+    async fn page_token_key(&self) -> Result<[u8; 32], StoreError> {
+        self.store.page_token_key().await
+    }
+
     fn observe(&self, observer: Arc<dyn StoreObserver>) {
         self.store.observe(observer);
     }

@@ -7,7 +7,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::kit::PageBuilder;
+use super::kit::{PageBuilder, new_page_token_key};
 use super::{
     Claim, Claimed, ListQuery, NewOperation, OperationRecord, OperationStore, Page, Refusal,
     StartError, Started, StoreError, StoreObserver, Update, Updated,
@@ -31,6 +31,7 @@ pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     tables: Mutex<Tables>,
     observers: Mutex<Vec<Arc<dyn StoreObserver>>>,
+    page_token_key: Mutex<Option<[u8; 32]>>,
 }
 
 impl MemoryStore {
@@ -45,6 +46,7 @@ impl MemoryStore {
             clock,
             tables: Mutex::default(),
             observers: Mutex::default(),
+            page_token_key: Mutex::default(),
         }
     }
 
@@ -153,6 +155,15 @@ impl OperationStore for MemoryStore {
 
     async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
         Ok(self.write(|tables, now| tables.purge(limit, now)))
+    }
+
+    async fn page_token_key(&self) -> Result<[u8; 32], StoreError> {
+        let key = self.page_token_key.lock();
+        let mut key = key.unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = *key {
+            return Ok(key);
+        }
+        Ok(*key.insert(new_page_token_key()?))
     }
 
     fn observe(&self, observer: Arc<dyn StoreObserver>) {

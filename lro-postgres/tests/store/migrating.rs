@@ -16,7 +16,7 @@ use crate::support::Schema;
 /// The schema as the first version left it.
 const FIRST_VERSION: &str = "DROP INDEX operation_by_state; DROP TRIGGER label_add ON operation; \
      DROP TRIGGER label_remove ON operation; DROP FUNCTION label_add, label_remove, label_entries, \
-     label_text; DROP TABLE label; UPDATE operation_schema SET version = 1";
+     label_text; DROP TABLE label, operation_secret; UPDATE operation_schema SET version = 1";
 
 async fn start_labelled(store: &PostgresStore, n: usize) {
     let mut new = new(&format!("operations/{n}"));

@@ -37,6 +37,37 @@ async fn many_nodes_migrate_at_once() {
     assert_eq!(versions.await.unwrap().len(), 1);
 }
 
+/// report:W2
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_ask_at_once_agree_on_one_page_token_key() {
+    let Some(schema) = Schema::new() else { return };
+    let mut opening = JoinSet::new();
+    for _ in 0..4 {
+        let store = schema.store().notifications(false).open();
+        opening.spawn(async move { store.await.unwrap() });
+    }
+    let stores = opening.join_all().await;
+    let ask = async || {
+        let mut asking = JoinSet::new();
+        for store in &stores {
+            let store = store.clone();
+            asking.spawn(async move { store.page_token_key().await.unwrap() });
+        }
+        let mut keys = asking.join_all().await;
+        keys.dedup();
+        assert_eq!(keys.len(), 1, "{keys:?}");
+        keys[0]
+    };
+    let created = ask().await;
+    // An operator changes the key by deleting it.
+    let outsider = schema.outsider().await;
+    let deleted = outsider.execute("DELETE FROM operation_secret", &[]).await;
+    assert_eq!(deleted.unwrap(), 1);
+    let changed = ask().await;
+    assert_ne!(changed, created);
+    assert_eq!(ask().await, changed);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newer_schema_is_refused_and_left_as_it_is() {
     let Some(schema) = Schema::new() else { return };

@@ -128,9 +128,8 @@ impl OperationsBuilder {
         self
     }
 
-    /// What page tokens are encrypted with: the same on every replica. Without, it is a key that
-    /// everybody can read in this crate, so that tokens stay good over a restart; see
-    /// [`PageTokenKeys`] for what that means.
+    /// The keys that page tokens are encrypted with: the same on every replica. Default: the key that
+    /// the store [creates and keeps](lro_core::store::OperationStore::page_token_key).
     pub fn page_token_keys(mut self, keys: PageTokenKeys) -> Self {
         self.page_token_keys = Some(keys);
         self
@@ -156,9 +155,6 @@ impl OperationsBuilder {
         let metrics = self.metrics.unwrap_or_default();
         #[cfg(not(feature = "otel"))]
         let metrics = Metrics;
-        if self.authorizer.is_some() && self.page_token_keys.is_none() {
-            tracing::warn!("page tokens are encrypted with a key that is not secret");
-        }
         let services = Services::new(self.services, &self.without)
             .with_lists(self.list_policy, &self.payloads);
         for (one, other) in services.mixed_lists() {
@@ -175,10 +171,7 @@ impl OperationsBuilder {
                 "operations of {service}"
             );
         }
-        let keys = self
-            .page_token_keys
-            .unwrap_or_else(PageTokenKeys::well_known);
-        let page_tokens = PageTokens::new(keys, self.limits.page_token_age_max);
+        let page_tokens = PageTokens::new(self.page_token_keys, self.limits.page_token_age_max);
         let inner = Arc::new(Inner {
             engine: Engine::new(self.store, metrics, self.clock, self.limits),
             gate: Gate::new(services, self.authorizer),

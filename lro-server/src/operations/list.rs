@@ -7,6 +7,7 @@ use tonic::Status;
 
 use super::Operations;
 use crate::access::Pass;
+use crate::page_token::PageTokenSealer;
 use crate::rpc::error::store_failed;
 
 /// After how many operations a filtered list gives what it has found.
@@ -67,7 +68,7 @@ impl Operations {
         let now = self.engine().clock().now();
         let after = match &*request.page_token {
             "" => None,
-            token => Some(self.inner.page_tokens.open(token, &list, now)?),
+            token => Some(self.page_tokens().await?.open(token, &list, now)?),
         };
         let query = ListQuery {
             parent: parent.clone(),
@@ -85,12 +86,21 @@ impl Operations {
                 .filter(|record| pass.lists(record))
                 .map(OperationRecord::to_operation)
                 .collect(),
-            next_page_token: page
-                .next
-                .map(|cursor| self.inner.page_tokens.seal(cursor, &list, now))
-                .unwrap_or_default(),
+            next_page_token: match page.next {
+                Some(cursor) => self.page_tokens().await?.seal(cursor, &list, now),
+                None => String::new(),
+            },
             unreachable: Vec::new(),
         })
+    }
+
+    async fn page_tokens(&self) -> Result<PageTokenSealer<'_>, Status> {
+        let sealer = self
+            .inner
+            .page_tokens
+            .sealer(&**self.engine().store())
+            .await;
+        sealer.map_err(|error| store_failed(&error))
     }
 }
 

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use lro_core::store::{StoreError, StoreErrorKind};
+use lro_core::store::{OperationStore as _, StoreError, StoreErrorKind};
 use lro_sqlite::SqliteStore;
 use rusqlite::Connection;
 
@@ -30,6 +30,25 @@ async fn one_at_a_time() {
     for _ in 0..20 {
         drop(fixture.open().await);
     }
+}
+
+/// report:W2
+#[tokio::test]
+async fn the_page_token_key_stays_with_the_file() {
+    let fixture = Fixture::new();
+    let store = fixture.open().await;
+    let key = store.page_token_key().await.unwrap();
+    drop(store);
+    let again = fixture.open().await.page_token_key().await.unwrap();
+    assert_eq!(again, key);
+    let other = Fixture::new().open().await.page_token_key().await.unwrap();
+    assert_ne!(other, key);
+    // One that is lost is not replaced without a word.
+    let lost = fixture.outsider().execute("DELETE FROM secret", ());
+    assert_eq!(lost.unwrap(), 1);
+    let error = fixture.open().await.page_token_key().await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+    assert!(error.to_string().contains("page token key"), "{error}");
 }
 
 #[cfg(unix)]

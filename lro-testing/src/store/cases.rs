@@ -138,6 +138,7 @@ macro_rules! __for_each_store_case {
             lists:
                 an_unknown_name_or_parent_is_nothing
                 lists_are_newest_first
+                the_page_token_key_is_created_once
                 the_order_of_lists_is_that_of_create_times_then_of_uids
                 lists_show_whole_records_in_every_state
                 parents_are_compared_by_segments

@@ -168,6 +168,10 @@ impl OperationStore for Telling {
         self.0.purge(limit).await
     }
 
+    async fn page_token_key(&self) -> Result<[u8; 32], StoreError> {
+        self.0.page_token_key().await
+    }
+
     fn observe(&self, observer: Arc<dyn StoreObserver>) {
         self.0.observe(observer);
     }

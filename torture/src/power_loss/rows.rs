@@ -72,13 +72,13 @@ fn rows(connection: &Connection) -> anyhow::Result<Option<Rows>> {
     let tables = "SELECT count(*) FROM sqlite_schema WHERE sql IS NOT NULL";
     let tables: i64 = connection.query_row(tables, (), |row| row.get(0))?;
     ensure!(
-        matches!((version, tables), (0, 0) | (1, 8) | (2, 11)),
+        matches!((version, tables), (0, 0) | (1, 8) | (2, 11) | (3, 12)),
         "schema version {version} with {tables} tables and indices: half a migration"
     );
     if tables == 0 {
         return Ok(None);
     }
-    if version == 2 {
+    if version >= 2 {
         let strays = "SELECT count(*) FROM label WHERE uid NOT IN (SELECT uid FROM operation)";
         let strays: i64 = connection.query_row(strays, (), |row| row.get(0))?;
         ensure!(strays == 0, "{strays} labels without their operation");

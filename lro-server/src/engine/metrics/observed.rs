@@ -90,6 +90,11 @@ impl OperationStore for Observed {
         self.measure("purge", self.store.purge(limit)).await
     }
 
+    async fn page_token_key(&self) -> Result<[u8; 32], StoreError> {
+        let key = self.store.page_token_key();
+        self.measure("page_token_key", key).await
+    }
+
     fn observe(&self, observer: Arc<dyn StoreObserver>) {
         self.store.observe(observer);
     }

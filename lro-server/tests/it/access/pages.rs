@@ -113,6 +113,51 @@ async fn tokens_survive_a_restart_with_and_without_keys() {
     }
 }
 
+/// report:W2
+#[tokio::test]
+async fn a_token_of_another_server_is_refused() {
+    let server = |store: &Arc<MemoryStore>| Server::new(builder(store).build());
+    let (store, other_store) = (Arc::default(), Arc::default());
+    let (ours, replica, other) = (server(&store), server(&store), server(&other_store));
+    for server in [&ours, &other] {
+        filled(server).await;
+    }
+    let first = ours.list(As("ada"), page("users/ada", "", "")).await;
+    let next = page("users/ada", "", &first.unwrap().next_page_token);
+    let error = other.list(As("ada"), next.clone()).await.unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+    let violations = error.get_details_bad_request().unwrap().field_violations;
+    assert_eq!(violations[0].field, "page_token");
+    replica.list(As("ada"), next.clone()).await.unwrap();
+    // Keys of one's own take the place of the store's.
+    let keys = PageTokenKeys::new([3; 32]);
+    let own = Server::new(builder(&store).page_token_keys(keys.clone()).build());
+    own.list(As("ada"), next).await.unwrap_err();
+    let first = own.list(As("ada"), page("users/ada", "", "")).await;
+    let next = page("users/ada", "", &first.unwrap().next_page_token);
+    let shared = Server::new(builder(&other_store).page_token_keys(keys).build());
+    shared.list(As("ada"), next.clone()).await.unwrap();
+    ours.list(As("ada"), next).await.unwrap_err();
+}
+
+/// report:W2
+#[tokio::test]
+async fn a_store_that_fails_to_give_its_key_fails_the_list_and_is_asked_again() {
+    let store = Arc::new(MemoryStore::new());
+    let node = Node::lagging(&store, 0);
+    let server = Server::new(Operations::new(node.clone()));
+    for _ in 0..2 {
+        server.started("", "").await;
+    }
+    node.set_keyless(true);
+    let error = server.list(As(""), page("", "", "")).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+    node.set_keyless(false);
+    let first = server.list(As(""), page("", "", "")).await.unwrap();
+    let next = page("", "", &first.next_page_token);
+    server.list(As(""), next).await.unwrap();
+}
+
 /// spec:100
 #[tokio::test]
 async fn an_old_token_is_refused() {

@@ -25,6 +25,8 @@ type Hook = Arc<dyn Fn(&[Update]) -> Result<(), StoreError> + Send + Sync>;
 pub(crate) struct Node {
     store: Arc<MemoryStore>,
     down: Arc<AtomicBool>,
+    /// Fails to give its page token key.
+    keyless: Arc<AtomicBool>,
     /// How many other tasks get their turn between a commit and its answer.
     lag: usize,
     hears_events: bool,
@@ -51,6 +53,7 @@ impl Node {
         Self {
             store: store.clone(),
             down: Arc::default(),
+            keyless: Arc::default(),
             lag: 0,
             hears_events: false,
             gets: tokio::sync::watch::Sender::new(0),
@@ -96,6 +99,10 @@ impl Node {
 
     pub(crate) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_keyless(&self, keyless: bool) {
+        self.keyless.store(keyless, Ordering::SeqCst);
     }
 
     fn check(&self) -> Result<(), StoreError> {
@@ -170,6 +177,14 @@ impl OperationStore for Node {
     async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
         self.check()?;
         self.store.purge(limit).await
+    }
+
+    async fn page_token_key(&self) -> Result<[u8; 32], StoreError> {
+        self.check()?;
+        if self.keyless.load(Ordering::SeqCst) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "no key"));
+        }
+        self.store.page_token_key().await
     }
 
     fn observe(&self, observer: Arc<dyn StoreObserver>) {

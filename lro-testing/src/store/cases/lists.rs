@@ -10,6 +10,23 @@ pub(crate) async fn an_unknown_name_or_parent_is_nothing(trial: Trial) {
     assert_eq!(page, lro_core::store::Page::default());
 }
 
+/// report:W2
+pub(crate) async fn the_page_token_key_is_created_once(trial: Trial) {
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let store = trial.store().clone();
+        asking.spawn(async move { store.page_token_key().await.unwrap() });
+    }
+    let keys = asking.join_all().await;
+    let later = trial.store().page_token_key().await.unwrap();
+    assert!(
+        keys.iter().all(|key| *key == later),
+        "one key for all calls"
+    );
+    let distinct: std::collections::BTreeSet<u8> = later.into_iter().collect();
+    assert!(distinct.len() > 8, "32 random bytes");
+}
+
 /// spec:102
 pub(crate) async fn lists_are_newest_first(trial: Trial) {
     for of in ["b", "c", "a"] {
