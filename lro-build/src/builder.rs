@@ -4,12 +4,19 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::extern_paths::{ExternPaths, RPC_MESSAGES};
 use crate::generator::{Output, generate};
-use crate::operations::{OperationInfo, Operations};
+use crate::manifest::Manifest;
+use crate::operations::{Given, OperationInfo, Operations};
 use crate::options::Attribute;
 use crate::protos::Protos;
 use crate::{descriptors, options, rust_names};
 
+mod foreign;
 mod messages;
+
+/// The path of lro-core where no manifest says another.
+const CORE_PATH: &str = "::lro_core";
+/// The name of the file that includes all others.
+const INCLUDE_FILE: &str = "protos.rs";
 
 /// Options for the generated code, from [`configure`].
 ///
@@ -38,10 +45,13 @@ pub struct Builder {
     pub(crate) skip_debug: Vec<String>,
     pub(crate) generate_default_stubs: bool,
     pub(crate) operation_infos: Vec<OperationInfo>,
+    pub(crate) ignored_infos: Vec<String>,
+    /// The packages that get style warnings; all, if there is no list.
+    pub(crate) style_packages: Option<Vec<String>>,
     pub(crate) build_descriptors: bool,
     pub(crate) file_descriptor_set_path: Option<PathBuf>,
     pub(crate) include_file: Option<PathBuf>,
-    pub(crate) core_path: String,
+    pub(crate) core_path: Option<String>,
     pub(crate) codec_path: Option<String>,
     pub(crate) own_types: bool,
 }
@@ -73,10 +83,12 @@ pub fn configure() -> Builder {
         skip_debug: Vec::new(),
         generate_default_stubs: false,
         operation_infos: Vec::new(),
+        ignored_infos: Vec::new(),
+        style_packages: None,
         build_descriptors: true,
         file_descriptor_set_path: None,
-        include_file: None,
-        core_path: "::lro_core".to_owned(),
+        include_file: Some(INCLUDE_FILE.into()),
+        core_path: None,
         codec_path: None,
         own_types: false,
     }
@@ -139,33 +151,6 @@ impl Builder {
         self
     }
 
-    /// Says what the operation of an rpc carries, in place of an `operation_info` that the proto
-    /// lacks: for protos that are somebody else's.
-    ///
-    /// The names are written as in the option. If the proto has the option after all, both have to
-    /// say the same.
-    ///
-    /// ```no_run
-    /// # fn main() -> Result<(), lro_build::Error> {
-    /// lro_build::configure()
-    ///     .operation_info("exporter.v1.Exporter.Export", "ExportResponse", "ExportMetadata")
-    ///     .compile_protos(&["proto/exporter.proto"], &["proto"])
-    /// # }
-    /// ```
-    pub fn operation_info(
-        mut self,
-        rpc: impl Into<String>,
-        response_type: impl Into<String>,
-        metadata_type: impl Into<String>,
-    ) -> Self {
-        self.operation_infos.push(OperationInfo {
-            rpc: rpc.into(),
-            response_type: response_type.into(),
-            metadata_type: metadata_type.into(),
-        });
-        self
-    }
-
     /// Whether server traits answer `UNIMPLEMENTED` for the rpcs that an `impl` leaves out. Off by
     /// default, as a forgotten rpc is then a compile error.
     pub fn generate_default_stubs(mut self, enable: bool) -> Self {
@@ -180,18 +165,24 @@ impl Builder {
         self
     }
 
-    /// Writes one more file, which includes all others in modules named after their packages.
+    /// The name of the file that includes all others in modules named after their packages;
+    /// `protos.rs` by default.
+    ///
+    /// A build script that compiles several times writes several such files, and has to name them:
     ///
     /// ```no_run
     /// // build.rs
     /// fn main() -> Result<(), lro_build::Error> {
+    ///     lro_build::compile_protos(&["proto/exporter.proto"], &["proto"])?;
     ///     lro_build::configure()
-    ///         .include_file("protos.rs")
-    ///         .compile_protos(&["proto/exporter.proto", "proto/importer.proto"], &["proto"])
+    ///         .build_server(false)
+    ///         .include_file("clients.rs")
+    ///         .compile_protos(&["proto/importer.proto"], &["proto"])
     /// }
     /// // lib.rs
     /// # const _: &str = stringify! {
     /// include!(concat!(env!("OUT_DIR"), "/protos.rs"));
+    /// include!(concat!(env!("OUT_DIR"), "/clients.rs"));
     /// # };
     /// ```
     pub fn include_file(mut self, path: impl AsRef<Path>) -> Self {
@@ -207,11 +198,12 @@ impl Builder {
         self
     }
 
-    /// The path by which the generated code reaches lro-core; `::lro_core` by default.
+    /// The path by which the generated code reaches lro-core.
     ///
-    /// A crate that depends on lro-server only writes `::lro_server::lro_core`.
+    /// In a build script the default is what `Cargo.toml` says: lro-core by the name that it has
+    /// there, or as `lro_core` in lro-server or lro-client. Elsewhere it is `::lro_core`.
     pub fn core_path(mut self, path: impl Into<String>) -> Self {
-        self.core_path = path.into();
+        self.core_path = Some(path.into());
         self
     }
 
@@ -221,8 +213,19 @@ impl Builder {
         self
     }
 
-    /// Compiles the protos and writes a file for each package, to be included with
-    /// `tonic::include_proto!`.
+    /// Compiles the protos and writes a file for each package, and `protos.rs`, which includes all
+    /// of them:
+    ///
+    /// ```no_run
+    /// # const _: &str = stringify! {
+    /// mod pb {
+    ///     include!(concat!(env!("OUT_DIR"), "/protos.rs"));
+    /// }
+    /// # };
+    /// ```
+    ///
+    /// Types that an `operation_info` names and no file imports are looked for in the files below
+    /// the include paths.
     ///
     /// # Errors
     ///
@@ -235,7 +238,8 @@ impl Builder {
     ) -> Result<(), Error> {
         options::check(&self)?;
         let out_dir = self.find_out_dir()?;
-        self.generate(Protos::compile(protos, includes)?, out_dir)
+        let protos = Protos::compile(protos, includes, &self.operation_infos)?;
+        self.generate(protos, out_dir)
     }
 
     /// As [`compile_protos`](Self::compile_protos), for protos that another compiler has compiled:
@@ -272,10 +276,18 @@ impl Builder {
 
     fn generate(mut self, protos: Protos, out_dir: PathBuf) -> Result<(), Error> {
         let own_paths = self.extern_paths.clone();
+        let is_build_script = is_build_script();
+        let manifest = is_build_script
+            .then(Manifest::of_build_script)
+            .flatten()
+            .filter(|_| self.core_path.is_none());
+        let found = manifest.as_ref().and_then(Manifest::core_path);
+        let lacks_core = manifest.is_some() && found.is_none();
+        self.core_path = self.core_path.or(found);
         if !self.own_types {
             self.extern_google_types();
         }
-        let emit = self.emit_cargo_lines.unwrap_or_else(is_build_script);
+        let emit = self.emit_cargo_lines.unwrap_or(is_build_script);
         if emit && self.emit_rerun_if_changed {
             for path in protos.paths() {
                 println!("cargo:rerun-if-changed={}", path.display());
@@ -283,22 +295,41 @@ impl Builder {
         }
         let generated = descriptors::generated(&protos, &self.extern_paths);
         let is_generated = |file: &str| generated.contains(file);
-        rust_names::check(&protos, is_generated, &self.extern_paths)?;
-        let operations =
-            Operations::find(&protos, is_generated, &own_paths, &self.operation_infos)?;
+        rust_names::check(&protos, is_generated, &self)?;
+        let given = Given {
+            infos: &self.operation_infos,
+            ignored: &self.ignored_infos,
+        };
+        let operations = Operations::find(&protos, is_generated, &own_paths, given)?;
+        let (files, comments) = descriptors::prepare(&protos, &generated, &operations.methods);
+        let mut output = Output::new(out_dir);
+        let encoded = &protos.encoded;
+        generate(
+            &self,
+            files,
+            &comments,
+            &operations.methods,
+            encoded,
+            &mut output,
+        )?;
+        let mut warnings = protos.warnings.clone();
+        warnings.extend(operations.shown(self.style_packages.as_deref()));
+        if let Some(manifest) = manifest {
+            warnings.extend(manifest.check(lacks_core, output.code())?);
+        }
         if emit {
-            for warning in &operations.warnings {
+            for warning in warnings {
                 println!("cargo:warning={warning}");
             }
         }
-        let files = descriptors::prepare(&protos, &generated, &operations.methods);
-        let mut output = Output::new(out_dir);
-        let encoded = &protos.encoded;
-        generate(&self, files, &operations.methods, encoded, &mut output)?;
         if let Some(path) = self.file_descriptor_set_path {
             output.push(path, protos.encoded);
         }
         output.write()
+    }
+
+    pub(crate) fn path_of_core(&self) -> &str {
+        self.core_path.as_deref().unwrap_or(CORE_PATH)
     }
 
     fn find_out_dir(&self) -> Result<PathBuf, Error> {
@@ -306,15 +337,15 @@ impl Builder {
             Some(path) => Ok(path.clone()),
             None => env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| {
                 Error::option(
-                    "OUT_DIR is not set; call this from a build script, or say where to write \
-                     with `out_dir`",
+                    "OUT_DIR is not set, which cargo does for build scripts; call this from \
+                     `build.rs` beside Cargo.toml, or say where to write with `.out_dir(\"..\")`",
                 )
             }),
         }
     }
 
     fn extern_google_types(&mut self) {
-        let pb = format!("{}::pb", self.core_path);
+        let pb = format!("{}::pb", self.path_of_core());
         self.extern_paths.push_default(".google.longrunning", &pb);
         for name in RPC_MESSAGES.iter().chain(&["Code"]) {
             let rust = format!("{pb}::rpc::{name}");

@@ -7,8 +7,8 @@ use crate::imports::GOOGLE_PROTOS;
 
 /// Generates the wire types of lro-core itself, into `out_dir`.
 ///
-/// Nobody else needs this: the types are committed in lro-core, and what [`configure`] generates
-/// refers to them.
+/// For this repository only: the types are committed in lro-core, and the code that [`configure`]
+/// generates refers to them.
 ///
 /// # Errors
 ///
@@ -21,13 +21,14 @@ pub fn compile_core_types(out_dir: impl AsRef<Path>) -> Result<(), Error> {
         .build_transport(false)
         .codec_path("::tonic_prost::ProstCodec");
     builder.own_types = true;
+    builder.include_file = None;
     for name in RPC_MESSAGES {
         builder = builder.extern_path(
             format!(".google.rpc.{name}"),
             format!("::tonic_types::pb::{name}"),
         );
     }
-    // Wanted in the descriptor set; as Rust types nobody has asked for them.
+    // Needed in the descriptor set, not as Rust types.
     builder = builder.extern_path(".google.api", "::google_api");
     let protos: Vec<&str> = GOOGLE_PROTOS.iter().map(|(name, _)| *name).collect();
     builder.compile_protos(&protos, &[] as &[&Path])

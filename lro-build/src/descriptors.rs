@@ -8,7 +8,7 @@ use prost_types::{
     DescriptorProto, EnumDescriptorProto, FileDescriptorProto, MethodDescriptorProto,
 };
 
-use crate::comments;
+use crate::comments::Comments;
 use crate::extern_paths::ExternPaths;
 use crate::operations::{OperationMethod, Types};
 use crate::protos::Protos;
@@ -18,7 +18,7 @@ const MARK: char = '$';
 const TYPES: &str = "types";
 const CANDIDATES: &str = "candidates";
 
-/// What an added method carries.
+/// The types that an added method carries.
 pub(crate) enum Added<'a> {
     /// The response and the metadata of this rpc's operation.
     Types(&'a str),
@@ -27,7 +27,7 @@ pub(crate) enum Added<'a> {
 }
 
 impl<'a> Added<'a> {
-    /// What the method carries, if it was added.
+    /// The types that the method carries, if it was added.
     pub(crate) fn parse(method: &'a str) -> Option<Self> {
         match method.split_once(MARK)? {
             (rpc, TYPES) => Some(Self::Types(rpc)),
@@ -45,7 +45,7 @@ pub(crate) fn generated(protos: &Protos, externs: &ExternPaths) -> HashSet<Strin
     let is_wanted = |file: &&FileDescriptorProto| {
         let passive = protos.is_import(file.name())
             && (file.package() == "google.api" || file.package() == "google.rpc");
-        !externs.cover_package(file.package()) && !passive
+        !externs.cover_package(file.package()) && !passive && !protos.is_stub(file.name())
     };
     let mut wanted: HashSet<String> = files
         .iter()
@@ -79,7 +79,7 @@ pub(crate) fn generated(protos: &Protos, externs: &ExternPaths) -> HashSet<Strin
     wanted
 }
 
-/// The files for prost-build: services without a Rust module of their own are gone, and every
+/// The files for prost-build: services without a Rust module of their own are removed, and every
 /// operation rpc has a companion with the operation's types.
 ///
 /// prost-build resolves the types of methods, and only those, so that is the form in which it gets
@@ -96,12 +96,16 @@ pub(crate) fn prepare(
     protos: &Protos,
     generated: &HashSet<String>,
     operations: &[OperationMethod],
-) -> Vec<FileDescriptorProto> {
+) -> (Vec<FileDescriptorProto>, Comments) {
+    let mut comments = Comments::default();
     let mut files = protos.typed.file.clone();
     // A dropped file of google.api or google.rpc is one that no kept file refers to.
-    files.retain(|file| generated.contains(file.name()) || !is_options_only(file.package()));
+    files.retain(|file| {
+        let is_context = !is_options_only(file.package()) && !protos.is_stub(file.name());
+        generated.contains(file.name()) || is_context
+    });
     for file in &mut files {
-        comments::neutralise(file);
+        comments.take(file);
         if !generated.contains(file.name()) {
             file.service.clear();
         }
@@ -112,7 +116,7 @@ pub(crate) fn prepare(
             add_types(file, operation);
         }
     }
-    files
+    (files, comments)
 }
 
 fn add_types(file: &mut FileDescriptorProto, operation: &OperationMethod) {

@@ -2,6 +2,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::imports;
+
 /// Why the code could not be generated.
 ///
 /// A build script may return it from `main`: what cargo then prints is this text, with the file,
@@ -17,18 +19,26 @@ pub struct Error {
 }
 
 enum Kind {
-    Proto(protox::Error),
+    Proto {
+        source: protox::Error,
+        /// Files with an edition, whose types are not there.
+        stubs: Vec<String>,
+    },
+    Edition(String),
     Annotation(Vec<Problem>),
     Names(Vec<Problem>),
     DescriptorSet(String),
     Option(String),
-    Io { path: PathBuf, source: io::Error },
+    Io {
+        path: PathBuf,
+        source: io::Error,
+    },
     Generator(String),
 }
 
-/// What to do about a proto with an edition.
+/// The advice for a proto with an edition.
 pub(crate) const EDITIONS: &str = "neither the compiler nor prost knows editions; write \
-    `syntax = \"proto3\";`, and `optional` before the fields that need to be told from absent";
+    `syntax = \"proto3\";`, and `optional` before the fields whose absence matters";
 
 /// One mistake in a proto, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +60,10 @@ impl Error {
     /// Whether a proto does not parse, names an unknown type, or imports an unknown file, or
     /// whether a descriptor set is none.
     pub fn is_proto(&self) -> bool {
-        matches!(*self.kind, Kind::Proto(_) | Kind::DescriptorSet(_))
+        matches!(
+            *self.kind,
+            Kind::Proto { .. } | Kind::Edition(_) | Kind::DescriptorSet(_)
+        )
     }
 
     /// Whether an rpc and its `google.longrunning.operation_info` do not go together.
@@ -71,18 +84,27 @@ impl Error {
     /// Whether a file could not be read or written.
     pub fn is_io(&self) -> bool {
         match &*self.kind {
-            Kind::Proto(error) => error.is_io(),
+            Kind::Proto { source, .. } => source.is_io(),
             Kind::Io { .. } => true,
             Kind::Annotation(_)
             | Kind::Names(_)
             | Kind::DescriptorSet(_)
+            | Kind::Edition(_)
             | Kind::Option(_)
             | Kind::Generator(_) => false,
         }
     }
 
-    pub(crate) fn proto(error: protox::Error) -> Self {
-        Self::new(Kind::Proto(error))
+    pub(crate) fn proto(source: protox::Error, stubs: &[String]) -> Self {
+        Self::new(Kind::Proto {
+            source,
+            stubs: stubs.to_vec(),
+        })
+    }
+
+    /// A file with an edition for which code would have to be generated.
+    pub(crate) fn edition(file: &str) -> Self {
+        Self::new(Kind::Edition(file.to_owned()))
     }
 
     pub(crate) fn annotation(problems: Vec<Problem>) -> Self {
@@ -122,19 +144,26 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.kind {
-            Kind::Proto(error) => {
+            Kind::Proto { source, stubs } => {
                 // Only the debug text of protox has the file and the line.
-                let text = format!("{error:?}");
+                let text = format!("{source:?}");
                 f.write_str(&text)?;
-                if error.is_file_not_found() {
+                if source.is_file_not_found() {
                     f.write_str(
                         "; look for it below one of the include paths, or add the one it is below",
                     )?;
-                } else if text.ends_with("found 'edition'") {
-                    write!(f, "; {EDITIONS}")?;
+                } else if let Some(file) = unknown_name(&text).and_then(imports::declaring) {
+                    write!(f, "; write `import \"{file}\";` at the top of the file")?;
+                } else if !stubs.is_empty() && unknown_name(&text).is_some() {
+                    write!(
+                        f,
+                        "; the types of {} are not there, for it has an edition: {EDITIONS}",
+                        stubs.join(" and "),
+                    )?;
                 }
                 Ok(())
             }
+            Kind::Edition(file) => write!(f, "{file}: has an edition; {EDITIONS}"),
             Kind::Annotation(problems) | Kind::Names(problems) => {
                 for (index, problem) in problems.iter().enumerate() {
                     if index > 0 {
@@ -162,15 +191,26 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &*self.kind {
-            Kind::Proto(error) => Some(error),
+            Kind::Proto { source, .. } => Some(source),
             Kind::Io { source, .. } => Some(source),
             Kind::Annotation(_)
             | Kind::Names(_)
             | Kind::DescriptorSet(_)
+            | Kind::Edition(_)
             | Kind::Option(_)
             | Kind::Generator(_) => None,
         }
     }
+}
+
+/// The name that the compiler does not know, if that is what it says.
+fn unknown_name(text: &str) -> Option<&str> {
+    let (before, _) = text
+        .strip_suffix("is not defined")
+        .map(|text| (text, ""))
+        .or_else(|| text.split_once(" is not defined"))?;
+    let name = before.trim_end().strip_suffix('\'')?;
+    name.rsplit('\'').next()
 }
 
 impl fmt::Display for Problem {

@@ -39,7 +39,7 @@ const NAMED_WELL_KNOWN: &[&str] = &[
 ];
 
 /// Whether the Rust type of a message has a type URL, if no path of the user's says where the type
-/// is. What is generated has one; some of what other crates have does not.
+/// is. Generated types have one; some types of other crates do not.
 pub(crate) fn has_type_url(full_name: &str) -> bool {
     if let Some(name) = full_name.strip_prefix("google.protobuf.") {
         return NAMED_WELL_KNOWN.contains(&name);

@@ -9,6 +9,7 @@ use prost_types::FileDescriptorProto;
 use tonic_build::CodeGenBuilder;
 
 use crate::builder::Builder;
+use crate::comments::Comments;
 use crate::error::Error;
 use crate::operations::OperationMethod;
 use crate::service::{RustPaths, TypedService};
@@ -24,12 +25,15 @@ const TYPE_URL_DOMAIN: &str = "type.googleapis.com";
 pub(crate) struct Output {
     dir: PathBuf,
     files: Vec<(PathBuf, Vec<u8>)>,
+    /// The generated code, which is among the files.
+    code: Vec<String>,
 }
 
 /// Generates a file for each package, and their descriptors where one has services.
 pub(crate) fn generate(
     builder: &Builder,
     files: Vec<FileDescriptorProto>,
+    comments: &Comments,
     operations: &[OperationMethod],
     descriptors: &[u8],
     output: &mut Output,
@@ -56,17 +60,28 @@ pub(crate) fn generate(
         .map_err(|error| Error::generator(error.to_string()))?;
     let mut modules: Vec<(Module, String)> = modules.into_iter().collect();
     modules.sort();
-    if let Some(path) = &builder.include_file {
-        let text = include_file::text(modules.iter().map(|(module, _)| module));
-        let text = [HEADER, &text].concat();
-        output.push(output.dir.join(path), text.into_bytes());
+    for (_, code) in &mut modules {
+        // The first line is prost-build's own header.
+        let own = code.split_once('\n').map_or("", |(_, rest)| rest);
+        *code = comments.put_back(own);
     }
+    let includes = include_file::text(&mut modules);
     for (module, code) in modules {
-        let code = code
-            .split_once('\n')
-            .map_or(code.as_str(), |(_, rest)| rest);
         let path = output.dir.join(module.to_file_name_or(NO_PACKAGE));
-        output.push(path, [HEADER, code].concat().into_bytes());
+        let code = [HEADER, &code].concat();
+        output.push(path, code.clone().into_bytes());
+        output.code.push(code);
+    }
+    if let Some(name) = &builder.include_file {
+        let path = output.dir.join(name);
+        if output.files.iter().any(|(other, _)| *other == path) {
+            return Err(Error::option(format!(
+                "the code of a package goes to {0}, where the file that includes all packages \
+                 would go; give that another name, such as `.include_file(\"all.rs\")`",
+                name.display(),
+            )));
+        }
+        output.push(path, [HEADER, &includes].concat().into_bytes());
     }
     Ok(())
 }
@@ -101,7 +116,8 @@ impl Generator {
         descriptor_file: Option<String>,
     ) -> Self {
         let [client, server] = options::tonic(builder);
-        let default_codec = || format!("{}::codec::ProstCodec", builder.core_path);
+        let core = builder.path_of_core();
+        let default_codec = || format!("{core}::codec::ProstCodec");
         let standards = operations
             .iter()
             .map(|it| (it.method.full_name().to_owned(), it.standard.clone()));
@@ -111,8 +127,8 @@ impl Generator {
             client,
             server,
             paths: RustPaths {
-                core: builder.core_path.clone(),
                 codec: builder.codec_path.clone().unwrap_or_else(default_codec),
+                core: core.to_owned(),
             },
             standards: standards.collect(),
             descriptor_file,
@@ -126,7 +142,12 @@ impl prost_build::ServiceGenerator for Generator {
         // A package with a service needs some text, or prost-build does not find it again.
         code.push('\n');
         if self.build_client {
-            code.push_str(&self.client.generate_client(&service, "super").to_string());
+            code.push_str(
+                &self
+                    .client
+                    .generate_client(&service.for_client(), "super")
+                    .to_string(),
+            );
         }
         if self.build_server {
             let server = self.server.generate_server(&service, "super");
@@ -147,11 +168,17 @@ impl Output {
         Self {
             dir,
             files: Vec::new(),
+            code: Vec::new(),
         }
     }
 
     pub(crate) fn push(&mut self, path: PathBuf, content: Vec<u8>) {
         self.files.push((path, content));
+    }
+
+    /// The generated code, a text for each package.
+    pub(crate) fn code(&self) -> impl Iterator<Item = &str> + Clone {
+        self.code.iter().map(String::as_str)
     }
 
     /// Writes what has changed, so that an unchanged file is not compiled again.

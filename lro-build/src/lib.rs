@@ -24,26 +24,51 @@
 //!
 //! # What is in a generated file
 //!
-//! A file for each package, for `tonic::include_proto!`, with
+//! `protos.rs` includes the code of all packages, each in the modules of its name:
+//!
+//! ```no_run
+//! // lib.rs or main.rs; the messages of `exporter.v1` are in `pb::exporter::v1`
+//! # const _: &str = stringify! {
+//! mod pb {
+//!     include!(concat!(env!("OUT_DIR"), "/protos.rs"));
+//! }
+//! # };
+//! ```
+//!
+//! The file of each package, which `tonic::include_proto!` finds by the package's name, has
 //!
 //! * the messages, each with `prost::Name` and a type URL below `type.googleapis.com`;
 //! * `exporter_client` and `exporter_server` for a service `Exporter`;
 //! * `exporter_methods`, with a type for each operation rpc that implements
-//!   `lro_core::LongRunningMethod`; it is `exporter_server::methods` as well, and
+//!   `lro_core::LongRunningMethod`; it is also `exporter_server::methods`, and
 //!   `exporter_server::long_running_rpcs` has the same types by the names of their handlers, for
 //!   `#[long_running]`;
 //! * `FILE_DESCRIPTOR_SET`, the descriptors with all imports and options, if the package has a
 //!   service. All packages of a build include the same file, named after the first of them.
 //!
-//! A crate with generated code depends on lro-core, prost and tonic, and on prost-types if a proto
-//! uses well-known types.
+//! A crate with generated code depends on prost, tonic, and one of lro-server, lro-client and
+//! lro-core, and on prost-types if a proto uses well-known types. The build script finds lro-core by
+//! the crate's manifest, and says what is missing there.
+//!
+//! Comments become documentation in which rustdoc finds neither code, nor links into Rust, nor HTML.
+//!
+//! # Names
+//!
+//! Names are those of the proto, written as Rust writes them, with one exception: a client has
+//! methods of its own, such as `connect` and `clone`. There the method of an rpc `Connect` is
+//! `connect_rpc`; the handler in the server trait is `connect`.
+//!
+//! Other clashes are errors, which name both sides and what helps. A package `a.b.cluster` beside a
+//! message `a.b.Cluster` with nested types is none: both are in the module `a::b::cluster`.
 //!
 //! # Imports
 //!
 //! `google/longrunning/operations.proto`, `google/rpc/{code,error_details,status}.proto` and
 //! `google/api/{annotations,client,field_behavior,field_info,http,launch_stage,resource,routing}.proto`
 //! come with the crate; a copy of yours below an include path wins. `google/protobuf/*.proto` come
-//! with the compiler, and are always its own. The Rust types of `google.longrunning` are
+//! with the compiler, and are always its own. A type that an `operation_info` names and that no file
+//! imports is looked for in the files below the include paths, and compiled, too; that is a
+//! warning. The Rust types of `google.longrunning` are
 //! `lro_core::pb`, those of `google.rpc` are `lro_core::pb::rpc`; `google.api` gets Rust code only
 //! where a message or rpc uses its types.
 //!
@@ -62,12 +87,23 @@
 //!
 //! # Rpcs without `operation_info`
 //!
-//! They are a warning. If the proto is yours, annotate it; if it is somebody else's, say it in the
+//! They are a warning. If the proto is yours, annotate it; if it is not, say it in the
 //! build script with [`Builder::operation_info`], and caller and handler are typed all the same.
 //! Without either, the rpc returns `Operation<Any, Any>`, and its handler may carry any message of
 //! the package or of a file that the proto imports, `()` or `Any`: whatever it names in
 //! `#[long_running(response = .., metadata = ..)]`. An rpc that streams operations keeps the raw
 //! message, and so does one whose request has no `prost::Name`.
+//!
+//! # Protos of others
+//!
+//! Their users cannot change them, so the build script can say
+//!
+//! * [`operation_info`](Builder::operation_info): what an operation carries, where the option is
+//!   missing or names types that there are not;
+//! * [`ignore_operation_info`](Builder::ignore_operation_info): that the option is wrong. An rpc that
+//!   has the option and returns a message with the operation in it is a plain rpc either way, and a
+//!   warning without this;
+//! * [`style_warnings_for`](Builder::style_warnings_for): whose style is of interest.
 //!
 //! # Standard fields
 //!
@@ -90,14 +126,18 @@
 //! * no `use_arc_self`, `emit_package`, `proto_path`, `compile_well_known_types` and
 //!   `with_extended_rust_types`: the macro, the wire or the messages' names would not fit;
 //! * [`build_descriptors`](Builder::build_descriptors),
-//!   [`operation_info`](Builder::operation_info), [`core_path`](Builder::core_path) and
-//!   [`emit_cargo_lines`](Builder::emit_cargo_lines) are new.
+//!   [`operation_info`](Builder::operation_info),
+//!   [`ignore_operation_info`](Builder::ignore_operation_info),
+//!   [`style_warnings_for`](Builder::style_warnings_for), [`core_path`](Builder::core_path) and
+//!   [`emit_cargo_lines`](Builder::emit_cargo_lines) are new;
+//! * the [`include_file`](Builder::include_file) is written by default.
 //!
 //! # What it does not do
 //!
 //! It starts no process, and reads no file but the protos. It does not depend on lro-core either:
-//! it only writes down its name. It knows proto2 and proto3; `edition = "2023"` is an error, from
-//! protos and from descriptor sets, because neither the compiler nor prost knows editions.
+//! it only writes down its name. It knows proto2 and proto3, because neither the compiler nor prost
+//! knows editions. A file with `edition = "2023"` is an error where code would be generated for it;
+//! one that is imported and not used is a warning.
 //!
 #![doc = include_str!("../COST.md")]
 
@@ -110,6 +150,7 @@ mod extern_paths;
 mod generator;
 mod imports;
 mod include_file;
+mod manifest;
 mod markers;
 mod names;
 mod operations;

@@ -155,7 +155,7 @@ fn marker(
     }
 }
 
-/// What an untyped operation may carry besides `Any`, each type once.
+/// The types that an untyped operation may carry besides `Any`, each once.
 fn carried(operation: &Operation) -> impl Iterator<Item = TokenStream> {
     let is_untyped = !operation.candidates.is_empty();
     let empty = is_untyped.then(|| "()".to_owned());

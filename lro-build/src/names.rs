@@ -19,8 +19,46 @@ pub(crate) fn marker(rpc: &str) -> String {
     }
 }
 
-/// The module of a service's markers, named the way tonic names `.._client` and `.._server`.
+/// The names that a client has taken for itself: those of its own methods, and of the traits that
+/// it implements, whose methods win over an rpc of the same name.
+const CLIENT_METHODS: [&str; 12] = [
+    "accept_compressed",
+    "clone",
+    "connect",
+    "into",
+    "max_decoding_message_size",
+    "max_encoding_message_size",
+    "new",
+    "send_compressed",
+    "to_owned",
+    "try_into",
+    "with_interceptor",
+    "with_origin",
+];
+
+/// The client's method for an rpc, of which the server trait has this handler: `connect_rpc` for
+/// `connect`, which every client has already.
+///
+/// `is_taken` knows the other handlers. The name depends on the proto alone, not on the options of a
+/// build.
+pub(crate) fn client_method(handler: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    if !CLIENT_METHODS.contains(&handler) {
+        return handler.to_owned();
+    }
+    let mut name = format!("{handler}_rpc");
+    while is_taken(&name) {
+        name.push('_');
+    }
+    name
+}
+
+/// The module of a service's markers.
 pub(crate) fn methods_module(service: &str) -> String {
+    service_module(service, "methods")
+}
+
+/// A module beside a service, named the way tonic names `.._client` and `.._server`.
+pub(crate) fn service_module(service: &str, suffix: &str) -> String {
     let mut name = String::new();
     for (index, letter) in service.chars().enumerate() {
         if index > 0 && letter.is_uppercase() {
@@ -28,5 +66,5 @@ pub(crate) fn methods_module(service: &str) -> String {
         }
         name.push(letter.to_ascii_lowercase());
     }
-    name + "_methods"
+    name + "_" + suffix
 }

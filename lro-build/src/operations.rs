@@ -1,22 +1,26 @@
 //! Which rpcs are long-running, and what their operations carry.
 
-use prost_reflect::{ExtensionDescriptor, MessageDescriptor, MethodDescriptor};
+use prost_reflect::{ExtensionDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 
 use crate::error::{Error, Place, Problem};
-use crate::extern_paths::{ExternPaths, has_type_url, is_carried};
+use crate::extern_paths::{ExternPaths, is_carried};
 use crate::names;
 use crate::protos::Protos;
 use crate::standard::Standard;
 
-mod habits;
 mod info;
+mod missing;
+mod standard_methods;
 mod type_name;
 mod untyped;
+mod warnings;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use info::OperationInfo;
+pub(crate) use info::{Given, OperationInfo};
+pub(crate) use missing::missing;
+pub(crate) use warnings::Warning;
 
 const OPERATION: &str = "google.longrunning.Operation";
 const OPERATION_INFO: &str = "google.longrunning.operation_info";
@@ -28,9 +32,9 @@ pub(crate) struct OperationMethod {
     pub(crate) standard: Standard,
 }
 
-/// What an operation carries.
+/// The types that an operation carries.
 pub(crate) enum Types {
-    /// What its `operation_info` names.
+    /// The types that its `operation_info` names.
     Declared {
         response: MessageDescriptor,
         metadata: MessageDescriptor,
@@ -39,11 +43,16 @@ pub(crate) enum Types {
     Untyped(Vec<MessageDescriptor>),
 }
 
-/// What the rpcs of a build say about operations.
+/// Whether the rpc returns an operation, by its output alone.
+pub(crate) fn returns_operation(method: &MethodDescriptor) -> bool {
+    method.output().full_name() == OPERATION
+}
+
+/// The operation rpcs of a build.
 pub(crate) struct Operations {
     pub(crate) methods: Vec<OperationMethod>,
-    /// For the user to see; the build goes on.
-    pub(crate) warnings: Vec<Problem>,
+    /// For the user to see; the build continues.
+    pub(crate) warnings: Vec<Warning>,
 }
 
 impl Operations {
@@ -54,7 +63,7 @@ impl Operations {
         protos: &Protos,
         generated: impl Fn(&str) -> bool,
         externs: &ExternPaths,
-        given: &[OperationInfo],
+        given: Given<'_>,
     ) -> Result<Self, Error> {
         info::check_rpcs(protos, given)?;
         let extension = protos.pool.get_extension_by_name(OPERATION_INFO);
@@ -89,16 +98,16 @@ impl Operations {
 struct Search<'a> {
     protos: &'a Protos,
     externs: &'a ExternPaths,
-    given: &'a [OperationInfo],
+    given: Given<'a>,
     extension: Option<ExtensionDescriptor>,
     methods: Vec<OperationMethod>,
-    warnings: Vec<Problem>,
+    warnings: Vec<Warning>,
     problems: Vec<Problem>,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
     fn visit(&mut self, method: MethodDescriptor) {
-        let returns_operation = method.output().full_name() == OPERATION;
+        let returns_operation = returns_operation(&method);
         let Some(info) = self.operation_info(&method) else {
             // `google.longrunning.Operations` shows operations, it starts none.
             if returns_operation && method.parent_file().package_name() != "google.longrunning" {
@@ -107,12 +116,7 @@ impl Search<'_> {
             return;
         };
         if !returns_operation {
-            let text = format!(
-                "has operation_info but returns {}; write `returns ({OPERATION})`, or remove the \
-                 option",
-                method.output().full_name(),
-            );
-            return self.problem(&method, text);
+            return self.visit_other(&method);
         }
         let streams = [
             (method.is_client_streaming(), "request"),
@@ -124,7 +128,9 @@ impl Search<'_> {
                 format!(
                     "has operation_info and streams its {what}s, but an operation is one \
                      response to one request; remove `stream` before the {what} type, or remove \
-                     the option"
+                     the option, or if the file is not yours write \
+                     `.ignore_operation_info(\"{}\")` in the build script",
+                    method.full_name(),
                 ),
             );
         }
@@ -132,16 +138,46 @@ impl Search<'_> {
         let metadata = self.resolve(&method, "metadata_type", &info.metadata_type);
         let request = method.input();
         let what = format!("request type {}", request.full_name());
-        let is_named = has_type_url(request.full_name());
+        let is_named = is_carried(request.full_name());
         let request = self.check_type_url(&method, &what, &request, is_named);
         if let (Some(response), Some(metadata), Some(())) = (response, metadata, request) {
-            self.warn_of_habits(&method, &response, &metadata);
+            self.advise_on_style(&method, &response, &metadata);
             self.methods.push(OperationMethod {
                 standard: Standard::new(&method, Some(&metadata), self.externs),
                 method,
                 types: Types::Declared { response, metadata },
             });
         }
+    }
+
+    /// An rpc with the option that returns something else than an operation. A message with an
+    /// operation in it is a habit of some APIs, and works as a plain rpc.
+    fn visit_other(&mut self, method: &MethodDescriptor) {
+        let output = method.output();
+        let rpc = method.full_name();
+        let wrapping = output.fields().find(
+            |field| matches!(field.kind(), Kind::Message(inner) if inner.full_name() == OPERATION),
+        );
+        let text = match wrapping {
+            Some(field) => {
+                let text = format!(
+                    "has operation_info, but returns {}, whose field {} is the operation, so it \
+                     stays a plain rpc; write `returns ({OPERATION})` to make it long-running, or \
+                     `.ignore_operation_info(\"{rpc}\")` in the build script if the file is not \
+                     yours",
+                    output.full_name(),
+                    field.name(),
+                );
+                return self.warning(method, self.option_number(), text);
+            }
+            None => format!(
+                "has operation_info but returns {}; write `returns ({OPERATION})`, or remove the \
+                 option, or if the file is not yours write `.ignore_operation_info(\"{rpc}\")` in \
+                 the build script",
+                output.full_name(),
+            ),
+        };
+        self.problem(method, text);
     }
 
     /// An rpc that does not say what its operation carries.
@@ -162,7 +198,7 @@ impl Search<'_> {
         );
         self.warning(&method, None, text);
         let request = method.input();
-        let is_named = has_type_url(request.full_name())
+        let is_named = is_carried(request.full_name())
             || self
                 .externs
                 .cover_type(&format!(".{}", request.full_name()));
@@ -176,15 +212,15 @@ impl Search<'_> {
         }
     }
 
-    /// What AIP-151 and its neighbours advise against, and what works all the same.
-    fn warn_of_habits(
+    /// Advice of AIP-151 and its neighbours against code that works all the same.
+    fn advise_on_style(
         &mut self,
         method: &MethodDescriptor,
         response: &MessageDescriptor,
         metadata: &MessageDescriptor,
     ) {
-        if let Some(text) = habits::response_of_standard_method(method.name(), response) {
-            self.warning(method, self.option_number(), text);
+        if let Some(text) = standard_methods::response_advice(method.name(), response) {
+            self.advice(method, self.option_number(), text);
         }
         if metadata.full_name() == "google.protobuf.Empty" {
             let text = format!(
@@ -193,7 +229,7 @@ impl Search<'_> {
                  `{}Metadata`, even without fields",
                 method.name(),
             );
-            self.warning(method, self.option_number(), text);
+            self.advice(method, self.option_number(), text);
         }
         if names::handler(method.name())
             .split('_')
@@ -201,17 +237,27 @@ impl Search<'_> {
         {
             let text = "says Async in its name, which AIP-136 rules out, for the return type says \
                 it; remove the word, or end the name in `LongRunning` if there is a quick variant";
-            self.warning(method, None, text.to_owned());
+            self.advice(method, None, text.to_owned());
         }
     }
 
     fn operation_info(&mut self, method: &MethodDescriptor) -> Option<OperationInfo> {
+        let is_ignored = self
+            .given
+            .ignored
+            .iter()
+            .any(|rpc| rpc == method.full_name());
         let declared = self
             .extension
             .as_ref()
+            .filter(|_| !is_ignored)
             .and_then(|extension| OperationInfo::read(method, extension));
-        let given = self.given.iter().find(|it| it.rpc == method.full_name());
+        let given = self.given(method);
         match (declared, given) {
+            // The build script corrects what cannot be meant.
+            (Some(declared), Some(given)) if !declared.names_messages(method) => {
+                Some(given.clone())
+            }
             (Some(declared), Some(given)) if !declared.agrees_with(given, method) => {
                 let text = format!(
                     "has operation_info with \"{}\" and \"{}\", but the build script says \"{}\" \
@@ -229,6 +275,12 @@ impl Search<'_> {
         }
     }
 
+    /// The option of the build script for the rpc.
+    fn given(&self, method: &MethodDescriptor) -> Option<&'a OperationInfo> {
+        let mut infos = self.given.infos.iter();
+        infos.find(|info| info.rpc == method.full_name())
+    }
+
     /// The message that a half of the annotation names.
     fn resolve(
         &mut self,
@@ -240,7 +292,7 @@ impl Search<'_> {
         let file = method.parent_file();
         let package = file.package_name();
         let Some(message) = type_name::resolve(pool, package, name) else {
-            let text = type_name::advise(pool, package, field, name);
+            let text = type_name::advise(self.protos, package, field, name);
             self.problem(method, text);
             return None;
         };
@@ -248,14 +300,19 @@ impl Search<'_> {
         let is_named = is_carried(message.full_name());
         self.check_type_url(method, &what, &message, is_named)?;
         let declared = message.parent_file();
-        let is_given = self.given.iter().any(|it| it.rpc == method.full_name());
+        let is_given = self.given(method).is_some();
         if declared != file && !is_given && !file.dependencies().any(|import| import == declared) {
+            let found = if self.protos.is_found(declared.name()) {
+                ", and was found below the include paths"
+            } else {
+                ""
+            };
             let text = format!(
-                "{field} \"{name}\" is declared in a file that is not imported here, which other \
-                 generators refuse; write `import \"{}\";`",
+                "{field} \"{name}\" is declared in a file that is not imported here{found}, which \
+                 other generators refuse; write `import \"{}\";`",
                 declared.name(),
             );
-            self.warning(method, self.option_number(), text);
+            self.advice(method, self.option_number(), text);
         }
         Some(message)
     }
@@ -313,8 +370,26 @@ impl Search<'_> {
     }
 
     fn warning(&mut self, method: &MethodDescriptor, option: Option<i32>, text: String) {
+        self.warn(method, option, text, false);
+    }
+
+    fn advice(&mut self, method: &MethodDescriptor, option: Option<i32>, text: String) {
+        self.warn(method, option, text, true);
+    }
+
+    fn warn(
+        &mut self,
+        method: &MethodDescriptor,
+        option: Option<i32>,
+        text: String,
+        is_style: bool,
+    ) {
         let place: Place = self.protos.place(method, option);
-        self.warnings.push(Problem { place, text });
+        self.warnings.push(Warning {
+            problem: Problem { place, text },
+            package: method.parent_file().package_name().to_owned(),
+            is_style,
+        });
     }
 
     fn option_number(&self) -> Option<i32> {

@@ -7,7 +7,7 @@ use tonic_build::{Attributes, CodeGenBuilder};
 use crate::builder::Builder;
 use crate::error::Error;
 
-/// What an attribute is put on.
+/// The kind of item that gets an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Type,
@@ -31,7 +31,7 @@ pub(crate) struct Attribute {
 
 /// Options that are Rust code have to be some, before they end up in a file.
 pub(crate) fn check(builder: &Builder) -> Result<(), Error> {
-    path("core_path", &builder.core_path)?;
+    path("core_path", builder.path_of_core())?;
     if let Some(codec) = &builder.codec_path {
         path("codec_path", codec)?;
     }
@@ -57,7 +57,7 @@ pub(crate) fn check(builder: &Builder) -> Result<(), Error> {
     Ok(())
 }
 
-/// What concerns messages and enums.
+/// The options of messages and enums.
 pub(crate) fn prost(builder: &Builder) -> Config {
     let mut config = Config::new();
     for (proto, rust) in builder.extern_paths.iter() {
@@ -93,7 +93,7 @@ pub(crate) fn prost(builder: &Builder) -> Config {
     config
 }
 
-/// What concerns clients, and what concerns servers.
+/// The options of clients, and those of servers.
 pub(crate) fn tonic(builder: &Builder) -> [CodeGenBuilder; 2] {
     let (mut client, mut server) = (Attributes::default(), Attributes::default());
     for Attribute { place, path, text } in &builder.attributes {

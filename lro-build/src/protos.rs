@@ -11,8 +11,14 @@ use protox::file::{ChainFileResolver, GoogleFileResolver, IncludeFileResolver};
 
 use crate::error::{Error, Place};
 use crate::imports::GoogleProtos;
+use crate::operations::{self, OperationInfo};
 
+use self::declarations::Declarations;
+use self::editions::{Stubs, WithoutEditions};
+
+mod declarations;
 mod descriptor_set;
+mod editions;
 
 /// The protos of one build and everything they import.
 pub(crate) struct Protos {
@@ -22,7 +28,16 @@ pub(crate) struct Protos {
     pub(crate) typed: FileDescriptorSet,
     /// For programs at run time; has the extensions, no comments.
     pub(crate) encoded: Vec<u8>,
+    /// For the user to see; the build continues.
+    pub(crate) warnings: Vec<String>,
     sources: HashMap<String, Source>,
+    /// Files with an edition, which have no content here.
+    stubs: Vec<String>,
+    /// Where types are that the protos do not import, and that were compiled for that.
+    found: HashSet<String>,
+    /// Messages whose files were found and do not compile, and what is wrong.
+    pub(crate) unusable: HashMap<String, String>,
+    is_set: bool,
 }
 
 struct Source {
@@ -34,6 +49,7 @@ impl Protos {
     pub(crate) fn compile(
         protos: &[impl AsRef<Path>],
         includes: &[impl AsRef<Path>],
+        given: &[OperationInfo],
     ) -> Result<Self, Error> {
         let mut resolver = ChainFileResolver::new();
         // The Rust types are those of prost-types whatever the file says, and a newer
@@ -44,11 +60,21 @@ impl Protos {
         }
         resolver.add(GoogleProtos);
 
-        let mut compiler = Compiler::with_file_resolver(resolver);
-        compiler
-            .include_imports(true)
-            .open_files(protos)
-            .map_err(Error::proto)?;
+        let stubs = Stubs::default();
+        let mut compiler = Compiler::with_file_resolver(WithoutEditions {
+            inner: resolver,
+            stubs: stubs.clone(),
+        });
+        let opened = compiler.include_imports(true).open_files(protos);
+        let stubs = stubs.names();
+        opened.map_err(|error| Error::proto(error, &stubs))?;
+        let asked = compiler
+            .files()
+            .find(|file| !file.is_import() && stubs.iter().any(|stub| stub == file.name()));
+        if let Some(file) = asked {
+            return Err(Error::edition(file.name()));
+        }
+        let (found, unusable) = open_declarations(&mut compiler, includes, given);
 
         let encoded = compiler
             .include_source_info(false)
@@ -65,22 +91,32 @@ impl Protos {
             )
         });
         Ok(Self {
+            sources: sources.collect(),
             pool: compiler.descriptor_pool(),
             typed,
             encoded,
-            sources: sources.collect(),
+            warnings: edition_warnings(&stubs),
+            stubs,
+            found,
+            unusable,
+            is_set: false,
         })
     }
 
     /// Takes what protoc or buf has compiled.
     pub(crate) fn decode(set: &[u8]) -> Result<Self, Error> {
-        descriptor_set::check(set)?;
-        let pool =
-            DescriptorPool::decode(set).map_err(|error| descriptor_set::pool_error(&error))?;
+        let (set, stubs) = descriptor_set::check(set)?;
+        let set = set.as_slice();
+        let pool = DescriptorPool::decode(set)
+            .map_err(|error| descriptor_set::pool_error(&error, &stubs))?;
         let typed =
             FileDescriptorSet::decode(set).map_err(|error| descriptor_set::decode_error(&error))?;
         // Nothing says which files were asked for, but an import is one that another file names.
-        let imports: HashSet<&String> = typed.file.iter().flat_map(|it| &it.dependency).collect();
+        let imports: HashSet<&String> = typed
+            .file
+            .iter()
+            .flat_map(|file| &file.dependency)
+            .collect();
         let sources = typed.file.iter().map(|file| {
             let source = Source {
                 path: None,
@@ -94,6 +130,11 @@ impl Protos {
             sources: sources.collect(),
             pool,
             typed,
+            warnings: edition_warnings(&stubs),
+            stubs,
+            found: HashSet::new(),
+            unusable: HashMap::new(),
+            is_set: true,
         })
     }
 
@@ -113,6 +154,21 @@ impl Protos {
         self.sources
             .get(file_name)
             .is_some_and(|source| source.is_import)
+    }
+
+    /// Whether the file has an edition, and so no content here.
+    pub(crate) fn is_stub(&self, file_name: &str) -> bool {
+        self.stubs.iter().any(|stub| stub == file_name)
+    }
+
+    /// Whether no file imports it; it was found because a type of it was needed.
+    pub(crate) fn is_found(&self, file_name: &str) -> bool {
+        self.found.contains(file_name)
+    }
+
+    /// Whether another compiler has compiled the protos.
+    pub(crate) fn is_set(&self) -> bool {
+        self.is_set
     }
 
     /// Where the option with this number stands on the rpc, or else the rpc.
@@ -143,6 +199,49 @@ impl Protos {
             None => file.name().to_owned(),
         }
     }
+}
+
+/// Compiles the files with the types that operations need and nothing imports. Returns their names,
+/// and why a type stays unknown whose file does not compile.
+fn open_declarations(
+    compiler: &mut Compiler,
+    includes: &[impl AsRef<Path>],
+    given: &[OperationInfo],
+) -> (HashSet<String>, HashMap<String, String>) {
+    let mut declarations = Declarations::new(includes);
+    let mut found = HashSet::new();
+    let mut unusable = HashMap::new();
+    loop {
+        let before = found.len();
+        for (message, user) in operations::missing(&compiler.descriptor_pool(), given) {
+            let Some(file) = declarations.find(&message, &user) else {
+                continue;
+            };
+            if found.contains(&file) || unusable.contains_key(&message) {
+                continue;
+            }
+            match compiler.open_file(&file) {
+                Ok(_) => {
+                    found.insert(file);
+                }
+                Err(error) => {
+                    let reason =
+                        format!("is declared in {file}, which does not compile: {error:?}");
+                    unusable.insert(message, reason);
+                }
+            }
+        }
+        if found.len() == before {
+            return (found, unusable);
+        }
+    }
+}
+
+fn edition_warnings(stubs: &[String]) -> Vec<String> {
+    stubs
+        .iter()
+        .map(|stub| format!("{stub}: has an edition, so no code is generated for it"))
+        .collect()
 }
 
 fn line(file: &FileDescriptor, path: &[i32]) -> Option<i32> {

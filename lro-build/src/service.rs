@@ -7,6 +7,7 @@ use quote::quote;
 
 use crate::descriptors::Added;
 use crate::extern_paths::carried;
+use crate::names;
 use crate::standard::Standard;
 
 /// Paths that generated code uses to reach other crates.
@@ -23,18 +24,21 @@ pub(crate) struct TypedService {
 }
 
 /// An rpc and, if it is long-running, the types of its operation.
+#[derive(Clone)]
 pub(crate) struct TypedMethod {
     method: prost_build::Method,
+    /// The request's type in Rust.
+    request: String,
     operation: Option<Operation>,
     paths: RustPaths,
 }
 
-/// What an rpc's operation carries; types are paths from the module of the package.
+/// The types that an rpc's operation carries, as paths from the module of the package.
 #[derive(Debug, Clone)]
 pub(crate) struct Operation {
     pub(crate) response: String,
     pub(crate) metadata: String,
-    /// What a handler may choose among, if response and metadata are `Any`.
+    /// The types that a handler may choose among, if response and metadata are `Any`.
     pub(crate) candidates: Vec<String>,
     pub(crate) standard: Standard,
 }
@@ -76,13 +80,48 @@ impl TypedService {
         }
         let methods = rpcs
             .into_iter()
-            .map(|method| TypedMethod {
-                operation: operations.remove(&method.proto_name),
-                method,
-                paths: paths.clone(),
+            .map(|method| {
+                let operation = operations.remove(&method.proto_name);
+                let request = match &operation {
+                    // The engine stores it by its name.
+                    Some(_) => carried(&paths.core, &method.input_type),
+                    None => method.input_type.clone(),
+                };
+                TypedMethod {
+                    operation,
+                    request,
+                    method,
+                    paths: paths.clone(),
+                }
             })
             .collect();
         Self { service, methods }
+    }
+
+    /// The service as its client sees it, which has methods of its own.
+    pub(crate) fn for_client(&self) -> Self {
+        let is_taken = |name: &str| self.methods.iter().any(|other| other.method.name == name);
+        let methods = self.methods.iter().map(|method| {
+            let mut method = method.clone();
+            let name = names::client_method(&method.method.name, is_taken);
+            if name != method.method.name {
+                let handler = std::mem::replace(&mut method.method.name, name);
+                let doc = &mut method.method.comments.leading;
+                if !doc.is_empty() {
+                    doc.push(String::new());
+                }
+                doc.push(format!(
+                    " The rpc `{}`. It is not called `{handler}`, because every client has a method \
+                     of that name.",
+                    method.method.proto_name,
+                ));
+            }
+            method
+        });
+        Self {
+            methods: methods.collect(),
+            service: self.service.clone(),
+        }
     }
 
     /// The service's name in Rust.
@@ -118,7 +157,7 @@ impl TypedMethod {
     }
 
     pub(crate) fn request(&self) -> &str {
-        &self.method.input_type
+        &self.request
     }
 
     pub(crate) fn doc(&self) -> &[String] {
@@ -183,7 +222,7 @@ impl tonic_build::Method for TypedMethod {
     }
 
     fn request_response_name(&self, _: &str, _: bool) -> (TokenStream, TokenStream) {
-        let request = rust_type(&self.method.input_type);
+        let request = rust_type(&self.request);
         let response = match &self.operation {
             Some(types) => {
                 let core = tokens(&self.paths.core);

@@ -7,7 +7,7 @@ use crate::extern_paths::ExternPaths;
 
 const TIMESTAMP: &str = "google.protobuf.Timestamp";
 
-/// What the generated code says about one operation rpc.
+/// The standard fields of one operation rpc.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Standard {
     /// `create` for `CreateShelf`.

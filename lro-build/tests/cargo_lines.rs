@@ -1,4 +1,4 @@
-//! What a build script tells cargo.
+//! The lines for cargo that a build script prints.
 
 use std::path::Path;
 use std::process::Command;

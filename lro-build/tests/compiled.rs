@@ -37,6 +37,14 @@ mod well_known {
     include!("golden/well_known/protos.rs");
 }
 
+#[allow(
+    clippy::wrong_self_convention,
+    reason = "the rpcs are called `New` and `FromArc`"
+)]
+mod clashes_protos {
+    include!("golden/clashes/protos.rs");
+}
+
 mod untyped {
     include!("golden/untyped/protos.rs");
 }
@@ -88,6 +96,60 @@ fn several_packages_and_services() {
     check::<third_methods::Run, Outer, Outer, Outer>("/several.beta.Third/Run");
     assert_eq!(first_methods::Run::API_VERSION, "v1");
     assert_eq!(third_methods::Run::API_VERSION, "");
+}
+
+/// report:M1
+#[test]
+fn an_rpc_has_another_name_in_the_client_if_every_client_has_its_own() {
+    use clashes_protos::clashes::v1::{
+        Cluster, clashes_client::ClashesClient, clashes_methods as methods, clashes_server,
+        cluster::Node,
+    };
+    use tonic::transport::Channel;
+
+    // The handlers have the names of the proto.
+    check::<clashes_server::long_running_rpcs::connect, Cluster, Cluster, Node>(
+        "/clashes.v1.Clashes/Connect",
+    );
+    check::<methods::Connect, Cluster, Cluster, Node>("/clashes.v1.Clashes/Connect");
+    // All of these are methods that a caller can call.
+    let _calls = |mut client: ClashesClient<Channel>| async move {
+        let _ = client.connect_rpc_(Cluster::default()).await;
+        let _ = client.connect_rpc(Cluster::default()).await;
+        let _ = client.new_rpc(Cluster::default()).await;
+        let _ = client.clone_rpc(Cluster::default()).await;
+        let _ = client.from_arc(Cluster::default()).await;
+        client.clone()
+    };
+}
+
+/// report:M3
+#[test]
+fn a_package_may_share_its_module_with_nested_types() {
+    use clashes_protos::clashes::v1::cluster::{
+        Node, Shard, Size, node, node::v1beta1::Disk, shards_server::SERVICE_NAME,
+    };
+
+    let shard = Shard {
+        node: Some(Node {
+            size: Size::Unspecified.into(),
+            name: Some(node::Name::Text("a".into())),
+        }),
+        disk: Some(Disk::default()),
+    };
+    assert_eq!(shard.node.map(|node| node.size), Some(0));
+    assert_eq!(SERVICE_NAME, "clashes.v1.cluster.Shards");
+}
+
+/// report:M6
+#[test]
+fn a_request_may_be_a_type_without_a_name() {
+    use clashes_protos::clashes::v1::clashes_methods as methods;
+    use prost_types::Any;
+
+    check::<methods::Start, wkt::Struct, wkt::Value, wkt::ListValue>("/clashes.v1.Clashes/Start");
+    check::<methods::StartValue, wkt::Value, Any, Any>("/clashes.v1.Clashes/StartValue");
+    check::<methods::StartList, wkt::ListValue, Any, Any>("/clashes.v1.Clashes/StartList");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use expect_test::expect_file;
+use expect_test::{expect, expect_file};
 use lro_build::{Builder, configure};
 use syn::Item;
 
@@ -15,7 +15,7 @@ fn the_example() {
     expect_file!["golden/exporter.rs"].assert_eq(&out.read("exporter.v1.rs"));
     assert_eq!(
         out.names(),
-        ["exporter.v1.descriptor.bin", "exporter.v1.rs"]
+        ["exporter.v1.descriptor.bin", "exporter.v1.rs", "protos.rs"]
     );
 }
 
@@ -24,7 +24,7 @@ fn the_example() {
 fn every_file() {
     let client = |enable| configure().build_client(enable).build_descriptors(false);
     let check = |name: &str, builder: Builder, protos: &[&str]| {
-        let out = compile_all(builder.include_file("protos.rs"), protos, &fixtures());
+        let out = compile_all(builder, protos, &fixtures());
         let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/golden")
             .join(name);
@@ -41,6 +41,11 @@ fn every_file() {
         "several",
         client(true),
         &["several/alpha.proto", "several/beta.proto"],
+    );
+    check(
+        "clashes",
+        configure().build_descriptors(false),
+        &["clashes/clashes.proto", "clashes/cluster.proto"],
     );
     check(
         "well_known",
@@ -87,14 +92,17 @@ fn other_paths() {
     expect_file!["golden/other_paths.rs"].assert_eq(&outline(&code));
     assert!(code.contains("crate::codec::Codec::default()"));
     assert!(!code.contains("shapes_client"));
-    assert_eq!(out.names(), ["shapes.v1.descriptor.bin", "shapes.v1.rs"]);
+    assert_eq!(
+        out.names(),
+        ["protos.rs", "shapes.v1.descriptor.bin", "shapes.v1.rs"]
+    );
 }
 
 #[test]
 fn no_package() {
     let out = compile(configure(), "bare.proto", &fixtures());
     expect_file!["golden/bare.rs"].assert_eq(&outline(&out.read("_.rs")));
-    assert_eq!(out.names(), ["_.descriptor.bin", "_.rs"]);
+    assert_eq!(out.names(), ["_.descriptor.bin", "_.rs", "protos.rs"]);
 }
 
 #[test]
@@ -109,7 +117,7 @@ fn neither_client_nor_server() {
 #[test]
 fn google_api_types_only_where_a_message_uses_them() {
     let out = compile(configure(), "api.proto", &fixtures());
-    assert_eq!(out.names(), ["api.v1.rs", "google.api.rs"]);
+    assert_eq!(out.names(), ["api.v1.rs", "google.api.rs", "protos.rs"]);
     assert!(out.read("google.api.rs").contains("pub enum LaunchStage"));
     assert!(!out.read("google.api.rs").contains("FieldBehavior"));
 }
@@ -136,7 +144,7 @@ fn the_descriptor_set_keeps_options_and_has_no_comments() {
     }
 }
 
-/// What another compiler has written gives the same code.
+/// A descriptor set of another compiler gives the same code.
 #[test]
 fn a_descriptor_set() {
     let proto = fixtures().join("shapes.proto");
@@ -171,14 +179,40 @@ fn one_descriptor_set() {
     let protos = ["several/alpha.proto", "several/beta.proto"];
     let out = compile_all(configure(), &protos, &fixtures());
     let set = "several.alpha.v1.descriptor.bin";
-    assert_eq!(out.names(), [set, "several.alpha.v1.rs", "several.beta.rs"]);
+    assert_eq!(
+        out.names(),
+        ["protos.rs", set, "several.alpha.v1.rs", "several.beta.rs"]
+    );
     for name in ["several.alpha.v1.rs", "several.beta.rs"] {
         assert!(out.read(name).contains(set), "{name}");
     }
     let out = compile(configure(), "keywords.proto", &fixtures());
     let set = "r#type.r#async.v1.descriptor.bin";
-    assert_eq!(out.names(), [set, "r#type.r#async.v1.rs"]);
+    assert_eq!(out.names(), ["protos.rs", set, "r#type.r#async.v1.rs"]);
     assert!(out.read("r#type.r#async.v1.rs").contains(set));
+}
+
+/// report:M8
+#[test]
+fn the_file_that_includes_all_others_has_a_name_of_its_own() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let path = dir.path().join("a.proto");
+    fs::write(
+        &path,
+        "syntax = \"proto3\";\npackage protos;\nmessage A {}\n",
+    )
+    .expect("a file");
+    let builder = || configure().out_dir(dir.path().join("out"));
+    let error = builder().compile_protos(&[&path], &[dir.path()]);
+    let error = error.expect_err("the name is taken");
+    assert!(error.is_option());
+    expect![[r#"the code of a package goes to protos.rs, where the file that includes all packages would go; give that another name, such as `.include_file("all.rs")`"#]]
+        .assert_eq(&error.to_string());
+    builder()
+        .include_file("all.rs")
+        .compile_protos(&[&path], &[dir.path()])
+        .expect("it has another name");
+    assert_eq!(names(&dir.path().join("out")), ["all.rs", "protos.rs"]);
 }
 
 #[test]

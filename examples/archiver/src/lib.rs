@@ -17,7 +17,9 @@ mod service;
 pub use serve::{Error, Server, ServerOptions};
 pub use service::Archiver;
 
-/// The API, `examples.archiver.v1`: messages, server trait, client.
-pub mod pb {
-    tonic::include_proto!("examples.archiver.v1");
+mod protos {
+    include!(concat!(env!("OUT_DIR"), "/protos.rs"));
 }
+
+/// The API, `examples.archiver.v1`: messages, server trait, client.
+pub use protos::examples::archiver::v1 as pb;

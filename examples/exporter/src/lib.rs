@@ -1,6 +1,6 @@
 //! The API of a small exporter: what `lro_build` makes of a proto with one long-running rpc.
 //!
-//! `build.rs` is one call, and this crate is one `include_proto!`. The generated server trait
+//! `build.rs` is one call, and this crate includes what that writes. The generated server trait
 //! and client name the types which the proto's `operation_info` names:
 //!
 //! ```
@@ -35,7 +35,9 @@
 //!
 //! The programs that serve and call it are the tests of lro-server and lro-client.
 
-/// The messages, server trait and client of `exporter.v1`.
-pub mod pb {
-    tonic::include_proto!("exporter.v1");
+mod protos {
+    include!(concat!(env!("OUT_DIR"), "/protos.rs"));
 }
+
+/// The messages, server trait and client of `exporter.v1`.
+pub use protos::exporter::v1 as pb;

@@ -2,11 +2,19 @@
 
 use prost_reflect::{ExtensionDescriptor, MethodDescriptor};
 
-use super::type_name::{full_name, nearest};
+use super::type_name::{self, full_name, nearest};
 use crate::error::Error;
 use crate::protos::Protos;
 
-/// What an rpc's operation carries, as it was written.
+/// The options of the build script that concern rpcs.
+#[derive(Clone, Copy)]
+pub(crate) struct Given<'a> {
+    pub(crate) infos: &'a [OperationInfo],
+    /// Rpcs whose `operation_info` is as if it were not there.
+    pub(crate) ignored: &'a [String],
+}
+
+/// The names of what an rpc's operation carries, as they were written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OperationInfo {
     /// The full name of the rpc.
@@ -34,6 +42,14 @@ impl OperationInfo {
         })
     }
 
+    /// Whether there are such messages.
+    pub(super) fn names_messages(&self, method: &MethodDescriptor) -> bool {
+        let file = method.parent_file();
+        [&self.response_type, &self.metadata_type]
+            .iter()
+            .all(|name| type_name::resolve(file.parent_pool(), file.package_name(), name).is_some())
+    }
+
     /// Whether both mean the same messages.
     pub(super) fn agrees_with(&self, other: &Self, method: &MethodDescriptor) -> bool {
         let file = method.parent_file();
@@ -46,19 +62,23 @@ impl OperationInfo {
 }
 
 /// The build script can only speak about rpcs that there are.
-pub(super) fn check_rpcs(protos: &Protos, given: &[OperationInfo]) -> Result<(), Error> {
+pub(super) fn check_rpcs(protos: &Protos, given: Given<'_>) -> Result<(), Error> {
     let all: Vec<MethodDescriptor> = protos
         .pool
         .services()
         .flat_map(|service| service.methods().collect::<Vec<_>>())
         .collect();
-    for info in given {
-        if all.iter().all(|method| method.full_name() != info.rpc) {
-            let near = nearest(&info.rpc, all.iter().map(MethodDescriptor::full_name));
+    let infos = given.infos.iter().map(|info| ("operation_info", &info.rpc));
+    let ignored = given
+        .ignored
+        .iter()
+        .map(|rpc| ("ignore_operation_info", rpc));
+    for (option, rpc) in infos.chain(ignored) {
+        if all.iter().all(|method| method.full_name() != rpc) {
+            let near = nearest(rpc, all.iter().map(MethodDescriptor::full_name));
             return Err(Error::option(format!(
-                "operation_info: \"{}\" is not an rpc of these protos{near}; write the full name of \
+                "{option}: \"{rpc}\" is not an rpc of these protos{near}; write the full name of \
                  one, such as \"exporter.v1.Exporter.Export\"",
-                info.rpc,
             )));
         }
     }

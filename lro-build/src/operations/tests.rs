@@ -2,7 +2,7 @@ use std::fs;
 
 use expect_test::{Expect, expect};
 
-use super::Operations;
+use super::{Given, Operations};
 use crate::extern_paths::ExternPaths;
 use crate::protos::Protos;
 
@@ -33,15 +33,19 @@ fn check(body: &str, expected: &Expect) {
     for (name, text) in files {
         fs::write(dir.path().join(name), text).expect("a file");
     }
-    let protos = Protos::compile(&[dir.path().join("warned.proto")], &[dir.path()]);
+    let protos = Protos::compile(&[dir.path().join("warned.proto")], &[dir.path()], &[]);
     let protos = protos.expect("it compiles");
+    let given = Given {
+        infos: &[],
+        ignored: &[],
+    };
     let operations =
-        Operations::find(&protos, |_| true, &ExternPaths::default(), &[]).expect("no errors");
+        Operations::find(&protos, |_| true, &ExternPaths::default(), given).expect("no errors");
     let place = dir.path().display().to_string();
     let warnings: Vec<String> = operations
         .warnings
         .iter()
-        .map(|warning| warning.to_string().replace(&place, "proto"))
+        .map(|warning| warning.problem.to_string().replace(&place, "proto"))
         .collect();
     expected.assert_eq(&warnings.join("\n"));
 }

@@ -2,6 +2,9 @@
 
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 
+use crate::imports;
+use crate::protos::Protos;
+
 /// The message of this name, for an rpc of this package.
 pub(super) fn resolve(
     pool: &DescriptorPool,
@@ -15,8 +18,9 @@ pub(super) fn resolve(
     pool.get_message_by_name(&full_name(package, name))
 }
 
-/// What is wrong with a name that is not a message's, and which one was probably meant.
-pub(super) fn advise(pool: &DescriptorPool, package: &str, field: &str, name: &str) -> String {
+/// The error about a name that is not a message's, with the name that was probably meant.
+pub(super) fn advise(protos: &Protos, package: &str, field: &str, name: &str) -> String {
+    let pool = &protos.pool;
     if name.is_empty() {
         return format!(
             "{field} is empty; write `{field}: \"..\"` with the name of a message, or \
@@ -28,6 +32,9 @@ pub(super) fn advise(pool: &DescriptorPool, package: &str, field: &str, name: &s
         return format!("{field} \"{name}\" starts with a dot; write `{field}: \"{bare}\"`");
     }
     let full_name = full_name(package, name);
+    if let Some(reason) = protos.unusable.get(&full_name) {
+        return format!("{field} \"{name}\" {reason}");
+    }
     if pool.get_enum_by_name(&full_name).is_some() {
         return format!(
             "{field} \"{name}\" is an enum; write the name of a message, such as one with a field \
@@ -42,7 +49,7 @@ pub(super) fn advise(pool: &DescriptorPool, package: &str, field: &str, name: &s
                  `{field}: \"{nested}\"`"
             );
         }
-        if let Some(file) = well_known_file(name) {
+        if let Some(file) = imports::declaring(name) {
             return format!(
                 "{field} \"{name}\" is not imported; write `import \"{file}\";` at the top of \
                  the file"
@@ -50,12 +57,19 @@ pub(super) fn advise(pool: &DescriptorPool, package: &str, field: &str, name: &s
         }
         let all: Vec<MessageDescriptor> = pool.all_messages().collect();
         let near = nearest(name, all.iter().map(MessageDescriptor::full_name));
+        let place = place(protos);
         return format!(
-            "{field} \"{name}\" is not a message of this file or its imports{near}; write the \
-             full name of one, with its package, and import its file"
+            "{field} \"{name}\" is not a message of the compiled files{near}; write the full \
+             name of one, with its package, and import its file, or if the proto is not yours \
+             {place}"
         );
     }
-    let elsewhere = pool.all_messages().find(|message| message.name() == name);
+    // A message of another package is rarely meant; one that is nested in a message of this one is.
+    let elsewhere = pool.all_messages().find(|message| {
+        let is_near = message.parent_file().package_name() == package
+            || message.full_name().starts_with("google.protobuf.");
+        message.name() == name && is_near
+    });
     match elsewhere {
         Some(message) => format!(
             "{field} \"{name}\" is not a message of package {package}; write `{field}: \"{}\"`",
@@ -64,14 +78,25 @@ pub(super) fn advise(pool: &DescriptorPool, package: &str, field: &str, name: &s
         None => {
             let ours: Vec<MessageDescriptor> = pool
                 .all_messages()
-                .filter(|it| it.full_name() == qualify(package, it.name()))
+                .filter(|message| message.full_name() == qualify(package, message.name()))
                 .collect();
             let near = nearest(name, ours.iter().map(MessageDescriptor::name));
+            let place = place(protos);
             format!(
                 "{field} \"{name}\" is not a message of package {package}{near}; write the name \
-                 of one, or the full name of a message of another package"
+                 of one, or the full name of a message of another package, or if the proto is not \
+                 yours {place}"
             )
         }
+    }
+}
+
+/// The way out where the user cannot add an import.
+fn place(protos: &Protos) -> &'static str {
+    if protos.is_set() {
+        "compile the file that declares it into the descriptor set, too"
+    } else {
+        "put the file that declares it below an include path"
     }
 }
 
@@ -90,7 +115,7 @@ pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> S
     let quoted: Vec<String> = near
         .iter()
         .take(3)
-        .map(|(_, it)| format!("\"{it}\""))
+        .map(|(_, name)| format!("\"{name}\""))
         .collect();
     if quoted.is_empty() {
         String::new()
@@ -113,19 +138,5 @@ fn qualify(package: &str, name: &str) -> String {
         name.to_owned()
     } else {
         format!("{package}.{name}")
-    }
-}
-
-fn well_known_file(name: &str) -> Option<&'static str> {
-    match name.strip_prefix("google.protobuf.")? {
-        "Any" => Some("google/protobuf/any.proto"),
-        "Duration" => Some("google/protobuf/duration.proto"),
-        "Empty" => Some("google/protobuf/empty.proto"),
-        "FieldMask" => Some("google/protobuf/field_mask.proto"),
-        "ListValue" | "Struct" | "Value" => Some("google/protobuf/struct.proto"),
-        "Timestamp" => Some("google/protobuf/timestamp.proto"),
-        "BoolValue" | "BytesValue" | "DoubleValue" | "FloatValue" | "Int32Value" | "Int64Value"
-        | "StringValue" | "UInt32Value" | "UInt64Value" => Some("google/protobuf/wrappers.proto"),
-        _ => None,
     }
 }

@@ -4,9 +4,9 @@ use prost_reflect::{MessageDescriptor, MethodDescriptor};
 
 use crate::extern_paths::{ExternPaths, is_wrapped};
 
-/// What AIP-151 would allow in the annotation: messages of the package, and of the files that are
+/// The messages that AIP-151 allows in the annotation: those of the package, and of the files that are
 /// imported by name, with such as `Struct` of google's. Types from the user's own Rust paths are
-/// not among them, for nobody knows whether those have names.
+/// not among them: whether those have names is unknown here.
 pub(super) fn candidates(
     method: &MethodDescriptor,
     externs: &ExternPaths,

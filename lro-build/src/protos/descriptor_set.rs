@@ -1,6 +1,6 @@
 //! Descriptor sets that another compiler has written.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use prost::bytes::{Buf, BufMut};
 use prost::encoding::{
@@ -8,8 +8,9 @@ use prost::encoding::{
 };
 use prost::{DecodeError, Message as _};
 use prost_reflect::DescriptorError;
-use prost_types::FileDescriptorSet;
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
+use super::editions;
 use crate::error::{EDITIONS, Error};
 
 /// `FileDescriptorSet.file`.
@@ -19,9 +20,11 @@ const SOURCE_CODE_INFO: u32 = 9;
 const HOW_TO: &str = "write the set with `protoc --include_imports --include_source_info \
     --descriptor_set_out=FILE`, or `buf build -o FILE.binpb`";
 
-/// Says what is wrong with a set in words that its author knows.
-pub(super) fn check(set: &[u8]) -> Result<(), Error> {
-    let set = FileDescriptorSet::decode(set).map_err(|error| decode_error(&error))?;
+/// Says what is wrong with a set in words that its author knows, and returns one that can be used:
+/// every file once, and those with an edition without content, whose names it returns.
+pub(super) fn check(bytes: &[u8]) -> Result<(Vec<u8>, Vec<String>), Error> {
+    let set = FileDescriptorSet::decode(bytes).map_err(|error| decode_error(&error))?;
+    let imports: HashSet<&String> = set.file.iter().flat_map(|file| &file.dependency).collect();
     let names: HashSet<&str> = set
         .file
         .iter()
@@ -29,8 +32,10 @@ pub(super) fn check(set: &[u8]) -> Result<(), Error> {
         .collect();
     for file in &set.file {
         if file.syntax() == "editions" {
-            let text = format!("{}: has an edition; {EDITIONS}", file.name());
-            return Err(Error::descriptor_set(text));
+            if !imports.contains(&file.name().to_owned()) {
+                return Err(Error::edition(file.name()));
+            }
+            continue;
         }
         let absent = file
             .dependency
@@ -43,7 +48,49 @@ pub(super) fn check(set: &[u8]) -> Result<(), Error> {
             )));
         }
     }
-    Ok(())
+    let stubs: Vec<String> = set
+        .file
+        .iter()
+        .filter(|file| file.syntax() == "editions")
+        .map(|file| file.name().to_owned())
+        .collect();
+    Ok((usable(bytes, &stubs)?, stubs))
+}
+
+/// The set with every file once, and without the content of `stubs`.
+fn usable(set: &[u8], stubs: &[String]) -> Result<Vec<u8>, Error> {
+    let mut seen: HashMap<String, Vec<u8>> = HashMap::new();
+    let mut different = None;
+    let copied = copy(set, &mut |number, file, out| {
+        if number != FILE {
+            put(number, file, out);
+            return Ok(());
+        }
+        let descriptor = FileDescriptorProto::decode(file)?;
+        let name = descriptor.name();
+        if stubs.iter().any(|stub| stub == name) {
+            if seen.insert(name.to_owned(), vec![]).is_none() {
+                put(number, &editions::stub(name).encode_to_vec(), out);
+            }
+            return Ok(());
+        }
+        match seen.get(name) {
+            None => {
+                seen.insert(name.to_owned(), file.to_vec());
+                put(number, file, out);
+            }
+            Some(other) if *other == file => {}
+            Some(_) => different = Some(name.to_owned()),
+        }
+        Ok(())
+    });
+    match different {
+        Some(name) => Err(Error::descriptor_set(format!(
+            "{name}: is in the descriptor set twice, with different contents; leave one of them \
+             out, or compile all protos at once: {HOW_TO}",
+        ))),
+        None => copied.map_err(|error| decode_error(&error)),
+    }
 }
 
 pub(super) fn decode_error(error: &DecodeError) -> Error {
@@ -52,9 +99,16 @@ pub(super) fn decode_error(error: &DecodeError) -> Error {
     ))
 }
 
-pub(super) fn pool_error(error: &DescriptorError) -> Error {
+pub(super) fn pool_error(error: &DescriptorError, stubs: &[String]) -> Error {
+    let reason = match stubs {
+        [] => String::new(),
+        stubs => format!(
+            "; the types of {} are not there, for it has an edition: {EDITIONS}",
+            stubs.join(" and ")
+        ),
+    };
     Error::descriptor_set(format!(
-        "the descriptor set does not hold together: {error}"
+        "the files of the descriptor set do not fit together: {error}{reason}"
     ))
 }
 

@@ -138,9 +138,11 @@ pub mod known_server {
         /// Says nothing, and has a request without a name.
         async fn unnamed(
             &self,
-            request: tonic::Request<::prost_types::Struct>,
+            request: tonic::Request<::lro_core::wkt::Struct>,
         ) -> std::result::Result<
-            tonic::Response<::lro_core::pb::Operation>,
+            tonic::Response<
+                ::lro_core::Operation<::prost_types::Any, ::prost_types::Any>,
+            >,
             tonic::Status,
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
@@ -591,16 +593,19 @@ pub mod known_server {
                 "/known.v1.Known/Unnamed" => {
                     #[allow(non_camel_case_types)]
                     struct UnnamedSvc<T: Known>(pub Arc<T>);
-                    impl<T: Known> tonic::server::UnaryService<::prost_types::Struct>
+                    impl<T: Known> tonic::server::UnaryService<::lro_core::wkt::Struct>
                     for UnnamedSvc<T> {
-                        type Response = ::lro_core::pb::Operation;
+                        type Response = ::lro_core::Operation<
+                            ::prost_types::Any,
+                            ::prost_types::Any,
+                        >;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<::prost_types::Struct>,
+                            request: tonic::Request<::lro_core::wkt::Struct>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -685,8 +690,7 @@ pub mod known_server {
         pub use super::methods::Raw as raw;
         #[cfg(returns_google_longrunning_operation)]
         pub enum streamed {}
-        #[cfg(returns_google_longrunning_operation)]
-        pub enum unnamed {}
+        pub use super::methods::Unnamed as unnamed;
     }
 }
 /// Long-running methods of `known.v1.Known`.
@@ -826,4 +830,35 @@ pub mod known_methods {
     impl ::lro_core::MetadataOf<Raw> for ::lro_core::wkt::Value {}
     impl ::lro_core::ResponseOf<Raw> for super::Request {}
     impl ::lro_core::MetadataOf<Raw> for super::Request {}
+    /// Says nothing, and has a request without a name.
+    #[derive(Debug, Clone, Copy)]
+    pub enum Unnamed {}
+    impl ::lro_core::LongRunningMethod for Unnamed {
+        type Request = ::lro_core::wkt::Struct;
+        type Response = ::prost_types::Any;
+        type Metadata = ::prost_types::Any;
+        const PATH: &'static str = "/known.v1.Known/Unnamed";
+        const VERB: &'static str = "unnamed";
+        const API_VERSION: &'static str = "v1";
+    }
+    #[diagnostic::do_not_recommend]
+    impl ::lro_core::RequestOf<Unnamed> for ::lro_core::wkt::Struct {}
+    #[diagnostic::do_not_recommend]
+    impl ::lro_core::ResponseOf<Unnamed> for ::prost_types::Any {}
+    #[diagnostic::do_not_recommend]
+    impl ::lro_core::MetadataOf<Unnamed> for ::prost_types::Any {}
+    impl ::lro_core::ResponseOf<Unnamed> for () {}
+    impl ::lro_core::MetadataOf<Unnamed> for () {}
+    impl ::lro_core::ResponseOf<Unnamed> for ::lro_core::wkt::FieldMask {}
+    impl ::lro_core::MetadataOf<Unnamed> for ::lro_core::wkt::FieldMask {}
+    impl ::lro_core::ResponseOf<Unnamed> for ::lro_core::wkt::ListValue {}
+    impl ::lro_core::MetadataOf<Unnamed> for ::lro_core::wkt::ListValue {}
+    impl ::lro_core::ResponseOf<Unnamed> for ::lro_core::wkt::Status {}
+    impl ::lro_core::MetadataOf<Unnamed> for ::lro_core::wkt::Status {}
+    impl ::lro_core::ResponseOf<Unnamed> for ::lro_core::wkt::Struct {}
+    impl ::lro_core::MetadataOf<Unnamed> for ::lro_core::wkt::Struct {}
+    impl ::lro_core::ResponseOf<Unnamed> for ::lro_core::wkt::Value {}
+    impl ::lro_core::MetadataOf<Unnamed> for ::lro_core::wkt::Value {}
+    impl ::lro_core::ResponseOf<Unnamed> for super::Request {}
+    impl ::lro_core::MetadataOf<Unnamed> for super::Request {}
 }

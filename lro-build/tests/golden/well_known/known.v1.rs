@@ -306,9 +306,11 @@ pub mod known_client {
         /// Says nothing, and has a request without a name.
         pub async fn unnamed(
             &mut self,
-            request: impl tonic::IntoRequest<::prost_types::Struct>,
+            request: impl tonic::IntoRequest<::lro_core::wkt::Struct>,
         ) -> std::result::Result<
-            tonic::Response<::lro_core::pb::Operation>,
+            tonic::Response<
+                ::lro_core::Operation<::prost_types::Any, ::prost_types::Any>,
+            >,
             tonic::Status,
         > {
             self.inner
@@ -419,9 +421,11 @@ pub mod known_server {
         /// Says nothing, and has a request without a name.
         async fn unnamed(
             &self,
-            request: tonic::Request<::prost_types::Struct>,
+            request: tonic::Request<::lro_core::wkt::Struct>,
         ) -> std::result::Result<
-            tonic::Response<::lro_core::pb::Operation>,
+            tonic::Response<
+                ::lro_core::Operation<::prost_types::Any, ::prost_types::Any>,
+            >,
             tonic::Status,
         >;
     }
@@ -869,16 +873,19 @@ pub mod known_server {
                 "/known.v1.Known/Unnamed" => {
                     #[allow(non_camel_case_types)]
                     struct UnnamedSvc<T: Known>(pub Arc<T>);
-                    impl<T: Known> tonic::server::UnaryService<::prost_types::Struct>
+                    impl<T: Known> tonic::server::UnaryService<::lro_core::wkt::Struct>
                     for UnnamedSvc<T> {
-                        type Response = ::lro_core::pb::Operation;
+                        type Response = ::lro_core::Operation<
+                            ::prost_types::Any,
+                            ::prost_types::Any,
+                        >;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<::prost_types::Struct>,
+                            request: tonic::Request<::lro_core::wkt::Struct>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -963,8 +970,7 @@ pub mod known_server {
         pub use super::methods::Raw as raw;
         #[cfg(returns_google_longrunning_operation)]
         pub enum streamed {}
-        #[cfg(returns_google_longrunning_operation)]
-        pub enum unnamed {}
+        pub use super::methods::Unnamed as unnamed;
     }
 }
 /// Long-running methods of `known.v1.Known`.
@@ -1090,4 +1096,35 @@ pub mod known_methods {
     impl ::lro_core::ResponseOf<Raw> for super::Request {}
     #[diagnostic::do_not_recommend]
     impl ::lro_core::MetadataOf<Raw> for ::lro_core::wkt::Struct {}
+    /// Says nothing, and has a request without a name.
+    #[derive(Debug, Clone, Copy)]
+    pub enum Unnamed {}
+    impl ::lro_core::LongRunningMethod for Unnamed {
+        type Request = ::lro_core::wkt::Struct;
+        type Response = ::prost_types::Any;
+        type Metadata = ::prost_types::Any;
+        const PATH: &'static str = "/known.v1.Known/Unnamed";
+        const VERB: &'static str = "unnamed";
+        const API_VERSION: &'static str = "v1";
+    }
+    #[diagnostic::do_not_recommend]
+    impl ::lro_core::RequestOf<Unnamed> for ::lro_core::wkt::Struct {}
+    #[diagnostic::do_not_recommend]
+    impl ::lro_core::ResponseOf<Unnamed> for ::prost_types::Any {}
+    #[diagnostic::do_not_recommend]
+    impl ::lro_core::MetadataOf<Unnamed> for ::prost_types::Any {}
+    impl ::lro_core::ResponseOf<Unnamed> for () {}
+    impl ::lro_core::MetadataOf<Unnamed> for () {}
+    impl ::lro_core::ResponseOf<Unnamed> for ::lro_core::wkt::FieldMask {}
+    impl ::lro_core::MetadataOf<Unnamed> for ::lro_core::wkt::FieldMask {}
+    impl ::lro_core::ResponseOf<Unnamed> for ::lro_core::wkt::ListValue {}
+    impl ::lro_core::MetadataOf<Unnamed> for ::lro_core::wkt::ListValue {}
+    impl ::lro_core::ResponseOf<Unnamed> for ::lro_core::wkt::Status {}
+    impl ::lro_core::MetadataOf<Unnamed> for ::lro_core::wkt::Status {}
+    impl ::lro_core::ResponseOf<Unnamed> for ::lro_core::wkt::Struct {}
+    impl ::lro_core::MetadataOf<Unnamed> for ::lro_core::wkt::Struct {}
+    impl ::lro_core::ResponseOf<Unnamed> for ::lro_core::wkt::Value {}
+    impl ::lro_core::MetadataOf<Unnamed> for ::lro_core::wkt::Value {}
+    impl ::lro_core::ResponseOf<Unnamed> for super::Request {}
+    impl ::lro_core::MetadataOf<Unnamed> for super::Request {}
 }

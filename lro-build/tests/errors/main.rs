@@ -1,9 +1,11 @@
-//! What a mistake looks like in the output of `cargo build`.
+//! Mistakes as they look in the output of `cargo build`.
 
 use std::fs;
 
 use expect_test::{Expect, expect};
-use prost::Message as _;
+
+mod descriptor_sets;
+mod names;
 
 /// Compiles `broken.proto` with this service body, and compares the error.
 fn check(body: &str, expected: &Expect) {
@@ -68,19 +70,19 @@ fn a_name_is_not_a_message() {
     check(
         &operation("Respons", "Metadata"),
         &expect![[
-            r#"proto/broken.proto:12: rpc broken.v1.Broken.Run: response_type "Respons" is not a message of package broken.v1 (did you mean "Response"?); write the name of one, or the full name of a message of another package"#
+            r#"proto/broken.proto:12: rpc broken.v1.Broken.Run: response_type "Respons" is not a message of package broken.v1 (did you mean "Response"?); write the name of one, or the full name of a message of another package, or if the proto is not yours put the file that declares it below an include path"#
         ]],
     );
     check(
         &operation("Metadta", "broken.v1.Metdata"),
         &expect![[r#"
-        proto/broken.proto:12: rpc broken.v1.Broken.Run: response_type "Metadta" is not a message of package broken.v1 (did you mean "Metadata"?); write the name of one, or the full name of a message of another package
-        proto/broken.proto:12: rpc broken.v1.Broken.Run: metadata_type "broken.v1.Metdata" is not a message of this file or its imports (did you mean "broken.v1.Metadata"?); write the full name of one, with its package, and import its file"#]],
+            proto/broken.proto:12: rpc broken.v1.Broken.Run: response_type "Metadta" is not a message of package broken.v1 (did you mean "Metadata"?); write the name of one, or the full name of a message of another package, or if the proto is not yours put the file that declares it below an include path
+            proto/broken.proto:12: rpc broken.v1.Broken.Run: metadata_type "broken.v1.Metdata" is not a message of the compiled files (did you mean "broken.v1.Metadata"?); write the full name of one, with its package, and import its file, or if the proto is not yours put the file that declares it below an include path"#]],
     );
     check(
         &operation("Response", "other.v1.Metadata"),
         &expect![[
-            r#"proto/broken.proto:12: rpc broken.v1.Broken.Run: metadata_type "other.v1.Metadata" is not a message of this file or its imports; write the full name of one, with its package, and import its file"#
+            r#"proto/broken.proto:12: rpc broken.v1.Broken.Run: metadata_type "other.v1.Metadata" is not a message of the compiled files; write the full name of one, with its package, and import its file, or if the proto is not yours put the file that declares it below an include path"#
         ]],
     );
     check(
@@ -92,7 +94,7 @@ fn a_name_is_not_a_message() {
     check(
         &operation("not a name", "Metadata"),
         &expect![[
-            r#"proto/broken.proto:12: rpc broken.v1.Broken.Run: response_type "not a name" is not a message of package broken.v1; write the name of one, or the full name of a message of another package"#
+            r#"proto/broken.proto:12: rpc broken.v1.Broken.Run: response_type "not a name" is not a message of package broken.v1; write the name of one, or the full name of a message of another package, or if the proto is not yours put the file that declares it below an include path"#
         ]],
     );
 }
@@ -134,13 +136,13 @@ fn a_well_known_type_is_not_imported() {
 fn a_type_has_no_type_url() {
     check_file(
         "syntax = \"proto3\";\npackage broken.v1;\n\
-         import \"google/longrunning/operations.proto\";\nimport \"google/rpc/status.proto\";\nimport \"google/protobuf/struct.proto\";\n\
+         import \"google/longrunning/operations.proto\";\nimport \"google/rpc/error_details.proto\";\nimport \"google/rpc/status.proto\";\nimport \"google/protobuf/struct.proto\";\n\
          message Request {}\nservice Broken {\n\
-         rpc Run(google.rpc.Status) returns (google.longrunning.Operation) {\n\
+         rpc Run(google.rpc.ErrorInfo) returns (google.longrunning.Operation) {\n\
          option (google.longrunning.operation_info) = {\n\
          response_type: \"google.rpc.Status\" metadata_type: \"google.protobuf.Struct\" };\n}\n}\n",
         &expect![
-            "proto/broken.proto:9: rpc broken.v1.Broken.Run: request type google.rpc.Status has no type URL in Rust, because no crate implements `prost::Name` for it; write a message of your own with a field of that type"
+            "proto/broken.proto:10: rpc broken.v1.Broken.Run: request type google.rpc.ErrorInfo has no type URL in Rust, because no crate implements `prost::Name` for it; write a message of your own with a field of that type"
         ],
     );
 }
@@ -151,9 +153,9 @@ fn the_option_stands_on_another_rpc() {
     check(
         "rpc Run(Request) returns (Response) {\n  option (google.longrunning.operation_info) = {\n    \
          response_type: \"Response\" metadata_type: \"Metadata\"\n  };\n}",
-        &expect![
-            "proto/broken.proto:12: rpc broken.v1.Broken.Run: has operation_info but returns broken.v1.Response; write `returns (google.longrunning.Operation)`, or remove the option"
-        ],
+        &expect![[
+            r#"proto/broken.proto:12: rpc broken.v1.Broken.Run: has operation_info but returns broken.v1.Response; write `returns (google.longrunning.Operation)`, or remove the option, or if the file is not yours write `.ignore_operation_info("broken.v1.Broken.Run")` in the build script"#
+        ]],
     );
 }
 
@@ -165,19 +167,8 @@ fn an_operation_streams() {
          option (google.longrunning.operation_info) = {\n    \
          response_type: \"Response\" metadata_type: \"Metadata\"\n  };\n}",
         &expect![[r#"
-            proto/broken.proto:12: rpc broken.v1.Broken.Run: has operation_info and streams its requests, but an operation is one response to one request; remove `stream` before the request type, or remove the option
-            proto/broken.proto:12: rpc broken.v1.Broken.Run: has operation_info and streams its responses, but an operation is one response to one request; remove `stream` before the response type, or remove the option"#]],
-    );
-}
-
-#[test]
-fn two_rpcs_have_one_name_in_rust() {
-    let second = operation("Response", "Metadata").replace("Run", "run");
-    check(
-        &[operation("Response", "Metadata"), second].join("\n"),
-        &expect![[r#"
-            proto/broken.proto:12: rpc broken.v1.Broken.Run: has the same name in Rust as broken.v1.Broken.run, `run`; rename one of the two
-            proto/broken.proto:18: rpc broken.v1.Broken.run: has the same name in Rust as broken.v1.Broken.Run, `run`; rename one of the two"#]],
+            proto/broken.proto:12: rpc broken.v1.Broken.Run: has operation_info and streams its requests, but an operation is one response to one request; remove `stream` before the request type, or remove the option, or if the file is not yours write `.ignore_operation_info("broken.v1.Broken.Run")` in the build script
+            proto/broken.proto:12: rpc broken.v1.Broken.Run: has operation_info and streams its responses, but an operation is one response to one request; remove `stream` before the response type, or remove the option, or if the file is not yours write `.ignore_operation_info("broken.v1.Broken.Run")` in the build script"#]],
     );
 }
 
@@ -210,30 +201,11 @@ fn a_file_is_outside_the_include_paths() {
 }
 
 #[test]
-fn two_names_are_one_in_rust() {
-    check_file(
-        "syntax = \"proto2\";\npackage broken.v1;\n\
-         enum Colour {\n  COLOUR_UNSPECIFIED = 0;\n  COLOUR_RED = 1;\n  RED = 2;\n}\n\
-         message Request {\n  optional string aB = 1;\n  oneof a_b { string c = 2; }\n  \
-         message Inner {}\n  enum inner { X = 0; }\n}\n\
-         message request {}\nservice Option {}\nservice option {}\n",
-        &expect![[r#"
-            proto/broken.proto:6: enum broken.v1.Colour: the values COLOUR_RED and RED both become `Red` in Rust; rename one of the two
-            proto/broken.proto:10: message broken.v1.Request: the fields aB and a_b both become `a_b` in Rust; rename one of the two
-            proto/broken.proto:12: enum broken.v1.Request.inner: has the same name in Rust as broken.v1.Request.Inner, `Inner`; rename one of the two
-            proto/broken.proto:14: message broken.v1.request: has the same name in Rust as broken.v1.Request, `Request`; rename one of the two
-            proto/broken.proto:15: service broken.v1.Option: the server code that tonic writes needs the name `Option` for something else; rename the service, to `OptionService` for example
-            proto/broken.proto:16: service broken.v1.option: has the same name in Rust as broken.v1.Option, `Option`; rename one of the two
-            proto/broken.proto:16: service broken.v1.option: the server code that tonic writes needs the name `Option` for something else; rename the service, to `OptionService` for example"#]],
-    );
-}
-
-#[test]
 fn a_proto_has_an_edition() {
     check_file(
         "// A comment.\nedition = \"2023\";\npackage broken.v1;\nmessage Request {}\n",
         &expect![[
-            r#"broken.proto:2:1: expected 'enum', 'extend', 'import', 'message', 'option', 'service', 'package' or ';', but found 'edition'; neither the compiler nor prost knows editions; write `syntax = "proto3";`, and `optional` before the fields that need to be told from absent"#
+            r#"broken.proto: has an edition; neither the compiler nor prost knows editions; write `syntax = "proto3";`, and `optional` before the fields whose absence matters"#
         ]],
     );
 }
@@ -286,16 +258,16 @@ fn the_build_script_says_what_the_proto_does_not() {
         "Response",
         "Requests",
         expect![[
-            r#"proto/broken.proto:11: rpc broken.v1.Broken.Raw: metadata_type "Requests" is not a message of package broken.v1 (did you mean "Request"?); write the name of one, or the full name of a message of another package"#
+            r#"proto/broken.proto:11: rpc broken.v1.Broken.Raw: metadata_type "Requests" is not a message of package broken.v1 (did you mean "Request"?); write the name of one, or the full name of a message of another package, or if the proto is not yours put the file that declares it below an include path"#
         ]],
     );
     check(
         "broken.v1.Broken.Plain",
         "Response",
         "Request",
-        expect![
-            "proto/broken.proto:12: rpc broken.v1.Broken.Plain: has operation_info but returns broken.v1.Response; write `returns (google.longrunning.Operation)`, or remove the option"
-        ],
+        expect![[
+            r#"proto/broken.proto:12: rpc broken.v1.Broken.Plain: has operation_info but returns broken.v1.Response; write `returns (google.longrunning.Operation)`, or remove the option, or if the file is not yours write `.ignore_operation_info("broken.v1.Broken.Plain")` in the build script"#
+        ]],
     );
     check(
         "broken.v1.Broken.Ran",
@@ -307,62 +279,43 @@ fn the_build_script_says_what_the_proto_does_not() {
     );
 }
 
+/// report:M10
 #[test]
-fn a_descriptor_set_is_none() {
-    let check = |bytes: &[u8], expected: Expect| {
-        let error = lro_build::configure().out_dir("unused").compile_fds(bytes);
-        let error = error.expect_err("it is broken");
-        assert!(error.is_proto());
-        expected.assert_eq(&error.to_string());
-    };
-    check(
-        b"\xff\xff",
-        expect![
-            "this is no encoded google.protobuf.FileDescriptorSet (failed to decode Protobuf message: invalid varint); write the set with `protoc --include_imports --include_source_info --descriptor_set_out=FILE`, or `buf build -o FILE.binpb`"
-        ],
-    );
-    let file = |file: prost_types::FileDescriptorProto| {
-        prost_types::FileDescriptorSet { file: vec![file] }.encode_to_vec()
-    };
-    let missing = file(prost_types::FileDescriptorProto {
-        name: Some("a.proto".into()),
-        dependency: vec!["b.proto".into()],
-        ..Default::default()
-    });
-    check(
-        &missing,
-        expect![[
-            r#"a.proto: import "b.proto" is not in the descriptor set; write the set with `protoc --include_imports --include_source_info --descriptor_set_out=FILE`, or `buf build -o FILE.binpb`"#
+fn what_is_not_imported_can_be() {
+    check_file(
+        "syntax = \"proto3\";\npackage broken.v1;\nmessage Request {}\nservice Broken {\n\
+         rpc Run(Request) returns (google.longrunning.Operation);\n}\n",
+        &expect![[
+            r#"broken.proto:5:27: name 'google.longrunning.Operation' is not defined; write `import "google/longrunning/operations.proto";` at the top of the file"#
         ]],
     );
-    let edition = file(prost_types::FileDescriptorProto {
-        name: Some("a.proto".into()),
-        syntax: Some("editions".into()),
-        ..Default::default()
-    });
-    check(
-        &edition,
-        expect![[
-            r#"a.proto: has an edition; neither the compiler nor prost knows editions; write `syntax = "proto3";`, and `optional` before the fields that need to be told from absent"#
+    check_file(
+        "syntax = \"proto3\";\npackage broken.v1;\nmessage Request {}\nservice Broken {\n\
+         rpc Run(Request) returns (Request) {\n\
+         option (google.longrunning.operation_info) = {\n\
+         response_type: \"Request\" metadata_type: \"Request\" };\n}\n}\n",
+        &expect![[
+            r#"broken.proto:6:1: name 'google.longrunning.operation_info' is not defined; write `import "google/longrunning/operations.proto";` at the top of the file"#
         ]],
     );
-    let twice = file(prost_types::FileDescriptorProto {
-        name: Some("a.proto".into()),
-        message_type: vec![Default::default(), Default::default()],
-        ..Default::default()
-    });
-    check(
-        &twice,
-        expect!["the descriptor set does not hold together: name '' is defined twice"],
+    check_file(
+        "syntax = \"proto3\";\npackage broken.v1;\nmessage Request { google.protobuf.Struct a = 1; }\n",
+        &expect![[
+            r#"broken.proto:3:19: name 'google.protobuf.Struct' is not defined; write `import "google/protobuf/struct.proto";` at the top of the file"#
+        ]],
+    );
+    check_file(
+        "syntax = \"proto3\";\npackage broken.v1;\nmessage Request { google.rpc.Status a = 1; }\n",
+        &expect![[
+            r#"broken.proto:3:19: name 'google.rpc.Status' is not defined; write `import "google/rpc/status.proto";` at the top of the file"#
+        ]],
     );
 }
 
 #[test]
 fn there_is_no_out_dir() {
     let error = lro_build::compile_protos(&["a.proto"], &["proto"]);
-    expect![
-        "OUT_DIR is not set; call this from a build script, or say where to write with `out_dir`"
-    ]
+    expect![[r#"OUT_DIR is not set, which cargo does for build scripts; call this from `build.rs` beside Cargo.toml, or say where to write with `.out_dir("..")`"#]]
     .assert_eq(&error.expect_err("no build script").to_string());
 }
 

@@ -1,4 +1,4 @@
-//! What the AIPs expect of standard methods.
+//! The responses that the AIPs expect of standard methods.
 
 use prost_reflect::MessageDescriptor;
 
@@ -12,11 +12,8 @@ const STANDARD: [(&str, &str); 4] = [
     ("Undelete", "AIP-164"),
 ];
 
-/// What is wrong with the response of an rpc whose name is a standard method's.
-pub(super) fn response_of_standard_method(
-    rpc: &str,
-    response: &MessageDescriptor,
-) -> Option<String> {
+/// The advice for an rpc with the name of a standard method and another response.
+pub(super) fn response_advice(rpc: &str, response: &MessageDescriptor) -> Option<String> {
     let (verb, aip, resource) = STANDARD.into_iter().find_map(|(verb, aip)| {
         let resource = rpc.strip_prefix(verb)?;
         let is_noun = resource.starts_with(|c: char| c.is_ascii_uppercase());
@@ -26,9 +23,10 @@ pub(super) fn response_of_standard_method(
     if response.name() == resource || deletes && response.full_name() == EMPTY {
         return None;
     }
-    let advice = match deletes {
-        true => format!("write \"{EMPTY}\", or \"{resource}\" if it can be undeleted"),
-        false => format!("write \"{resource}\""),
+    let advice = if deletes {
+        format!("write \"{EMPTY}\", or \"{resource}\" if it can be undeleted")
+    } else {
+        format!("write \"{resource}\"")
     };
     Some(format!(
         "response_type \"{}\" is not the resource, which {aip} wants of `{verb}`; {advice}",
