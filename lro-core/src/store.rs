@@ -108,6 +108,16 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// The record of that name, deleted ones not included.
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError>;
 
+    /// The record of that name, if it was deleted and has not finished: a caller may still cancel
+    /// it. Default: no record.
+    async fn get_deleted(
+        &self,
+        name: &OperationName,
+    ) -> Result<Option<OperationRecord>, StoreError> {
+        let _ = name;
+        Ok(None)
+    }
+
     /// A page of the operations directly below a parent, those that match the query's filter, deleted
     /// ones not included: newest first, by create time and then by uid.
     ///

@@ -25,7 +25,7 @@ const ON_IMPL: [(&str, &str); 3] = [
 ];
 
 /// Name and an example of each argument on a method.
-const ON_METHOD: [(&str, &str); 11] = [
+const ON_METHOD: [(&str, &str); 12] = [
     ("response", "ExportResponse"),
     ("metadata", "ExportMetadata"),
     ("prepare", "Self::prepare_export"),
@@ -33,6 +33,7 @@ const ON_METHOD: [(&str, &str); 11] = [
     ("timeout", "\"30m\""),
     ("max_attempts", "5"),
     ("on_crash", "resume"),
+    ("on_delete", "cancel"),
     ("cancel_grace", "\"10s\""),
     ("retain", "\"30d\""),
     ("concurrency", "8"),
@@ -95,6 +96,7 @@ pub(crate) struct MethodArgs {
     pub(crate) timeout: Given<Duration>,
     pub(crate) max_attempts: Given<u32>,
     pub(crate) on_crash: Given<OnCrash>,
+    pub(crate) on_delete: Given<OnDelete>,
     pub(crate) cancel_grace: Given<Duration>,
     pub(crate) retain: Given<Duration>,
     pub(crate) concurrency: Given<u32>,
@@ -105,6 +107,12 @@ pub(crate) struct MethodArgs {
 pub(crate) enum OnCrash {
     Resume,
     Abort,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum OnDelete {
+    Continue,
+    Cancel,
 }
 
 // Input:  operations = self.inner.ops, crate = my::lro_server
@@ -180,6 +188,7 @@ impl MethodArgs {
                     count("max_attempts", 5, value)
                 }),
                 "on_crash" => set(&mut read.on_crash, &argument, errors, on_crash),
+                "on_delete" => set(&mut read.on_delete, &argument, errors, on_delete),
                 "cancel_grace" => set(&mut read.cancel_grace, &argument, errors, |value| {
                     duration("cancel_grace", "10s", value)
                 }),
@@ -255,6 +264,14 @@ fn on_crash(value: TokenStream) -> Result<OnCrash, &'static str> {
         Ok(word) if word == "resume" => Ok(OnCrash::Resume),
         Ok(word) if word == "abort" => Ok(OnCrash::Abort),
         _ => Err("after a crash: write `on_crash = resume` or `on_crash = abort`"),
+    }
+}
+
+fn on_delete(value: TokenStream) -> Result<OnDelete, &'static str> {
+    match syn::parse2::<syn::Path>(value) {
+        Ok(word) if word.is_ident("continue_running") => Ok(OnDelete::Continue),
+        Ok(word) if word.is_ident("cancel") => Ok(OnDelete::Cancel),
+        _ => Err("after a deletion: write `on_delete = cancel` or `on_delete = continue_running`"),
     }
 }
 

@@ -14,7 +14,7 @@ use syn::{
 use self::attributes::beside;
 pub(crate) use self::{attributes::ImplAttrs, claim::Claim, signature::SignatureTypes};
 use crate::{
-    args::{Given, ImplArgs, MethodArgs, OnCrash},
+    args::{Given, ImplArgs, MethodArgs, OnCrash, OnDelete},
     errors::Errors,
     model::{Impl, Member, Method},
 };
@@ -93,6 +93,7 @@ pub(crate) struct Options {
     pub(crate) timeout: Option<std::time::Duration>,
     pub(crate) max_attempts: Option<u32>,
     pub(crate) on_crash: Option<OnCrash>,
+    pub(crate) on_delete: Option<OnDelete>,
     pub(crate) cancel_grace: Option<std::time::Duration>,
     pub(crate) retain: Option<std::time::Duration>,
     pub(crate) concurrency: Option<u32>,
@@ -280,6 +281,7 @@ fn operation(
             timeout: args.timeout.value(),
             max_attempts: args.max_attempts.value(),
             on_crash: args.on_crash.value(),
+            on_delete: args.on_delete.value(),
             cancel_grace: args.cancel_grace.value(),
             retain: args.retain.value(),
             concurrency: args.concurrency.value(),

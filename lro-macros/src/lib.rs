@@ -88,6 +88,7 @@ use crate::{errors::Errors, model::Item};
 /// | `timeout = "30m"` | the longest that one attempt may run; longer than zero | no limit |
 /// | `max_attempts = 5` | how often the method may be run, crashes and retries included; at least 1 | 10 |
 /// | `on_crash = resume` or `abort` | after a crash run it again, or end the operation | `resume` |
+/// | `on_delete = cancel` or `continue_running` | when a running operation is deleted, cancel it, or let it run on unseen | `continue_running` |
 /// | `cancel_grace = "10s"` | how long a cancelled method may tidy up before it is dropped | no time |
 /// | `retain = "30d"` | how long a finished operation is kept | 30 days |
 /// | `concurrency = 8` | how many operations of this method one worker runs at a time; at least 1 | only the worker's own limit |

@@ -60,3 +60,19 @@ impl Gets {
         Ok(names.iter().map(found).collect())
     }
 }
+
+/// The record of that name, if it was deleted and has not finished.
+pub(crate) async fn get_deleted(
+    database: &Database,
+    name: &OperationName,
+) -> Result<Option<OperationRecord>, Fault> {
+    let names = [name.as_str()];
+    let names: &[&str] = &names;
+    let query = Query {
+        sql: statement::GET,
+        params: vec![(&names, Type::TEXT_ARRAY)],
+    };
+    let rows = database.run(Access::Read, &[query]).await?;
+    let record = rows[0].first().map(decode).transpose()?;
+    Ok(record.filter(|record| !record.is_visible()))
+}

@@ -23,7 +23,7 @@ use crate::lane::Lane;
 use crate::list::list;
 use crate::outbox::Outbox;
 use crate::purge::purge;
-use crate::reads::Gets;
+use crate::reads::{Gets, get_deleted};
 use crate::secret::page_token_key;
 use crate::starts::Starts;
 use crate::tls::Connector;
@@ -223,6 +223,14 @@ impl OperationStore for PostgresStore {
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
         let mut found = self.inner.gets.call(vec![name.clone()]).await?;
         Ok(found.pop().flatten())
+    }
+
+    async fn get_deleted(
+        &self,
+        name: &OperationName,
+    ) -> Result<Option<OperationRecord>, StoreError> {
+        let found = get_deleted(&self.inner.database, name).await;
+        found.map_err(|fault| fault.to_error())
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {

@@ -145,6 +145,7 @@
 //! | `lro.operations.attempts` | counter | method | runs that began |
 //! | `lro.operations.retries` | counter | method | runs that ended with a wish for another attempt, and got it |
 //! | `lro.leases.lost` | counter | method | leases that were over before their bodies |
+//! | `lro.operations.deleted_running` | up-down counter | method | bodies that run on though their operation was deleted |
 //! | `lro.runtime.stalls` | counter | | times that a worker's runtime polled no task for [`max_runtime_stall`](WorkerBuilder::max_runtime_stall) |
 //! | `lro.bodies.blocking_polls` | counter | method | polls of bodies that lasted longer than a heartbeat: work for `spawn_blocking` |
 //! | `lro.store.call.duration` | histogram, s | call, outcome | calls of the store: `start`, `claim`, `update`, `get`, `list`, `purge`, `page_token_key`; `ok`, `unavailable`, `full`, `corrupt`, `unusable`; an update of which one operation is damaged, or locked by another program, is `corrupt` or `unavailable` |
@@ -213,7 +214,7 @@ mod worker;
 pub use engine::deadline::Deadline;
 pub use handler::context::OperationContext;
 pub use handler::error::{HandlerError, IntoHandlerError};
-pub use handler::registration::{Host, MethodOptions, Registration};
+pub use handler::registration::{Host, MethodOptions, OnDelete, Registration};
 pub use handler::run::StopReason;
 pub use limits::Limits;
 pub use lro_core::store::OnCrash;
@@ -242,7 +243,7 @@ pub mod __private {
 
     pub use crate::handler::error::IntoHandlerError;
     pub use crate::handler::registration::{
-        Attempt, BodyFuture, ContextOf, Host, MethodOptions, Prepare, Registration,
+        Attempt, BodyFuture, ContextOf, Host, MethodOptions, OnDelete, Prepare, Registration,
     };
     pub use crate::start::{StartOptions, parent_from, start};
     pub use crate::worker::Executor;

@@ -153,7 +153,8 @@ impl Operations {
     }
 
     /// Asks for the operation to be cancelled, durably. Whether it was, its state will tell; one
-    /// that has ended stays as it is.
+    /// that has finished stays as it is. An operation that was deleted while it runs can be
+    /// cancelled too.
     ///
     /// # Errors
     ///
@@ -163,8 +164,9 @@ impl Operations {
         self.update(&pass, name, Command::Cancel).await
     }
 
-    /// Deletes the operation: nobody is interested in it any more. One that runs is not cancelled;
-    /// it disappears at once, and its record goes when it ends.
+    /// Deletes the operation: no caller is interested in it any more. A running operation
+    /// disappears at once, and its record is removed when it finishes. It is not cancelled unless
+    /// its method says so ([`OnDelete`](crate::OnDelete)), and can still be cancelled by its name.
     ///
     /// # Errors
     ///
@@ -241,13 +243,17 @@ impl Operations {
         name: &OperationName,
         command: Command,
     ) -> Result<(), Status> {
-        let update = match pass.is_open() {
-            true => Update::by_name(name.clone(), command),
+        let update = if pass.is_open() {
+            Update::by_name(name.clone(), command)
+        } else {
             // What was admitted, and not what has its name by the time of the write.
-            false => {
-                let record = self.record(pass, name).await?;
-                Update::by_uid(record.name, record.uid, command)
+            let mut record = self.find(name).await?;
+            if record.is_none() && command == Command::Cancel {
+                let deleted = self.engine().store().get_deleted(name).await;
+                record = deleted.map_err(|error| store_failed(&error))?;
             }
+            let record = pass.admit(record).await?;
+            Update::by_uid(record.name, record.uid, command)
         };
         let answer = update_one(&**self.engine().store(), update).await;
         match answer.map_err(|error| store_failed(&error))? {

@@ -3,6 +3,7 @@
 mod backlog;
 mod builder;
 mod claim;
+mod deletion;
 mod executor;
 mod lease;
 mod lease_thread;
@@ -161,6 +162,8 @@ struct Settings {
     metadata_interval: Duration,
     drain_timeout: Duration,
     max_runtime_stall: Duration,
+    /// How many bodies run on beside the others after their operation was deleted.
+    max_deleted_runs: usize,
     limits: BodyLimits,
     /// Where leases are renewed, in a simulation.
     renew_on: Option<Arc<dyn Executor>>,
@@ -244,7 +247,7 @@ impl LocalWorker for Shared {
         Some(Box::new(taken))
     }
 
-    fn on_event(&self, event: &StoreEvent) {
+    fn on_event(self: Arc<Self>, event: &StoreEvent) {
         match event {
             StoreEvent::Ready { method, .. } if self.slots.may_run(method) => {
                 self.claim_now.notify_one();
@@ -255,10 +258,15 @@ impl LocalWorker for Shared {
                 self.renew_now.notify_one();
             }
             StoreEvent::Changed {
-                uid,
-                state: OperationState::Cancelling,
-                ..
-            } => self.stop(*uid, StopReason::Cancelled),
+                uid, state, gone, ..
+            } => {
+                if *gone && state.is_running() {
+                    self.deleted(*uid);
+                }
+                if *state == OperationState::Cancelling {
+                    self.stop(*uid, StopReason::Cancelled);
+                }
+            }
             _ => {}
         }
     }

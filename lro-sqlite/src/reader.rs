@@ -18,6 +18,8 @@ use crate::table::Table;
 pub(crate) enum Read {
     /// One record.
     Get(OperationName, Reply<Option<OperationRecord>>),
+    /// One record that was deleted and has not finished.
+    GetDeleted(OperationName, Reply<Option<OperationRecord>>),
     /// Many.
     List(ListQuery, Reply<Page>),
     /// The key of page tokens.
@@ -33,10 +35,11 @@ pub(crate) fn run(connection: &Connection, path: &Path, queue: &Arc<Queue<Read>>
     while let Taken::Calls(calls) = queue.take(1, |_| 1, None) {
         for call in calls {
             match call {
-                Read::Get(_, reply) if reply.is_closed() => {}
+                Read::Get(_, reply) | Read::GetDeleted(_, reply) if reply.is_closed() => {}
                 Read::List(_, reply) if reply.is_closed() => {}
                 Read::PageTokenKey(reply) => answer(reply, table.page_token_key(), path),
                 Read::Get(name, reply) => answer(reply, table.get(&name), path),
+                Read::GetDeleted(name, reply) => answer(reply, table.get_deleted(&name), path),
                 Read::List(query, reply) => answer(reply, list::page(connection, &query), path),
             }
         }

@@ -32,6 +32,14 @@ pub(crate) const GET: &str = concat!(
     " FROM operation WHERE name = ?1 AND delete_time IS NULL"
 );
 
+pub(crate) const GET_DELETED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", ",
+    request!(),
+    " FROM operation WHERE name = ?1 AND delete_time IS NOT NULL"
+);
+
 /// A row of a list; conditions may follow.
 pub(crate) const LISTED: &str = concat!(
     "SELECT ",

@@ -142,6 +142,14 @@ impl OperationStore for SqliteStore {
         self.read(|reply| Read::Get(name.clone(), reply)).await
     }
 
+    async fn get_deleted(
+        &self,
+        name: &OperationName,
+    ) -> Result<Option<OperationRecord>, StoreError> {
+        self.read(|reply| Read::GetDeleted(name.clone(), reply))
+            .await
+    }
+
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
         self.read(|reply| Read::List(query, reply)).await
     }

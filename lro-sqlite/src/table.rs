@@ -139,6 +139,14 @@ impl<'c> Table<'c> {
         key.ok_or_else(|| Fault::row("the page token key is missing from the table `secret`"))
     }
 
+    /// The record of that name, if it was deleted and has not finished.
+    pub(crate) fn get_deleted(
+        &self,
+        name: &OperationName,
+    ) -> Result<Option<OperationRecord>, Fault> {
+        self.record(statement::GET_DELETED, params![name.as_str()])
+    }
+
     /// Reads visible records by uid with [`statement::LISTED`] and conditions, whose values these
     /// are.
     pub(crate) fn listed(&self, sql: &str, values: &[Value]) -> Result<Listed<'c>, Fault> {

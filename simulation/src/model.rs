@@ -185,7 +185,7 @@ impl Op {
                 })
             }
             (Act::Expire, _) => Err(Refusal::Stale),
-            (Act::Cancel | Act::Delete, _) if self.deleted => Err(Refusal::NotFound),
+            (Act::Delete, _) if self.deleted => Err(Refusal::NotFound),
             (Act::Cancel, Pending) => Ok(self.end(CANCELLED)),
             (Act::Cancel, Running) => Ok(self.written(Cancelling)),
             (Act::Cancel, _) => Ok(Change::Nothing),

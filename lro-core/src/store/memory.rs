@@ -127,11 +127,16 @@ impl OperationStore for MemoryStore {
 
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
         let tables = self.tables();
-        let record = tables
-            .names
-            .get(name)
-            .and_then(|uid| tables.records.get(uid))
-            .filter(|record| record.is_visible());
+        let record = tables.find(name).filter(|record| record.is_visible());
+        Ok(record.cloned())
+    }
+
+    async fn get_deleted(
+        &self,
+        name: &OperationName,
+    ) -> Result<Option<OperationRecord>, StoreError> {
+        let tables = self.tables();
+        let record = tables.find(name).filter(|record| !record.is_visible());
         Ok(record.cloned())
     }
 

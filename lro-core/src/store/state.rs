@@ -210,10 +210,8 @@ impl OperationRecord {
         Ok(self.finish(Outcome::Error(error), now))
     }
 
+    /// Also cancels an operation that was deleted and has not finished: it holds a worker's slot.
     fn cancel(&mut self, now: Timestamp) -> Result<Change, Refusal> {
-        if !self.is_visible() {
-            return Err(Refusal::NotFound);
-        }
         Ok(match self.state {
             OperationState::Pending => {
                 self.cancel_time = Some(now.max(self.update_time));

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 
 use super::{located_at, respanned};
 use crate::{
-    args::OnCrash,
+    args::{OnCrash, OnDelete},
     check::{Claim, Operation, Options, Service, ServiceMember},
 };
 
@@ -132,6 +132,13 @@ fn options(service: &Service, options: &Options) -> TokenStream {
             OnCrash::Abort => quote! { Abort },
         };
         tokens.extend(quote! { .on_crash(#private::OnCrash::#on_crash) });
+    }
+    if let Some(on_delete) = options.on_delete {
+        let on_delete = match on_delete {
+            OnDelete::Continue => quote! { Continue },
+            OnDelete::Cancel => quote! { Cancel },
+        };
+        tokens.extend(quote! { .on_delete(#private::OnDelete::#on_delete) });
     }
     if let Some(concurrency) = options.concurrency {
         let concurrency = proc_macro2::Literal::u32_unsuffixed(concurrency);

@@ -20,9 +20,9 @@ fn unknown_arguments() {
         "retries = 5, durable, operations = self.ops",
         &expect![[r#"
             retries
-                unknown argument `retries`: on a method, `#[long_running]` takes `response`, `metadata`, `prepare`, `parent`, `timeout`, `max_attempts`, `on_crash`, `cancel_grace`, `retain`, `concurrency`, `standard_fields`
+                unknown argument `retries`: on a method, `#[long_running]` takes `response`, `metadata`, `prepare`, `parent`, `timeout`, `max_attempts`, `on_crash`, `on_delete`, `cancel_grace`, `retain`, `concurrency`, `standard_fields`
             durable
-                unknown argument `durable`: on a method, `#[long_running]` takes `response`, `metadata`, `prepare`, `parent`, `timeout`, `max_attempts`, `on_crash`, `cancel_grace`, `retain`, `concurrency`, `standard_fields`
+                unknown argument `durable`: on a method, `#[long_running]` takes `response`, `metadata`, `prepare`, `parent`, `timeout`, `max_attempts`, `on_crash`, `on_delete`, `cancel_grace`, `retain`, `concurrency`, `standard_fields`
             operations
                 `operations` is an argument of the impl's `#[long_running]`: write it on the impl
         "#]],

@@ -14,7 +14,7 @@ pub(crate) trait LocalWorker: fmt::Debug + Send + Sync {
     fn try_slot(self: Arc<Self>, method: &str) -> Option<Box<dyn LocalSlot>>;
 
     /// Receives an event of the store. Must not block.
-    fn on_event(&self, event: &StoreEvent);
+    fn on_event(self: Arc<Self>, event: &StoreEvent);
 }
 
 /// A slot that a worker holds for one operation. Dropping it releases the slot.

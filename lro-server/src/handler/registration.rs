@@ -208,6 +208,25 @@ impl fmt::Debug for HostedMethod {
     }
 }
 
+/// What a worker does with a running operation that a caller deletes.
+///
+/// ```
+/// use lro_server::{MethodOptions, OnDelete};
+///
+/// let options = MethodOptions::new().on_delete(OnDelete::Cancel);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnDelete {
+    /// The body runs on, unseen, as AIP-151 has it: a deletion is no cancellation. It gives its slot
+    /// back; of such bodies a worker lets as many run as its `concurrency`, and cancels the one that
+    /// was deleted first when there are more. A caller may still cancel the operation by its name.
+    #[default]
+    Continue,
+    /// The operation is cancelled as well.
+    Cancel,
+}
+
 /// How the operations of one method are run: the arguments of `#[long_running]` on the method.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MethodOptions {
@@ -215,6 +234,7 @@ pub struct MethodOptions {
     pub(crate) cancel_grace: Duration,
     pub(crate) concurrency: Option<usize>,
     pub(crate) standard_fields: bool,
+    pub(crate) on_delete: OnDelete,
     pub(crate) policy: ExecutionPolicy,
 }
 
@@ -227,6 +247,7 @@ impl MethodOptions {
             cancel_grace: Duration::ZERO,
             concurrency: None,
             standard_fields: true,
+            on_delete: OnDelete::Continue,
             policy: ExecutionPolicy::default(),
         }
     }
@@ -250,6 +271,13 @@ impl MethodOptions {
     #[must_use]
     pub fn on_crash(mut self, on_crash: OnCrash) -> Self {
         self.policy.on_crash = on_crash;
+        self
+    }
+
+    /// What happens to a running operation that is deleted. Default: [`OnDelete::Continue`].
+    #[must_use]
+    pub fn on_delete(mut self, on_delete: OnDelete) -> Self {
+        self.on_delete = on_delete;
         self
     }
 

@@ -55,6 +55,7 @@ impl WorkerBuilder {
                 metadata_interval: Self::METADATA_INTERVAL,
                 drain_timeout: Self::DRAIN_TIMEOUT,
                 max_runtime_stall: Self::DEFAULT_MAX_RUNTIME_STALL,
+                max_deleted_runs: 0,
                 renew_on: None,
                 run_on: None,
                 limits: operations.engine().limits().of_bodies(),
@@ -178,6 +179,7 @@ impl WorkerBuilder {
                 return Err(Error::hosted_twice(path));
             }
         }
+        self.settings.max_deleted_runs = self.concurrency;
         let place = match self.settings.run_on.clone() {
             Some(executor) => Place::Simulated(executor),
             None => Place::Runtime(Handle::current()),

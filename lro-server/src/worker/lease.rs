@@ -28,6 +28,7 @@ pub(super) async fn keep_leases(shared: &Arc<Shared>) {
     let mut next_beat = Instant::now() + beat(shared);
     let mut not_before = Instant::now();
     let mut next_report = Instant::now();
+    let mut next_deleted_report = Instant::now();
     let ended = ended(shared);
     tokio::pin!(ended);
     loop {
@@ -53,6 +54,7 @@ pub(super) async fn keep_leases(shared: &Arc<Shared>) {
         }
         if full {
             report_blocking(shared, &mut next_report);
+            report_deleted(shared, &mut next_deleted_report);
         }
         let mut pause = shared.settings.metadata_interval;
         let renewed = tokio::select! {
@@ -152,6 +154,24 @@ fn report_blocking(shared: &Shared, next_report: &mut Instant) {
         ?longest,
         "bodies block their runtime: move work that blocks or computes for long to \
          `tokio::task::spawn_blocking`"
+    );
+}
+
+/// Logs the operations that run on though they were deleted.
+fn report_deleted(shared: &Shared, next_report: &mut Instant) {
+    if Instant::now() < *next_report {
+        return;
+    }
+    let runs = shared.runs.deleted();
+    if runs.is_empty() {
+        return;
+    }
+    *next_report = Instant::now() + REPORT_INTERVAL;
+    let names = runs.iter().map(|run| run.name.as_str());
+    tracing::info!(
+        count = runs.len(),
+        operations = ?names.take(NAMES_MAX).collect::<Vec<_>>(),
+        "deleted operations still run: cancel them by their names to stop them"
     );
 }
 

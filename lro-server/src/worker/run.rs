@@ -12,7 +12,8 @@ use prost_types::Any;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Shared, Slot};
+use super::Shared;
+use super::slots::{HeldSlot, Slot};
 use crate::engine::backoff::Backoff;
 use crate::engine::deadline::later;
 use crate::engine::metrics::RunMetrics;
@@ -52,8 +53,13 @@ impl Launch {
             lease_end,
             deadline,
         ));
-        if shared.runs.insert(&run) {
+        let slot = HeldSlot::new(slot);
+        let news = shared.runs.insert(&run, &slot);
+        if news.ask {
             shared.renew_now.notify_one();
+        }
+        if news.deleted || !record.is_visible() {
+            shared.deleted(run.uid);
         }
         let young = shared.engine.waiters().expect(&run.name, run.uid);
         Some(Self {
@@ -61,7 +67,7 @@ impl Launch {
                 metrics: shared.engine.metrics().run(&record),
                 shared: shared.clone(),
                 run,
-                slot: Some(slot),
+                slot,
                 _young: young,
             },
             request: record.request,
@@ -103,7 +109,7 @@ impl Launch {
 struct Place {
     shared: Arc<Shared>,
     run: Arc<Run>,
-    slot: Option<Slot>,
+    slot: Arc<HeldSlot>,
     metrics: RunMetrics,
     _young: Young,
 }
@@ -111,8 +117,12 @@ struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.shared.runs.remove(&self.run);
-        drop(self.slot.take());
-        self.shared.slot_freed(&self.run.method);
+        if self.slot.release() {
+            self.shared.slot_freed(&self.run.method);
+        } else {
+            let metrics = self.shared.engine.metrics();
+            metrics.deleted_running(&self.run.method, -1);
+        }
     }
 }
 

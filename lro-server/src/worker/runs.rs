@@ -1,12 +1,13 @@
 //! Which runs a worker has, and what it hears of operations that are about to be among them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
+use super::slots::HeldSlot;
 use crate::handler::run::{Run, StopReason};
 
 /// So many cancellations are remembered for claims under way; beyond that all are forgotten, and
@@ -22,7 +23,11 @@ pub(super) struct Runs {
 
 #[derive(Default)]
 struct Inner {
-    runs: HashMap<Uuid, Arc<Run>>,
+    runs: HashMap<Uuid, Entry>,
+    /// The runs that go on though their operation was deleted, in the order of the deletions.
+    deleted: VecDeque<Uuid>,
+    /// Operations that were deleted while a claim was under way: perhaps one of its.
+    deleted_early: HashSet<Uuid>,
     /// How many claims are under way whose operations are not among the runs yet.
     claims: usize,
     /// Operations that were cancelled while such a claim was under way: perhaps one of its.
@@ -31,6 +36,27 @@ struct Inner {
     forgotten: u64,
     /// How many of the claims under way began before that happened last.
     unsure: usize,
+}
+
+struct Entry {
+    run: Arc<Run>,
+    slot: Arc<HeldSlot>,
+}
+
+/// A run whose operation was deleted.
+pub(super) struct Deleted {
+    pub(super) run: Arc<Run>,
+    /// The run to cancel, because more go on than allowed: the one that was deleted first.
+    pub(super) surplus: Option<Arc<Run>>,
+}
+
+/// What is known of a run when it is added.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct News {
+    /// Its cancellation may be forgotten: the answer to a renewal tells.
+    pub(super) ask: bool,
+    /// Its operation was deleted.
+    pub(super) deleted: bool,
 }
 
 impl Runs {
@@ -48,7 +74,7 @@ impl Runs {
     /// The run of that operation. Without one, the uid is kept for the claims that are under way.
     pub(super) fn find_or_remember(&self, uid: Uuid) -> Option<Arc<Run>> {
         let mut inner = self.lock();
-        let run = inner.runs.get(&uid).cloned();
+        let run = inner.runs.get(&uid).map(|entry| entry.run.clone());
         if run.is_none() && inner.claims > 0 {
             // Where claims overlap without end, there is no moment at which nobody needs them.
             if inner.cancelled_early.len() >= EARLY_MAX {
@@ -62,19 +88,58 @@ impl Runs {
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Run>> {
-        self.lock().runs.values().cloned().collect()
+        let inner = self.lock();
+        inner.runs.values().map(|entry| entry.run.clone()).collect()
     }
 
-    /// Adds a run that a claim under way has brought. Answers whether its cancellation may be among
-    /// those that were forgotten: the answer to a renewal tells.
-    pub(super) fn insert(&self, run: &Arc<Run>) -> bool {
+    /// The runs that go on though their operation was deleted.
+    pub(super) fn deleted(&self) -> Vec<Arc<Run>> {
+        let inner = self.lock();
+        let entries = inner.deleted.iter().filter_map(|uid| inner.runs.get(uid));
+        entries.map(|entry| entry.run.clone()).collect()
+    }
+
+    /// Adds a run that a claim under way has brought.
+    pub(super) fn insert(&self, run: &Arc<Run>, slot: &Arc<HeldSlot>) -> News {
         let mut inner = self.lock();
-        inner.runs.insert(run.uid, run.clone());
+        let entry = Entry {
+            run: run.clone(),
+            slot: slot.clone(),
+        };
+        inner.runs.insert(run.uid, entry);
+        let deleted = inner.deleted_early.remove(&run.uid);
         if inner.cancelled_early.remove(&run.uid) {
             run.stop(StopReason::Cancelled);
-            return false;
+            return News {
+                ask: false,
+                deleted,
+            };
         }
-        inner.unsure > 0
+        News {
+            ask: inner.unsure > 0,
+            deleted,
+        }
+    }
+
+    /// Notes that the operation of a run was deleted, and releases the run's slot. Without a run,
+    /// the uid is kept for the claims that are under way. At most `most` deleted runs go on.
+    pub(super) fn delete(&self, uid: Uuid, most: usize) -> Option<Deleted> {
+        let mut inner = self.lock();
+        let Some(entry) = inner.runs.get(&uid) else {
+            if inner.claims > 0 && inner.deleted_early.len() < EARLY_MAX {
+                inner.deleted_early.insert(uid);
+            }
+            return None;
+        };
+        if !entry.slot.release() {
+            return None;
+        }
+        let run = entry.run.clone();
+        inner.deleted.push_back(uid);
+        let surplus = inner.deleted.len() > most;
+        let first = surplus.then(|| inner.deleted.pop_front()).flatten();
+        let surplus = first.and_then(|uid| Some(inner.runs.get(&uid)?.run.clone()));
+        Some(Deleted { run, surplus })
     }
 
     /// Removes this run, not a later one of the same operation.
@@ -83,9 +148,12 @@ impl Runs {
         if inner
             .runs
             .get(&run.uid)
-            .is_some_and(|it| it.fence == run.fence)
+            .is_some_and(|entry| entry.run.fence == run.fence)
         {
             inner.runs.remove(&run.uid);
+            if let Some(at) = inner.deleted.iter().position(|uid| *uid == run.uid) {
+                inner.deleted.remove(at);
+            }
         }
     }
 
@@ -111,6 +179,7 @@ impl Drop for Claiming {
         }
         if inner.claims == 0 {
             inner.cancelled_early.clear();
+            inner.deleted_early.clear();
         }
     }
 }
@@ -124,6 +193,7 @@ mod tests {
 
     use super::*;
     use crate::limits::Limits;
+    use crate::worker::slots::Slots;
 
     fn run(uid: u128, fence: u64) -> Arc<Run> {
         let name = "operations/reused".parse().unwrap();
@@ -134,12 +204,52 @@ mod tests {
         Arc::new(Run::new(&record, None, limits, Instant::now(), None))
     }
 
+    fn insert(runs: &Runs, run: &Arc<Run>) -> bool {
+        let slots = Slots::new(1, [("/s/M", None)].into_iter());
+        let slot = HeldSlot::new(slots.try_one("/s/M").unwrap());
+        runs.insert(run, &slot).ask
+    }
+
+    /// report:S3
+    #[test]
+    fn a_deleted_run_releases_its_slot_once_and_the_first_of_too_many_is_cancelled() {
+        let runs = Runs::default();
+        for uid in 1..=3 {
+            insert(&runs, &run(uid, 1));
+        }
+        let mut surplus = Vec::new();
+        for uid in [2, 2, 1, 3, 4] {
+            let deleted = runs.delete(Uuid::from_u128(uid), 2);
+            surplus.push(deleted.map(|it| it.surplus.map(|run| run.uid.as_u128())));
+        }
+        assert_eq!(surplus, [Some(None), None, Some(None), Some(Some(2)), None]);
+        let left = runs.deleted();
+        let left: Vec<_> = left.iter().map(|run| run.uid.as_u128()).collect();
+        assert_eq!(left, [1, 3]);
+        runs.remove(&run(1, 1));
+        assert_eq!(runs.deleted().len(), 1);
+    }
+
+    /// report:S3
+    #[test]
+    fn a_deletion_is_remembered_for_a_claim_under_way() {
+        let (runs, tasks) = (Arc::new(Runs::default()), TaskTracker::new());
+        let claim = runs.claiming(&tasks);
+        assert!(runs.delete(Uuid::from_u128(1), 9).is_none());
+        let slots = Slots::new(2, [("/s/M", None)].into_iter());
+        let slot = || HeldSlot::new(slots.try_one("/s/M").unwrap());
+        assert!(runs.insert(&run(1, 1), &slot()).deleted);
+        assert!(!runs.insert(&run(2, 1), &slot()).deleted);
+        drop(claim);
+        assert!(runs.lock().deleted_early.is_empty());
+    }
+
     #[test]
     fn runs_of_two_operations_of_one_name_do_not_meet() {
         let runs = Runs::default();
         let (former, latter) = (run(1, 1), run(2, 1));
-        runs.insert(&former);
-        runs.insert(&latter);
+        insert(&runs, &former);
+        insert(&runs, &latter);
         assert_eq!(runs.all().len(), 2);
         let found = runs.find_or_remember(former.uid).unwrap();
         assert!(Arc::ptr_eq(&found, &former));
@@ -152,8 +262,8 @@ mod tests {
     fn a_later_run_of_one_operation_takes_the_place_of_the_former() {
         let runs = Runs::default();
         let (former, latter) = (run(1, 1), run(1, 2));
-        runs.insert(&former);
-        runs.insert(&latter);
+        insert(&runs, &former);
+        insert(&runs, &latter);
         runs.remove(&former);
         assert_eq!(runs.all().len(), 1);
         runs.remove(&latter);
@@ -184,20 +294,20 @@ mod tests {
             runs.find_or_remember(Uuid::from_u128(uid));
         }
         let known = run(1, 1);
-        assert!(!runs.insert(&known));
+        assert!(!insert(&runs, &known));
         assert_eq!(known.stop_reason(), Some(StopReason::Cancelled));
         for uid in [0, EARLY_MAX as u128 + 1] {
             runs.find_or_remember(Uuid::from_u128(uid));
         }
         let after = runs.claiming(&tasks);
         let forgotten = run(2, 1);
-        assert!(runs.insert(&forgotten));
+        assert!(insert(&runs, &forgotten));
         assert_eq!(forgotten.stop_reason(), None);
         let known = run(EARLY_MAX as u128 + 1, 1);
-        assert!(!runs.insert(&known));
+        assert!(!insert(&runs, &known));
         assert_eq!(known.stop_reason(), Some(StopReason::Cancelled));
         drop(before);
-        assert!(!runs.insert(&run(3, 1)), "claimed after that");
+        assert!(!insert(&runs, &run(3, 1)), "claimed after that");
         drop(after);
     }
 }

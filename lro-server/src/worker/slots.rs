@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -24,6 +24,22 @@ struct MethodSlots {
 pub(crate) struct Slot {
     _all: OwnedSemaphorePermit,
     _method: Option<OwnedSemaphorePermit>,
+}
+
+/// The slot of one run, until the run ends or its operation is deleted.
+#[derive(Debug)]
+pub(crate) struct HeldSlot(Mutex<Option<Slot>>);
+
+impl HeldSlot {
+    pub(crate) fn new(slot: Slot) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Some(slot))))
+    }
+
+    /// Releases the slot. Answers whether it was held until now.
+    pub(crate) fn release(&self) -> bool {
+        let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        slot.is_some()
+    }
 }
 
 /// Slots taken for a claim, before it is known what it gives.

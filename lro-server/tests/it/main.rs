@@ -7,6 +7,7 @@ mod arbitrary;
 mod blocked_runtime;
 mod cancellation;
 mod created_resources;
+mod deletion;
 mod drain;
 mod extreme_durations;
 mod front_ends_and_workers;

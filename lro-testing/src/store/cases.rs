@@ -124,7 +124,8 @@ macro_rules! __for_each_store_case {
                 a_cancelling_operation_does_not_run_again
                 a_repeated_cancel_changes_nothing
                 cancelling_a_done_operation_changes_nothing
-                cancelling_what_is_unknown_or_deleted_is_not_found;
+                cancelling_an_unknown_operation_is_not_found
+                a_deleted_operation_is_cancelled_by_its_name;
             deletion:
                 a_done_operation_is_removed
                 deleting_a_running_operation_hides_it

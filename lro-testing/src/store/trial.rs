@@ -187,6 +187,10 @@ impl Trial {
         self.store().get(name).await.unwrap()
     }
 
+    pub(crate) async fn get_deleted(&self, name: &OperationName) -> Option<OperationRecord> {
+        self.store().get_deleted(name).await.unwrap()
+    }
+
     pub(crate) async fn page(&self, below: &str, after: Option<PageCursor>, limit: usize) -> Page {
         let query = ListQuery {
             after,

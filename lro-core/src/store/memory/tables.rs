@@ -65,6 +65,10 @@ impl Tables {
         })
     }
 
+    pub(super) fn find(&self, name: &OperationName) -> Option<&OperationRecord> {
+        self.records.get(self.names.get(name)?)
+    }
+
     fn find_by_request_id(&self, operation: &NewOperation) -> Result<Option<Started>, StartError> {
         let Some(request_id) = &operation.request_id else {
             return Ok(None);

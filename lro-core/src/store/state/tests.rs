@@ -231,11 +231,25 @@ fn a_deleted_operation_goes_when_it_ends() {
     let mut record = in_state(OperationState::Running);
     record.apply(Command::Delete, Timestamp::EPOCH).unwrap();
     assert_eq!(
-        record.apply(Command::Cancel, Timestamp::EPOCH),
+        record.apply(Command::Delete, Timestamp::EPOCH),
         Err(Refusal::NotFound)
     );
     let end = finish(1, Outcome::Response(pack(&())));
     assert_eq!(record.apply(end, Timestamp::EPOCH), Ok(Change::Removed));
+}
+
+/// report:S3
+#[test]
+fn a_deleted_operation_can_be_cancelled() {
+    let mut running = in_state(OperationState::Running);
+    running.apply(Command::Delete, Timestamp::EPOCH).unwrap();
+    let cancelled = running.apply(Command::Cancel, Timestamp::EPOCH);
+    assert_eq!(cancelled, Ok(Change::Record));
+    assert_eq!(running.state, OperationState::Cancelling);
+    let mut waiting = pending();
+    waiting.apply(Command::Delete, Timestamp::EPOCH).unwrap();
+    let cancelled = waiting.apply(Command::Cancel, Timestamp::EPOCH);
+    assert_eq!(cancelled, Ok(Change::Removed));
 }
 
 proptest! {

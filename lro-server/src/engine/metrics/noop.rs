@@ -20,6 +20,8 @@ impl Metrics {
 
     pub(crate) fn blocking_poll(&self, _method: &str) {}
 
+    pub(crate) fn deleted_running(&self, _method: &str, _change: i64) {}
+
     pub(crate) fn run(&self, _record: &OperationRecord) -> RunMetrics {
         RunMetrics
     }

@@ -82,6 +82,13 @@ impl OperationStore for Observed {
         self.measure("get", self.store.get(name)).await
     }
 
+    async fn get_deleted(
+        &self,
+        name: &OperationName,
+    ) -> Result<Option<OperationRecord>, StoreError> {
+        self.measure("get", self.store.get_deleted(name)).await
+    }
+
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
         self.measure("list", self.store.list(query)).await
     }

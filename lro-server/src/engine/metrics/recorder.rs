@@ -22,6 +22,7 @@ pub(super) struct Instruments {
     attempts: Counter<u64>,
     retries: Counter<u64>,
     leases_lost: Counter<u64>,
+    deleted_running: UpDownCounter<i64>,
     runtime_stalls: Counter<u64>,
     blocking_polls: Counter<u64>,
     pub(super) store_calls: Histogram<f64>,
@@ -100,6 +101,11 @@ impl Metrics {
                 "{lease}",
                 "Leases that were over before their bodies.",
             ),
+            deleted_running: meter
+                .i64_up_down_counter("lro.operations.deleted_running")
+                .with_unit("{operation}")
+                .with_description("Deleted operations whose bodies run on.")
+                .build(),
             runtime_stalls: counter(
                 "lro.runtime.stalls",
                 "{stall}",
@@ -139,6 +145,11 @@ impl Metrics {
     pub(crate) fn ended(&self, record: &OperationRecord) {
         let attributes = [method(&record.method), status(code_of(record))];
         self.0.finished.add(1, &attributes);
+    }
+
+    /// A run goes on though its operation was deleted (1), or such a run has finished (-1).
+    pub(crate) fn deleted_running(&self, path: &str, change: i64) {
+        self.0.deleted_running.add(change, &[method(path)]);
     }
 
     /// The runtime of a worker has polled no task for too long.

@@ -169,6 +169,14 @@ impl OperationStore for Node {
         self.store.get(name).await
     }
 
+    async fn get_deleted(
+        &self,
+        name: &OperationName,
+    ) -> Result<Option<OperationRecord>, StoreError> {
+        self.check()?;
+        self.store.get_deleted(name).await
+    }
+
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
         self.check()?;
         self.store.list(query).await

@@ -71,12 +71,43 @@ pub(crate) async fn cancelling_a_done_operation_changes_nothing(trial: Trial) {
 }
 
 /// spec:65
-pub(crate) async fn cancelling_what_is_unknown_or_deleted_is_not_found(trial: Trial) {
+pub(crate) async fn cancelling_an_unknown_operation_is_not_found(trial: Trial) {
     let unknown = name("operations/unknown");
     let answer = trial.update(&unknown, Command::Cancel).await;
     assert_eq!(answer, Err(Refusal::NotFound));
     let mut record = trial.running("operations/a").await;
+    trial.apply(&mut record, succeed(1, "r")).await.unwrap();
     trial.apply(&mut record, Command::Delete).await.unwrap();
-    let answer = trial.apply(&mut record, Command::Cancel).await;
+    let answer = trial.update(&record.name, Command::Cancel).await;
     assert_eq!(answer, Err(Refusal::NotFound));
+}
+
+/// report:S3
+pub(crate) async fn a_deleted_operation_is_cancelled_by_its_name(trial: Trial) {
+    let mut record = trial.running("operations/a").await;
+    assert_eq!(trial.get_deleted(&record.name).await, None, "it is visible");
+    trial.apply(&mut record, Command::Delete).await.unwrap();
+    assert_eq!(trial.get(&record.name).await, None);
+    assert_eq!(
+        trial.get_deleted(&record.name).await.as_ref(),
+        Some(&record)
+    );
+    let updated = trial.update(&record.name, Command::Cancel).await.unwrap();
+    assert_eq!(
+        (updated.change, updated.state),
+        (Change::Record, OperationState::Cancelling)
+    );
+    let ended = trial
+        .update(&record.name, finish(1, Outcome::Cancelled))
+        .await
+        .unwrap();
+    assert_eq!(ended.change, Change::Removed);
+    assert_eq!(trial.get_deleted(&record.name).await, None);
+
+    let mut waiting = trial.pending("operations/b").await;
+    trial.apply(&mut waiting, Command::Delete).await.unwrap();
+    let updated = trial.update(&waiting.name, Command::Cancel).await.unwrap();
+    assert_eq!(updated.change, Change::Removed);
+    assert_eq!(trial.claimed_names(9).await, [""; 0]);
+    trial.pending("operations/b").await;
 }

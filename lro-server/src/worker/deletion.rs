@@ -1,0 +1,54 @@
+//! Runs whose operation was deleted: they go on, without a slot, up to a bound.
+
+use std::sync::Arc;
+
+use lro_core::store::Command;
+use uuid::Uuid;
+
+use super::Shared;
+use crate::engine::backoff::Backoff;
+use crate::engine::update::update_one;
+use crate::handler::registration::OnDelete;
+use crate::handler::run::Run;
+
+impl Shared {
+    /// The operation was deleted while it runs, perhaps here.
+    pub(super) fn deleted(self: &Arc<Self>, uid: Uuid) {
+        let Some(deleted) = self.runs.delete(uid, self.settings.max_deleted_runs) else {
+            return;
+        };
+        let run = deleted.run;
+        self.engine.metrics().deleted_running(&run.method, 1);
+        self.slot_freed(&run.method);
+        if let Some(surplus) = deleted.surplus {
+            tracing::warn!(
+                name = %surplus.name,
+                limit = self.settings.max_deleted_runs,
+                "too many deleted operations still run: cancelling the one deleted first"
+            );
+            self.cancel(surplus);
+        }
+        let method = self.methods.get(&*run.method);
+        if method.is_some_and(|method| method.options.on_delete == OnDelete::Cancel) {
+            self.cancel(run);
+        }
+    }
+
+    /// Cancels the operation of a run durably, as often as it takes.
+    fn cancel(self: &Arc<Self>, run: Arc<Run>) {
+        let shared = self.clone();
+        let cancelling = async move {
+            let mut backoff = Backoff::default();
+            while let Err(error) = update_one(shared.store(), run.update(Command::Cancel)).await {
+                let pause = backoff.failed("cannot cancel a deleted operation", &error);
+                tokio::select! {
+                    // Whatever stops it, or its end, is as good.
+                    _ = run.stopped() => return,
+                    () = shared.stopping.cancelled() => return,
+                    () = tokio::time::sleep(pause) => {}
+                }
+            }
+        };
+        self.place.spawn(cancelling);
+    }
+}
