@@ -147,6 +147,22 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// How long news of other processes may go unnoticed: who waits looks again that often.
     /// `None` when there are no other processes, and events are never lost.
     fn event_gap(&self) -> Option<Duration>;
+
+    /// Whether this process owns the store alone, so that no other process can claim its
+    /// operations. Default: `false`.
+    ///
+    /// A worker on an exclusive store keeps its bodies running when a renewal fails: the store
+    /// does not expire a lease while a worker of this process holds the operation, see
+    /// [`StoreObserver::is_held`].
+    fn is_exclusive(&self) -> bool {
+        false
+    }
+
+    /// Whether [`start`](Self::start) may succeed. `false` while the store refuses new operations
+    /// because it is [full](StoreErrorKind::Full), though it serves other calls. Default: `true`.
+    fn accepts_starts(&self) -> bool {
+        true
+    }
 }
 
 /// What a worker is ready to run.

@@ -149,6 +149,7 @@
 //! | `lro.runtime.stalls` | counter | | times that a worker's runtime polled no task for [`max_runtime_stall`](WorkerBuilder::max_runtime_stall) |
 //! | `lro.bodies.blocking_polls` | counter | method | polls of bodies that lasted longer than a heartbeat: work for `spawn_blocking` |
 //! | `lro.store.call.duration` | histogram, s | call, outcome | calls of the store: `start`, `claim`, `update`, `get`, `list`, `purge`, `page_token_key`; `ok`, `unavailable`, `full`, `corrupt`, `unusable`; an update of which one operation is damaged, or locked by another program, is `corrupt` or `unavailable` |
+//! | `lro.store.accepts_starts` | gauge | | 1, or 0 while the store is full and refuses new operations |
 //!
 //! The method is `rpc.method` (`exporter.v1.Exporter/Export`), the code `rpc.response.status_code`
 //! (`NOT_FOUND`), the others `lro.store.call` and `lro.store.outcome`.

@@ -28,7 +28,8 @@
 //!
 //! * `google.longrunning.Operations`, for the operations it is built with;
 //! * `grpc.health.v1.Health`: each service, and all of them (`""`), serve while the store answers,
-//!   and do not as soon as the end begins;
+//!   and stop serving when the shutdown begins; while the store is full and refuses starts, only
+//!   `google.longrunning.Operations` serves;
 //! * server reflection, v1 and v1alpha, with the services' descriptors and ours;
 //! * [`GrpcOnlyLayer`]: a request that is not gRPC is answered with 415, so that no web page can call
 //!   an rpc through its visitor's browser;

@@ -270,6 +270,17 @@ impl LocalWorker for Shared {
             _ => {}
         }
     }
+
+    fn is_held(&self, uid: Uuid, fence: u64) -> bool {
+        // A deadlocked runtime must not hold operations for ever.
+        if self.probe.is_stalled() {
+            return false;
+        }
+        let run = self.runs.find(uid);
+        run.is_some_and(|run| {
+            run.fence == fence && run.stop_reason() != Some(StopReason::LeaseLost)
+        })
+    }
 }
 
 /// A slot for an operation that is about to start, born claimed.

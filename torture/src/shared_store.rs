@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lro_core::store::{
     Claim, Claimed, Command, ListQuery, MemoryStore, NewOperation, OperationRecord, OperationStore,
-    Page, Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
+    Page, Refusal, StartError, Started, StoreError, StoreEvent, StoreObserver, Update, Updated,
 };
 use lro_core::{Clock, OperationName};
 use lro_sqlite::SqliteStore;
@@ -112,10 +112,19 @@ impl OperationStore for SharedStore {
     }
 
     fn observe(&self, observer: Arc<dyn StoreObserver>) {
-        self.store.observe(observer);
+        self.store.observe(Arc::new(EventsOnly(observer)));
     }
 
     fn event_gap(&self) -> Option<Duration> {
         self.store.event_gap()
+    }
+}
+
+/// The servers stand for processes of their own: the store does not ask which operations they hold.
+struct EventsOnly(Arc<dyn StoreObserver>);
+
+impl StoreObserver for EventsOnly {
+    fn on_event(&self, event: &StoreEvent) {
+        self.0.on_event(event);
     }
 }

@@ -14,6 +14,18 @@ use crate::name::OperationName;
 pub trait StoreObserver: Send + Sync {
     /// Something happened. Called on the store's own thread: must not block.
     fn on_event(&self, event: &StoreEvent);
+
+    /// Whether a live worker behind this observer runs this operation under this fence, or has
+    /// yet to write how it finished. Default: `false`.
+    ///
+    /// An [exclusive](super::OperationStore::is_exclusive) store asks before it expires a lease, and
+    /// keeps the lease if one observer says yes: a full disk, a suspended machine or a clock that
+    /// jumps must not take an operation away from the process that runs it. Called within a claim:
+    /// must neither block nor call the store.
+    fn is_held(&self, uid: Uuid, fence: u64) -> bool {
+        let _ = (uid, fence);
+        false
+    }
 }
 
 /// Something that a store has committed.

@@ -54,6 +54,12 @@ impl MemoryStore {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn observers(&self) -> MutexGuard<'_, Vec<Arc<dyn StoreObserver>>> {
+        self.observers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Runs `write` alone, then tells the observers what came of it.
     fn write<T>(&self, write: impl FnOnce(&mut Tables, Timestamp) -> T) -> T {
         let (answer, events) = {
@@ -62,11 +68,7 @@ impl MemoryStore {
             (answer, std::mem::take(&mut tables.events))
         };
         if !events.is_empty() {
-            let observers = self
-                .observers
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone();
+            let observers = self.observers().clone();
             for observer in &observers {
                 for event in &events {
                     observer.on_event(event);
@@ -106,7 +108,11 @@ impl OperationStore for MemoryStore {
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
-        Ok(self.write(|tables, now| tables.claim(&claim, now)))
+        let is_held = |uid, fence| {
+            let observers = self.observers();
+            observers.iter().any(|it| it.is_held(uid, fence))
+        };
+        Ok(self.write(|tables, now| tables.claim(&claim, now, is_held)))
     }
 
     async fn update(
@@ -172,13 +178,14 @@ impl OperationStore for MemoryStore {
     }
 
     fn observe(&self, observer: Arc<dyn StoreObserver>) {
-        self.observers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(observer);
+        self.observers().push(observer);
     }
 
     fn event_gap(&self) -> Option<Duration> {
         None
+    }
+
+    fn is_exclusive(&self) -> bool {
+        true
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use lro_core::store::{StoreEvent, StoreObserver};
+use uuid::Uuid;
 
 use super::Engine;
 
@@ -39,5 +40,10 @@ impl StoreObserver for Observer {
             _ => {}
         }
         engine.workers.on_event(event);
+    }
+
+    fn is_held(&self, uid: Uuid, fence: u64) -> bool {
+        let engine = self.0.upgrade();
+        engine.is_some_and(|engine| engine.workers.hold(uid, fence))
     }
 }

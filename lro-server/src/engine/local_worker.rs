@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lro_core::store::{OperationRecord, StoreEvent, WorkerId};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// A worker of this process.
 pub(crate) trait LocalWorker: fmt::Debug + Send + Sync {
@@ -15,6 +16,10 @@ pub(crate) trait LocalWorker: fmt::Debug + Send + Sync {
 
     /// Receives an event of the store. Must not block.
     fn on_event(self: Arc<Self>, event: &StoreEvent);
+
+    /// Whether a run of this worker holds the operation under that fence: its body runs, or its
+    /// outcome is not written yet. Must not block.
+    fn is_held(&self, uid: Uuid, fence: u64) -> bool;
 }
 
 /// A slot that a worker holds for one operation. Dropping it releases the slot.
@@ -49,6 +54,11 @@ impl LocalWorkers {
         for worker in self.alive() {
             worker.on_event(event);
         }
+    }
+
+    /// Whether one of them holds the operation under that fence.
+    pub(super) fn hold(&self, uid: Uuid, fence: u64) -> bool {
+        self.alive().iter().any(|worker| worker.is_held(uid, fence))
     }
 
     /// A copy, so that no worker is called, or dropped, while the lock is held.

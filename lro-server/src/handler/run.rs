@@ -123,7 +123,16 @@ impl Run {
 
     /// Whether the lease lasts, as far as this process knows.
     pub(crate) fn holds_lease(&self) -> bool {
-        *self.lease_end.borrow() > Instant::now()
+        match self.has_exclusive_store() {
+            true => self.stop_reason() != Some(StopReason::LeaseLost),
+            false => *self.lease_end.borrow() > Instant::now(),
+        }
+    }
+
+    /// Whether its lease lasts until the store refuses a renewal, however late that is.
+    pub(crate) fn has_exclusive_store(&self) -> bool {
+        let link = self.link.as_ref();
+        link.is_some_and(|link| link.store.is_exclusive())
     }
 
     pub(crate) async fn stopped(&self) -> StopReason {

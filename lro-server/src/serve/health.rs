@@ -40,6 +40,23 @@ impl Health {
         }
     }
 
+    async fn show(&self, state: StoreState) {
+        match state {
+            StoreState::Serving => self.set(ServingStatus::Serving).await,
+            StoreState::Unavailable => self.set(ServingStatus::NotServing).await,
+            StoreState::RefusesStarts => {
+                for service in [""].iter().chain(&self.services) {
+                    let status = if STILL_SERVED.contains(service) {
+                        ServingStatus::Serving
+                    } else {
+                        ServingStatus::NotServing
+                    };
+                    self.reporter.set_service_status(service, status).await;
+                }
+            }
+        }
+    }
+
     /// Asks the store, again and again.
     pub(super) async fn follow(&self, operations: &Operations, limits: &ServeLimits) {
         /// More often would be a load.
@@ -53,33 +70,56 @@ impl Health {
         loop {
             interval.tick().await;
             let stalled = operations.engine().is_stalled();
-            let serving = !stalled && answers(operations, &name, limits.health_timeout).await;
+            let state = if stalled {
+                StoreState::Unavailable
+            } else {
+                StoreState::of(operations, &name, limits.health_timeout).await
+            };
             // Watchers hear of changes only.
-            if last == Some(serving) {
+            if last == Some(state) {
                 continue;
             }
-            match (serving, last) {
-                (true, Some(_)) => tracing::info!("the store answers again"),
-                (true, None) => {}
-                (false, _) if stalled => {
+            match (state, last) {
+                (StoreState::Serving, Some(_)) => tracing::info!("the store serves again"),
+                (StoreState::Serving, None) => {}
+                (StoreState::RefusesStarts, _) => {
+                    tracing::warn!("the store is full and refuses starts; not serving");
+                }
+                (StoreState::Unavailable, _) if stalled => {
                     tracing::warn!("a worker's runtime is stalled; not serving");
                 }
-                (false, _) => tracing::warn!("the store does not answer; not serving"),
+                (StoreState::Unavailable, _) => {
+                    tracing::warn!("the store does not answer; not serving");
+                }
             }
-            self.set(match serving {
-                true => ServingStatus::Serving,
-                false => ServingStatus::NotServing,
-            })
-            .await;
-            last = Some(serving);
+            self.show(state).await;
+            last = Some(state);
         }
     }
 }
 
-/// Whether the store answers in time; what it answers is its own business.
-async fn answers(operations: &Operations, name: &OperationName, limit: Duration) -> bool {
-    matches!(
-        timeout(limit, operations.engine().store().get(name)).await,
-        Ok(Ok(_))
-    )
+/// Services that a store which refuses starts still serves: waits, cancellations and deletions.
+const STILL_SERVED: [&str; 2] = [
+    "google.longrunning.Operations",
+    <HealthServer<HealthService> as tonic::server::NamedService>::NAME,
+];
+
+/// What a store is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StoreState {
+    Serving,
+    /// It is full, and serves what is not a start.
+    RefusesStarts,
+    Unavailable,
+}
+
+impl StoreState {
+    async fn of(operations: &Operations, name: &OperationName, limit: Duration) -> Self {
+        let store = operations.engine().store();
+        match timeout(limit, store.get(name)).await {
+            Ok(Ok(_)) if store.accepts_starts() => Self::Serving,
+            Ok(Ok(_)) => Self::RefusesStarts,
+            Ok(Err(_)) | Err(_) => Self::Unavailable,
+        }
+    }
 }

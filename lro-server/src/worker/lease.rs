@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::store::{Command, StoreError};
+use lro_core::store::{Command, StoreError, StoreErrorKind};
 use prost_types::Any;
 use tokio::time::Instant;
 
@@ -226,7 +226,18 @@ async fn renew_batch(
             renewal.run.update(command)
         })
         .collect();
-    let answers = shared.store().update(updates).await?;
+    let answers = match shared.store().update(updates).await {
+        Ok(answers) => answers,
+        Err(error) => {
+            // No outcome will ever be written to it: its bodies would run for nothing.
+            if error.kind() == StoreErrorKind::Unusable {
+                for renewal in &batch {
+                    renewal.run.stop(StopReason::LeaseLost);
+                }
+            }
+            return Err(error);
+        }
+    };
     let mut failed = None;
     for (renewal, answer) in batch.iter_mut().zip(answers) {
         match answer {

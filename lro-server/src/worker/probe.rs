@@ -71,4 +71,9 @@ impl Probe {
     pub(super) fn set_stalled(&self, stalled: bool) -> bool {
         self.stalled.swap(stalled, Ordering::Relaxed) != stalled
     }
+
+    /// Whether the runtime counts as stalled.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Relaxed)
+    }
 }

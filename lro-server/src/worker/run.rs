@@ -242,8 +242,12 @@ fn lease_margin(shared: &Shared) -> Duration {
     shared.settings.lease_duration / 10
 }
 
-/// Returns a margin before the lease ends, unless it is renewed in time.
+/// Returns a margin before the lease ends, unless it is renewed in time. On an exclusive store it
+/// never returns: the store expires no lease of a run that lives, so only a refused renewal ends it.
 async fn lease_over(run: &Run, margin: Duration) {
+    if run.has_exclusive_store() {
+        return std::future::pending().await;
+    }
     let mut lease_end = run.lease_end.subscribe();
     loop {
         let stop_at = *lease_end.borrow_and_update() - margin;

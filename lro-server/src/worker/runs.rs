@@ -87,6 +87,11 @@ impl Runs {
         run
     }
 
+    pub(super) fn find(&self, uid: Uuid) -> Option<Arc<Run>> {
+        let inner = self.lock();
+        inner.runs.get(&uid).map(|entry| entry.run.clone())
+    }
+
     pub(super) fn all(&self) -> Vec<Arc<Run>> {
         let inner = self.lock();
         inner.runs.values().map(|entry| entry.run.clone()).collect()

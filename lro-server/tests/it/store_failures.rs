@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use lro_core::store::{Command, MemoryStore, OperationStore as _};
+use lro_core::store::{Command, MemoryStore, OperationStore as _, StoreError, StoreErrorKind};
 use lro_server::{Operations, StopReason, Worker};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -133,6 +133,73 @@ async fn an_end_is_written_when_the_store_is_back() {
     assert!(done.done);
     let record = store.get(&name(&started)).await.unwrap().unwrap();
     assert_eq!(record.attempt, 1, "late, but the lease was still its own");
+}
+
+/// report:E3
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_full_for_longer_than_a_lease_loses_no_outcome() {
+    let store = shared_store();
+    let node = Node::alone(&store);
+    let operations = Operations::new(node.clone());
+    let (events, mut seen) = mpsc::unbounded_channel();
+    let exporter = Exporter::new(&operations, move |request, operation| {
+        let events = events.clone();
+        async move {
+            events.send(request.tables[0].clone()).ok();
+            if request.tables[0] == "long" {
+                // Until long after the store has room again.
+                tokio::time::sleep(6 * LEASE).await;
+            }
+            operation
+                .checkpoint(&prost_types::Duration::default())
+                .await?;
+            Ok(exported(operation.attempt()))
+        }
+    });
+    node.before_updates(|_| Err(StoreError::new(StoreErrorKind::Full, "there is no room")));
+    let worker = Worker::builder(&operations).lease_duration(LEASE);
+    let worker = worker.host(exporter.clone()).start().await.unwrap();
+    let short = exporter.call(&["short"]).await.unwrap();
+    let long = exporter.call(&["long"]).await.unwrap();
+    for _ in 0..2 {
+        seen.recv().await.unwrap();
+    }
+    tokio::time::sleep(4 * LEASE).await;
+    node.before_updates(|_| Ok(()));
+    for started in [short, long] {
+        let done = support::wait(&operations, &started).await;
+        assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(1));
+    }
+    assert!(seen.try_recv().is_err(), "each body ran once");
+    worker.drain().await;
+}
+
+/// A worker that is dropped holds nothing: its operations run again.
+///
+/// report:E3
+#[tokio::test(start_paused = true)]
+async fn an_exclusive_store_expires_the_leases_of_a_worker_that_is_gone() {
+    let store = shared_store();
+    let node = Node::alone(&store);
+    let operations = Operations::new(node.clone());
+    let exporter = Exporter::new(&operations, async |_, operation| {
+        if operation.attempt() == 1 {
+            std::future::pending::<()>().await;
+        }
+        Ok(exported(operation.attempt()))
+    });
+    node.before_updates(|_| Err(StoreError::new(StoreErrorKind::Unusable, "it was moved")));
+    let lost = Worker::builder(&operations).lease_duration(LEASE);
+    let lost = lost.host(exporter.clone()).start().await.unwrap();
+    let started = exporter.call(&["a"]).await.unwrap();
+    drop(lost);
+    tokio::time::sleep(LEASE).await;
+    node.before_updates(|_| Ok(()));
+    let worker = Worker::builder(&operations).lease_duration(LEASE);
+    let worker = worker.host(exporter).start().await.unwrap();
+    let done = support::wait(&operations, &started).await;
+    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(2));
+    worker.drain().await;
 }
 
 /// Its lease is renewed for nobody otherwise, as long as the process lives.

@@ -62,6 +62,11 @@ impl Collected {
                         insert(values.collect(), point.value() as i64);
                     }
                 }
+                AggregatedMetrics::U64(MetricData::Gauge(gauge)) => {
+                    for point in gauge.data_points() {
+                        insert(Vec::new(), point.value() as i64);
+                    }
+                }
                 AggregatedMetrics::I64(MetricData::Sum(sum)) => {
                     for point in sum.data_points() {
                         let values = point.attributes().map(|it| it.value.to_string());
@@ -178,6 +183,20 @@ async fn lost_leases_and_a_store_that_is_away_are_seen() {
     collected.check(&[("lro.operations.running METHOD", 0)]);
     let away = collected.read()["lro.store.call.duration unavailable update"];
     assert!(away > 0, "{away}");
+}
+
+/// report:E4
+#[tokio::test(start_paused = true)]
+async fn a_full_store_is_seen() {
+    let collected = Collected::new();
+    let node = Node::alone(&Arc::new(MemoryStore::new()));
+    let operations = collected.operations(node.clone());
+    let missing = "operations/missing".parse().unwrap();
+    for (is_full, accepts_starts) in [(false, 1), (true, 0), (false, 1)] {
+        node.set_full(is_full);
+        operations.get(&missing).await.unwrap_err();
+        collected.check(&[("lro.store.accepts_starts ", accepts_starts)]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -80,6 +80,7 @@ macro_rules! __for_each_store_case {
                 a_stale_fence_cannot_renew
                 a_lease_that_is_over_makes_pending_again
                 one_claim_turns_back_and_claims
+                an_exclusive_store_expires_no_lease_that_is_held
                 a_lease_is_good_until_its_end
                 a_lease_is_good_in_its_last_moment
                 a_renewed_lease_is_not_over

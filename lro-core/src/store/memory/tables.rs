@@ -94,13 +94,24 @@ impl Tables {
         }))
     }
 
-    pub(super) fn claim(&mut self, claim: &Claim, now: Timestamp) -> Claimed {
+    /// Expires leases, but those of operations that `is_held` names, then claims.
+    pub(super) fn claim(
+        &mut self,
+        claim: &Claim,
+        now: Timestamp,
+        is_held: impl Fn(Uuid, u64) -> bool,
+    ) -> Claimed {
         let over: Vec<_> = self
             .leases
             .range(..(now, Uuid::nil()))
-            .take(MAX_EXPIRED_PER_CLAIM)
             .map(|(_, uid)| *uid)
+            .filter(|uid| {
+                let record = self.records.get(uid);
+                !record.is_some_and(|record| is_held(*uid, record.fence))
+            })
+            .take(MAX_EXPIRED_PER_CLAIM)
             .collect();
+        let over_count = over.len();
         for uid in over {
             // Refused only when the lease is gone already, which is as well.
             let _ = self.apply(uid, Command::Expire, now);
@@ -115,7 +126,19 @@ impl Tables {
                 operations.extend(self.records.get(&uid).cloned());
             }
         }
-        let first_lease = self.leases.first().map(|(time, _)| *time);
+        let more_are_over = over_count == MAX_EXPIRED_PER_CLAIM;
+        let held = self.leases.range(..(now, Uuid::nil())).next().is_some();
+        let next_lease = match (held, more_are_over) {
+            (true, true) => Some(now),
+            // The worker that holds it renews it, or lets go of it later.
+            (true, false) => Some(now.saturating_add(claim.lease_duration / 3)),
+            (false, _) => None,
+        };
+        let later = self.leases.range((now, Uuid::nil())..).next();
+        let first_lease = next_lease
+            .into_iter()
+            .chain(later.map(|(time, _)| *time))
+            .min();
         let next_ready = self.ready.next_time(&claim.methods);
         let next_time = next_ready.into_iter().chain(first_lease).min();
         Claimed {

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lro_core::OperationName;
@@ -17,11 +18,20 @@ use crate::engine::update::failure;
 pub(super) struct Observed {
     store: Arc<dyn OperationStore>,
     metrics: Metrics,
+    /// As it was recorded last.
+    accepts_starts: AtomicBool,
 }
 
 impl Observed {
     pub(super) fn new(store: Arc<dyn OperationStore>, metrics: Metrics) -> Self {
-        Self { store, metrics }
+        let accepts_starts = AtomicBool::new(store.accepts_starts());
+        let observed = Self {
+            store,
+            metrics,
+            accepts_starts,
+        };
+        observed.record_state(observed.accepts_starts());
+        observed
     }
 
     async fn measure<T>(
@@ -50,6 +60,16 @@ impl Observed {
         ];
         let calls = &self.metrics.instruments().store_calls;
         calls.record(begun.elapsed().as_secs_f64(), &attributes);
+        let accepts = self.accepts_starts();
+        if self.accepts_starts.load(Ordering::Relaxed) != accepts {
+            self.accepts_starts.store(accepts, Ordering::Relaxed);
+            self.record_state(accepts);
+        }
+    }
+
+    fn record_state(&self, accepts_starts: bool) {
+        let gauge = &self.metrics.instruments().accepts_starts;
+        gauge.record(u64::from(accepts_starts), &[]);
     }
 }
 
@@ -108,6 +128,14 @@ impl OperationStore for Observed {
 
     fn event_gap(&self) -> Option<Duration> {
         self.store.event_gap()
+    }
+
+    fn is_exclusive(&self) -> bool {
+        self.store.is_exclusive()
+    }
+
+    fn accepts_starts(&self) -> bool {
+        self.store.accepts_starts()
     }
 }
 

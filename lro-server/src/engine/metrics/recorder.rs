@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use lro_core::pb::rpc::Code;
 use lro_core::store::{Command, OperationRecord, OperationResult, OperationState, OperationStore};
-use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter};
 use opentelemetry::{InstrumentationScope, KeyValue, global};
 use tokio::time::Instant;
 
@@ -26,6 +26,7 @@ pub(super) struct Instruments {
     runtime_stalls: Counter<u64>,
     blocking_polls: Counter<u64>,
     pub(super) store_calls: Histogram<f64>,
+    pub(super) accepts_starts: Gauge<u64>,
 }
 
 /// The bounds of calls of the store, in seconds: up to where callers give up.
@@ -121,6 +122,10 @@ impl Metrics {
                 &CALL_BOUNDS,
                 "How long a call of the store took.",
             ),
+            accepts_starts: meter
+                .u64_gauge("lro.store.accepts_starts")
+                .with_description("1, or 0 while the store is full and refuses starts.")
+                .build(),
         }))
     }
 

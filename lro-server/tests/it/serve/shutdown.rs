@@ -322,3 +322,32 @@ async fn a_server_that_is_dropped_cuts_its_connections() {
     served.abort();
     call.await.unwrap().unwrap_err();
 }
+
+/// report:E4
+#[tokio::test]
+async fn health_says_that_a_full_store_refuses_starts() {
+    let store = Arc::new(MemoryStore::new());
+    let node = Node::alone(&store);
+    let operations = Operations::new(node.clone());
+    let limits = ServeLimits {
+        health_interval: Duration::from_millis(10),
+        ..ServeLimits::default()
+    };
+    let server = Server::builder(&operations)
+        .add_service(ExporterServer::new(Plain::default()))
+        .limits(limits);
+    let served = Served::start(server).await;
+    let mut client = served.connect().await.health();
+    let mut all = client.watch(health_of("")).await.unwrap().into_inner();
+    until(&mut all, ServingStatus::Serving).await;
+    node.set_full(true);
+    until(&mut all, ServingStatus::NotServing).await;
+    let one = client.watch(health_of(SERVICES[0])).await;
+    until(&mut one.unwrap().into_inner(), ServingStatus::NotServing).await;
+    // Callers may wait, cancel and delete.
+    let checked = client.check(health_of(SERVICES[1])).await.unwrap();
+    assert_eq!(checked.get_ref().status(), ServingStatus::Serving);
+    node.set_full(false);
+    until(&mut all, ServingStatus::Serving).await;
+    served.stop().await;
+}

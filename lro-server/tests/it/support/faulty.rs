@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use lro_core::store::{
     Claim, Claimed, ListQuery, MemoryStore, NewOperation, OperationRecord, OperationStore, Page,
-    Refusal, StartError, Started, StoreError, StoreErrorKind, StoreObserver, Update, Updated,
+    Refusal, StartError, Started, StoreError, StoreErrorKind, StoreEvent, StoreObserver, Update,
+    Updated,
 };
 use lro_core::{Clock, OperationName, Timestamp};
 use tokio::time::Instant;
@@ -27,9 +28,12 @@ pub(crate) struct Node {
     down: Arc<AtomicBool>,
     /// Fails to give its page token key.
     keyless: Arc<AtomicBool>,
+    full: Arc<AtomicBool>,
     /// How many other tasks get their turn between a commit and its answer.
     lag: usize,
     hears_events: bool,
+    /// Whether it owns its store alone.
+    exclusive: bool,
     /// How many records were asked for by their names.
     pub(crate) gets: tokio::sync::watch::Sender<usize>,
     /// How long the answer to the next claim that finds something takes.
@@ -54,8 +58,10 @@ impl Node {
             store: store.clone(),
             down: Arc::default(),
             keyless: Arc::default(),
+            full: Arc::default(),
             lag: 0,
             hears_events: false,
+            exclusive: false,
             gets: tokio::sync::watch::Sender::new(0),
             claim_takes: Arc::default(),
             before_updates: Arc::default(),
@@ -69,6 +75,15 @@ impl Node {
         Self {
             lag,
             hears_events: true,
+            ..Self::new(store)
+        }
+    }
+
+    /// The only node of a store, as one on SQLite is.
+    pub(crate) fn alone(store: &Arc<MemoryStore>) -> Self {
+        Self {
+            hears_events: true,
+            exclusive: true,
             ..Self::new(store)
         }
     }
@@ -103,6 +118,11 @@ impl Node {
 
     pub(crate) fn set_keyless(&self, keyless: bool) {
         self.keyless.store(keyless, Ordering::SeqCst);
+    }
+
+    /// Whether it says that it refuses starts.
+    pub(crate) fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
     }
 
     fn check(&self) -> Result<(), StoreError> {
@@ -196,13 +216,32 @@ impl OperationStore for Node {
     }
 
     fn observe(&self, observer: Arc<dyn StoreObserver>) {
-        if self.hears_events {
+        if self.exclusive {
             self.store.observe(observer);
+        } else if self.hears_events {
+            self.store.observe(Arc::new(EventsOnly(observer)));
         }
+    }
+
+    fn is_exclusive(&self) -> bool {
+        self.exclusive
+    }
+
+    fn accepts_starts(&self) -> bool {
+        !self.full.load(Ordering::SeqCst)
     }
 
     fn event_gap(&self) -> Option<Duration> {
         (!self.hears_events).then_some(Duration::from_secs(1))
+    }
+}
+
+/// What a store that processes share tells a node: which operations the node holds is not asked.
+struct EventsOnly(Arc<dyn StoreObserver>);
+
+impl StoreObserver for EventsOnly {
+    fn on_event(&self, event: &StoreEvent) {
+        self.0.on_event(event);
     }
 }
 

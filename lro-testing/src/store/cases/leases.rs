@@ -1,8 +1,12 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lro_core::store::{
-    Change, Command, OnCrash, OperationRecord, OperationResult, OperationState, Refusal, Update,
+    Change, Command, OnCrash, OperationRecord, OperationResult, OperationState, Refusal,
+    StoreEvent, StoreObserver, Update,
 };
+use uuid::Uuid;
 
 use crate::store::build::*;
 use crate::store::trial::Trial;
@@ -72,6 +76,53 @@ pub(crate) async fn one_claim_turns_back_and_claims(trial: Trial) {
     trial.advance(LEASE + MICRO);
     let _ = record.apply(Command::Expire, trial.now()).unwrap();
     trial.reclaim(&mut record).await;
+}
+
+/// report:E3
+pub(crate) async fn an_exclusive_store_expires_no_lease_that_is_held(trial: Trial) {
+    let mut record = trial.running("operations/a").await;
+    let holder = Arc::new(Holder {
+        uid: record.uid,
+        fence: record.fence,
+        holds: AtomicBool::new(true),
+    });
+    trial.store().observe(holder.clone());
+    if trial.store().is_exclusive() {
+        for _ in 0..3 {
+            trial.advance(2 * LEASE);
+            let claimed = trial.claim(9).await;
+            assert_eq!(claimed.operations, []);
+            let next_in = claimed.next_in.unwrap();
+            assert!(!next_in.is_zero() && next_in <= LEASE, "{next_in:?}");
+            assert_eq!(trial.get(&record.name).await.as_ref(), Some(&record));
+        }
+        trial.apply(&mut record, renew(1, None)).await.unwrap();
+    }
+    // Once the worker lets go of it, or where other processes may claim it, time decides.
+    trial.advance(2 * LEASE);
+    if trial.store().is_exclusive() {
+        assert_eq!(trial.claim(9).await.operations, []);
+    }
+    holder.holds.store(false, Ordering::SeqCst);
+    trial.advance(LEASE);
+    trial.expire(&mut record).await;
+    trial.reclaim(&mut record).await;
+    assert_eq!((record.attempt, record.fence), (2, 2));
+}
+
+/// A worker that holds one operation.
+struct Holder {
+    uid: Uuid,
+    fence: u64,
+    holds: AtomicBool,
+}
+
+impl StoreObserver for Holder {
+    fn on_event(&self, _event: &StoreEvent) {}
+
+    fn is_held(&self, uid: Uuid, fence: u64) -> bool {
+        self.holds.load(Ordering::SeqCst) && (uid, fence) == (self.uid, self.fence)
+    }
 }
 
 pub(crate) async fn a_lease_is_good_until_its_end(trial: Trial) {
