@@ -6,7 +6,7 @@ use lro_core::{Clock, SystemClock};
 
 use crate::store::SqliteStore;
 
-/// How a [`SqliteStore`] is to be opened.
+/// Options for opening a [`SqliteStore`].
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), lro_core::store::StoreError> {
@@ -26,25 +26,30 @@ pub struct SqliteStoreBuilder {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) durability: Durability,
     pub(crate) size_max: Option<u64>,
+    pub(crate) reserve_size: u64,
 }
 
 impl SqliteStoreBuilder {
+    /// The default of [`reserve_size`](Self::reserve_size): 16 MiB.
+    pub const DEFAULT_RESERVE_SIZE: u64 = 16 << 20;
+
     pub(crate) fn new(path: PathBuf) -> Self {
         Self {
             path,
             clock: Arc::new(SystemClock),
             durability: Durability::default(),
             size_max: None,
+            reserve_size: Self::DEFAULT_RESERVE_SIZE,
         }
     }
 
-    /// What decides when operations are ready and leases are over. Default: the system's clock.
+    /// The clock that decides when operations are ready and leases expire. Default: the system's clock.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// What an acknowledgement means. Default: [`Durability::Full`].
+    /// The meaning of an acknowledgement. Default: [`Durability::Full`].
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
@@ -60,20 +65,34 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// Opens the store, makes its file if there is none, and gives back what an earlier process
-    /// was running.
+    /// How many bytes the store keeps free for outcomes, deletions and purges. Default:
+    /// [`DEFAULT_RESERVE_SIZE`](Self::DEFAULT_RESERVE_SIZE); 0 keeps none.
+    ///
+    /// They are the file `<database>-reserve`, and as many of the bytes of
+    /// [`size_max`](Self::size_max), at most a quarter. When the disk or the limit is full, the
+    /// store gives up half of them and refuses starts with [`StoreErrorKind::Full`]; when that is
+    /// used up, it gives up the rest, and serves only deletions, purges, cancellations and
+    /// renewals. When there is room again, it takes the reserve back and accepts starts.
+    ///
+    /// [`StoreErrorKind::Full`]: lro_core::StoreErrorKind::Full
+    pub fn reserve_size(mut self, bytes: u64) -> Self {
+        self.reserve_size = bytes;
+        self
+    }
+
+    /// Opens the store, creates its file if there is none, and requeues the operations that an
+    /// earlier process was running.
     ///
     /// # Errors
     ///
     /// * [`Unusable`]: the directory does not exist, cannot be written, or the file is not a
     ///   store, is another program's, was made by a newer version, or is in use by another process;
-    /// * [`Corrupt`]: the file is damaged;
+    /// * [`Corrupt`]: the file is corrupt;
     /// * [`Full`], [`Unavailable`]: the disk is full or fails; later it may work.
     ///
     /// # Cancel safety
     ///
-    /// A future that is dropped opens nothing; the file is free again as soon as the step that was
-    /// under way ends.
+    /// Dropping the future opens nothing. The file is free again when the current step ends.
     ///
     /// [`Unusable`]: lro_core::store::StoreErrorKind::Unusable
     /// [`Corrupt`]: lro_core::store::StoreErrorKind::Corrupt
@@ -84,7 +103,7 @@ impl SqliteStoreBuilder {
     }
 }
 
-/// What an acknowledgement means.
+/// The meaning of an acknowledgement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Durability {

@@ -13,10 +13,10 @@ use crate::schema;
 /// How long to wait for another program's lock on the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The write-ahead log is written back when it has so many pages of 4 KiB.
+/// The number of pages of 4 KiB at which SQLite writes the write-ahead log back.
 const WAL_PAGES_MAX: i64 = 4_096;
 
-/// What a burst leaves of the write-ahead log's file.
+/// The size to which SQLite truncates the write-ahead log after a burst.
 const WAL_FILE_MAX: i64 = 64 << 20;
 
 /// Memory for pages, in KiB.
@@ -112,13 +112,6 @@ fn configure(
     }
     set("journal_size_limit", WAL_FILE_MAX)?;
     set("cache_size", -WRITER_CACHE)?;
-    if let Some(bytes) = options.size_max {
-        let page: i64 = connection
-            .pragma_query_value(None, "page_size", |row| row.get(0))
-            .map_err(fault)?;
-        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        set("max_page_count", (bytes / page.max(1)).max(1))?;
-    }
     Ok(())
 }
 

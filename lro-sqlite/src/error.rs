@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lro_core::store::{StoreError, StoreErrorKind};
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 /// Why a statement failed. Cheap to copy, because one failed commit is the answer to many calls.
 #[derive(Clone, Debug)]
@@ -13,11 +13,36 @@ pub(crate) enum Fault {
     Sqlite(Arc<rusqlite::Error>),
     /// A row holds what this crate never wrote.
     Row(Arc<str>),
+    /// There is room for other calls only.
+    Full(Arc<str>),
+    /// The file is not where it was.
+    Lost(Arc<str>),
 }
 
 impl Fault {
     pub(crate) fn row(message: impl Into<String>) -> Self {
         Self::Row(message.into().into())
+    }
+
+    /// Whether there was no room for the write.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Full(_) => true,
+            Self::Sqlite(error) => {
+                let code = error.sqlite_error().map(|error| error.extended_code);
+                // The index of the write-ahead log is a file too.
+                matches!(code, Some(ffi::SQLITE_FULL | ffi::SQLITE_IOERR_SHMSIZE))
+            }
+            Self::Row(_) | Self::Lost(_) => false,
+        }
+    }
+
+    /// Whether a page of the file is corrupt.
+    pub(crate) fn is_corrupt(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt),
+            Self::Row(_) | Self::Full(_) | Self::Lost(_) => false,
+        }
     }
 
     /// The error of a call on an open store.
@@ -27,6 +52,10 @@ impl Fault {
             Self::Row(message) => {
                 StoreError::new(StoreErrorKind::Corrupt, format!("`{path}`: {message}"))
             }
+            Self::Full(message) => {
+                StoreError::new(StoreErrorKind::Full, format!("`{path}`: {message}"))
+            }
+            Self::Lost(message) => StoreError::new(StoreErrorKind::Unusable, &**message),
             Self::Sqlite(error) => {
                 let (kind, advice) = judge(error);
                 StoreError::new(kind, format!("`{path}`: {advice}: {error}"))
@@ -60,9 +89,15 @@ fn judge(error: &rusqlite::Error) -> (StoreErrorKind, &'static str) {
             "there is no room: free some on the disk, purge operations or raise the size limit",
         ),
         Code::TooBig => (Kind::Full, "the operation is larger than SQLite can hold"),
+        Code::SystemIoFailure
+            if error.sqlite_error().map(|it| it.extended_code)
+                == Some(ffi::SQLITE_IOERR_SHMSIZE) =>
+        {
+            (Kind::Full, "there is no room: free some on the disk")
+        }
         Code::DatabaseCorrupt => (
             Kind::Corrupt,
-            "the file is damaged: restore it from a backup, or use sqlite3's `.recover`",
+            "the file is corrupt: restore it from a backup, or use sqlite3's `.recover`",
         ),
         Code::NotADatabase => (
             Kind::Unusable,
@@ -88,8 +123,6 @@ fn judge(error: &rusqlite::Error) -> (StoreErrorKind, &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::ffi;
-
     use super::*;
 
     #[test]

@@ -1,8 +1,8 @@
-//! What was written last, kept in memory.
+//! A cache of the records that were written last.
 //!
 //! The writer's thread is the only one that writes the file, so that what it has committed is what
 //! the file holds: neither it nor a reader has to read that again. Operations that wait to be
-//! claimed are not kept: nobody changes them soon, and there may be very many of them.
+//! claimed are not kept: no call changes them soon, and there may be very many of them.
 
 use std::borrow::Borrow;
 use std::collections::{HashSet, VecDeque};
@@ -15,7 +15,7 @@ use lro_core::store::{OperationRecord, OperationResult, OperationState};
 /// How many bytes of records are kept, roughly: a few thousand operations.
 const LEN_MAX: usize = 4 << 20;
 
-/// What one record may have of them.
+/// The largest share of one record.
 const RECORD_LEN_MAX: usize = LEN_MAX / 64;
 
 /// About what a record takes besides its payloads.
@@ -39,7 +39,7 @@ struct Kept {
 #[derive(Debug)]
 struct ByName(Arc<OperationRecord>);
 
-/// What the open transaction has written, not to be seen before its commit.
+/// The records that the open transaction has written, invisible before its commit.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
     by_name: HashSet<ByName>,

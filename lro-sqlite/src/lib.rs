@@ -14,42 +14,86 @@
 //!
 //! # Guarantees
 //!
-//! * **Durable.** What was acknowledged survives the crash of the process and the loss of power:
-//!   write-ahead log, `synchronous=FULL`, both checked at start. [`Durability::Normal`] gives up
-//!   the second half.
-//! * **Group commit.** One thread writes. It takes whatever calls are queued, renewals and
-//!   cancellations first, commits them together, and answers. No timer: while the disk syncs, the
-//!   next group gathers.
-//! * **No polling.** What is ready to be claimed, and which leases are over, the writer knows in
-//!   memory; a claim that finds nothing does not touch the file.
-//! * **One process.** A lock on a file beside the database keeps others out, so that opening it is
-//!   a recovery: what an earlier process was running is given back at once.
+//! * **Durable.** An acknowledged write survives a crash of the process and a loss of power: the
+//!   store uses a write-ahead log with `synchronous=FULL` and checks both when it opens.
+//!   [`Durability::Normal`] gives up the second half.
+//! * **Group commit.** One thread writes. It takes all queued calls, renewals and cancellations
+//!   first, commits them together, and answers. There is no timer: while the disk syncs, the next
+//!   group gathers.
+//! * **No polling.** The writer keeps ready operations and leases in memory; a claim that finds
+//!   nothing does not touch the file.
+//! * **One process.** A lock on the database file keeps other processes out, whatever path they
+//!   use, so opening the store is a recovery: it requeues what an earlier process was running.
 //! * **Reads beside writes.** [`get`](lro_core::store::OperationStore::get) and
-//!   [`list`](lro_core::store::OperationStore::list) have their own connections, and see everything that
-//!   was acknowledged before they were called. What runs here, or has ended here just now, `get`
-//!   finds in memory.
+//!   [`list`](lro_core::store::OperationStore::list) have connections of their own, and see
+//!   everything that was acknowledged before they were called. `get` finds running and recently
+//!   finished operations in memory.
 //!
-//! # Files
+//! # Running it
 //!
-//! Beside `operations.db` stand `operations.db-wal` and `operations.db-shm`, which belong to it (a
-//! copy of the database without its `-wal` is not a backup: use `VACUUM INTO` or SQLite's backup),
-//! and `operations.db-lock`, which is empty and may stay. The file system must be local: SQLite's
-//! write-ahead log does not work over a network.
+//! **Files.** Beside `operations.db` the store keeps `operations.db-wal` and `operations.db-shm`,
+//! which belong to the database, `operations.db-lock`, which is empty, and `operations.db-reserve`,
+//! which holds no data. Do not move, remove or replace the first three while the store is open: the
+//! store notices within 0.1 s under load and 1 s when idle, logs an error, and answers every call
+//! with [`Unusable`](lro_core::store::StoreErrorKind::Unusable). Put the file back and restart the
+//! process.
 //!
-//! # What it does not do
+//! **File system.** It must be local: the write-ahead log does not work over a network. NFS, SMB
+//! and AFS are refused; for overlay, FUSE and 9p the store logs a warning. In a container, put the
+//! directory (not the single file) on a volume.
 //!
-//! It keeps only the last few thousand operations in memory (all of them, and nothing else, that is
-//! [`MemoryStore`](lro_core::store::MemoryStore)) and does not serve several processes.
+//! **Other programs.** A `sqlite3` shell may read the database while the store is open. The store
+//! does not see what another program writes, since it keeps records in memory. In the process of the
+//! store, do not open and close the file other than through SQLite: the operating system would drop
+//! SQLite's locks on it.
+//!
+//! **Backup.** Take it while the store runs, with SQLite's own tools; a copy of `operations.db` alone
+//! lacks what is in the write-ahead log:
+//!
+//! ```sh
+//! sqlite3 operations.db ".backup backup.db"      # or: VACUUM INTO 'backup.db'
+//! ```
+//!
+//! **Restore.** Stop the process, remove `operations.db`, `-wal` and `-shm`, copy the backup to
+//! `operations.db`, start the process. The store is then as it was at the backup: operations that
+//! were started later are unknown (NOT_FOUND, and their request ids start new ones); operations that
+//! finished or were deleted later are back as they were, and those that were pending or running then
+//! run again, from the checkpoint that they had. Bodies whose effects must not happen twice have to
+//! check what they did already.
+//!
+//! **Integrity.** `sqlite3 operations.db "PRAGMA integrity_check"` answers `ok`, or what is corrupt;
+//! it reads the whole file. An operation whose row or page is corrupt fails alone: reads of it are
+//! [`Corrupt`](lro_core::store::StoreErrorKind::Corrupt), updates
+//! [`Refusal::Damaged`](lro_core::store::Refusal::Damaged), claims and purges pass it over, and the
+//! log names it. Restore a backup, or write a new file with `sqlite3 operations.db ".recover"`.
+//!
+//! **No room.** When the disk or [`size_max`](SqliteStoreBuilder::size_max) is full, starts fail with
+//! [`Full`](lro_core::store::StoreErrorKind::Full) and other calls use the
+//! [reserve](SqliteStoreBuilder::reserve_size). Workers keep results that cannot be written, and
+//! write them when there is room: no lease of a live worker expires. Deleting and purging operations
+//! makes room; the store accepts starts again by itself.
+//!
+//! **Upgrades.** The store migrates a file of an earlier version when it opens it. An earlier version
+//! refuses a file of a newer one: keep a backup from before the upgrade to go back.
+//!
+//! # Limitations
+//!
+//! The store keeps only the last few thousand operations in memory
+//! ([`MemoryStore`](lro_core::store::MemoryStore) keeps all, and nothing on disk) and does not serve
+//! several processes.
 
 mod builder;
+mod call;
 mod connection;
+mod corrupt;
 mod error;
-mod file_lock;
 mod hot;
 mod list;
+mod ownership;
 mod queue;
 mod reader;
 mod recovery;
+mod room;
 mod row;
 mod schedule;
 mod schema;

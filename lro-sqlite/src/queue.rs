@@ -1,4 +1,4 @@
-//! Calls on their way to a thread, in lanes.
+//! Calls on their way to a thread, by priority.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,15 +10,15 @@ use lro_core::store::{StoreError, StoreErrorKind};
 /// What goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// Renewals and cancellations: late ones do harm.
+    /// Renewals and cancellations, which do harm when they are late.
     Urgent,
-    /// What callers wait for.
+    /// Calls that callers wait for.
     Normal,
-    /// What nobody is in a hurry for. Each call of it does little at a time.
+    /// Calls that are not urgent, each of which does little at a time.
     Background,
 }
 
-/// What [`Queue::take`] has found.
+/// The result of [`Queue::take`].
 #[derive(Debug, PartialEq)]
 pub(crate) enum Taken<T> {
     /// Some calls, at least one.
@@ -41,7 +41,7 @@ struct Lanes<T> {
     urgent: VecDeque<T>,
     normal: VecDeque<T>,
     background: VecDeque<T>,
-    /// How many threads wait for news: telling nobody is a system call as well.
+    /// The number of waiting threads: a notification without one would cost a system call.
     waiting: usize,
     closed: bool,
 }
@@ -82,8 +82,7 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Adds a call that was begun, to be gone on with before others of its lane; also when nothing
-    /// more is let in.
+    /// Adds a call that was begun, before others of its priority; also to a closed queue.
     pub(crate) fn push_again(&self, lane: Lane, call: T) {
         let mut lanes = self.lanes();
         lanes.of(lane).push_front(call);
@@ -185,7 +184,7 @@ impl<T> Lanes<T> {
     }
 }
 
-/// What a caller learns when the thread is gone.
+/// The error of a caller whose thread has stopped.
 pub(crate) fn stopped() -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, "the store has stopped")
 }

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::error::Fault;
 use crate::list;
+use crate::ownership::Ownership;
 use crate::queue::{Queue, Taken};
 use crate::table::Table;
 
@@ -30,23 +31,42 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// Answers calls until the queue is closed. Each is its own snapshot, taken after the call came:
 /// it holds whatever was committed before.
-pub(crate) fn run(connection: &Connection, path: &Path, queue: &Arc<Queue<Read>>) {
+pub(crate) fn run(
+    connection: &Connection,
+    path: &Path,
+    ownership: &Ownership,
+    queue: &Arc<Queue<Read>>,
+) {
     let table = Table(connection);
     while let Taken::Calls(calls) = queue.take(1, |_| 1, None) {
         for call in calls {
             match call {
                 Read::Get(_, reply) | Read::GetDeleted(_, reply) if reply.is_closed() => {}
                 Read::List(_, reply) if reply.is_closed() => {}
-                Read::PageTokenKey(reply) => answer(reply, table.page_token_key(), path),
-                Read::Get(name, reply) => answer(reply, table.get(&name), path),
-                Read::GetDeleted(name, reply) => answer(reply, table.get_deleted(&name), path),
-                Read::List(query, reply) => answer(reply, list::page(connection, &query), path),
+                Read::PageTokenKey(reply) => {
+                    let key = ownership.check().and_then(|()| table.page_token_key());
+                    answer(reply, key, path);
+                }
+                Read::Get(name, reply) => {
+                    let record = ownership.check().and_then(|()| table.get(&name));
+                    answer(reply, record, path);
+                }
+                Read::GetDeleted(name, reply) => {
+                    let record = ownership.check();
+                    let record = record.and_then(|()| table.get_deleted(&name));
+                    answer(reply, record, path);
+                }
+                Read::List(query, reply) => {
+                    let page = ownership.check();
+                    let page = page.and_then(|()| list::page(connection, &query));
+                    answer(reply, page, path);
+                }
             }
         }
     }
 }
 
 fn answer<T>(reply: Reply<T>, result: Result<T, Fault>, path: &Path) {
-    // Nobody listens any more: nothing is lost by that.
+    // A caller that has left loses nothing by that.
     let _ = reply.send(result.map_err(|fault| fault.to_error(path)));
 }

@@ -1,4 +1,6 @@
-//! What opening a store does about what an earlier process has left.
+//! Recovery when a store is opened: requeues the operations of an earlier process.
+
+use std::collections::BTreeSet;
 
 use lro_core::store::OperationState;
 use lro_core::store::kit::MAX_GROUP_LEN;
@@ -11,61 +13,151 @@ use crate::hot::{Hot, Written};
 use crate::schedule::{Entry, Schedule};
 use crate::table::Table;
 use crate::transaction::Transaction;
+use crate::writer::Observers;
+
+/// How many operations on corrupt pages are left alone before the file is not opened.
+const CORRUPT_MAX: usize = 64;
 
 const UNFINISHED: &str = "SELECT uid, state, method, ready_time FROM operation \
      INDEXED BY operation_unfinished WHERE end_time IS NULL";
 
-/// Fills the schedule, and takes back at once what was running: its process is gone, or the file
-/// would be locked.
+/// The index holds all columns of it.
+const UNFINISHED_UIDS: &str =
+    "SELECT uid FROM operation INDEXED BY operation_unfinished WHERE end_time IS NULL";
+
+const UNFINISHED_ROW: &str =
+    "SELECT uid, state, method, ready_time FROM operation WHERE uid = ?1 AND end_time IS NULL";
+
+/// Fills the schedule and requeues the running operations at once: their process has ended, or the
+/// file would be locked.
 pub(crate) fn recover(connection: &Connection, clock: &dyn Clock) -> Result<Schedule, Fault> {
     let mut schedule = Schedule::default();
     let running = read_unfinished(connection, &mut schedule)?;
+    let mut corrupt = BTreeSet::new();
     for group in running.chunks(MAX_GROUP_LEN) {
-        connection.execute_batch("BEGIN IMMEDIATE")?;
-        let mut transaction = Transaction {
-            table: Table(connection),
-            // Nobody reads yet.
-            hot: &Hot::default(),
-            written: &mut Written::default(),
-            schedule: &mut schedule,
-            // Nobody listens yet.
-            events: &mut Vec::new(),
-            now: clock.now(),
-        };
-        for uid in group {
-            transaction.rescue(*uid)?;
+        while let Err((uid, fault)) = rescue(connection, clock, &mut schedule, group, &corrupt) {
+            schedule.roll_back();
+            if !connection.is_autocommit() {
+                connection.execute_batch("ROLLBACK")?;
+            }
+            let Some(uid) = uid.filter(|_| corrupt.len() < CORRUPT_MAX) else {
+                return Err(fault);
+            };
+            tracing::error!(%uid, ?fault, "an operation on a corrupt page is left alone");
+            corrupt.insert(uid);
         }
-        connection.execute_batch("COMMIT")?;
         schedule.commit();
     }
     if !running.is_empty() {
         tracing::info!(
             operations = running.len(),
-            "took back what an earlier process was running"
+            "requeued the operations of an earlier process"
         );
     }
     Ok(schedule)
 }
 
+/// Takes a group back, but for those on corrupt pages. An error names the operation that has met
+/// one.
+fn rescue(
+    connection: &Connection,
+    clock: &dyn Clock,
+    schedule: &mut Schedule,
+    group: &[Uuid],
+    corrupt: &BTreeSet<Uuid>,
+) -> Result<(), (Option<Uuid>, Fault)> {
+    let execute = |sql| {
+        let executed = connection.execute_batch(sql);
+        executed.map_err(|error| (None, Fault::from(error)))
+    };
+    execute("BEGIN IMMEDIATE")?;
+    let mut transaction = Transaction {
+        table: Table(connection),
+        // No reader has begun yet, and no observer.
+        hot: &Hot::default(),
+        written: &mut Written::default(),
+        schedule,
+        observers: &Observers::default(),
+        events: &mut Vec::new(),
+        now: clock.now(),
+    };
+    for uid in group.iter().filter(|uid| !corrupt.contains(uid)) {
+        let rescued = transaction.rescue(*uid);
+        rescued.map_err(|fault| (fault.is_corrupt().then_some(*uid), fault))?;
+    }
+    execute("COMMIT")
+}
+
 /// Puts pending operations into the schedule; answers which are running.
 fn read_unfinished(connection: &Connection, schedule: &mut Schedule) -> Result<Vec<Uuid>, Fault> {
     let mut running = Vec::new();
-    let mut statement = connection.prepare(UNFINISHED)?;
-    let mut rows = statement.query(())?;
-    while let Some(row) = rows.next()? {
-        match place(row) {
-            Some((OperationState::Pending, entry @ Entry::Ready(..))) => {
-                schedule.change(None, Some(entry));
-            }
-            Some((state, Entry::Ready(_, _, uid))) if state.is_running() => running.push(uid),
-            _ => {
-                let uid = row.get_ref(0)?;
-                tracing::error!(?uid, "a damaged operation is left alone");
-            }
+    match read_at_once(connection, schedule, &mut running) {
+        Err(fault) if fault.is_corrupt() => {
+            tracing::error!(
+                ?fault,
+                "a page is corrupt; unfinished operations are read one by one"
+            );
+            schedule.roll_back();
+            running.clear();
+            read_one_by_one(connection, schedule, &mut running)?;
         }
+        read => read?,
     }
     schedule.commit();
     Ok(running)
+}
+
+fn read_at_once(
+    connection: &Connection,
+    schedule: &mut Schedule,
+    running: &mut Vec<Uuid>,
+) -> Result<(), Fault> {
+    let mut statement = connection.prepare(UNFINISHED)?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        schedule_row(row, schedule, running)?;
+    }
+    Ok(())
+}
+
+/// Reads the index alone, then each row, and leaves those on corrupt pages out.
+fn read_one_by_one(
+    connection: &Connection,
+    schedule: &mut Schedule,
+    running: &mut Vec<Uuid>,
+) -> Result<(), Fault> {
+    let mut statement = connection.prepare(UNFINISHED_UIDS)?;
+    let uids = statement.query_map((), |row| row.get::<_, Vec<u8>>(0))?;
+    let uids: Vec<_> = uids.collect::<Result<_, _>>()?;
+    let mut statement = connection.prepare(UNFINISHED_ROW)?;
+    for uid in uids {
+        let read = statement.query_row([&uid], |row| Ok(schedule_row(row, schedule, running)));
+        match read.map_err(Fault::from).and_then(|scheduled| scheduled) {
+            Err(fault) if fault.is_corrupt() => {
+                tracing::error!(?uid, ?fault, "an operation on a corrupt page is left alone");
+            }
+            read => read?,
+        }
+    }
+    Ok(())
+}
+
+fn schedule_row(
+    row: &Row<'_>,
+    schedule: &mut Schedule,
+    running: &mut Vec<Uuid>,
+) -> Result<(), Fault> {
+    match place(row) {
+        Some((OperationState::Pending, entry @ Entry::Ready(..))) => {
+            schedule.change(None, Some(entry));
+        }
+        Some((state, Entry::Ready(_, _, uid))) if state.is_running() => running.push(uid),
+        _ => {
+            let uid = row.get_ref(0)?;
+            tracing::error!(?uid, "a corrupt operation is left alone");
+        }
+    }
+    Ok(())
 }
 
 fn place(row: &Row<'_>) -> Option<(OperationState, Entry)> {

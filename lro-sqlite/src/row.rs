@@ -65,7 +65,7 @@ pub(crate) fn decode(row: &Row<'_>) -> Result<OperationRecord, Fault> {
             let name = name.unwrap_or("?");
             Fault::row(format!("operation `{name}` cannot be read: {message}"))
         }
-        fault @ Fault::Sqlite(_) => fault,
+        fault => fault,
     })
 }
 

@@ -1,4 +1,4 @@
-//! What the writer knows without asking the database: what is pending, and whose lease ends when.
+//! Pending operations and leases, which the writer keeps in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,12 +15,12 @@ pub(crate) struct Schedule {
     journal: Vec<Step>,
 }
 
-/// What the schedule knows of one operation that has not ended.
+/// An unfinished operation in the schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     /// It waits to be claimed.
     Ready(String, Timestamp, Uuid),
-    /// Somebody holds it.
+    /// A worker holds it.
     Lease(Timestamp, Uuid),
 }
 
@@ -62,7 +62,7 @@ impl Schedule {
         self.journal.clear();
     }
 
-    /// The changes since the last commit are not in the database.
+    /// Undoes the changes since the last commit.
     pub(crate) fn roll_back(&mut self) {
         while let Some(Step { before, after }) = self.journal.pop() {
             self.remove(after.as_ref());
@@ -70,7 +70,7 @@ impl Schedule {
         }
     }
 
-    /// Leases that are over, the longest first.
+    /// Expired leases, the oldest first.
     pub(crate) fn over(&self, now: Timestamp, limit: usize) -> Vec<Entry> {
         self.leases
             .range(..(now, Uuid::nil()))

@@ -81,7 +81,7 @@ fn fill_labels(connection: &Connection) -> Result<(), Fault> {
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
         let (uid, parent): (Vec<u8>, String) = (row.get(0)?, row.get(1)?);
-        // A damaged row is left alone; whoever reads it will be told.
+        // A corrupt row is left alone: reads of it fail.
         let labels = decode_labels(row.get_ref(3)?).unwrap_or_default();
         table.insert_labels(&uid, &parent, row.get(2)?, &labels)?;
     }

@@ -139,6 +139,13 @@ pub(crate) const EXPIRED: &str = "SELECT uid, name, state FROM operation \
      INDEXED BY operation_by_expire_time WHERE expire_time IS NOT NULL AND expire_time <= ?1 \
      ORDER BY expire_time, uid LIMIT ?2";
 
+/// The index holds the uid.
+pub(crate) const EXPIRED_UIDS: &str = "SELECT uid FROM operation \
+     INDEXED BY operation_by_expire_time WHERE expire_time IS NOT NULL AND expire_time <= ?1 \
+     ORDER BY expire_time, uid LIMIT ?2";
+
+pub(crate) const EXPIRED_ROW: &str = "SELECT uid, name, state FROM operation WHERE uid = ?1";
+
 pub(crate) const RENEW: &str = "UPDATE operation SET lease_expire_time = ?2 WHERE uid = ?1";
 
 // None of the four writes a column of an index it does not move in.

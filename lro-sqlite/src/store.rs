@@ -12,10 +12,10 @@ use lro_core::store::{
 use tokio::sync::oneshot;
 
 use crate::builder::SqliteStoreBuilder;
+use crate::call::{Call, Purge};
 use crate::queue::{Lane, stopped};
 use crate::reader::Read;
 use crate::threads::Threads;
-use crate::writer::{Call, Purge};
 
 /// A store in one SQLite file, for one process. A cheap clone.
 ///
@@ -136,6 +136,10 @@ impl OperationStore for SqliteStore {
     }
 
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
+        if let Some(ownership) = &self.threads.ownership {
+            let known = ownership.check_known();
+            known.map_err(|fault| fault.to_error(&self.threads.path))?;
+        }
         if let Some(record) = self.threads.hot.get(name) {
             return Ok(record.is_visible().then(|| OperationRecord::clone(&record)));
         }
@@ -173,5 +177,13 @@ impl OperationStore for SqliteStore {
 
     fn event_gap(&self) -> Option<Duration> {
         None
+    }
+
+    fn is_exclusive(&self) -> bool {
+        true
+    }
+
+    fn accepts_starts(&self) -> bool {
+        self.threads.accepts_starts.load(Ordering::Relaxed)
     }
 }

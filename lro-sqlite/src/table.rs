@@ -17,8 +17,8 @@ use crate::row::{
 };
 use crate::statement;
 
-/// Up to so many bytes, an encoded request lies in its operation's row; a larger one is stored
-/// apart, once, so that no later change of the operation writes it again.
+/// The largest encoded request, in bytes, that is stored in its operation's row. A larger one is
+/// stored apart, once, so that no later change of the operation writes it again.
 pub(crate) const INLINE_REQUEST_MAX: usize = 512;
 
 /// The statements, on one connection. Each writes all or nothing by itself, so that one that fails
@@ -35,7 +35,7 @@ impl<'c> Table<'c> {
         }
         self.0.prepare_cached("SAVEPOINT several")?.execute(())?;
         let inserted = self.insert_several(record, &request);
-        // When the whole transaction is gone, so is the savepoint.
+        // A rolled back transaction has no savepoint.
         if inserted.is_err() && !self.0.is_autocommit() {
             self.0
                 .execute_batch("ROLLBACK TO several; RELEASE several")?;
@@ -210,6 +210,23 @@ impl<'c> Table<'c> {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Their uids alone, from the index.
+    pub(crate) fn expired_uids(&self, now: Timestamp, limit: usize) -> Result<Vec<Vec<u8>>, Fault> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = self.0.prepare_cached(statement::EXPIRED_UIDS)?;
+        let uids = statement.query_map(params![now.as_micros(), limit], |row| row.get(0))?;
+        Ok(uids.collect::<Result<_, _>>()?)
+    }
+
+    /// One of them.
+    pub(crate) fn expired_row(&self, uid: &[u8]) -> Result<Option<(Vec<u8>, String, i64)>, Fault> {
+        let mut statement = self.0.prepare_cached(statement::EXPIRED_ROW)?;
+        let row = statement.query_row(params![uid], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        });
+        Ok(row.optional()?)
     }
 
     /// Writes a lease that was extended.

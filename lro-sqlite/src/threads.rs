@@ -1,7 +1,7 @@
 //! Threads from their start to their end.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -10,14 +10,17 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::builder::SqliteStoreBuilder;
+use crate::call::Call;
 use crate::connection::{open_reader, open_writer};
+use crate::corrupt::Corrupt;
 use crate::error::Fault;
-use crate::file_lock::{FileLock, canonical_path};
 use crate::hot::{Hot, Written};
+use crate::ownership::{Ownership, canonical_path};
 use crate::queue::{Queue, stopped};
 use crate::reader::{self, Read};
 use crate::recovery::recover;
-use crate::writer::{Call, Observers, Writer};
+use crate::room::Room;
+use crate::writer::{Observers, Writer};
 
 /// How many threads read at most.
 const READERS_MAX: usize = 4;
@@ -30,15 +33,19 @@ pub(crate) struct Threads {
     pub(crate) observers: Observers,
     pub(crate) commits: Arc<AtomicU64>,
     pub(crate) hot: Arc<Hot>,
+    pub(crate) accepts_starts: Arc<AtomicBool>,
+    /// `None` until the store is open.
+    pub(crate) ownership: Option<Arc<Ownership>>,
     writer: Option<JoinHandle<()>>,
     readers: Vec<JoinHandle<()>>,
     is_open: bool,
 }
 
-/// What the writer's thread has to say when it is ready.
+/// The message of the writer's thread when the store is open.
 struct Opened {
     path: PathBuf,
     readers: Vec<Connection>,
+    ownership: Arc<Ownership>,
 }
 
 impl Default for Threads {
@@ -50,6 +57,8 @@ impl Default for Threads {
             observers: Arc::new(Mutex::default()),
             commits: Arc::default(),
             hot: Arc::default(),
+            accepts_starts: Arc::default(),
+            ownership: None,
             writer: None,
             readers: Vec::new(),
             is_open: false,
@@ -65,8 +74,9 @@ impl Threads {
         // Dropped here, `threads` closes the queue, and the writer ends without being waited for.
         let opened = ready.await.map_err(|_| stopped())??;
         threads.path = opened.path;
+        threads.ownership = Some(opened.ownership.clone());
         for connection in opened.readers {
-            threads.spawn_reader(connection)?;
+            threads.spawn_reader(connection, opened.ownership.clone())?;
         }
         threads.is_open = true;
         Ok(threads)
@@ -81,11 +91,12 @@ impl Threads {
         let observers = Arc::clone(&self.observers);
         let commits = Arc::clone(&self.commits);
         let hot = Arc::clone(&self.hot);
+        let accepts_starts = Arc::clone(&self.accepts_starts);
         let run = move || {
             let _abandoned = AbandonOnPanic(&queue);
-            match open(&options, observers, commits, hot) {
+            match open(&options, observers, commits, hot, accepts_starts) {
                 Ok((writer, ready)) => {
-                    // Nobody listens: the queue is closed, and `run` ends at once.
+                    // Without a receiver the queue is closed, and `run` returns at once.
                     let _ = opened.send(Ok(ready));
                     writer.run(&queue);
                 }
@@ -96,12 +107,16 @@ impl Threads {
         Ok(())
     }
 
-    fn spawn_reader(&mut self, connection: Connection) -> Result<(), StoreError> {
+    fn spawn_reader(
+        &mut self,
+        connection: Connection,
+        ownership: Arc<Ownership>,
+    ) -> Result<(), StoreError> {
         let queue = Arc::clone(&self.reads);
         let path = self.path.clone();
         let run = move || {
             let _abandoned = AbandonOnPanic(&queue);
-            reader::run(&connection, &path, &queue);
+            reader::run(&connection, &path, &ownership, &queue);
         };
         self.readers.push(spawn("lro-sqlite-reader", run)?);
         Ok(())
@@ -126,20 +141,39 @@ fn open(
     observers: Observers,
     commits: Arc<AtomicU64>,
     hot: Arc<Hot>,
+    accepts_starts: Arc<AtomicBool>,
 ) -> Result<(Writer, Opened), StoreError> {
     let path = canonical_path(&options.path)?;
-    let lock = FileLock::acquire(&path)?;
-    let connection = open_writer(options, &path)?;
+    let ownership = Arc::new(Ownership::acquire(&path)?);
+    let mut room = Room::open(&path, options.reserve_size, accepts_starts);
+    // A full disk must not keep the store from being opened: what makes room needs an open store.
+    let (connection, schedule) = loop {
+        let opened = open_writer(options, &path).and_then(|connection| {
+            let schedule = recover(&connection, &*options.clock);
+            let schedule = schedule.map_err(|fault| fault.to_error(&path))?;
+            Ok((connection, schedule))
+        });
+        match opened {
+            Ok(opened) => break opened,
+            Err(error) if error.kind() == StoreErrorKind::Full && room.give_up_unopened() => {}
+            Err(error) => return Err(error),
+        }
+    };
     let fault = |fault: Fault| fault.to_error(&path);
-    let schedule = recover(&connection, &*options.clock).map_err(fault)?;
+    if let Some(bytes) = options.size_max {
+        let limited = room.limit_size(&connection, bytes);
+        limited.map_err(|error| fault(error.into()))?;
+    }
     let readers = thread::available_parallelism().map_or(1, usize::from);
     let readers = (0..readers.min(READERS_MAX))
         .map(|_| open_reader(&path))
         .collect::<Result<_, _>>()
         .map_err(fault)?;
+    ownership.watch();
     let opened = Opened {
         path: path.clone(),
         readers,
+        ownership: ownership.clone(),
     };
     let writer = Writer {
         connection,
@@ -151,7 +185,11 @@ fn open(
         path,
         observers,
         commits,
-        _lock: lock,
+        room,
+        is_rescued: false,
+        corrupt_left: 0,
+        corrupt: Corrupt::default(),
+        ownership,
     };
     Ok((writer, opened))
 }

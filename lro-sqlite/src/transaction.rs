@@ -1,39 +1,92 @@
-//! What calls do within the writer's transaction.
+//! The effects of calls within the writer's transaction.
 
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use lro_core::store::kit::MAX_EXPIRED_PER_CLAIM;
 use lro_core::store::{
-    Change, Claim, Claimed, Command, NewOperation, OperationRecord, OperationState, Refusal,
-    StartError, Started, StoreEvent, Update, Updated,
+    Change, Claim, Claimed, Command, Lease, NewOperation, OperationRecord, OperationState, Refusal,
+    StartError, Started, StoreError, StoreErrorKind, StoreEvent, Update, Updated,
 };
 use lro_core::{OperationName, Timestamp};
 use uuid::Uuid;
 
+use crate::corrupt::Corrupt;
 use crate::error::Fault;
 use crate::hot::{Hot, Written};
 use crate::schedule::{Entry, Schedule};
 use crate::table::Table;
+use crate::writer::Observers;
 
-/// How many free pages one commit that purges gives back to the file system at most, and what it
-/// leaves for operations to come.
+/// The largest number of free pages that a purge returns to the file system, and the number that it
+/// keeps for new operations.
 const FREED_PER_PURGE: i64 = 256;
 const FREE_PAGES_KEPT: i64 = 4_096;
 
 /// The open transaction of one group of calls. The schedule, what is written and the events go with
 /// it: what calls it decides whether they stand.
-#[derive(Debug)]
 pub(crate) struct Transaction<'w> {
     pub(crate) table: Table<'w>,
     pub(crate) hot: &'w Hot,
     pub(crate) written: &'w mut Written,
     pub(crate) schedule: &'w mut Schedule,
+    /// Asked which operations this process holds.
+    pub(crate) observers: &'w Observers,
     pub(crate) events: &'w mut Vec<StoreEvent>,
     pub(crate) now: Timestamp,
 }
 
-/// What was read of a record that is to be changed.
+/// Why a call has failed, and with it its transaction.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) fault: Fault,
+    pub(crate) culprit: Option<Culprit>,
+}
+
+/// The one operation that has met a corrupt page.
+#[derive(Debug)]
+pub(crate) enum Culprit {
+    Update(Update),
+    /// A claim that would claim it or expire its lease.
+    Entry(Entry),
+    /// A purge that would remove it: its uid.
+    Expired(Vec<u8>),
+    /// One of those that are to be purged cannot be read.
+    AnyExpired,
+}
+
+impl Failure {
+    fn of(fault: Fault, culprit: impl FnOnce() -> Culprit) -> Self {
+        let culprit = fault.is_corrupt().then(culprit);
+        Self { fault, culprit }
+    }
+
+    /// The error of a start that was in the same group.
+    pub(crate) fn to_error_of_start(&self, path: &Path) -> StoreError {
+        if self.culprit.is_none() {
+            return self.fault.to_error(path);
+        }
+        StoreError::new(
+            StoreErrorKind::Unavailable,
+            format!(
+                "`{}`: a commit has met another operation on a corrupt page: call again",
+                path.display()
+            ),
+        )
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self {
+            fault,
+            culprit: None,
+        }
+    }
+}
+
+/// The parts of a record that were read before a change.
 #[derive(Clone, Copy, Debug)]
 enum Parts {
     All,
@@ -88,37 +141,16 @@ impl Transaction<'_> {
         }
     }
 
-    pub(crate) fn claim(&mut self, claim: &Claim) -> Result<Claimed, Fault> {
+    pub(crate) fn claim(&mut self, claim: &Claim) -> Result<Claimed, Failure> {
         for entry in self.schedule.over(self.now, MAX_EXPIRED_PER_CLAIM) {
-            self.expire(entry)?;
+            let expired = self.expire(&entry, claim.lease_duration);
+            expired.map_err(|fault| Failure::of(fault, || Culprit::Entry(entry)))?;
         }
         let mut operations = Vec::new();
         for entry in self.schedule.ready(&claim.methods, claim.limit, self.now) {
-            let command = Command::Claim {
-                worker: claim.worker,
-                lease_duration: claim.lease_duration,
-            };
-            let record = match self.table.by_uid(entry.uid()) {
-                Ok(Some(record)) => record,
-                Ok(None) => {
-                    self.give_up(entry, &Fault::row("its row is gone"));
-                    continue;
-                }
-                Err(fault @ Fault::Row(_)) => {
-                    self.give_up(entry, &fault);
-                    continue;
-                }
-                Err(fault) => return Err(fault),
-            };
-            let place = Entry::of(&record);
-            if place.as_ref() != Some(&entry) {
-                // Somebody else has written the row: it is found where it stands now.
-                self.schedule.change(Some(entry), place);
-                continue;
-            }
-            if let Ok((_, record)) = self.change(record, Parts::All, command)? {
-                operations.push(Arc::unwrap_or_clone(record));
-            }
+            let claimed = self.claim_one(&entry, claim);
+            let claimed = claimed.map_err(|fault| Failure::of(fault, || Culprit::Entry(entry)))?;
+            operations.extend(claimed);
         }
         Ok(Claimed {
             operations,
@@ -126,44 +158,103 @@ impl Transaction<'_> {
         })
     }
 
+    fn claim_one(
+        &mut self,
+        entry: &Entry,
+        claim: &Claim,
+    ) -> Result<Option<OperationRecord>, Fault> {
+        let record = match self.table.by_uid(entry.uid()) {
+            Ok(Some(record)) => record,
+            Ok(None) => {
+                self.give_up(entry, &Fault::row("its row is missing"));
+                return Ok(None);
+            }
+            Err(fault @ Fault::Row(_)) => {
+                self.give_up(entry, &fault);
+                return Ok(None);
+            }
+            Err(fault) => return Err(fault),
+        };
+        let place = Entry::of(&record);
+        if place.as_ref() != Some(entry) {
+            // Another program has written the row: it is found where it stands now.
+            self.schedule.change(Some(entry.clone()), place);
+            return Ok(None);
+        }
+        let command = Command::Claim {
+            worker: claim.worker,
+            lease_duration: claim.lease_duration,
+        };
+        let claimed = self.change(record, Parts::All, command)?;
+        Ok(claimed.ok().map(|(_, record)| Arc::unwrap_or_clone(record)))
+    }
+
     pub(crate) fn next_in(&self, claim: &Claim) -> Option<Duration> {
         let next_time = self.schedule.next_time(&claim.methods)?;
         Some(next_time.since(self.now))
     }
 
-    fn expire(&mut self, entry: Entry) -> Result<(), Fault> {
-        // Whatever became of the operation, this lease is gone.
-        let place = self.rescue(entry.uid())?;
-        self.schedule.change(Some(entry), place);
+    /// Expires a lease, unless a worker of this process holds the operation: then the store asks
+    /// again after a third of a lease.
+    fn expire(&mut self, entry: &Entry, lease_duration: Duration) -> Result<(), Fault> {
+        let place = match self.to_rescue(entry.uid())? {
+            Some(record) if self.is_held(&record) => {
+                let ask_again = self.now.saturating_add(lease_duration / 3);
+                Some(Entry::Lease(ask_again, record.uid))
+            }
+            Some(record) => self.requeue(record)?,
+            None => None,
+        };
+        self.schedule.change(Some(entry.clone()), place);
         Ok(())
     }
 
-    /// Takes an operation back from a holder that is lost. Gives its place where nobody holds it, as
-    /// somebody else may have written.
-    pub(crate) fn rescue(&mut self, uid: Uuid) -> Result<Option<Entry>, Fault> {
+    fn is_held(&self, record: &OperationRecord) -> bool {
+        let over = |lease: &Lease| lease.expire_time < self.now;
+        if !record.lease.as_ref().is_some_and(over) {
+            return false;
+        }
+        let observers = self.observers.lock();
+        let observers = observers.unwrap_or_else(PoisonError::into_inner);
+        let (uid, fence) = (record.uid, record.fence);
+        observers.iter().any(|it| it.is_held(uid, fence))
+    }
+
+    /// Takes an operation back from the process that held it before this one.
+    pub(crate) fn rescue(&mut self, uid: Uuid) -> Result<(), Fault> {
+        if let Some(record) = self.to_rescue(uid)? {
+            let place = self.requeue(record)?;
+            self.schedule.change(None, place);
+        }
+        Ok(())
+    }
+
+    fn to_rescue(&self, uid: Uuid) -> Result<Option<OperationRecord>, Fault> {
         match self.table.to_change_by_uid(uid) {
-            Ok(Some(record)) => {
-                let place = Entry::of(&record);
-                let changed = self.change(record, Parts::WithoutRequest, Command::Expire)?;
-                Ok(place.filter(|_| changed.is_err()))
-            }
-            Ok(None) => Ok(None),
             Err(fault @ Fault::Row(_)) => {
-                tracing::error!(%uid, ?fault, "a damaged operation is left alone");
+                tracing::error!(%uid, ?fault, "a corrupt operation is left alone");
                 Ok(None)
             }
-            Err(fault) => Err(fault),
+            found => found,
         }
+    }
+
+    /// Takes an operation back from its holder. Gives its place where it has none, as another
+    /// program may have written.
+    fn requeue(&mut self, record: OperationRecord) -> Result<Option<Entry>, Fault> {
+        let place = Entry::of(&record);
+        let changed = self.change(record, Parts::WithoutRequest, Command::Expire)?;
+        Ok(place.filter(|_| changed.is_err()))
     }
 
     /// Takes an operation out of the schedule that cannot be read, so that it does not stand in
     /// the way of others.
-    fn give_up(&mut self, entry: Entry, fault: &Fault) {
-        tracing::error!(uid = %entry.uid(), ?fault, "a damaged operation is left alone");
-        self.schedule.change(Some(entry), None);
+    fn give_up(&mut self, entry: &Entry, fault: &Fault) {
+        tracing::error!(uid = %entry.uid(), ?fault, "a corrupt operation is left alone");
+        self.schedule.change(Some(entry.clone()), None);
     }
 
-    pub(crate) fn update(&mut self, update: Update) -> Result<Result<Updated, Refusal>, Fault> {
+    pub(crate) fn update(&mut self, update: &Update) -> Result<Result<Updated, Refusal>, Fault> {
         let (found, parts) = match (self.written.get(&update.name, self.hot), update.uid) {
             // Whatever has the uid now, it is not the one that has the name.
             (Some(known), Some(uid)) if known.uid != uid => return Ok(Err(Refusal::NotFound)),
@@ -174,7 +265,8 @@ impl Transaction<'_> {
         let Some(record) = found.filter(|record| record.name == update.name) else {
             return Ok(Err(Refusal::NotFound));
         };
-        let answer = self.change(record, parts, update.command)?;
+        // Cloned, because a full disk makes the writer apply it once more.
+        let answer = self.change(record, parts, update.command.clone())?;
         Ok(answer.map(|(updated, _)| updated))
     }
 
@@ -220,17 +312,39 @@ impl Transaction<'_> {
         Ok(Ok((updated, record)))
     }
 
-    /// Removes what has expired; gives room back to the file system where nobody waits for that.
-    pub(crate) fn purge(&mut self, limit: usize, shrink: bool) -> Result<usize, Fault> {
-        let expired = self.table.expired(self.now, limit)?;
+    /// Removes expired operations but corrupt ones; with `shrink` it gives free pages back to the
+    /// file system, which other calls would have to wait for.
+    pub(crate) fn purge(
+        &mut self,
+        limit: usize,
+        shrink: bool,
+        corrupt: &Corrupt,
+    ) -> Result<usize, Failure> {
+        let skip = corrupt.expired();
+        let expired = if corrupt.reads_one_by_one() {
+            let mut uids = self.table.expired_uids(self.now, limit + skip.len())?;
+            uids.retain(|uid| !skip.contains(uid));
+            uids.truncate(limit);
+            let mut expired = Vec::new();
+            for uid in uids {
+                let found = self.table.expired_row(&uid);
+                let found = found.map_err(|fault| Failure::of(fault, || Culprit::Expired(uid)))?;
+                expired.extend(found);
+            }
+            expired
+        } else {
+            let expired = self.table.expired(self.now, limit);
+            expired.map_err(|fault| Failure::of(fault, || Culprit::AnyExpired))?
+        };
         for (uid, name, state) in &expired {
-            self.table.remove(uid)?;
+            let removed = self.table.remove(uid);
+            removed.map_err(|fault| Failure::of(fault, || Culprit::Expired(uid.clone())))?;
             let state = u8::try_from(*state).ok();
             let name = name.parse::<OperationName>();
             if let Ok(name) = &name {
                 self.written.forget(name.clone());
             }
-            // A damaged row goes as well; nobody knew it by a name that is none.
+            // A corrupt row is removed too, without an event if its name is corrupt.
             if let (Ok(uid), Ok(name), Some(state)) = (
                 Uuid::from_slice(uid),
                 name,

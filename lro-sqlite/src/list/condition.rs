@@ -44,7 +44,7 @@ impl Where {
         }
     }
 
-    /// What follows the uid.
+    /// The parameters after the uid.
     pub(crate) fn values(&self) -> &[Value] {
         &self.values
     }

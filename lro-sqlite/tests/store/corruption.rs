@@ -209,3 +209,62 @@ async fn damaged_pages_are_errors() {
         }
     }
 }
+
+/// The leaf pages of the table, not those of its indexes.
+fn pages_of_rows(file: &[u8]) -> Vec<usize> {
+    let holds = |page: &[u8], text: &str| {
+        page.windows(text.len())
+            .any(|window| window == text.as_bytes())
+    };
+    let pages = file.chunks(4_096).enumerate();
+    let of_rows = pages.filter(|(_, page)| page[0] == 0x0a && holds(page, "test.request"));
+    of_rows.map(|(number, _)| number).collect()
+}
+
+/// report:P5
+#[tokio::test]
+async fn operations_on_a_corrupt_page_fail_alone() {
+    let fixture = Fixture::new();
+    let store = fixture.open().await;
+    let operations = (0..200).map(|number| {
+        let mut operation = new(&format!("operations/{number:03}"));
+        // A third is running, and is taken back when the store is opened.
+        operation.claimed_by = (number % 3 == 0).then(|| (worker(), LEASE));
+        operation
+    });
+    store.start(operations.collect()).await.unwrap();
+    for number in (0..200).step_by(6) {
+        let name = format!("operations/{number:03}");
+        update(&store, &name, succeed(1)).await.unwrap();
+    }
+    drop(store);
+    let mut file = std::fs::read(fixture.path()).unwrap();
+    let pages = pages_of_rows(&file);
+    // The number of its cells.
+    file[pages[pages.len() / 2] * 4_096 + 3..][..2].fill(0xff);
+    std::fs::write(fixture.path(), file).unwrap();
+
+    let store = fixture.open().await;
+    let claimed = claim(&store, 300).await.operations;
+    let names: Vec<_> = claimed.iter().map(|it| it.name.as_str()).collect();
+    assert!((100..166).contains(&names.len()), "{}", names.len());
+    let renewals = (0..200).map(|number| {
+        let name = format!("operations/{number:03}").parse().unwrap();
+        Update::by_name(name, Command::Cancel)
+    });
+    let answers = store.update(renewals.collect()).await.unwrap();
+    let damaged = |answer: &&Result<_, Refusal>| matches!(answer, Err(Refusal::Damaged(_)));
+    let count = answers.iter().filter(damaged).count();
+    assert!((1..100).contains(&count), "{count}");
+    // Their leases expire; operations on the page do not stop that.
+    fixture.clock.advance(2 * LEASE);
+    let expired = claim(&store, 300).await;
+    assert_eq!(expired.operations, [], "they were cancelled");
+    start(&store, new("operations/later")).await;
+    fixture
+        .clock
+        .advance(lro_core::store::ExecutionPolicy::RETAIN * 2);
+    let purged = store.purge(usize::MAX).await.unwrap();
+    assert!((100..200).contains(&purged), "{purged}");
+    assert_eq!(store.purge(usize::MAX).await.unwrap(), 0);
+}

@@ -1,8 +1,8 @@
-//! What the SQLite store guarantees beyond the contract of all stores.
+//! Guarantees of the SQLite store beyond the contract of all stores.
 
 #![expect(
     clippy::unwrap_used,
-    reason = "a step that fails fails the test, in helpers as well"
+    reason = "a step that fails fails the test, in helpers too"
 )]
 
 mod arbitrary;
@@ -15,5 +15,7 @@ mod group_commit;
 mod load;
 mod memory;
 mod opening;
+#[cfg(target_os = "linux")]
+mod ownership;
 mod recovery;
 mod upgrade;

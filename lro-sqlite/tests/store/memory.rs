@@ -1,4 +1,4 @@
-//! What is kept in memory is what the file holds, where lists read it.
+//! Records in memory equal those in the file, where lists read them.
 
 use lro_core::store::{Command, OperationState, OperationStore};
 

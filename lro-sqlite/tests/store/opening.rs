@@ -23,9 +23,9 @@ async fn one_at_a_time() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
     let clone = store.clone();
-    check_unusable(fixture.path(), "in use by another process").await;
+    check_unusable(fixture.path(), "open in this process already").await;
     drop(store);
-    check_unusable(fixture.path(), "in use by another process").await;
+    check_unusable(fixture.path(), "open in this process already").await;
     drop(clone);
     for _ in 0..20 {
         drop(fixture.open().await);
@@ -58,7 +58,7 @@ async fn a_link_is_the_same_store() {
     let _store = fixture.open().await;
     let link = fixture.path().with_file_name("link.db");
     std::os::unix::fs::symlink(fixture.path(), &link).unwrap();
-    check_unusable(link, "in use by another process").await;
+    check_unusable(link, "open in this process already").await;
 }
 
 #[tokio::test]

@@ -1,7 +1,14 @@
 //! guarantee:R18: a file of an older version of the store.
 
-use lro_core::store::{Command, OperationRecord};
+use std::time::Duration;
+
+use lro_core::Timestamp;
+use lro_core::store::{
+    Command, ExecutionPolicy, ListQuery, OperationRecord, OperationResult, OperationState,
+    OperationStore as _, StartError,
+};
 use rusqlite::Connection;
+use uuid::Uuid;
 
 use crate::fixture::*;
 
@@ -70,7 +77,7 @@ async fn fill(fixture: &Fixture) -> Vec<OperationRecord> {
         };
         update(&store, record.name.as_str(), command).await.unwrap();
     }
-    // What runs is taken back when the file is opened again.
+    // Running operations are requeued when the file is opened again.
     drop(store);
     let store = fixture.open().await;
     let all = list(&store).await;
@@ -91,6 +98,99 @@ async fn a_file_of_the_first_version_becomes_a_new_one_with_all_that_is_in_it() 
     assert_eq!(list(&store).await, all);
     let started = start(&store, new("operations/later")).await;
     assert_eq!(list(&store).await[0], started);
+    drop(store);
+    assert_eq!(schema(&fixture), fresh);
+    fixture.check_integrity();
+}
+
+/// A file that version 0.1.0 had written when its process was killed (commit 77598d1, schema version
+/// 2, the write-ahead log written back). Never to be written anew: users have such files.
+const WRITTEN: &[u8] = include_bytes!("../data/written_by_77598d1.db");
+
+/// Of the operations in it.
+const WRITTEN_METHOD: &str = "/test.Service/Method";
+
+#[tokio::test]
+async fn a_file_of_a_published_version_is_upgraded_and_served() {
+    let fixture = Fixture::new();
+    drop(fixture.open().await);
+    let fresh = schema(&fixture);
+    std::fs::write(fixture.path(), WRITTEN).unwrap();
+    // 2026-01-02, a day after it was written.
+    fixture.clock.advance(Duration::from_secs(1_767_312_000));
+    let store = fixture.open().await;
+    let named = |name: &str| format!("projects/p/operations/{name}");
+    let of = async |name: &str| get(&store, &named(name)).await.unwrap();
+
+    let pending = of("pending").await;
+    assert_eq!(pending.uid, Uuid::from_u128(1));
+    assert_eq!(
+        (pending.state, pending.attempt),
+        (OperationState::Pending, 0)
+    );
+    assert_eq!(pending.request, payload("Request", 40));
+    assert_eq!(pending.exclusive_key.as_deref(), Some("key"));
+    assert_eq!(pending.labels["e\u{301}"], "\u{212a}");
+    assert_eq!(of("large").await.request, payload("Request", 10_000));
+    let scheduled = get(&store, "operations/scheduled").await.unwrap();
+    assert_eq!(
+        scheduled.ready_time,
+        Timestamp::from_micros(4_102_444_800_000_000)
+    );
+
+    // Running operations of the process that was killed.
+    let running = of("running").await;
+    assert_eq!(
+        (running.state, running.attempt),
+        (OperationState::Pending, 1)
+    );
+    assert_eq!(running.checkpoint, Some(payload("Checkpoint", 500)));
+    assert_eq!(running.metadata, Some(payload("Metadata", 16)));
+    assert_eq!(of("cancelling").await.state, OperationState::Cancelled);
+    assert_eq!(of("abort").await.state, OperationState::Failed);
+    assert_eq!(of("retried").await.state, OperationState::Pending);
+    assert_eq!(get(&store, &named("hidden")).await, None);
+    assert_eq!(get(&store, &named("removed")).await, None);
+
+    // Finished operations.
+    let succeeded = of("succeeded").await;
+    let response = OperationResult::Response(payload("Response", 1_000));
+    assert_eq!(succeeded.result, Some(response));
+    assert_eq!(succeeded.metadata, Some(payload("Metadata", 17)));
+    let Some(OperationResult::Error(error)) = of("failed").await.result else {
+        panic!("no error");
+    };
+    assert_eq!((error.code, &*error.message), (9, "not now"));
+    assert_eq!(error.details, [payload("Detail", 9)]);
+    assert_eq!(of("cancelled").await.state, OperationState::Cancelled);
+
+    // It is served as if this version had written it.
+    let mut again = new(&named("again"));
+    again.method = WRITTEN_METHOD.to_owned();
+    again.exclusive_key = Some("key".to_owned());
+    let held = store.start(vec![again.clone()]).await.unwrap().remove(0);
+    let holder = pending.name.clone();
+    assert_eq!(held, Err(StartError::ExclusiveKeyHeld(holder)));
+    again.request_id = pending.request_id.clone();
+    let existing = store.start(vec![again]).await.unwrap().remove(0).unwrap();
+    assert!(existing.existing && existing.record == pending);
+    let query = ListQuery::new(
+        "projects/p".parse::<lro_core::ParentName>().unwrap(),
+        usize::MAX,
+    );
+    let listed = store.list(query).await.unwrap().records;
+    assert_eq!(listed.len(), 9);
+    let claimed = claim_of(&store, WRITTEN_METHOD, 9).await.operations;
+    let mut names: Vec<_> = claimed.iter().map(|it| it.name.operation_id()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["hidden", "large", "pending", "retried", "running"]);
+    for record in &claimed {
+        let finished = update(&store, record.name.as_str(), succeed(record.fence)).await;
+        finished.unwrap();
+    }
+    fixture.clock.advance(ExecutionPolicy::RETAIN * 2);
+    // All but the scheduled one, and the hidden one, which went when it finished.
+    assert_eq!(store.purge(usize::MAX).await.unwrap(), 9);
     drop(store);
     assert_eq!(schema(&fixture), fresh);
     fixture.check_integrity();
