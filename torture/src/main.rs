@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use torture::files::Files;
 use torture::fleet::horizon::Horizon;
 use torture::fleet::{Fleet, node};
 use torture::kill::{Kill, Tampering};
@@ -43,6 +44,11 @@ enum Check {
         /// What is to be done to the database before the last audit.
         #[arg(long, value_enum)]
         tampering: Option<Tampering>,
+    },
+    /// A server whose database is linked, moved or removed, or whose disk is full.
+    Files {
+        #[command(flatten)]
+        run: Run,
     },
     /// SIGSTOP of a server for longer than its leases last.
     Pause {
@@ -124,6 +130,7 @@ fn main() -> anyhow::Result<ExitCode> {
             upgrade,
         } => report(&PowerLoss { planted, upgrade }, run),
         Check::Kill { run, tampering } => report(&Kill { program, tampering }, run),
+        Check::Files { run } => report(&Files { program }, run.at_once(WAITING)),
         Check::Pause { run } => report(&Pause { program }, run.at_once(WAITING)),
         Check::Takeover { run } => report(&Takeover, run.at_once(WAITING)),
         Check::Stale { run } => report(&Stale, run),
