@@ -1,8 +1,6 @@
 //! Claims: what is ready is found by index and locked, what another node has locked is left to it.
 
 mod asked;
-mod corrupt;
-mod holes;
 mod marks;
 
 use std::sync::Arc;
@@ -57,15 +55,8 @@ impl Claims {
         let mut told = false;
         loop {
             told |= claim.limit > 0 && self.events.take_ready();
-            let mut result = if marks.has_ready_holes() {
-                self.claim_around(claim, &mut marks).await
-            } else {
-                let transaction = self.claim_once(claim, told, &mut marks);
-                self.database.in_time(transaction).await
-            };
-            if matches!(&result, Err(fault) if fault.may_be_damage()) {
-                result = self.claim_around(claim, &mut marks).await;
-            }
+            let transaction = self.claim_once(claim, told, &mut marks);
+            let mut result = self.database.in_time(transaction).await;
             if attempts.again(&result).await {
                 continue;
             }
@@ -94,9 +85,7 @@ impl Claims {
         let own_clock = self.database.clock.is_some();
         if told && claim.limit > 0 && marks.found_last && (own_clock || !marks.are_old()) {
             // What is told is mostly there: it is taken without a look before.
-            if own_clock {
-                asked.begin_anywhere(marks);
-            } else {
+            if !own_clock {
                 asked.begin_at(marks);
             }
             let unless_since = Some(asked.lease_since);
@@ -120,21 +109,14 @@ impl Claims {
         Ok(look.claimed(operations))
     }
 
-    /// Requeues operations whose leases have expired.
+    /// Turns back leases that are over.
     async fn sweep(&self, asked: &Asked) -> Result<(), Fault> {
-        let until = self.own_time();
-        self.sweep_by(asked.sweep(&until)).await?;
-        Ok(())
-    }
-
-    /// The same for those that the query gives. Answers how many there were.
-    async fn sweep_by(&self, query: Query<'_>) -> Result<usize, Fault> {
         let mut transaction = self.database.transaction(Access::WriteInOrder).await?;
-        let mut rows = transaction.run(&[query, clock()]).await?;
+        let until = self.own_time();
+        let mut rows = transaction.run(&[asked.sweep(&until), clock()]).await?;
         let now = transaction.time(&rows.pop().unwrap_or_default())?;
-        let rows = rows.pop().unwrap_or_default();
         let mut swept = Work::new(now);
-        let damaged = expire(&mut swept, &rows);
+        let damaged = expire(&mut swept, &rows.pop().unwrap_or_default());
         let later = vec![now.saturating_add(DAMAGED_PAUSE).as_micros(); damaged.len()];
         let written = swept.columns();
         let mut steps = queries(&written);
@@ -146,7 +128,7 @@ impl Claims {
         }
         transaction.run_and_commit(&steps).await?;
         self.events.publish(&swept.events);
-        Ok(rows.len())
+        Ok(())
     }
 
     /// Takes what is ready, unless a lease is over that ends at the given time or later, and looks at
@@ -189,7 +171,7 @@ impl Claims {
         let begun = Instant::now();
         let whole = clock.is_some() || marks.are_old();
         match whole {
-            true => asked.begin_anywhere(marks),
+            true => asked.begin_anywhere(),
             false => asked.begin_at(marks),
         }
         let rows = self.database.run(Access::Look, &[asked.look()]).await?;

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use crate::process::{cargo, output, run, run_watched, works};
 use crate::root;
 
-/// What `cargo xtask fuzz` may be told.
+/// The arguments of `cargo xtask fuzz`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How long each target runs. With 0, only what was found before is repeated.
@@ -95,7 +95,7 @@ pub(crate) fn run_targets(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Runs one. What is new goes to a corpus of this machine; the seeds stay as they are.
+/// Runs one. New inputs go to a corpus of this machine; the seeds stay as they are.
 fn fuzz(target: &str, host: &str, seconds: u32) -> Result<(bool, u64)> {
     let folder = root().join("target/fuzz");
     let (corpus, found) = (folder.join("corpus").join(target), folder.join("found"));

@@ -1,11 +1,13 @@
 //! The commands of this repository: `cargo xtask test`, `tidy`, `codegen`, `bench`, `torture`,
-//! `simulate`, `fuzz`, `guarantees`, `words`, `build-cost` and `compile-cost`.
+//! `simulate`, `fuzz`, `guarantees`, `words`, `quickstart`, `build-cost` and `compile-cost`.
 
 mod build_cost;
 mod codegen;
 mod compile_cost;
 mod fuzz;
+mod markdown;
 mod process;
+mod quickstart;
 mod test;
 mod tidy;
 
@@ -36,23 +38,23 @@ enum Command {
     },
     /// Runs the benchmarks.
     Bench {
-        /// What the program of the benchmarks may be told.
+        /// The arguments of the program of the benchmarks.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
     /// Breaks the store and the server: power losses, kills, pauses. Takes `--help`.
     Torture {
-        /// What the program may be told: a subcommand, `--seed`, `--hours`.
+        /// The arguments of the program: a subcommand, `--seed`, `--hours`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
     /// Simulates the engine from seeds. Takes `--help`.
     Simulate {
-        /// What the program may be told: `--seed`, `--seeds`, `--hours`.
+        /// The arguments of the program: `--seed`, `--seeds`, `--hours`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Feeds the parsers with what nobody would write: the targets of the folder fuzz.
+    /// Feeds the parsers with arbitrary input: the targets of the folder fuzz.
     ///
     /// Needs a C++ compiler for libFuzzer; neither nightly nor cargo-fuzz.
     Fuzz(fuzz::Args),
@@ -67,9 +69,11 @@ enum Command {
         #[arg(default_value = "")]
         path: String,
     },
+    /// Does the quick start of the README in an empty folder, and compares its output.
+    Quickstart,
     /// Measures what a user's own clean build costs, and prints README's table.
     BuildCost,
-    /// Measures what typed operations cost whoever compiles them.
+    /// Measures the compile time of typed operations.
     CompileCost,
 }
 
@@ -84,6 +88,7 @@ fn main() -> ExitCode {
         Command::Fuzz(args) => fuzz::run_targets(&args),
         Command::Guarantees { tag } => tidy::list_guarantees(tag.as_deref()),
         Command::Words { path } => tidy::list_words(&path),
+        Command::Quickstart => quickstart::run(),
         Command::BuildCost => build_cost::run(),
         Command::CompileCost => compile_cost::run(),
     };

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result, bail};
 
 /// A file that is not there. Every build gets it as its `PROTOC`, so that one which needs the
-/// protobuf compiler fails here, and not first on somebody else's machine.
+/// protobuf compiler fails here, and not first on another machine.
 const NO_PROTOC: &str = "/no-such-file/protoc";
 
 /// The cargo that runs this.
@@ -19,6 +19,16 @@ pub(crate) fn cargo() -> Command {
         .env("PROTOC", NO_PROTOC)
         .stdin(Stdio::null());
     command
+}
+
+/// The target folder of this workspace, for programs that are built elsewhere.
+pub(crate) fn target_dir() -> Result<std::path::PathBuf> {
+    let mut metadata = cargo_metadata::MetadataCommand::new();
+    let metadata = metadata
+        .manifest_path(crate::root().join("Cargo.toml"))
+        .no_deps()
+        .exec()?;
+    Ok(metadata.target_directory.into())
 }
 
 /// Runs it, its output going where ours goes.

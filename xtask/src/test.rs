@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::process::{self, cargo, run_watched, works};
-use crate::{codegen, tidy};
+use crate::{codegen, quickstart, tidy};
 use count::Count;
 use needs::NEEDS;
 
-/// What `cargo xtask test` may be told.
+/// The arguments of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Go on after a step that failed. Set when the environment says `CI=true`.
+    /// Continue after a step that failed. Set when the environment says `CI=true`.
     #[arg(long)]
     keep_going: bool,
 }
@@ -80,6 +80,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "unit, ui and integration tests",
         run: unit_and_integration_tests,
+    },
+    Step {
+        name: "quick start of README.md: cargo xtask quickstart",
+        run: |_| quickstart::run().map(|()| Count::ONE),
     },
     Step {
         name: "documentation tests: cargo test --doc",

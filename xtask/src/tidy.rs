@@ -13,7 +13,6 @@ mod lengths;
 mod licenses;
 mod links;
 mod manifests;
-mod markdown;
 mod ratchet;
 mod readme;
 mod repo;
@@ -26,7 +25,7 @@ use anyhow::{Result, bail};
 
 use repo::Repo;
 
-/// What `cargo xtask tidy` may be told.
+/// The arguments of `cargo xtask tidy`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Lower the numbers of long files, words and types without an example to the present ones.
@@ -37,7 +36,7 @@ pub(crate) struct Args {
     types: bool,
 }
 
-/// What is wrong, a line each: where, what, and what to do.
+/// Mistakes, a line each: the place, the mistake, and the cure.
 type Findings = Vec<String>;
 
 type Check = fn(&Repo) -> Findings;
@@ -53,7 +52,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("code map", code_map::check),
     ("guarantees", guarantees::check),
     ("README facts", readme::check),
-    ("README programs", snippets::check),
+    ("programs in README and guide", snippets::check),
     ("defaults", defaults::check),
     ("words", words::check),
     ("examples of types", type_examples::check),

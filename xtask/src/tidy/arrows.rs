@@ -5,7 +5,7 @@ use cargo_metadata::DependencyKind;
 use super::Findings;
 use super::repo::{Crate, Repo};
 
-/// What a crate may know of the workspace.
+/// The crates of the workspace that a crate may depend on.
 struct Row {
     name: &'static str,
     /// To be built and used.
@@ -96,6 +96,31 @@ const ROWS: &[Row] = &[
         built_with: &["lro-build", "lro-core"],
         tested_with: Tested::With(&[]),
         reason: "generated code needs lro-core only",
+    },
+    Row {
+        name: "quickstart",
+        built_with: &[
+            "lro-build",
+            "lro-client",
+            "lro-core",
+            "lro-server",
+            "lro-sqlite",
+        ],
+        tested_with: Tested::With(&[]),
+        reason: "it is the program of the README",
+    },
+    Row {
+        name: "basics",
+        built_with: &[
+            "lro-build",
+            "lro-client",
+            "lro-core",
+            "lro-postgres",
+            "lro-server",
+            "lro-sqlite",
+        ],
+        tested_with: Tested::Freely,
+        reason: "its programs are examples of all crates",
     },
     Row {
         name: "archiver",

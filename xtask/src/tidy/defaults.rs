@@ -5,8 +5,8 @@
 
 use super::Findings;
 use super::code::{code, is_test_path};
-use super::markdown::rows;
 use super::repo::Repo;
+use crate::markdown::rows;
 
 const DEFAULTS: &str = "docs/reference/defaults.md";
 
@@ -50,14 +50,14 @@ fn value_of(repo: &Repo, of: &str, name: &str) -> Option<String> {
     values.next()
 }
 
-/// The text behind the head of an impl; it may go on behind the impl's end.
+/// The text behind the head of an impl; it may extend behind the impl's end.
 fn impl_of<'a>(code: &'a str, head: &str) -> Option<&'a str> {
     let start = code.find(head)? + head.len();
     let end = code[start..].find("\n}\n").unwrap_or(code.len() - start);
     Some(&code[start..start + end])
 }
 
-/// What stands behind `start`, whatever, `middle`, up to `end`.
+/// The text behind `start`, anything, and `middle`, up to `end`.
 fn between<'a>(text: &'a str, start: &str, middle: &str, end: &str) -> Option<&'a str> {
     let text = &text[text.find(start)? + start.len()..];
     let text = &text[text.find(middle)? + middle.len()..];
@@ -154,7 +154,7 @@ impl Default for Limits {
         check("| `Limits::len_max` | 1 MiB |", None);
         check("| `Limits::wait_max` | 60 s |", None);
         check("| `Limits::wait_max` | 1 min |", Some("is 60 s"));
-        check("| `Worker::GONE` | 100 |", Some("no default Worker::GONE"));
+        check("| `Worker::LOST` | 100 |", Some("no default Worker::LOST"));
         check(
             "| `Limits::LEASE` | 30 s |",
             Some("no default Limits::LEASE"),

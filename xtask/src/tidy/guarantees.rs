@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Findings;
-use super::markdown::rows;
 use super::repo::{File, Repo};
+use crate::markdown::rows;
 
 const GUARANTEES: &str = "docs/reference/guarantees.md";
 

@@ -1,4 +1,4 @@
-//! What the sources of a crate never do.
+//! Calls that the sources of a crate never make.
 
 use super::Findings;
 use super::code::{code_without_tests, is_test_path, lines_with};

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::Findings;
 use super::repo::{File, Repo};
 
-/// Longer files are to be split, or listed.
+/// Longer files must be split, or listed.
 const LINES_MAX: usize = 400;
 
 /// The list, with the length that each file may have.

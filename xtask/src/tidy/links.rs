@@ -1,8 +1,8 @@
 //! Relative links in Markdown lead somewhere.
 
 use super::Findings;
-use super::markdown::{anchors, prose};
 use super::repo::{File, Repo};
+use crate::markdown::{anchors, prose};
 
 pub(super) fn check(repo: &Repo) -> Findings {
     let mut findings = Vec::new();

@@ -1,9 +1,9 @@
-//! What every manifest says, and where versions are written down.
+//! The keys of every manifest, and the one place of versions.
 
 use super::Findings;
 use super::repo::{Crate, Repo};
 
-/// What comes from `[workspace.package]`.
+/// The keys that come from `[workspace.package]`.
 const INHERITED: &[&str] = &["version", "edition", "rust-version", "license"];
 
 /// Crates that need one lint otherwise, which cannot be relaxed where the rest is inherited: their

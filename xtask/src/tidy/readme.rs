@@ -1,13 +1,13 @@
-//! What README says of versions and commands is so.
+//! The versions and commands in README are correct.
 
 use super::Findings;
-use super::markdown::{fences, rows};
 use super::repo::Repo;
+use crate::markdown::{fences, rows};
 
 /// The package whose demonstration is the main job.
 const DEMONSTRATION: &str = "archiver";
 
-/// The command that passes the tests, which CI runs as well.
+/// The command that passes the tests, which CI also runs.
 const TEST: &str = "cargo xtask test";
 
 pub(super) fn check(repo: &Repo) -> Findings {

@@ -9,7 +9,7 @@ use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand};
 
 use crate::process::output;
 
-/// What the checks look at.
+/// The input of the checks.
 #[derive(Debug, Default)]
 pub(crate) struct Repo {
     /// The crates of the workspace.
@@ -149,7 +149,7 @@ impl Repo {
 }
 
 impl Crate {
-    /// What it needs to be built or used; not what only its tests need.
+    /// Its dependencies for building and using it, without those of its tests.
     pub(crate) fn built_with(&self) -> impl Iterator<Item = &Dependency> {
         let all = self.dependencies.iter();
         all.filter(|dependency| dependency.kind != DependencyKind::Development)
@@ -168,7 +168,7 @@ fn locked(lock: &toml::Table) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What git tracks, and what it would if it were added. Without git, what is not ignored by name.
+/// The files that git tracks or would track; without git, those that are not ignored by name.
 fn files(root: &Path) -> Result<Vec<File>> {
     let mut git = Command::new("git");
     git.current_dir(root).args([

@@ -1,51 +1,67 @@
-//! The programs in README are those that are compiled: as doc examples, without their hidden lines,
-//! or as files.
+//! The programs in README and in the guide are parts of programs that are compiled and run: of files,
+//! or of doc examples without their hidden lines.
 
 use super::Findings;
-use super::markdown::{doc_fences, fences};
 use super::repo::Repo;
+use crate::markdown::{doc_fences, fences};
 
-/// Where each language's blocks may come from: sources whose doc examples count, and whole files.
-const DOCS: &[&str] = &[
-    "lro-server/src/lib.rs",
-    "lro-server/src/serve.rs",
-    "lro-client/src/lib.rs",
-];
-const FILES: &[(&str, &[&str])] = &[
-    ("rust", &["examples/exporter/build.rs"]),
-    ("proto", &["examples/exporter/proto/exporter.proto"]),
+/// Where the blocks of each language may come from: the folder, and how the names of files end.
+/// Whole files count, and of the published crates the examples in the documentation.
+const SOURCES: &[(&str, &str, &str)] = &[
+    ("rust", "examples/", ".rs"),
+    ("rust", "lro-testing/tests/", ".rs"),
+    ("rust", "lro-", "/tests/conformance.rs"),
+    ("proto", "examples/", ".proto"),
+    ("python", "examples/basics/clients/", ".py"),
+    ("js", "examples/basics/clients/", ".js"),
 ];
 
 pub(super) fn check(repo: &Repo) -> Findings {
-    let readme = repo.text("README.md").unwrap_or_default();
+    let pages = repo
+        .files_with(".md")
+        .filter(|file| file.path == "README.md" || file.path.starts_with("docs/guide/"));
     let mut findings = Vec::new();
-    for block in fences(readme) {
-        let language = block.info.split(',').next().unwrap_or_default();
-        let Some((_, files)) = FILES.iter().find(|it| it.0 == language) else {
-            continue;
-        };
-        let files = files.iter().filter_map(|path| repo.text(path)).map(lines);
-        let docs = DOCS.iter().filter(|_| language == "rust");
-        let docs = docs
-            .filter_map(|path| repo.text(path))
-            .flat_map(doc_fences)
-            .map(|fence| lines(&visible(&fence.text)));
-        let wanted = lines(&block.text);
-        let found = files.chain(docs).any(|text| contains(&text, &wanted));
-        if !found {
-            findings.push(format!(
-                "README.md:{}: this block is no part of what is compiled: {}",
-                block.line,
-                [DOCS, files_of(language)].concat().join(", ")
-            ));
+    for page in pages {
+        for block in fences(&page.text) {
+            let language = block.info.split(',').next().unwrap_or_default();
+            if !SOURCES.iter().any(|(of, _, _)| *of == language) {
+                continue;
+            }
+            let wanted = lines(&block.text);
+            if !sources(repo, language).any(|text| contains(&text, &wanted)) {
+                findings.push(format!(
+                    "{}:{}: no compiled program contains this block; take it from {}",
+                    page.path,
+                    block.line,
+                    places(language)
+                ));
+            }
         }
     }
     findings
 }
 
-fn files_of(language: &str) -> &'static [&'static str] {
-    let files = FILES.iter().find(|it| it.0 == language);
-    files.map_or(&[], |(_, files)| files)
+/// The lines of each text that a block of the language may be part of.
+fn sources<'a>(repo: &'a Repo, language: &'a str) -> impl Iterator<Item = Vec<String>> + 'a {
+    let whole = repo.files.iter().filter(move |file| {
+        SOURCES.iter().any(|(of, folder, end)| {
+            *of == language && file.path.starts_with(folder) && file.path.ends_with(end)
+        })
+    });
+    let documented = repo.files_with(".rs").filter(move |file| {
+        language == "rust" && file.path.starts_with("lro-") && file.path.contains("/src/")
+    });
+    let examples = documented.flat_map(|file| doc_fences(&file.text));
+    let examples = examples.map(|fence| lines(&visible(&fence.text)));
+    whole.map(|file| lines(&file.text)).chain(examples)
+}
+
+fn places(language: &str) -> String {
+    let of_language = SOURCES.iter().filter(|(of, _, _)| *of == language);
+    let places: Vec<_> = of_language
+        .map(|(_, folder, end)| format!("{folder}..{end}"))
+        .collect();
+    places.join(", ")
 }
 
 /// A doc example as rustdoc shows it.
@@ -77,13 +93,13 @@ mod tests {
         let docs = "//! ```\n//! # hidden();\n//! fn a() {\n//!     b();\n//!\n//! #   hidden();\n//!     c();\n//! }\n//! ```\n//! fn d() {}\n";
         let check = |readme: &str, found: bool| {
             let findings = check(&Repo::of_files(&[
-                ("README.md", readme),
+                ("docs/guide/a.md", readme),
                 ("lro-server/src/lib.rs", docs),
                 (
-                    "examples/exporter/build.rs",
+                    "examples/quickstart/build.rs",
                     "//! Builds.\n\nfn main() {}\n",
                 ),
-                ("examples/exporter/proto/exporter.proto", "rpc A() {\n}\n"),
+                ("examples/quickstart/proto/exporter.proto", "rpc A() {\n}\n"),
             ]));
             assert_eq!(!findings.is_empty(), found, "{readme}: {findings:?}");
         };

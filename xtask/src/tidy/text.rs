@@ -1,9 +1,9 @@
-//! What is left over in texts: marks of unfinished work, machine paths, stray white space.
+//! Leftovers in texts: marks of unfinished work, machine paths, stray white space.
 
 use super::Findings;
 use super::code::{code, lines_with};
-use super::markdown;
 use super::repo::{File, Repo};
+use crate::markdown;
 
 /// Not to be found in any text. In halves, so that they are not found here.
 const NOWHERE: &[(&str, &str, &str)] = &[
@@ -23,7 +23,7 @@ const NOT_IN_CODE: &[(&str, &str)] = &[
 pub(super) fn check(repo: &Repo) -> Findings {
     let mut findings = Vec::new();
     for file in &repo.files {
-        // What the compiler says, and what fuzzing begins with, is as it is.
+        // Compiler messages and fuzzing seeds keep their bytes.
         let ours = !file.path.ends_with(".stderr") && !file.path.starts_with("fuzz/seeds/");
         if ours {
             check_text(file, &mut findings);

@@ -2,22 +2,22 @@
 
 /// A fenced block.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fence {
+pub(crate) struct Fence {
     /// The line of its opening, from 1.
-    pub(super) line: usize,
-    /// What stands behind the opening.
-    pub(super) info: String,
-    /// What is in it.
-    pub(super) text: String,
+    pub(crate) line: usize,
+    /// The text behind the opening.
+    pub(crate) info: String,
+    /// Its contents.
+    pub(crate) text: String,
 }
 
 /// The fenced blocks of a Markdown text.
-pub(super) fn fences(text: &str) -> Vec<Fence> {
+pub(crate) fn fences(text: &str) -> Vec<Fence> {
     fences_in(text.lines().enumerate().map(|(at, line)| (at + 1, line)))
 }
 
 /// The fenced blocks in the doc comments of a Rust source.
-pub(super) fn doc_fences(source: &str) -> Vec<Fence> {
+pub(crate) fn doc_fences(source: &str) -> Vec<Fence> {
     let docs = source.lines().enumerate().filter_map(|(at, line)| {
         let line = line.trim_start();
         let doc = line
@@ -29,7 +29,7 @@ pub(super) fn doc_fences(source: &str) -> Vec<Fence> {
 }
 
 /// A text without its fenced blocks and its `code`, lines kept.
-pub(super) fn prose(text: &str) -> String {
+pub(crate) fn prose(text: &str) -> String {
     let mut prose = String::new();
     let mut inside = false;
     for line in text.lines() {
@@ -45,7 +45,7 @@ pub(super) fn prose(text: &str) -> String {
 }
 
 /// The anchors of a text's headings, as GitHub makes them.
-pub(super) fn anchors(text: &str) -> impl Iterator<Item = String> {
+pub(crate) fn anchors(text: &str) -> impl Iterator<Item = String> {
     let mut inside = false;
     text.lines().filter_map(move |line| {
         inside ^= line.trim_start().starts_with("```");
@@ -59,7 +59,7 @@ pub(super) fn anchors(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// The cells of the rows of a text's tables, with the line of each row.
-pub(super) fn rows(text: &str) -> impl Iterator<Item = (usize, Vec<&str>)> {
+pub(crate) fn rows(text: &str) -> impl Iterator<Item = (usize, Vec<&str>)> {
     text.lines().enumerate().filter_map(|(at, line)| {
         let row = line.trim().strip_prefix('|')?.strip_suffix('|')?;
         Some((at + 1, row.split('|').map(str::trim).collect()))
