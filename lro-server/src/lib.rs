@@ -75,7 +75,7 @@
 //!     .add_service(operations.server()) // google.longrunning.Operations
 //!     .serve_with_shutdown(addr, async {
 //!         shutdown.await;
-//!         operations.close(); // whoever waits is answered now
+//!         operations.close(); // answers all waiters now
 //!     })
 //!     .await?;
 //! # */
@@ -112,14 +112,14 @@
 //! # Bodies
 //!
 //! A body is an `async` function like any other. When its operation is cancelled, its future is
-//! dropped at the next `.await`; a method with `cancel_grace = "10s"` first has that long to hear of
-//! it ([`OperationContext::cancelled`]) and to clean up. Blocking work belongs on
+//! dropped at the next `.await`; a method with `cancel_grace = "10s"` first has that long to react
+//! to it ([`OperationContext::cancelled`]) and to clean up. Blocking work belongs on
 //! `tokio::task::spawn_blocking`, with a clone of the context there that asks
 //! [`OperationContext::stop_reason`] now and then, since a thread is not stopped by dropping its
 //! handle.
 //!
 //! After a crash the body runs from its beginning, at least once more, up to `max_attempts` times:
-//! it makes its effects repeatable, or goes on from its last [`OperationContext::checkpoint`].
+//! it makes its effects repeatable, or resumes from its last [`OperationContext::checkpoint`].
 //!
 //! # Features
 //!
@@ -231,7 +231,7 @@ pub use start_error::Error;
 pub use tonic_types;
 pub use worker::{Worker, WorkerBuilder};
 
-/// What `#[long_running]` names. Not for use by hand; it changes without notice.
+/// The names that `#[long_running]` writes. Not for use by hand; it changes without notice.
 #[doc(hidden)]
 pub mod __private {
     pub use std::boxed::Box;

@@ -22,13 +22,14 @@ use crate::handler::registration::MethodOptions;
 use crate::page_token::PageTokens;
 use crate::rpc::error::store_failed;
 
-/// Who waits for what was just started reads it when its end was not told by then: mostly it was.
+/// How long a waiter on a new operation listens before it reads the store. Most short operations
+/// finish within this time.
 const SHORT_LIFE: Duration = Duration::from_millis(20);
 
 /// The operations of a server: starts them, gets, lists, waits for, cancels and deletes them. A
 /// cheap clone.
 ///
-/// Its own methods ask nobody for permission; the service that [`server`](Self::server) gives asks
+/// Its own methods need no permission; the service that [`server`](Self::server) gives asks
 /// the [`Authorizer`](crate::access::Authorizer), if there is one, and without one lets everybody do
 /// everything.
 ///
@@ -116,7 +117,7 @@ impl Operations {
             // Too many wait already: the latest state is as good an answer as a wait that is over.
             return Box::pin(self.get_as(pass, name)).await;
         };
-        // Who asks nobody needs no record to be told an end.
+        // Without an authorizer, a waiter needs no record to accept an outcome.
         let mut may_be_young = pass.is_open();
         loop {
             // Listening starts before the state is read: nothing in between is missed.
@@ -144,7 +145,7 @@ impl Operations {
                 () = changed => {}
                 () = tokio::time::sleep_until(again) => {}
             }
-            // Its end was told, and not that of another with its name: there is nothing to read.
+            // The outcome of this very operation arrived: there is nothing to read.
             if let Some(end) = news.end().filter(|end| end.uid == uid) {
                 let end = Box::pin(pass.admit(Some(end.clone()))).await?;
                 return Ok(end.to_operation());
@@ -176,7 +177,7 @@ impl Operations {
         self.update(&pass, name, Command::Delete).await
     }
 
-    /// Answers everybody who waits with the latest state, now and from now on: for the time when
+    /// Answers all waiters with the latest state, now and from now on: for the time when
     /// the server is to shut down, which otherwise waits for them.
     ///
     /// ```no_run
@@ -195,7 +196,7 @@ impl Operations {
         self.inner.engine.close();
     }
 
-    /// Who makes this call: what the [`Authorizer`](crate::access::Authorizer) finds out about it.
+    /// The caller's identity: what the [`Authorizer`](crate::access::Authorizer) finds out about it.
     /// For a `prepare` function, or an rpc that is none of ours.
     ///
     /// # Errors
@@ -246,7 +247,7 @@ impl Operations {
         let update = if pass.is_open() {
             Update::by_name(name.clone(), command)
         } else {
-            // What was admitted, and not what has its name by the time of the write.
+            // By uid: another operation may have the name by the time of the write.
             let mut record = self.find(name).await?;
             if record.is_none() && command == Command::Cancel {
                 let deleted = self.engine().store().get_deleted(name).await;

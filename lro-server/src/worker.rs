@@ -55,10 +55,10 @@ use crate::operations::Operations;
 /// It may live in another process than the rpc front end, when the store is one that processes
 /// share. Losing the store does not end it: it tries again, with growing pauses.
 ///
-/// A worker also removes the operations whose time (`retain`) is over, whoever ran them: it looks when
-/// it starts and every minute, and takes 500 at a time for as long as there are more. Nobody else does,
-/// so where no worker runs, nothing is removed. What the store holds at most is about how many
-/// operations end in a second times the seconds that they are kept.
+/// A worker also removes finished operations when their time (`retain`) has passed, on any worker: it
+/// scans when it starts and every minute, 500 at a time until there are no more. Where no worker runs,
+/// nothing is removed. A store holds about the number of operations that finish in a second times the
+/// seconds that they are kept.
 ///
 /// Dropping a worker tells its bodies to stop and gives their operations back, in the background;
 /// [`drain`](Self::drain) waits for that.
@@ -75,7 +75,7 @@ impl Worker {
 
     /// Ends the worker without loss: claims nothing more, lets the bodies that run come to their
     /// end for at most the `drain_timeout`, then stops the rest and gives their operations back, to
-    /// go on from their last checkpoint elsewhere or after the restart.
+    /// resume from their last checkpoint elsewhere or after the restart.
     ///
     /// Leases are renewed until the last body has ended.
     ///
@@ -105,7 +105,7 @@ impl Worker {
             .await
             .is_err()
         {
-            tracing::warn!("operations could not be given back in time; their leases will run out");
+            tracing::warn!("operations not released in time: their leases will expire");
         }
         self.renewals_ended().await;
     }
@@ -127,7 +127,7 @@ impl Drop for Worker {
     }
 }
 
-/// What a worker's tasks share.
+/// The state that a worker's tasks share.
 struct Shared {
     id: WorkerId,
     engine: Arc<Engine>,
@@ -177,7 +177,7 @@ impl Shared {
     }
 
     /// To be held from before a claim until its operations are [launched](Self::launch). `None`
-    /// when nothing more is to be claimed.
+    /// when the worker claims nothing more.
     fn claiming(&self) -> Option<runs::Claiming> {
         let claiming = self.runs.claiming(&self.tasks);
         (!self.draining.is_cancelled()).then_some(claiming)
@@ -204,7 +204,7 @@ impl Shared {
         }
     }
 
-    /// How long bodies that were told to stop, and their last writes, may take.
+    /// How long stopping bodies, and their last writes, may take.
     fn stop_timeout(&self) -> Duration {
         let graces = self.methods.values().map(|m| m.options.cancel_grace);
         let longest = graces.max().unwrap_or_default();
@@ -272,8 +272,8 @@ impl LocalWorker for Shared {
     }
 
     fn is_held(&self, uid: Uuid, fence: u64) -> bool {
-        // A deadlocked runtime must not hold operations for ever.
-        if self.probe.is_stalled() {
+        // A deadlocked runtime must not hold operations for ever, nor a body that ignores the drain.
+        if self.probe.is_stalled() || self.renewals_ended.is_cancelled() {
             return false;
         }
         let run = self.runs.find(uid);

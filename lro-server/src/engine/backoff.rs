@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn pauses_double_to_a_bound_and_start_anew() {
-        let error = StoreError::new(lro_core::store::StoreErrorKind::Unavailable, "gone");
+        let error = StoreError::new(lro_core::store::StoreErrorKind::Unavailable, "cut off");
         let mut backoff = Backoff::default();
         let pauses: Vec<_> = (0..9)
             .map(|_| backoff.failed("cannot", &error).as_millis())

@@ -45,7 +45,7 @@ impl Deadline {
 /// How long a call may take from now on, by its [`Deadline`] or else its header.
 ///
 /// tonic's server layer ends a call at this time with CANCELLED, which a caller cannot tell from a
-/// cancelled operation; so who waits answers a [margin](margin) earlier.
+/// cancelled operation; so a waiter is answered a [margin](margin) earlier.
 pub(crate) fn time_left<T>(request: &Request<T>) -> Option<Duration> {
     match request.extensions().get::<Deadline>() {
         Some(deadline) => Some(deadline.remaining()),

@@ -1,4 +1,4 @@
-//! What is counted and measured, at a few points of starts, runs and calls of the store. Nothing at
+//! Metrics, recorded at a few points of starts, runs and calls of the store. Nothing at
 //! all without the feature `otel`.
 
 #[cfg(feature = "otel")]

@@ -3,7 +3,7 @@
 use lro_core::store::{OperationStore, Refusal, StoreError, StoreErrorKind, Update, Updated};
 
 /// The failure that a refusal is: that another program has locked the operation, which another try may
-/// not meet, or that it is damaged.
+/// not meet, or that it is corrupt.
 pub(crate) fn failure(refusal: &Refusal) -> Option<StoreError> {
     let kind = match refusal {
         Refusal::Locked => StoreErrorKind::Unavailable,

@@ -1,4 +1,4 @@
-//! Who waits for which operation.
+//! The waiters of each operation.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -11,8 +11,8 @@ use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Wakes those who wait for an operation when it ends or goes. Holds an entry for each operation
-/// that somebody waits for, and nothing else.
+/// Wakes the waiters of an operation when it finishes or is removed. Holds an entry for each operation
+/// that has a waiter, and nothing else.
 #[derive(Debug)]
 pub(crate) struct Waiters {
     entries: Mutex<Entries>,
@@ -24,11 +24,11 @@ pub(crate) struct Waiters {
 struct Entries {
     by_name: HashMap<OperationName, Entry>,
     waiting: usize,
-    /// What this process has just started or runs, and has not heard to have ended or gone.
+    /// The operations that this process has just started or runs, without an event of their end.
     young: HashMap<OperationName, (Uuid, Instant)>,
 }
 
-/// So many of those at most; beyond that all are forgotten, and read.
+/// The most of those; beyond it all are forgotten, and waiters read the store.
 const YOUNG_MAX: usize = 4_096;
 
 /// How long they count as such.
@@ -40,7 +40,7 @@ struct Entry {
     waiting: usize,
 }
 
-/// What those hear who wait for an operation.
+/// The notification that the waiters of an operation share.
 #[derive(Debug, Default)]
 pub(crate) struct News {
     changed: Notify,
@@ -48,7 +48,7 @@ pub(crate) struct News {
 }
 
 impl Waiters {
-    /// At most so many wait, in all and for one operation.
+    /// With bounds on the waiters in all and of one operation.
     pub(crate) fn new(waiting_max: usize, waiting_for_one_max: usize) -> Self {
         Self {
             entries: Mutex::default(),
@@ -57,7 +57,7 @@ impl Waiters {
         }
     }
 
-    /// Hears of every end from now on: subscribe first, then read. `None` when too many wait.
+    /// Receives every outcome from now on: subscribe first, then read. `None` when too many wait.
     pub(crate) fn subscribe(self: &Arc<Self>, name: &OperationName) -> Option<Subscription> {
         let mut entries = self.lock();
         let for_one = entries.by_name.get(name).map_or(0, |entry| entry.waiting);
@@ -77,8 +77,8 @@ impl Waiters {
         })
     }
 
-    /// Tells those who wait for the operation of that name that it has ended or is gone, and how it
-    /// has ended, if that is known.
+    /// Wakes the waiters of the operation of that name, which has finished or was removed, with its
+    /// outcome if that is known.
     pub(crate) fn wake(&self, name: &OperationName, end: Option<&Arc<OperationRecord>>) {
         let mut entries = self.lock();
         // Before anybody is woken: who finds it here after he listens will be.
@@ -87,10 +87,10 @@ impl Waiters {
             return;
         };
         match end {
-            // Whoever comes later waits for something else, perhaps of the same name.
+            // Later subscribers wait for a different operation that may reuse the name.
             Some(end) => {
                 let news = std::mem::take(&mut entry.news);
-                // Nobody else sets it.
+                // Only this sets it, and only once.
                 let _ = news.end.set(end.clone());
                 news.changed.notify_waiters();
             }
@@ -126,7 +126,7 @@ impl Waiters {
 }
 
 /// The note that an operation is young: that a waiter may listen for its end before it reads the
-/// store. Dropping it removes the note, because the end may never be told.
+/// store. Dropping it removes the note, because no event of the end may come.
 #[derive(Debug)]
 #[must_use = "dropping it removes the note"]
 pub(crate) struct Young {
@@ -160,7 +160,7 @@ impl Drop for Young {
     }
 }
 
-/// One who waits.
+/// A waiter.
 #[derive(Debug)]
 pub(crate) struct Subscription {
     name: OperationName,
@@ -168,7 +168,7 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
-    /// What there is to hear from now on, until the next end.
+    /// The notification of the next outcome.
     pub(crate) fn news(&self) -> Arc<News> {
         let entries = self.waiters.lock();
         let entry = entries.by_name.get(&self.name);
@@ -185,12 +185,12 @@ impl Subscription {
 }
 
 impl News {
-    /// Told from now on that the operation may have ended or gone.
+    /// Completes when the operation may have finished or been removed, from now on.
     pub(crate) fn changed(&self) -> Notified<'_> {
         self.changed.notified()
     }
 
-    /// How it has ended, if that was told.
+    /// Its outcome, if the event carried it.
     pub(crate) fn end(&self) -> Option<&Arc<OperationRecord>> {
         self.end.get()
     }

@@ -18,8 +18,7 @@ use crate::handler::run::{Run, StopReason, told_to_stop};
 use crate::limits::{Limits, check_len};
 use crate::rpc::error::store_failed;
 
-/// What a handler's body holds of its operation: reports progress, saves checkpoints, hears of
-/// cancellation. A cheap clone, usable from blocking threads too.
+/// A handler's side of its operation: reports progress, saves checkpoints, learns of cancellation. A cheap clone, usable from blocking threads too.
 ///
 /// ```
 /// # use lro_server::OperationContext;
@@ -74,7 +73,7 @@ impl<M> OperationContext<M> {
         &self.run.labels
     }
 
-    /// Who started the operation, as `prepare` has named them; empty when it has not.
+    /// The principal that started the operation; empty without one.
     pub fn principal(&self) -> &str {
         &self.run.origin.principal
     }
@@ -139,7 +138,7 @@ impl<M> OperationContext<M> {
             })
     }
 
-    /// Saves what a later attempt can go on from: durable when this returns. It replaces the last
+    /// Saves a checkpoint for a later attempt to resume from: durable when this returns. It replaces the last
     /// one, carries unwritten metadata along, and extends the lease.
     ///
     /// # Errors
@@ -147,7 +146,7 @@ impl<M> OperationContext<M> {
     /// RESOURCE_EXHAUSTED when it is larger than [`Limits::checkpoint_len_max`]: the last one stays.
     /// ABORTED when the operation is not this run's any more: the body should return. A store that is
     /// away is tried again while the lease lasts, so that it fails no body that passes errors on with
-    /// `?`; otherwise the store's failure. After that the body may go on or try again, unless the lease
+    /// `?`; otherwise the store's failure. After that the body may continue or try again, unless the lease
     /// is over: then an error of the body's ends nothing, and the operation runs again.
     ///
     /// # Cancel safety
@@ -176,7 +175,7 @@ impl<M> OperationContext<M> {
                     }
                     Err(error) => {
                         if !self.run.holds_lease() {
-                            // What the body makes of this is no result: it will run again.
+                            // The body's own outcome does not count: it will run again.
                             self.run.stop(StopReason::LeaseLost);
                         }
                         return Err(store_failed(&error));
@@ -237,7 +236,7 @@ impl<M: Message + Name + Default + 'static> OperationContext<M> {
     }
 }
 
-/// Unwritten metadata on its way to the store; given back unless it has arrived.
+/// Unwritten metadata on its way to the store; returned unless it has arrived.
 struct CarriedMetadata<'a> {
     run: &'a Run,
     metadata: Option<prost_types::Any>,

@@ -8,7 +8,7 @@ use tonic::Status;
 
 use crate::rpc::status::inform;
 
-/// An error that tells whether the body is to be run again.
+/// An error of a handler that says whether to run the body again.
 ///
 /// A handler whose error type is [`Status`], or anything that converts into one, fails for good
 /// with its first error. A handler that returns `Result<_, HandlerError>` may ask for another
@@ -63,7 +63,7 @@ impl HandlerError {
         &self.status
     }
 
-    /// How long to pause before attempt `attempt + 1`, if there is to be one.
+    /// How long to pause before attempt `attempt + 1`, if there is one.
     pub(crate) fn pause(&self, attempt: u32) -> Option<Duration> {
         let doubling = Duration::from_secs(1 << attempt.saturating_sub(1).min(6));
         let default = doubling.min(Duration::from_secs(60));
@@ -92,7 +92,7 @@ impl std::error::Error for HandlerError {
     }
 }
 
-/// What a handler may return as its error: anything that converts into a [`Status`], or a
+/// The error type of a handler: anything that converts into a [`Status`], or a
 /// [`HandlerError`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a long-running handler",
@@ -100,7 +100,7 @@ impl std::error::Error for HandlerError {
     note = "return `tonic::Status`, a type with `impl From<{Self}> for tonic::Status`, or `lro_server::HandlerError`"
 )]
 pub trait IntoHandlerError {
-    /// The error with its answer to whether the body is to be run again.
+    /// The error with its answer to whether to run the body again.
     fn into_handler_error(self) -> HandlerError;
 }
 

@@ -1,4 +1,4 @@
-//! What `#[long_running]` tells about a service: its long-running methods, and how to run them.
+//! The registration that `#[long_running]` writes: a service's long-running methods, and how to run them.
 
 use std::fmt;
 use std::future::Future;
@@ -148,7 +148,7 @@ impl<D> ContextOf<D> for OperationContext<D> {
     }
 }
 
-/// What a `prepare` function returns. It exists so that the compiler can name the mistake.
+/// The return type of a `prepare` function. It exists so that the compiler can name the mistake.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a `prepare` function is async; this one returns `{Self}`",
@@ -208,7 +208,7 @@ impl fmt::Debug for HostedMethod {
     }
 }
 
-/// What a worker does with a running operation that a caller deletes.
+/// The treatment of a running operation that a caller deletes.
 ///
 /// ```
 /// use lro_server::{MethodOptions, OnDelete};
@@ -218,12 +218,12 @@ impl fmt::Debug for HostedMethod {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnDelete {
-    /// The body runs on, unseen, as AIP-151 has it: a deletion is no cancellation. It gives its slot
-    /// back; of such bodies a worker lets as many run as its `concurrency`, and cancels the one that
+    /// The body continues, unseen, as AIP-151 has it: a deletion is no cancellation. It releases its
+    /// slot; of such bodies a worker lets as many run as its `concurrency`, and cancels the one that
     /// was deleted first when there are more. A caller may still cancel the operation by its name.
     #[default]
     Continue,
-    /// The operation is cancelled as well.
+    /// The worker also cancels the operation.
     Cancel,
 }
 
@@ -267,21 +267,21 @@ impl MethodOptions {
         self
     }
 
-    /// What happens to an operation whose worker is lost.
+    /// The treatment of an operation whose worker is lost.
     #[must_use]
     pub fn on_crash(mut self, on_crash: OnCrash) -> Self {
         self.policy.on_crash = on_crash;
         self
     }
 
-    /// What happens to a running operation that is deleted. Default: [`OnDelete::Continue`].
+    /// The treatment of a running operation that is deleted. Default: [`OnDelete::Continue`].
     #[must_use]
     pub fn on_delete(mut self, on_delete: OnDelete) -> Self {
         self.on_delete = on_delete;
         self
     }
 
-    /// How long a cancelled body may go on, to clean up, before its future is dropped.
+    /// How long a cancelled body may continue, to clean up, before its future is dropped.
     #[must_use]
     pub fn cancel_grace(mut self, cancel_grace: Duration) -> Self {
         self.cancel_grace = cancel_grace;

@@ -19,12 +19,12 @@ use crate::limits::BodyLimits;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StopReason {
-    /// A caller has cancelled the operation. What it has made so far is to be undone.
+    /// A caller has cancelled the operation. The body should undo its effects.
     Cancelled,
     /// It took longer than its method's `timeout`: the operation fails.
     TimedOut,
     /// The worker may not run it any more: the lease could not be renewed, or is another's. It
-    /// will run again, or does so already: what it has made so far is to be left alone.
+    /// will run again, or does so already: the body should leave its effects alone.
     LeaseLost,
     /// The worker is being drained: the operation will run again, from its last checkpoint.
     Draining,
@@ -40,11 +40,11 @@ pub(crate) struct Run {
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) origin: Origin,
     pub(crate) deadline: Option<Instant>,
-    /// The checkpoint that the body may go on from: the one it found, later the one it saved.
+    /// The checkpoint that the body may resume from: the one it found, later the one it saved.
     pub(crate) checkpoint: Mutex<Option<Any>>,
     /// Until when the lease lasts, by the monotonic clock.
     pub(crate) lease_end: watch::Sender<Instant>,
-    /// What the run writes to; none when it is detached.
+    /// The store and worker of the run; none when it is detached.
     pub(crate) link: Option<Link>,
     pub(crate) limits: BodyLimits,
     /// The polls of its body.
@@ -167,7 +167,7 @@ impl Run {
         }
     }
 
-    /// Metadata that is not yet stored and that nobody else is carrying to the store.
+    /// Metadata that is not yet stored and that no other call carries to the store.
     pub(crate) fn take_metadata(&self) -> Option<Any> {
         let mut slot = self.slot();
         if slot.carried.is_some() || slot.version == slot.stored {
@@ -177,7 +177,7 @@ impl Run {
         slot.newest.clone()
     }
 
-    /// What became of the metadata that [`take_metadata`](Self::take_metadata) gave.
+    /// Notes the outcome for the metadata that [`take_metadata`](Self::take_metadata) gave.
     pub(crate) fn metadata_written(&self, stored: bool) {
         let more = {
             let mut slot = self.slot();

@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::page_token::{PageTokenKeys, PageTokens};
 use crate::services::{ServiceSettings, Services};
 
-/// What [`Operations`] are to be like.
+/// The settings of [`Operations`].
 ///
 /// ```
 /// use lro_core::store::MemoryStore;

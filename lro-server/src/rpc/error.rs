@@ -41,7 +41,7 @@ pub(crate) fn start_refused_to_stranger(error: &StartError) -> Status {
             let message = "another operation holds the exclusive key and has not finished";
             Reason::ExclusiveKeyHeld.status(message, [])
         }
-        // The name is the caller's own choice, so it is told nothing new.
+        // The name is the caller's own choice, so this reveals nothing new.
         StartError::AlreadyExists(name) => {
             let message = format!("permission denied to start operation `{name}`");
             Reason::PermissionDenied.resource_status(message, name.as_str(), [])

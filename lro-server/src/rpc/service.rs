@@ -127,14 +127,14 @@ impl OperationsRpc for OperationsService {
 
 impl OperationsService {
     /// WaitOperation. Whatever is alive while it waits is there 100,000 times: so headers come along
-    /// only where somebody looks at them, and what is done before and after is boxed.
+    /// only where an authorizer reads them, and what is done before and after is boxed.
     async fn hold(
         &self,
         from: Option<Box<Parts>>,
         rpc_timeout: Option<Duration>,
         mut request: pb::WaitOperationRequest,
     ) -> Result<pb::Operation, Status> {
-        let (headers, extensions) = from.as_deref().unwrap_or(&NOBODY);
+        let (headers, extensions) = from.as_deref().unwrap_or(&NO_PARTS);
         let visit = Box::pin(self.enter(Method::Wait, headers, extensions)).await?;
         let name = parse(&std::mem::take(&mut request.name))?;
         let pass = Box::pin(visit.operation(&name)).await?;
@@ -148,8 +148,8 @@ impl OperationsService {
 /// Where a call comes from.
 type Parts = (MetadataMap, Extensions);
 
-/// For calls of which nobody asks who makes them.
-static NOBODY: LazyLock<Parts> = LazyLock::new(Parts::default);
+/// For calls whose caller no authorizer asks for.
+static NO_PARTS: LazyLock<Parts> = LazyLock::new(Parts::default);
 
 /// The answer to a call: an error is completed on its way out.
 async fn answer<T>(call: impl Future<Output = Result<T, Status>>) -> Result<Response<T>, Status> {

@@ -1,4 +1,4 @@
-//! Who starts an operation, and whether they may.
+//! Authenticates and authorizes the caller of a start.
 
 use lro_core::OperationName;
 use lro_core::store::StartError;

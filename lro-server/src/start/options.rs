@@ -4,7 +4,7 @@ use lro_core::{ParentName, Timestamp, pack};
 use prost::{Message, Name};
 use prost_types::Any;
 
-/// How one operation is to be started: what the method's `prepare` function gives.
+/// How to start one operation: the result of the method's `prepare` function.
 ///
 /// ```
 /// use lro_server::StartOptions;
@@ -44,7 +44,7 @@ impl<M> StartOptions<M> {
         }
     }
 
-    /// What the operation belongs to: its name will be `{parent}/operations/{id}`. It goes before
+    /// The parent of the operation: its name will be `{parent}/operations/{id}`. It goes before
     /// the parent that the method's argument `parent` finds in the request.
     pub fn parent(mut self, parent: ParentName) -> Self {
         self.choices.parent = Some(parent);
@@ -79,8 +79,8 @@ impl<M> StartOptions<M> {
     /// with the same id gives the operation there is, if the request is the same, and fails with
     /// INVALID_ARGUMENT otherwise. An empty id is none.
     ///
-    /// `prepare` runs before the id is looked up. What it refuses because things have changed
-    /// since, it refuses a repetition as well; what is to be answered nevertheless, the body checks.
+    /// `prepare` runs before the id is looked up: it also refuses a repetition that has become
+    /// invalid since. A check whose result must not depend on that belongs into the body.
     pub fn request_id(mut self, request_id: impl Into<String>) -> Self {
         self.choices.request_id = Some(request_id.into()).filter(|id| !id.is_empty());
         self
@@ -99,8 +99,9 @@ impl<M> StartOptions<M> {
         self
     }
 
-    /// Who starts it: kept with the operation, for the handler and for authorization. Without it,
-    /// whom the [`Authorizer`](crate::access::Authorizer) has found out; nobody, if there is none.
+    /// The principal that starts it: kept with the operation, for the handler and for authorization.
+    /// Default: the principal that the [`Authorizer`](crate::access::Authorizer) has authenticated;
+    /// empty without one.
     pub fn principal(mut self, principal: impl Into<String>) -> Self {
         self.choices.principal = principal.into();
         self

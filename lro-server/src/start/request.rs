@@ -14,7 +14,7 @@ use super::options::{Choices, StartOptions};
 use crate::access::Caller;
 use crate::handler::registration::MethodOptions;
 
-/// What a start needs to know of its method.
+/// The method of a start.
 pub(super) struct Method {
     pub(super) path: &'static str,
     pub(super) standard_metadata: fn(&str) -> Option<StandardMetadata>,

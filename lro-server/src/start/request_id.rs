@@ -9,11 +9,11 @@ use tonic::Status;
 /// The longest request id, in bytes. AIP-155 wants UUIDs, which have 36.
 const LEN_MAX: usize = 128;
 
-/// What is kept of a request id; nothing of an empty one.
+/// The stored form of a request id; none for an empty one.
 ///
 /// A store tells ids apart by method and parent. That one principal's is not another's, the kept text
 /// sees to: behind the id stands a digest of the principal's name. Between them is a space, which no
-/// id has, so that an id of nobody in particular cannot look like somebody's.
+/// id has, so that an id without a principal cannot look like one with.
 pub(crate) fn of(id: &str, principal: &str, request: &Any) -> Result<Option<RequestId>, Status> {
     if id.is_empty() {
         return Ok(None);

@@ -8,12 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 /// looks after that leaves some slots to starts. If none were, they would have to be claimed, for which
 /// there would have to be another look, during which there would be none again.
 ///
-/// Who frees a slot wakes the claims where the gate is closed; where a claim is under way, he leaves a
-/// mark.
+/// Releasing a slot wakes the claim loop if the gate is closed, or sets a flag if a claim is in flight.
 ///
 /// # No wake-up is lost
 ///
-/// The claims say that they look, and then count the free slots; who frees a slot gives it back, and
+/// The claims say that they look, and then count the free slots; a task that frees a slot releases it, and
 /// then asks the gate. Each writes one place and reads the other, so that each could read what was
 /// there before: acquire and release do not forbid that, nor does the hardware. With a sequentially
 /// consistent fence between the two steps on both sides, at least one of them sees the other's
@@ -31,7 +30,7 @@ pub(super) struct Backlog {
 const OPEN: u8 = 0;
 /// A claim is under way, or has failed: it is not known.
 const LOOKING: u8 = 1;
-/// All slots were taken, and something may wait. What becomes ready need not be told: the next
+/// All slots were taken, and something may wait. No event is needed for more: the next
 /// free slot leads to a claim.
 const CLOSED: u8 = 2;
 /// As `LOOKING`, and a slot was freed meanwhile.
@@ -104,7 +103,7 @@ mod tests {
     use crate::worker::slots::Slots;
 
     /// One thread looks for a slot while another gives the only one back: the slot is found, or the
-    /// one who gave it back knows that the claims are to be woken.
+    /// thread that released it knows that the claims must be woken.
     #[test]
     fn a_slot_that_is_freed_while_a_claim_looks_is_not_overlooked() {
         const ROUNDS: usize = 20_000;

@@ -19,7 +19,7 @@ use crate::engine::LocalWorker;
 use crate::handler::registration::{Host, HostedMethod, Registration};
 use crate::operations::Operations;
 
-/// What a [`Worker`] is to host, and how.
+/// The settings of a [`Worker`], and the services that it hosts.
 #[derive(Debug)]
 #[must_use = "a worker runs nothing before it is started"]
 pub struct WorkerBuilder {

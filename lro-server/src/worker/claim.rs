@@ -10,21 +10,21 @@ use tokio::time::Instant;
 use super::Shared;
 use crate::engine::backoff::Backoff;
 
-/// At most so many operations in one claim.
+/// The most operations in one claim.
 const CLAIM_MAX: usize = 256;
 
-/// The shortest pause between claims that nobody asked for.
+/// The shortest pause between claims without an event.
 const CLAIM_PAUSE: Duration = Duration::from_millis(10);
 
-/// After some looks in a row that others have been told of as well and that found nothing, the pauses
-/// before the next of them begin, and double: another worker takes what there is. So many workers do not
-/// all look for each operation; when that one is full or gone, the others are there within the longest.
+/// After `IDLE_LOOKS` empty claims in a row, a worker that shares its store backs off, doubling from 1 ms
+/// to 16 ms, so that idle workers do not race for every operation. When the worker that takes them is
+/// full or lost, the others claim within the longest pause.
 const IDLE_LOOKS: u32 = 2;
 const IDLE_PAUSE: Duration = Duration::from_millis(1);
 const IDLE_PAUSE_MAX: Duration = Duration::from_millis(16);
 
 pub(super) async fn keep_claiming(shared: Arc<Shared>) {
-    // No event tells that a lease is over, so that one is looked for as often as leases end. A store
+    // No event says that a lease has expired, so the worker polls as often as leases expire. A store
     // that lives in one process answers that from memory.
     let lease_duration = shared.settings.lease_duration;
     let mut backoff = Backoff::default();
@@ -80,11 +80,11 @@ impl Idle {
     }
 }
 
-/// What came of looking for operations to claim.
+/// The outcome of a round of claims.
 enum Looked {
-    /// When to look again without being told, if that is known.
+    /// When to claim again without an event, if that is known.
     AgainIn(Option<Duration>),
-    /// There is no slot: whoever frees one tells.
+    /// There is no slot: releasing one wakes the claims.
     NoSlot,
 }
 
@@ -129,7 +129,7 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool
     }
 }
 
-/// Turns back leases that are over, though there is no slot to claim for: what was cancelled ends
+/// Expires leases though there is no slot to claim for: what was cancelled ends
 /// then, and what another worker has a slot for is ready.
 async fn sweep(shared: &Shared, backoff: &mut Backoff) -> Looked {
     Looked::AgainIn(match call(shared, BTreeMap::new(), 0, backoff).await {

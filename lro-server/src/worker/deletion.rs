@@ -1,4 +1,4 @@
-//! Runs whose operation was deleted: they go on, without a slot, up to a bound.
+//! Runs whose operation was deleted: they continue without a slot, up to a bound.
 
 use std::sync::Arc;
 

@@ -14,7 +14,7 @@ use crate::engine::deadline::later;
 use crate::engine::update::failure;
 use crate::handler::run::{Run, StopReason, told_to_stop};
 
-/// At most so many renewals in one call.
+/// The most renewals in one call.
 const RENEW_MAX: usize = 1_000;
 
 /// How often bodies that block their runtime are logged at most.
@@ -95,7 +95,7 @@ fn beat(shared: &Shared) -> Duration {
 }
 
 /// Returns when there is nothing to renew any more: the worker is draining and its last run has
-/// finished, or bodies that were told to stop did not in time, or their runtime has shut down.
+/// finished, or bodies did not stop in time, or their runtime has shut down.
 async fn ended(shared: &Shared) {
     let finished = async {
         shared.draining.cancelled().await;
@@ -190,7 +190,7 @@ fn names(bodies: &[(Arc<Run>, Duration)]) -> Vec<&str> {
     names.take(NAMES_MAX).collect()
 }
 
-/// Renews all runs, or only those with new metadata. Fails as well when one of them could not be
+/// Renews all runs, or only those with new metadata. Also fails when one of them could not be
 /// renewed though it is held; the others are.
 async fn renew(shared: &Shared, all: bool) -> Result<(), StoreError> {
     let runs = shared.runs.all().into_iter();

@@ -9,7 +9,7 @@ use crate::engine::backoff::Backoff;
 /// How often expired operations are looked for.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// At most so many operations in one call, so that others get their turn in between.
+/// The most operations in one call, so that other calls get their turn in between.
 const PURGE_MAX: usize = 500;
 
 pub(super) async fn keep_purging(shared: Arc<Shared>) {

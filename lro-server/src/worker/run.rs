@@ -93,7 +93,7 @@ impl Launch {
             .await;
         if matches!(ending, Ending::Stopped(StopReason::LeaseLost)) {
             metrics.lease_lost();
-            // Nobody may hold it any more: whoever claims next turns it back.
+            // The next claim expires it, if no worker holds it.
             shared.claim_now.notify_one();
         }
         if let Some(command) = ending.into_command(run) {
@@ -104,8 +104,8 @@ impl Launch {
     }
 }
 
-/// What a run takes up in its worker. Given back also when the task that runs it panics: a lease that
-/// is renewed for nobody would keep the operation from ever ending.
+/// A run's place in its worker. Released also when its task panics: a lease that is renewed without a
+/// body would keep the operation from ever finishing.
 struct Place {
     shared: Arc<Shared>,
     run: Arc<Run>,
@@ -142,12 +142,12 @@ enum Ending {
 
 /// Runs the body until it ends, or until it has to. No panic of the service's leaves this.
 async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, request: Any) -> Ending {
-    // The answer to the claim may have come so late that the lease is over already.
+    // The answer to the claim may have come so late that the lease has expired already.
     if *run.lease_end.borrow() <= Instant::now() + lease_margin(shared) {
         run.stop(StopReason::LeaseLost);
         return Ending::NotBegun;
     }
-    // The call itself may panic as well as the future.
+    // The call itself may panic, like the future.
     let start = AssertUnwindSafe(|| {
         let _polling = run.polls.begin();
         (method.body)(request, run.clone())
@@ -176,7 +176,7 @@ async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, reques
             let (status, pause) = (to_rpc_status(error.status()), error.pause(run.attempt));
             discard(run, error);
             match told {
-                // It was told to go away and did: that is no failure of the operation.
+                // The worker stopped it: that is no failure of the operation.
                 Some(
                     reason @ (StopReason::Draining | StopReason::LeaseLost | StopReason::TimedOut),
                 ) => Ending::Stopped(reason),
@@ -201,7 +201,7 @@ fn discard<T>(run: &Run, value: T) {
     if let Err(panic) = dropped {
         tracing::error!(name = %run.name, "the handler panicked when it was dropped");
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-            // It might go on like that for ever.
+            // It might panic like that for ever.
             std::mem::forget(again);
         }
     }
@@ -265,7 +265,7 @@ async fn lease_over(run: &Run, margin: Duration) {
 }
 
 impl Ending {
-    /// What to write, if the operation is still this run's to write.
+    /// The command that writes it, if the operation is still this run's.
     fn into_command(self, run: &Run) -> Option<Command> {
         let fence = run.fence;
         let metadata = run.last_metadata();
@@ -303,7 +303,7 @@ impl Ending {
                 return Some(Command::Release { fence, metadata });
             }
             Self::Stopped(StopReason::LeaseLost) => {
-                tracing::warn!(name = %run.name, "the lease was lost; the operation runs elsewhere, or will");
+                tracing::warn!(name = %run.name, "the lease was lost; another worker has claimed the operation, or will");
                 return None;
             }
         };

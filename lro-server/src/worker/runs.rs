@@ -1,4 +1,4 @@
-//! Which runs a worker has, and what it hears of operations that are about to be among them.
+//! The runs of a worker, and the events about operations that are about to join them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::slots::HeldSlot;
 use crate::handler::run::{Run, StopReason};
 
-/// So many cancellations are remembered for claims under way; beyond that all are forgotten, and
+/// The number of cancellations that are remembered for claims under way; beyond it all are forgotten, and
 /// what these claims bring is asked for.
 const EARLY_MAX: usize = 4_096;
 
@@ -24,7 +24,7 @@ pub(super) struct Runs {
 #[derive(Default)]
 struct Inner {
     runs: HashMap<Uuid, Entry>,
-    /// The runs that go on though their operation was deleted, in the order of the deletions.
+    /// The runs that continue though their operation was deleted, in the order of the deletions.
     deleted: VecDeque<Uuid>,
     /// Operations that were deleted while a claim was under way: perhaps one of its.
     deleted_early: HashSet<Uuid>,
@@ -46,11 +46,11 @@ struct Entry {
 /// A run whose operation was deleted.
 pub(super) struct Deleted {
     pub(super) run: Arc<Run>,
-    /// The run to cancel, because more go on than allowed: the one that was deleted first.
+    /// The run to cancel, because more continue than allowed: the one that was deleted first.
     pub(super) surplus: Option<Arc<Run>>,
 }
 
-/// What is known of a run when it is added.
+/// The events about a run that came before it was added.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct News {
     /// Its cancellation may be forgotten: the answer to a renewal tells.
@@ -76,7 +76,7 @@ impl Runs {
         let mut inner = self.lock();
         let run = inner.runs.get(&uid).map(|entry| entry.run.clone());
         if run.is_none() && inner.claims > 0 {
-            // Where claims overlap without end, there is no moment at which nobody needs them.
+            // Where claims overlap without end, some claim needs them at every moment.
             if inner.cancelled_early.len() >= EARLY_MAX {
                 inner.cancelled_early.clear();
                 inner.forgotten += 1;
@@ -97,7 +97,7 @@ impl Runs {
         inner.runs.values().map(|entry| entry.run.clone()).collect()
     }
 
-    /// The runs that go on though their operation was deleted.
+    /// The runs that continue though their operation was deleted.
     pub(super) fn deleted(&self) -> Vec<Arc<Run>> {
         let inner = self.lock();
         let entries = inner.deleted.iter().filter_map(|uid| inner.runs.get(uid));
@@ -127,7 +127,7 @@ impl Runs {
     }
 
     /// Notes that the operation of a run was deleted, and releases the run's slot. Without a run,
-    /// the uid is kept for the claims that are under way. At most `most` deleted runs go on.
+    /// the uid is kept for the claims that are under way. At most `most` deleted runs continue.
     pub(super) fn delete(&self, uid: Uuid, most: usize) -> Option<Deleted> {
         let mut inner = self.lock();
         let Some(entry) = inner.runs.get(&uid) else {

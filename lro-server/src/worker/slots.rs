@@ -119,7 +119,7 @@ impl Slots {
         }
     }
 
-    /// What there is, or whether a slot was freed meanwhile.
+    /// The free slots, or whether one was freed meanwhile.
     fn try_reserve(&self, most: usize) -> Result<Reserved, bool> {
         self.all_gate.look();
         self.methods.values().for_each(|method| method.gate.look());
@@ -155,7 +155,7 @@ impl Slots {
         self.all_gate.refuse();
     }
 
-    /// Gives back what a claim has left over. To be called when it has left something: then only
+    /// Releases the slots that a claim has left over. Called when it has left some: then only
     /// methods whose own slots are taken may have more that is ready. Whether such a slot was freed
     /// meanwhile, and another look is to follow.
     #[must_use]

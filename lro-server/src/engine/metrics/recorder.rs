@@ -152,7 +152,7 @@ impl Metrics {
         self.0.finished.add(1, &attributes);
     }
 
-    /// A run goes on though its operation was deleted (1), or such a run has finished (-1).
+    /// A run continues though its operation was deleted (1), or such a run has finished (-1).
     pub(crate) fn deleted_running(&self, path: &str, change: i64) {
         self.0.deleted_running.add(change, &[method(path)]);
     }
