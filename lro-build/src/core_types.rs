@@ -19,7 +19,7 @@ pub fn compile_core_types(out_dir: impl AsRef<Path>) -> Result<(), Error> {
         .out_dir(out_dir)
         .emit_cargo_lines(false)
         .build_transport(false)
-        .codec_path("::tonic_prost::ProstCodec");
+        .codec_path("crate::codec::ProstCodec");
     builder.own_types = true;
     builder.include_file = None;
     for name in RPC_MESSAGES {

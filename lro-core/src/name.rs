@@ -1,3 +1,4 @@
+mod invisible;
 mod pattern;
 
 use std::fmt;
@@ -22,8 +23,8 @@ const SHOWN_MAX: usize = 64;
 /// # Ok::<(), lro_core::InvalidName>(())
 /// ```
 ///
-/// Names are compared byte for byte (AIP-122); segments hold no control characters and no white
-/// space, none is empty, `.`, `..`, `-` or `*` (the wildcards of AIP-159 and of patterns), and the whole is at most
+/// Names are compared byte for byte (AIP-122). Segments hold no control characters, no white space and
+/// no characters that are invisible or change the direction of text (U+202E, U+FEFF); none is empty, `.`, `..`, `-` or `*` (the wildcards of AIP-159 and of patterns), and the whole is at most
 /// [`MAX_LEN`](Self::MAX_LEN) bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationName {
@@ -66,10 +67,23 @@ impl OperationName {
     }
 }
 
-impl FromStr for OperationName {
-    type Err = InvalidName;
+impl OperationName {
+    /// A name that a store has kept.
+    ///
+    /// For stores: it also takes names with invisible characters, which earlier versions accepted for
+    /// new operations, so that those operations stay readable and run.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidName`] if no version has accepted the name.
+    pub fn from_stored(name: &str) -> Result<Self, InvalidName> {
+        Self::parse_with(name, check_stored_segment)
+    }
 
-    fn from_str(name: &str) -> Result<Self, InvalidName> {
+    fn parse_with(
+        name: &str,
+        check_segment: fn(&str) -> Result<(), InvalidName>,
+    ) -> Result<Self, InvalidName> {
         check_length(name)?;
         let (collection, id) = name.rsplit_once('/').ok_or(InvalidName::Shape)?;
         if collection != COLLECTION && !collection.ends_with("/operations") {
@@ -87,6 +101,14 @@ impl FromStr for OperationName {
             id_start: name.len() - id.len(),
             name: name.into(),
         })
+    }
+}
+
+impl FromStr for OperationName {
+    type Err = InvalidName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidName> {
+        Self::parse_with(name, check_segment)
     }
 }
 
@@ -153,7 +175,9 @@ pub enum InvalidName {
     #[error("an operation's name is `operations/{{id}}` or `{{parent}}/operations/{{id}}`")]
     Shape,
     /// A segment is empty, `.`, `..`, `-`, `*`, or holds a character that names do not have.
-    #[error("`{0}` is no valid segment of a resource name")]
+    #[error(
+        "`{0}` is not a valid segment of a resource name: give letters, digits, `-`, `_`, `.` or `~`, and not just `-`, `*`, `.` or `..`"
+    )]
     Segment(String),
     /// It is longer than [`OperationName::MAX_LEN`].
     #[error("a name has at most {max} bytes, this one has {0}", max = OperationName::MAX_LEN)]
@@ -183,12 +207,28 @@ fn check_length(name: &str) -> Result<(), InvalidName> {
 }
 
 fn check_segment(segment: &str) -> Result<(), InvalidName> {
+    check_characters(segment, |c| {
+        is_never_in_a_name(c) || invisible::is_invisible(c)
+    })
+}
+
+/// Invisible characters were accepted once, and are in stores.
+fn check_stored_segment(segment: &str) -> Result<(), InvalidName> {
+    check_characters(segment, is_never_in_a_name)
+}
+
+fn is_never_in_a_name(c: char) -> bool {
+    c.is_control() || c.is_whitespace() || c == '/'
+}
+
+fn check_characters(segment: &str, is_refused: fn(char) -> bool) -> Result<(), InvalidName> {
     let reserved = matches!(segment, "" | "." | ".." | "-" | "*");
-    let foreign = |c: char| c.is_control() || c.is_whitespace() || c == '/';
-    if reserved || segment.contains(foreign) {
+    if reserved || segment.contains(is_refused) {
         // Names come from anywhere and errors have little room: a long one is not repeated in full.
-        let shown: String = segment.chars().take(SHOWN_MAX).collect();
-        return Err(InvalidName::Segment(shown.escape_debug().to_string()));
+        let shown = segment.chars().take(SHOWN_MAX);
+        return Err(InvalidName::Segment(
+            shown.map(invisible::escaped).collect(),
+        ));
     }
     Ok(())
 }
@@ -237,6 +277,39 @@ mod tests {
         ] {
             assert!(name.parse::<OperationName>().is_err(), "{name:?}");
         }
+    }
+
+    /// report:W3
+    #[test]
+    fn invisible_characters_are_refused_and_never_repeated_as_they_are() {
+        for c in
+            "\u{202e}\u{feff}\u{200b}\u{200d}\u{2066}\u{61c}\u{ad}\u{3164}\u{fe0f}\u{e0041}".chars()
+        {
+            let id = format!("a{c}b");
+            let root = ParentName::default();
+            for refused in [
+                OperationName::new(&root, &id).map(drop),
+                format!("operations/{id}")
+                    .parse::<OperationName>()
+                    .map(drop),
+                format!("p/{id}/operations/1")
+                    .parse::<OperationName>()
+                    .map(drop),
+                id.parse::<ParentName>().map(drop),
+                format!("projects/-/{id}")
+                    .parse::<ParentPattern>()
+                    .map(drop),
+            ] {
+                let message = refused.unwrap_err().to_string();
+                assert!(message.is_ascii(), "{message}");
+                assert!(message.contains("letters, digits"), "{message}");
+            }
+            // An operation that has such a name already stays readable.
+            let stored = OperationName::from_stored(&format!("operations/{id}")).unwrap();
+            assert_eq!(stored.operation_id(), id);
+        }
+        assert!(OperationName::from_stored("operations/a\nb").is_err());
+        assert!("operations/ü日本語é".parse::<OperationName>().is_ok());
     }
 
     /// spec:81

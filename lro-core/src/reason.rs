@@ -22,6 +22,8 @@ const OPERATION_TYPE: &str = "google.longrunning.Operation";
 pub enum Reason {
     /// A name, a parent or another field is malformed.
     InvalidField,
+    /// The request's bytes are not the message that the rpc takes.
+    RequestUndecodable,
     /// The filter of a list is malformed, or says what the service does not support.
     InvalidFilter,
     /// There is no such operation, or not any more.
@@ -77,6 +79,7 @@ impl Reason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InvalidField => "INVALID_FIELD",
+            Self::RequestUndecodable => "REQUEST_UNDECODABLE",
             Self::InvalidFilter => "INVALID_FILTER",
             Self::OperationNotFound => "OPERATION_NOT_FOUND",
             Self::OperationAlreadyExists => "OPERATION_ALREADY_EXISTS",
@@ -108,9 +111,10 @@ impl Reason {
     pub const fn code(self) -> tonic::Code {
         use tonic::Code;
         match self {
-            Self::InvalidField | Self::InvalidFilter | Self::RequestIdReused => {
-                Code::InvalidArgument
-            }
+            Self::InvalidField
+            | Self::RequestUndecodable
+            | Self::InvalidFilter
+            | Self::RequestIdReused => Code::InvalidArgument,
             Self::OperationNotFound => Code::NotFound,
             Self::OperationAlreadyExists => Code::AlreadyExists,
             Self::ExclusiveKeyHeld | Self::OperationInterrupted | Self::AttemptsExhausted => {

@@ -1,5 +1,6 @@
 //! Retention: a bounded number of rows at a time.
 
+use lro_core::OperationName;
 use lro_core::store::StoreEvent;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -38,7 +39,7 @@ pub(crate) async fn purge(
 
 /// A damaged row goes as well; nobody knew it by a name that is none.
 fn gone(row: &Row) -> Option<StoreEvent> {
-    let name = row.try_get::<_, &str>(0).ok()?.parse().ok()?;
+    let name = OperationName::from_stored(row.try_get(0).ok()?).ok()?;
     let state = decode_state(row.try_get(1).ok()?)?;
     Some(StoreEvent::removed(row.try_get(2).ok()?, name, state))
 }

@@ -108,7 +108,7 @@ fn named(row: &Row, fault: Fault) -> Fault {
 fn known(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
     Ok(OperationRecord {
         uid: fields.get()?,
-        name: fields.read(|name: &str| name.parse::<OperationName>().ok())?,
+        name: fields.read(|name: &str| OperationName::from_stored(name).ok())?,
         method: fields.read(unescape)?,
         state: fields.read(decode_state)?,
         revision: fields.read(unsigned)?,

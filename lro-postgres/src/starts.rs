@@ -305,7 +305,7 @@ impl Holders {
 }
 
 fn parse(name: &str) -> Result<OperationName, Fault> {
-    name.parse()
+    OperationName::from_stored(name)
         .map_err(|_| Fault::row(format!("`{name}` is stored as a name, and is none")))
 }
 

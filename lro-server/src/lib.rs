@@ -148,6 +148,7 @@
 //! | `lro.operations.deleted_running` | up-down counter | method | bodies that run on though their operation was deleted |
 //! | `lro.runtime.stalls` | counter | | times that a worker's runtime polled no task for [`max_runtime_stall`](WorkerBuilder::max_runtime_stall) |
 //! | `lro.bodies.blocking_polls` | counter | method | polls of bodies that lasted longer than a heartbeat: work for `spawn_blocking` |
+//! | `lro.serve.connections.refused` | counter | limit | connections that the module `serve` closed at once because a limit was reached: `connections_max` or `connections_per_ip_max` (`lro.serve.limit`) |
 //! | `lro.store.call.duration` | histogram, s | call, outcome | calls of the store: `start`, `claim`, `update`, `get`, `list`, `purge`, `page_token_key`; `ok`, `unavailable`, `full`, `corrupt`, `unusable`; an update of which one operation is damaged, or locked by another program, is `corrupt` or `unavailable` |
 //! | `lro.store.accepts_starts` | gauge | | 1, or 0 while the store is full and refuses new operations |
 //!
@@ -168,28 +169,14 @@
 //!
 //! # Errors
 //!
-//! Every error of a call, and every error of an operation, carries a `google.rpc.ErrorInfo`; one that is
-//! about a field, the field's violation; one that is about an operation, a `ResourceInfo`. What a
-//! handler attaches to its error is kept to the byte. Errors of calls are cut down to what trailers hold.
+//! Every error that the server makes, of a call or of an operation, carries a `google.rpc.ErrorInfo`;
+//! one about a field also the field's violation, one about an operation a `ResourceInfo`. What a handler
+//! attaches to its error is kept to the byte; an error of an operation without an ErrorInfo gets one. Errors
+//! of calls are cut down to what trailers hold.
 //!
-//! A handler attaches details of its own with [`tonic_types`]; a caller reads them with
-//! `WaitError::details` of `lro-client`, or with any library for `google.rpc`:
-//!
-//! ```
-//! use lro_server::tonic_types::{ErrorDetails, StatusExt as _};
-//! use tonic::{Code, Status};
-//!
-//! fn too_many_exports(project: &str) -> Status {
-//!     let mut details = ErrorDetails::new();
-//!     details
-//!         .set_error_info("TOO_MANY_EXPORTS", "exporter.example.com", [("limit".into(), "10".into())])
-//!         .add_quota_failure_violation(project, "at most 10 exports at a time")
-//!         .set_localized_message("en-US", "Wait until one of your exports is finished.");
-//!     Status::with_error_details(Code::ResourceExhausted, "too many exports", details)
-//! }
-//! # let status = too_many_exports("projects/p");
-//! # assert_eq!(status.get_error_details().error_info().unwrap().metadata["limit"], "10");
-//! ```
+//! With the module `serve` that holds for all services of the server: an unknown service or method is
+//! named, and errors of plain rpcs get an ErrorInfo. On a plain tonic server, what tonic refuses itself
+//! (an unknown service or method, a broken message frame) has none.
 //!
 //! # What it does not do
 //!

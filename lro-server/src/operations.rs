@@ -51,6 +51,8 @@ struct Inner {
     engine: Arc<Engine>,
     gate: Gate,
     page_tokens: PageTokens,
+    /// What filters were given, for reflection.
+    descriptor_sets: Vec<Vec<u8>>,
     methods: RwLock<HashMap<&'static str, MethodOptions>>,
 }
 
@@ -211,6 +213,11 @@ impl Operations {
     pub fn describe(&self) -> String {
         let services = self.gate().services().iter();
         services.map(|service| format!("{service}\n")).collect()
+    }
+
+    #[cfg(feature = "serve")]
+    pub(crate) fn descriptor_sets(&self) -> &[Vec<u8>] {
+        &self.inner.descriptor_sets
     }
 
     pub(crate) fn engine(&self) -> &Arc<Engine> {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 /// The keys that page tokens are encrypted with.
 ///
-/// A token holds where its list goes on, and when it was made, encrypted and authenticated
+/// A token holds where its list continues, and when it was made, encrypted and authenticated
 /// (XChaCha20-Poly1305), and good only for the parent, the filter, the services and the principal of its list.
 /// It holds no permission: each page is authorized anew.
 ///
@@ -43,7 +43,7 @@ use uuid::Uuid;
 #[must_use]
 pub struct PageTokenKeys {
     current: Sealer,
-    /// Those whose tokens are good as well.
+    /// Keys whose tokens are also good.
     accepted: Vec<Sealer>,
 }
 
@@ -62,7 +62,7 @@ impl PageTokenKeys {
         }
     }
 
-    /// Tokens of this key are good as well.
+    /// Also accepts tokens of this key.
     pub fn accept(mut self, key: [u8; 32]) -> Self {
         self.accepted.push(Sealer::new(key));
         self
@@ -130,7 +130,7 @@ pub(crate) struct PageTokenSealer<'k> {
 }
 
 impl PageTokenSealer<'_> {
-    /// A token that goes on behind the cursor, in the list that `query` stands for only.
+    /// A token that continues behind the cursor, in the list that `query` stands for only.
     ///
     /// Holds no server state, so that it is good after a restart and on every replica.
     pub(crate) fn seal(&self, cursor: PageCursor, query: &[&str], now: Timestamp) -> String {
@@ -203,7 +203,7 @@ impl PageTokenSealer<'_> {
     }
 }
 
-/// What a token is bound to.
+/// The digest that a token is bound to.
 fn bound(head: &[u8], query: &[&str]) -> [u8; 32] {
     let mut hash = Sha256::new().chain_update(head);
     for part in query {

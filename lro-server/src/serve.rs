@@ -33,6 +33,8 @@
 //! * server reflection, v1 and v1alpha, with the services' descriptors and ours;
 //! * [`GrpcOnlyLayer`]: a request that is not gRPC is answered with 415, so that no web page can call
 //!   an rpc through its visitor's browser;
+//! * errors that say what is wrong: an unknown service or method is named, beside those that there
+//!   are, and every error has an ErrorInfo;
 //! * [`DeadlineLayer`]: a call whose `grpc-timeout` is over ends with DEADLINE_EXCEEDED;
 //! * limits on messages, calls, connections, and on how long silence is put up with
 //!   ([`ServeLimits`]);
@@ -62,7 +64,9 @@ mod listener;
 mod message_limit;
 mod preface;
 mod reflection;
+mod refusals;
 mod spans;
+mod statuses;
 #[cfg(feature = "tls")]
 mod tls;
 mod trailers;
@@ -101,7 +105,9 @@ use endless::Endless;
 use health::Health;
 use listener::Incoming;
 use message_limit::MessageLimitLayer;
+use refusals::Refusals;
 use spans::SpanLayer;
+use statuses::{KnownServices, StatusLayer};
 
 /// A server, to be given services and served. See the [module](self).
 #[must_use = "a server does nothing before it is served"]
@@ -161,8 +167,11 @@ impl Server {
         self
     }
 
-    /// Adds the descriptors of services, for reflection: `FILE_DESCRIPTOR_SET` of the code that
-    /// lro-build generates.
+    /// Adds descriptors for reflection: `FILE_DESCRIPTOR_SET` of the code that lro-build generates.
+    ///
+    /// Only for services without long-running rpcs. Give the set of a service that has some to
+    /// [`OperationsBuilder::file_descriptor_set`](crate::OperationsBuilder::file_descriptor_set): it
+    /// is there for filters of lists, and reflection takes it from there.
     pub fn file_descriptor_set(mut self, encoded: &'static [u8]) -> Self {
         self.descriptor_sets.push(encoded);
         self
@@ -238,14 +247,18 @@ impl Server {
         if is_missing(&server, &mut services) {
             routes = routes.add_service(server);
         }
+        let descriptor_sets = operations.descriptor_sets().iter().map(Vec::as_slice);
+        let descriptor_sets: Vec<_> = descriptor_sets.chain(self.descriptor_sets).collect();
         if self.reflection {
-            routes = reflection::add(routes, &services, &self.descriptor_sets, &closing)?;
+            routes = reflection::add(routes, &mut services, &descriptor_sets, &closing)?;
         }
+        let described = descriptor_sets.into_iter().chain(reflection::OWN_SETS);
+        let known = Arc::new(KnownServices::new(&services, described, self.reflection));
         let sizes = MessageLimitLayer {
             decode_len_max: limits.decode_len_max,
             encode_len_max: limits.encode_len_max,
         };
-        let service = sizes.layer(routes.prepare());
+        let service = sizes.layer(StatusLayer { known }.layer(routes.prepare()));
         let service = SpanLayer.layer(DeadlineLayer::new().layer(service));
         // Outermost: a request that is not gRPC gets no further.
         let service = GrpcOnlyLayer::new().layer(service);
@@ -262,12 +275,14 @@ impl Server {
         });
         let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
         let mut incoming = Incoming::<TcpListener>::new(listener);
+        let metrics = operations.engine().metrics().clone();
+        let mut refusals = Refusals::new(metrics);
         let accepting = async {
             loop {
                 let (stream, address) = incoming.next().await;
                 match admission.admit(address.ip()) {
-                    Some(admitted) => connections.spawn(stream, admitted),
-                    None => tracing::debug!(%address, "too many connections; one is closed"),
+                    Ok(admitted) => connections.spawn(stream, admitted),
+                    Err(full) => refusals.add(address, full),
                 }
             }
         };

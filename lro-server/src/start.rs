@@ -10,6 +10,7 @@ mod parent;
 mod prepare;
 mod request;
 mod request_id;
+mod start_time;
 
 use lro_core::{LongRunningMethod, Operation, Reason, pb};
 use prost::Message as _;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lro_core::Timestamp;
 use lro_core::store::{
     ExecutionPolicy, Lease, OnCrash, OperationRecord, OperationResult, OperationState, Origin,
     RequestId, WorkerId,
 };
+use lro_core::{OperationName, Timestamp};
 use prost::Message;
 use prost_types::Any;
 use rusqlite::Row;
@@ -72,7 +72,7 @@ pub(crate) fn decode(row: &Row<'_>) -> Result<OperationRecord, Fault> {
 fn decode_fields(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
     let record = OperationRecord {
         uid: fields.required(uuid)?,
-        name: fields.required(|value| text(value)?.parse().ok())?,
+        name: fields.required(|value| OperationName::from_stored(text(value)?).ok())?,
         method: fields.required(string)?,
         state: fields.required(|value| OperationState::from_number(number(value)?))?,
         revision: fields.required(unsigned)?,

@@ -354,7 +354,7 @@ impl<'c> Table<'c> {
         let name: Option<String> = statement.query_row(key, |row| row.get(0)).optional()?;
         name.map(|name| {
             let wrong = |_| Fault::row(format!("column `name` holds `{name}`"));
-            name.parse().map_err(wrong)
+            OperationName::from_stored(&name).map_err(wrong)
         })
         .transpose()
     }

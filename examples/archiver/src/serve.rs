@@ -102,7 +102,10 @@ impl Server {
         let store = SqliteStore::open(data.join(DATABASE))
             .await
             .map_err(|source| Error::new("cannot open the database", source))?;
-        let operations = Operations::new(store);
+        let operations = Operations::builder(store)
+            .file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
+            .map_err(|source| Error::new("cannot read the descriptors of the protos", source))?
+            .build();
         let archives = data.join(ARCHIVES);
         let cannot_use = || format!("cannot use the folder {}", archives.display());
         let archiver = Archiver::new(&operations, &archives, options.pack)
@@ -146,7 +149,6 @@ impl Server {
         };
         let server = serve::Server::builder(&self.operations)
             .add_service(ArchiverServer::from_arc(archiver.clone()))
-            .file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
             .worker(self.worker)
             .limits(limits);
         let server = match self.tls {

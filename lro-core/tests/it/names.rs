@@ -2,8 +2,6 @@
 //!
 //! The fuzz target in fuzz/fuzz_targets/name.rs does the same with texts of its own choice.
 
-#[path = "../../../fuzz/replay.rs"]
-mod replay;
 mod text;
 
 use proptest::prelude::*;
@@ -29,6 +27,6 @@ proptest! {
 
 #[test]
 fn the_seeds_of_the_fuzz_target_hold() {
-    let asked = replay::each("name", |bytes| text::ask(&String::from_utf8_lossy(bytes)));
+    let asked = crate::replay::each("name", |bytes| text::ask(&String::from_utf8_lossy(bytes)));
     assert!(asked > 0);
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use lro_core::Timestamp;
 use lro_core::store::StoreEvent;
+use lro_core::{OperationName, Timestamp};
 use uuid::Uuid;
 
 use crate::row::decode_state;
@@ -42,7 +42,7 @@ fn event(line: &str) -> Option<StoreEvent> {
     let (state, rest) = head.strip_prefix('C')?.split_at_checked(1)?;
     let (gone, uid) = rest.split_at_checked(1)?;
     Some(StoreEvent::Changed {
-        name: of.parse().ok()?,
+        name: OperationName::from_stored(of).ok()?,
         uid: Uuid::try_parse(uid).ok()?,
         state: decode_state(state.parse().ok()?)?,
         gone: gone == "1",

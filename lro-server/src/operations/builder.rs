@@ -30,6 +30,7 @@ pub struct OperationsBuilder {
     limits: Limits,
     list_policy: ListPolicy,
     payloads: Schema,
+    descriptor_sets: Vec<Vec<u8>>,
     #[cfg(feature = "otel")]
     metrics: Option<Metrics>,
     services: Vec<ServiceSettings>,
@@ -46,6 +47,7 @@ impl OperationsBuilder {
             limits: Limits::default(),
             list_policy: ListPolicy::default(),
             payloads: Schema::default(),
+            descriptor_sets: Vec::new(),
             #[cfg(feature = "otel")]
             metrics: None,
             services: Vec::new(),
@@ -63,10 +65,11 @@ impl OperationsBuilder {
 
     /// Lets filters of lists name the fields of `metadata` and `response`: of all types that the
     /// long-running rpcs of this set carry. The set is `FILE_DESCRIPTOR_SET` beside the generated
-    /// code of a service. Without it, filters can name the fields that every operation has.
+    /// code of a service. Without it, filters can name the fields that every operation has. The
+    /// reflection of the module `serve` also describes the services of these sets.
     ///
     /// Call it once for each set. The types are added to what filters may name in all lists, those
-    /// of services with a [policy of their own](ServiceSettings::list_policy) as well; in a
+    /// also of services with a [policy of their own](ServiceSettings::list_policy); in a
     /// [closed](lro_core::filter::SchemaBuilder::closed) schema they can only be named by a field
     /// that stands for them.
     ///
@@ -90,10 +93,11 @@ impl OperationsBuilder {
     pub fn file_descriptor_set(mut self, encoded: &[u8]) -> Result<Self, InvalidDescriptorSet> {
         let payloads = self.payloads.to_builder();
         self.payloads = payloads.file_descriptor_set(encoded)?.build();
+        self.descriptor_sets.push(encoded.to_vec());
         Ok(self)
     }
 
-    /// What filters of lists may and must name, and how long pages are, where that is not as
+    /// Sets what filters of lists may and must name, and how long pages are, where that is not as
     /// [`Limits`] say: a documented dialect, or a schema of one's own.
     ///
     /// It is the policy of all services that have [none of their own](ServiceSettings::list_policy),
@@ -121,7 +125,8 @@ impl OperationsBuilder {
         self
     }
 
-    /// Who decides who may do what. Without, **everybody who reaches the server may do everything**
+    /// Sets the authorizer, which decides who may do what. Without one, **everybody who reaches the
+    /// server may do everything**
     /// with every operation; then keep others away from it by other means.
     pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
         self.authorizer = Some(Arc::new(authorizer));
@@ -141,7 +146,7 @@ impl OperationsBuilder {
         self
     }
 
-    /// What measures the operations. The default is the meter `lro-server` of OpenTelemetry's global
+    /// Sets the meter of the operations. The default is the meter `lro-server` of OpenTelemetry's global
     /// provider, as that is when the operations are built.
     #[cfg(feature = "otel")]
     pub fn meter(mut self, meter: &opentelemetry::metrics::Meter) -> Self {
@@ -176,6 +181,7 @@ impl OperationsBuilder {
             engine: Engine::new(self.store, metrics, self.clock, self.limits),
             gate: Gate::new(services, self.authorizer),
             page_tokens,
+            descriptor_sets: self.descriptor_sets,
             methods: RwLock::default(),
         });
         Operations { inner }

@@ -28,17 +28,20 @@ impl Admission {
     }
 
     /// Room for one more connection from this address, until it is dropped.
-    pub(super) fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Admitted> {
+    pub(super) fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Admitted, Full> {
         let ip = network(ip);
         let mut counts = self.lock();
         let from_ip = counts.by_ip.get(&ip).copied().unwrap_or_default();
-        if counts.all >= self.max || from_ip >= self.per_ip_max {
-            return None;
+        if counts.all >= self.max {
+            return Err(Full::All);
+        }
+        if from_ip >= self.per_ip_max {
+            return Err(Full::Ip);
         }
         counts.all += 1;
         counts.by_ip.insert(ip, from_ip + 1);
         drop(counts);
-        Some(Admitted {
+        Ok(Admitted {
             admission: self.clone(),
             ip,
         })
@@ -46,6 +49,25 @@ impl Admission {
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The limit that is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// Of all connections.
+    All,
+    /// Of those from one address.
+    Ip,
+}
+
+impl Full {
+    /// The field of [`ServeLimits`](super::ServeLimits).
+    pub(super) const fn limit(self) -> &'static str {
+        match self {
+            Self::All => "connections_max",
+            Self::Ip => "connections_per_ip_max",
+        }
     }
 }
 
@@ -90,9 +112,9 @@ mod tests {
         let admit = |ip: &str| admission.admit(ip.parse().unwrap());
         let first = admit("10.0.0.1").unwrap();
         let _mapped = admit("::ffff:10.0.0.1").unwrap();
-        assert!(admit("10.0.0.1").is_none());
+        assert_eq!(admit("10.0.0.1").unwrap_err(), Full::Ip);
         let _other = admit("2001:db8::1").unwrap();
-        assert!(admit("10.0.0.2").is_none());
+        assert_eq!(admit("10.0.0.2").unwrap_err(), Full::All);
         drop(first);
         let _again = admit("10.0.0.1").unwrap();
         assert_eq!(admission.lock().by_ip.len(), 2);
@@ -103,7 +125,7 @@ mod tests {
         let admission = Admission::new(9, 1);
         let admit = |ip: &str| admission.admit(ip.parse().unwrap());
         let _one = admit("2001:db8:0:1::1").unwrap();
-        assert!(admit("2001:db8:0:1:ffff::2").is_none());
-        assert!(admit("2001:db8:0:2::1").is_some());
+        assert!(admit("2001:db8:0:1:ffff::2").is_err());
+        assert!(admit("2001:db8:0:2::1").is_ok());
     }
 }

@@ -12,10 +12,18 @@ const NAMES: [&str; 2] = [
     "grpc.reflection.v1alpha.ServerReflection",
 ];
 
+/// The descriptors of the services that every server has.
+pub(super) const OWN_SETS: [&[u8]; 4] = [
+    lro_core::pb::FILE_DESCRIPTOR_SET,
+    tonic_health::pb::FILE_DESCRIPTOR_SET,
+    tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+    tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+];
+
 /// Adds both versions, for these services with these descriptors.
 pub(super) fn add(
     routes: Routes,
-    services: &[&'static str],
+    services: &mut Vec<&'static str>,
     descriptor_sets: &[&[u8]],
     closing: &CancellationToken,
 ) -> Result<Routes, Error> {
@@ -26,19 +34,16 @@ pub(super) fn add(
     let unreadable = |source| Error::new("cannot read a file descriptor set", source);
     let v1 = builder(services, descriptor_sets).build_v1();
     let v1alpha = builder(services, descriptor_sets).build_v1alpha();
+    services.extend(NAMES);
     Ok(routes
         .add_service(Endless::new(v1.map_err(unreadable)?, closing))
         .add_service(Endless::new(v1alpha.map_err(unreadable)?, closing)))
 }
 
 fn builder<'a>(services: &[&'static str], descriptor_sets: &[&'a [u8]]) -> Builder<'a> {
-    let builder = Builder::configure()
-        // The same files come with many sets: the first of a name stays.
-        .register_encoded_file_descriptor_set(lro_core::pb::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET);
-    let builder = descriptor_sets.iter().fold(builder, |builder, set| {
+    // The same files come with many sets: the first of a name stays.
+    let sets = OWN_SETS.iter().chain(descriptor_sets);
+    let builder = sets.fold(Builder::configure(), |builder, set| {
         builder.register_encoded_file_descriptor_set(set)
     });
     let services = services.iter().copied().chain(NAMES);

@@ -93,7 +93,10 @@ impl<M> StartOptions<M> {
         self
     }
 
-    /// Not to be run before this time.
+    /// Runs the operation at this time, or as soon as possible if it has passed.
+    ///
+    /// It must lie between the years 2000 and 9999: another time is a mistake of units, such as
+    /// milliseconds given as microseconds, and the start fails with INVALID_ARGUMENT.
     pub fn start_time(mut self, start_time: Timestamp) -> Self {
         self.choices.start_time = Some(start_time);
         self

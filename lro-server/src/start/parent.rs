@@ -60,7 +60,7 @@ mod tests {
         );
         check(
             "projects/-",
-            "parent: `-` is no valid segment of a resource name",
+            "parent: `-` is not a valid segment of a resource name: give letters, digits, `-`, `_`, `.` or `~`, and not just `-`, `*`, `.` or `..`",
         );
     }
 }

@@ -7,11 +7,13 @@ use uuid::Uuid;
 
 use super::request::{CallOrigin, StartRequest};
 use super::request_id;
+use super::start_time::checked_start_time;
 use crate::access::Principal;
 
 /// # Errors
 ///
-/// INTERNAL for a response of another type; INVALID_ARGUMENT for a malformed request id.
+/// INTERNAL for a response of another type; INVALID_ARGUMENT for a malformed request id or a start time that
+/// cannot be meant.
 pub(super) fn new_operation(
     start: StartRequest,
     uid: Uuid,
@@ -45,7 +47,7 @@ pub(super) fn new_operation(
     operation.labels = choices.labels;
     operation.request_id = request_id::of(&request_id, &owner, &operation.request)?;
     operation.exclusive_key = choices.exclusive_key;
-    operation.ready_time = choices.start_time;
+    operation.ready_time = choices.start_time.map(checked_start_time).transpose()?;
     operation.policy = method_options.policy;
     operation.origin = Origin {
         principal: owner,

@@ -2,9 +2,10 @@
 
 mod content_types;
 mod deadlines;
+mod errors;
 mod limits;
-mod raw;
-mod served;
+pub(crate) mod raw;
+pub(crate) mod served;
 mod shutdown;
 mod spans;
 #[cfg(feature = "tls")]

@@ -251,3 +251,25 @@ async fn a_body_goes_on_with_its_callers_trace() {
     assert_eq!(body.parent_span_id.to_string(), "00f067aa0ba902b7");
     assert!(body.parent_span_is_remote);
 }
+
+/// report:S5
+#[cfg(feature = "serve")]
+#[tokio::test]
+async fn refused_connections_are_counted_by_their_limit() {
+    use crate::serve::raw::closed;
+    use crate::serve::served::Served;
+    use lro_server::serve::{ServeLimits, Server};
+
+    let collected = Collected::new();
+    let operations = collected.operations(MemoryStore::new());
+    let limits = ServeLimits {
+        connections_max: 0,
+        ..ServeLimits::default()
+    };
+    let served = Served::start(Server::builder(&operations).limits(limits)).await;
+    for _ in 0..3 {
+        assert_eq!(closed(&mut served.tcp().await).await, 0);
+    }
+    collected.check(&[("lro.serve.connections.refused connections_max", 3)]);
+    served.stop().await;
+}

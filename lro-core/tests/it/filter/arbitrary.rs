@@ -4,9 +4,6 @@ use proptest::prelude::*;
 
 use super::{properties, text};
 
-#[path = "../../../../fuzz/replay.rs"]
-mod replay;
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -23,7 +20,7 @@ proptest! {
 
 #[test]
 fn the_seeds_of_the_fuzz_target_hold() {
-    let asked = replay::each("filter", |bytes| {
+    let asked = crate::replay::each("filter", |bytes| {
         text::ask(&String::from_utf8_lossy(bytes));
     });
     assert!(asked > 0);

@@ -22,6 +22,9 @@ impl Metrics {
 
     pub(crate) fn deleted_running(&self, _method: &str, _change: i64) {}
 
+    #[cfg(feature = "serve")]
+    pub(crate) fn connection_refused(&self, _limit: &'static str) {}
+
     pub(crate) fn run(&self, _record: &OperationRecord) -> RunMetrics {
         RunMetrics
     }

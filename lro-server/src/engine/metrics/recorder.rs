@@ -25,6 +25,7 @@ pub(super) struct Instruments {
     deleted_running: UpDownCounter<i64>,
     runtime_stalls: Counter<u64>,
     blocking_polls: Counter<u64>,
+    connections_refused: Counter<u64>,
     pub(super) store_calls: Histogram<f64>,
     pub(super) accepts_starts: Gauge<u64>,
 }
@@ -117,6 +118,11 @@ impl Metrics {
                 "{poll}",
                 "Polls of bodies that lasted longer than a heartbeat.",
             ),
+            connections_refused: counter(
+                "lro.serve.connections.refused",
+                "{connection}",
+                "Connections that were closed at once because a limit was reached.",
+            ),
             store_calls: seconds(
                 "lro.store.call.duration",
                 &CALL_BOUNDS,
@@ -165,6 +171,13 @@ impl Metrics {
     /// A poll of a body of this method has lasted longer than a heartbeat.
     pub(crate) fn blocking_poll(&self, path: &str) {
         self.0.blocking_polls.add(1, &[method(path)]);
+    }
+
+    /// A connection was refused because this limit was reached.
+    #[cfg(feature = "serve")]
+    pub(crate) fn connection_refused(&self, limit: &'static str) {
+        let limit = KeyValue::new("lro.serve.limit", limit);
+        self.0.connections_refused.add(1, &[limit]);
     }
 
     /// A run of this operation begins, and ends when what this gives is dropped.

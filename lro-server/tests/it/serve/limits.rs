@@ -16,6 +16,7 @@ use tonic_types::StatusExt as _;
 
 use crate::serve::raw::{self, closed, frame, opening};
 use crate::serve::served::{Direct, Plain, Served, table, wait_for};
+use crate::serve::spans::Log;
 use crate::support::faulty::Node;
 use crate::support::{exported, name, start_on};
 
@@ -107,6 +108,41 @@ async fn connections_that_say_nothing_are_closed() {
     alive.get_table(table("a")).await.unwrap();
     drop(alive);
     served.stop().await;
+}
+
+/// report:S5
+#[tokio::test]
+async fn refused_connections_are_logged_once_with_the_limit_to_raise() {
+    for (max, per_ip, limit) in [(1, 9, "connections_max"), (9, 1, "connections_per_ip_max")] {
+        let log = Log::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(log.clone())
+            .finish();
+        let _logging = tracing::subscriber::set_default(subscriber);
+        let limits = ServeLimits {
+            connections_max: max,
+            connections_per_ip_max: per_ip,
+            ..ServeLimits::default()
+        };
+        let (served, _) = plain(limits).await;
+        let connection = served.connect().await;
+        connection.exporter().get_table(table("a")).await.unwrap();
+        for _ in 0..5 {
+            assert_eq!(closed(&mut served.tcp().await).await, 0);
+        }
+        let text = log.text();
+        let warnings: Vec<_> = text
+            .lines()
+            .filter(|line| line.contains("connections refused"))
+            .collect();
+        assert_eq!(warnings.len(), 1, "{text}");
+        assert!(warnings[0].contains("WARN"), "{text}");
+        let limit = format!("limit=\"{limit}\"");
+        assert!(warnings[0].contains(&limit), "{text}");
+        drop(connection);
+        served.stop().await;
+    }
 }
 
 /// guarantee:R15

@@ -85,12 +85,13 @@ async fn health_follows_the_store_and_the_end() {
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
 
+/// report:W5
 #[tokio::test]
 async fn reflection_knows_the_services_and_their_files_in_both_versions() {
-    let operations = Operations::new(MemoryStore::new());
-    let server = Server::builder(&operations)
-        .add_service(ExporterServer::new(Plain::default()))
-        .file_descriptor_set(pb::FILE_DESCRIPTOR_SET);
+    let builder = Operations::builder(MemoryStore::new());
+    let builder = builder.file_descriptor_set(pb::FILE_DESCRIPTOR_SET);
+    let operations = builder.unwrap().build();
+    let server = Server::builder(&operations).add_service(ExporterServer::new(Plain::default()));
     let served = Served::start(server).await;
     let connection = served.connect().await;
     let host = String::new();
