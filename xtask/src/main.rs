@@ -1,11 +1,12 @@
 //! The commands of this repository: `cargo xtask test`, `tidy`, `codegen`, `bench`, `torture`,
-//! `simulate`, `fuzz`, `guarantees`, `words`, `quickstart`, `build-cost` and `compile-cost`.
+//! `simulate`, `fuzz`, `guarantees`, `words`, `quickstart`, `package`, `build-cost` and `compile-cost`.
 
 mod build_cost;
 mod codegen;
 mod compile_cost;
 mod fuzz;
 mod markdown;
+mod package;
 mod process;
 mod quickstart;
 mod test;
@@ -71,6 +72,12 @@ enum Command {
     },
     /// Does the quick start of the README in an empty folder, and compares its output.
     Quickstart,
+    /// Makes the packages of a release, without uploading them.
+    Package {
+        /// Compile each package from its own files, in one target folder.
+        #[arg(long)]
+        verify: bool,
+    },
     /// Measures what a user's own clean build costs, and prints README's table.
     BuildCost,
     /// Measures the compile time of typed operations.
@@ -89,6 +96,7 @@ fn main() -> ExitCode {
         Command::Guarantees { tag } => tidy::list_guarantees(tag.as_deref()),
         Command::Words { path } => tidy::list_words(&path),
         Command::Quickstart => quickstart::run(),
+        Command::Package { verify } => package::run(verify),
         Command::BuildCost => build_cost::run(),
         Command::CompileCost => compile_cost::run(),
     };

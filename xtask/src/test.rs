@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::process::{self, cargo, run_watched, works};
-use crate::{codegen, quickstart, tidy};
+use crate::{codegen, package, quickstart, tidy};
 use count::Count;
 use needs::NEEDS;
 
@@ -84,6 +84,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "quick start of README.md: cargo xtask quickstart",
         run: |_| quickstart::run().map(|()| Count::ONE),
+    },
+    Step {
+        name: "packages: cargo xtask package",
+        run: |session| package::run(session.ci).map(|()| Count::ONE),
     },
     Step {
         name: "documentation tests: cargo test --doc",
