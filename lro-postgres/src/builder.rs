@@ -8,6 +8,7 @@ use lro_core::store::{StoreError, StoreErrorKind};
 use tokio_postgres::Config;
 
 use crate::database::Database;
+use crate::runtime::StoreRuntime;
 use crate::schema;
 use crate::store::{Parts, PostgresStore};
 use crate::tls::Connector;
@@ -27,6 +28,11 @@ use crate::tls::Connector;
 ///     .await?;
 /// # Ok(()) }
 /// ```
+///
+/// # Several servers
+///
+/// The URL may name several servers: `postgresql://app@db1,db2/app?target_session_attrs=read-write`. A new
+/// connection then leads to the first that takes writes, also after a switchover.
 ///
 /// # TLS
 ///
@@ -203,14 +209,18 @@ impl PostgresStoreBuilder {
     ///
     /// A future that is dropped leaves migrations done or not done.
     ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime.
-    ///
     /// [`Unusable`]: lro_core::store::StoreErrorKind::Unusable
     /// [`Unavailable`]: lro_core::store::StoreErrorKind::Unavailable
     pub async fn open(self) -> Result<PostgresStore, StoreError> {
         schema::check_name(&self.schema)?;
+        let runtime = StoreRuntime::start()?;
+        let opening = self.open_on(runtime.clone());
+        runtime.run(opening).await?
+    }
+
+    /// Opens the store by the thread that is to drive it: a connection belongs to the runtime that
+    /// has made it.
+    async fn open_on(self, runtime: StoreRuntime) -> Result<PostgresStore, StoreError> {
         let (pool, own) = match &self.target {
             Target::Url(url) => {
                 let config = self.config(url)?;
@@ -228,7 +238,11 @@ impl PostgresStoreBuilder {
                     })?;
                 (pool, Some((config, connector)))
             }
-            Target::Pool(pool) => (pool.clone(), None),
+            Target::Pool(pool) => {
+                // Another runtime drives those that the pool has opened so far.
+                pool.retain(|_, _| false);
+                (pool.clone(), None)
+            }
         };
         let is_own_pool = own.is_some();
         let listen = match &self.notifications_url {
@@ -255,6 +269,7 @@ impl PostgresStoreBuilder {
             listen: listen.filter(|_| self.notifications),
             may_prepare: is_direct && self.prepared_statements.is_none(),
             poll_interval: self.poll_interval,
+            runtime,
         }))
     }
 

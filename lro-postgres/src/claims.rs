@@ -1,6 +1,8 @@
 //! Claims: what is ready is found by index and locked, what another node has locked is left to it.
 
 mod asked;
+mod corrupt;
+mod holes;
 mod marks;
 
 use std::sync::Arc;
@@ -55,8 +57,15 @@ impl Claims {
         let mut told = false;
         loop {
             told |= claim.limit > 0 && self.events.take_ready();
-            let transaction = self.claim_once(claim, told, &mut marks);
-            let mut result = self.database.in_time(transaction).await;
+            let mut result = if marks.has_ready_holes() {
+                self.claim_around(claim, &mut marks).await
+            } else {
+                let transaction = self.claim_once(claim, told, &mut marks);
+                self.database.in_time(transaction).await
+            };
+            if matches!(&result, Err(fault) if fault.may_be_damage()) {
+                result = self.claim_around(claim, &mut marks).await;
+            }
             if attempts.again(&result).await {
                 continue;
             }
@@ -85,7 +94,9 @@ impl Claims {
         let own_clock = self.database.clock.is_some();
         if told && claim.limit > 0 && marks.found_last && (own_clock || !marks.are_old()) {
             // What is told is mostly there: it is taken without a look before.
-            if !own_clock {
+            if own_clock {
+                asked.begin_anywhere(marks);
+            } else {
                 asked.begin_at(marks);
             }
             let unless_since = Some(asked.lease_since);
@@ -109,14 +120,21 @@ impl Claims {
         Ok(look.claimed(operations))
     }
 
-    /// Turns back leases that are over.
+    /// Requeues operations whose leases have expired.
     async fn sweep(&self, asked: &Asked) -> Result<(), Fault> {
-        let mut transaction = self.database.transaction(Access::WriteInOrder).await?;
         let until = self.own_time();
-        let mut rows = transaction.run(&[asked.sweep(&until), clock()]).await?;
+        self.sweep_by(asked.sweep(&until)).await?;
+        Ok(())
+    }
+
+    /// The same for those that the query gives. Answers how many there were.
+    async fn sweep_by(&self, query: Query<'_>) -> Result<usize, Fault> {
+        let mut transaction = self.database.transaction(Access::WriteInOrder).await?;
+        let mut rows = transaction.run(&[query, clock()]).await?;
         let now = transaction.time(&rows.pop().unwrap_or_default())?;
+        let rows = rows.pop().unwrap_or_default();
         let mut swept = Work::new(now);
-        let damaged = expire(&mut swept, &rows.pop().unwrap_or_default());
+        let damaged = expire(&mut swept, &rows);
         let later = vec![now.saturating_add(DAMAGED_PAUSE).as_micros(); damaged.len()];
         let written = swept.columns();
         let mut steps = queries(&written);
@@ -128,7 +146,7 @@ impl Claims {
         }
         transaction.run_and_commit(&steps).await?;
         self.events.publish(&swept.events);
-        Ok(())
+        Ok(rows.len())
     }
 
     /// Takes what is ready, unless a lease is over that ends at the given time or later, and looks at
@@ -171,7 +189,7 @@ impl Claims {
         let begun = Instant::now();
         let whole = clock.is_some() || marks.are_old();
         match whole {
-            true => asked.begin_anywhere(),
+            true => asked.begin_anywhere(marks),
             false => asked.begin_at(marks),
         }
         let rows = self.database.run(Access::Look, &[asked.look()]).await?;

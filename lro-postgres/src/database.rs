@@ -1,5 +1,6 @@
 //! Transactions on pooled connections, in as few round trips as they can be.
 
+mod renewal;
 mod transaction;
 
 use std::collections::HashMap;
@@ -15,13 +16,17 @@ use lro_core::Clock;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Statement};
 
-use crate::error::Fault;
+use crate::error::{Fault, Remedy, is_stale_plan};
 use crate::statement;
 
+use self::renewal::Renewal;
 pub(crate) use self::transaction::Transaction;
 
 /// How often a step is done again when another transaction was in its way.
 const CONFLICTS_MAX: u32 = 10;
+
+/// How often a step is repeated on another connection.
+const RECONNECTS_MAX: u32 = 3;
 
 /// Statements are prepared once for each connection.
 const PREPARES: u8 = 1;
@@ -39,6 +44,11 @@ const LOCK_SHARE: u128 = 5;
 pub(crate) const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
      SET enable_bitmapscan = off; SET enable_sort = off; SET enable_incremental_sort = off; \
      SET enable_hashjoin = off; SET enable_mergejoin = off";
+
+/// Lifts the limits that only some versions of PostgreSQL have, and that a role may bring along: of
+/// connections that are idle, and of whole transactions. For a session that is this store's own.
+pub(crate) const NO_SESSION_LIMITS: &str = "SELECT set_config(name, '0', false) FROM pg_settings \
+     WHERE name IN ('idle_session_timeout', 'transaction_timeout')";
 
 /// A statement with its parameters. One that is made for its call is never prepared.
 pub(crate) struct Query<'a> {
@@ -68,6 +78,7 @@ pub(crate) enum Access {
 pub(crate) struct Database {
     pub(crate) pool: Pool,
     pub(crate) clock: Option<Arc<dyn Clock>>,
+    pub(crate) renewal: Renewal,
     /// How connections are used: [`PREPARES`] and [`DIRECT`], read once for each transaction.
     mode: AtomicU8,
     schema: String,
@@ -99,13 +110,15 @@ impl Database {
         Self {
             pool,
             clock,
+            renewal: Renewal::new(),
             mode: AtomicU8::new(if prepares { PREPARES } else { 0 }),
             schema: schema.to_owned(),
             // For the transaction, not the session: so it goes through a pooler.
             settings: settings("SET LOCAL"),
+            // Whether transactions may write is the operator's to say: it is not set.
             session: format!(
-                "{}; {PLANS}; SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL \
-                 READ COMMITTED, READ WRITE",
+                "{}; {NO_SESSION_LIMITS}; {PLANS}; \
+                 SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED",
                 settings("SET")
             ),
             statements: statement::of_schema(schema),
@@ -151,6 +164,7 @@ impl Database {
         Attempts {
             database: self,
             conflicts: 0,
+            reconnects: 0,
         }
     }
 
@@ -214,33 +228,57 @@ impl fmt::Debug for Database {
     }
 }
 
-/// How often a transaction was done again.
+/// Counts the attempts of one transaction.
 pub(crate) struct Attempts<'d> {
     database: &'d Database,
     conflicts: u32,
+    reconnects: u32,
 }
 
 impl Attempts<'_> {
-    /// Whether the transaction is to be done again, after a short pause: another one was in its
-    /// way.
+    /// Whether to repeat the transaction, after a short pause: another one was in its way, or the
+    /// connection was at fault.
     pub(crate) async fn again<T>(&mut self, result: &Result<T, Fault>) -> bool {
         let Err(fault) = result else {
             return false;
         };
-        let foreign = fault.is_foreign_statement();
-        if self.conflicts >= CONFLICTS_MAX || !foreign && !fault.is_conflict() {
-            return false;
+        match fault.remedy() {
+            Remedy::None => return false,
+            Remedy::Reconnect => {
+                if self.reconnects >= RECONNECTS_MAX {
+                    return false;
+                }
+                self.reconnects += 1;
+                tracing::debug!(?fault, "repeating a transaction on another connection");
+                if matches!(fault, Fault::Postgres(error) if is_stale_plan(error))
+                    && self.reconnects == RECONNECTS_MAX
+                {
+                    // A pooler keeps the plans, or the table changes all the time.
+                    self.stop_preparing();
+                }
+            }
+            remedy @ (Remedy::Repeat | Remedy::Unprepare) => {
+                if self.conflicts >= CONFLICTS_MAX {
+                    return false;
+                }
+                self.conflicts += 1;
+                if remedy == Remedy::Unprepare {
+                    self.stop_preparing();
+                }
+            }
         }
-        self.conflicts += 1;
-        if foreign && self.database.stop_using_sessions() {
+        let longest = Duration::from_millis(1 << (self.conflicts + self.reconnects).min(8));
+        tokio::time::sleep(longest.mul_f64(rand::random())).await;
+        true
+    }
+
+    fn stop_preparing(&self) {
+        if self.database.stop_using_sessions() {
             tracing::warn!(
                 "prepared statements get lost, as they do behind a pooler: none are prepared any \
                  more"
             );
         }
-        let most = Duration::from_millis(1 << self.conflicts.min(8));
-        tokio::time::sleep(most.mul_f64(rand::random())).await;
-        true
     }
 }
 

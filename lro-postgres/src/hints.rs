@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_postgres::{AsyncMessage, Client, Config};
 
-use crate::database::{Access, Database};
+use crate::database::{Access, Database, NO_SESSION_LIMITS};
 use crate::error::Fault;
 use crate::events::Events;
 use crate::outbox::{Hint, read};
@@ -75,6 +75,12 @@ impl Hints {
                     }
                 }
             };
+            let end = match end {
+                End::Deaf if self.database.renewal.is_recent() => {
+                    End::Lost("notifications do not arrive after the server has changed".to_owned())
+                }
+                end => end,
+            };
             match end {
                 End::Deaf if !told_deaf => {
                     told_deaf = true;
@@ -115,6 +121,7 @@ impl Hints {
 
     /// Sends and hears until the connection is lost.
     async fn listen(&self, client: Client, messages: Messages, was_alive: bool) -> End {
+        let opened = Instant::now();
         let (hear, mut heard) = mpsc::unbounded_channel();
         let _driver = Driver(tokio::spawn(drive(messages, hear)).abort_handle());
         let listen = format!("LISTEN {}", quote(self.events.outbox.channel()));
@@ -143,6 +150,16 @@ impl Hints {
             Ok(false) => return End::Lost("the connection was closed".to_owned()),
             Err(_) => return End::Deaf,
         }
+        // The session is known to be this store's own.
+        let limits = format!("{listen}; {NO_SESSION_LIMITS}");
+        let limits = client.batch_execute(&limits);
+        match tokio::time::timeout(ECHO_TIMEOUT, limits).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return End::Lost(Fault::from(error).to_error().to_string()),
+            Err(_) => {
+                return End::Lost("setting the limits of the session was not answered".to_owned());
+            }
+        }
         self.alive.store(true, Ordering::Relaxed);
         if self.may_prepare {
             self.database.use_sessions();
@@ -156,7 +173,15 @@ impl Hints {
         tokio::select! {
             end = hearing => end,
             () = self.keep_sending(Some(&client)) => End::Lost("sending has failed".to_owned()),
+            () = self.outdated(opened) => End::Lost("the server has become read-only".to_owned()),
         }
+    }
+
+    /// Waits until connections of this age are out of date. One that is young is left alone for a
+    /// while: a server that stays read-only would have it made anew all the time.
+    async fn outdated(&self, opened: Instant) {
+        self.database.renewal.outdates(opened.into_std()).await;
+        tokio::time::sleep_until(opened + RECONNECT_MAX).await;
     }
 
     async fn keep_hearing(

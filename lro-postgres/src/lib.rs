@@ -42,7 +42,20 @@
 //! * **Upgrading.** Start the new version beside the old one: it migrates the schema, and processes of the
 //!   old version that run go on. One that is started after that is refused; the way back is a backup.
 //! * **Crashes.** What a process ran is claimed by another when the lease is over.
-//! * **Failover.** What was acknowledged and not replicated is lost, as `synchronous_commit` says.
+//! * **Failover.** After a crash of the primary, what was acknowledged and not replicated is lost: with
+//!   asynchronous replication, PostgreSQL's default, the operations and results of the last moments. An
+//!   operation whose end is lost runs again when its lease expires. With `synchronous_standby_names` and
+//!   `synchronous_commit = on`, nothing that was acknowledged is lost. A switchover in order loses
+//!   nothing either way.
+//! * **Switchover.** Where the URL names several servers, or connections may outlive a switchover, add
+//!   `target_session_attrs=read-write` to it: a new connection then leads to a server that takes
+//!   writes, or fails. A server that turns out to be read-only has its connections closed, and new
+//!   ones are made; PgBouncer in transaction mode is made to close its own.
+//! * **Maintenance.** With `default_transaction_read_only = on` starts, claims and ends fail as
+//!   UNAVAILABLE, and reads are served.
+//! * **Corruption.** An operation on a corrupt page fails by itself, and is logged; claims go around
+//!   it, and try it again every ten minutes. Lists that come upon it, and purges, fail until it is
+//!   repaired.
 //! * **Backlog.** `SELECT method, count(*) FROM lro.operation WHERE state = 0 GROUP BY 1`.
 //!
 //! # The schema
@@ -96,6 +109,7 @@ mod presence;
 mod purge;
 mod reads;
 mod row;
+mod runtime;
 mod schema;
 mod secret;
 mod starts;

@@ -65,6 +65,23 @@ const LOCK: i64 = 0x6c72_6f5f_6d69_6772;
 /// builds an index waits for those.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
+/// Sets the limits that a role or a database may bring along, as far as this version of PostgreSQL has
+/// them, to `{value}`.
+const LIMITS: &str = "SELECT set_config(name, {value}, {local}) FROM pg_settings WHERE name IN \
+     ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', \
+     'transaction_timeout', 'idle_session_timeout')";
+
+/// Lifts the limits for the transaction: a migration of a large table takes longer than any of them,
+/// and has its own.
+fn no_limits() -> String {
+    LIMITS.replace("{value}", "'0'").replace("{local}", "true")
+}
+
+/// Lifts them for the session, and puts them back: a pooler may give it to others.
+fn no_session_limits() -> [String; 2] {
+    ["'0'", "reset_val"].map(|value| LIMITS.replace("{value}", value).replace("{local}", "false"))
+}
+
 pub(crate) fn check_name(schema: &str) -> Result<(), StoreError> {
     if schema.is_empty() || schema.len() > SCHEMA_MAX || schema.contains(char::is_control) {
         let message = format!("`{schema}` cannot be a schema: give 1 to {SCHEMA_MAX} bytes");
@@ -90,7 +107,7 @@ pub(crate) async fn migrate(
     };
     let connecting = async { Ok(pool.get().await?) };
     let client = migration.in_time("a connection", connecting).await;
-    let client = client.map_err(|fault| fault.to_error())?;
+    let client = client.map_err(to_error)?;
     let result = migration.run(&client).await;
     if result.is_err() {
         // It may be silent, or within a transaction: that ends with it.
@@ -126,8 +143,8 @@ impl Migration<'_> {
     async fn step(&self, client: &Client, seen: usize) -> Result<(), Fault> {
         let is_live = self.is_live(client, &MIGRATIONS[seen]).await?;
         loop {
-            self.execute(client, "BEGIN ISOLATION LEVEL READ COMMITTED")
-                .await?;
+            let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; {}", no_limits());
+            self.execute(client, &begin).await?;
             let lock = "SELECT pg_try_advisory_xact_lock($1::bigint)";
             let locking = async { first(&client.query_typed(lock, &[(&LOCK, Type::INT8)]).await?) };
             if self.in_time("the lock of migrations", locking).await? {
@@ -174,7 +191,7 @@ impl Migration<'_> {
         if let Some(index) = &step.index {
             self.execute(client, &self.create("", index)).await?;
         }
-        self.in_time("a step of a migration", self.fill(client, step))
+        self.in_time("a step of a migration", self.fill(client, step, true))
             .await
     }
 
@@ -295,7 +312,7 @@ fn first<T: for<'a> tokio_postgres::types::FromSql<'a>>(
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
 fn to_error(fault: Fault) -> StoreError {
-    fault.to_error()
+    fault.to_opening_error()
 }
 
 #[cfg(test)]

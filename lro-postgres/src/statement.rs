@@ -33,6 +33,24 @@ macro_rules! latest {
     };
 }
 
+/// Makes those of `c` running at the time of `t`, with a lease. Gives them as they were before.
+macro_rules! claim_taken {
+    ($worker:literal, $lease:literal) => {
+        concat!(
+            " UPDATE {operation} AS o SET state = 1, revision = c.revision + 1, \
+             attempt = c.attempt + 1, fence = c.fence + 1, \
+             start_time = coalesce(c.start_time, greatest(c.update_time, t.now)), \
+             update_time = greatest(c.update_time, t.now), lease_expire_time = least(t.now + ",
+            $lease,
+            "::bigint, ",
+            latest!(),
+            "), lease_worker = ",
+            $worker,
+            "::uuid FROM c, t WHERE o.uid = c.uid RETURNING c.*, t.now"
+        )
+    };
+}
+
 /// Those that are prepared. `list::statement` has more.
 const ALL: [&str; 21] = [
     CLOCK,
@@ -232,6 +250,33 @@ pub(crate) const SWEEP: &str = concat!(
      LIMIT $3::bigint FOR UPDATE SKIP LOCKED"
 );
 
+/// The same of a range of the index, to go around what cannot be read.
+pub(crate) const SWEEP_WITHIN: &str = concat!(
+    "SELECT ",
+    head!(),
+    " FROM {operation} WHERE lease_expire_time IS NOT NULL \
+     AND (lease_expire_time, uid) >= ($1::bigint, $2::uuid) \
+     AND (lease_expire_time, uid) < ($3::bigint, $4::uuid) \
+     AND lease_expire_time < coalesce($5::bigint, ",
+    begun!(),
+    ") ORDER BY lease_expire_time, uid \
+     LIMIT $6::bigint FOR UPDATE SKIP LOCKED"
+);
+
+/// Claims operations of one method within a range of the index, to go around what cannot be read.
+pub(crate) const CLAIM_WITHIN: &str = concat!(
+    "WITH t AS MATERIALIZED (SELECT coalesce($7::bigint, ",
+    clock!(),
+    ") AS now), c AS MATERIALIZED (SELECT ",
+    columns!(),
+    " FROM {operation} WHERE state = 0 AND method = $1::text \
+     AND (ready_time, uid) >= ($3::bigint, $4::uuid) AND (ready_time, uid) < ($5::bigint, $6::uuid) \
+     AND ready_time <= coalesce($7::bigint, ",
+    begun!(),
+    ") ORDER BY ready_time, uid LIMIT $2::bigint FOR UPDATE SKIP LOCKED)",
+    claim_taken!("$8", "$9"),
+);
+
 /// Claims operations that are ready at that time, or now, the longest first: of each method as many as
 /// it says, and of those the first; none while a lease is over that ends at the given time or later.
 /// Gives them as they were before, and when that was.
@@ -250,13 +295,8 @@ pub(crate) const CLAIM: &str = concat!(
      WHERE e.lease_expire_time IS NOT NULL AND e.lease_expire_time >= $8::bigint \
      AND e.lease_expire_time < coalesce($4::bigint, ",
     begun!(),
-    ")) ORDER BY r.ready_time, r.uid LIMIT $5::bigint) \
-     UPDATE {operation} AS o SET state = 1, revision = c.revision + 1, attempt = c.attempt + 1, \
-     fence = c.fence + 1, start_time = coalesce(c.start_time, greatest(c.update_time, t.now)), \
-     update_time = greatest(c.update_time, t.now), lease_expire_time = least(t.now + $7::bigint, ",
-    latest!(),
-    "), \
-     lease_worker = $6::uuid FROM c, t WHERE o.uid = c.uid RETURNING c.*, t.now"
+    ")) ORDER BY r.ready_time, r.uid LIMIT $5::bigint)",
+    claim_taken!("$6", "$7"),
 );
 
 pub(crate) const GET: &str = concat!(

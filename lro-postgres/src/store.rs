@@ -24,6 +24,7 @@ use crate::list::list;
 use crate::outbox::Outbox;
 use crate::purge::purge;
 use crate::reads::{Gets, get_deleted};
+use crate::runtime::StoreRuntime;
 use crate::secret::page_token_key;
 use crate::starts::Starts;
 use crate::tls::Connector;
@@ -55,13 +56,20 @@ const POLLS_SAVED: u32 = 5;
 /// # Ok(()) }
 /// ```
 ///
+/// # Its thread
+///
+/// A store drives its connections, timers and listener on a thread of its own. A call makes progress
+/// from any runtime, also while every thread of another runtime is blocked: a lease can be renewed
+/// from a plain thread while the application computes.
+///
 /// # Closing
 ///
-/// When the last clone is dropped, calls that wait are still served, by tasks that end then.
+/// When the last clone is dropped, the store still serves the calls that wait. Then its thread ends.
+/// Dropping it never blocks, neither within a runtime nor outside.
 ///
 /// # Observers
 ///
-/// They are called by the tasks that write and listen: one that blocks holds those up.
+/// The store calls them on its own thread: one that blocks holds up all calls.
 #[derive(Clone)]
 pub struct PostgresStore {
     inner: Arc<Inner>,
@@ -75,6 +83,7 @@ pub(crate) struct Parts {
     /// Whether statements are to be prepared once the connections are known to be direct.
     pub(crate) may_prepare: bool,
     pub(crate) poll_interval: Duration,
+    pub(crate) runtime: StoreRuntime,
 }
 
 struct Inner {
@@ -88,6 +97,7 @@ struct Inner {
     hints: AbortHandle,
     hears: Arc<AtomicBool>,
     poll_interval: Duration,
+    runtime: StoreRuntime,
 }
 
 impl PostgresStore {
@@ -124,6 +134,7 @@ impl PostgresStore {
     }
 
     pub(crate) fn start(parts: Parts) -> Self {
+        let runtime = parts.runtime;
         let database = Arc::new(parts.database);
         let events = Arc::new(Events::new(Outbox::new(&parts.schema)));
         let held = Arc::new(Held::default());
@@ -138,7 +149,7 @@ impl PostgresStore {
             held: held.clone(),
         });
         for _ in 0..STARTS_AT_ONCE {
-            tokio::spawn(keep_serving(starts.clone(), server.clone()));
+            runtime.spawn(keep_serving(starts.clone(), server.clone()));
         }
         let server = Arc::new(Updates {
             database: database.clone(),
@@ -146,13 +157,13 @@ impl PostgresStore {
             held: held.clone(),
         });
         for _ in 0..UPDATES_AT_ONCE {
-            tokio::spawn(keep_serving(updates.clone(), server.clone()));
+            runtime.spawn(keep_serving(updates.clone(), server.clone()));
         }
         let server = Arc::new(Gets {
             database: database.clone(),
         });
         for _ in 0..GETS_AT_ONCE {
-            tokio::spawn(keep_serving(gets.clone(), server.clone()));
+            runtime.spawn(keep_serving(gets.clone(), server.clone()));
         }
         let hears = Arc::new(AtomicBool::new(false));
         let hints = Hints {
@@ -170,9 +181,10 @@ impl PostgresStore {
             starts,
             updates,
             gets,
-            hints: tokio::spawn(hints.run()).abort_handle(),
+            hints: runtime.spawn(hints.run()).abort_handle(),
             hears,
             poll_interval: parts.poll_interval,
+            runtime,
         };
         Self {
             inner: Arc::new(inner),
@@ -209,7 +221,9 @@ impl OperationStore for PostgresStore {
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
-        let claimed = self.inner.claims.claim(&claim).await;
+        let inner = self.inner.clone();
+        let claimed = async move { inner.claims.claim(&claim).await };
+        let claimed = self.inner.runtime.run(claimed).await?;
         claimed.map_err(|fault| fault.to_error())
     }
 
@@ -229,22 +243,30 @@ impl OperationStore for PostgresStore {
         &self,
         name: &OperationName,
     ) -> Result<Option<OperationRecord>, StoreError> {
-        let found = get_deleted(&self.inner.database, name).await;
+        let (database, name) = (self.inner.database.clone(), name.clone());
+        let found = async move { get_deleted(&database, &name).await };
+        let found = self.inner.runtime.run(found).await?;
         found.map_err(|fault| fault.to_error())
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
-        let page = list(&self.inner.database, &query).await;
+        let database = self.inner.database.clone();
+        let page = async move { list(&database, &query).await };
+        let page = self.inner.runtime.run(page).await?;
         page.map_err(|fault| fault.to_error())
     }
 
     async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
-        let purged = purge(&self.inner.database, &self.inner.events, limit).await;
+        let inner = self.inner.clone();
+        let purged = async move { purge(&inner.database, &inner.events, limit).await };
+        let purged = self.inner.runtime.run(purged).await?;
         purged.map_err(|fault| fault.to_error())
     }
 
     async fn page_token_key(&self) -> Result<[u8; 32], StoreError> {
-        page_token_key(&self.inner.database).await
+        let database = self.inner.database.clone();
+        let key = async move { page_token_key(&database).await };
+        self.inner.runtime.run(key).await?
     }
 
     fn observe(&self, observer: Arc<dyn StoreObserver>) {

@@ -80,7 +80,7 @@ struct ByLock<'u> {
 impl Serve<&Update, Answer> for ByLock<'_> {
     async fn serve(&self, updates: &[&Update]) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
         match (self.update(updates).await, updates) {
-            (Err(fault), [_]) if fault.is_of_one_element() => {
+            (Err(fault), [_]) if fault.is_lasting() => {
                 let damaged = Refusal::Damaged(fault.to_error().to_string().into());
                 Ok(vec![Ok(Err(damaged))])
             }

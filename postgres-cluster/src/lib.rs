@@ -10,7 +10,7 @@
 //!
 //! * [`shared`] — the one server that all test processes of a run share; it ends a few seconds
 //!   after the last of them;
-//! * [`Cluster`] — a private server, to be killed, restarted and looked into;
+//! * [`Cluster`] — a private server, to be killed, restarted, followed by a standby and looked into;
 //! * [`Pooler`] — PgBouncer before such a server.
 //!
 //! All have a folder of their own in the temporary folder, listen on a free port of the loopback

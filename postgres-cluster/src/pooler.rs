@@ -38,6 +38,15 @@ impl Pooler {
     ///
     /// When there is no PgBouncer and none can be installed, or it does not start.
     pub fn start(cluster: &Cluster) -> Result<Self, Error> {
+        Self::start_before(cluster, cluster.port())
+    }
+
+    /// Starts one that reaches the server through another port of this machine, as of a proxy.
+    ///
+    /// # Errors
+    ///
+    /// When there is no PgBouncer and none can be installed, or it does not start.
+    pub fn start_before(cluster: &Cluster, server_port: u16) -> Result<Self, Error> {
         let program = find_or_install(installed, "pgbouncer", "put `pgbouncer` into PATH")?;
         let server = cluster.server();
         let user = server.programs.user;
@@ -56,7 +65,7 @@ impl Pooler {
              listen_port = {port}\nunix_socket_dir =\nauth_type = md5\nauth_file = {}\n\
              pool_mode = transaction\ndefault_pool_size = 5\nmax_client_conn = 500\n\
              server_login_retry = 1\n",
-            server.port,
+            server_port,
             users.display()
         );
         write(&path.join("pgbouncer.ini"), &settings, user)?;
@@ -88,6 +97,16 @@ impl Pooler {
     /// When there is none [in CI](foreign_programs::in_ci): nothing is skipped silently there.
     pub fn start_or_skip(cluster: &Cluster) -> Option<Self> {
         let pooler = Self::start(cluster);
+        there_or_skip(pooler.map_err(|error| format!("no PgBouncer: {error}")))
+    }
+
+    /// The same through another port of this machine.
+    ///
+    /// # Panics
+    ///
+    /// When there is none [in CI](foreign_programs::in_ci): nothing is skipped silently there.
+    pub fn start_before_or_skip(cluster: &Cluster, server_port: u16) -> Option<Self> {
+        let pooler = Self::start_before(cluster, server_port);
         there_or_skip(pooler.map_err(|error| format!("no PgBouncer: {error}")))
     }
 

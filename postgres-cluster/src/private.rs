@@ -41,6 +41,94 @@ impl Cluster {
             .map_err(Error::of("a temporary folder"))?;
         give(folder.path(), programs.user)?;
         let server = Server::create(folder.path(), programs)?;
+        Self::watch(server, folder)
+    }
+
+    /// Starts another server that follows this one by streaming replication: a hot standby, which
+    /// answers queries and takes no writes.
+    ///
+    /// It follows asynchronously until `synchronous_standby_names` is [set](Self::set) here.
+    ///
+    /// # Errors
+    ///
+    /// When this server does not run, or the other one does not start.
+    pub fn standby(&self) -> Result<Self, Error> {
+        let folder = tempfile::Builder::new()
+            .prefix("postgres-cluster-")
+            .tempdir()
+            .map_err(Error::of("a temporary folder"))?;
+        give(folder.path(), self.server.programs.user)?;
+        let server = Server::create_standby(folder.path(), &self.server)?;
+        Self::watch(server, folder)
+    }
+
+    /// Promotes a standby: returns when it takes writes.
+    ///
+    /// # Errors
+    ///
+    /// When it is no standby, or does not run.
+    pub fn promote(&self) -> Result<(), Error> {
+        self.server.promote()
+    }
+
+    /// Makes a server that is stopped start as a standby of another one.
+    ///
+    /// # Errors
+    ///
+    /// When its folder cannot be written.
+    pub fn follow(&self, primary: &Self) -> Result<(), Error> {
+        self.server.follow(&primary.server)
+    }
+
+    /// Changes a setting of the server while it runs (`ALTER SYSTEM` and a reload). Returns when new
+    /// sessions have it.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run, or the setting needs a restart.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "no signal tells that the server has read its settings"
+    )]
+    pub fn set(&self, name: &str, value: &str) -> Result<(), Error> {
+        self.sql(&format!("ALTER SYSTEM SET {name} = '{value}'"))?;
+        let loaded = self.sql("SELECT pg_conf_load_time()")?;
+        self.sql("SELECT pg_reload_conf()")?;
+        let begun = Instant::now();
+        while self.sql("SELECT pg_conf_load_time()")? == loaded {
+            if begun.elapsed() > RESTART_TIMEOUT {
+                return Err(Error::new(format!("the server does not take over {name}")));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// Waits until a standby has replayed what this server has written so far.
+    ///
+    /// # Errors
+    ///
+    /// When either does not run, or it takes more than a minute.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "no signal tells what a standby has replayed"
+    )]
+    pub fn wait_for_standby(&self, standby: &Self) -> Result<(), Error> {
+        let written = self.sql("SELECT pg_current_wal_flush_lsn()")?;
+        let replayed =
+            format!("SELECT coalesce(pg_last_wal_replay_lsn() >= '{written}'::pg_lsn, false)");
+        let begun = Instant::now();
+        while standby.sql(&replayed)? != "t" {
+            if begun.elapsed() > RESTART_TIMEOUT {
+                return Err(Error::new("the standby does not catch up"));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// Keeps a server, and removes it in the end.
+    fn watch(server: Server, folder: TempDir) -> Result<Self, Error> {
         let pg_ctl = server.programs.path("pg_ctl");
         let arguments: [&Path; 2] = [&pg_ctl, folder.path()];
         let watchdog = server

@@ -14,6 +14,9 @@ const PORTS_TRIED: usize = 5;
 /// The folder of its socket.
 pub(crate) const SOCKETS: &str = "socket";
 
+/// Where the settings of this crate begin, behind those that `initdb` has made.
+const INCLUDE: &str = "\n# by postgres-cluster\n";
+
 /// What is known of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
@@ -50,22 +53,73 @@ impl Server {
             .arg("--pwfile")
             .arg(&secret);
         run(&mut initdb)?;
+        let main = server.data().join("postgresql.conf");
+        let text = std::fs::read_to_string(&main).map_err(Error::of(main.display()))?;
+        server.configure(&text)?;
+        server.start_on_a_free_port()?;
+        Ok(server)
+    }
+
+    /// Copies a server that runs, and starts the copy as a standby that follows it.
+    pub(crate) fn create_standby(folder: &Path, primary: &Self) -> Result<Self, Error> {
+        let mut server = Self {
+            folder: folder.to_owned(),
+            port: 0,
+            ..primary.clone()
+        };
+        make(&folder.join(SOCKETS), server.programs.user)?;
+        let mut backup = server.command("pg_basebackup");
+        backup
+            .args(["--wal-method=stream", "--checkpoint=fast", "--no-sync"])
+            .args(["--dbname", &primary.url(), "-D"])
+            .arg(server.data());
+        run(&mut backup)?;
+        let main = server.data().join("postgresql.conf");
+        let text = std::fs::read_to_string(&main).map_err(Error::of(main.display()))?;
+        let own = text.split(INCLUDE).next().unwrap_or_default();
+        server.configure(own)?;
+        server.follow(primary)?;
+        server.start_on_a_free_port()?;
+        Ok(server)
+    }
+
+    /// Makes the next start that of a standby of another server.
+    pub(crate) fn follow(&self, primary: &Self) -> Result<(), Error> {
+        let user = self.programs.user;
+        write(&self.data().join("standby.signal"), "", user)?;
+        let settings = format!("primary_conninfo = '{}'\n", primary.url());
+        write(&self.folder.join("primary.conf"), &settings, user)
+    }
+
+    /// Makes a standby a server of its own, which takes writes.
+    pub(crate) fn promote(&self) -> Result<(), Error> {
+        run(self.pg_ctl("promote").args(["-w", "-t", "60"])).map(drop)
+    }
+
+    /// Writes the settings behind those that `initdb` has made.
+    fn configure(&self, defaults: &str) -> Result<(), Error> {
+        let user = self.programs.user;
         let settings = "password_encryption = md5\nlisten_addresses = '127.0.0.1'\n\
              max_connections = 300\nautovacuum_naptime = 5s\nlogging_collector = off\n";
-        let own = folder.join("own.conf");
+        let own = self.folder.join("own.conf");
         write(&own, settings, user)?;
-        let main = server.data().join("postgresql.conf");
-        let mut text = std::fs::read_to_string(&main).map_err(Error::of(main.display()))?;
-        text.push_str(&format!("\ninclude '{}'\n", own.display()));
-        std::fs::write(&main, text).map_err(Error::of(main.display()))?;
+        let primary = self.folder.join("primary.conf");
+        write(&primary, "", user)?;
+        let (own, primary) = (own.display(), primary.display());
+        let text = format!("{defaults}{INCLUDE}include '{own}'\ninclude '{primary}'\n");
+        write(&self.data().join("postgresql.conf"), &text, user)
+    }
+
+    /// The port is free when it is chosen, and may be taken a moment later.
+    fn start_on_a_free_port(&mut self) -> Result<(), Error> {
         let mut tried = 0;
         loop {
             tried += 1;
-            server.port = free_port()?;
-            match server.start() {
+            self.port = free_port()?;
+            match self.start() {
                 Err(error) if tried == PORTS_TRIED => return Err(error),
                 Err(_) => {}
-                Ok(()) => return Ok(server),
+                Ok(()) => return Ok(()),
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::database::Query;
 use crate::statement;
 use crate::text::escape;
 
-const EXPIRED_PER_CLAIM: i64 = MAX_EXPIRED_PER_CLAIM as i64;
+pub(super) const EXPIRED_PER_CLAIM: i64 = MAX_EXPIRED_PER_CLAIM as i64;
 
 /// A lease that reaches beyond the latest time from any other, in microseconds.
 const LEASE_MAX: i64 = i64::MAX / 4;
@@ -25,8 +25,8 @@ pub(super) struct Asked {
     pub(super) lease_since: i64,
     lease_until: Option<i64>,
     limit: i64,
-    worker: Uuid,
-    lease_micros: i64,
+    pub(super) worker: Uuid,
+    pub(super) lease_micros: i64,
 }
 
 impl Asked {
@@ -47,9 +47,12 @@ impl Asked {
         }
     }
 
-    pub(super) fn begin_anywhere(&mut self) {
-        self.since.fill(i64::MIN);
-        self.lease_since = i64::MIN;
+    /// At the beginning, or behind what cannot be read.
+    pub(super) fn begin_anywhere(&mut self, marks: &Marks) {
+        for (method, since) in self.names.iter().zip(&mut self.since) {
+            *since = marks.ready_floor(method);
+        }
+        self.lease_since = marks.lease_floor();
         self.lease_until = Some(i64::MAX);
     }
 
@@ -58,9 +61,11 @@ impl Asked {
             *since = marks
                 .methods
                 .get(method)
-                .map_or(i64::MIN, |time| time.as_micros());
+                .map_or(i64::MIN, |time| time.as_micros())
+                .max(marks.ready_floor(method));
         }
-        self.lease_since = marks.lease.map_or(i64::MIN, Timestamp::as_micros);
+        let lease = marks.lease.map_or(i64::MIN, Timestamp::as_micros);
+        self.lease_since = lease.max(marks.lease_floor());
         self.lease_until = None;
     }
 

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_postgres::Row;
 
 use super::asked::Asked;
+use super::holes::Holes;
 use crate::error::Fault;
 
 /// How far before the first that was found a claim begins to look: longer than a transaction takes
@@ -31,9 +32,29 @@ pub(super) struct Marks {
     pub(super) whole_at: Option<Instant>,
     /// Whether the last claim has found something ready.
     pub(super) found_last: bool,
+    /// Leases that cannot be read. All that had expired before them are requeued, so that claims begin
+    /// behind them.
+    pub(super) lease_holes: Option<Holes>,
+    /// Ready operations of each method that cannot be read.
+    pub(super) ready_holes: HashMap<String, Holes>,
 }
 
 impl Marks {
+    /// Where the leases begin that can be read.
+    pub(super) fn lease_floor(&self) -> i64 {
+        floor(self.lease_holes.as_ref())
+    }
+
+    /// Where the ready operations of a method begin, behind those that cannot be read.
+    pub(super) fn ready_floor(&self, method: &str) -> i64 {
+        floor(self.ready_holes.get(method))
+    }
+
+    /// Whether claims have to go around something.
+    pub(super) fn has_ready_holes(&self) -> bool {
+        self.ready_holes.values().any(Holes::are_known)
+    }
+
     pub(super) fn are_old(&self) -> bool {
         self.whole_at.is_none_or(|at| at <= Instant::now())
     }
@@ -50,6 +71,11 @@ impl Marks {
         }
         self.lease = Some(mark(look.lease));
     }
+}
+
+fn floor(holes: Option<&Holes>) -> i64 {
+    let known = holes.filter(|holes| holes.are_known());
+    known.map_or(i64::MIN, Holes::end)
 }
 
 /// What a look has found.

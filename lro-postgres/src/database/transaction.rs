@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::{Access, DIRECT, Database, PREPARES, Query, Step};
-use crate::error::Fault;
+use crate::error::{Fault, is_read_only, is_stale_plan, spares_connection};
 use crate::outbox::Hint;
 
 impl Database {
@@ -58,7 +58,7 @@ impl Transaction<'_> {
         hint: Option<Hint<'_>>,
     ) -> Result<Vec<Vec<Row>>, Fault> {
         let rows = self.pipeline(queries, true, hint).await?;
-        self.client = None;
+        self.give_back();
         Ok(rows)
     }
 
@@ -83,8 +83,23 @@ impl Transaction<'_> {
         commit: bool,
         hint: Option<Hint<'_>>,
     ) -> Result<Vec<Vec<Row>>, Fault> {
-        let Some(client) = &self.client else {
+        if self.client.is_none() {
             return Err(Fault::row("a transaction was used after its end"));
+        }
+        match self.send(queries, commit, hint).await {
+            Ok(rows) => Ok(rows),
+            Err(failure) => Err(self.fail(failure).await),
+        }
+    }
+
+    async fn send(
+        &mut self,
+        queries: &[Query<'_>],
+        commit: bool,
+        hint: Option<Hint<'_>>,
+    ) -> Result<Vec<Vec<Row>>, Failure> {
+        let Some(client) = &self.client else {
+            return Ok(Vec::new());
         };
         let direct = self.mode & DIRECT != 0;
         // A statement of its own is a transaction of its own, and the one message that it takes.
@@ -143,10 +158,11 @@ impl Transaction<'_> {
                     // What the server refuses before the COMMIT was not committed.
                     let writes = matches!(self.access, Access::Write | Access::WriteInOrder);
                     let refused = error.as_db_error().is_some() && (lone || at < last);
-                    self.give_back(commit).await;
-                    return Err(match commit && writes && !refused {
-                        true => Fault::Commit(error),
-                        false => Fault::Postgres(error),
+                    return Err(Failure {
+                        error,
+                        is_answered: true,
+                        is_ended: commit,
+                        in_doubt: commit && writes && !refused,
                     });
                 }
             }
@@ -155,14 +171,73 @@ impl Transaction<'_> {
         Ok(answers)
     }
 
-    /// After a failure: the connection is used again when the server still answers.
-    async fn give_back(&mut self, ended: bool) {
+    /// Decides what becomes of the connection, and of those that are like it.
+    async fn fail(&mut self, failure: Failure) -> Fault {
+        let Failure {
+            error,
+            is_answered,
+            is_ended,
+            in_doubt,
+        } = failure;
+        let (database, direct) = (self.database, self.mode & DIRECT != 0);
         let Some(client) = &self.client else {
-            return;
+            return Fault::Postgres(error);
         };
-        // Until that is answered, the connection goes with the transaction.
-        if ended || client.batch_execute("ROLLBACK").await.is_ok() {
-            self.client = None;
+        // A connection that is kept here is closed with the transaction.
+        if is_read_only(&error) {
+            let mut renewed = database.renewal.renew_after(&database.pool, client);
+            let most = database.pool.status().max_size;
+            if !direct && database.renewal.may_break_pooler(most) {
+                // A pooler keeps its own connection to the server, unless a client leaves it within a
+                // transaction. Whether this is answered does not matter.
+                renewed |= client.batch_execute("BEGIN").await.is_ok();
+            }
+            return Fault::ReadOnly { error, renewed };
+        }
+        if is_stale_plan(&error) {
+            database.renewal.renew(&database.pool);
+        } else if is_answered && spares_connection(&error) {
+            // Until that is answered, the connection goes with the transaction.
+            if is_ended || client.batch_execute("ROLLBACK").await.is_ok() {
+                self.give_back();
+            }
+        }
+        if in_doubt {
+            Fault::Commit(error)
+        } else {
+            Fault::Postgres(error)
+        }
+    }
+
+    /// Gives the connection back to the pool, unless it is out of date.
+    fn give_back(&mut self) {
+        if let Some(client) = self.client.take()
+            && self.database.renewal.is_outdated(&client)
+        {
+            drop(Object::take(client));
+        }
+    }
+}
+
+/// A step that has failed.
+struct Failure {
+    error: tokio_postgres::Error,
+    /// Whether all statements of the step were answered.
+    is_answered: bool,
+    /// Whether the transaction was to end with the step.
+    is_ended: bool,
+    /// Whether it may have been committed.
+    in_doubt: bool,
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    /// One that keeps the others from being sent.
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self {
+            error,
+            is_answered: false,
+            is_ended: false,
+            in_doubt: false,
         }
     }
 }

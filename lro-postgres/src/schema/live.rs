@@ -3,12 +3,13 @@
 use std::future::Future;
 use std::time::Duration;
 
+use futures_util::future::join3;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
-use super::{Index, Migration, Step, first};
+use super::{Index, Migration, Step, first, no_limits, no_session_limits};
 use crate::error::Fault;
 
 /// How long writers may be held up by a step that needs the table for a moment; and how often it is
@@ -30,7 +31,7 @@ impl Migration<'_> {
             if let Some(index) = &step.index {
                 keeper.batch_execute(&self.create("", index)).await?;
             }
-            return self.fill(keeper, step).await;
+            return self.fill(keeper, step, true).await;
         }
         self.execute(keeper, QUESTION).await?;
         let connecting = async { Ok(self.pool.get().await?) };
@@ -40,7 +41,7 @@ impl Migration<'_> {
             if let Some(index) = &step.index {
                 self.build(&client, index).await?;
             }
-            self.fill(&client, step).await
+            self.fill(&client, step, false).await
         };
         let done = self.while_alive(keeper, work).await;
         if done.is_err() {
@@ -52,7 +53,8 @@ impl Migration<'_> {
     /// Statements that need the table for themselves for a moment, in a transaction.
     async fn lock_and_execute(&self, client: &Client, sql: &str) -> Result<(), Fault> {
         let millis = TABLE_LOCK_TIMEOUT.as_millis();
-        let all = format!("BEGIN; SET LOCAL lock_timeout = {millis}; {sql}; COMMIT");
+        let limits = no_limits();
+        let all = format!("BEGIN; {limits}; SET LOCAL lock_timeout = {millis}; {sql}; COMMIT");
         let mut tries = 1;
         loop {
             match client.batch_execute(&all).await {
@@ -84,24 +86,41 @@ impl Migration<'_> {
             return Ok(());
         }
         let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {name}");
-        client.batch_execute(&drop).await?;
-        client
-            .batch_execute(&self.create("CONCURRENTLY", index))
-            .await?;
-        Ok(())
+        without_limits(client, &drop).await?;
+        without_limits(client, &self.create("CONCURRENTLY", index)).await
     }
 
-    pub(super) async fn fill(&self, client: &Client, step: &Step) -> Result<(), Fault> {
+    /// In the transaction that is under way, or each few rows in one of their own.
+    pub(super) async fn fill(
+        &self,
+        client: &Client,
+        step: &Step,
+        in_transaction: bool,
+    ) -> Result<(), Fault> {
         let Some(fill) = step.fill.map(|fill| self.text(fill)) else {
             return Ok(());
         };
+        let (begin, commit) = if in_transaction {
+            (String::new(), "")
+        } else {
+            (format!("BEGIN; {}", no_limits()), "COMMIT")
+        };
         let mut last = Uuid::nil();
         loop {
-            let rows = client.query_typed(&fill, &[(&last, Type::UUID)]).await?;
-            match rows.is_empty() {
-                true => return Ok(()),
-                false => last = first(&rows)?,
+            let params: [(&(dyn ToSql + Sync), Type); 1] = [(&last, Type::UUID)];
+            let (begun, rows, committed) = join3(
+                client.batch_execute(&begin),
+                client.query_typed(&fill, &params),
+                client.batch_execute(commit),
+            )
+            .await;
+            begun?;
+            let rows = rows?;
+            committed?;
+            if rows.is_empty() {
+                return Ok(());
             }
+            last = first(&rows)?;
         }
     }
 
@@ -124,4 +143,19 @@ impl Migration<'_> {
             fault = asking => Err(fault),
         }
     }
+}
+
+/// A statement that cannot be in a transaction, and takes longer than the limits of the role. The three
+/// go out together, so that a pooler runs them on one connection.
+async fn without_limits(client: &Client, sql: &str) -> Result<(), Fault> {
+    let [lift, restore] = no_session_limits();
+    let (lifted, done, restored) = join3(
+        client.batch_execute(&lift),
+        client.batch_execute(sql),
+        client.batch_execute(&restore),
+    )
+    .await;
+    lifted?;
+    done?;
+    Ok(restored?)
 }

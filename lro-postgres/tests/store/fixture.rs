@@ -1,12 +1,15 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::pack;
 use lro_core::store::{
     Claim, Claimed, Command, NewOperation, OperationRecord, OperationStore, Outcome, Refusal,
-    Update, Updated, WorkerId,
+    StoreError, Update, Updated, WorkerId,
 };
 use lro_postgres::PostgresStore;
+use lro_testing::EventLog;
+use postgres_cluster::{Cluster, Pooler};
 use uuid::Uuid;
 
 pub(crate) const METHOD: &str = "/s.Service/Method";
@@ -51,4 +54,40 @@ pub(crate) async fn update(
 
 pub(crate) async fn get(store: &PostgresStore, name: &str) -> Option<OperationRecord> {
     store.get(&name.parse().unwrap()).await.unwrap()
+}
+
+/// A server of its own; `None`, which is said, where there is no PostgreSQL.
+pub(crate) async fn private_cluster() -> Option<Arc<Cluster>> {
+    postgres_cluster::shared_or_skip()?;
+    let cluster = blocking(|| Cluster::start().unwrap()).await;
+    Some(Arc::new(cluster))
+}
+
+/// PgBouncer in transaction mode before the port of a server, or of a link to it.
+pub(crate) async fn pooler(cluster: &Arc<Cluster>, port: u16) -> Option<Pooler> {
+    let cluster = cluster.clone();
+    blocking(move || Pooler::start_before_or_skip(&cluster, port)).await
+}
+
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+/// Waits for what gives no signal.
+pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let waiting = tokio::time::timeout(EventLog::PATIENCE, async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    waiting.await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+/// Starts one, whose error is a result.
+pub(crate) async fn try_start(
+    store: &PostgresStore,
+    name: &str,
+) -> Result<OperationRecord, StoreError> {
+    let mut started = store.start(vec![new(name)]).await?;
+    Ok(started.remove(0).unwrap().record)
 }

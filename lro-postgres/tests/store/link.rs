@@ -1,6 +1,6 @@
 //! A way to the database whose connections may fall silent.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -11,6 +11,9 @@ use tokio::task::AbortHandle;
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) url: String,
+    pub(crate) port: u16,
+    /// Where new connections lead.
+    server: Arc<Mutex<String>>,
     /// How often they were told. Later connections carry.
     silences: Arc<watch::Sender<u64>>,
     accepting: AbortHandle,
@@ -19,27 +22,33 @@ pub(crate) struct Link {
 impl Link {
     /// To the server of that URL, whose host and port the URL spells out.
     pub(crate) async fn to(url: &str) -> Self {
-        let config: tokio_postgres::Config = url.parse().unwrap();
-        let tokio_postgres::config::Host::Tcp(host) = &config.get_hosts()[0] else {
-            panic!("a socket of the file system");
-        };
-        let server = format!("{host}:{}", config.get_ports()[0]);
+        let server = address(url);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let own = listener.local_addr().unwrap().to_string();
-        let url = url.replacen(&server, &own, 1);
+        let own = listener.local_addr().unwrap();
+        let url = url.replacen(&server, &own.to_string(), 1);
         let silences = Arc::new(watch::Sender::new(0));
         let told = silences.clone();
+        let server = Arc::new(Mutex::new(server));
+        let target = server.clone();
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let server = TcpStream::connect(&server).await.unwrap();
+                let server = target.lock().unwrap().clone();
+                let server = TcpStream::connect(server).await.unwrap();
                 tokio::spawn(carry(client, server, told.subscribe()));
             }
         });
         Self {
             url,
+            port: own.port(),
+            server,
             silences,
             accepting: accepting.abort_handle(),
         }
+    }
+
+    /// New connections lead to the server of that URL. Those that are open stay as they are.
+    pub(crate) fn redirect(&self, url: &str) {
+        *self.server.lock().unwrap() = address(url);
     }
 
     /// No more connections are taken.
@@ -75,4 +84,13 @@ async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin)
             return;
         }
     }
+}
+
+/// The host and port that a URL spells out.
+fn address(url: &str) -> String {
+    let config: tokio_postgres::Config = url.parse().unwrap();
+    let tokio_postgres::config::Host::Tcp(host) = &config.get_hosts()[0] else {
+        panic!("a socket of the file system");
+    };
+    format!("{host}:{}", config.get_ports()[0])
 }

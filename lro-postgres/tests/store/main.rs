@@ -5,6 +5,9 @@
     reason = "a step that fails fails the test, in helpers as well"
 )]
 
+mod altered;
+mod blocked;
+mod corrupt_page;
 mod deadlocks;
 mod ends;
 mod faults;
@@ -15,7 +18,10 @@ mod nodes;
 mod notifications;
 mod opening;
 mod pooler;
+mod read_only;
 #[path = "../support/mod.rs"]
 mod support;
+mod switchover;
 #[cfg(feature = "tls")]
 mod tls;
+mod written_before;

@@ -14,7 +14,7 @@ use crate::fixture::*;
 use crate::support::Schema;
 
 /// The schema as the first version left it.
-const FIRST_VERSION: &str = "DROP INDEX operation_by_state; DROP TRIGGER label_add ON operation; \
+pub(crate) const FIRST_VERSION: &str = "DROP INDEX operation_by_state; DROP TRIGGER label_add ON operation; \
      DROP TRIGGER label_remove ON operation; DROP FUNCTION label_add, label_remove, label_entries, \
      label_text; DROP TABLE label, operation_secret; UPDATE operation_schema SET version = 1";
 
@@ -153,4 +153,78 @@ async fn labels_go_with_their_operations() {
             .unwrap(),
         1
     );
+}
+
+/// report:P3
+///
+/// The limits of a role are those of its everyday statements; a migration waits for an old snapshot
+/// for longer than any of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_of_a_role_do_not_stop_a_migration() {
+    let Some(cluster) = private_cluster().await else {
+        return;
+    };
+    let Some(pooler) = pooler(&cluster, cluster.port()).await else {
+        return;
+    };
+    let ours = [
+        "statement_timeout",
+        "lock_timeout",
+        "idle_in_transaction_session_timeout",
+    ];
+    let limit = ours.map(|name| format!("ALTER DATABASE postgres SET {name} = '300ms'"));
+    let urls = [cluster.url(), pooler.url().to_owned()];
+    for (number, url) in urls.into_iter().enumerate() {
+        let schema = format!("limited_{number}");
+        let builder = || PostgresStore::builder(&url).schema(&schema);
+        let old = open(builder()).await;
+        for n in 0..20 {
+            start_labelled(&old, n).await;
+        }
+        drop(old);
+        let sql = format!(
+            "SET search_path = {schema}; {FIRST_VERSION}; {}",
+            limit.join("; ")
+        );
+        let limited = cluster.clone();
+        blocking(move || {
+            limited.sql(&sql).unwrap();
+            // Connections that the pooler keeps have no limits yet.
+            limited.terminate_backends().unwrap()
+        })
+        .await;
+        let (outsider, connection) = tokio_postgres::connect(&cluster.url(), tokio_postgres::NoTls)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let snapshot = "SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0; \
+             BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class";
+        outsider.batch_execute(snapshot).await.unwrap();
+        let opening = tokio::spawn(open(builder()));
+        // A transaction sees the activity of one moment.
+        let (watcher, connection) = tokio_postgres::connect(&cluster.url(), tokio_postgres::NoTls)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let waits = "SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%' \
+             AND state = 'active' AND clock_timestamp() - query_start > interval '1 second'";
+        until("the index waits for longer than the limits", async || {
+            assert!(!opening.is_finished(), "{url}");
+            !watcher.query(waits, &[]).await.unwrap().is_empty()
+        })
+        .await;
+        outsider.batch_execute("COMMIT").await.unwrap();
+        let store = opening.await.unwrap();
+        assert_eq!(found(&store, "labels:n").await, 20, "{url}");
+        // A pooler's sessions are as they were for everybody else.
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let shown = client.query_one("SHOW statement_timeout", &[]).await;
+        assert_eq!(shown.unwrap().get::<_, String>(0), "300ms", "{url}");
+        let lift = ours.map(|name| format!("ALTER DATABASE postgres RESET {name}"));
+        let lifted = cluster.clone();
+        blocking(move || lifted.sql(&lift.join("; ")).unwrap()).await;
+    }
 }

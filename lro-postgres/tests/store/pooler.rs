@@ -57,15 +57,6 @@ impl Write for Log {
     }
 }
 
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
-    let waiting = tokio::time::timeout(EventLog::PATIENCE, async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    });
-    waiting.await.unwrap_or_else(|_| panic!("never: {what}"));
-}
-
 async fn is_done(store: &PostgresStore, name: &str) -> bool {
     let name = name.parse().unwrap();
     match store.get(&name).await {
