@@ -14,7 +14,7 @@ use crate::store::SqliteStore;
 ///
 /// let store = SqliteStore::builder("operations.db")
 ///     .durability(Durability::Full)
-///     .size_max(10 << 30)
+///     .max_size(10 << 30)
 ///     .open()
 ///     .await?;
 /// # Ok(()) }
@@ -25,7 +25,7 @@ pub struct SqliteStoreBuilder {
     pub(crate) path: PathBuf,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) durability: Durability,
-    pub(crate) size_max: Option<u64>,
+    pub(crate) max_size: Option<u64>,
     pub(crate) reserve_size: u64,
 }
 
@@ -38,7 +38,7 @@ impl SqliteStoreBuilder {
             path,
             clock: Arc::new(SystemClock),
             durability: Durability::default(),
-            size_max: None,
+            max_size: None,
             reserve_size: Self::DEFAULT_RESERVE_SIZE,
         }
     }
@@ -60,8 +60,8 @@ impl SqliteStoreBuilder {
     /// limit of about 16 TiB.
     ///
     /// [`StoreErrorKind::Full`]: lro_core::store::StoreErrorKind::Full
-    pub fn size_max(mut self, bytes: u64) -> Self {
-        self.size_max = Some(bytes);
+    pub fn max_size(mut self, bytes: u64) -> Self {
+        self.max_size = Some(bytes);
         self
     }
 
@@ -69,7 +69,7 @@ impl SqliteStoreBuilder {
     /// [`DEFAULT_RESERVE_SIZE`](Self::DEFAULT_RESERVE_SIZE); 0 keeps none.
     ///
     /// They are the file `<database>-reserve`, and as many of the bytes of
-    /// [`size_max`](Self::size_max), at most a quarter. When the disk or the limit is full, the
+    /// [`max_size`](Self::max_size), at most a quarter. When the disk or the limit is full, the
     /// store gives up half of them and refuses starts with [`StoreErrorKind::Full`]; when that is
     /// used up, it gives up the rest, and serves only deletions, purges, cancellations and
     /// renewals. When there is room again, it takes the reserve back and accepts starts.
@@ -104,6 +104,16 @@ impl SqliteStoreBuilder {
 }
 
 /// The meaning of an acknowledgement.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), lro_core::store::StoreError> {
+/// use lro_sqlite::{Durability, SqliteStore};
+///
+/// // A cache of results that may be computed again.
+/// let store = SqliteStore::builder("operations.db").durability(Durability::Normal);
+/// let store = store.open().await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Durability {

@@ -6,7 +6,7 @@ use lro_core::store::{
 };
 use tokio::sync::oneshot;
 
-use crate::queue::Lane;
+use crate::queue::Priority;
 use crate::room::Need;
 
 /// How many operations one commit purges at most, when it does nothing else: a few milliseconds.
@@ -33,13 +33,13 @@ pub(crate) struct Purge {
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 impl Call {
-    pub(crate) fn lane(&self) -> Lane {
+    pub(crate) fn priority(&self) -> Priority {
         let is_urgent =
             |update: &Update| matches!(update.command, Command::Renew { .. } | Command::Cancel);
         match self {
-            Self::Update(updates, _) if updates.iter().all(is_urgent) => Lane::Urgent,
-            Self::Purge(..) => Lane::Background,
-            _ => Lane::Normal,
+            Self::Update(updates, _) if updates.iter().all(is_urgent) => Priority::Urgent,
+            Self::Purge(..) => Priority::Background,
+            _ => Priority::Normal,
         }
     }
 

@@ -53,8 +53,8 @@ impl Hot {
         self.kept().by_name.get(name).map(|it| it.0.clone())
     }
 
-    /// Just before a commit: forgets what it changes, so that nobody is given what was true
-    /// before it when somebody else has read already what is true after it.
+    /// Called just before a commit: forgets the records that it changes. Otherwise one reader could
+    /// get a record from before the commit when another has read it from after.
     pub(crate) fn forget(&self, written: &Written) {
         let mut kept = self.kept();
         for ByName(record) in &written.by_name {
@@ -65,7 +65,7 @@ impl Hot {
         }
     }
 
-    /// After the commit, and before anybody is told of it.
+    /// Called after the commit and before its answers and events.
     pub(crate) fn keep(&self, written: &mut Written) {
         written.unknown.clear();
         let mut kept = self.kept();

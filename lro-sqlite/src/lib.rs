@@ -1,16 +1,4 @@
-//! The embedded, durable store of long-running operations: SQLite with group commit.
-//!
-//! ```
-//! use lro_core::store::OperationStore;
-//! use lro_sqlite::SqliteStore;
-//!
-//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! # let directory = tempfile::tempdir()?;
-//! # let path = directory.path().join("operations.db");
-//! let store = SqliteStore::open(path).await?;
-//! assert_eq!(store.get(&"operations/1".parse()?).await?, None);
-//! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! # Guarantees
 //!
@@ -67,7 +55,7 @@
 //! [`Refusal::Damaged`](lro_core::store::Refusal::Damaged), claims and purges pass it over, and the
 //! log names it. Restore a backup, or write a new file with `sqlite3 operations.db ".recover"`.
 //!
-//! **No room.** When the disk or [`size_max`](SqliteStoreBuilder::size_max) is full, starts fail with
+//! **No room.** When the disk or [`max_size`](SqliteStoreBuilder::max_size) is full, starts fail with
 //! [`Full`](lro_core::store::StoreErrorKind::Full) and other calls use the
 //! [reserve](SqliteStoreBuilder::reserve_size). Workers keep results that cannot be written, and
 //! write them when there is room: no lease of a live worker expires. Deleting and purging operations

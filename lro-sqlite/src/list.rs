@@ -1,4 +1,4 @@
-//! A page of a list: which index leads to it, and what of the filter SQL answers.
+//! A page of a list: its access path, and the part of the filter that SQL answers.
 
 mod access;
 mod condition;
@@ -8,7 +8,7 @@ use lro_core::store::kit::PageBuilder;
 use lro_core::store::{ListQuery, Page};
 use rusqlite::Connection;
 
-use self::access::Access;
+use self::access::AccessPath;
 use self::condition::Where;
 use crate::error::Fault;
 use crate::table::Table;
@@ -20,7 +20,7 @@ pub(crate) fn page(connection: &Connection, query: &ListQuery) -> Result<Page, F
     let condition = Where::of(query);
     let sql = condition.select();
     let mut rows = Table(connection).listed(&sql, condition.values())?;
-    let mut access = Access::choose(connection, query)?;
+    let mut access = AccessPath::choose(connection, query)?;
     while !page.is_complete() {
         let Some(key) = access.next()? else {
             page.finish();
@@ -29,9 +29,9 @@ pub(crate) fn page(connection: &Connection, query: &ListQuery) -> Result<Page, F
         match rows.get(key.uid) {
             Ok(Some(record)) => page.push(record),
             Ok(None) => page.pass(key),
-            // Or else nobody could go on behind it.
+            // Otherwise no list could continue behind it.
             Err(fault @ Fault::Row(_)) => {
-                tracing::error!(uid = %key.uid, ?fault, "a damaged operation is not listed");
+                tracing::error!(uid = %key.uid, ?fault, "a corrupt operation is not listed");
                 page.pass(key);
             }
             Err(fault) => return Err(fault),

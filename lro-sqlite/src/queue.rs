@@ -7,9 +7,9 @@ use std::time::Duration;
 use lro_core::store::kit::MAX_QUEUED_CALLS;
 use lro_core::store::{StoreError, StoreErrorKind};
 
-/// What goes first.
+/// The order of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lane {
+pub(crate) enum Priority {
     /// Renewals and cancellations, which do harm when they are late.
     Urgent,
     /// Calls that callers wait for.
@@ -32,12 +32,12 @@ pub(crate) enum Taken<T> {
 /// From many callers to few threads.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
-    lanes: Mutex<Lanes<T>>,
+    calls: Mutex<Calls<T>>,
     news: Condvar,
 }
 
 #[derive(Debug)]
-struct Lanes<T> {
+struct Calls<T> {
     urgent: VecDeque<T>,
     normal: VecDeque<T>,
     background: VecDeque<T>,
@@ -49,7 +49,7 @@ struct Lanes<T> {
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
         Self {
-            lanes: Mutex::new(Lanes {
+            calls: Mutex::new(Calls {
                 urgent: VecDeque::new(),
                 normal: VecDeque::new(),
                 background: VecDeque::new(),
@@ -61,21 +61,21 @@ impl<T> Queue<T> {
     }
 
     /// Adds a call and wakes a thread.
-    pub(crate) fn push(&self, lane: Lane, call: T) -> Result<(), StoreError> {
-        let mut lanes = self.lanes();
-        if lanes.closed {
+    pub(crate) fn push(&self, priority: Priority, call: T) -> Result<(), StoreError> {
+        let mut queued = self.calls();
+        if queued.closed {
             return Err(stopped());
         }
         // Urgent calls are few, and make room.
-        if lane != Lane::Urgent && lanes.len() >= MAX_QUEUED_CALLS {
+        if priority != Priority::Urgent && queued.len() >= MAX_QUEUED_CALLS {
             return Err(StoreError::new(
                 StoreErrorKind::Unavailable,
                 format!("the store is overloaded: {MAX_QUEUED_CALLS} calls wait"),
             ));
         }
-        lanes.of(lane).push_back(call);
-        let is_awaited = lanes.waiting > 0;
-        drop(lanes);
+        queued.of(priority).push_back(call);
+        let is_awaited = queued.waiting > 0;
+        drop(queued);
         if is_awaited {
             self.news.notify_one();
         }
@@ -83,11 +83,11 @@ impl<T> Queue<T> {
     }
 
     /// Adds a call that was begun, before others of its priority; also to a closed queue.
-    pub(crate) fn push_again(&self, lane: Lane, call: T) {
-        let mut lanes = self.lanes();
-        lanes.of(lane).push_front(call);
-        let is_awaited = lanes.waiting > 0;
-        drop(lanes);
+    pub(crate) fn push_again(&self, priority: Priority, call: T) {
+        let mut queued = self.calls();
+        queued.of(priority).push_front(call);
+        let is_awaited = queued.waiting > 0;
+        drop(queued);
         if is_awaited {
             self.news.notify_one();
         }
@@ -102,73 +102,73 @@ impl<T> Queue<T> {
         weigh: impl Fn(&T) -> usize,
         idle_after: Option<Duration>,
     ) -> Taken<T> {
-        let mut lanes = self.lanes();
-        while lanes.len() == 0 {
-            if lanes.closed {
+        let mut queued = self.calls();
+        while queued.len() == 0 {
+            if queued.closed {
                 return Taken::Closed;
             }
-            lanes.waiting += 1;
+            queued.waiting += 1;
             let Some(time) = idle_after else {
-                let woken = self.news.wait(lanes);
-                lanes = woken.unwrap_or_else(PoisonError::into_inner);
-                lanes.waiting -= 1;
+                let woken = self.news.wait(queued);
+                queued = woken.unwrap_or_else(PoisonError::into_inner);
+                queued.waiting -= 1;
                 continue;
             };
-            let woken = self.news.wait_timeout(lanes, time);
+            let woken = self.news.wait_timeout(queued, time);
             let (woken, timeout) = woken.unwrap_or_else(PoisonError::into_inner);
-            lanes = woken;
-            lanes.waiting -= 1;
-            if timeout.timed_out() && lanes.len() == 0 && !lanes.closed {
+            queued = woken;
+            queued.waiting -= 1;
+            if timeout.timed_out() && queued.len() == 0 && !queued.closed {
                 return Taken::Idle;
             }
         }
         let mut calls = VecDeque::new();
         let mut weight = 0;
-        let background = lanes.background.len();
+        let background = queued.background.len();
         while weight < weight_max
-            && let Some(call) = lanes.pop()
+            && let Some(call) = queued.pop()
         {
             weight = weight.saturating_add(weigh(&call));
             calls.push_back(call);
         }
         // Where there is always something else, it would wait for ever.
-        if lanes.background.len() == background {
-            calls.extend(lanes.background.pop_front());
+        if queued.background.len() == background {
+            calls.extend(queued.background.pop_front());
         }
         Taken::Calls(calls)
     }
 
     /// Refuses further calls. Those that wait are still given out.
     pub(crate) fn close(&self) {
-        self.lanes().closed = true;
+        self.calls().closed = true;
         self.news.notify_all();
     }
 
     /// Refuses further calls and drops those that wait, which tells their callers.
     pub(crate) fn abandon(&self) {
-        let mut lanes = self.lanes();
-        lanes.closed = true;
+        let mut queued = self.calls();
+        queued.closed = true;
         let calls = [
-            std::mem::take(&mut lanes.urgent),
-            std::mem::take(&mut lanes.normal),
-            std::mem::take(&mut lanes.background),
+            std::mem::take(&mut queued.urgent),
+            std::mem::take(&mut queued.normal),
+            std::mem::take(&mut queued.background),
         ];
-        drop(lanes);
+        drop(queued);
         drop(calls);
         self.news.notify_all();
     }
 
-    fn lanes(&self) -> MutexGuard<'_, Lanes<T>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn calls(&self) -> MutexGuard<'_, Calls<T>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> Lanes<T> {
-    fn of(&mut self, lane: Lane) -> &mut VecDeque<T> {
-        match lane {
-            Lane::Urgent => &mut self.urgent,
-            Lane::Normal => &mut self.normal,
-            Lane::Background => &mut self.background,
+impl<T> Calls<T> {
+    fn of(&mut self, priority: Priority) -> &mut VecDeque<T> {
+        match priority {
+            Priority::Urgent => &mut self.urgent,
+            Priority::Normal => &mut self.normal,
+            Priority::Background => &mut self.background,
         }
     }
 
@@ -197,12 +197,12 @@ mod tests {
     fn urgent_first_and_background_last_one_beyond_the_weight() {
         let queue = Queue::new();
         for call in [1, 2, 3, 4, 5] {
-            queue.push(Lane::Background, call).unwrap();
+            queue.push(Priority::Background, call).unwrap();
         }
-        queue.push(Lane::Normal, 6).unwrap();
-        queue.push(Lane::Normal, 7).unwrap();
-        queue.push(Lane::Normal, 8).unwrap();
-        queue.push(Lane::Urgent, 9).unwrap();
+        queue.push(Priority::Normal, 6).unwrap();
+        queue.push(Priority::Normal, 7).unwrap();
+        queue.push(Priority::Normal, 8).unwrap();
+        queue.push(Priority::Urgent, 9).unwrap();
         let take = |most| queue.take(most, |_| 1, Some(Duration::ZERO));
         assert_eq!(take(2), Taken::Calls([9, 6, 1].into()));
         assert_eq!(take(3), Taken::Calls([7, 8, 2].into()));
@@ -214,9 +214,9 @@ mod tests {
     #[test]
     fn background_goes_on_however_much_else_there_is() {
         let queue = Queue::new();
-        queue.push(Lane::Background, 0).unwrap();
-        queue.push(Lane::Normal, 600).unwrap();
-        queue.push(Lane::Normal, 601).unwrap();
+        queue.push(Priority::Background, 0).unwrap();
+        queue.push(Priority::Normal, 600).unwrap();
+        queue.push(Priority::Normal, 601).unwrap();
         let taken = queue.take(512, |call| *call, None);
         assert_eq!(taken, Taken::Calls([600, 0].into()));
     }
@@ -224,9 +224,9 @@ mod tests {
     #[test]
     fn a_closed_queue_gives_out_what_it_has() {
         let queue = Queue::new();
-        queue.push(Lane::Normal, 1).unwrap();
+        queue.push(Priority::Normal, 1).unwrap();
         queue.close();
-        assert!(queue.push(Lane::Urgent, 2).unwrap_err().is_retryable());
+        assert!(queue.push(Priority::Urgent, 2).unwrap_err().is_retryable());
         assert_eq!(queue.take(9, |_| 1, None), Taken::Calls([1].into()));
         assert_eq!(queue.take(9, |_| 1, None), Taken::Closed);
     }

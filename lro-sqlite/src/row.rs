@@ -123,9 +123,10 @@ fn decode_fields(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
         },
         request: fields.optional(message)?.unwrap_or_default(),
     };
-    match record.is_whole() {
-        true => Ok(record),
-        false => Err(Fault::row("its columns contradict its state")),
+    if record.is_whole() {
+        Ok(record)
+    } else {
+        Err(Fault::row("its columns contradict its state"))
     }
 }
 

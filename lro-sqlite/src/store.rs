@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::builder::SqliteStoreBuilder;
 use crate::call::{Call, Purge};
-use crate::queue::{Lane, stopped};
+use crate::queue::{Priority, stopped};
 use crate::reader::Read;
 use crate::threads::Threads;
 
@@ -75,8 +75,9 @@ impl SqliteStore {
         &self.threads.path
     }
 
-    /// How many transactions have changed the file since it was opened: how well group commit
-    /// gathers, when compared with the number of calls.
+    /// The number of transactions that have changed the file since it was opened, for tests and
+    /// benches.
+    #[doc(hidden)]
     pub fn commits(&self) -> u64 {
         self.threads.commits.load(Ordering::Relaxed)
     }
@@ -92,7 +93,7 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let call = call(reply);
-        self.threads.calls.push(call.lane(), call)?;
+        self.threads.calls.push(call.priority(), call)?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
@@ -101,7 +102,7 @@ impl SqliteStore {
         read: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Read,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.threads.reads.push(Lane::Normal, read(reply))?;
+        self.threads.reads.push(Priority::Normal, read(reply))?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 }

@@ -238,9 +238,10 @@ impl<'c> Table<'c> {
 
     /// Writes what may have changed of a record that has not ended and is as visible as before.
     pub(crate) fn advance(&self, record: &OperationRecord, new_state: bool) -> Result<(), Fault> {
-        let mut statement = self.0.prepare_cached(match new_state {
-            true => statement::ADVANCE_STATE,
-            false => statement::ADVANCE,
+        let mut statement = self.0.prepare_cached(if new_state {
+            statement::ADVANCE_STATE
+        } else {
+            statement::ADVANCE
         })?;
         let lease = record.lease.as_ref();
         let values = params![

@@ -160,7 +160,7 @@ fn open(
         }
     };
     let fault = |fault: Fault| fault.to_error(&path);
-    if let Some(bytes) = options.size_max {
+    if let Some(bytes) = options.max_size {
         let limited = room.limit_size(&connection, bytes);
         limited.map_err(|error| fault(error.into()))?;
     }

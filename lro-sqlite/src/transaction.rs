@@ -52,7 +52,7 @@ pub(crate) enum Culprit {
     Entry(Entry),
     /// A purge that would remove it: its uid.
     Expired(Vec<u8>),
-    /// One of those that are to be purged cannot be read.
+    /// One of the expired operations cannot be read.
     AnyExpired,
 }
 
@@ -116,12 +116,13 @@ impl Transaction<'_> {
     /// An index has refused the record: which?
     fn refuse(&self, record: OperationRecord) -> Result<Result<Started, StartError>, Fault> {
         if let Some(existing) = self.table.by_request_id(&record)? {
-            return Ok(match existing.request_id == record.request_id {
-                true => Ok(Started {
+            return Ok(if existing.request_id == record.request_id {
+                Ok(Started {
                     record: existing,
                     existing: true,
-                }),
-                false => Err(StartError::RequestIdReused(existing.name)),
+                })
+            } else {
+                Err(StartError::RequestIdReused(existing.name))
             });
         }
         if self.table.has_name(&record.name)? {

@@ -123,7 +123,7 @@ impl Writer {
                 let unfinished: Vec<_> = applied.into_iter().filter_map(Applied::answer).collect();
                 self.publish(&events);
                 for call in unfinished {
-                    queue.push_again(call.lane(), call);
+                    queue.push_again(call.priority(), call);
                 }
                 if self.room.is_limited() {
                     // The log is not to take up the room that there is.

@@ -5,7 +5,7 @@ use lro_testing::store::Fixture;
 
 lro_testing::store_conformance!(async |clock| {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    // What an answer holds does not depend on how often the disk syncs.
+    // Answers do not depend on how often the disk syncs.
     let store = SqliteStore::builder(directory.path().join("operations.db"))
         .clock(clock)
         .durability(Durability::Normal)

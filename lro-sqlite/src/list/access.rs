@@ -1,4 +1,5 @@
-//! The way to a page, chosen by what the filter restricts. The planner of SQLite has no say in it.
+//! The access path of a page: the index ranges that a filter restricts it to. SQLite's planner does
+//! not choose them.
 
 use lro_core::ParentPattern;
 use lro_core::filter::{Comparison, Filter, Known, LabelNeed, Predicate, TextTest, Wildcard};
@@ -6,30 +7,30 @@ use lro_core::store::{ListQuery, OperationState, PageCursor};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::keys::{Below, Index, Stretch, Union, next_common};
+use super::keys::{Below, Index, IndexRange, Union, next_common};
 use crate::error::Fault;
 use crate::statement;
 
-/// How many stretches of indexes one list joins at most. With more, one that is wider and holds
-/// what does not match is read instead.
-const STRETCHES_MAX: usize = 256;
+/// The largest number of index ranges that one list joins. With more, the list reads a wider range
+/// and skips the operations that do not match.
+const MAX_RANGES: usize = 256;
 
-/// How many parents, methods or values of a label are looked at to find those stretches.
-const DISTINCT_MAX: usize = 512;
+/// The largest number of parents, methods or values of a label that a list reads to find its ranges.
+const MAX_DISTINCT: usize = 512;
 
-/// How many keys are passed over for each operation that may be looked at.
+/// The number of keys that a list may skip for each operation that it may examine.
 const STEPS_PER_EXAMINED: usize = 8;
 
 /// The keys of operations that may be on the page, in the list's order.
 #[derive(Debug)]
-pub(crate) struct Access<'c> {
+pub(crate) struct AccessPath<'c> {
     index: Index<'c>,
     unions: Vec<Union>,
     below: Below,
     steps_left: usize,
 }
 
-impl<'c> Access<'c> {
+impl<'c> AccessPath<'c> {
     pub(crate) fn choose(connection: &'c Connection, query: &ListQuery) -> Result<Self, Fault> {
         let filter = &query.filter;
         let times = filter.predicate().create_times();
@@ -37,9 +38,10 @@ impl<'c> Access<'c> {
         if let Some(after) = query.after {
             below = below.min(Below::behind(after));
         }
-        let unions = match times.is_empty() {
-            true => Vec::new(),
-            false => unions(connection, &query.parent, filter)?,
+        let unions = if times.is_empty() {
+            Vec::new()
+        } else {
+            unions(connection, &query.parent, filter)?
         };
         Ok(Self {
             index: Index {
@@ -63,13 +65,13 @@ impl<'c> Access<'c> {
         Ok(key)
     }
 
-    /// Whether so many keys were passed over that the page has to end.
+    /// Whether the list skipped as many keys as it may, so that the page has to end.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.steps_left == 0
     }
 }
 
-/// What has to hold a key that is on the list; none when nothing can be.
+/// The unions of ranges that all hold each key of the list; none when no key can match.
 fn unions(
     connection: &Connection,
     parent: &ParentPattern,
@@ -79,32 +81,32 @@ fn unions(
     if predicate.verdict(&Known::default()) == Some(false) {
         return Ok(Vec::new());
     }
-    let ways = Ways { connection };
-    let Some(parents) = ways.parents(parent)? else {
-        let all = Stretch::new(statement::KEYS, Vec::new());
+    let indexes = Indexes { connection };
+    let Some(parents) = indexes.parents(parent)? else {
+        let all = IndexRange::new(statement::KEYS, Vec::new());
         return Ok(vec![Union(vec![all])]);
     };
     let mut unions = Vec::new();
     for needs in predicate.label_needs() {
-        unions.extend(ways.labels(&parents, &needs)?);
+        unions.extend(indexes.labels(&parents, &needs)?);
     }
-    unions.extend(ways.states(&parents, predicate)?);
+    unions.extend(indexes.states(&parents, predicate)?);
     if unions.is_empty() {
         let parents = parents.into_iter().map(|parent| {
             let parent = Value::Text(parent);
-            Stretch::new(statement::KEYS_OF_PARENT, vec![parent])
+            IndexRange::new(statement::KEYS_OF_PARENT, vec![parent])
         });
         unions.push(Union(parents.collect()));
     }
     Ok(unions)
 }
 
-/// What leads through the indexes.
-struct Ways<'c> {
+/// Finds the ranges of the indexes.
+struct Indexes<'c> {
     connection: &'c Connection,
 }
 
-impl Ways<'_> {
+impl Indexes<'_> {
     /// The parents that a pattern stands for; nothing when they are too many.
     fn parents(&self, pattern: &ParentPattern) -> Result<Option<Vec<String>>, Fault> {
         if let Some(parent) = pattern.exact() {
@@ -125,7 +127,7 @@ impl Ways<'_> {
         if !predicate.restricts_states() {
             return Ok(None);
         }
-        let (mut stretches, mut restricts) = (Vec::new(), false);
+        let (mut ranges, mut restricts) = (Vec::new(), false);
         for parent in parents {
             for (done, sql, keys) in [
                 (
@@ -143,21 +145,21 @@ impl Ways<'_> {
                 for method in methods {
                     let states = predicate.states_of(Some(&method)).into_iter();
                     let states = states.filter(|(state, _)| state.is_done() == done);
-                    let before = stretches.len();
-                    stretches.extend(states.map(|(state, _)| {
+                    let before = ranges.len();
+                    ranges.extend(states.map(|(state, _)| {
                         let prefix = vec![
                             Value::Text(parent.clone()),
                             Value::Text(method.clone()),
                             Value::Integer(state.as_number().into()),
                         ];
-                        Stretch::new(keys, prefix)
+                        IndexRange::new(keys, prefix)
                     }));
-                    restricts |= stretches.len() - before < all;
+                    restricts |= ranges.len() - before < all;
                 }
             }
         }
-        let usable = restricts && stretches.len() <= STRETCHES_MAX;
-        Ok(usable.then_some(Union(stretches)))
+        let usable = restricts && ranges.len() <= MAX_RANGES;
+        Ok(usable.then_some(Union(ranges)))
     }
 
     /// By labels, of which an operation needs one.
@@ -165,11 +167,11 @@ impl Ways<'_> {
         let mut all = Vec::new();
         for need in needs {
             match self.label(parents, &need.key, need.test.as_ref())? {
-                Some(Union(stretches)) => all.extend(stretches),
+                Some(Union(ranges)) => all.extend(ranges),
                 None => return Ok(None),
             }
         }
-        Ok((all.len() <= STRETCHES_MAX).then_some(Union(all)))
+        Ok((all.len() <= MAX_RANGES).then_some(Union(all)))
     }
 
     fn label(
@@ -178,7 +180,7 @@ impl Ways<'_> {
         key: &str,
         test: Option<&TextTest>,
     ) -> Result<Option<Union>, Fault> {
-        let mut stretches = Vec::new();
+        let mut ranges = Vec::new();
         for parent in parents {
             let values = match test {
                 Some(TextTest::Compare {
@@ -201,12 +203,12 @@ impl Ways<'_> {
                     }
                 }
             };
-            stretches.extend(values.into_iter().map(|value| {
+            ranges.extend(values.into_iter().map(|value| {
                 let prefix = [parent.as_str(), key, &value].map(|text| Value::Text(text.into()));
-                Stretch::new(statement::KEYS_OF_LABEL, prefix.into())
+                IndexRange::new(statement::KEYS_OF_LABEL, prefix.into())
             }));
         }
-        Ok((stretches.len() <= STRETCHES_MAX).then_some(Union(stretches)))
+        Ok((ranges.len() <= MAX_RANGES).then_some(Union(ranges)))
     }
 
     /// The distinct texts that follow `columns` in an index, begin so and are wanted; nothing when
@@ -224,13 +226,13 @@ impl Ways<'_> {
         }
         let mut found = Vec::new();
         let mut from = prefix.to_owned();
-        for _ in 0..DISTINCT_MAX {
+        for _ in 0..MAX_DISTINCT {
             statement.raw_bind_parameter(1, &from)?;
             let mut rows = statement.raw_query();
             let text: Option<String> = rows.next()?.map(|row| row.get(0)).transpose()?;
             drop(rows);
             let Some(text) = text.filter(|text| text.starts_with(prefix)) else {
-                return Ok((found.len() <= STRETCHES_MAX).then_some(found));
+                return Ok((found.len() <= MAX_RANGES).then_some(found));
             };
             // The very next text.
             from = format!("{text}\0");

@@ -1,6 +1,6 @@
 //! A filter as SQL, in three values: true, false, and NULL for what only Rust can tell.
 //!
-//! What a row lacks is false, as in the evaluator, never NULL. Values are parameters, always.
+//! A field that a row lacks is false, as in the evaluator, never NULL. Values are always parameters.
 
 use std::borrow::Cow;
 
@@ -60,7 +60,7 @@ impl Where {
         self.push(&parameter);
     }
 
-    /// As many slashes, and the closed segments where they are to be: then no open one holds a slash.
+    /// The number of slashes, and the closed segments at their places: then no open one holds a slash.
     fn parent(&mut self, pattern: &ParentPattern) {
         let segments: Vec<String> = pattern
             .segments()
@@ -171,7 +171,7 @@ impl Where {
         }
     }
 
-    /// The error is encoded: only that there is none is to be seen.
+    /// The error is encoded: SQL sees only whether there is one.
     fn of_error(&mut self) {
         self.push("CASE WHEN result_kind IS NOT 1 THEN FALSE END");
     }

@@ -1,4 +1,4 @@
-//! Keys from indexes, in the list's order: stretches, their union, and the intersection of unions.
+//! Keys from indexes, in the list's order: index ranges, their union, the intersection of unions.
 
 use std::collections::VecDeque;
 
@@ -10,12 +10,12 @@ use uuid::Uuid;
 
 use crate::error::Fault;
 
-/// How many keys one statement reads: few at first, for a page may take one of each stretch, then
+/// How many keys one statement reads: few at first, for a page may take one of each range, then
 /// more and more, as long as they are taken one after the other.
-const BLOCK_FIRST: i64 = 8;
-const BLOCK_MAX: i64 = 256;
-/// How many after a jump: the next one will be a jump as well.
-const BLOCK_JUMP: i64 = 2;
+const FIRST_BLOCK: i64 = 8;
+const MAX_BLOCK: i64 = 256;
+/// How many after a jump: the next one will be a jump too.
+const JUMP_BLOCK: i64 = 2;
 
 /// Everything before this point of the list's order, the point itself not included.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +26,7 @@ pub(crate) struct Below {
 }
 
 impl Below {
-    /// Up to this time, and it as well.
+    /// Up to and including this time.
     pub(crate) fn time(time: Timestamp) -> Self {
         Self {
             time: time.as_micros(),
@@ -54,9 +54,9 @@ impl Below {
     }
 }
 
-/// A stretch of an index that is in the list's order.
+/// A range of an index that is in the list's order.
 #[derive(Debug)]
-pub(crate) struct Stretch {
+pub(crate) struct IndexRange {
     /// Takes the point as `?1, ?2`, the first create time as `?3` and a limit as `?4`.
     sql: &'static str,
     prefix: Vec<Value>,
@@ -66,12 +66,12 @@ pub(crate) struct Stretch {
     at_end: bool,
 }
 
-impl Stretch {
+impl IndexRange {
     pub(crate) fn new(sql: &'static str, prefix: Vec<Value>) -> Self {
         Self {
             sql,
             prefix,
-            block: BLOCK_FIRST,
+            block: FIRST_BLOCK,
             buffer: VecDeque::new(),
             at_end: false,
         }
@@ -86,7 +86,7 @@ impl Stretch {
         }
         if self.buffer.is_empty() && !self.at_end {
             if dropped > 1 {
-                self.block = BLOCK_JUMP;
+                self.block = JUMP_BLOCK;
             }
             self.fill(index, below)?;
         }
@@ -112,7 +112,7 @@ impl Stretch {
             });
         }
         self.at_end = (self.buffer.len() as i64) < self.block;
-        self.block = (self.block * 2).min(BLOCK_MAX);
+        self.block = (self.block * 2).min(MAX_BLOCK);
         Ok(())
     }
 }
@@ -125,27 +125,27 @@ pub(crate) struct Index<'c> {
     pub(crate) first: Timestamp,
 }
 
-/// The keys of any of its stretches.
+/// The keys of any of its ranges.
 #[derive(Debug)]
-pub(crate) struct Union(pub(crate) Vec<Stretch>);
+pub(crate) struct Union(pub(crate) Vec<IndexRange>);
 
 impl Union {
     fn head(&mut self, index: &Index<'_>, below: &Below) -> Result<Option<PageCursor>, Fault> {
         let mut head = None;
-        for stretch in &mut self.0 {
-            head = head.max(stretch.head(index, below)?);
+        for range in &mut self.0 {
+            head = head.max(range.head(index, below)?);
         }
         Ok(head)
     }
 }
 
-/// The next key below the point that all unions have, and how many steps that took. Any other key
-/// where `steps_max` are not enough.
+/// The next key below the point that all unions have, and how many steps that took. Another key
+/// if that would take more than `max_steps`.
 pub(crate) fn next_common(
     index: &Index<'_>,
     unions: &mut [Union],
     below: &Below,
-    steps_max: usize,
+    max_steps: usize,
 ) -> Result<(Option<PageCursor>, usize), Fault> {
     let mut below = below.clone();
     let mut steps = 0;
@@ -161,7 +161,7 @@ pub(crate) fn next_common(
         let Some(key) = lowest else {
             return Ok((None, steps));
         };
-        if lowest == highest || steps >= steps_max {
+        if lowest == highest || steps >= max_steps {
             return Ok((Some(key), steps));
         }
         below = Below::from(key);

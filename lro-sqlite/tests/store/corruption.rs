@@ -39,7 +39,7 @@ async fn a_damaged_row_is_corrupt_and_stands_in_nobodys_way() {
                     assert_eq!(names, ["operations/good"], "{damage}");
                     assert_eq!(page.next, None, "{damage}");
                 }
-                // No list could go on behind this one.
+                // No list could continue behind this one.
                 Err(error) => {
                     assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{damage}: {error}");
                     assert_eq!(damage, "uid = x'00'", "{error}");

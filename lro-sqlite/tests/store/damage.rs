@@ -1,4 +1,4 @@
-// What has to hold of every damage to a stored operation; shared with the fuzz target.
+// Properties that hold for every corruption of a stored operation; shared with the fuzz target.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 const NAMES: [&str; 3] = ["operations/0", "operations/1", "operations/2"];
 
-/// So many of them do not wait.
+/// The number of them that are claimed.
 const CLAIMED: usize = 2;
 
 const RESTORE: &str =
@@ -65,12 +65,12 @@ static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
 });
 
 impl Fixture {
-    /// Each row is read from the file whenever it is asked for, or else no damage would be seen.
+    /// Each row is read from the file whenever it is asked for, or else the test would see no corruption.
     fn check(&self) {
         for name in NAMES {
             let sql = format!("UPDATE operation SET labels = x'ff' WHERE name = '{name}'");
-            let outsider = self.outsider.lock().expect("nobody has panicked");
-            outsider.execute_batch(&sql).expect("it is damaged");
+            let outsider = self.outsider.lock().expect("no test has panicked");
+            outsider.execute_batch(&sql).expect("it is corrupted");
             let name = name.parse().expect("it is a name");
             let read = self.runtime.block_on(self.store.get(&name));
             let kind = read.map_err(|error| error.kind());
@@ -105,7 +105,7 @@ async fn fill(store: &SqliteStore) {
     let [running, failed] = claimed.operations.as_slice() else {
         panic!("two are claimed");
     };
-    // What is changed without having been in memory does not come there, and small rows are quick.
+    // A record that was not in memory before a change is not kept there, and small rows are quick.
     let small = Some(Any::default());
     let renew = Command::Renew {
         fence: running.fence,
@@ -133,18 +133,18 @@ fn finish(record: &OperationRecord, metadata: Option<Any>) -> Command {
 ///
 /// # Panics
 ///
-/// When a reader does, or gives a record that is none, or has another error than that it is damaged.
+/// When a reader does, or gives a record that is none, or has another error than that it is corrupt.
 pub(crate) fn ask(bytes: &[u8]) {
     let Some((row, mut bytes)) = bytes.split_first() else {
         return;
     };
     let fixture = &*FIXTURE;
     let name = NAMES[usize::from(*row) % NAMES.len()];
-    let outsider = fixture.outsider.lock().expect("nobody has panicked");
+    let outsider = fixture.outsider.lock().expect("no test has panicked");
     while let Some((column, value, rest)) = cell(bytes) {
         let column = &fixture.columns[column % fixture.columns.len()];
         let sql = format!("UPDATE operation SET {column} = ? WHERE name = '{name}'");
-        // What the table itself refuses was never written.
+        // The table refuses some values.
         let mut update = outsider.prepare_cached(&sql).expect("SQL");
         let _ = update.execute(params_from_iter([value]));
         bytes = rest;
@@ -203,7 +203,7 @@ async fn read(store: &SqliteStore) {
     }
 }
 
-/// What is done with a record that was read.
+/// The handling of a record that was read.
 fn look(record: &OperationRecord) {
     assert!(record.is_whole());
     let operation = record.to_operation();

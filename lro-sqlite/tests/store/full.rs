@@ -8,7 +8,7 @@ async fn a_full_disk_loses_nothing_and_passes() {
     let fixture = Fixture::new();
     let store = SqliteStore::builder(fixture.path())
         .clock(fixture.clock.clone())
-        .size_max(256 << 10)
+        .max_size(256 << 10)
         .open()
         .await
         .unwrap();
@@ -98,7 +98,7 @@ async fn purging_gives_room_back_to_the_file_system() {
 
 async fn open_limited(fixture: &Fixture) -> SqliteStore {
     let builder = SqliteStore::builder(fixture.path()).clock(fixture.clock.clone());
-    builder.size_max(1 << 20).open().await.unwrap()
+    builder.max_size(1 << 20).open().await.unwrap()
 }
 
 fn large(name: &str) -> lro_core::NewOperation {

@@ -99,7 +99,7 @@ fn forget_details(record: &mut OperationRecord) {
 #[tokio::test]
 async fn a_mixed_load_is_answered_as_memory_answers_it() {
     let fixture = Fixture::new();
-    // What it is about does not depend on how often the disk syncs.
+    // The result does not depend on how often the disk syncs.
     let builder = SqliteStore::builder(fixture.path()).durability(Durability::Normal);
     let store = builder.clock(fixture.clock.clone()).open().await.unwrap();
     let model = MemoryStore::with_clock(fixture.clock.clone());

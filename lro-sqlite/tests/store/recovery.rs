@@ -29,9 +29,6 @@ async fn what_was_running_is_taken_back_at_once() {
     update(&store, "operations/delete", Command::Delete)
         .await
         .unwrap();
-    update(&store, "operations/delete", Command::Cancel)
-        .await
-        .unwrap_err();
     let mut scheduled = new("operations/scheduled");
     scheduled.ready_time = Some(lro_core::Timestamp::from_micros(1_000_000));
     start(&store, scheduled).await;
