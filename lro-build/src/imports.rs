@@ -17,6 +17,7 @@ google_protos![
     "google/api/field_behavior.proto",
     "google/api/field_info.proto",
     "google/api/http.proto",
+    "google/api/httpbody.proto",
     "google/api/launch_stage.proto",
     "google/api/resource.proto",
     "google/api/routing.proto",

@@ -64,7 +64,7 @@
 //! # Imports
 //!
 //! `google/longrunning/operations.proto`, `google/rpc/{code,error_details,status}.proto` and
-//! `google/api/{annotations,client,field_behavior,field_info,http,launch_stage,resource,routing}.proto`
+//! `google/api/{annotations,client,field_behavior,field_info,http,httpbody,launch_stage,resource,routing}.proto`
 //! come with the crate; a copy of yours below an include path wins. `google/protobuf/*.proto` come
 //! with the compiler, and are always its own. A type that an `operation_info` names and that no file
 //! imports is looked for in the files below the include paths, and compiled, too; that is a

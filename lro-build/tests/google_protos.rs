@@ -90,12 +90,13 @@ fn every_proto_that_comes_with_the_crate_is_compared() {
 
 const OPERATIONS: &str = "google/longrunning/operations.proto";
 
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "google/api/annotations.proto",
     "google/api/client.proto",
     "google/api/field_behavior.proto",
     "google/api/field_info.proto",
     "google/api/http.proto",
+    "google/api/httpbody.proto",
     "google/api/launch_stage.proto",
     "google/api/resource.proto",
     "google/api/routing.proto",

@@ -1,5 +1,5 @@
 //! The commands of this repository: `cargo xtask test`, `tidy`, `codegen`, `bench`, `torture`,
-//! `simulate`, `fuzz`, `guarantees`, `words`, `quickstart`, `package`, `build-cost` and `compile-cost`.
+//! `simulate`, `fuzz`, `gateway-cases`, `guarantees`, `words`, `quickstart`, `package`, `build-cost` and `compile-cost`.
 
 mod build_cost;
 mod codegen;
@@ -59,6 +59,11 @@ enum Command {
     ///
     /// Needs a C++ compiler for libFuzzer; neither nightly nor cargo-fuzz.
     Fuzz(fuzz::Args),
+    /// Runs a file of gateway cases against the gateway, over real sockets.
+    GatewayCases {
+        /// A file in the format of `tests/tests/gateway/cases.json`.
+        file: PathBuf,
+    },
     /// Lists the guarantees and the items of the standard with the tests that cite them.
     Guarantees {
         /// Only the row with this tag, such as `spec:27`.
@@ -93,6 +98,7 @@ fn main() -> ExitCode {
         Command::Torture { args } => run_program("torture", "torture", &args),
         Command::Simulate { args } => run_program("simulation", "simulate", &args),
         Command::Fuzz(args) => fuzz::run_targets(&args),
+        Command::GatewayCases { file } => gateway_cases(&file),
         Command::Guarantees { tag } => tidy::list_guarantees(tag.as_deref()),
         Command::Words { path } => tidy::list_words(&path),
         Command::Quickstart => quickstart::run(),
@@ -107,6 +113,21 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs a file of gateway cases; the path is the caller's.
+fn gateway_cases(file: &std::path::Path) -> anyhow::Result<()> {
+    let file = std::path::absolute(file)?;
+    let args = [
+        "run",
+        "--quiet",
+        "--package",
+        "lro-tests",
+        "--example",
+        "gateway_cases",
+        "--",
+    ];
+    process::run(process::cargo().args(args).arg(file))
 }
 
 fn run_program(package: &str, binary: &str, args: &[String]) -> anyhow::Result<()> {

@@ -31,6 +31,12 @@ const ROWS: &[Row] = &[
         reason: "it is the contract that all others meet in",
     },
     Row {
+        name: "lro-gateway",
+        built_with: &["lro-core", "lro-json"],
+        tested_with: Tested::With(&[]),
+        reason: "it stands in front of any gRPC server",
+    },
+    Row {
         name: "lro-json",
         built_with: &[],
         tested_with: Tested::With(&["foreign-programs"]),

@@ -1,0 +1,177 @@
+//! How a gateway is built.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost_reflect::DescriptorPool;
+use tower::Service;
+
+use crate::body::BoxError;
+use crate::call::Backend;
+use crate::cross_site::CrossSite;
+use crate::gateway::{Gateway, Settings, Shared};
+use crate::rules::{BuildError, HttpRule, Rules, compile};
+use crate::types;
+
+/// The service of operations.
+const OPERATIONS: &str = "google.longrunning.Operations";
+
+/// Builds a [`Gateway`].
+#[derive(Debug)]
+#[must_use]
+pub struct GatewayBuilder {
+    backend: Backend,
+    descriptor_sets: Vec<Vec<u8>>,
+    rules: Rules,
+    settings: Settings,
+    cross_site: CrossSite,
+}
+
+impl GatewayBuilder {
+    /// The default of [`max_body`](Self::max_body): 4 MiB, the default limit of gRPC messages.
+    pub const DEFAULT_MAX_BODY: usize = 4 * 1024 * 1024;
+
+    pub(crate) fn new<S, B>(service: S) -> Self
+    where
+        S: Service<http::Request<tonic::body::Body>, Response = http::Response<B>>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Self {
+            backend: Backend::new(service),
+            descriptor_sets: Vec::new(),
+            rules: Rules::new(),
+            settings: Settings::default(),
+            cross_site: CrossSite::default(),
+        }
+    }
+
+    /// Adds the services and messages of an encoded `FileDescriptorSet`: the constant
+    /// `FILE_DESCRIPTOR_SET` of generated code. The rpcs of its services that have an annotation
+    /// `google.api.http` are bound.
+    pub fn file_descriptor_set(mut self, encoded: impl Into<Vec<u8>>) -> Self {
+        self.descriptor_sets.push(encoded.into());
+        self
+    }
+
+    /// Binds an rpc, given as `package.Service/Method` or `package.Service.Method`. The rule replaces the
+    /// rpc's annotation.
+    pub fn rule(mut self, rpc: &str, rule: HttpRule) -> Self {
+        let name = rpc.trim_start_matches('/').replacen('/', ".", 1);
+        self.rules.insert(name, rule);
+        self
+    }
+
+    /// Binds `google.longrunning.Operations` below a prefix, for names of both styles:
+    /// `/v1/operations/7` and `/v1/projects/p/locations/l/operations/7`. Default: `/v1`, unless there are
+    /// [rules](Self::rule) for its rpcs.
+    pub fn operations(self, prefix: &str) -> Self {
+        let at = |method: &str, path: &str| HttpRule::new(method, format!("{prefix}{path}"));
+        let service = OPERATIONS;
+        let one = "/{name=operations/**}";
+        let any = "/{name=**/operations/*}";
+        self.rule(
+            &format!("{service}.ListOperations"),
+            at("GET", "/{name=operations}").additional_binding(at("GET", "/{name=**}/operations")),
+        )
+        .rule(
+            &format!("{service}.GetOperation"),
+            at("GET", one).additional_binding(at("GET", any)),
+        )
+        .rule(
+            &format!("{service}.DeleteOperation"),
+            at("DELETE", one).additional_binding(at("DELETE", any)),
+        )
+        .rule(
+            &format!("{service}.CancelOperation"),
+            at("POST", &format!("{one}:cancel"))
+                .body("*")
+                .additional_binding(at("POST", &format!("{any}:cancel")).body("*")),
+        )
+        .rule(
+            &format!("{service}.WaitOperation"),
+            at("POST", &format!("{one}:wait"))
+                .body("*")
+                .additional_binding(at("POST", &format!("{any}:wait")).body("*")),
+        )
+    }
+
+    /// The largest body of a request, inflated, in bytes. A larger one is answered with 413. Default:
+    /// [`DEFAULT_MAX_BODY`](Self::DEFAULT_MAX_BODY).
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.settings.max_body = bytes;
+        self
+    }
+
+    /// The largest message of an answer, in bytes. A larger one is an error of the call. By default there
+    /// is no limit of the gateway's own: the service behind it has one.
+    pub fn max_response(mut self, bytes: usize) -> Self {
+        self.settings.max_response = bytes;
+        self
+    }
+
+    /// The longest time that a call may take, whatever its client asks for. By default a call without a
+    /// deadline has none.
+    pub fn max_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.max_timeout = Some(timeout);
+        self
+    }
+
+    /// Whether JSON fields that a message does not have are ignored. By default they are errors.
+    pub fn ignore_unknown_fields(mut self, ignore: bool) -> Self {
+        self.settings.ignore_unknown_fields = ignore;
+        self
+    }
+
+    /// Whether parameters of a query that a message does not have are ignored. By default they are errors.
+    pub fn ignore_unknown_parameters(mut self, ignore: bool) -> Self {
+        self.settings.ignore_unknown_parameters = ignore;
+        self
+    }
+
+    /// Whether answers have fields that hold their default. By default they are left out.
+    pub fn default_values(mut self, write: bool) -> Self {
+        self.settings.default_values = write;
+        self
+    }
+
+    /// Lets pages of this origin, such as `https://ui.example`, call the gateway (CORS). By default only
+    /// pages of its own host may, but for reading.
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.cross_site.allow(origin.into());
+        self
+    }
+
+    /// Builds the gateway.
+    ///
+    /// # Errors
+    ///
+    /// When a descriptor set cannot be read, or a rule cannot be served: a malformed template, a field that
+    /// does not exist, two rules of one method and path.
+    pub fn build(self) -> Result<Gateway, BuildError> {
+        let has_rules = self.rules.keys().any(|rpc| rpc.starts_with(OPERATIONS));
+        if !has_rules {
+            return self.operations("/v1").build();
+        }
+        let mut types = DescriptorPool::new();
+        for set in &self.descriptor_sets {
+            types::add(&mut types, set)?;
+        }
+        let types = types::with_standard_types(types)?;
+        let router = compile(&types, &self.rules)?;
+        Ok(Gateway::new(Arc::new(Shared {
+            router,
+            types,
+            backend: self.backend,
+            settings: self.settings,
+            cross_site: self.cross_site,
+        })))
+    }
+}

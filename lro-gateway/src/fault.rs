@@ -1,0 +1,274 @@
+//! Errors as HTTP responses.
+
+use std::time::Duration;
+
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use lro_core::Reason;
+use lro_json::WriteOptions;
+use prost::Message as _;
+use prost_reflect::{DescriptorPool, DynamicMessage, Value};
+use prost_types::Any;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use crate::body::Body;
+
+/// An error of the gateway or of an rpc.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    http: StatusCode,
+    status: Box<Status>,
+    allow: Option<String>,
+}
+
+impl From<Status> for Fault {
+    fn from(status: Status) -> Self {
+        Self {
+            http: http_status(status.code()),
+            status: Box::new(status),
+            allow: None,
+        }
+    }
+}
+
+impl Fault {
+    fn new(http: StatusCode, status: Status) -> Self {
+        Self {
+            http,
+            status: Box::new(status),
+            allow: None,
+        }
+    }
+
+    /// 400 that names the field, the parameter or the header at fault.
+    pub(crate) fn field(field: &str, reason: impl Into<String>) -> Self {
+        Reason::InvalidField.field_status(field, reason).into()
+    }
+
+    /// 400 for a request that is malformed as a whole.
+    pub(crate) fn malformed(reason: &str) -> Self {
+        Reason::InvalidField.status(reason, []).into()
+    }
+
+    /// 404 for a path without a binding.
+    pub(crate) fn unknown_path() -> Self {
+        let message = "no method is bound to this path; segments are matched byte for byte";
+        Self::new(StatusCode::NOT_FOUND, with_code(Code::NotFound, message))
+    }
+
+    /// 405 for a path with other methods.
+    pub(crate) fn other_methods(allow: String) -> Self {
+        let message = format!("this path has no such method; it has {allow}");
+        Self {
+            allow: Some(allow),
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                Reason::Unimplemented.status(message, []),
+            )
+        }
+    }
+
+    /// 413.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let message = format!("the body is larger than {limit} bytes, the limit of this server");
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            Reason::InvalidField.field_status("body", message),
+        )
+    }
+
+    /// 415.
+    pub(crate) fn unsupported(header: &str, reason: impl Into<String>) -> Self {
+        let status = Reason::InvalidField.field_status(header, reason);
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, status)
+    }
+
+    /// 403 for a request that a page of another site has made.
+    pub(crate) fn cross_site() -> Self {
+        let message = "requests from pages of other sites may only read; allow the origin in the server's settings";
+        Reason::PermissionDenied.status(message, []).into()
+    }
+
+    /// 504.
+    pub(crate) fn deadline() -> Self {
+        Reason::DeadlineExceeded
+            .status("the deadline of the call is over", [])
+            .into()
+    }
+
+    /// The gRPC code.
+    pub(crate) fn code(&self) -> Code {
+        self.status.code()
+    }
+
+    /// The response, with the error as `{"error": ..}`.
+    pub(crate) fn into_response(self, types: &DescriptorPool) -> http::Response<Body> {
+        let retry = (self.status.get_details_retry_info()).and_then(|info| info.retry_delay);
+        let mut response = http::Response::new(Body::full(self.json(types)));
+        *response.status_mut() = self.http;
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/json; charset=utf-8"),
+        );
+        if let Some(allow) = self.allow.and_then(|allow| allow.parse().ok()) {
+            headers.insert(ALLOW, allow);
+        }
+        if self.http == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        let may_retry = matches!(
+            self.http,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+        );
+        if let Some(delay) = retry.filter(|_| may_retry) {
+            headers.insert(RETRY_AFTER, seconds(delay).into());
+        }
+        response
+    }
+
+    /// The error as JSON.
+    pub(crate) fn json(&self, types: &DescriptorPool) -> String {
+        let details = tonic_types::pb::Status::decode(self.status.details()).unwrap_or_default();
+        // The message in the details is the original one, where there is one: the other is a header.
+        let message = if details.message.is_empty() {
+            self.status.message()
+        } else {
+            &details.message
+        };
+        let mut json = format!(
+            r#"{{"error":{{"code":{},"message":{},"status":"{}""#,
+            self.http.as_u16(),
+            text(message),
+            name(self.status.code())
+        );
+        let details: Vec<String> = details
+            .details
+            .iter()
+            .filter_map(|any| detail(any, types))
+            .collect();
+        if !details.is_empty() {
+            json.push_str(r#","details":["#);
+            json.push_str(&details.join(","));
+            json.push(']');
+        }
+        json.push_str("}}");
+        json
+    }
+}
+
+fn with_code(code: Code, message: &str) -> Status {
+    Status::with_error_details(
+        code,
+        message,
+        tonic_types::ErrorDetails::with_error_info("PATH_NOT_FOUND", lro_core::DOMAIN, []),
+    )
+}
+
+/// Whole seconds, rounded up.
+fn seconds(delay: Duration) -> u64 {
+    delay.as_secs() + u64::from(delay.subsec_nanos() > 0)
+}
+
+/// A detail with the fields of its type, or as base64.
+fn detail(any: &Any, types: &DescriptorPool) -> Option<String> {
+    let descriptor = types.get_message_by_name("google.protobuf.Any")?;
+    let message = DynamicMessage::decode(descriptor, &*any.encode_to_vec()).ok()?;
+    let written = WriteOptions::new()
+        .types(types.clone())
+        .write(&message)
+        .ok()?;
+    Some(written.json)
+}
+
+/// A JSON string.
+pub(crate) fn text(text: &str) -> String {
+    let pool = DescriptorPool::global();
+    let wrapper = pool.get_message_by_name("google.protobuf.StringValue");
+    let written = wrapper.and_then(|wrapper| {
+        let mut message = DynamicMessage::new(wrapper);
+        message.set_field_by_number(1, Value::String(text.to_owned()));
+        WriteOptions::new().write(&message).ok()
+    });
+    written.map_or_else(|| "\"\"".to_owned(), |written| written.json)
+}
+
+/// The HTTP status of a gRPC code, as google.rpc.Code maps them.
+fn http_status(code: Code) -> StatusCode {
+    let number = match code {
+        Code::Ok => 200,
+        Code::Cancelled => 499,
+        Code::Unknown | Code::Internal | Code::DataLoss => 500,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
+        Code::DeadlineExceeded => 504,
+        Code::NotFound => 404,
+        Code::AlreadyExists | Code::Aborted => 409,
+        Code::PermissionDenied => 403,
+        Code::ResourceExhausted => 429,
+        Code::Unimplemented => 501,
+        Code::Unavailable => 503,
+        Code::Unauthenticated => 401,
+    };
+    StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// The name of a code in google.rpc.Code.
+fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn types() -> DescriptorPool {
+        crate::types::with_standard_types(DescriptorPool::new()).unwrap()
+    }
+
+    /// gateway:108 gateway:113
+    #[test]
+    fn an_error_of_the_gateway_names_the_field() {
+        let fault = Fault::field("pageSize", "expected a 32-bit integer, found \"x\"");
+        assert_eq!(
+            fault.json(&types()),
+            concat!(
+                r#"{"error":{"code":400,"message":"pageSize: expected a 32-bit integer, found \"x\"","status":"INVALID_ARGUMENT","#,
+                r#""details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_FIELD","domain":"longrunning.lro.rs","#,
+                r#""metadata":{"field":"pageSize"}},{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":"#,
+                r#"[{"field":"pageSize","description":"expected a 32-bit integer, found \"x\""}]}]}}"#
+            )
+        );
+    }
+
+    /// gateway:111 gateway:112
+    #[test]
+    fn retry_info_is_retry_after_too() {
+        let details =
+            tonic_types::ErrorDetails::with_retry_info(Some(Duration::from_millis(1_200)));
+        let status = Status::with_error_details(Code::Unavailable, "soon", details);
+        let response = Fault::from(status).into_response(&types());
+        assert_eq!(response.headers()[RETRY_AFTER], "2");
+        let response = Fault::from(Status::unauthenticated("no token")).into_response(&types());
+        assert_eq!(response.headers()[WWW_AUTHENTICATE], "Bearer");
+        assert!(!response.headers().contains_key(RETRY_AFTER));
+    }
+}

@@ -1,0 +1,374 @@
+//! The gateway: an HTTP service in front of gRPC services.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, ORIGIN};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use lro_json::ReadOptions;
+use prost_reflect::DescriptorPool;
+use tokio::time::Instant;
+use tonic::metadata::MetadataMap;
+use tower::Service;
+
+use crate::body::{self, Body, BoxError};
+use crate::builder::GatewayBuilder;
+use crate::call::{Answer, Backend, Limits};
+use crate::cross_site::CrossSite;
+use crate::fault::Fault;
+use crate::headers;
+use crate::message::{self, Parts};
+use crate::path::Path;
+use crate::query;
+use crate::reply::Writer;
+use crate::router::{EVERY_METHOD, Found, Router};
+use crate::rules::Binding;
+use crate::stream::{Framing, Streamed};
+use crate::system::SystemParameters;
+use crate::{capture, media_type};
+
+/// HTTP/JSON in front of gRPC services, after `google.api.http`.
+///
+/// A tower service. It answers every request, with an error as JSON where there is one.
+///
+/// ```
+/// use lro_gateway::Gateway;
+/// use tonic::service::Routes;
+///
+/// # fn example(routes: Routes) -> Result<(), lro_gateway::BuildError> {
+/// let gateway = Gateway::builder(routes)
+///     .file_descriptor_set(lro_core::pb::FILE_DESCRIPTOR_SET)
+///     .build()?;
+/// # let _ = gateway;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) router: Router<Binding>,
+    pub(crate) types: DescriptorPool,
+    pub(crate) backend: Backend,
+    pub(crate) settings: Settings,
+    pub(crate) cross_site: CrossSite,
+}
+
+/// The settings of a gateway.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) max_body: usize,
+    pub(crate) max_response: usize,
+    pub(crate) max_timeout: Option<Duration>,
+    pub(crate) ignore_unknown_fields: bool,
+    pub(crate) ignore_unknown_parameters: bool,
+    pub(crate) default_values: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_body: GatewayBuilder::DEFAULT_MAX_BODY,
+            max_response: usize::MAX,
+            max_timeout: None,
+            ignore_unknown_fields: false,
+            ignore_unknown_parameters: false,
+            default_values: false,
+        }
+    }
+}
+
+impl Gateway {
+    /// A gateway in front of these gRPC services: `tonic::service::Routes` in this process, or a
+    /// `tonic::transport::Channel` to another one.
+    ///
+    /// Layers that authenticate or limit calls must be around the services that the gateway gets, since
+    /// its calls pass nothing else.
+    pub fn builder<S, B>(services: S) -> GatewayBuilder
+    where
+        S: Service<Request<tonic::body::Body>, Response = Response<B>>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        GatewayBuilder::new(services)
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway")
+            .field("settings", &self.shared.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<B> Service<Request<B>> for Gateway
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let shared = self.shared.clone();
+        let request = request.map(Body::new);
+        Box::pin(async move { Ok(shared.respond(request).await) })
+    }
+}
+
+impl Shared {
+    async fn respond(&self, request: Request<Body>) -> Response<Body> {
+        let origin = request.headers().get(ORIGIN).cloned();
+        let is_head = request.method() == Method::HEAD;
+        let mut response = match self
+            .cross_site
+            .preflight(request.method(), request.headers())
+        {
+            Some(response) => response,
+            None => match self.answer(request).await {
+                Ok(response) => response,
+                Err(fault) => {
+                    tracing::debug!(code = ?fault.code(), "answered a request with an error");
+                    fault.into_response(&self.types)
+                }
+            },
+        };
+        if is_head {
+            *response.body_mut() = Body::empty();
+        }
+        let headers = response.headers_mut();
+        headers.insert(
+            HeaderName::from_static("x-content-type-options"),
+            HeaderValue::from_static("nosniff"),
+        );
+        self.cross_site.expose(origin.as_ref(), headers);
+        response
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, Fault> {
+        let (head, body) = request.into_parts();
+        let path = Path::new(head.uri.path()).ok_or_else(Fault::unknown_path)?;
+        let is_tunnelled = head.method == Method::POST
+            && head
+                .headers
+                .get("x-http-method-override")
+                .is_some_and(|method| method == "GET");
+        let method = if is_tunnelled {
+            Method::GET
+        } else {
+            head.method.clone()
+        };
+        let binding = self.find(&method, &path)?;
+        let (binding, matched) = match binding {
+            Bound::Binding(binding, matched) => (binding, matched),
+            Bound::Options(allow) => return Ok(options(&allow)),
+        };
+        // Dots and broken escapes never reach an rpc, wherever they stand.
+        capture::check(path.segments()).map_err(|bad| Fault::field("path", bad.reason()))?;
+        self.cross_site
+            .check(&head.method, &head.uri, &head.headers)?;
+        let deadline = headers::deadline(&head.headers, self.settings.max_timeout)?;
+        let deadline = deadline.and_then(|timeout| Instant::now().checked_add(timeout));
+        let call = self.call(
+            binding,
+            matched,
+            &head.uri,
+            &head.headers,
+            head.extensions,
+            body,
+            is_tunnelled,
+            deadline,
+        );
+        match deadline {
+            Some(deadline) => match tokio::time::timeout_at(deadline, call).await {
+                Ok(answer) => answer,
+                Err(_) => Err(Fault::deadline()),
+            },
+            None => call.await,
+        }
+    }
+
+    /// Finds the binding of a request.
+    fn find<'s, 'p>(&'s self, method: &Method, path: &'p Path<'p>) -> Result<Bound<'s, 'p>, Fault> {
+        let mut found = self.router.find(method.as_str(), path);
+        if *method == Method::HEAD && matches!(found, Found::OtherMethods(_)) {
+            found = match self.router.find(Method::GET.as_str(), path) {
+                Found::Binding(binding, _) if binding.rpc.server_streaming => found,
+                found => found,
+            };
+        }
+        if *method == Method::OPTIONS {
+            let methods = self.router.methods_of(path);
+            if !methods.is_empty() && !methods.contains("OPTIONS") {
+                return Ok(Bound::Options(allow(methods)));
+            }
+        }
+        match found {
+            Found::Binding(binding, matched) => Ok(Bound::Binding(binding, matched)),
+            Found::OtherMethods(methods) => Err(Fault::other_methods(allow(methods))),
+            Found::Nothing => Err(Fault::unknown_path()),
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the parts of one request"
+    )]
+    async fn call(
+        &self,
+        binding: &Binding,
+        matched: Vec<&[&str]>,
+        uri: &Uri,
+        request: &HeaderMap,
+        extensions: http::Extensions,
+        body: Body,
+        is_tunnelled: bool,
+        deadline: Option<Instant>,
+    ) -> Result<Response<Body>, Fault> {
+        let mut body = body::read(request, body, self.settings.max_body).await?;
+        let content_type = request
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        let mut text = uri.query().unwrap_or_default().to_owned();
+        if is_tunnelled && media_type::is_form(content_type) {
+            text.push('&');
+            text.push_str(
+                str::from_utf8(&body).map_err(|_| Fault::malformed("the form is not UTF-8"))?,
+            );
+            body = Bytes::new();
+        }
+        if !body.is_empty() && !message::takes_raw_body(binding) {
+            media_type::check(request)?;
+        }
+        let pairs = query::parse(&text).map_err(|bad| Fault::field("query", bad.reason()))?;
+        let (mut system, pairs) = SystemParameters::take(pairs, &binding.rpc.input)?;
+        if let Some(mask) = request.get("x-goog-fieldmask") {
+            system.header_mask(mask.to_str().unwrap_or(","))?;
+        }
+        system.check_fields(&answer_type(binding))?;
+        let options = ReadOptions::new()
+            .ignore_unknown_fields(self.settings.ignore_unknown_fields)
+            .types(self.types.clone());
+        let parts = Parts {
+            matched,
+            query: pairs,
+            body,
+            content_type,
+        };
+        let message = message::build(
+            binding,
+            &parts,
+            &options,
+            self.settings.ignore_unknown_parameters,
+        )?;
+        let metadata = metadata(request, &system)?;
+        let limits = Limits {
+            max_response: self.settings.max_response,
+            timeout: deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())),
+        };
+        let answer = self
+            .backend
+            .call(&binding.rpc, message, metadata, extensions, limits)
+            .await?;
+        let (metadata, answer, _) = answer.into_parts();
+        let mut response = match answer {
+            Answer::Message(message) => {
+                let writer = Writer {
+                    types: &self.types,
+                    default_values: self.settings.default_values,
+                    system: &system,
+                    binding,
+                };
+                writer.response(&message, request)?
+            }
+            Answer::Stream(messages) => {
+                let framing = Framing::of(request, &system);
+                let streamed = Streamed {
+                    types: self.types.clone(),
+                    default_values: self.settings.default_values,
+                    system,
+                    binding: binding.clone(),
+                    framing,
+                    deadline,
+                };
+                streamed.response(*messages).await?
+            }
+        };
+        headers::from_metadata(metadata.into_headers(), response.headers_mut());
+        Ok(response)
+    }
+}
+
+/// The result of routing.
+enum Bound<'s, 'p> {
+    Binding(&'s Binding, Vec<&'p [&'p str]>),
+    /// OPTIONS on a path with these methods.
+    Options(String),
+}
+
+/// The methods of a path for the header `Allow`.
+fn allow(methods: std::collections::BTreeSet<&str>) -> String {
+    let mut allow = methods.clone();
+    if allow.remove(EVERY_METHOD) {
+        allow.extend(["GET", "POST", "PUT", "PATCH", "DELETE"]);
+    }
+    if allow.contains("GET") {
+        allow.insert("HEAD");
+    }
+    allow.insert("OPTIONS");
+    allow.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+fn options(allow: &str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if let Ok(allow) = allow.parse() {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
+}
+
+/// The message that the fields of an answer are of.
+fn answer_type(binding: &Binding) -> prost_reflect::MessageDescriptor {
+    let field = binding
+        .response_body
+        .as_ref()
+        .map(prost_reflect::FieldDescriptor::kind);
+    match field {
+        Some(prost_reflect::Kind::Message(message)) => message,
+        _ => binding.rpc.output.clone(),
+    }
+}
+
+fn metadata(request: &HeaderMap, system: &SystemParameters) -> Result<MetadataMap, Fault> {
+    let mut metadata = headers::to_metadata(request)?;
+    if let Some(key) = &system.api_key
+        && let Ok(key) = HeaderValue::from_str(key)
+    {
+        metadata.entry("x-goog-api-key").or_insert(key);
+    }
+    Ok(MetadataMap::from_headers(metadata))
+}

@@ -1,0 +1,26 @@
+#![doc = include_str!("../README.md")]
+
+mod body;
+mod builder;
+mod call;
+mod capture;
+mod cross_site;
+mod fault;
+mod gateway;
+mod headers;
+mod media_type;
+mod message;
+mod path;
+mod query;
+mod reply;
+mod router;
+mod rules;
+mod stream;
+mod system;
+mod template;
+mod types;
+
+pub use body::{Body, BodyError};
+pub use builder::GatewayBuilder;
+pub use gateway::Gateway;
+pub use rules::{BuildError, HttpRule};

@@ -1,0 +1,39 @@
+//! Content types of requests.
+
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+
+use crate::fault::Fault;
+
+/// Whether the body is a form.
+pub(crate) fn is_form(content_type: Option<&str>) -> bool {
+    let media_type = content_type.and_then(|value| value.split(';').next());
+    media_type.is_some_and(|value| {
+        value
+            .trim()
+            .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    })
+}
+
+/// Refuses a body that is not JSON in UTF-8 by its content type.
+pub(crate) fn check(request: &HeaderMap) -> Result<(), Fault> {
+    let Some(value) = request.get(CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let refused = || Fault::unsupported("content-type", "expected application/json, in UTF-8");
+    let value = value.to_str().map_err(|_| refused())?.to_ascii_lowercase();
+    let mut parts = value.split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default();
+    let subtype = media_type.strip_prefix("application/");
+    let is_json = subtype.is_some_and(|subtype| {
+        subtype == "json" || (subtype.len() > 5 && subtype.ends_with("+json"))
+    });
+    let charsets = parts.filter_map(|parameter| parameter.strip_prefix("charset="));
+    let mut charsets = charsets.map(|charset| charset.trim_matches('"'));
+    let is_utf8 = charsets.all(|charset| matches!(charset, "utf-8" | "utf8"));
+    if is_json && is_utf8 {
+        Ok(())
+    } else {
+        Err(refused())
+    }
+}

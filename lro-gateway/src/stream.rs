@@ -1,0 +1,229 @@
+//! Streams of messages as JSON.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Response};
+use prost_reflect::{DescriptorPool, DynamicMessage};
+use tokio::time::Instant;
+use tonic::{Status, Streaming};
+
+use crate::body::{Body, BodyError};
+use crate::fault::Fault;
+use crate::reply::Writer;
+use crate::rules::Binding;
+use crate::system::SystemParameters;
+
+/// The pause after which a comment keeps a stream of events alive.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// How messages are put behind each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// One JSON array.
+    Array,
+    /// A line a message.
+    Lines,
+    /// Server-sent events.
+    Events,
+}
+
+impl Framing {
+    /// The framing that the client asks for; an array by default.
+    pub(crate) fn of(headers: &HeaderMap, system: &SystemParameters) -> Self {
+        if system.sse {
+            return Self::Events;
+        }
+        let accepted = headers
+            .get_all(ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
+        for range in accepted.flat_map(|value| value.split(',')) {
+            let media_type = range
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_ascii_lowercase();
+            match &*media_type {
+                "application/json" => return Self::Array,
+                "application/x-ndjson" | "application/jsonl" => return Self::Lines,
+                "text/event-stream" => return Self::Events,
+                _ => {}
+            }
+        }
+        Self::Array
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Array => "application/json; charset=utf-8",
+            Self::Lines => "application/x-ndjson",
+            Self::Events => "text/event-stream",
+        }
+    }
+
+    fn message(self, json: &str, is_first: bool) -> String {
+        match self {
+            Self::Array if is_first => format!("[{json}"),
+            Self::Array => format!(",{json}"),
+            Self::Lines => format!("{json}\n"),
+            Self::Events => event(json),
+        }
+    }
+
+    /// A last error. An array stays open, so that no reader takes it for whole.
+    fn error(self, json: &str, is_first: bool) -> String {
+        match self {
+            Self::Events => format!("event: error\n{}", event(json)),
+            _ => self.message(json, is_first),
+        }
+    }
+
+    fn end(self, is_empty: bool) -> &'static str {
+        match self {
+            Self::Array if is_empty => "[]",
+            Self::Array => "]",
+            Self::Lines | Self::Events => "",
+        }
+    }
+}
+
+/// An event of this data. Each of its lines is one of the event's.
+fn event(json: &str) -> String {
+    let mut event = String::new();
+    for line in json.split('\n') {
+        event.push_str("data: ");
+        event.push_str(line);
+        event.push('\n');
+    }
+    event.push('\n');
+    event
+}
+
+/// A stream of messages under way, with the settings of its answer.
+pub(crate) struct Streamed {
+    pub(crate) types: DescriptorPool,
+    pub(crate) default_values: bool,
+    pub(crate) system: SystemParameters,
+    pub(crate) binding: Binding,
+    pub(crate) framing: Framing,
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl Streamed {
+    /// The response. Its head waits for the first message, so that an error before it has its status.
+    pub(crate) async fn response(
+        self,
+        mut messages: Streaming<DynamicMessage>,
+    ) -> Result<Response<Body>, Fault> {
+        let first = self.next(&mut messages).await?;
+        let first = match first {
+            Some(message) => Some(self.json(&message)?),
+            None => None,
+        };
+        let framing = self.framing;
+        let body = match first {
+            None => Body::full(framing.end(true)),
+            Some(first) => Body::stream(self.parts(first, messages)),
+        };
+        let mut response = Response::new(body);
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static(framing.content_type()),
+        );
+        if framing == Framing::Events {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        }
+        Ok(response)
+    }
+
+    async fn next(
+        &self,
+        messages: &mut Streaming<DynamicMessage>,
+    ) -> Result<Option<DynamicMessage>, Fault> {
+        let next = messages.message();
+        let next = match self.deadline {
+            Some(deadline) => match tokio::time::timeout_at(deadline, next).await {
+                Ok(next) => next,
+                Err(_) => return Err(Fault::deadline()),
+            },
+            None => next.await,
+        };
+        Ok(next?)
+    }
+
+    fn json(&self, message: &DynamicMessage) -> Result<String, Fault> {
+        let writer = Writer {
+            types: &self.types,
+            default_values: self.default_values,
+            system: &self.system,
+            binding: &self.binding,
+        };
+        writer.json(message)
+    }
+
+    fn parts(
+        self,
+        first: String,
+        messages: Streaming<DynamicMessage>,
+    ) -> impl futures_util::Stream<Item = Result<Bytes, BodyError>> + Send {
+        let state = State::Message(first, true);
+        stream::unfold(
+            (self, messages, state),
+            |(this, mut messages, state)| async move {
+                let (part, state) = match state {
+                    State::Message(json, is_first) => {
+                        (Ok(this.framing.message(&json, is_first)), State::Open)
+                    }
+                    State::Open => loop {
+                        let next = this.next(&mut messages);
+                        let next = if this.framing == Framing::Events {
+                            match tokio::time::timeout(HEARTBEAT, next).await {
+                                Ok(next) => next,
+                                // A message is not lost by this: what was read of it stays in the stream.
+                                Err(_) => break (Ok(": still here\n\n".to_owned()), State::Open),
+                            }
+                        } else {
+                            next.await
+                        };
+                        let next = next.and_then(|message| {
+                            message.map(|message| this.json(&message)).transpose()
+                        });
+                        break match next {
+                            Ok(Some(json)) => (Ok(this.framing.message(&json, false)), State::Open),
+                            Ok(None) => (Ok(this.framing.end(false).to_owned()), State::Closed),
+                            Err(fault) => {
+                                let error = this.framing.error(&fault.json(&this.types), false);
+                                let aborts = this.framing == Framing::Array;
+                                (Ok(error), if aborts { State::Abort } else { State::Closed })
+                            }
+                        };
+                    },
+                    State::Abort => {
+                        // The connection sends its buffer when it waits, and drops it when it aborts.
+                        tokio::task::yield_now().await;
+                        let error = Status::aborted("the stream ended with an error");
+                        (Err(BodyError::new(error)), State::Closed)
+                    }
+                    State::Closed => return None,
+                };
+                let part: Result<Bytes, BodyError> = part.map(Bytes::from);
+                Some((part, (this, messages, state)))
+            },
+        )
+    }
+}
+
+/// Where a stream stands.
+enum State {
+    /// The first message is written next.
+    Message(String, bool),
+    Open,
+    /// The transfer is aborted next.
+    Abort,
+    Closed,
+}
