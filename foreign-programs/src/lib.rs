@@ -11,12 +11,12 @@
 //! An environment is a folder of its own, made from the list of packages that stands beside the
 //! tests, and made anew when that list is another. That needs the interpreter and a package index.
 //!
-//! What a test needs and is not there skips it, or fails it in CI: [`there_or_skip`], for whatever
+//! A missing program skips its test, or fails it in CI: [`there_or_skip`], for whatever
 //! program.
 //!
 //! # What it does not do
 //!
-//! It installs no interpreter, and starts none for good: whoever uses it runs the scripts.
+//! It installs no interpreter, and starts none for good: its users run the scripts.
 
 mod skip;
 
@@ -33,7 +33,7 @@ pub struct Environment {
     /// Its folder below the one for tests.
     folder: &'static str,
     language: Language,
-    /// What is installed, from the root of the repository.
+    /// The list of packages, from the root of the repository.
     pinned: &'static str,
 }
 

@@ -7,7 +7,7 @@ pub fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|ci| !matches!(&*ci, "" | "0" | "false"))
 }
 
-/// What a test needs, or `None`, which is said, where that is missing: the test returns then.
+/// The program that a test needs, or `None`, which is said, where that is missing: the test returns then.
 ///
 /// # Panics
 ///

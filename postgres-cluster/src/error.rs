@@ -9,7 +9,7 @@ impl Error {
         Self(message.into())
     }
 
-    /// What was attempted, and what came of it.
+    /// The attempted step, and its outcome.
     pub(crate) fn of(what: impl fmt::Display) -> impl FnOnce(std::io::Error) -> Self {
         move |error| Self(format!("{what}: {error}"))
     }

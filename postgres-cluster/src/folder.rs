@@ -1,4 +1,4 @@
-//! Folders that belong to whoever runs the server.
+//! Folders that belong to the user that runs the server.
 
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::Read as _;
@@ -34,7 +34,7 @@ pub(crate) fn give(path: &Path, user: Option<User>) -> Result<(), Error> {
     }
 }
 
-/// A password nobody can guess.
+/// A password that cannot be guessed.
 pub(crate) fn password() -> Result<String, Error> {
     let mut bytes = [0; 16];
     File::open("/dev/urandom")

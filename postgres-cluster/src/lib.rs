@@ -29,7 +29,7 @@
 //!
 //! # What it does not do
 //!
-//! It knows no SQL and no driver: whoever uses it brings one. Single statements go through `psql`.
+//! It knows no SQL and no driver: its users bring one. Single statements go through `psql`.
 
 mod error;
 mod folder;

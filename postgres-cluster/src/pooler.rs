@@ -15,7 +15,7 @@ use crate::{Cluster, Error};
 /// How long it may take to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Runs it until whoever holds the other end of its input ends, however that ends.
+/// Runs it until the process at the other end of its input ends, however that ends.
 const WATCHDOG: &str = r#"
 "$1" "$2/pgbouncer.ini" >"$2/log" 2>&1 </dev/null &
 read -r _

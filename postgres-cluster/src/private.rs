@@ -15,7 +15,7 @@ use crate::server::Server;
 /// How long a server that was killed may leave processes behind.
 const RESTART_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Waits for the end of whoever holds the other end of its input, however that ends.
+/// Waits for the end of the process at the other end of its input, however that ends.
 const WATCHDOG: &str = r#"read -r _; "$1" stop -D "$2/data" -m immediate; rm -rf "$2""#;
 
 /// A server of this process alone. It ends, and its folder goes, when this is dropped, and also when
@@ -23,7 +23,7 @@ const WATCHDOG: &str = r#"read -r _; "$1" stop -D "$2/data" -m immediate; rm -rf
 pub struct Cluster {
     server: Server,
     watchdog: Child,
-    /// The way to the folder is the superuser's, so it is removed by whoever may.
+    /// The way to the folder is the superuser's, so a user with the right removes it.
     folder: Option<TempDir>,
 }
 
@@ -173,7 +173,7 @@ impl Cluster {
         self.server.pid()
     }
 
-    /// Stops it as a crash would: nobody is told, nothing is written, and the next start recovers
+    /// Stops it as a crash would: no client is notified, nothing is written, and the next start recovers
     /// (`pg_ctl stop -m immediate`).
     ///
     /// # Errors
@@ -220,10 +220,10 @@ impl Cluster {
     /// When it does not start.
     #[expect(
         clippy::disallowed_methods,
-        reason = "no signal tells that the last backend has gone"
+        reason = "no signal tells that the last backend has ended"
     )]
     pub fn restart(&self) -> Result<(), Error> {
-        // Refused when it does not run, which is as well.
+        // Refused when it does not run, which is fine.
         let _ = self.server.stop("fast");
         let begun = Instant::now();
         loop {
@@ -256,12 +256,12 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// What PostgreSQL says.
+    /// The output of PostgreSQL.
     pub fn sql(&self, statement: &str) -> Result<String, Error> {
         self.server.sql(statement)
     }
 
-    /// `psql`, connected, for a session that goes on: statements into its standard input, rows out of
+    /// `psql`, connected, for a session that stays open: statements into its standard input, rows out of
     /// its output, as those of [`sql`](Self::sql).
     pub fn psql(&self) -> Command {
         self.server.psql()

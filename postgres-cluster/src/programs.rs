@@ -15,7 +15,7 @@ pub(crate) struct Programs {
     pub(crate) user: Option<User>,
 }
 
-/// Who runs the server: PostgreSQL refuses to be root's.
+/// The user that runs the server: PostgreSQL refuses to be root's.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct User {
     pub(crate) uid: u32,
@@ -87,7 +87,7 @@ pub(crate) fn run(command: &mut Command) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Whose the server is to be; `None`: this process's own user's.
+/// The user that must own the server; `None`: this process's own user's.
 fn user() -> Result<Option<User>, Error> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(None);
@@ -113,7 +113,7 @@ fn user() -> Result<Option<User>, Error> {
     ))
 }
 
-/// What `find` finds, or what it finds when a package is installed: by root on a Debian. Others are told
+/// The result of `find`, or its result when a package is installed: by root on a Debian. Others are told
 /// what to do.
 pub(crate) fn find_or_install(
     find: impl Fn() -> Option<PathBuf>,

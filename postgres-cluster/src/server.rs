@@ -17,7 +17,7 @@ pub(crate) const SOCKETS: &str = "socket";
 /// Where the settings of this crate begin, behind those that `initdb` has made.
 const INCLUDE: &str = "\n# by postgres-cluster\n";
 
-/// What is known of a server.
+/// The known facts of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     pub(crate) programs: Programs,
@@ -214,7 +214,7 @@ impl Server {
     }
 }
 
-/// The end of the log in a server's folder. Statements, which it holds as well, may be long.
+/// The end of the log in a server's folder. Statements, which it also holds, may be long.
 pub(crate) fn last_words(folder: &Path) -> String {
     let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
     let beginning = |line: &str| line.chars().take(200).collect::<String>();

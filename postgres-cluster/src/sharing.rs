@@ -15,8 +15,8 @@ use crate::programs::{Programs, User, run};
 use crate::server::{SOCKETS, Server, last_words};
 use crate::{Cluster, Error};
 
-/// Waits for the last user, and a while for another one, then removes everything while nobody may
-/// come in. Whoever waits at the door meanwhile sees that the lock is no longer in its place.
+/// Waits for the last user, and a while for another one, then removes everything while no process may
+/// come in. A process that waits at the door meanwhile sees that the lock is no longer in its place.
 const KEEPER: &str = r#"
 while :; do
   flock --exclusive "$2/users" true || exit
@@ -25,11 +25,11 @@ while :; do
     '"$1" stop -D "$2/data" -m immediate; rm -rf "$2"' sh "$1" "$2" && exit
 done"#;
 
-/// A server that other processes use as well: make a schema or a database of your own in it.
+/// A server that other processes also use: make a schema or a database of your own in it.
 #[derive(Debug)]
 pub struct Shared {
     url: String,
-    /// Held while this process lives: the server stays as long as somebody does.
+    /// Held while this process lives: the server stays as long as any user lives.
     _users: Option<File>,
 }
 
@@ -69,7 +69,7 @@ fn join() -> Result<Shared, Error> {
         return Ok(Shared { url, _users: None });
     }
     if run(Command::new("flock").arg("--version")).is_err() {
-        // Nobody could tell when the last process has gone: each has its own.
+        // The end of the last process could not be detected: each has its own.
         return Ok(Shared {
             url: OWN
                 .get_or_init(|| Cluster::start().map_err(|it| it.to_string()))
@@ -90,12 +90,12 @@ fn join() -> Result<Shared, Error> {
 
 /// `None`: the folder was removed while this process waited.
 fn enter(folder: &Path) -> Result<Option<Shared>, Error> {
-    // First: their package may bring the user whose all this is to be.
+    // First: their package may bring the user that must own all this.
     let programs = Programs::find()?;
     let user = programs.user;
     make(folder, user)?;
     check_owner(folder, user)?;
-    // Who made it may not have come so far.
+    // Its maker may not have come so far.
     give(folder, user)?;
     // One starts, the others wait for it.
     let starting = open(&folder.join("starting"))?;
@@ -138,7 +138,7 @@ fn enter(folder: &Path) -> Result<Option<Shared>, Error> {
     }))
 }
 
-/// Whether the server listens. The folder is its alone: nobody else listens on a socket in it, which
+/// Whether the server listens. The folder is its alone: no other server listens on a socket in it, which
 /// cannot be said of a port. A machine that was switched off leaves the address and no server.
 fn is_alive(folder: &Path) -> bool {
     let sockets = std::fs::read_dir(folder.join(SOCKETS))
@@ -149,7 +149,7 @@ fn is_alive(folder: &Path) -> bool {
         .any(|entry| UnixStream::connect(entry.path()).is_ok())
 }
 
-/// A server that was killed ended with whoever used it; one that failed tells why.
+/// A server that was killed ended with its user; one that failed tells why.
 fn say_what_ended(folder: &Path) {
     eprintln!(
         "postgres-cluster: the shared server has ended, and is made anew. It said last: {}",
@@ -185,7 +185,7 @@ fn keep(server: &Server, folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// `None`: the folder is gone.
+/// `None`: the folder was removed.
 fn open(path: &Path) -> Result<Option<File>, Error> {
     let file = File::options().create(true).append(true).open(path);
     match file {
@@ -202,7 +202,7 @@ fn is_in_place(file: &File, path: &Path) -> bool {
     (held.dev(), held.ino()) == (there.dev(), there.ino())
 }
 
-/// The temporary folder is everybody's: somebody else's folder of this name is not to be trusted.
+/// The temporary folder is everybody's: another user's folder of this name must not be trusted.
 fn check_owner(folder: &Path, user: Option<User>) -> Result<(), Error> {
     let owner = std::fs::symlink_metadata(folder);
     let owner = owner.map_err(Error::of(folder.display()))?;
@@ -210,7 +210,7 @@ fn check_owner(folder: &Path, user: Option<User>) -> Result<(), Error> {
     let is_trusted = owner.uid() == own || user.is_some_and(|user| owner.uid() == user.uid);
     if !owner.is_dir() || !is_trusted {
         let folder = folder.display();
-        let message = format!("{folder} belongs to somebody else: see whose it is, and remove it");
+        let message = format!("{folder} belongs to another user: see whose it is, and remove it");
         return Err(Error::new(message));
     }
     Ok(())
@@ -223,10 +223,10 @@ mod tests {
 
     use super::*;
 
-    /// As after the machine was switched off and on: the folder is there, and nobody else is.
+    /// As after the machine was switched off and on: the folder is there, and no process is.
     #[test]
     fn what_a_server_left_that_is_no_more_is_made_anew() {
-        // Where there is no keeper, nobody would end these.
+        // Where there is no keeper, no process would end these.
         if shared_or_skip().is_none_or(|shared| shared._users.is_none()) {
             return;
         }

@@ -136,8 +136,8 @@ async fn from_the_call_to_the_typed_result_and_over_a_restart() {
     // Deleting an operation is not deleting what it has made.
     let forgotten = names.pop().unwrap();
     server.operations.delete(&forgotten).await.unwrap();
-    let gone = server.operations.get(&forgotten).await.unwrap_err();
-    assert_eq!(gone.code(), Code::NotFound);
+    let missing = server.operations.get(&forgotten).await.unwrap_err();
+    assert_eq!(missing.code(), Code::NotFound);
     server.stop().await;
 
     let mut server = Fixture::start(&data).await;

@@ -1,4 +1,4 @@
-//! `cargo xtask compile-cost`: what typed operations cost whoever compiles them, against
+//! `cargo xtask compile-cost`: the compile time of typed operations, against
 //! tonic-prost-build and handlers written by hand on the same proto.
 
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 /// How many operation rpcs the service has.
 const SIZES: [usize; 3] = [1, 10, 100];
-/// The least of so many runs counts, for whatever else the machine does only adds to it.
+/// The least of this number of runs counts, for whatever else the machine does only adds to it.
 const RUNS: usize = 5;
 
 /// A crate whose compilation is timed.

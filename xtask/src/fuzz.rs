@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: the targets of the folder fuzz, with libFuzzer.
 //!
 //! No nightly and no cargo-fuzz: the coverage that libFuzzer follows is a pass of the stable
-//! compiler's LLVM. What that leaves out is the address sanitizer, which finds nothing in a
+//! compiler's LLVM. That leaves out the address sanitizer, which finds nothing in a
 //! repository without unsafe code; `cargo +nightly fuzz run TARGET` has it.
 
 use std::fs;

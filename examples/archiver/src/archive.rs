@@ -32,11 +32,11 @@
 //! A frame ends after [`Options::frame_bytes`] of tar stream or [`Options::frame_entries`]
 //! entries, be it inside a large file. It is then on disk, and [`Control::checkpoint`] gets a
 //! [`Checkpoint`] to store. [`pack`] takes the last one stored, cuts the partial file back to it
-//! and goes on: the archive is identical to that of an uninterrupted run. Where that cannot be
+//! and resumes: the archive is identical to that of an uninterrupted run. Where that cannot be
 //! proven (the tree changed in what is packed already, the partial file is not the one the
 //! checkpoint speaks of, the options differ) it starts from scratch; [`Start`] says which.
 //!
-//! The state of a SHA-256 cannot be stored, so going on reads the kept part of the partial file
+//! The state of a SHA-256 cannot be stored, so resuming reads the kept part of the partial file
 //! once. That also proves that it is the right one.
 //!
 //! # A source that changes
@@ -54,7 +54,7 @@
 //!
 //! [`pack`] writes `<name>.tar.zst.partial` and renames it when complete, replacing an older
 //! archive of that name. When it returns an error the partial file stays: the caller knows
-//! whether the run will go on later (the process drains) or never will (it was cancelled, it
+//! whether the run will resume later (the process drains) or never will (it was cancelled, it
 //! failed). [`PartialGuard`] makes the second the default, [`discard_partial`] is the same by
 //! hand. A lock on the file keeps two runs from writing the same archive.
 //!

@@ -4,7 +4,7 @@
 //! of it. The record is written last and removed first, each in one step, and only an archive with
 //! a record is visible. So, wherever a process is killed, there is
 //!
-//! * a partial file, or an archive without a record: the operation that was making it goes on
+//! * a partial file, or an archive without a record: the operation that was making it resumes
 //!   from there; if there is none any more, [`sweep`](crate::service::sweep) removes it;
 //! * or an archive with its record: complete. The record names the operation that made it, which
 //!   tells that operation, run again, that it is done;
@@ -58,7 +58,7 @@ impl Catalog {
         })
     }
 
-    /// The right to change this archive, unless somebody has it. For one process: the lock on the
+    /// The right to change this archive, unless another caller has it. For one process: the lock on the
     /// database keeps others out.
     pub(crate) fn reserve(&self, id: &ArchiveId) -> Option<Reservation> {
         self.reservations.reserve(id)
@@ -84,7 +84,7 @@ impl Catalog {
         Ok(Some(record))
     }
 
-    /// What callers see of a complete archive.
+    /// A complete archive as callers see it.
     pub(crate) fn get(&self, id: &ArchiveId) -> Result<Option<Archive>, Error> {
         Ok(self.find(id)?.map(|record| self.visible(id, record)))
     }
@@ -123,7 +123,7 @@ impl Catalog {
     }
 
     /// Makes an archive that is complete but has no record a partial file again, for its operation
-    /// to go on with: the process ended between the two.
+    /// to resume from: the process ended between the two.
     pub(crate) fn reopen(&self, reservation: &Reservation) -> Result<(), Error> {
         let id = reservation.id();
         let archive = self.path(id, ARCHIVE_SUFFIX);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_go_on_behind_an_id_and_leave_out_what_is_damaged() {
+    fn lists_go_on_behind_an_id_and_leave_out_what_is_corrupt() {
         let directory = tempfile::tempdir().unwrap();
         let catalog = Catalog::open(directory.path()).unwrap();
         for name in ["c", "a", "b", "d"] {
@@ -246,7 +246,7 @@ mod tests {
         let rest = "archives/c archives/d".to_owned();
         assert_eq!(names(Some(&id("a")), 2), (rest.clone(), None));
         assert_eq!(names(Some(&id("a")), 9), (rest, None));
-        let damaged = catalog.find(&id("b")).unwrap_err();
-        assert!(matches!(damaged, Error::Corrupt { .. }));
+        let corrupt = catalog.find(&id("b")).unwrap_err();
+        assert!(matches!(corrupt, Error::Corrupt { .. }));
     }
 }

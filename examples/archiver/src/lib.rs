@@ -5,7 +5,7 @@
 //! `archiver` with the server's and the caller's subcommands.
 //!
 //! [`archive`] is the packing engine: blocking code over `std::fs` that knows nothing of rpc or
-//! operations. It reports [checkpoints](archive::Checkpoint), and goes on from one after a crash.
+//! operations. It reports [checkpoints](archive::Checkpoint), and resumes from one after a crash.
 
 pub mod archive;
 mod catalog;

@@ -101,7 +101,7 @@ pub(crate) fn already_exists(id: &ArchiveId) -> Status {
     Reason::ArchiveAlreadyExists.status(message, &[("archive", &name)])
 }
 
-/// What the engine says, for callers.
+/// The engine's error, for callers.
 pub(crate) fn engine_failed(error: &Error) -> Status {
     let (reason, path) = match error {
         Error::SourceNotFound { path } => (Reason::SourceNotFound, path),
@@ -153,11 +153,11 @@ mod tests {
     fn a_partial_failure_names_the_path() {
         let skipped = Skipped {
             path: b"a/b".to_vec(),
-            reason: "gone".to_owned(),
+            reason: "lost".to_owned(),
         };
         let failure = entry_skipped(&skipped);
         assert_eq!(failure.code, Code::FailedPrecondition as i32);
-        assert_eq!(failure.message, "a/b: gone");
+        assert_eq!(failure.message, "a/b: lost");
         assert_eq!(failure.details.len(), 1);
     }
 

@@ -25,7 +25,7 @@ const ARCHIVES: &str = "archives";
 /// How often the leftovers of operations that have ended are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
-/// How long callers have to hang up, and operations to be given back, after the bodies' time.
+/// How long callers have to hang up, and operations to be released, after the bodies' time.
 const HANG_UP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a [`Server`] is to run.
@@ -42,8 +42,8 @@ pub struct ServerOptions {
     pub listen: SocketAddr,
     /// The folder for the database `operations.db` and for `archives/`; made if it is not there.
     pub data: PathBuf,
-    /// How long operations that run may go on when the server is to end. What is not done then
-    /// goes on after the next start.
+    /// How long operations that run may run on when the server shuts down. An unfinished one
+    /// resumes after the next start.
     pub drain_timeout: Duration,
     /// How archives are packed.
     pub pack: Options,
@@ -135,8 +135,8 @@ impl Server {
         self.address
     }
 
-    /// Serves until `shutdown` is over. Then takes no more calls, answers who waits, and lets the
-    /// operations that run come to their end, or gives them back to the next start.
+    /// Serves until `shutdown` is over. Then takes no more calls, answers waiters, and lets the
+    /// operations that run finish, or releases them to the next start.
     ///
     /// # Errors
     ///

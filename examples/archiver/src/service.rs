@@ -57,7 +57,7 @@ impl Archiver {
     ///
     /// # Errors
     ///
-    /// What the system says about the directory.
+    /// The error of the system about the directory.
     pub fn new(operations: &Operations, archives: &Path, options: Options) -> io::Result<Self> {
         Ok(Self {
             operations: operations.clone(),
@@ -67,7 +67,7 @@ impl Archiver {
     }
 
     /// Removes what operations have left behind that will not run again, because they ended while
-    /// nobody ran them: cancelled between two runs, or given up when their last run was lost.
+    /// no body ran: cancelled between two runs, or given up when their last run was lost.
     ///
     /// # Errors
     ///

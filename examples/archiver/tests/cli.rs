@@ -68,7 +68,7 @@ fn the_demo_has_a_bar_on_a_terminal() {
         .stderr(terminal.slave)
         .spawn()
         .unwrap();
-    // It ends with an error when nobody has the other end any more.
+    // It ends with an error when the other end is closed.
     let mut bytes = Vec::new();
     let _ = File::from(terminal.master).read_to_end(&mut bytes);
     assert!(child.wait().unwrap().success());
@@ -113,8 +113,8 @@ fn commands_work_on_a_server() {
         succeeded(&run(&["delete", "one"])),
         "deleted archives/one\n"
     );
-    let gone = failed(&run(&["get", "one"]), 1);
-    assert_eq!(gone, "there is no archive `archives/one`");
+    let missing = failed(&run(&["get", "one"]), 1);
+    assert_eq!(missing, "there is no archive `archives/one`");
 
     let endless = folders.endless("endless");
     let endless = run(&["create", endless.to_str().unwrap(), "--no-wait"]);

@@ -1,5 +1,5 @@
 //! Google's own clients against the server: google-api-core and a client that gapic-generator makes
-//! of the proto, in Python; google-gax, in Node. What they do is in tests/clients.
+//! of the proto, in Python; google-gax, in Node. Their scripts are in tests/clients.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod support;

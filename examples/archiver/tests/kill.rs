@@ -8,7 +8,7 @@ use std::path::Path;
 use support::process::ServerProcess;
 use support::{Clients, Folders, tree};
 
-/// So small that there are many places to go on from.
+/// So small that there are many places to resume from.
 const SERVE: [&str; 2] = ["--frame-bytes", "65536"];
 
 #[tokio::test]
@@ -28,7 +28,7 @@ async fn killed_again_and_again_nothing_acknowledged_is_lost() {
     server.kill();
     let mut kills = 1;
 
-    // While it packs, from the second time on in a run that has gone on from another one's work.
+    // While it packs, from the second time on in a run that has resumed another one's work.
     for percent in [10, 40, 80] {
         let server = ServerProcess::start(&folders.data(), &SERVE);
         let clients = Clients::connect(&server.url).await;
@@ -103,7 +103,7 @@ async fn terminated_it_gives_back_what_runs_and_the_next_one_goes_on() {
     tree::assert_unpacks_to(Path::new(&archive.path), &source);
 }
 
-/// What was cancelled when its process was killed is not run again. Whether the body still had the
+/// An operation that was cancelled when its process was killed does not run again. Whether the body still had the
 /// time to clean up or the next start does it, nothing is left.
 #[tokio::test]
 async fn cancelled_and_killed_it_leaves_nothing() {

@@ -147,8 +147,8 @@ async fn an_archive_from_its_making_to_its_end() {
     );
 
     delete(&mut clients, &archive.name).await.unwrap();
-    let gone = get(&mut clients, &archive.name).await.unwrap_err();
-    assert_eq!(gone.code(), Code::NotFound);
+    let missing = get(&mut clients, &archive.name).await.unwrap_err();
+    assert_eq!(missing.code(), Code::NotFound);
     assert_eq!(folders.archived(), [""; 0]);
     let again = delete(&mut clients, &archive.name).await.unwrap_err();
     assert_eq!(reason(&again), "ARCHIVE_NOT_FOUND");
@@ -200,7 +200,7 @@ async fn cancelled_it_leaves_nothing() {
     clients.wait_for(&name, |it| it.archive_bytes > 0).await;
     assert_eq!(folders.archived(), ["a.tar.zst.partial"]);
 
-    // Meanwhile nobody else works on it.
+    // Meanwhile no other operation works on it.
     let second = clients.archiver.create_archive(request(&source, "a"));
     let second = second.await.unwrap_err();
     assert_eq!(second.code(), Code::Aborted);
@@ -211,8 +211,8 @@ async fn cancelled_it_leaves_nothing() {
     assert!(error.is_cancelled(), "{error}");
     // The operation is done only when its work has ended and is undone.
     assert_eq!(folders.archived(), [""; 0]);
-    let gone = get(&mut clients, "archives/a").await.unwrap_err();
-    assert_eq!(gone.code(), Code::NotFound);
+    let missing = get(&mut clients, "archives/a").await.unwrap_err();
+    assert_eq!(missing.code(), Code::NotFound);
     made(&mut clients, &folders.small("small"), "a").await;
     server.stop().await;
 }
@@ -240,7 +240,7 @@ async fn a_repeated_request_id_is_the_same_operation() {
     assert_eq!(
         again.unwrap().get_ref().name(),
         first.name(),
-        "its source is gone"
+        "its source was removed"
     );
     server.stop().await;
 }

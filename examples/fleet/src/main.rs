@@ -22,7 +22,7 @@
 //! worker-2 ended 4
 //! ```
 //!
-//! A worker that is killed loses nothing: its leases run out (`--lease`), and others go on with what
+//! A worker that is killed loses nothing: its leases run out (`--lease`), and others resume what
 //! it ran, Render with the frame that was under way. SIGTERM ends `serve` and `work` in order.
 
 mod serve;

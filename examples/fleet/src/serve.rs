@@ -35,7 +35,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         .add_service(FleetServer::from_arc(Arc::new(fleet)))
         .add_service(operations.server())
         .serve_with_incoming_shutdown(incoming, async {
-            // Without signals there is no way to be told: the process is to be killed then.
+            // Without signals the process cannot learn of its end: it must be killed.
             if told_to_end().await.is_err() {
                 std::future::pending::<()>().await;
             }

@@ -84,7 +84,7 @@ impl pb::fleet_server::Fleet for Fleet {
         };
         tokio::select! {
             () = tokio::time::sleep(time) => {}
-            _ = operation.cancelled() => return Err(Status::cancelled("nobody watches any more")),
+            _ = operation.cancelled() => return Err(Status::cancelled("the caller cancelled")),
         }
         operation.set_metadata(self.progress(1, 1));
         let worker = self.worker.clone();

@@ -82,7 +82,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     println!("rendered {frames} frames in {renders} operations");
     println!("resized {resizes} pictures");
     if resumed > 0 {
-        println!("went on elsewhere after the loss of a worker: {resumed}");
+        println!("resumed elsewhere after the loss of a worker: {resumed}");
     }
     for (worker, count) in by_worker {
         println!("{worker} ended {count}");

@@ -151,7 +151,7 @@ impl Clients {
             {
                 return progress;
             }
-            assert!(begun.elapsed() < PATIENCE, "nobody runs it");
+            assert!(begun.elapsed() < PATIENCE, "no worker runs it");
         }
     }
 }

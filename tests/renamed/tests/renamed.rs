@@ -1,4 +1,4 @@
-//! What was generated and expanded under other names runs.
+//! Code generated and expanded under other names runs.
 
 use std::sync::Arc;
 

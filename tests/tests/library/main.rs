@@ -1,4 +1,4 @@
-//! What `#[long_running]` makes of services of every shape, from call to end, without a network.
+//! Expansions of `#[long_running]` for services of every shape, from call to end, without a network.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod filters;

@@ -20,7 +20,7 @@ use prost_types::Any;
 use tokio::sync::{Notify, Semaphore};
 use tonic::{Request, Response, Status, Streaming};
 
-/// What the service does when it is asked to.
+/// The behaviour that a test asks for.
 pub(crate) trait Place: Send + Sync + 'static {
     fn enter(&self) -> impl Future<Output = Result<(), Closed>> + Send;
 }
@@ -176,7 +176,7 @@ where
     }
 }
 
-/// Serves the loans as well.
+/// Also serves the loans.
 #[long_running(operations = self.inner.operations)]
 impl<D: Place> pb::loans_server::Loans for Service<D> {
     #[long_running]

@@ -1,4 +1,4 @@
-//! What the compiler says about right and wrong uses of `#[long_running]`.
+//! Compiler messages for right and wrong uses of `#[long_running]`.
 //!
 //! The folders are named by the kind of mistake. Each case prints one message per mistake, at the
 //! token to change. After a change of messages, `TRYBUILD=overwrite cargo test -p lro-ui --test

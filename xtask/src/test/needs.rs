@@ -1,4 +1,4 @@
-//! What some tests need of this machine. Without it they are skipped, and nextest shows nothing of
+//! Programs that some tests need. Without it they are skipped, and nextest shows nothing of
 //! that: so it is asked for once, before them, and said.
 
 use anyhow::{Context as _, Result, bail};
@@ -90,7 +90,7 @@ mod tests {
     const MISSING: Need = Need {
         what: "wings",
         tests: "those that fly",
-        ask: || bail!("nobody has any"),
+        ask: || bail!("there are none"),
     };
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
         let [skipped] = &*skipped else {
             panic!("{skipped:?}");
         };
-        for word in ["wings", "those that fly", "nobody has any"] {
+        for word in ["wings", "those that fly", "there are none"] {
             assert!(skipped.contains(word), "{skipped}");
         }
         ask(&[THERE, MISSING], true).unwrap_err();

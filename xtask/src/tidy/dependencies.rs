@@ -1,4 +1,4 @@
-//! Licences, banned crates and crates of which there is to be one version only, as deny.toml says.
+//! Licences, banned crates and crates that may have one version only, as deny.toml says.
 //!
 //! Without the network, and without cargo-deny, which reads the same file.
 

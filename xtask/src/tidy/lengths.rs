@@ -155,6 +155,6 @@ mod tests {
         );
         assert_eq!(lowered(600, "'a.rs' = 500"), "\"a.rs\" = 500\n");
         assert_eq!(lowered(300, "'a.rs' = 500"), "");
-        assert_eq!(lowered(300, "'gone.rs' = 500"), "");
+        assert_eq!(lowered(300, "'lost.rs' = 500"), "");
     }
 }

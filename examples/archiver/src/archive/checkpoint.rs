@@ -1,9 +1,9 @@
 use super::Skipped;
 
-/// Where packing can go on after a crash: everything up to `archive_bytes` is on disk.
+/// The place where packing can resume after a crash: everything up to `archive_bytes` is on disk.
 ///
 /// Plain integers and bytes, one for each field of a message that stores it. A value that was
-/// damaged in the store leads to a start from scratch, never to a wrong archive; its counters are
+/// corrupt in the store leads to a start from scratch, never to a wrong archive; its counters are
 /// taken over as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -30,7 +30,7 @@ pub struct Checkpoint {
     /// and owner of every entry dealt with or begun, and `entry_offset`. The times of directories are left out: they
     /// change with every neighbour, and the entries inside speak for themselves.
     pub entries_sha256: Vec<u8>,
-    /// Entries skipped while packing. What the scan skips, the next scan skips again.
+    /// Entries skipped while packing. The next scan skips the same entries again.
     pub skipped_count: u64,
     /// The first [`SKIPPED_MAX`](super::SKIPPED_MAX) of them.
     pub skipped: Vec<Skipped>,

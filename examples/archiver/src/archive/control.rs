@@ -55,7 +55,7 @@ pub struct Progress {
 pub enum Start {
     /// There was no checkpoint.
     Fresh,
-    /// Went on from the checkpoint.
+    /// Resumed from the checkpoint.
     Resumed {
         /// Bytes of the partial file that were kept.
         archive_bytes: u64,
@@ -68,7 +68,7 @@ pub enum Start {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RestartReason {
-    /// What is packed already is not what the plan and the options now say.
+    /// The packed part differs from the plan and the options of now.
     SourceChanged,
     /// The partial file is missing or shorter than the checkpoint says.
     PartialShort,

@@ -33,7 +33,7 @@ pub(super) enum Opened {
     /// It is there, as the next scan will also find it, but cannot be read.
     Unreadable(Entry, io::Error),
     /// It is not what was scanned.
-    Gone(String),
+    Lost(String),
 }
 
 impl Entry {
@@ -79,12 +79,12 @@ impl Entry {
         let path = root.join(&self.path);
         let now = match fs::symlink_metadata(&path) {
             Ok(metadata) => metadata,
-            Err(error) => return Opened::Gone(error.to_string()),
+            Err(error) => return Opened::Lost(error.to_string()),
         };
         let entry = match Entry::new(root, &self.path, &now) {
             Ok(Some(entry)) if entry.kind.is_like(&self.kind) => entry,
-            Ok(_) => return Opened::Gone("changed its kind since the scan".to_owned()),
-            Err(error) => return Opened::Gone(error.to_string()),
+            Ok(_) => return Opened::Lost("changed its kind since the scan".to_owned()),
+            Err(error) => return Opened::Lost(error.to_string()),
         };
         if !entry.is_file() {
             return Opened::Plain(entry);
@@ -92,20 +92,20 @@ impl Entry {
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Opened::Gone(error.to_string());
+                return Opened::Lost(error.to_string());
             }
             Err(error) => return Opened::Unreadable(entry, error),
         };
-        // What counts is the file that is open, provided it is the one just looked at.
+        // The open file counts, provided it is the one just looked at.
         match file.metadata() {
             Ok(open) if (open.dev(), open.ino()) == (now.dev(), now.ino()) => {
                 match Entry::new(root, &self.path, &open) {
                     Ok(Some(entry)) => Opened::File(entry, file),
-                    Ok(None) => Opened::Gone("changed its kind since the scan".to_owned()),
+                    Ok(None) => Opened::Lost("changed its kind since the scan".to_owned()),
                     Err(error) => Opened::Unreadable(entry, error),
                 }
             }
-            Ok(_) => Opened::Gone("was replaced while it was opened".to_owned()),
+            Ok(_) => Opened::Lost("was replaced while it was opened".to_owned()),
             Err(error) => Opened::Unreadable(entry, error),
         }
     }

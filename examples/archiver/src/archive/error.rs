@@ -22,9 +22,9 @@ pub enum Error {
     /// The source directory, or a file half packed, cannot be read.
     #[error("cannot read source {path}")]
     SourceUnreadable {
-        /// What cannot be read.
+        /// The unreadable file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
 
@@ -49,7 +49,7 @@ pub enum Error {
     InvalidName {
         /// The name.
         name: String,
-        /// What is wrong with it.
+        /// The mistake.
         reason: &'static str,
     },
 
@@ -85,7 +85,7 @@ pub enum Error {
     Corrupt {
         /// The archive.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The mistake, and its place.
         reason: String,
     },
 
@@ -94,7 +94,7 @@ pub enum Error {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
 }

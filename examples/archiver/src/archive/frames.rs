@@ -20,7 +20,7 @@ pub(super) struct FrameWriter {
 }
 
 impl FrameWriter {
-    /// Goes on at the end of `archive_bytes`, where the file is positioned, with their hash.
+    /// Resumes at the end of `archive_bytes`, where the file is positioned, with their hash.
     pub(super) fn new(
         partial: Partial,
         level: i32,

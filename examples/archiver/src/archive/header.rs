@@ -12,7 +12,7 @@ pub(super) const BLOCK_BYTES: usize = 512;
 /// Ends a tar stream.
 pub(super) const TRAILER: [u8; 2 * BLOCK_BYTES] = [0; 2 * BLOCK_BYTES];
 
-/// What stands before an entry's data: its header, and GNU's long-name entries if it needs them.
+/// The bytes before an entry's data: its header, and GNU's long-name entries if it needs them.
 ///
 /// Names go in byte for byte. `tar::Builder` would check and tidy them, and refuses some long
 /// names that are not UTF-8.

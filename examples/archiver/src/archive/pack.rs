@@ -16,7 +16,7 @@ use super::{
 
 /// Packs what `plan` found to `destination`, from `checkpoint` on if there is one.
 ///
-/// To go on after a crash, scan again, and pass the last checkpoint that was stored.
+/// To resume after a crash, scan again, and pass the last checkpoint that was stored.
 ///
 /// # Errors
 ///
@@ -99,7 +99,7 @@ struct Packing<'a> {
     frames: FrameWriter,
     /// Entries completed in the current frame.
     frame_entries: u32,
-    /// What the entries not begun will bring, as far as the plan knows.
+    /// The bytes of the entries that are not begun, as far as the plan knows.
     files_left: u64,
     bytes_left: u64,
     buffer: Vec<u8>,
@@ -111,23 +111,23 @@ impl Packing<'_> {
         self.progress(0, 0);
         // A directory that went, and with it what was in it: never packed through a link that
         // has taken its place.
-        let mut gone: Option<&Path> = None;
+        let mut lost: Option<&Path> = None;
         for planned in left {
             check(self.control)?;
             self.files_left -= u64::from(planned.is_file());
             let to_come = planned.size().saturating_sub(self.state.entry_offset);
             self.bytes_left = self.bytes_left.saturating_sub(to_come);
-            let opened = match gone {
+            let opened = match lost {
                 Some(directory) if planned.path.starts_with(directory) => {
-                    Opened::Gone("its directory is gone".to_owned())
+                    Opened::Lost("its directory was removed".to_owned())
                 }
                 _ => planned.open(self.root),
             };
             if matches!(
                 (&opened, &planned.kind),
-                (Opened::Gone(_), EntryKind::Directory)
+                (Opened::Lost(_), EntryKind::Directory)
             ) {
-                gone = Some(&planned.path);
+                lost = Some(&planned.path);
             }
             self.entry(planned, opened)?;
             self.progress(0, 0);
@@ -138,14 +138,14 @@ impl Packing<'_> {
     }
 
     fn entry(&mut self, planned: &Entry, opened: Opened) -> Result<(), Error> {
-        // Not 0 only for the first entry after going on inside a file.
+        // Not 0 only for the first entry after resuming inside a file.
         let offset = std::mem::take(&mut self.state.entry_offset);
         let changed = || Error::SourceChanged {
             path: self.root.join(&planned.path),
         };
         let entry = match opened {
-            Opened::Gone(_) if offset > 0 => return Err(changed()),
-            Opened::Gone(reason) => {
+            Opened::Lost(_) if offset > 0 => return Err(changed()),
+            Opened::Lost(reason) => {
                 // The next scan will not find it either: it is not among the entries done.
                 self.skipped.push(&planned.path, &reason);
                 return Ok(());
@@ -274,7 +274,7 @@ fn header(root: &Path, entry: &Entry) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// Counters may come from a damaged store.
+/// Counters may come from a corrupt store.
 fn add(counter: &mut u64, more: u64) {
     *counter = counter.saturating_add(more);
 }

@@ -20,7 +20,7 @@ use super::{Destination, Error};
 ///     let partial = PartialGuard::new(destination);
 ///     let result = pack(plan, destination, &Options::default(), None, control);
 ///     if matches!(result, Err(Error::Stopped)) && is_draining() {
-///         partial.keep(); // goes on in another process
+///         partial.keep(); // resumed in another process
 ///     }
 ///     result // complete, cancelled or failed: leaves no partial file
 /// }
@@ -50,7 +50,7 @@ impl PartialGuard {
 impl Drop for PartialGuard {
     fn drop(&mut self) {
         if let Some(destination) = &self.destination {
-            // Nobody is left to tell. A file that stays is overwritten by the next run.
+            // No caller is left to report to. A file that stays is overwritten by the next run.
             let _ = discard_partial(destination);
         }
     }

@@ -12,7 +12,7 @@ use super::{Control, Error, Progress, Skipped};
 /// for each.
 pub const ENTRIES_MAX: u64 = 10_000_000;
 
-/// What is to be packed: the source's entries in the order of the archive, and their totals.
+/// The plan of an archive: the source's entries in the order of the archive, and their totals.
 #[derive(Debug)]
 pub struct Plan {
     root: PathBuf,

@@ -8,7 +8,7 @@ use super::entry::Entry;
 use super::partial::Partial;
 use super::{Checkpoint, Control, Error, Options, Plan, READ_BYTES, RestartReason, Start};
 
-/// Where to go on: the partial file is cut to that place.
+/// The place to resume: the partial file is cut to that place.
 #[derive(Debug)]
 pub(super) struct Position {
     pub(super) start: Start,

@@ -75,12 +75,12 @@ mod tests {
     fn the_list_is_bounded_and_the_count_is_not() {
         let mut list = SkippedList::default();
         for i in 0..250 {
-            list.push(Path::new(&i.to_string()), &"gone");
+            list.push(Path::new(&i.to_string()), &"lost");
         }
         assert_eq!((list.count(), list.first().len()), (250, SKIPPED_MAX));
         let both = list.followed_by(&list);
         assert_eq!((both.count(), both.first().len()), (500, SKIPPED_MAX));
-        assert_eq!(both.first()[99].to_string(), "99: gone");
+        assert_eq!(both.first()[99].to_string(), "99: lost");
 
         let long = vec![Skipped::default(); 300];
         let stored = SkippedList::from_parts(0, &long);

@@ -10,7 +10,7 @@ use zstd::stream::read::Decoder;
 use super::header::{BLOCK_BYTES, TRAILER};
 use super::{Control, Error, Progress, READ_BYTES};
 
-/// What is in a sound archive.
+/// The contents of a sound archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verification {
     /// SHA-256 of the archive.
@@ -160,7 +160,7 @@ fn corrupt(reason: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
-/// What both ends of the chain of readers see.
+/// The counts at both ends of the chain of readers.
 struct Shared<'a> {
     control: RefCell<&'a mut dyn Control>,
     files: Cell<u64>,

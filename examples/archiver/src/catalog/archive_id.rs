@@ -11,7 +11,7 @@ const LEN_MAX: usize = 63;
 pub(crate) struct ArchiveId(String);
 
 impl ArchiveId {
-    /// What is wrong with every other text.
+    /// The mistake in every other text.
     pub(crate) const RULE: &'static str =
         "1 to 63 of a-z, 0-9 and `-`, with a letter or digit at both ends";
 

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::ArchiveId;
 
-/// Who may change which archive.
+/// The archives that are being changed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reservations {
     taken: Arc<Mutex<HashSet<ArchiveId>>>,
@@ -23,7 +23,7 @@ impl Reservations {
     }
 }
 
-/// The right to change one archive, given back when it is dropped.
+/// The right to change one archive, released when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     id: ArchiveId,

@@ -16,7 +16,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Run a server until SIGTERM or Ctrl-C; what is under way then goes on after the next start
+    /// Run a server until SIGTERM or Ctrl-C; what is under way then resumes after the next start
     Serve(ServeArgs),
     /// Start a server in this process, pack a directory with it, and print the result; the archive
     /// stays in a temporary folder
@@ -85,7 +85,7 @@ pub(super) struct ServeArgs {
     pub(super) pack: PackArgs,
 }
 
-/// Who the server is, and who may call it.
+/// The server's certificate, and its callers'.
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeTlsArgs {
     /// Serve with TLS: the server's certificate, and the chain above it (PEM)

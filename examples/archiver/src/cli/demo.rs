@@ -20,7 +20,7 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), Failure> {
     let url = format!("http://{}", server.address());
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server.serve(async {
-        // An error is the caller being gone.
+        // An error means that the caller has disconnected.
         let _ = stopped.await;
     }));
     let created = calls::create(CreateArgs {
@@ -37,7 +37,7 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), Failure> {
     let served = serving.await;
     created?;
     served.map_err(|error| Failure::new("the server failed", &error))??;
-    // The archive is what somebody may want to look at.
+    // The archive stays for inspection.
     let _kept = data.keep();
     Ok(())
 }

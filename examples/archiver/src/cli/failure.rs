@@ -7,14 +7,14 @@ use std::process::ExitCode;
 use lro_client::WaitError;
 use tonic::{Code, Status};
 
-/// What ends the program: one line for people.
+/// The error that ends the program: one line for people.
 #[derive(Debug)]
 pub(super) struct Failure {
     message: String,
 }
 
 impl Failure {
-    /// What failed, and the error with all its causes.
+    /// The failed step, and the error with all its causes.
     pub(super) fn new(what: &str, error: &dyn Error) -> Self {
         let mut message = what.to_owned();
         let mut cause = Some(error);
@@ -54,7 +54,7 @@ impl From<crate::serve::Error> for Failure {
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         match status.code() {
-            // What the server says speaks for itself.
+            // The server's message is complete.
             Code::NotFound | Code::InvalidArgument | Code::AlreadyExists => {
                 Self::message(status.message())
             }

@@ -1,4 +1,4 @@
-//! What is printed on stdout.
+//! The lines on stdout.
 
 use std::io::{self, Write as _};
 
@@ -7,7 +7,7 @@ use indicatif::HumanBytes;
 use super::Failure;
 use crate::pb::{Archive, VerifyArchiveResponse};
 
-/// Prints one line, or several. A reader that has gone away is a failure, not a panic.
+/// Prints one line, or several. A reader that has disconnected is a failure, not a panic.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{text}")?;
@@ -74,12 +74,12 @@ mod tests {
             name: "archives/a".to_owned(),
             skipped_count: 2,
             partial_failures: vec![Status {
-                message: "x\ny: gone".to_owned(),
+                message: "x\ny: lost".to_owned(),
                 ..Status::default()
             }],
             ..Archive::default()
         });
         assert!(text.starts_with("name:    archives/a\n"), "{text}");
-        assert!(text.ends_with("\nskipped: 2\n  x\\ny: gone"), "{text}");
+        assert!(text.ends_with("\nskipped: 2\n  x\\ny: lost"), "{text}");
     }
 }

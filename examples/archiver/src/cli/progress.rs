@@ -7,7 +7,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use crate::pb::{CreateArchiveMetadata, DeleteArchiveMetadata, VerifyArchiveMetadata};
 
-/// What of an operation's metadata is shown.
+/// The shown part of an operation's metadata.
 pub(super) trait Describe {
     fn stage(&self) -> Stage;
 }
@@ -160,7 +160,7 @@ fn is_news(last: Option<&Stage>, stage: &Stage) -> bool {
 }
 
 fn line(text: &str) {
-    // Progress that nobody can read is not worth failing for.
+    // Unreadable progress is not worth failing for.
     let _ = writeln!(io::stderr(), "{text}");
 }
 

@@ -24,7 +24,7 @@ impl Archiver {
     }
 }
 
-/// Safe to repeat: what is gone is gone.
+/// Safe to repeat: a removed archive stays removed.
 pub(super) async fn run(
     archiver: &Archiver,
     request: &DeleteArchiveRequest,

@@ -10,7 +10,7 @@ use crate::reason::{engine_failed, invalid_field};
 const PAGE_SIZE_DEFAULT: usize = 50;
 const PAGE_SIZE_MAX: usize = 1_000;
 
-/// What a token starts with, so that other texts are not taken for one.
+/// The beginning of a token, so that other texts are not taken for one.
 const TOKEN_PREFIX: &str = "archives after ";
 
 pub(super) async fn run(

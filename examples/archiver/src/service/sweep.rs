@@ -33,7 +33,7 @@ pub(super) async fn run(operations: &Operations, catalog: &Catalog) -> Result<()
             };
             // Meanwhile it may have become a complete archive.
             if catalog.find(id)?.is_none() {
-                tracing::info!(%id, "an archive that nobody will finish is removed");
+                tracing::info!(%id, "removed an abandoned archive");
                 catalog.remove(&reservation)?;
             }
         }

@@ -62,7 +62,7 @@ fn compare(
     let found = match verify(&PathBuf::from(&recorded.path), reporter) {
         Ok(found) => found,
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            return Err(damaged(&recorded, "its file is missing"));
+            return Err(corrupt(&recorded, "its file is missing"));
         }
         Err(Error::Stopped) if reporter.operation.stop_reason() == Some(StopReason::Cancelled) => {
             return Err(Framework::OperationCancelled.status("the verification was cancelled", []));
@@ -71,7 +71,7 @@ fn compare(
     };
     reporter.operation.set_metadata(reporter.metadata.clone());
     if let Some(what) = difference(&recorded, &found) {
-        return Err(damaged(&recorded, &what));
+        return Err(corrupt(&recorded, &what));
     }
     Ok(VerifyArchiveResponse {
         archive: recorded.name,
@@ -91,9 +91,9 @@ fn difference(recorded: &Archive, found: &Verification) -> Option<String> {
     })
 }
 
-fn damaged(recorded: &Archive, what: &str) -> Status {
+fn corrupt(recorded: &Archive, what: &str) -> Status {
     let name = &*recorded.name;
-    let message = format!("archive `{name}` is damaged: {what}");
+    let message = format!("archive `{name}` is corrupt: {what}");
     Reason::ArchiveDamaged.status(message, &[("archive", name)])
 }
 

@@ -117,7 +117,7 @@ impl Fixture {
         recorder.checkpoints.pop().unwrap()
     }
 
-    /// Scans again and goes on.
+    /// Scans again and resumes.
     pub(super) fn resume(
         &self,
         name: &str,

@@ -21,7 +21,7 @@ fn an_archive_is_the_same_wherever_it_was_interrupted() {
     for (i, recorded) in recorder.checkpoints.iter().enumerate() {
         let checkpoint = fixture.pack_up_to("part", &options, i);
         assert_eq!(&checkpoint, recorded);
-        // What was written after the checkpoint, and torn.
+        // Bytes that were written after the checkpoint, and torn.
         let partial = fixture.destination("part").partial_path();
         let mut file = File::options().append(true).open(partial).unwrap();
         file.write_all(&noise(i as u64, i * 37)).unwrap();

@@ -6,7 +6,7 @@ use prost::{Message, Name};
 use crate::cli::Failure;
 use crate::cli::progress::{Describe, Display};
 
-/// What eyes can follow.
+/// The interval that eyes can follow.
 const PERIODS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(400));
 
 /// Shows how far an operation is, and waits for its response.

@@ -69,7 +69,7 @@ mod tests {
             skipped_count: 11,
             skipped: vec![Skipped {
                 path: vec![0xff],
-                reason: "gone".to_owned(),
+                reason: "lost".to_owned(),
             }],
         };
         let message = CreateArchiveCheckpoint::from(&checkpoint);

@@ -119,7 +119,7 @@ impl Packing {
         })
     }
 
-    /// Who runs the operation again goes on with the partial file; otherwise it goes.
+    /// The next attempt resumes with the partial file; otherwise the file is removed.
     fn stopped(&self, unfinished: PartialGuard) -> HandlerError {
         match self.operation.stop_reason() {
             Some(StopReason::Draining | StopReason::LeaseLost) => {

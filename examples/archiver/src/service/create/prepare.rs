@@ -1,4 +1,4 @@
-//! What is checked before there is an operation.
+//! The checks before an operation exists.
 
 use std::fs;
 use std::io;
@@ -48,7 +48,7 @@ fn prepare(
     }
     match catalog.find(&id).map_err(|error| engine_failed(&error))? {
         // A call that is repeated gives the operation that there is, also when it has ended and its
-        // source is gone.
+        // source was removed.
         Some(existing) if !request_id.is_empty() && existing.request_id == request_id => {}
         Some(_) => return Err(already_exists(&id)),
         None => {

@@ -16,7 +16,7 @@ use crate::service::count;
 /// How often progress becomes metadata. The engine tells of every entry.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// What entries were skipped, as partial failures: the first ones of both lists.
+/// The skipped entries, as partial failures: the first ones of both lists.
 pub(super) fn failures(first: &[Skipped], then: &[Skipped]) -> Vec<Status> {
     let all = first.iter().chain(then).take(SKIPPED_MAX);
     all.map(entry_skipped).collect()
@@ -40,7 +40,7 @@ impl<'a> ScanReporter<'a> {
         }
     }
 
-    /// A scan for going on: the totals of the first one still stand in the metadata.
+    /// A scan for resuming: the totals of the first one still stand in the metadata.
     pub(super) fn keep_totals(&mut self) {
         self.keeps_totals = true;
     }
@@ -70,7 +70,7 @@ pub(super) struct PackReporter<'a> {
     runtime: &'a Handle,
     metadata: &'a mut CreateArchiveMetadata,
     skipped_by_scan: &'a [Skipped],
-    /// What an earlier run has saved.
+    /// The state that an earlier run saved.
     found: Option<&'a Checkpoint>,
     pace: Pace,
 }
@@ -150,7 +150,7 @@ impl Control for PackReporter<'_> {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) if self.is_stopped() => ControlFlow::Break(()),
             Err(status) => {
-                // Nothing is lost: after a crash it goes on from the one before.
+                // Nothing is lost: after a crash it resumes from the one before.
                 tracing::warn!(%status, "cannot save a checkpoint");
                 ControlFlow::Continue(())
             }

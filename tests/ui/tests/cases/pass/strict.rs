@@ -1,4 +1,4 @@
-//! What is generated compiles without a prelude, beside modules with the names of crates, and under every lint.
+//! Generated code compiles without a prelude, beside modules with the names of crates, and under every lint.
 //!
 //! `Box` is imported for `async_trait`, which takes it from the prelude.
 

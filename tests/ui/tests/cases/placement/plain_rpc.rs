@@ -1,7 +1,7 @@
 //! A mark on an rpc that is no operation.
 //!
 //! One error. Its words are rustc's: a trait with words of ours would be asked for in half a dozen
-//! places, and each of them would be an error. What we can say is the module's name, and the
+//! places, and each of them would be an error. We can choose the module's name, and the
 //! condition on which the rpc would be in there.
 
 use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
