@@ -8,6 +8,7 @@
 //! # use exporter::pb;
 //! # use pb::{ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
 //! # use pb::exporter_server::ExporterServer;
+//! use lro_server::serve::Server;
 //! use lro_server::{OperationContext, Operations, Worker, long_running};
 //! use lro_sqlite::SqliteStore;
 //! use tonic::{Request, Response, Status};
@@ -50,7 +51,6 @@
 //! # pub async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let dir = tempfile::tempdir()?;
 //! # let file = dir.path().join("operations.db");
-//! # let addr = "127.0.0.1:0".parse()?;
 //! # let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
 //! # let shutdown = async { stopped.await.ok(); };
 //! # let db = Db;
@@ -61,26 +61,19 @@
 //! let exporter = Arc::new(Exporter { operations: operations.clone(), db });
 //! let worker = Worker::builder(&operations).host(exporter.clone()).start().await?;
 //! # let local = exporter.clone();
-//! # let incoming = tonic::transport::server::TcpIncoming::bind(addr)?;
-//! # let addr = incoming.local_addr()?;
-//! # let served = tokio::spawn({ let operations = operations.clone(); async move {
-//! # tonic::transport::Server::builder()
-//! #     .add_service(ExporterServer::from_arc(exporter))
-//! #     .add_service(operations.server())
-//! #     .serve_with_incoming_shutdown(incoming, async { shutdown.await; operations.close(); }).await
-//! # }});
-//! # /*
-//! tonic::transport::Server::builder()
+//! # let addr = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! # let url = format!("http://{}", addr.local_addr()?);
+//! # let at_work = operations.clone();
+//! # let served = tokio::spawn(async move {
+//! Server::builder(&operations) // with google.longrunning.Operations, health and reflection
 //!     .add_service(ExporterServer::from_arc(exporter))
-//!     .add_service(operations.server()) // google.longrunning.Operations
-//!     .serve_with_shutdown(addr, async {
-//!         shutdown.await;
-//!         operations.close(); // answers all waiters now
-//!     })
+//!     .worker(worker) // drained beside the calls when `shutdown` ends
+//!     .serve(addr, shutdown)
 //!     .await?;
-//! # */
+//! # Ok::<(), lro_server::serve::Error>(()) });
+//! # let operations = at_work;
 //! # let request = ExportRequest { tables: vec!["a".into(), "b".into()] };
-//! # let mut client = pb::exporter_client::ExporterClient::connect(format!("http://{addr}")).await?;
+//! # let mut client = pb::exporter_client::ExporterClient::connect(url).await?;
 //! # let started = client.export(request).await?.into_inner();
 //! # let done = operations.wait(&started.name().parse()?, None).await?;
 //! # let done = lro_server::lro_core::Operation::<ExportResponse, ExportMetadata>::from(done);
@@ -89,7 +82,6 @@
 //! # drop((client, local));
 //! # stop.send(()).unwrap();
 //! # served.await??;
-//! worker.drain().await;
 //! # Ok(()) }
 //! # }
 //! # program::main().unwrap();

@@ -42,8 +42,44 @@
 //!   headers;
 //! * the order of the end, below.
 //!
-//! A service that wants something else takes tonic's server and
-//! [`Operations::server`]: nothing here is needed for operations.
+//! # On a plain tonic server
+//!
+//! Operations need nothing of this module: a tonic router serves them with
+//! [`Operations::server`]. Then add [`GrpcOnlyLayer`] yourself, and bound the shutdown: drain the worker
+//! beside the router's shutdown and not behind it, because one idle connection keeps
+//! `serve_with_shutdown` from returning.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use exporter::pb::exporter_server::{Exporter, ExporterServer};
+//! # use lro_server::{Host, Operations, Worker};
+//! # use tonic::transport::server::TcpIncoming;
+//! use std::time::Duration;
+//!
+//! use lro_server::serve::GrpcOnlyLayer;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn example<E>(operations: Operations, exporter: Arc<E>, worker: Worker, incoming: TcpIncoming, shutdown: impl Future<Output = ()>) -> Result<(), tonic::transport::Error>
+//! # where E: Exporter + Host<ExporterServer<E>> {
+//! let closing = CancellationToken::new();
+//! let router = tonic::transport::Server::builder()
+//!     .layer(GrpcOnlyLayer::new())
+//!     .add_service(ExporterServer::from_arc(exporter))
+//!     .add_service(operations.server());
+//! let serving = router.serve_with_incoming_shutdown(incoming, closing.clone().cancelled_owned());
+//! let ending = async {
+//!     shutdown.await;
+//!     closing.cancel(); // no new connections; calls finish
+//!     operations.close(); // answers pending waits
+//!     worker.drain().await;
+//!     tokio::time::sleep(Duration::from_secs(1)).await; // for the last calls
+//! };
+//! tokio::select! {
+//!     served = serving => served,
+//!     () = ending => Ok(()), // connections that are left end with the runtime
+//! }
+//! # }
+//! ```
 //!
 //! # The end
 //!

@@ -78,11 +78,5 @@ impl fmt::Debug for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.kind {
-            Kind::NoThread(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+// The cause of a thread that cannot be created stands in the text.
+impl std::error::Error for Error {}

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use lro_server::Operations;
-use tonic::transport::server::TcpIncoming;
+use lro_server::serve::Server;
+use tokio::net::TcpListener;
 
 use crate::service::Fleet;
 use crate::{store, told_to_end};
@@ -28,18 +29,16 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         operations: operations.clone(),
         worker: String::new(),
     };
-    let incoming = TcpIncoming::bind(options.listen).map_err(|error| anyhow!("{error}"))?;
-    let incoming = incoming.with_nodelay(Some(true));
-    println!("listening on {}", incoming.local_addr()?);
-    tonic::transport::Server::builder()
+    let listener = TcpListener::bind(options.listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {}", options.listen))?;
+    println!("listening on {}", listener.local_addr()?);
+    Server::builder(&operations)
         .add_service(FleetServer::from_arc(Arc::new(fleet)))
-        .add_service(operations.server())
-        .serve_with_incoming_shutdown(incoming, async {
-            // Without signals the process cannot learn of its end: it must be killed.
+        .serve(listener, async {
+            // Without signals the process can only be killed.
             if told_to_end().await.is_err() {
                 std::future::pending::<()>().await;
             }
-            operations.close();
         })
         .await?;
     Ok(())

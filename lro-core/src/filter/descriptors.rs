@@ -12,7 +12,13 @@ const STRUCT: &str = "google.protobuf.Struct";
 /// The bytes are no encoded `google.protobuf.FileDescriptorSet`, or one with a file missing.
 #[derive(Debug, thiserror::Error)]
 #[error("not a whole file descriptor set: {0}")]
-pub struct InvalidDescriptorSet(#[from] prost_reflect::DescriptorError);
+pub struct InvalidDescriptorSet(prost_reflect::DescriptorError);
+
+impl From<prost_reflect::DescriptorError> for InvalidDescriptorSet {
+    fn from(error: prost_reflect::DescriptorError) -> Self {
+        Self(error)
+    }
+}
 
 impl SchemaBuilder {
     /// Adds the metadata and response types of all long-running rpcs of the set, as their

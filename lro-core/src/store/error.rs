@@ -57,27 +57,93 @@ impl StoreError {
     }
 }
 
+impl StoreError {
+    /// The message, and behind it the causes whose text it does not repeat already.
+    fn text<'e>(&self, causes: impl Iterator<Item = &'e (dyn StdError + 'static)>) -> String {
+        let mut text = self.message.clone();
+        for cause in causes {
+            let cause = cause.to_string();
+            if !text.contains(&cause) {
+                text.push_str(": ");
+                text.push_str(&cause);
+            }
+        }
+        text
+    }
+
+    fn cause(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The message with its cause.
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.text(self.cause().into_iter()))
     }
 }
 
 // Readable, because it is what `main` prints when it returns one.
 impl fmt::Debug for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.message)?;
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        let causes = std::iter::successors(self.cause(), |cause| (*cause).source());
+        f.write_str(&self.text(causes))
     }
 }
 
+/// The [`source`](StdError::source) is what lies behind the cause that the message names, so that
+/// printing the chain says nothing twice.
 impl StdError for StoreError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        self.cause()?.source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Cause {
+        text: &'static str,
+        source: Option<std::io::Error>,
+    }
+
+    /// As programs print an error with its causes.
+    fn chain(error: &dyn StdError) -> String {
+        let all = std::iter::successors(Some(error), |error| (*error).source());
+        let all: Vec<_> = all.map(ToString::to_string).collect();
+        all.join(": ")
+    }
+
+    /// report:W6
+    #[test]
+    fn an_error_says_its_cause_once() {
+        let cause = |text| {
+            let source = Some(std::io::Error::other("disk on fire"));
+            Cause { text, source }
+        };
+        for (message, text) in [
+            (
+                "cannot open `a.db`",
+                "cannot open `a.db`: file is not a database",
+            ),
+            ("file is not a database", "file is not a database"),
+            (
+                "cannot open `a.db`: file is not a database",
+                "cannot open `a.db`: file is not a database",
+            ),
+        ] {
+            let error = StoreError::new(StoreErrorKind::Unusable, message)
+                .with_source(cause("file is not a database"));
+            assert_eq!(error.to_string(), text);
+            let whole = format!("{text}: disk on fire");
+            assert_eq!(format!("{error:?}"), whole);
+            assert_eq!(chain(&error), whole);
+        }
+        let alone = StoreError::new(StoreErrorKind::Unusable, "no store");
+        assert_eq!(format!("{alone} {alone:?}"), "no store no store");
+        assert!(alone.source().is_none());
     }
 }

@@ -14,6 +14,7 @@ use basics::pb::exporter_server::ExporterServer;
 use basics::{Result, TableExporter, tables};
 use lro_client::{IntoPoller as _, OperationsClient};
 use lro_core::store::MemoryStore;
+use lro_server::serve::GrpcOnlyLayer;
 use lro_server::{Operations, Worker};
 use tokio::sync::oneshot;
 use tonic::transport::Channel;
@@ -38,12 +39,13 @@ async fn main() -> Result {
         worker.drain().await;
     };
     let router = tonic::transport::Server::builder()
+        .layer(GrpcOnlyLayer::new()) // no calls from web pages
         .add_service(ExporterServer::from_arc(exporter))
         .add_service(operations.server());
     let serving = router.serve_with_incoming(incoming);
     tokio::select! {
         served = serving => served?,
-        () = shutdown => {} // cuts the connections that are left
+        () = shutdown => {} // connections that are left end with the runtime
     }
     caller.await?;
     println!("shut down");
