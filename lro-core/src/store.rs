@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::clock::Timestamp;
 use crate::name::OperationName;
 
 pub use command::{Change, Command, Outcome};
@@ -118,6 +119,13 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
         Ok(None)
     }
 
+    /// The operations that are ready at this time and that no worker has claimed, by method: at most
+    /// `limit` of them are counted. For monitoring. Default: none.
+    async fn backlog(&self, now: Timestamp, limit: usize) -> Result<Vec<Backlog>, StoreError> {
+        let _ = (now, limit);
+        Ok(Vec::new())
+    }
+
     /// A page of the operations directly below a parent, those that match the query's filter, deleted
     /// ones not included: newest first, by create time and then by uid.
     ///
@@ -187,6 +195,37 @@ pub struct Claimed {
     /// is ready, or a lease may be over. Zero when more than `limit` were ready. A lease is good up to
     /// and including its last moment: a claim at that very moment leaves it, with a zero here.
     pub next_in: Option<Duration>,
+}
+
+/// The ready operations of one method that no worker has claimed.
+///
+/// ```
+/// use lro_core::Timestamp;
+/// use lro_core::store::Backlog;
+///
+/// let backlog = Backlog::new("/exporter.v1.Exporter/Export", 3, Timestamp::EPOCH);
+/// assert_eq!(backlog.count, 3);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Backlog {
+    /// The gRPC path of the method.
+    pub method: String,
+    /// The number of operations, as far as they were counted.
+    pub count: usize,
+    /// Since when the oldest of them is ready.
+    pub oldest: Timestamp,
+}
+
+impl Backlog {
+    /// The backlog of a method.
+    pub fn new(method: impl Into<String>, count: usize, oldest: Timestamp) -> Self {
+        Self {
+            method: method.into(),
+            count,
+            oldest,
+        }
+    }
 }
 
 /// An operation that a start gave.

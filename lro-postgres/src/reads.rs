@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use lro_core::OperationName;
-use lro_core::store::{OperationRecord, StoreError};
+use lro_core::store::{Backlog, OperationRecord, StoreError};
+use lro_core::{OperationName, Timestamp};
 use tokio_postgres::types::Type;
 
 use crate::call::Serve;
@@ -75,4 +75,26 @@ pub(crate) async fn get_deleted(
     let rows = database.run(Access::Read, &[query]).await?;
     let record = rows[0].first().map(decode).transpose()?;
     Ok(record.filter(|record| !record.is_visible()))
+}
+
+/// The ready operations of each method; at most `limit` are counted.
+pub(crate) async fn backlog(
+    database: &Database,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Backlog>, Fault> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let now = now.as_micros();
+    let query = Query {
+        sql: statement::BACKLOG,
+        params: vec![(&now, Type::INT8), (&limit, Type::INT8)],
+    };
+    let rows = database.run(Access::Read, &[query]).await?;
+    let mut methods = Vec::new();
+    for row in &rows[0] {
+        let count = usize::try_from(row.try_get::<_, i64>(1)?).unwrap_or(0);
+        let oldest = Timestamp::from_micros(row.try_get(2)?);
+        methods.push(Backlog::new(row.try_get::<_, String>(0)?, count, oldest));
+    }
+    Ok(methods)
 }

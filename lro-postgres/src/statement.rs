@@ -299,6 +299,12 @@ pub(crate) const CLAIM: &str = concat!(
     claim_taken!("$6", "$7"),
 );
 
+/// The ready operations of each method, as far as they are counted.
+pub(crate) const BACKLOG: &str = "SELECT method, count(*), min(ready_time) FROM ( \
+     SELECT method, ready_time FROM {operation} \
+     WHERE state = 0 AND ready_time <= $1 ORDER BY method, ready_time LIMIT $2 \
+     ) ready GROUP BY method";
+
 pub(crate) const GET: &str = concat!(
     "SELECT ",
     columns!(),

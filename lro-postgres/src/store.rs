@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
-use lro_core::OperationName;
 use lro_core::store::{
-    Claim, Claimed, ListQuery, NewOperation, OperationRecord, OperationStore, Page, Refusal,
-    StartError, Started, StoreError, StoreObserver, Update, Updated,
+    Backlog, Claim, Claimed, ListQuery, NewOperation, OperationRecord, OperationStore, Page,
+    Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
 };
+use lro_core::{OperationName, Timestamp};
 use tokio::task::AbortHandle;
 use tokio_postgres::Config;
 
@@ -23,7 +23,7 @@ use crate::lane::Lane;
 use crate::list::list;
 use crate::outbox::Outbox;
 use crate::purge::purge;
-use crate::reads::{Gets, get_deleted};
+use crate::reads::{Gets, backlog, get_deleted};
 use crate::runtime::StoreRuntime;
 use crate::secret::page_token_key;
 use crate::starts::Starts;
@@ -245,6 +245,13 @@ impl OperationStore for PostgresStore {
     ) -> Result<Option<OperationRecord>, StoreError> {
         let (database, name) = (self.inner.database.clone(), name.clone());
         let found = async move { get_deleted(&database, &name).await };
+        let found = self.inner.runtime.run(found).await?;
+        found.map_err(|fault| fault.to_error())
+    }
+
+    async fn backlog(&self, now: Timestamp, limit: usize) -> Result<Vec<Backlog>, StoreError> {
+        let database = self.inner.database.clone();
+        let found = async move { backlog(&database, now, limit).await };
         let found = self.inner.runtime.run(found).await?;
         found.map_err(|fault| fault.to_error())
     }

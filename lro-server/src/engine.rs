@@ -1,6 +1,7 @@
 //! The state that [`Operations`](crate::Operations) and [`Worker`](crate::Worker) share: the store
 //! and its events, waiters, limits, metrics, and the workers of this process.
 
+mod backlog;
 pub(crate) mod backoff;
 pub(crate) mod deadline;
 mod events;
@@ -37,6 +38,8 @@ pub(crate) struct Engine {
     closing: AtomicBool,
     /// How many workers' runtimes are stalled.
     stalled: AtomicUsize,
+    /// A task watches the backlog.
+    watched: AtomicBool,
 }
 
 impl Engine {
@@ -58,6 +61,7 @@ impl Engine {
             uids: Mutex::new(uuid::ContextV7::new()),
             closing: AtomicBool::new(false),
             stalled: AtomicUsize::new(0),
+            watched: AtomicBool::new(false),
         });
         engine.store.observe(Arc::new(Observer::new(&engine)));
         engine

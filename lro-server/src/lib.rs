@@ -137,11 +137,13 @@
 //! | `lro.operations.attempts` | counter | method | runs that began |
 //! | `lro.operations.retries` | counter | method | runs that ended with a wish for another attempt, and got it |
 //! | `lro.leases.lost` | counter | method | leases that were over before their bodies |
+//! | `lro.operations.ready` | gauge | method | operations that are ready and that no worker has claimed, up to 1,000; asked every 15 s by each process that starts or runs operations |
+//! | `lro.operations.ready_age` | gauge, s | method | how long the oldest of them has been ready |
 //! | `lro.operations.deleted_running` | up-down counter | method | bodies that run on though their operation was deleted |
 //! | `lro.runtime.stalls` | counter | | times that a worker's runtime polled no task for [`max_runtime_stall`](WorkerBuilder::max_runtime_stall) |
 //! | `lro.bodies.blocking_polls` | counter | method | polls of bodies that lasted longer than a heartbeat: work for `spawn_blocking` |
 //! | `lro.serve.connections.refused` | counter | limit | connections that the module `serve` closed at once because a limit was reached: `connections_max` or `connections_per_ip_max` (`lro.serve.limit`) |
-//! | `lro.store.call.duration` | histogram, s | call, outcome | calls of the store: `start`, `claim`, `update`, `get`, `list`, `purge`, `page_token_key`; `ok`, `unavailable`, `full`, `corrupt`, `unusable`; an update of which one operation is damaged, or locked by another program, is `corrupt` or `unavailable` |
+//! | `lro.store.call.duration` | histogram, s | call, outcome | calls of the store: `start`, `claim`, `update`, `get`, `backlog`, `list`, `purge`, `page_token_key`; `ok`, `unavailable`, `full`, `corrupt`, `unusable`; an update of which one operation is damaged, or locked by another program, is `corrupt` or `unavailable` |
 //! | `lro.store.accepts_starts` | gauge | | 1, or 0 while the store is full and refuses new operations |
 //!
 //! The method is `rpc.method` (`exporter.v1.Exporter/Export`), the code `rpc.response.status_code`

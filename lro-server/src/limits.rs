@@ -202,7 +202,15 @@ impl BodyLimits {
         match outcome {
             Outcome::Response(response) if response.value.len() > max => {
                 let len = response.value.len();
-                let message = format!("the response has {len} bytes, more than the {max} allowed");
+                tracing::warn!(
+                    len,
+                    max,
+                    "response too large: the operation fails; raise `Limits::response_len_max`"
+                );
+                let message = format!(
+                    "the response has {len} bytes, more than the {max} that \
+                     `Limits::response_len_max` allows"
+                );
                 let metadata = [
                     ("field", "response"),
                     ("length", &*len.to_string()),

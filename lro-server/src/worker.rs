@@ -63,6 +63,7 @@ use crate::operations::Operations;
 /// Dropping a worker tells its bodies to stop and gives their operations back, in the background;
 /// [`drain`](Self::drain) waits for that.
 #[derive(Debug)]
+#[must_use = "dropping a worker stops it: keep it, and `drain` it at the end"]
 pub struct Worker {
     shared: Arc<Shared>,
 }
@@ -77,7 +78,13 @@ impl Worker {
     /// end for at most the `drain_timeout`, then stops the rest and gives their operations back, to
     /// resume from their last checkpoint elsewhere or after the restart.
     ///
-    /// Leases are renewed until the last body has ended.
+    /// By default that takes at most 25 s: 20 s for the bodies, then 5 s to release the rest, besides
+    /// the longest `cancel_grace` of a method. Leases are renewed until the last body has finished.
+    ///
+    /// A thread that a body blocks cannot be stopped. `drain` returns all the same and the operation's
+    /// lease expires, but tokio's runtime waits for such threads when it shuts down: end the program
+    /// with [`Runtime::shutdown_timeout`](tokio::runtime::Runtime::shutdown_timeout), or with
+    /// [`std::process::exit`] after the drain.
     ///
     /// # Cancel safety
     ///
@@ -121,6 +128,12 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
+        if !self.shared.draining.is_cancelled() {
+            tracing::warn!(
+                methods = ?self.shared.methods.keys(),
+                "worker dropped without `drain`: its bodies are stopped, and it claims nothing more"
+            );
+        }
         self.shared.draining.cancel();
         self.shared.stopping.cancel();
         self.shared.tasks.close();
@@ -204,11 +217,12 @@ impl Shared {
         }
     }
 
-    /// How long stopping bodies, and their last writes, may take.
+    /// How long stopping bodies, and their last writes, may take: their grace, and 5 s.
     fn stop_timeout(&self) -> Duration {
+        const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
         let graces = self.methods.values().map(|m| m.options.cancel_grace);
         let longest = graces.max().unwrap_or_default();
-        longest.saturating_add(self.settings.lease_duration)
+        longest.saturating_add(RELEASE_TIMEOUT)
     }
 
     /// Sets whether the runtime of the bodies counts as stalled. Answers whether that is a change.

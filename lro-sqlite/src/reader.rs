@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lro_core::OperationName;
-use lro_core::store::{ListQuery, OperationRecord, Page, StoreError};
+use lro_core::store::{Backlog, ListQuery, OperationRecord, Page, StoreError};
+use lro_core::{OperationName, Timestamp};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -21,6 +21,8 @@ pub(crate) enum Read {
     Get(OperationName, Reply<Option<OperationRecord>>),
     /// One record that was deleted and has not finished.
     GetDeleted(OperationName, Reply<Option<OperationRecord>>),
+    /// The ready operations of each method.
+    Backlog(Timestamp, usize, Reply<Vec<Backlog>>),
     /// Many.
     List(ListQuery, Reply<Page>),
     /// The key of page tokens.
@@ -42,6 +44,7 @@ pub(crate) fn run(
         for call in calls {
             match call {
                 Read::Get(_, reply) | Read::GetDeleted(_, reply) if reply.is_closed() => {}
+                Read::Backlog(_, _, reply) if reply.is_closed() => {}
                 Read::List(_, reply) if reply.is_closed() => {}
                 Read::PageTokenKey(reply) => {
                     let key = ownership.check().and_then(|()| table.page_token_key());
@@ -55,6 +58,9 @@ pub(crate) fn run(
                     let record = ownership.check();
                     let record = record.and_then(|()| table.get_deleted(&name));
                     answer(reply, record, path);
+                }
+                Read::Backlog(now, limit, reply) => {
+                    answer(reply, table.backlog(now, limit), path);
                 }
                 Read::List(query, reply) => {
                     let page = ownership.check();

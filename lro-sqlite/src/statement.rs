@@ -40,6 +40,12 @@ pub(crate) const GET_DELETED: &str = concat!(
     " FROM operation WHERE name = ?1 AND delete_time IS NOT NULL"
 );
 
+/// The ready operations of each method, as far as they are counted.
+pub(crate) const BACKLOG: &str = "SELECT method, count(*), min(ready_time) FROM ( \
+     SELECT method, ready_time FROM operation INDEXED BY operation_unfinished \
+     WHERE end_time IS NULL AND state = 0 AND ready_time <= ?1 LIMIT ?2 \
+     ) GROUP BY method";
+
 /// A row of a list; conditions may follow.
 pub(crate) const LISTED: &str = concat!(
     "SELECT ",

@@ -4,11 +4,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use lro_core::OperationName;
 use lro_core::store::{
-    Claim, Claimed, ListQuery, NewOperation, OperationRecord, OperationStore, Page, Refusal,
-    StartError, Started, StoreError, StoreObserver, Update, Updated,
+    Backlog, Claim, Claimed, ListQuery, NewOperation, OperationRecord, OperationStore, Page,
+    Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
 };
+use lro_core::{OperationName, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::builder::SqliteStoreBuilder;
@@ -153,6 +153,10 @@ impl OperationStore for SqliteStore {
     ) -> Result<Option<OperationRecord>, StoreError> {
         self.read(|reply| Read::GetDeleted(name.clone(), reply))
             .await
+    }
+
+    async fn backlog(&self, now: Timestamp, limit: usize) -> Result<Vec<Backlog>, StoreError> {
+        self.read(|reply| Read::Backlog(now, limit, reply)).await
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lro_core::filter::nfc;
-use lro_core::store::OperationRecord;
+use lro_core::store::{Backlog, OperationRecord};
 use lro_core::{OperationName, Timestamp};
 use prost::Message as _;
 use rusqlite::types::Value;
@@ -137,6 +137,22 @@ impl<'c> Table<'c> {
         let mut statement = self.0.prepare_cached(statement::PAGE_TOKEN_KEY)?;
         let key = statement.query_row((), |row| row.get(0)).optional()?;
         key.ok_or_else(|| Fault::row("the page token key is missing from the table `secret`"))
+    }
+
+    /// The ready operations of each method; at most `limit` are counted.
+    pub(crate) fn backlog(&self, now: Timestamp, limit: usize) -> Result<Vec<Backlog>, Fault> {
+        let mut statement = self.0.prepare_cached(statement::BACKLOG)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![now.as_micros(), limit], |row| {
+            let count: u32 = row.get(1)?;
+            let oldest = Timestamp::from_micros(row.get(2)?);
+            Ok(Backlog::new(
+                row.get::<_, String>(0)?,
+                count as usize,
+                oldest,
+            ))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The record of that name, if it was deleted and has not finished.

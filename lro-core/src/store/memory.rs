@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::kit::{PageBuilder, new_page_token_key};
 use super::{
-    Claim, Claimed, ListQuery, NewOperation, OperationRecord, OperationStore, Page, Refusal,
-    StartError, Started, StoreError, StoreObserver, Update, Updated,
+    Backlog, Claim, Claimed, ListQuery, NewOperation, OperationRecord, OperationStore, Page,
+    Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
 };
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::name::OperationName;
@@ -144,6 +144,10 @@ impl OperationStore for MemoryStore {
         let tables = self.tables();
         let record = tables.find(name).filter(|record| !record.is_visible());
         Ok(record.cloned())
+    }
+
+    async fn backlog(&self, now: Timestamp, limit: usize) -> Result<Vec<Backlog>, StoreError> {
+        Ok(self.tables().backlog(limit, now))
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {

@@ -94,6 +94,30 @@ impl<M> OperationContext<M> {
         self.run.deadline
     }
 
+    /// The largest response that the operation can have, in bytes as encoded:
+    /// [`Limits::response_len_max`].
+    pub fn max_response_len(&self) -> usize {
+        self.run.limits.response_len_max
+    }
+
+    /// Fails if the response is larger than [`max_response_len`](Self::max_response_len), with which
+    /// the operation would fail after all its work.
+    ///
+    /// ```
+    /// # use lro_server::OperationContext;
+    /// let operation = OperationContext::<()>::detached();
+    /// assert!(operation.check_response(&"x".repeat(1000)).is_ok());
+    /// let error = operation.check_response(&"x".repeat(2 << 20)).unwrap_err();
+    /// assert_eq!(error.code(), tonic::Code::ResourceExhausted);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// RESOURCE_EXHAUSTED, with the length and the limit.
+    pub fn check_response<R: Message>(&self, response: &R) -> Result<(), Status> {
+        check_len("response", response.encoded_len(), self.max_response_len())
+    }
+
     /// Whether a caller has cancelled the operation.
     pub fn is_cancelled(&self) -> bool {
         self.run.stop_reason() == Some(StopReason::Cancelled)

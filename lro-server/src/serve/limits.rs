@@ -53,8 +53,9 @@ pub struct ServeLimits {
     pub health_interval: Duration,
     /// How long it may take to answer that: 2 s.
     pub health_timeout: Duration,
-    /// How long calls and operations may go on when the server is to end: 30 s. Then connections
-    /// are cut, and operations are given back to the next worker.
+    /// How long calls and operations may go on when the server shuts down: 25 s, which
+    /// leaves room within the 30 s of Kubernetes. Then connections are cut, and operations are
+    /// released for the next worker.
     pub shutdown_timeout: Duration,
 }
 
@@ -76,7 +77,7 @@ impl Default for ServeLimits {
             connection_age_jitter: 0.1,
             health_interval: Duration::from_secs(5),
             health_timeout: Duration::from_secs(2),
-            shutdown_timeout: Duration::from_secs(30),
+            shutdown_timeout: Duration::from_secs(25),
         }
     }
 }

@@ -24,6 +24,9 @@ pub(super) async fn commit(
         .then(|| engine.workers().try_slot(&operation.method))
         .flatten();
     operation.claimed_by = slot.as_ref().map(|slot| slot.claimant());
+    if slot.is_none() {
+        engine.watch_backlog();
+    }
     let called_at = Instant::now();
     let answer = store(&engine, operation).await?;
     if let (Ok(started), Some(slot)) = (&answer, slot)

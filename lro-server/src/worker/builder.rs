@@ -40,7 +40,7 @@ impl WorkerBuilder {
     /// The default of [`metadata_interval`](Self::metadata_interval).
     pub const METADATA_INTERVAL: Duration = Duration::from_millis(200);
     /// The default of [`drain_timeout`](Self::drain_timeout).
-    pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+    pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
     /// The default of [`max_runtime_stall`](Self::max_runtime_stall).
     pub const DEFAULT_MAX_RUNTIME_STALL: Duration = Duration::from_secs(10 * 60);
 
@@ -180,6 +180,7 @@ impl WorkerBuilder {
             }
         }
         self.settings.max_deleted_runs = self.concurrency;
+        let slots_total = self.concurrency;
         let place = match self.settings.run_on.clone() {
             Some(executor) => Place::Simulated(executor),
             None => Place::Runtime(Handle::current()),
@@ -206,6 +207,10 @@ impl WorkerBuilder {
         let worker: Arc<dyn LocalWorker> = shared.clone();
         let workers = self.operations.engine().workers();
         workers.register(Arc::downgrade(&worker));
+        self.operations.engine().watch_backlog();
+        let mut hosted: Vec<_> = shared.methods.keys().collect();
+        hosted.sort_unstable();
+        tracing::info!(methods = ?hosted, slots = slots_total, "worker started");
         shared.place.spawn(claim::keep_claiming(shared.clone()));
         shared.place.spawn(retention::keep_purging(shared.clone()));
         Ok(Worker { shared })

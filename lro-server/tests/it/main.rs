@@ -4,6 +4,7 @@
 mod access;
 #[cfg(all(feature = "serve", feature = "auth-jwt"))]
 mod arbitrary;
+mod backlog;
 mod blocked_runtime;
 mod cancellation;
 mod created_resources;

@@ -126,6 +126,7 @@ macro_rules! __for_each_store_case {
                 a_repeated_cancel_changes_nothing
                 cancelling_a_done_operation_changes_nothing
                 cancelling_an_unknown_operation_is_not_found
+                the_backlog_counts_what_is_ready_by_method
                 a_deleted_operation_is_cancelled_by_its_name;
             deletion:
                 a_done_operation_is_removed

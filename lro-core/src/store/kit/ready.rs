@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::store::Backlog;
 
 /// The pending operations of a store that lives in one process, by method, in the order in which
 /// they are to be claimed. Saves such a store from ever polling its database.
@@ -53,6 +54,21 @@ impl ReadyQueue {
         ready.sort_unstable_by_key(|(_, time, uid)| (*time, *uid));
         ready.truncate(limit);
         ready
+    }
+
+    /// The methods with operations that are ready now, at most `limit` operations in all.
+    pub fn backlog(&self, limit: usize, now: Timestamp) -> Vec<Backlog> {
+        let mut left = limit;
+        let mut methods = Vec::new();
+        for (method, queue) in &self.methods {
+            let mut ready = queue.range(..=(now, Uuid::max())).take(left);
+            if let Some((oldest, _)) = ready.next() {
+                let count = 1 + ready.count();
+                left -= count;
+                methods.push(Backlog::new(method, count, *oldest));
+            }
+        }
+        methods
     }
 
     /// When the next operation of these methods is ready.

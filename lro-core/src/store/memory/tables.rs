@@ -6,8 +6,8 @@ use crate::clock::Timestamp;
 use crate::name::OperationName;
 use crate::store::kit::{MAX_EXPIRED_PER_CLAIM, ReadyQueue};
 use crate::store::{
-    Change, Claim, Claimed, Command, NewOperation, OperationRecord, OperationState, PageCursor,
-    Refusal, StartError, Started, StoreEvent, Updated,
+    Backlog, Change, Claim, Claimed, Command, NewOperation, OperationRecord, OperationState,
+    PageCursor, Refusal, StartError, Started, StoreEvent, Updated,
 };
 
 /// The records and what finds them.
@@ -63,6 +63,10 @@ impl Tables {
             record,
             existing: false,
         })
+    }
+
+    pub(super) fn backlog(&self, limit: usize, now: Timestamp) -> Vec<Backlog> {
+        self.ready.backlog(limit, now)
     }
 
     pub(super) fn find(&self, name: &OperationName) -> Option<&OperationRecord> {

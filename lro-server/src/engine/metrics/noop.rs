@@ -16,6 +16,8 @@ impl Metrics {
 
     pub(crate) fn ended(&self, _record: &OperationRecord) {}
 
+    pub(crate) fn backlog(&self, _method: &str, _count: usize, _age: std::time::Duration) {}
+
     pub(crate) fn runtime_stalled(&self) {}
 
     pub(crate) fn blocking_poll(&self, _method: &str) {}

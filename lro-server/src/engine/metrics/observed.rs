@@ -3,11 +3,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use lro_core::OperationName;
 use lro_core::store::{
-    Claim, Claimed, ListQuery, NewOperation, OperationRecord, OperationStore, Page, Refusal,
-    StartError, Started, StoreError, StoreErrorKind, StoreObserver, Update, Updated,
+    Backlog, Claim, Claimed, ListQuery, NewOperation, OperationRecord, OperationStore, Page,
+    Refusal, StartError, Started, StoreError, StoreErrorKind, StoreObserver, Update, Updated,
 };
+use lro_core::{OperationName, Timestamp};
 use opentelemetry::KeyValue;
 use tokio::time::Instant;
 
@@ -107,6 +107,11 @@ impl OperationStore for Observed {
         name: &OperationName,
     ) -> Result<Option<OperationRecord>, StoreError> {
         self.measure("get", self.store.get_deleted(name)).await
+    }
+
+    async fn backlog(&self, now: Timestamp, limit: usize) -> Result<Vec<Backlog>, StoreError> {
+        self.measure("backlog", self.store.backlog(now, limit))
+            .await
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lro_core::pb::rpc::Code;
 use lro_core::store::{Command, OperationRecord, OperationResult, OperationState, OperationStore};
@@ -23,6 +24,8 @@ pub(super) struct Instruments {
     retries: Counter<u64>,
     leases_lost: Counter<u64>,
     deleted_running: UpDownCounter<i64>,
+    ready: Gauge<u64>,
+    ready_age: Gauge<f64>,
     runtime_stalls: Counter<u64>,
     blocking_polls: Counter<u64>,
     connections_refused: Counter<u64>,
@@ -108,6 +111,16 @@ impl Metrics {
                 .with_unit("{operation}")
                 .with_description("Deleted operations whose bodies run on.")
                 .build(),
+            ready: meter
+                .u64_gauge("lro.operations.ready")
+                .with_unit("{operation}")
+                .with_description("Operations that are ready and that no worker has claimed.")
+                .build(),
+            ready_age: meter
+                .f64_gauge("lro.operations.ready_age")
+                .with_unit("s")
+                .with_description("How long the oldest of them has been ready.")
+                .build(),
             runtime_stalls: counter(
                 "lro.runtime.stalls",
                 "{stall}",
@@ -161,6 +174,12 @@ impl Metrics {
     /// A run continues though its operation was deleted (1), or such a run has finished (-1).
     pub(crate) fn deleted_running(&self, path: &str, change: i64) {
         self.0.deleted_running.add(change, &[method(path)]);
+    }
+
+    /// The ready operations of a method, and how long the oldest has been ready.
+    pub(crate) fn backlog(&self, path: &str, count: usize, age: Duration) {
+        self.0.ready.record(count as u64, &[method(path)]);
+        self.0.ready_age.record(age.as_secs_f64(), &[method(path)]);
     }
 
     /// The runtime of a worker has polled no task for too long.

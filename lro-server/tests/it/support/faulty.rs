@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lro_core::store::{
-    Claim, Claimed, ListQuery, MemoryStore, NewOperation, OperationRecord, OperationStore, Page,
-    Refusal, StartError, Started, StoreError, StoreErrorKind, StoreEvent, StoreObserver, Update,
-    Updated,
+    Backlog, Claim, Claimed, ListQuery, MemoryStore, NewOperation, OperationRecord, OperationStore,
+    Page, Refusal, StartError, Started, StoreError, StoreErrorKind, StoreEvent, StoreObserver,
+    Update, Updated,
 };
 use lro_core::{Clock, OperationName, Timestamp};
 use tokio::time::Instant;
@@ -187,6 +187,11 @@ impl OperationStore for Node {
         self.check()?;
         self.gets.send_modify(|gets| *gets += 1);
         self.store.get(name).await
+    }
+
+    async fn backlog(&self, now: Timestamp, limit: usize) -> Result<Vec<Backlog>, StoreError> {
+        self.check()?;
+        self.store.backlog(now, limit).await
     }
 
     async fn get_deleted(

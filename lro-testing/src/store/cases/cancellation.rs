@@ -82,6 +82,27 @@ pub(crate) async fn cancelling_an_unknown_operation_is_not_found(trial: Trial) {
     assert_eq!(answer, Err(Refusal::NotFound));
 }
 
+/// report:S1
+pub(crate) async fn the_backlog_counts_what_is_ready_by_method(trial: Trial) {
+    let backlog = async |limit| {
+        let found = trial.store().backlog(trial.now(), limit).await.unwrap();
+        let counts = found.into_iter().map(|found| (found.method, found.count));
+        counts.collect::<Vec<_>>()
+    };
+    assert_eq!(backlog(9).await, []);
+    let first = trial.pending("operations/a").await;
+    trial.pending("operations/b").await;
+    let expected = |count| vec![(first.method.clone(), count)];
+    assert_eq!(backlog(9).await, expected(2));
+    assert_eq!(backlog(1).await, expected(1));
+    assert_eq!(trial.claimed_names(1).await, ["operations/a"]);
+    let found = trial.store().backlog(trial.now(), 9).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert!(found[0].count == 1 && found[0].oldest >= first.ready_time);
+    let early = trial.store().backlog(lro_core::Timestamp::EPOCH, 9);
+    assert_eq!(early.await.unwrap(), []);
+}
+
 /// report:S3
 pub(crate) async fn a_deleted_operation_is_cancelled_by_its_name(trial: Trial) {
     let mut record = trial.running("operations/a").await;
