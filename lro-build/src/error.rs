@@ -66,6 +66,17 @@ impl Error {
         )
     }
 
+    /// Whether a file with an edition, which neither the compiler nor prost knows, is in the way.
+    pub fn is_edition(&self) -> bool {
+        match &*self.kind {
+            Kind::Edition(_) => true,
+            Kind::Proto { source, stubs } => {
+                !stubs.is_empty() && unknown_name(&format!("{source:?}")).is_some()
+            }
+            _ => false,
+        }
+    }
+
     /// Whether an rpc and its `google.longrunning.operation_info` do not go together.
     pub fn is_annotation(&self) -> bool {
         matches!(*self.kind, Kind::Annotation(_))

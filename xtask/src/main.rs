@@ -8,6 +8,7 @@ mod fuzz;
 mod markdown;
 mod package;
 mod process;
+mod protos;
 mod quickstart;
 mod test;
 mod tidy;
@@ -83,6 +84,8 @@ enum Command {
         #[arg(long)]
         verify: bool,
     },
+    /// Compiles protos of others, and puts some of the code through rustc.
+    Protos(protos::Args),
     /// Measures what a user's own clean build costs, and prints README's table.
     BuildCost,
     /// Measures the compile time of typed operations.
@@ -103,6 +106,7 @@ fn main() -> ExitCode {
         Command::Words { path } => tidy::list_words(&path),
         Command::Quickstart => quickstart::run(),
         Command::Package { verify } => package::run(verify),
+        Command::Protos(args) => protos::run(&args),
         Command::BuildCost => build_cost::run(),
         Command::CompileCost => compile_cost::run(),
     };
@@ -136,6 +140,14 @@ fn run_program(package: &str, binary: &str, args: &[String]) -> anyhow::Result<(
             .args(["run", "--release", "-p", package, "--bin", binary, "--"])
             .args(args),
     )
+}
+
+/// The target folder.
+fn target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => root().join(folder),
+        None => root().join("target"),
+    }
 }
 
 /// The root of the repository.
