@@ -181,8 +181,8 @@ impl Builder {
     /// }
     /// // lib.rs
     /// # const _: &str = stringify! {
-    /// include!(concat!(env!("OUT_DIR"), "/protos.rs"));
-    /// include!(concat!(env!("OUT_DIR"), "/clients.rs"));
+    /// lro_server::include_protos!();
+    /// lro_server::include_protos!("clients.rs");
     /// # };
     /// ```
     pub fn include_file(mut self, path: impl AsRef<Path>) -> Self {
@@ -219,7 +219,7 @@ impl Builder {
     /// ```no_run
     /// # const _: &str = stringify! {
     /// mod pb {
-    ///     include!(concat!(env!("OUT_DIR"), "/protos.rs"));
+    ///     lro_server::include_protos!(); // or lro_client, or lro_core
     /// }
     /// # };
     /// ```

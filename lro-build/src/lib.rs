@@ -30,12 +30,12 @@
 //! // lib.rs or main.rs; the messages of `exporter.v1` are in `pb::exporter::v1`
 //! # const _: &str = stringify! {
 //! mod pb {
-//!     include!(concat!(env!("OUT_DIR"), "/protos.rs"));
+//!     lro_server::include_protos!(); // or lro_client, or lro_core
 //! }
 //! # };
 //! ```
 //!
-//! The file of each package, which `tonic::include_proto!` finds by the package's name, has
+//! That is `include!(concat!(env!("OUT_DIR"), "/protos.rs"))`. The file of each package, which `tonic::include_proto!` finds by the package's name, has
 //!
 //! * the messages, each with `prost::Name` and a type URL below `type.googleapis.com`;
 //! * `exporter_client` and `exporter_server` for a service `Exporter`;

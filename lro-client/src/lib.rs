@@ -79,7 +79,7 @@ pub use client::{
     TokenProvider,
 };
 pub use error::WaitError;
-pub use lro_core::{self, Operation, OperationName, UnpackError};
+pub use lro_core::{self, Operation, OperationName, UnpackError, include_protos};
 pub use policy::{
     ContinueOnTransient, PollingBackoffPolicy, PollingErrorAction, PollingErrorPolicy, PollingState,
 };

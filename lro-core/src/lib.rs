@@ -40,6 +40,7 @@ mod clock;
 pub mod codec;
 #[cfg(feature = "store")]
 pub mod filter;
+mod include_protos;
 mod method;
 mod name;
 mod operation;

@@ -141,15 +141,16 @@ pub(crate) fn service(
         })
         .collect();
 
+    let krate = args
+        .krate
+        .value()
+        .unwrap_or_else(|| parse_quote!(::lro_server));
     Ok(Service {
-        krate: args
-            .krate
-            .value()
-            .unwrap_or_else(|| parse_quote!(::lro_server)),
         operations: args
             .operations
             .value()
-            .unwrap_or_else(|| own_operations(&written.self_ty)),
+            .unwrap_or_else(|| own_operations(&krate, &written.self_ty)),
+        krate,
         names,
         attrs,
         unsafety: written.unsafety,
@@ -160,12 +161,15 @@ pub(crate) fn service(
     })
 }
 
-/// Where the type has no such field, the compiler points at the type.
+/// Where the type has no such field, the compiler points at the type, and its message has the cure
+/// in the name of the one that lacks the field.
 // Input:  Exporter
-// Output: self.operations
-fn own_operations(self_ty: &Type) -> Expr {
+// Output: ::lro_server::__private::AddTheFieldOrTheArgument::of(self).operations
+fn own_operations(krate: &Path, self_ty: &Type) -> Expr {
     let place = Span::call_site().located_at(self_ty.span());
-    parse_quote_spanned! {place=> self.operations }
+    parse_quote_spanned! {place=>
+        #krate::__private::AddTheFieldOrTheArgument::of(self).operations
+    }
 }
 
 fn is_marked(member: &Member) -> bool {

@@ -200,7 +200,7 @@ pub use handler::registration::{Host, MethodOptions, OnDelete, Registration};
 pub use handler::run::StopReason;
 pub use limits::Limits;
 pub use lro_core::store::OnCrash;
-pub use lro_core::{self, Timestamp};
+pub use lro_core::{self, Timestamp, include_protos};
 pub use lro_macros::long_running;
 pub use operations::{Operations, OperationsBuilder};
 pub use page_token::PageTokenKeys;
@@ -227,6 +227,6 @@ pub mod __private {
     pub use crate::handler::registration::{
         Attempt, BodyFuture, ContextOf, Host, MethodOptions, OnDelete, Prepare, Registration,
     };
-    pub use crate::start::{StartOptions, parent_from, start};
+    pub use crate::start::{AddTheFieldOrTheArgument, StartOptions, parent_from, start};
     pub use crate::worker::Executor;
 }

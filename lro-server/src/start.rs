@@ -6,6 +6,7 @@
 mod admit;
 mod commit;
 mod options;
+mod own_field;
 mod parent;
 mod prepare;
 mod request;
@@ -17,6 +18,7 @@ use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 pub use options::StartOptions;
+pub use own_field::AddTheFieldOrTheArgument;
 pub use parent::parent_from;
 
 use crate::handler::registration::{Host, methods_of};

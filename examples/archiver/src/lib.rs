@@ -18,7 +18,7 @@ pub use serve::{Error, Server, ServerOptions};
 pub use service::Archiver;
 
 mod protos {
-    include!(concat!(env!("OUT_DIR"), "/protos.rs"));
+    lro_server::include_protos!();
 }
 
 /// The API, `examples.archiver.v1`: messages, server trait, client.

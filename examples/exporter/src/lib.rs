@@ -36,7 +36,7 @@
 //! The programs that serve and call it are the tests of lro-server and lro-client.
 
 mod protos {
-    include!(concat!(env!("OUT_DIR"), "/protos.rs"));
+    lro_core::include_protos!();
 }
 
 /// The messages, server trait and client of `exporter.v1`.

@@ -1,7 +1,7 @@
 //! The API of the program `fleet`, which `main.rs` describes: what `lro_build` makes of its proto.
 
 mod protos {
-    include!(concat!(env!("OUT_DIR"), "/protos.rs"));
+    lro_server::include_protos!();
 }
 
 /// The API, `examples.fleet.v1`: messages, server trait, client.

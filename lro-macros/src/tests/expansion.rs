@@ -40,7 +40,11 @@ fn minimal() {
                         pb::exporter_server::long_running_rpcs::export,
                         Self,
                         pb::exporter_server::ExporterServer<Self>,
-                    >(&self.operations, __request, __options)
+                    >(
+                            &::lro_server::__private::AddTheFieldOrTheArgument::of(self).operations,
+                            __request,
+                            __options,
+                        )
                         .await
                 }
                 async fn get_table(
@@ -332,7 +336,11 @@ fn aliases() {
                         pb::exporter_server::long_running_rpcs::export,
                         Self,
                         pb::exporter_server::ExporterServer<Self>,
-                    >(&self.operations, __request, __options)
+                    >(
+                            &::lro_server::__private::AddTheFieldOrTheArgument::of(self).operations,
+                            __request,
+                            __options,
+                        )
                         .await
                 }
             }

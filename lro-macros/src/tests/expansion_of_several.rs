@@ -41,7 +41,11 @@ fn several_operations() {
                         pb::library_server::long_running_rpcs::purge,
                         Self,
                         pb::library_server::LibraryServer<Self>,
-                    >(&self.operations, __request, __options)
+                    >(
+                            &::lro_server::__private::AddTheFieldOrTheArgument::of(self).operations,
+                            __request,
+                            __options,
+                        )
                         .await
                 }
                 async fn r#type(
@@ -72,7 +76,11 @@ fn several_operations() {
                         pb::library_server::long_running_rpcs::r#type,
                         Self,
                         pb::library_server::LibraryServer<Self>,
-                    >(&self.operations, __request, __options)
+                    >(
+                            &::lro_server::__private::AddTheFieldOrTheArgument::of(self).operations,
+                            __request,
+                            __options,
+                        )
                         .await
                 }
                 async fn list(&self, r: Request<Q>) -> Result<Response<Self::ListStream>, Status> {

@@ -53,7 +53,11 @@ fn of_the_impl_of_the_method_and_of_neither() {
                 pb::rooms_server::long_running_rpcs::create_room,
                 Self,
                 pb::rooms_server::RoomsServer<Self>,
-            >(&self.operations, __request, __options)
+            >(
+                    &::lro_server::__private::AddTheFieldOrTheArgument::of(self).operations,
+                    __request,
+                    __options,
+                )
                 .await
         }
         fn body() {
@@ -70,7 +74,11 @@ fn of_the_impl_of_the_method_and_of_neither() {
                 pb::rooms_server::long_running_rpcs::delete_room,
                 Self,
                 pb::rooms_server::RoomsServer<Self>,
-            >(&self.operations, __request, __options)
+            >(
+                    &::lro_server::__private::AddTheFieldOrTheArgument::of(self).operations,
+                    __request,
+                    __options,
+                )
                 .await
         }
         fn body() {
@@ -88,7 +96,11 @@ fn of_the_impl_of_the_method_and_of_neither() {
                 pb::rooms_server::long_running_rpcs::tidy_rooms,
                 Self,
                 pb::rooms_server::RoomsServer<Self>,
-            >(&self.operations, __request, __options)
+            >(
+                    &::lro_server::__private::AddTheFieldOrTheArgument::of(self).operations,
+                    __request,
+                    __options,
+                )
                 .await
         }
     "#]].assert_eq(&bodies);

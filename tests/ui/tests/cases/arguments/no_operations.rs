@@ -1,7 +1,7 @@
 //! A service that keeps its `Operations` elsewhere, and does not say where.
 //!
-//! The words are rustc's, for nothing but an access tells whether there is a field. They stand at
-//! the type that lacks it, once for all its methods.
+//! The words are rustc's, because only an access shows whether there is a field. The cure is the
+//! name of the type that lacks it. The message stands at the service, once for all its methods.
 
 use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
 use lro_server::{OperationContext, Operations, long_running};
