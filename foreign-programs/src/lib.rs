@@ -65,6 +65,20 @@ impl Environment {
         pinned: "examples/archiver/tests/clients/package.json",
     };
 
+    /// Python with Google's client for Memorystore for Redis, for tests/foreign-api.
+    pub const GOOGLE_CLOUD_REDIS: Self = Self {
+        folder: "redis",
+        language: Language::Python,
+        pinned: "tests/foreign-api/requirements.txt",
+    };
+
+    /// Google's published protos, below `node_modules/google-proto-files`; no program at all.
+    pub const GOOGLE_PROTO_FILES: Self = Self {
+        folder: "protos",
+        language: Language::Node,
+        pinned: "tests/foreign-api/package.json",
+    };
+
     /// Its folder below `tests`, which is `CARGO_TARGET_TMPDIR`: with `bin/python` or
     /// `node_modules` in it.
     ///
@@ -164,6 +178,8 @@ mod tests {
             Environment::GRPCIO,
             Environment::GOOGLE_API_CORE,
             Environment::GOOGLE_GAX,
+            Environment::GOOGLE_CLOUD_REDIS,
+            Environment::GOOGLE_PROTO_FILES,
         ];
         for it in all {
             let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));

@@ -16,6 +16,7 @@ mod tidy;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 /// The commands of this repository.
@@ -143,11 +144,13 @@ fn run_program(package: &str, binary: &str, args: &[String]) -> anyhow::Result<(
 }
 
 /// The target folder.
-fn target() -> PathBuf {
-    match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(folder) => root().join(folder),
-        None => root().join("target"),
-    }
+fn target() -> anyhow::Result<PathBuf> {
+    let metadata = cargo_metadata::MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .no_deps()
+        .exec()
+        .context("the target folder")?;
+    Ok(metadata.target_directory.into_std_path_buf())
 }
 
 /// The root of the repository.

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-pub(crate) use check::Selection;
+pub(crate) use check::{Selection, run as check};
 pub(crate) use packages::{Package, Packages};
 
 /// Arguments of `cargo xtask protos`.
@@ -23,9 +23,15 @@ pub(crate) struct Args {
     /// Choose the packages for `--check` by this number instead of the commit.
     #[arg(long)]
     seed: Option<u64>,
-    /// Compile each file on its own, too.
+    /// Put this package through rustc.
+    #[arg(long, value_name = "NAME")]
+    package: Vec<String>,
+    /// Leave out the files in this folder, written from a root.
+    #[arg(long, value_name = "FOLDER")]
+    without: Vec<String>,
+    /// Compile only what goes through rustc.
     #[arg(long)]
-    file_by_file: bool,
+    only_check: bool,
     /// The folders that imports start from, separated by colons.
     #[arg(value_name = "ROOT[:ROOT..]")]
     roots: String,
@@ -40,16 +46,24 @@ pub(crate) struct Args {
 ///
 /// When a proto does not compile, or the code of one.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let packages = Packages::find(args.roots.split(':'), &args.protos)?;
+    let without: Vec<&str> = args.without.iter().map(String::as_str).collect();
+    let packages = Packages::find(args.roots.split(':'), &args.protos, &without)?;
     let seed = match args.seed {
         Some(seed) => seed,
         None => commit_seed()?,
     };
-    let mut failed = generate(&packages, args.file_by_file)?;
-    if args.check > 0 {
-        let selection = Selection::random(&packages, args.check, seed);
-        failed += check::run(&packages, &selection)?;
+    let mut failed = 0;
+    if !args.only_check {
+        failed += generate_files(&packages)?;
+        failed += generate(&packages)?;
+        failed += generate_all(&packages)?;
     }
+    let mut selection = Selection::of(args.package.clone());
+    if args.check > 0 {
+        println!("{} packages are chosen by `--seed {seed}`", args.check);
+        selection = selection.and(Selection::random(&packages, args.check, seed));
+    }
+    failed += check(&packages, &selection)?;
     if failed > 0 {
         bail!("{failed} failures");
     }
@@ -71,32 +85,28 @@ pub(crate) fn commit_seed() -> Result<u64> {
     u64::from_str_radix(commit.trim(), 16).context("the commit is no number")
 }
 
-/// Compiles every package, its files one by one if `file_by_file` says so, and then all packages at
-/// once. Prints the failures, and returns how many there are.
+/// Compiles each file on its own, prints the failures, and returns how many there are.
+fn generate_files(packages: &Packages) -> Result<usize> {
+    let builds: Vec<Build<'_>> = packages
+        .iter()
+        .flat_map(|package| package.files().iter().map(|file| Build::one(package, file)))
+        .collect();
+    compile_all("files, each on its own", packages, &builds)
+}
+
+/// Compiles each package, prints the failures, and returns how many there are.
 ///
 /// # Errors
 ///
 /// When nothing can be written.
-pub(crate) fn generate(packages: &Packages, file_by_file: bool) -> Result<usize> {
-    let scratch = crate::target().join("protos/generated");
-    let mut failed = 0;
-    if file_by_file {
-        let files: Vec<Build<'_>> = packages
-            .iter()
-            .flat_map(|package| package.files().iter().map(|file| Build::one(package, file)))
-            .collect();
-        failed += compile_all("files, each on its own", packages, &files, &scratch)?;
-    }
+pub(crate) fn generate(packages: &Packages) -> Result<usize> {
     let builds: Vec<Build<'_>> = packages.iter().map(Build::package).collect();
-    failed += compile_all(
-        "packages, all files of each at once",
-        packages,
-        &builds,
-        &scratch,
-    )?;
-    let all = [Build::all(packages)];
-    failed += compile_all("build of all packages", packages, &all, &scratch)?;
-    Ok(failed)
+    compile_all("packages, all files of each at once", packages, &builds)
+}
+
+/// Compiles all packages in one build, prints the failures, and returns how many there are.
+fn generate_all(packages: &Packages) -> Result<usize> {
+    compile_all("build of all packages", packages, &[Build::all(packages)])
 }
 
 /// The files of one call of lro-build.
@@ -120,9 +130,10 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// All packages but those with a file that only an edition keeps from compiling.
+    /// All packages but those with an edition, which the compiler does not know.
     fn all(packages: &'a Packages) -> Self {
-        let files = packages.iter().flat_map(Package::files);
+        let packages = packages.iter().filter(|package| !package.has_edition());
+        let files = packages.flat_map(Package::files);
         Self {
             name: "all".to_owned(),
             files: files.map(String::as_str).collect(),
@@ -131,12 +142,8 @@ impl<'a> Build<'a> {
 }
 
 /// Runs the builds on all cores. Prints the failures and the sum, and returns how many failed.
-fn compile_all(
-    what: &str,
-    packages: &Packages,
-    builds: &[Build<'_>],
-    scratch: &Path,
-) -> Result<usize> {
+fn compile_all(what: &str, packages: &Packages, builds: &[Build<'_>]) -> Result<usize> {
+    let scratch = crate::target()?.join("protos/generated");
     let began = Instant::now();
     let next = AtomicUsize::new(0);
     let sum = Mutex::new(Sum::default());

@@ -2,8 +2,11 @@
 
 mod count;
 mod needs;
+mod published;
 
 use std::cell::OnceCell;
+use std::ffi::OsStr;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -92,17 +95,23 @@ const STEPS: &[Step] = &[
     Step {
         name: "documentation tests: cargo test --doc",
         run: |session| {
-            counted(
-                &[
-                    "test",
-                    "--doc",
-                    "--workspace",
-                    "--all-features",
-                    "--no-fail-fast",
-                ],
-                session.locked(),
-            )
+            let args = [
+                "test",
+                "--doc",
+                "--workspace",
+                "--all-features",
+                "--no-fail-fast",
+            ];
+            counted(cargo().args(args).args(session.locked()))
         },
+    },
+    Step {
+        name: "published protos: cargo xtask protos",
+        run: published::protos,
+    },
+    Step {
+        name: "a published API served to its own client: tests/foreign-api",
+        run: published::api,
     },
 ];
 
@@ -199,18 +208,19 @@ fn unit_and_integration_tests(session: &Session) -> Result<Count> {
     if session.nextest {
         let profile = if session.ci { "ci" } else { "default" };
         let args = ["nextest", "run", "--profile", profile];
-        return counted(&[&args[..], &targets].concat(), session.locked());
+        return counted(cargo().args(args).args(targets).args(session.locked()));
     }
     println!("cargo-nextest is not installed: running the same tests with `cargo test`");
     let args = ["test", "--no-fail-fast"];
-    counted(&[&args[..], &targets].concat(), session.locked())
+    counted(cargo().args(args).args(targets).args(session.locked()))
 }
 
 /// Runs tests and counts them, as their own closing lines do.
-fn counted(args: &[&str], more: &[&str]) -> Result<Count> {
+fn counted(tests: &mut Command) -> Result<Count> {
     let mut count = Count::default();
-    let succeeded = run_watched(cargo().args(args).args(more), |line| count.add_line(line))?;
+    let succeeded = run_watched(tests, |line| count.add_line(line))?;
     if !succeeded && count.failed == 0 {
+        let args: Vec<_> = tests.get_args().map(OsStr::to_string_lossy).collect();
         bail!("`cargo {}` failed", args.join(" "));
     }
     Ok(count)

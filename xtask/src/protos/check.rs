@@ -20,15 +20,14 @@ pub(crate) struct Selection {
 
 impl Selection {
     /// These packages.
-    pub(crate) fn of(names: &[&str]) -> Self {
+    pub(crate) fn of(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
-            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            names: names.into_iter().map(Into::into).collect(),
         }
     }
 
     /// As many packages as `count`, chosen by `seed`, among those with services.
     pub(crate) fn random(packages: &Packages, count: usize, seed: u64) -> Self {
-        println!("packages by seed {seed}: `cargo xtask protos --check {count} --seed {seed} ..`");
         let mut candidates: Vec<&Package> = packages
             .iter()
             .filter(|package| !package.name().is_empty() && package.bytes() <= MAX_BYTES)
@@ -72,7 +71,8 @@ fn next(state: &mut u64) -> u64 {
 /// Writes a crate for each package and runs `cargo test --doc` on all of them. Returns how many
 /// packages fail.
 pub(crate) fn run(packages: &Packages, selection: &Selection) -> Result<usize> {
-    let folder = crate::target().join("protos/crates");
+    let target = crate::target()?;
+    let folder = target.join("protos/crates");
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
     }
@@ -99,7 +99,7 @@ pub(crate) fn run(packages: &Packages, selection: &Selection) -> Result<usize> {
         cargo
             .current_dir(&folder)
             .args(["test", "--quiet", "--doc", "-p", member])
-            .env("CARGO_TARGET_DIR", crate::target().join("protos/target"))
+            .env("CARGO_TARGET_DIR", target.join("protos/target"))
             .env("CARGO_INCREMENTAL", "0");
         let passed = process::run(&mut cargo).is_ok();
         let word = if passed { "compiles" } else { "FAILED" };

@@ -25,10 +25,12 @@ pub(crate) struct Package {
 }
 
 impl Packages {
-    /// Reads the protos in `paths`, each of which is below one of the roots or relative to one.
+    /// Reads the protos in `paths`, each of which is below one of the roots or relative to one, but
+    /// not those in the folders of `without`.
     pub(crate) fn find<'a>(
         roots: impl Iterator<Item = &'a str>,
         paths: &[PathBuf],
+        without: &[&str],
     ) -> Result<Self> {
         let roots: Vec<PathBuf> = roots.map(PathBuf::from).collect();
         let mut files = BTreeMap::new();
@@ -44,7 +46,13 @@ impl Packages {
             collect(root, &path, &mut files)?;
         }
         let mut packages: BTreeMap<(String, String), Package> = BTreeMap::new();
-        for (name, path) in files {
+        let is_left_out = |name: &str| {
+            let rests = without
+                .iter()
+                .filter_map(|folder| name.strip_prefix(folder));
+            rests.into_iter().any(|rest| rest.starts_with('/'))
+        };
+        for (name, path) in files.into_iter().filter(|(name, _)| !is_left_out(name)) {
             let text = fs::read_to_string(&path)
                 .with_context(|| format!("cannot read {}", path.display()))?;
             let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);

@@ -1,7 +1,7 @@
 //! Programs that some tests need. Without it they are skipped, and nextest shows nothing of
 //! that: so it is asked for once, before them, and said.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use foreign_programs::Environment;
 use postgres_cluster::{Cluster, Pooler};
 
@@ -41,17 +41,22 @@ pub(super) const NEEDS: &[Need] = &[
         tests: "the archiver by google-gax",
         ask: || make(&Environment::GOOGLE_GAX),
     },
+    Need {
+        what: "Google's protos from npm",
+        tests: "all of them through lro-build, twenty packages through rustc, and a published API \
+                served to its own client",
+        ask: || make(&Environment::GOOGLE_PROTO_FILES),
+    },
+    Need {
+        what: "Python with google-cloud-redis",
+        tests: "a published API served to its own client",
+        ask: || make(&Environment::GOOGLE_CLOUD_REDIS),
+    },
 ];
 
 fn make(environment: &Environment) -> Result<()> {
     // Where cargo lets the tests write.
-    let metadata = cargo_metadata::MetadataCommand::new()
-        .manifest_path(crate::root().join("Cargo.toml"))
-        .no_deps()
-        .exec();
-    let target = metadata.context("the target folder")?.target_directory;
-    let tests = target.as_std_path().join("tmp");
-    Ok(environment.make(&tests).map(drop)?)
+    Ok(environment.make(&crate::target()?.join("tmp")).map(drop)?)
 }
 
 /// Asks for each, and says, a line each, which tests are skipped.
