@@ -10,11 +10,11 @@ mod stubs;
 
 use std::fmt::Write as _;
 
-use expect_test::Expect;
+use expect_test::{Expect, ExpectFile};
 use proc_macro2::TokenStream;
 
 /// Checks an expansion without mistakes.
-fn check(args: &str, item: &str, expect: &Expect) {
+fn check(args: &str, item: &str, expect: &ExpectFile) {
     let (errors, expansion) = crate::pass(tokens(args), tokens(item));
     assert!(errors.is_empty(), "{errors:?}");
     expect.assert_eq(&pretty(expansion));
