@@ -1,5 +1,5 @@
 //! The commands of this repository: `cargo xtask test`, `tidy`, `codegen`, `bench`, `torture`,
-//! `simulate`, `fuzz`, `gateway-cases`, `guarantees`, `words`, `quickstart`, `package`, `build-cost` and `compile-cost`.
+//! `simulate`, `fuzz`, `gateway-cases`, `guarantees`, `words`, `quickstart`, `package`, `protos`, `build-cost` and `compile-cost`.
 
 mod build_cost;
 mod codegen;
