@@ -28,7 +28,7 @@ pub(crate) struct Found {
     pub(crate) request: Vec<u8>,
 }
 
-/// Checks a database against a journal; gives what is wrong. `ended`: all operations are to be.
+/// Checks a database against a journal; returns the faults. `ended`: all operations must have finished.
 ///
 /// # Errors
 ///
@@ -76,7 +76,7 @@ fn judge(id: &str, entry: &Entry, row: Option<&Found>, ended: bool) -> anyhow::R
     );
     ensure!(
         !row.hidden || entry.deleting,
-        "is hidden, and nobody deleted it"
+        "is hidden, and no client deleted it"
     );
     ensure!(
         !entry.cancelled || row.cancel_asked || row.ended,

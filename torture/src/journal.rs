@@ -1,4 +1,4 @@
-//! What clients were told: kept in the memory of a process that is not killed.
+//! The answers that clients got, kept in the memory of a process that is not killed.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use prost::Message as _;
 use crate::random::Random;
 use crate::server::Script;
 
-/// What is known of each operation, by id.
+/// The notes on each operation, by id.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     state: Mutex<State>,
@@ -22,13 +22,13 @@ struct State {
     acknowledged: u64,
 }
 
-/// What is known of one operation.
+/// The notes on one operation.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) script: Script,
     /// The key it was started with.
     pub(crate) key: Option<String>,
-    /// Who has started it wants to be alone with it.
+    /// No other client may use it.
     pub(crate) apart: bool,
     /// Its start was answered.
     pub(crate) started: bool,

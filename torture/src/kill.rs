@@ -2,7 +2,7 @@
 //!
 //! A real process serves over TCP and is killed with SIGKILL at a random moment, over and over on
 //! the same database, while clients start, get, wait for, cancel, delete and list operations and
-//! note what they were told. Then the last process finishes what is left, and an independent
+//! note the answers. Then the last process finishes what is left, and an independent
 //! reader (`audit`) compares the database with the notes. It also looks in between, at what a
 //! process has just left.
 
@@ -30,7 +30,7 @@ const CLIENTS: u64 = 12;
 /// How long the last process has to finish what is left.
 const FINISH_MAX: Duration = Duration::from_secs(120);
 
-/// What is done to the database before the last audit, to show that it would notice.
+/// A change of the database before the last audit, to show that the audit notices it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Tampering {
     /// A row is removed.
@@ -63,9 +63,9 @@ impl Tampering {
 /// Kills over and over: one trial is [`Kill::CYCLES`] of them on one database.
 #[derive(Clone, Debug)]
 pub struct Kill {
-    /// What is killed.
+    /// The program that is killed.
     pub program: Program,
-    /// What is done to the database before the last audit.
+    /// The change of the database before the last audit.
     pub tampering: Option<Tampering>,
 }
 
@@ -185,7 +185,8 @@ impl Kill {
         };
         let finished = tokio::time::timeout(FINISH_MAX, left).await;
         finished.context("not everything was finished after the last start")??;
-        // What was deleted while it ran nobody can wait for: its row goes when it ends.
+        // No client can wait for an operation that was deleted while it ran: its row is removed when it
+        // finishes.
         for _ in 0..100 {
             if unfinished(&database(folder))? == 0 {
                 break;

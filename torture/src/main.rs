@@ -30,7 +30,7 @@ enum Check {
     PowerLoss {
         #[command(flatten)]
         run: Run,
-        /// What is to be wrong on purpose.
+        /// A planted fault.
         #[arg(long, value_enum, default_value_t)]
         planted: Planted,
         /// Begins every life but the first with a file of the store's first version.
@@ -41,7 +41,7 @@ enum Check {
     Kill {
         #[command(flatten)]
         run: Run,
-        /// What is to be done to the database before the last audit.
+        /// A change of the database before the last audit.
         #[arg(long, value_enum)]
         tampering: Option<Tampering>,
     },
@@ -77,7 +77,7 @@ enum Check {
         /// How many faults each trial has.
         #[arg(long, default_value_t = Fleet::FAULTS)]
         faults: usize,
-        /// What is to be done to the database before the audit.
+        /// A change of the database before the audit.
         #[arg(long, value_enum)]
         tampering: Option<Tampering>,
     },
@@ -102,7 +102,7 @@ struct Run {
     /// Checks to make, at least; the trial under way is finished.
     #[arg(long)]
     count: Option<u64>,
-    /// Hours to go on.
+    /// Hours to run.
     #[arg(long)]
     hours: Option<f64>,
     /// Trials at once.
@@ -114,7 +114,7 @@ struct Run {
 const WAITING: usize = 16;
 
 impl Run {
-    /// So many trials at once, unless the command line says otherwise.
+    /// Sets the number of concurrent trials, unless the command line does.
     fn at_once(mut self, threads: usize) -> Self {
         self.threads = self.threads.or(Some(threads));
         self

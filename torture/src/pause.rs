@@ -1,7 +1,7 @@
-//! guarantee:R7, the process: the server stands still for longer than its leases last, and goes on.
+//! guarantee:R7, the process: the server stands still for longer than its leases last, and continues.
 //!
 //! Bodies that save checkpoints are stopped with SIGSTOP at a random moment, all leases run out,
-//! and SIGCONT lets the process go on in the middle of whatever it did. Each operation has to end
+//! and SIGCONT lets the process continue in the middle of its work. Each operation has to end
 //! exactly once, with the result of the attempt that the store says held it at its end.
 
 use std::sync::Arc;
@@ -32,7 +32,7 @@ const END_MAX: Duration = Duration::from_secs(20);
 /// The server is paused: one trial is [`Pause::PAUSES`] pauses of one process.
 #[derive(Clone, Debug)]
 pub struct Pause {
-    /// What is paused.
+    /// The program that is paused.
     pub program: Program,
 }
 
@@ -124,7 +124,9 @@ async fn end(
     id: &str,
     journal: &Journal,
 ) -> anyhow::Result<pb::Operation> {
-    let before = journal.entry(id).context("an operation nobody started")?;
+    let before = journal
+        .entry(id)
+        .context("an operation that was not started")?;
     loop {
         let request = pb::WaitOperationRequest {
             name: format!("operations/{id}"),

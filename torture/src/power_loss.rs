@@ -40,7 +40,7 @@ const DATABASE: &str = "operations.db";
 /// How many lives follow each other on one disk at most.
 const LIVES_MAX: u64 = 3;
 
-/// What is wrong on purpose, to show that it would be found.
+/// A planted fault, to show that it is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Planted {
     /// Nothing.
@@ -58,7 +58,7 @@ pub enum Planted {
 /// each.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PowerLoss {
-    /// What is wrong on purpose.
+    /// The planted fault.
     pub planted: Planted,
     /// Whether every life but the first begins with a file of the store's first version (guarantee:R18).
     pub upgrade: bool,

@@ -29,7 +29,7 @@ impl Random {
         self.below(len as u64) as usize
     }
 
-    /// True in so many of a hundred.
+    /// True in this percentage of calls.
     pub fn percent(&mut self, of_hundred: u64) -> bool {
         self.below(100) < of_hundred
     }
@@ -40,7 +40,7 @@ impl Random {
         among.get(index)
     }
 
-    /// So many bytes.
+    /// This number of bytes.
     pub fn bytes(&mut self, len: usize) -> Vec<u8> {
         (0..len).map(|_| self.bits() as u8).collect()
     }

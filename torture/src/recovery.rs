@@ -20,7 +20,7 @@ const RUN_MAX: Duration = Duration::from_secs(60);
 /// The server is killed while bodies run, and started again: one trial is one kill.
 #[derive(Clone, Debug)]
 pub struct Recovery {
-    /// What is killed.
+    /// The program that is killed.
     pub program: Program,
 }
 

@@ -19,18 +19,18 @@ use crate::random::Random;
 /// The database in a server's folder.
 pub const DATABASE: &str = "operations.db";
 
-/// What a body does.
+/// The behaviour of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Script {
     /// Ends at once.
     Now,
-    /// Saves checkpoints, and goes on from them.
+    /// Saves checkpoints, and resumes from them.
     Steps,
     /// Fails for good.
     Fail,
     /// Fails the first time, and asks for another.
     Retry,
-    /// Runs until it is cancelled, or the server was told to finish.
+    /// Runs until it is cancelled, or the server was started with `--finish`.
     Hold,
     /// Saves checkpoints for about 1 second.
     Long,
@@ -79,7 +79,7 @@ pub fn keyed(id: &str, script: Script, key: Option<&str>) -> ExportRequest {
     request
 }
 
-/// What a body that succeeds answers, besides its attempt.
+/// The answer of a body that succeeds, besides its attempt.
 pub fn rows(id: &str) -> u64 {
     let seed = id
         .bytes()
@@ -233,7 +233,7 @@ impl Exporter {
     }
 }
 
-/// Goes on from the last step that was saved.
+/// Resumes from the last step that was saved.
 async fn steps(
     operation: &OperationContext<ExportMetadata>,
     count: u32,
@@ -267,7 +267,7 @@ pub(crate) fn run_until_alone(
     work: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
     std::thread::spawn(|| {
-        // Whoever has started it is gone, killed perhaps: nobody else would end it.
+        // The process that started it has ended, perhaps by a kill: no other would end it.
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         std::process::exit(0);
     });

@@ -84,7 +84,7 @@ impl Attack {
         Ok(())
     }
 
-    /// What happens to operations in order: claims, leases that run out, ends, cancellations.
+    /// The life of an operation in order: claims, leases that run out, ends, cancellations.
     async fn live(&mut self) -> anyhow::Result<()> {
         if self.random.percent(30) {
             self.clock.advance(LEASE + Duration::from_secs(1));
@@ -142,7 +142,7 @@ impl Attack {
         let mut records = Vec::new();
         for name in &self.names {
             let record = self.store.get(name).await?;
-            records.push(record.with_context(|| format!("{name} is gone"))?);
+            records.push(record.with_context(|| format!("{name} is missing"))?);
         }
         Ok(records)
     }
@@ -153,7 +153,7 @@ impl Attack {
             bail!("there are no operations");
         };
         let fence = match random.below(6) {
-            // Nobody holds it: even the last claim is over.
+            // No worker holds it: even the last claim has ended.
             0 | 1 if !record.state.is_running() => record.fence,
             0 => 0,
             1 => u64::MAX,

@@ -1,5 +1,5 @@
 //! guarantee:R7, the worker: one stands still for longer than its leases last, another takes its operations
-//! over, and then the first one goes on.
+//! over, and then the first one continues.
 //!
 //! Both are in this process, each on a runtime of its own over one store; the first one's runtime
 //! is blocked, bodies, heartbeat and self-fencing alike, as SIGSTOP would. Its bodies end while it
@@ -188,7 +188,7 @@ impl Side {
         let (thaw, thawed) = channel();
         let (freezing, frozen) = channel();
         self.runtime.spawn(async move {
-            // An error is the other side being gone: then there is nothing to hold up.
+            // An error: the other side has ended, and there is nothing to hold up.
             let _ = freezing.send(());
             let _ = thawed.recv();
         });
@@ -230,7 +230,7 @@ impl pb::exporter_server::Exporter for Exporter {
         _request: ExportRequest,
         operation: OperationContext<ExportMetadata>,
     ) -> Result<ExportResponse, Status> {
-        // Nobody listens any more: the trial is over.
+        // No receiver: the trial is over.
         let _ = self.told.send(());
         let mut release = self.release.clone();
         let _ = release.wait_for(|released| *released).await;

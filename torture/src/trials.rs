@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Failures are printed up to so many.
+/// The largest number of failures that are printed.
 const PRINTED_MAX: usize = 10;
 
 /// Something that is tried again and again, each time with another seed.
@@ -26,25 +26,25 @@ pub trait Trial: Sync {
     fn run(&self, seed: u64, tally: &mut Tally) -> anyhow::Result<()>;
 }
 
-/// How long to go on: until either is reached.
+/// The end of a run: whichever comes first.
 #[derive(Clone, Copy, Debug)]
 pub struct Until {
-    /// So many checks have passed or failed.
+    /// The number of checks that have passed or failed.
     pub checks: u64,
     /// So much time is over.
     pub time: Duration,
 }
 
-/// What trials have counted.
+/// The counts of trials.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// How many checks passed.
     pub passed: u64,
-    /// What failed, and how to see it again.
+    /// The failures, and how to see them again.
     pub failures: Vec<String>,
     /// Other counts.
     pub counts: BTreeMap<&'static str, u64>,
-    /// What was measured.
+    /// The measurements.
     pub samples: BTreeMap<&'static str, Vec<Duration>>,
     /// How long it took.
     pub time: Duration,
@@ -56,7 +56,7 @@ impl Tally {
         self.passed += 1;
     }
 
-    /// So many checks have passed.
+    /// Counts checks that have passed.
     pub fn pass_all(&mut self, count: u64) {
         self.passed += count;
     }
@@ -84,7 +84,7 @@ impl Tally {
         self.samples.entry(what).or_default().push(time);
     }
 
-    /// Of what was measured, the time that so many of a hundred do not exceed.
+    /// A percentile of a measurement.
     pub fn percentile(&self, what: &str, of_hundred: usize) -> Option<Duration> {
         let mut samples = self.samples.get(what)?.clone();
         samples.sort_unstable();
@@ -169,7 +169,7 @@ pub fn run(trial: &impl Trial, seed: u64, until: Until, threads: usize) -> Tally
     all
 }
 
-/// So many at once; without a number, as many as there are processors.
+/// The number of concurrent trials; by default the number of processors.
 pub fn threads(wanted: Option<usize>) -> usize {
     let processors = || thread::available_parallelism().ok().map(usize::from);
     wanted.or_else(processors).unwrap_or(1)

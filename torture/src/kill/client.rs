@@ -1,4 +1,4 @@
-//! A client that notes what it is told.
+//! A client that notes the answers to its calls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,9 +23,9 @@ pub(crate) struct Client {
     pub(crate) journal: Arc<Journal>,
     /// Set before the server is killed: calls may fail from then on.
     pub(crate) dying: Arc<AtomicBool>,
-    /// Which failures of a dying server are to be expected.
+    /// Tells the expected failures of a dying server.
     pub(crate) expected: fn(&Status) -> bool,
-    /// What operations are started.
+    /// The scripts of the operations that it starts.
     pub(crate) scripts: &'static [Script],
     /// The longest pause between two calls.
     pub(crate) pause: Duration,
@@ -171,7 +171,7 @@ impl Client {
     }
 }
 
-/// Waits for the end of an operation that may be gone if it was deleted, or was never acknowledged.
+/// Waits until an operation finishes. It may be missing if it was deleted or never acknowledged.
 pub(crate) async fn wait_until_done(
     channel: Channel,
     id: &str,

@@ -168,7 +168,7 @@ impl Caller {
     }
 }
 
-/// A claim that finds nothing, unless leases are over.
+/// A claim that finds nothing, unless a lease has expired.
 pub(crate) fn empty_claim() -> Call {
     Call::Claim(Claim {
         worker: WorkerId::from_uuid(Uuid::nil()),

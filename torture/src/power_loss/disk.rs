@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Which file; a name that is deleted and made again is another file.
 pub(crate) type FileId = usize;
 
-/// What lies on a disk, by file name.
+/// The contents of a disk, by file name.
 pub(crate) type Image = BTreeMap<String, Vec<u8>>;
 
 /// Something that matters for what a power loss leaves.
@@ -94,7 +94,7 @@ impl Disk {
         std::mem::take(&mut state.log)
     }
 
-    /// What lies on it, synced or not.
+    /// Its contents, synced or not.
     pub(crate) fn image(&self) -> Image {
         let state = self.state();
         let files = state.names.iter();
@@ -211,7 +211,7 @@ impl Disk {
         if granted {
             locks.insert(handle, wanted);
         } else if wanted == Lock::Exclusive && highest < Some(Lock::Reserved) {
-            // Nobody else gets in any more; those that read come to their end.
+            // No other connection gets in any more; readers finish.
             locks.insert(handle, Lock::Pending);
         }
         granted

@@ -41,7 +41,7 @@ impl GateClock {
         state.now = state.now.saturating_add(by);
     }
 
-    /// What the clock says, whoever waits.
+    /// The time of the clock, without waiting.
     pub(crate) fn time(&self) -> Timestamp {
         self.state().now
     }

@@ -24,12 +24,12 @@ use super::vfs::Mount;
 use super::{DATABASE, Planted};
 use crate::random::Random;
 
-/// What a life has left for the examination.
+/// The remains of a life, for the examination.
 #[derive(Debug)]
 pub(crate) struct Life {
-    /// What the disk was asked to do, and when answers came.
+    /// The requests to the disk, and the moments of answers.
     pub(crate) events: Vec<Event>,
-    /// What the table was to be after each group; `None` before there was one.
+    /// The expected table after each group; `None` before there was one.
     pub(crate) states: Vec<(Option<Rows>, Model)>,
     /// How many elements of calls were answered.
     pub(crate) answers: u64,
@@ -111,7 +111,7 @@ pub(crate) fn live(
     })
 }
 
-/// What the writer does when it has nothing else to do, and more of the kind.
+/// Checkpoints, as the idle writer does them, and others.
 fn write_log_back(path: &str, random: &mut Random) -> anyhow::Result<()> {
     let connection = Connection::open(path)?;
     let mode = ["PASSIVE", "FULL", "RESTART", "TRUNCATE"][random.index(4)];

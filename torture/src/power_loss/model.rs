@@ -1,4 +1,4 @@
-//! What a store is to hold, and to answer, after each call: a map and the state machine.
+//! The expected contents and answers of a store after each call: a map and the state machine.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(crate) enum Call {
     Purge(usize),
 }
 
-/// What a call is answered.
+/// The answer to a call.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
     Start(Vec<Result<Started, StartError>>),
@@ -64,12 +64,12 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// The table that it is to be. Cheap: rows are shared.
+    /// The expected table. Cheap: rows are shared.
     pub(crate) fn rows(&self) -> Rows {
         self.rows.clone()
     }
 
-    /// What opening a store does about what was running.
+    /// Requeues running operations, as opening a store does.
     pub(crate) fn recover(&mut self, now: Timestamp) {
         let running: Vec<_> = self.uids(|record| record.state.is_running());
         for uid in running {
@@ -161,6 +161,10 @@ impl Model {
     fn update(&mut self, update: Update, now: Timestamp) -> Result<Updated, Refusal> {
         let record = self.records.values().find(|it| it.name == update.name);
         let uid = record.ok_or(Refusal::NotFound)?.uid;
+        // A deleted operation that was cancelled may have left its name to another one.
+        if update.uid.is_some_and(|meant| meant != uid) {
+            return Err(Refusal::NotFound);
+        }
         self.change(uid, update.command, now)
     }
 

@@ -1,4 +1,4 @@
-//! The rows of a database, read with SQL of its own, and the rows that records are to be.
+//! The rows of a database, read with SQL of its own, and the expected rows of records.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use prost::Message as _;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
-/// What a table of operations holds, by uid.
+/// The rows of a table of operations, by uid.
 pub(crate) type Rows = BTreeMap<Vec<u8>, Arc<Row>>;
 
 /// The columns but uid.
@@ -98,7 +98,7 @@ fn rows(connection: &Connection) -> anyhow::Result<Option<Rows>> {
     Ok(Some(rows))
 }
 
-/// The row that a record is to be.
+/// The expected row of a record.
 pub(crate) fn row(record: &OperationRecord) -> Row {
     let text = |text: &str| Value::Text(text.to_owned());
     let number = |number: u64| Value::Integer(number.cast_signed());
@@ -173,6 +173,6 @@ pub(crate) fn difference(found: &Rows, expected: &Rows) -> String {
     }
     let more = found.iter().find(|(uid, _)| !expected.contains_key(*uid));
     more.map_or("nothing".to_owned(), |(_, row)| {
-        format!("{:?} ought to be gone", row[0])
+        format!("{:?} should be removed", row[0])
     })
 }

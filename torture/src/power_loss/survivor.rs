@@ -1,11 +1,11 @@
-//! What a power loss leaves on a disk.
+//! The contents of a disk after a power loss.
 
 use std::collections::BTreeMap;
 
 use super::disk::{Event, FileId, Image, overwrite};
 use crate::random::Random;
 
-/// What a disk writes at once.
+/// The unit of a disk's writes.
 const SECTOR: usize = 512;
 
 /// A disk on its way through the events of a life: what is safe, and what may be lost.
@@ -43,7 +43,7 @@ enum Mood {
     DropAll,
     /// All of it has arrived: it was only the process that died.
     KeepAll,
-    /// Each sector has its own fate: torn and in any order. So many of a hundred arrive.
+    /// Each sector has its own fate: torn and in any order. This percentage of them arrives.
     Sectors(u64),
     /// The newer half has arrived, the older has not.
     NewestFirst,
@@ -67,7 +67,7 @@ impl Replay {
         replay
     }
 
-    /// Goes on by one event.
+    /// Advances by one event.
     pub(crate) fn apply(&mut self, event: Event) {
         match event {
             Event::Create {
@@ -117,7 +117,7 @@ impl Replay {
         }
     }
 
-    /// What is found when the power comes back.
+    /// The image that is found when the power comes back.
     pub(crate) fn lose_power(&self, random: &mut Random) -> Image {
         let mood = match random.below(8) {
             0 => Mood::DropAll,

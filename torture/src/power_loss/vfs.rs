@@ -58,7 +58,7 @@ fn disk_of(path: &str) -> Option<Arc<Disk>> {
     lock(&DISKS).get(folder).cloned()
 }
 
-/// What SQLite holds of an open file: it allocates as many bytes as this has.
+/// SQLite's part of an open file: it allocates the size of this.
 #[repr(C)]
 struct Handle {
     base: ffi::sqlite3_file,
