@@ -136,11 +136,10 @@ fn query(text: &str, size: usize) -> anyhow::Result<ListQuery> {
     };
     let text = text.replace("OLD", &time(1)).replace("NEW", &time(19));
     let text = text.replace("MIDDLE", &time(11));
-    Ok(ListQuery {
-        filter: Filter::parse(&text, &Schema::default())?,
-        examine_max: 2_000,
-        ..ListQuery::new(ParentName::default(), 50)
-    })
+    let mut query = ListQuery::new(ParentName::default(), 50);
+    query.filter = Filter::parse(&text, &Schema::default())?;
+    query.examine_max = 2_000;
+    Ok(query)
 }
 
 fn prost_time(seconds: i64, nanos: i32) -> String {

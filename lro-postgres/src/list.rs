@@ -7,20 +7,30 @@ mod labels;
 mod plans;
 pub(crate) mod statement;
 
+use std::collections::HashMap;
+
 use lro_core::Timestamp;
 use lro_core::store::kit::PageBuilder;
-use lro_core::store::{ListQuery, Page, PageCursor};
+use lro_core::store::{ListQuery, OperationRecord, Page, PageCursor};
 use tokio_postgres::Row;
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use self::access::{Below, Way};
 use self::condition::Where;
 use crate::database::{Access, Database, Query};
 use crate::error::Fault;
-use crate::row::decode;
+use crate::row::decode_listed;
 
 /// How many keys a statement reads where the first ones did not fill the page.
 const BLOCK: usize = 250;
+
+/// How many keys a statement reads at most.
+const BLOCK_MAX: usize = 4_096;
+
+/// How many bytes of metadata and results the rows of a statement have at most, unless there is a
+/// single row. As in `listed_in_block!`.
+const BYTES_MAX: i64 = 4_194_304;
 
 /// A page. Each operation is looked at in one moment, and the page goes down the list's order: so one
 /// that changes meanwhile is on it as it was or as it is.
@@ -43,9 +53,10 @@ async fn page(database: &Database, query: &ListQuery) -> Result<Page, Fault> {
         page.finish();
         return Ok(page.build());
     };
-    let condition = match way.is_exact {
-        true => Where::default(),
-        false => Where::of(query, way.parameters(), way.is_of_all()),
+    let condition = if way.is_exact {
+        Where::default()
+    } else {
+        Where::of(query, way.parameters(), way.is_of_all())
     };
     if condition.is_never() {
         page.finish();
@@ -58,7 +69,7 @@ async fn page(database: &Database, query: &ListQuery) -> Result<Page, Fault> {
     // One more than the page takes tells whether there are more.
     let (mut wanted, mut left) = (query.limit.saturating_add(1), query.examine_max.max(1));
     while !page.is_complete() {
-        let block = wanted.min(left);
+        let block = wanted.min(left).min(BLOCK_MAX);
         let below = Below::of(query, page.after());
         let limit = i64::try_from(block).unwrap_or(i64::MAX);
         let mut params = way.params(&below, &limit);
@@ -66,17 +77,7 @@ async fn page(database: &Database, query: &ListQuery) -> Result<Page, Fault> {
         let sql = rows.as_deref().unwrap_or(way.rows());
         let queries = [Query { sql, params }];
         let found = database.run(Access::ReadInOrder, &queries).await?.remove(0);
-        for row in &found {
-            let is_whole = row.try_get::<_, Option<Uuid>>(0)?.is_some();
-            match is_whole.then(|| decode(row)) {
-                Some(Ok(record)) => page.push(record),
-                Some(Err(fault)) => {
-                    tracing::error!(?fault, "a damaged operation is not listed");
-                    page.pass(key(row, row.len() - 2)?);
-                }
-                None => page.pass(key(row, row.len() - 2)?),
-            }
-        }
+        take(database, query, &mut page, &found, block).await?;
         if found.len() < block {
             page.finish();
         }
@@ -84,6 +85,98 @@ async fn page(database: &Database, query: &ListQuery) -> Result<Page, Fault> {
         left -= block.min(left - 1);
     }
     Ok(page.build())
+}
+
+/// Takes the rows of a block. The statement has left out the bytes of long ones.
+async fn take(
+    database: &Database,
+    query: &ListQuery,
+    page: &mut PageBuilder<'_>,
+    found: &[Row],
+    block: usize,
+) -> Result<(), Fault> {
+    let mut rows = Vec::with_capacity(found.len());
+    for row in found {
+        rows.push(Found {
+            key: key(row, row.len() - 2)?,
+            bytes: match row.try_get::<_, Option<Uuid>>(0)? {
+                Some(_) => Some(row.try_get(row.len() - 3)?),
+                None => None,
+            },
+        });
+    }
+    let most = BYTES_MAX / i64::try_from(block).unwrap_or(i64::MAX);
+    let mut long = HashMap::new();
+    for (at, (row, Found { key, bytes })) in found.iter().zip(&rows).enumerate() {
+        if page.is_complete() {
+            break;
+        }
+        match bytes {
+            None => page.pass(*key),
+            Some(bytes) if i64::from(*bytes) <= most => push(page, decode_listed(row), *key),
+            Some(_) => {
+                if !long.contains_key(&key.uid) {
+                    let next = rows[at..]
+                        .iter()
+                        .filter(|row| row.bytes.is_some_and(|bytes| i64::from(bytes) > most));
+                    long = read_long(database, &uids(next, query, page.room())).await?;
+                }
+                match long.remove(&key.uid) {
+                    Some(record) => push(page, record, *key),
+                    // It was deleted, or removed, meanwhile.
+                    None => page.pass(*key),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A row of a block.
+struct Found {
+    key: PageCursor,
+    /// How many bytes its metadata and result have. `None`: the condition refuses the row.
+    bytes: Option<i32>,
+}
+
+/// The first rows, as many as have room on a page and in memory; at least one.
+fn uids<'a>(rows: impl Iterator<Item = &'a Found>, query: &ListQuery, room: usize) -> Vec<Uuid> {
+    let most = i64::try_from(query.max_bytes).map_or(BYTES_MAX, |bytes| bytes.min(BYTES_MAX));
+    let mut sum = 0;
+    let mut uids = Vec::new();
+    for row in rows.take(room.saturating_add(1)) {
+        sum += i64::from(row.bytes.unwrap_or_default());
+        if sum > most && !uids.is_empty() {
+            break;
+        }
+        uids.push(row.key.uid);
+    }
+    uids
+}
+
+async fn read_long(
+    database: &Database,
+    uids: &[Uuid],
+) -> Result<HashMap<Uuid, Result<OperationRecord, Fault>>, Fault> {
+    let query = Query {
+        sql: statement::LISTED,
+        params: vec![(&uids, Type::UUID_ARRAY)],
+    };
+    let rows = database.run(Access::ReadInOrder, &[query]).await?.remove(0);
+    let records = rows
+        .iter()
+        .map(|row| Ok((row.try_get(0)?, decode_listed(row))));
+    records.collect()
+}
+
+fn push(page: &mut PageBuilder<'_>, record: Result<OperationRecord, Fault>, key: PageCursor) {
+    match record {
+        Ok(record) => page.push(record),
+        Err(fault) => {
+            tracing::error!(?fault, "a damaged operation is not listed");
+            page.pass(key);
+        }
+    }
 }
 
 /// The key in the columns from this one on.

@@ -18,16 +18,61 @@ use uuid::Uuid;
 use crate::error::Fault;
 use crate::text::unescape;
 
+/// What [`decode_head`] reads, with the metadata as it is given.
+macro_rules! head_with {
+    ($metadata:expr) => {
+        concat!(
+            "uid, name, method, state, revision, attempt, fence, max_attempts, on_crash, \
+             retain_seconds, retain_nanos, lease_worker, lease_expire_time, create_time, ready_time, \
+             start_time, update_time, cancel_time, delete_time, end_time, expire_time, ",
+            $metadata,
+            ", labels, origin"
+        )
+    };
+}
+pub(crate) use head_with;
+
 /// What a command and the event of an end need to know of a record, in the order of [`decode_head`].
 macro_rules! head {
     () => {
-        "uid, name, method, state, revision, attempt, fence, max_attempts, on_crash, \
-         retain_seconds, retain_nanos, lease_worker, lease_expire_time, create_time, ready_time, \
-         start_time, update_time, cancel_time, delete_time, end_time, expire_time, metadata, \
-         labels, origin"
+        crate::row::head_with!("metadata")
     };
 }
 pub(crate) use head;
+
+/// What lists show of a record, in the order of [`decode_listed`].
+macro_rules! listed {
+    () => {
+        concat!(crate::row::head!(), ", result_kind, result")
+    };
+}
+pub(crate) use listed;
+
+/// The bytes of a record that lists show and that may be long.
+macro_rules! payload_len {
+    () => {
+        "(coalesce(octet_length(metadata), 0) + coalesce(octet_length(result), 0))"
+    };
+}
+pub(crate) use payload_len;
+
+/// [`listed!`] without the metadata and the result of rows with more bytes of them than a block of
+/// `$4` rows has room for: 4 MiB in all.
+macro_rules! listed_in_block {
+    () => {
+        concat!(
+            crate::row::head_with!(concat!(
+                "CASE WHEN ",
+                crate::row::payload_len!(),
+                " <= 4194304 / $4::bigint THEN metadata END"
+            )),
+            ", result_kind, CASE WHEN ",
+            crate::row::payload_len!(),
+            " <= 4194304 / $4::bigint THEN result END"
+        )
+    };
+}
+pub(crate) use listed_in_block;
 
 /// The whole record, in the order of [`decode`].
 macro_rules! columns {
@@ -97,6 +142,17 @@ pub(crate) fn decode(row: &Row) -> Result<OperationRecord, Fault> {
     whole(&mut fields).map_err(|fault| named(row, fault))
 }
 
+/// Reads `listed!()`: the public part of the record.
+pub(crate) fn decode_listed(row: &Row) -> Result<OperationRecord, Fault> {
+    let mut fields = Fields { row, at: 0 };
+    let mut public_part = || {
+        let mut record = known(&mut fields)?;
+        record.result = fields.result()?;
+        consistent(record)
+    };
+    public_part().map_err(|fault| named(row, fault))
+}
+
 fn named(row: &Row, fault: Fault) -> Fault {
     let Fault::Row(message) = fault else {
         return fault;
@@ -164,14 +220,16 @@ fn whole(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
     };
     record.exclusive_key = fields.read_optional(unescape)?;
     record.checkpoint = fields.message()?;
-    record.result = match fields.read_optional(|number: i16| u8::try_from(number).ok())? {
-        None => fields.read_optional(|_: &[u8]| None)?,
-        Some(kind) => Some(fields.read(|bytes: &[u8]| OperationResult::decode(kind, bytes))?),
-    };
+    record.result = fields.result()?;
     record.request = fields.read(message)?;
-    match record.is_whole() {
-        true => Ok(record),
-        false => Err(Fault::row("its columns contradict its state")),
+    consistent(record)
+}
+
+fn consistent(record: OperationRecord) -> Result<OperationRecord, Fault> {
+    if record.is_whole() {
+        Ok(record)
+    } else {
+        Err(Fault::row("its columns contradict its state"))
     }
 }
 
@@ -202,6 +260,17 @@ impl<'r> Fields<'r> {
         match self.get::<Option<C>>()? {
             None => Ok(None),
             Some(value) => read(value).map(Some).ok_or_else(|| self.wrong(at)),
+        }
+    }
+
+    fn result(&mut self) -> Result<Option<OperationResult>, Fault> {
+        let kind = self.read_optional(|number: i16| u8::try_from(number).ok())?;
+        match kind {
+            None => self.read_optional(|_: &[u8]| None),
+            Some(kind) => {
+                let result = self.read(|bytes: &[u8]| OperationResult::decode(kind, bytes))?;
+                Ok(Some(result))
+            }
         }
     }
 

@@ -63,6 +63,11 @@ pub struct Limits {
     pub page_size_default: usize,
     /// How many operations a page has at most: 1,000. Larger wishes are cut down to it.
     pub page_size_max: usize,
+    /// The most bytes that a page has as encoded: 4 MiB, which is the largest message that most
+    /// clients accept. A page ends before it, with fewer operations than asked for; the next page
+    /// begins there. An operation that is longer by itself is RESOURCE_EXHAUSTED, with its name. A
+    /// server with smaller messages ([`ServeLimits`](crate::serve::ServeLimits)) has smaller pages.
+    pub max_page_len: usize,
     /// How long a page token is good for: 3 days. Older ones are INVALID_ARGUMENT.
     pub page_token_age_max: Duration,
 }
@@ -86,6 +91,7 @@ impl Default for Limits {
             waiters_max: 100_000,
             page_size_default: 50,
             page_size_max: 1_000,
+            max_page_len: 4 * 1024 * 1024,
             page_token_age_max: Duration::from_secs(3 * 24 * 60 * 60),
         }
     }

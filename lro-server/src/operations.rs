@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 pub use builder::OperationsBuilder;
+pub(crate) use list::MaxMessageLen;
 
 use crate::access::{Caller, Gate, Pass, Principal};
 use crate::engine::Engine;

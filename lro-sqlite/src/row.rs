@@ -27,6 +27,17 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
+/// What [`decode`] reads of a row of a list, which shows neither the request nor the checkpoint.
+macro_rules! listed {
+    () => {
+        "uid, name, method, state, revision, attempt, fence, max_attempts, on_crash, \
+         retain_seconds, retain_nanos, lease_worker, lease_expire_time, create_time, ready_time, \
+         start_time, update_time, cancel_time, delete_time, end_time, expire_time, NULL, \
+         NULL, NULL, labels, origin, metadata, NULL, result_kind, result, NULL"
+    };
+}
+pub(crate) use listed;
+
 pub(crate) fn encode_labels(labels: &BTreeMap<String, String>) -> Option<Vec<u8>> {
     (!labels.is_empty()).then(|| lro_core::store::kit::encode_labels(labels))
 }

@@ -1,6 +1,6 @@
 //! The statements on the table of operations, as text.
 
-use crate::row::columns;
+use crate::row::{columns, listed};
 
 macro_rules! request {
     () => {
@@ -49,9 +49,7 @@ pub(crate) const BACKLOG: &str = "SELECT method, count(*), min(ready_time) FROM 
 /// A row of a list; conditions may follow.
 pub(crate) const LISTED: &str = concat!(
     "SELECT ",
-    columns!(),
-    ", ",
-    request!(),
+    listed!(),
     " FROM operation WHERE uid = ?1 AND delete_time IS NULL"
 );
 

@@ -381,7 +381,7 @@ impl<'c> Table<'c> {
 pub(crate) struct Listed<'c>(CachedStatement<'c>);
 
 impl Listed<'_> {
-    /// The whole record, unless it is hidden or the conditions refuse it.
+    /// The public part of the record, unless it is hidden or the conditions refuse it.
     pub(crate) fn get(&mut self, uid: Uuid) -> Result<Option<OperationRecord>, Fault> {
         self.0.raw_bind_parameter(1, uid.as_bytes())?;
         let mut rows = self.0.raw_query();

@@ -31,6 +31,8 @@ enum Fault {
     LosesWhatIsMissingUnderNot,
     LooksAtEverything,
     CreatesAKeyForEachCall,
+    ListsWholeRecords,
+    FillsPagesWithoutEnd,
 }
 
 #[derive(Debug)]
@@ -85,6 +87,7 @@ impl OperationStore for Broken {
         match self.1 {
             Fault::ListsWhatDoesNotMatch => query.filter = Filter::default(),
             Fault::LooksAtEverything => query.examine_max = usize::MAX,
+            Fault::FillsPagesWithoutEnd => query.max_bytes = usize::MAX,
             Fault::ComparesWithoutCase => {
                 let folded = text.replace("OPERATIONS", "operations");
                 let parsed = Filter::parse(&folded, &Schema::default());
@@ -96,6 +99,12 @@ impl OperationStore for Broken {
         match self.1 {
             Fault::LosesWhatIsMissingUnderNot if text.starts_with("NOT error") => {
                 page.records.retain(|record| record.result.is_some());
+            }
+            Fault::ListsWholeRecords => {
+                for record in &mut page.records {
+                    let whole = self.0.get(&record.name).await?;
+                    *record = whole.unwrap_or_else(|| record.clone());
+                }
             }
             Fault::ListsOneTwice => page.records.extend(page.records.last().cloned()),
             Fault::EndsTheListEarly => page.next = page.next.filter(|_| page.records.len() != 3),
@@ -164,6 +173,14 @@ fn each_fault_is_found_by_its_case_and_a_script() {
         (Fault::ComparesWithoutCase, TABLE),
         (Fault::LosesWhatIsMissingUnderNot, TABLE),
         (Fault::LooksAtEverything, BOUND),
+        (
+            Fault::ListsWholeRecords,
+            "lists_show_public_parts_in_every_state",
+        ),
+        (
+            Fault::FillsPagesWithoutEnd,
+            "a_page_ends_before_it_has_too_many_bytes",
+        ),
     ] {
         assert!(fails(case, fault), "{fault:?} by {case}");
         assert!(!fails(case, Fault::None), "{case} alone");

@@ -409,10 +409,8 @@ impl Walk {
         let limit = self.random.between(1, 30) as usize;
         let (mut got, mut after) = (Vec::new(), None);
         loop {
-            let query = ListQuery {
-                after,
-                ..ListQuery::new(ParentName::default(), limit)
-            };
+            let mut query = ListQuery::new(ParentName::default(), limit);
+            query.after = after;
             let page = now(self.store.list(query))?.map_err(|error| error.to_string())?;
             got.extend(page.records.iter().map(|record| record.uid));
             after = page.next;

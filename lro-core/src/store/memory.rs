@@ -155,13 +155,11 @@ impl OperationStore for MemoryStore {
         let end = query.after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut page = PageBuilder::new(&query);
         for cursor in tables.by_time.range((Bound::Unbounded, end)).rev() {
+            if let Some(record) = tables.records.get(&cursor.uid) {
+                page.push_ref(record);
+            }
             if page.is_complete() {
                 break;
-            }
-            match tables.records.get(&cursor.uid) {
-                Some(record) if query.matches(record) => page.push(record.clone()),
-                Some(_) => page.pass(*cursor),
-                None => {}
             }
         }
         page.finish();

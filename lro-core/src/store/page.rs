@@ -8,9 +8,10 @@ use crate::clock::Timestamp;
 /// A part of a list.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
-    /// The records.
+    /// The records, each its [public part](OperationRecord::public_part): a list reads neither
+    /// requests nor checkpoints, which may be large.
     pub records: Vec<OperationRecord>,
-    /// Where to go on, unless this was the end.
+    /// Where the next page begins, unless this was the end of the list.
     pub next: Option<PageCursor>,
 }
 

@@ -22,11 +22,14 @@ pub struct ListQuery {
     pub filter: Filter,
     /// Those behind this one.
     pub after: Option<PageCursor>,
-    /// At most so many, and at least one.
+    /// At most this many operations, and at least one.
     pub limit: usize,
-    /// After looking at about so many operations the page ends, full or not: so a rare match costs
+    /// After looking at about this many operations the page ends, full or not: so a rare match costs
     /// many short pages rather than one long call. What an index passes over is not looked at.
     pub examine_max: usize,
+    /// A page with an operation on it ends before its operations have more bytes than this, counted
+    /// by [`OperationRecord::max_wire_len`]. So a page of one operation alone may have more.
+    pub max_bytes: usize,
 }
 
 impl ListQuery {
@@ -38,6 +41,7 @@ impl ListQuery {
             after: None,
             limit,
             examine_max: usize::MAX,
+            max_bytes: usize::MAX,
         }
     }
 

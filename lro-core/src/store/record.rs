@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use prost::Message as _;
 use prost_types::Any;
 use uuid::Uuid;
 
@@ -162,6 +163,33 @@ impl OperationRecord {
             end_time: self.end_time,
             expire_time: self.expire_time,
         }
+    }
+
+    /// The same of a record that is not needed any more.
+    pub(crate) fn into_public_part(self) -> Self {
+        Self {
+            request: Any::default(),
+            checkpoint: None,
+            request_id: None,
+            exclusive_key: None,
+            ..self
+        }
+    }
+
+    /// The most bytes that the [wire message](Self::to_operation) takes in a list: close above its
+    /// length, without building it.
+    pub fn max_wire_len(&self) -> usize {
+        // Keys and lengths of the fields, and the standard fields that are not texts.
+        const OVERHEAD: usize = 256;
+        let standard = self.origin.standard_metadata.as_ref();
+        let standard = standard.map_or(0, |one| one.fixed.len() + 2 * one.type_name.len());
+        let metadata = self.metadata.as_ref().map_or(0, Any::encoded_len);
+        let result = match &self.result {
+            None => 0,
+            Some(OperationResult::Response(response)) => response.encoded_len(),
+            Some(OperationResult::Error(error)) => error.encoded_len(),
+        };
+        self.name.as_str().len() + standard + metadata + result + OVERHEAD
     }
 
     /// The wire message that shows this record.

@@ -316,10 +316,8 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, sql: Option<&str>, values: usize) {
-        let query = ListQuery {
-            filter: Filter::parse(text, &Schema::default()).unwrap(),
-            ..ListQuery::new(ParentName::default(), 1)
-        };
+        let mut query = ListQuery::new(ParentName::default(), 1);
+        query.filter = Filter::parse(text, &Schema::default()).unwrap();
         let condition = Where::of(&query, 7, false);
         assert_eq!(condition.sql(), sql, "{text}");
         assert_eq!(condition.params().count(), values, "{text}");

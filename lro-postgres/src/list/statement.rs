@@ -8,9 +8,10 @@
 //! index would be bounded by that time as well.
 //! Where `{and}` stands, a condition may follow; a row that it refuses comes as its key alone.
 
-use crate::row::columns;
+use crate::row::{listed, listed_in_block, payload_len};
 
-pub(crate) const ALL: [&str; 13] = [
+pub(crate) const ALL: [&str; 14] = [
+    LISTED,
     PARENTS,
     METHODS,
     LABELS,
@@ -77,12 +78,15 @@ macro_rules! keys {
     };
 }
 
-// The columns of a row are those that are read as a record; the key comes behind them.
+// The columns of a row are those that are read as a record; then come the bytes that it has and the
+// key.
 macro_rules! rows {
     ($kind:ident) => {
         concat!(
             "SELECT ",
-            columns!(),
+            listed_in_block!(),
+            ", ",
+            payload_len!(),
             ", k.key_time, k.key_uid FROM (",
             keys!($kind),
             ") AS k (key_time, key_uid) LEFT JOIN {operation} ON uid = k.key_uid \
@@ -97,6 +101,13 @@ pub(crate) const KEYS_OF_PARENTS: &str = keys!(parents);
 pub(crate) const KEYS_OF_PARENTS_FROM: &str = keys!(parents_from);
 pub(crate) const KEYS_OF_STATES: &str = keys!(states);
 pub(crate) const KEYS_OF_LABELS: &str = keys!(labels);
+
+/// Rows of these uids, with all their bytes.
+pub(crate) const LISTED: &str = concat!(
+    "SELECT ",
+    listed!(),
+    " FROM {operation} WHERE uid = ANY($1::uuid[]) AND delete_time IS NULL"
+);
 
 pub(crate) const ROWS_OF_ALL: &str = rows!(all);
 pub(crate) const ROWS_OF_PARENTS: &str = rows!(parents);

@@ -102,6 +102,11 @@ async fn a_damaged_operation_is_its_own_misfortune() {
         }
     }
     let list = store.list(ListQuery::new(ParentName::default(), 9)).await;
+    // Lists do not read requests.
+    assert_eq!(list.unwrap().records.len(), 3);
+    let damage = "UPDATE operation SET labels = '\\xff' WHERE name = 'operations/b'";
+    assert_eq!(outsider.execute(damage, &[]).await.unwrap(), 1);
+    let list = store.list(ListQuery::new(ParentName::default(), 9)).await;
     assert_eq!(list.unwrap().records.len(), 2);
     assert_eq!(claim(&store, 1, 9).await.operations.len(), 2);
 }

@@ -25,10 +25,8 @@ async fn start_labelled(store: &PostgresStore, n: usize) {
 }
 
 async fn found(store: &PostgresStore, text: &str) -> usize {
-    let query = ListQuery {
-        filter: Filter::parse(text, &FilterSchema::default()).unwrap(),
-        ..ListQuery::new(ParentName::default(), 1_000_000)
-    };
+    let mut query = ListQuery::new(ParentName::default(), 1_000_000);
+    query.filter = Filter::parse(text, &FilterSchema::default()).unwrap();
     store.list(query).await.unwrap().records.len()
 }
 

@@ -3,6 +3,7 @@
 use lro_core::filter::Filter;
 use lro_core::store::{ListPolicy, ListQuery, OperationRecord};
 use lro_core::{ParentPattern, Reason, pb};
+use prost::Message as _;
 use tonic::Status;
 
 use super::Operations;
@@ -12,6 +13,13 @@ use crate::rpc::error::store_failed;
 
 /// After how many operations a filtered list gives what it has found.
 const EXAMINED_MAX: usize = 2_000;
+
+/// What a page has beside its operations: its token, and the lengths before it.
+const PAGE_OVERHEAD: usize = 1024;
+
+/// The largest message that the server sends to a caller, in the extensions of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MaxMessageLen(pub(crate) usize);
 
 impl Operations {
     /// One page of the operations directly below a parent, newest first: those that the
@@ -40,7 +48,8 @@ impl Operations {
             page_token: page_token.to_owned(),
             ..Default::default()
         };
-        self.list_as(&Pass::trusted(None), parent, &request).await
+        self.list_as(&Pass::trusted(None), parent, &request, None)
+            .await
     }
 
     /// The same, of what the pass lets one see; and with `return_partial_success`, which is for
@@ -50,6 +59,7 @@ impl Operations {
         pass: &Pass<'_>,
         parent: ParentPattern,
         request: &pb::ListOperationsRequest,
+        max_message: Option<MaxMessageLen>,
     ) -> Result<pb::ListOperationsResponse, Status> {
         let policy = self.gate().services().list_policy(&parent);
         let partial = request.return_partial_success;
@@ -70,28 +80,28 @@ impl Operations {
             "" => None,
             token => Some(self.page_tokens().await?.open(token, &list, now)?),
         };
-        let query = ListQuery {
-            parent: parent.clone(),
-            filter,
-            after,
-            limit,
-            examine_max: EXAMINED_MAX,
-        };
+        let max_len = self.engine().limits().max_page_len;
+        let max_len = max_message.map_or(max_len, |MaxMessageLen(max)| max.min(max_len));
+        let mut query = ListQuery::new(parent.clone(), limit);
+        query.filter = filter;
+        query.after = after;
+        query.examine_max = EXAMINED_MAX;
+        query.max_bytes = max_len.saturating_sub(PAGE_OVERHEAD);
         let page = self.engine().store().list(query).await;
         let page = page.map_err(|error| store_failed(&error))?;
-        Ok(pb::ListOperationsResponse {
-            operations: page
-                .records
-                .iter()
-                .filter(|record| pass.lists(record))
-                .map(OperationRecord::to_operation)
-                .collect(),
+        let records = page.records.iter().filter(|record| pass.lists(record));
+        let response = pb::ListOperationsResponse {
+            operations: records.map(OperationRecord::to_operation).collect(),
             next_page_token: match page.next {
                 Some(cursor) => self.page_tokens().await?.seal(cursor, &list, now),
                 None => String::new(),
             },
             unreachable: Vec::new(),
-        })
+        };
+        match &*response.operations {
+            [only] if response.encoded_len() > max_len => Err(too_long(only, max_len)),
+            _ => Ok(response),
+        }
     }
 
     async fn page_tokens(&self) -> Result<PageTokenSealer<'_>, Status> {
@@ -102,6 +112,20 @@ impl Operations {
             .await;
         sealer.map_err(|error| store_failed(&error))
     }
+}
+
+/// The error of a page that has a single operation, and is too long.
+fn too_long(operation: &pb::Operation, max_len: usize) -> Status {
+    let (name, len) = (&operation.name, operation.encoded_len());
+    let message = format!(
+        "operation `{name}` has {len} bytes, more than the {max_len} that a page may have; \
+         read it with GetOperation, and list the others with a filter such as \
+         `name != \"{name}\"`, or raise Limits::max_page_len of the server and, \
+         if it has one, its limit of messages"
+    );
+    let (len, max) = (len.to_string(), max_len.to_string());
+    let metadata = [("operation", &**name), ("length", &*len), ("limit", &*max)];
+    Reason::LimitExceeded.status(message, metadata)
 }
 
 /// Whether a list below this parent takes `return_partial_success`.

@@ -10,7 +10,7 @@ use tonic::{Extensions, Request, Response, Status};
 
 use crate::access::{Caller, Method, Visit};
 use crate::engine::deadline::{margin, time_left};
-use crate::operations::Operations;
+use crate::operations::{MaxMessageLen, Operations};
 use crate::rpc::error::invalid_name;
 use crate::rpc::status::complete;
 
@@ -62,7 +62,10 @@ impl OperationsRpc for OperationsService {
             let parent: ParentPattern =
                 request.name.parse().map_err(|error| invalid_name(&error))?;
             let pass = visit.list(&parent).await?;
-            self.operations.list_as(&pass, parent, &request).await
+            let max_message = extensions.get::<MaxMessageLen>().copied();
+            self.operations
+                .list_as(&pass, parent, &request, max_message)
+                .await
         })
         .await
     }

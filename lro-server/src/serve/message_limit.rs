@@ -13,6 +13,7 @@ use tonic::Status;
 use tower::{BoxError, Layer, Service};
 
 use super::trailers::trailers_of;
+use crate::operations::MaxMessageLen;
 
 /// Limits the messages of all calls, by the lengths that stand before them on the wire.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +51,10 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Q>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Q>) -> Self::Future {
+        // A list makes its pages short enough.
+        let max_message = MaxMessageLen(self.limits.encode_len_max);
+        request.extensions_mut().insert(max_message);
         let lengths = Lengths::new(self.limits.decode_len_max);
         let request = request.map(|inner| LimitedRequest { inner, lengths });
         MessageLimitFuture {

@@ -4,6 +4,7 @@ mod content_types;
 mod deadlines;
 mod errors;
 mod limits;
+mod long_pages;
 pub(crate) mod raw;
 pub(crate) mod served;
 mod shutdown;

@@ -36,8 +36,16 @@ async fn a_damaged_row_is_corrupt_and_stands_in_nobodys_way() {
             match store.list(query).await {
                 Ok(page) => {
                     let names: Vec<_> = page.records.iter().map(|r| r.name.as_str()).collect();
-                    assert_eq!(names, ["operations/good"], "{damage}");
-                    assert_eq!(page.next, None, "{damage}");
+                    // Lists do not read all columns.
+                    let wanted: &[&str] = if !damage.starts_with("request") {
+                        assert_eq!(page.next, None, "{damage}");
+                        &["operations/good"]
+                    } else if limit == 1 {
+                        &["operations/bad"]
+                    } else {
+                        &["operations/bad", "operations/good"]
+                    };
+                    assert_eq!(names, wanted, "{damage}");
                 }
                 // No list could continue behind this one.
                 Err(error) => {

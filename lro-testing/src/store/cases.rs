@@ -143,7 +143,8 @@ macro_rules! __for_each_store_case {
                 lists_are_newest_first
                 the_page_token_key_is_created_once
                 the_order_of_lists_is_that_of_create_times_then_of_uids
-                lists_show_whole_records_in_every_state
+                lists_show_public_parts_in_every_state
+                a_page_ends_before_it_has_too_many_bytes
                 parents_are_compared_by_segments
                 open_segments_list_across_collections
                 a_list_does_not_descend

@@ -142,10 +142,8 @@ impl Pair {
         for below in Script::parents() {
             let mut after = None;
             loop {
-                let query = ListQuery {
-                    after,
-                    ..ListQuery::new(parent(below), limit)
-                };
+                let mut query = ListQuery::new(parent(below), limit);
+                query.after = after;
                 let wanted = self.memory.list(query.clone()).await.unwrap();
                 let found = self.store.list(query.clone()).await.unwrap();
                 self.same(&format!("the page of {query:?}"), &found, &wanted);

@@ -57,6 +57,7 @@ pub async fn compare_filters(
             random.pick(&[1, 3, 20, 1_000]),
         );
         query.examine_max = random.pick(&[usize::MAX, 1, 7, 100]);
+        query.max_bytes = random.pick(&[usize::MAX, 0, 600, 5_000]);
         let at = format!("seed {seed}, filter {n}: {text:?} in {}", query.parent);
         let wanted = crowd.matching(&query);
         for store in [&memory, &store] {
@@ -75,10 +76,9 @@ pub async fn compare_filters(
 pub(crate) fn query(pattern: &str, text: &str, limit: usize) -> ListQuery {
     let pattern: ParentPattern = pattern.parse().unwrap();
     let filter = Filter::parse(text, &Schema::default());
-    ListQuery {
-        filter: filter.unwrap_or_else(|error| panic!("{text:?}: {error}")),
-        ..ListQuery::new(pattern, limit)
-    }
+    let mut query = ListQuery::new(pattern, limit);
+    query.filter = filter.unwrap_or_else(|error| panic!("{text:?}: {error}"));
+    query
 }
 
 /// What all pages hold.

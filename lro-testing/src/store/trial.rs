@@ -192,10 +192,8 @@ impl Trial {
     }
 
     pub(crate) async fn page(&self, below: &str, after: Option<PageCursor>, limit: usize) -> Page {
-        let query = ListQuery {
-            after,
-            ..ListQuery::new(parent(below), limit)
-        };
+        let mut query = ListQuery::new(parent(below), limit);
+        query.after = after;
         let page = self.store().list(query).await.unwrap();
         assert!(page.records.len() <= limit, "more than the limit");
         page

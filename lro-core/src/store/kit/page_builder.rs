@@ -29,6 +29,7 @@ pub struct PageBuilder<'q> {
     page: Page,
     after: Option<PageCursor>,
     examined: usize,
+    bytes: usize,
     complete: bool,
 }
 
@@ -40,6 +41,7 @@ impl<'q> PageBuilder<'q> {
             page: Page::default(),
             after: query.after,
             examined: 0,
+            bytes: 0,
             complete: false,
         }
     }
@@ -54,19 +56,41 @@ impl<'q> PageBuilder<'q> {
         self.complete || self.query.limit == 0
     }
 
-    /// Takes one record, which may match or not. Nothing when the page is complete.
+    /// How many more records the page takes.
+    pub fn room(&self) -> usize {
+        self.query.limit - self.page.records.len()
+    }
+
+    /// Takes one record, which may match or not. Does nothing when the page is complete.
     pub fn push(&mut self, record: OperationRecord) {
-        if self.is_complete() {
-            return;
-        }
         let cursor = PageCursor::behind(&record);
-        if self.query.matches(&record) {
-            if self.is_full() {
-                return self.stop();
-            }
-            self.page.records.push(record);
+        if self.admits(&record) {
+            self.page.records.push(record.into_public_part());
         }
         self.pass(cursor);
+    }
+
+    /// [`push`](Self::push) for a store that keeps the record: it is copied only if it matches.
+    pub fn push_ref(&mut self, record: &OperationRecord) {
+        if self.admits(record) {
+            self.page.records.push(record.public_part());
+        }
+        self.pass(PageCursor::behind(record));
+    }
+
+    /// Whether a record belongs on the page. Ends the page if the record does not fit.
+    fn admits(&mut self, record: &OperationRecord) -> bool {
+        if self.is_complete() || !self.query.matches(record) {
+            return false;
+        }
+        let bytes = self.bytes.saturating_add(record.max_wire_len());
+        let is_too_long = bytes > self.query.max_bytes && !self.page.records.is_empty();
+        if self.is_full() || is_too_long {
+            self.stop();
+            return false;
+        }
+        self.bytes = bytes;
+        true
     }
 
     /// Counts a record that the store looked at and found not to match.
@@ -144,12 +168,49 @@ mod tests {
         page.push(record(6));
         page.finish();
         let page = page.build();
-        assert_eq!(page.records, [record(8), record(7)]);
+        assert_eq!(
+            page.records,
+            [record(8), record(7)].map(|record| record.public_part())
+        );
         assert_eq!(page.next, Some(PageCursor::behind(&record(7))));
 
         let mut page = PageBuilder::new(&query);
         page.pass(passed);
         page.stop();
         assert_eq!(page.build().next, Some(passed));
+    }
+
+    /// report:L1
+    #[test]
+    fn a_page_ends_before_its_bytes_but_not_before_its_first_record() {
+        let record = |n: i64| {
+            let name = "operations/1".parse().unwrap();
+            let request = pack(&"x".repeat(1_000));
+            let mut new = NewOperation::new(Uuid::from_u128(1), name, "/m", request);
+            new.metadata = Some(pack(&"y".repeat(1_000)));
+            OperationRecord::new(new, Timestamp::from_micros(n))
+        };
+        let len = record(9).max_wire_len();
+        // The request does not count.
+        assert!((1_000..2_000).contains(&len), "{len}");
+        let lengths = [
+            (0, 1),
+            (len, 1),
+            (2 * len - 1, 1),
+            (2 * len, 2),
+            (3 * len, 3),
+        ];
+        for (max_bytes, expected) in lengths {
+            let mut query = ListQuery::new(ParentName::default(), 10);
+            query.max_bytes = max_bytes;
+            let mut page = PageBuilder::new(&query);
+            for n in (0..4).rev() {
+                page.push(record(n));
+            }
+            page.finish();
+            let page = page.build();
+            assert_eq!(page.records.len(), expected, "{max_bytes} bytes");
+            assert_eq!(page.next, page.records.last().map(PageCursor::behind));
+        }
     }
 }

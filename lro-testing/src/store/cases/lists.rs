@@ -1,6 +1,7 @@
-use lro_core::store::{Command, PageCursor};
+use lro_core::store::{Command, OperationRecord, PageCursor};
 
 use crate::store::build::*;
+use crate::store::filters::{list_all, query};
 use crate::store::trial::{Trial, names};
 
 pub(crate) async fn an_unknown_name_or_parent_is_nothing(trial: Trial) {
@@ -93,7 +94,8 @@ pub(crate) async fn open_segments_list_across_collections(trial: Trial) {
     }
 }
 
-pub(crate) async fn lists_show_whole_records_in_every_state(trial: Trial) {
+/// report:L2
+pub(crate) async fn lists_show_public_parts_in_every_state(trial: Trial) {
     let mut records = vec![
         trial.pending("operations/pending").await,
         trial.running("operations/running").await,
@@ -101,12 +103,88 @@ pub(crate) async fn lists_show_whole_records_in_every_state(trial: Trial) {
         trial.running("operations/succeeded").await,
         trial.running("operations/failed").await,
     ];
+    let mut new = trial.operation("operations/keys");
+    new.request_id = request_id("request", 1);
+    new.exclusive_key = Some("key".to_owned());
+    new.metadata = Some(any("m"));
+    records.push(trial.running_from(new).await);
     trial.apply(&mut records[2], Command::Cancel).await.unwrap();
     trial.apply(&mut records[3], succeed(1, "r")).await.unwrap();
     let end = finish(1, lro_core::store::Outcome::Error(failure(5)));
     trial.apply(&mut records[4], end).await.unwrap();
+    let checkpoint = Command::Checkpoint {
+        fence: 1,
+        checkpoint: any("c"),
+        metadata: None,
+        lease_duration: LEASE,
+    };
+    trial.apply(&mut records[5], checkpoint).await.unwrap();
     records.reverse();
-    assert_eq!(trial.page("", None, 9).await.records, records);
+    assert!(records[0].checkpoint.is_some() && !records[0].request.value.is_empty());
+    let public: Vec<_> = records.iter().map(OperationRecord::public_part).collect();
+    let page = trial.page("", None, 9).await.records;
+    assert_eq!(page, public);
+    // With a filter that no index answers, too.
+    let found = list_all(trial.store(), query("", "NOT metadata:* OR metadata:*", 2)).await;
+    assert_eq!(found, public);
+}
+
+/// report:L1 report:L2
+pub(crate) async fn a_page_ends_before_it_has_too_many_bytes(trial: Trial) {
+    const LEN: usize = 100_000;
+    let mut all = Vec::new();
+    for n in 0..12 {
+        let mut new = trial.operation(&numbered("", n));
+        // One alone is longer than a page; others have nothing that counts.
+        let len = match n {
+            5 => 5 * LEN,
+            8 | 9 => 0,
+            _ => LEN,
+        };
+        new.request = any(&"q".repeat(LEN));
+        new.labels = labels([("env", "prod")]);
+        if n % 2 == 0 {
+            new.metadata = Some(any(&"m".repeat(len)));
+            new.outcome = Some(lro_core::store::Outcome::Response(any("")));
+        } else {
+            new.outcome = Some(lro_core::store::Outcome::Response(any(&"r".repeat(len))));
+        }
+        all.push(trial.started(new).await);
+    }
+    all.reverse();
+    let all: Vec<_> = all.iter().map(OperationRecord::public_part).collect();
+    let max_bytes = 3 * LEN + LEN / 2;
+    for text in [
+        "",
+        "state = SUCCEEDED",
+        "labels.env = prod",
+        "NOT response = null",
+    ] {
+        for limit in [50, 1_000, 5] {
+            let mut query = query("", text, limit);
+            query.max_bytes = max_bytes;
+            let (mut found, mut lengths) = (Vec::new(), Vec::new());
+            loop {
+                let page = trial.store().list(query.clone()).await.unwrap();
+                let bytes: usize = page.records.iter().map(OperationRecord::max_wire_len).sum();
+                let count = page.records.len();
+                assert!(
+                    bytes <= max_bytes || count == 1,
+                    "{count} records, {bytes} bytes"
+                );
+                lengths.push(count);
+                found.extend(page.records);
+                query.after = page.next;
+                if query.after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(found, all, "{text}, {limit} on a page");
+            let wanted = [5, 1, 1, 3, 2];
+            lengths.retain(|length| *length > 0);
+            assert_eq!(lengths, wanted, "{text}, {limit} on a page");
+        }
+    }
 }
 
 /// spec:82

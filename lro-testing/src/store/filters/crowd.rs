@@ -65,7 +65,7 @@ impl Crowd {
     /// What a list is to hold.
     pub(super) fn matching(&self, query: &ListQuery) -> Vec<OperationRecord> {
         let records = self.records.iter().filter(|record| query.matches(record));
-        records.cloned().collect()
+        records.map(OperationRecord::public_part).collect()
     }
 }
 
