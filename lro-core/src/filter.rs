@@ -42,6 +42,13 @@
 //! * A payload that does not decode, or is of a type without the field, is lacking.
 //! * Field names may be in lowerCamelCase; keys of maps are taken as they are.
 //! * Texts are compared by code point, in the Unicode normal form C.
+//! * `metadata.@type` and `response.@type` are the full names of the types: `metadata.@type =
+//!   lib.v1.ImportMetadata`, with a host before it or without, quoted or not. `:` also takes the name
+//!   without its package.
+//! * `error.code` takes the names of codes: `error.code = NOT_FOUND`.
+//! * `:` with an empty text is refused: it would ask for nothing.
+//! * Where a service documents that `:` means *contains*, as Spanner and Bigtable do, its schema says
+//!   so: [`SchemaBuilder::colon_contains`].
 //! * Bare literals are refused unless the schema says where to search; there are no functions.
 //!
 //! # Limits
@@ -55,6 +62,7 @@
 //! and [`Predicate::create_times`] where they begin and end.
 
 mod access;
+mod advice;
 mod ast;
 mod check;
 mod condition;

@@ -1,5 +1,6 @@
 //! The commands of this repository: `cargo xtask test`, `tidy`, `codegen`, `bench`, `torture`,
-//! `simulate`, `fuzz`, `gateway-cases`, `guarantees`, `words`, `quickstart`, `package`, `protos`, `build-cost` and `compile-cost`.
+//! `simulate`, `fuzz`, `gateway-cases`, `filter-cases`, `guarantees`, `words`, `quickstart`, `package`,
+//! `protos`, `build-cost` and `compile-cost`.
 
 mod build_cost;
 mod codegen;
@@ -13,7 +14,7 @@ mod quickstart;
 mod test;
 mod tidy;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -87,6 +88,11 @@ enum Command {
     },
     /// Compiles protos of others, and puts some of the code through rustc.
     Protos(protos::Args),
+    /// Runs a table of filter cases and prints a line for each case that fails.
+    FilterCases {
+        /// A file in the format of `lro-core/tests/data/filter_cases.json`.
+        file: PathBuf,
+    },
     /// Measures what a user's own clean build costs, and prints README's table.
     BuildCost,
     /// Measures the compile time of typed operations.
@@ -108,6 +114,7 @@ fn main() -> ExitCode {
         Command::Quickstart => quickstart::run(),
         Command::Package { verify } => package::run(verify),
         Command::Protos(args) => protos::run(&args),
+        Command::FilterCases { file } => run_filter_cases(&file),
         Command::BuildCost => build_cost::run(),
         Command::CompileCost => compile_cost::run(),
     };
@@ -151,6 +158,17 @@ fn target() -> anyhow::Result<PathBuf> {
         .exec()
         .context("the target folder")?;
     Ok(metadata.target_directory.into_std_path_buf())
+}
+
+fn run_filter_cases(file: &Path) -> anyhow::Result<()> {
+    let file = std::path::absolute(file)?;
+    let example = ["--all-features", "--example", "filter_cases", "--"];
+    process::run(
+        process::cargo()
+            .args(["run", "--quiet", "-p", "lro-core"])
+            .args(example)
+            .arg(file),
+    )
 }
 
 /// The root of the repository.

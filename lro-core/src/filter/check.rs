@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use super::advice;
 use super::ast::{Argument, Comparable, Expression, ExpressionKind, Operator, Path, Restriction};
 use super::condition::{Condition, Predicate};
-use super::error::{FilterErrorKind, Problem, shown};
+use super::error::{FilterErrorKind, Problem};
 use super::literal::{Literal, choices};
 use super::resolve::{self, Target};
 use super::schema::{Formats, Schema};
-use super::typed::condition;
+use super::typed::predicate;
 
 /// Checks an expression against the schema.
 pub(crate) fn check(schema: &Schema, expression: &Expression) -> Result<Predicate, Problem> {
@@ -31,13 +32,18 @@ impl<'a> Checker<'a> {
             parts.iter().map(|part| self.expression(part)).collect()
         };
         match &expression.kind {
-            ExpressionKind::And(parts) | ExpressionKind::Sequence(parts) => {
-                Ok(Predicate::And(each(parts)?))
-            }
+            ExpressionKind::And(parts) => Ok(Predicate::And(each(parts)?)),
             ExpressionKind::Or(parts) => Ok(Predicate::Or(each(parts)?)),
+            ExpressionKind::Sequence(parts) => {
+                let parts = parts.iter().enumerate().map(|(index, part)| {
+                    let problem = |problem| advice::in_sequence(problem, parts, index);
+                    self.expression(part).map_err(problem)
+                });
+                parts.collect::<Result<_, _>>().map(Predicate::And)
+            }
             ExpressionKind::Not(inner) => Ok(Predicate::Not(Box::new(self.expression(inner)?))),
             ExpressionKind::Restriction(restriction) => self.restriction(restriction),
-            ExpressionKind::Global(Comparable::Call(call)) => Err(unknown_function(call)),
+            ExpressionKind::Global(Comparable::Call(call)) => Err(advice::no_function(call)),
             ExpressionKind::Global(Comparable::Path(path)) => self.search(path),
         }
     }
@@ -45,43 +51,40 @@ impl<'a> Checker<'a> {
     fn restriction(&mut self, restriction: &Restriction) -> Result<Predicate, Problem> {
         let path = match &restriction.field {
             Comparable::Path(path) => path,
-            Comparable::Call(call) => return Err(unknown_function(call)),
+            Comparable::Call(call) => return Err(advice::no_function(call)),
         };
-        let target = resolve::resolve(self.schema, path)?;
-        let default = Formats::default();
-        let formats = match self.declared(path) {
-            None => &default,
-            Some((name, field)) => {
-                let operator = restriction.operator;
-                if let Some(allowed) = &field.operators
-                    && !allowed.contains(&operator)
-                {
-                    let names: Vec<&str> = allowed.iter().map(|one| one.as_str()).collect();
-                    let message = format!("`{name}` does not take `{}`", operator.as_str());
-                    let span = restriction.operator_span;
-                    return Err(Problem::new(FilterErrorKind::BadOperator, span, message)
-                        .hint(choices("it takes", &names)));
-                }
-                let composite = matches!(restriction.argument, Argument::Composite(_));
-                let again = !self.seen.insert(name);
-                if field.once && (again || composite) {
-                    let message = format!("`{name}` may be restricted once only");
-                    return Err(Problem::new(
-                        FilterErrorKind::RepeatedRestriction,
-                        path.span,
-                        message,
-                    ));
-                }
-                &field.formats
+        let target = resolve::resolve(self.schema, path)
+            .map_err(|problem| advice::on_the_left(problem, self.schema, restriction))?;
+        let mut formats = Formats::default();
+        if let Some((name, field)) = self.declared(path) {
+            let operator = restriction.operator;
+            if let Some(allowed) = &field.operators
+                && !allowed.contains(&operator)
+            {
+                let names: Vec<&str> = allowed.iter().map(|one| one.as_str()).collect();
+                let message = format!("`{name}` does not take `{}`", operator.as_str());
+                let span = restriction.operator_span;
+                return Err(Problem::new(FilterErrorKind::BadOperator, span, message)
+                    .hint(choices("it takes", &names)));
             }
-        };
-        argument(
-            &target,
-            restriction.operator,
-            &restriction.argument,
-            formats,
-        )
-        .map_err(|problem| problem.on_operator(restriction.operator_span))
+            let composite = matches!(restriction.argument, Argument::Composite(_));
+            let again = !self.seen.insert(name);
+            if field.once && (again || composite) {
+                let message = format!("`{name}` may be restricted once only");
+                let span = path.span;
+                return Err(
+                    Problem::new(FilterErrorKind::RepeatedRestriction, span, message).hint(
+                        format!("write `{name}` in one comparison, with one literal"),
+                    ),
+                );
+            }
+            formats = field.formats;
+        }
+        let names = path.segments.iter().map(|segment| segment.text.as_str());
+        formats.contains |= self.schema.colon_contains(&names.collect::<Vec<_>>());
+        let operator = restriction.operator;
+        argument(&target, operator, &restriction.argument, formats)
+            .map_err(|problem| problem.on_operator(restriction.operator_span))
     }
 
     fn declared(&self, path: &Path) -> Option<(&'a str, &'a super::schema::Field)> {
@@ -92,22 +95,7 @@ impl<'a> Checker<'a> {
     fn search(&self, path: &Path) -> Result<Predicate, Problem> {
         let fields = self.schema.search();
         if fields.is_empty() {
-            let text = path.to_string();
-            let problem = Problem::new(
-                FilterErrorKind::NoSearchFields,
-                path.span,
-                format!(
-                    "`{}` stands alone, but it takes a field, an operator and a literal",
-                    shown(&text)
-                ),
-            );
-            return Err(match text.as_str() {
-                "and" | "&&" | "&" => problem.hint("write AND"),
-                "or" | "||" | "|" => problem.hint("write OR"),
-                "not" => problem.hint("write NOT"),
-                "done" => problem.hint("write `done = true`"),
-                _ => problem,
-            });
+            return Err(advice::alone(self.schema, path));
         }
         let test = Literal::new(path)?.search()?;
         let conditions = fields.iter().map(|field| {
@@ -125,13 +113,13 @@ fn argument(
     target: &Target,
     operator: Operator,
     argument: &Argument,
-    formats: &Formats,
+    formats: Formats,
 ) -> Result<Predicate, Problem> {
     match argument {
         Argument::Composite(inner) => distribute(target, operator, inner, formats),
-        Argument::Comparable(Comparable::Call(call)) => Err(unknown_function(call)),
+        Argument::Comparable(Comparable::Call(call)) => Err(advice::no_function(call)),
         Argument::Comparable(Comparable::Path(path)) => {
-            condition(target, operator, &Literal::new(path)?, formats).map(Predicate::Condition)
+            predicate(target, operator, &Literal::new(path)?, formats)
         }
     }
 }
@@ -140,7 +128,7 @@ fn distribute(
     target: &Target,
     operator: Operator,
     expression: &Expression,
-    formats: &Formats,
+    formats: Formats,
 ) -> Result<Predicate, Problem> {
     let inner = |part: &Expression| distribute(target, operator, part, formats);
     match &expression.kind {
@@ -160,9 +148,9 @@ fn distribute(
         )
         .hint("write NOT to negate, or compare with the number outside of the parentheses")),
         ExpressionKind::Not(part) => Ok(Predicate::Not(Box::new(inner(part)?))),
-        ExpressionKind::Global(Comparable::Call(call)) => Err(unknown_function(call)),
+        ExpressionKind::Global(Comparable::Call(call)) => Err(advice::no_function(call)),
         ExpressionKind::Global(Comparable::Path(path)) => {
-            condition(target, operator, &Literal::new(path)?, formats).map(Predicate::Condition)
+            predicate(target, operator, &Literal::new(path)?, formats)
         }
         ExpressionKind::Restriction(restriction) => Err(Problem::new(
             FilterErrorKind::NestedRestriction,
@@ -182,15 +170,4 @@ fn is_negative_number(negation: &Expression, part: &Expression) -> bool {
     let first = path.segments.first();
     let digit = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
     close && first.is_some_and(|first| !first.quoted && digit(&first.text))
-}
-
-fn unknown_function(call: &super::ast::Call) -> Problem {
-    let names: Vec<&str> = call.name.iter().map(|name| name.text.as_str()).collect();
-    let name = names.join(".");
-    let message = format!("there is no function `{}`", shown(&name));
-    let problem = Problem::new(FilterErrorKind::UnknownFunction, call.span, message);
-    match name.as_str() {
-        "AND" | "OR" | "NOT" => problem.hint("put white space before the parenthesis"),
-        _ => problem,
-    }
 }

@@ -1,7 +1,7 @@
 use crate::clock::Timestamp;
 use crate::store::OperationState;
 
-use super::payload::PayloadCondition;
+use super::payload::{PayloadCondition, PayloadField};
 use super::text::TextTest;
 
 /// A checked filter: what stores turn into their own queries.
@@ -34,6 +34,7 @@ pub enum Predicate {
 /// | `Text {field: ErrorMessage, ..}`, `Number {field: ErrorCode, ..}` | an operation without error |
 /// | `Time` on a start, end or expire time | an operation without that time |
 /// | `Label` | an operation without that label, `!=` included |
+/// | `PayloadType` | an operation without that payload, as callers see it |
 /// | `Set {set: false, ..}` | never unknown: it is `IS NULL` |
 ///
 /// `State` with no states is never true (`IN ()` is no SQL), and `Constant` never unknown. An `And`
@@ -96,6 +97,13 @@ pub enum Condition {
     },
     /// Some key of a label is this.
     LabelKey(TextTest),
+    /// On the type of the metadata or the response.
+    PayloadType {
+        /// Which payload.
+        payload: PayloadField,
+        /// What the full name of its type must be, without a host: `package.Message`.
+        test: TextTest,
+    },
     /// On the metadata or the response, which a store cannot look into.
     Payload(PayloadCondition),
 }

@@ -8,6 +8,7 @@ use super::condition::{Condition, NumberField, OptionalField, Predicate, TextFie
 use super::payload::{PayloadCondition, PayloadField, decode};
 use super::text::nfc;
 use crate::clock::Timestamp;
+use crate::payload::type_name;
 use crate::pb::rpc::Status;
 use crate::store::{OperationRecord, OperationResult};
 
@@ -71,6 +72,9 @@ impl<'a> Subject<'a> {
             Condition::LabelKey(test) => {
                 let mut keys = self.record.labels.keys();
                 Some(keys.any(|key| test.accepts(key)))
+            }
+            Condition::PayloadType { payload, test } => {
+                Some(test.accepts(type_name(&self.any(*payload)?.type_url)))
             }
             Condition::Payload(condition) => self.payload(condition),
         }

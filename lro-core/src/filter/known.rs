@@ -136,10 +136,8 @@ impl Condition {
                 };
                 state.map(|state| has(state) == *set)
             }
-            Self::Payload(payload) => match payload.payload() {
-                PayloadField::Response => only(has_response),
-                PayloadField::Metadata => None,
-            },
+            Self::PayloadType { payload, .. } => payload_verdict(*payload, state),
+            Self::Payload(condition) => payload_verdict(condition.payload(), state),
             Self::Text {
                 field: TextField::Name,
                 ..
@@ -147,6 +145,14 @@ impl Condition {
             | Self::Label { .. }
             | Self::LabelKey(_) => None,
         }
+    }
+}
+
+/// Of a condition on a payload: false where the state has none.
+fn payload_verdict(payload: PayloadField, state: Option<OperationState>) -> Option<bool> {
+    match payload {
+        PayloadField::Response => state.filter(|it| !has_response(*it)).map(|_| false),
+        PayloadField::Metadata => None,
     }
 }
 

@@ -268,4 +268,5 @@ fn unterminated(start: usize, end: usize) -> Problem {
         Span { start, end },
         "the string has no end",
     )
+    .hint("close it with the quote that it begins with")
 }

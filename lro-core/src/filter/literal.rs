@@ -1,4 +1,5 @@
 use prost_reflect::{EnumDescriptor, EnumValueDescriptor};
+use tonic::Code;
 
 use super::ast::{Path, Span};
 use super::condition::Comparison;
@@ -33,7 +34,8 @@ impl Literal {
                 FilterErrorKind::TypeMismatch,
                 path.span,
                 "a literal is either quoted as a whole or not at all",
-            ));
+            )
+            .hint("put all of it into one pair of quotes"));
         }
         Ok(Self {
             text: texts.join("."),
@@ -48,7 +50,7 @@ impl Literal {
         self.text == "*" && self.escaped_stars.is_empty()
     }
 
-    pub(crate) fn is_null(&self, formats: &Formats) -> bool {
+    pub(crate) fn is_null(&self, formats: Formats) -> bool {
         !self.quoted && (self.text == "null" || (formats.upper_case_null && self.text == "NULL"))
     }
 
@@ -64,6 +66,68 @@ impl Literal {
                 .hint("quote it to mean the text: \"null\""));
         }
         self.key(comparison)
+    }
+
+    /// A part of a text, or the pattern that it is.
+    pub(crate) fn part(&self) -> Result<TextTest, Problem> {
+        self.text(Comparison::Equal)?;
+        self.search()
+    }
+
+    /// `:` asks for something: an empty text would ask for nothing.
+    pub(crate) fn not_empty(&self) -> Result<(), Problem> {
+        if !self.text.is_empty() {
+            return Ok(());
+        }
+        let message = "`:` takes no empty text";
+        Err(
+            Problem::new(FilterErrorKind::ExpectedValue, self.span, message).hint(
+                "write `field = \"\"` for an empty text, `field:*` for one that is not empty, \
+                 or `NOT field:*`",
+            ),
+        )
+    }
+
+    /// The same without what stands before the last slash.
+    pub(crate) fn after_last_slash(&self) -> Self {
+        let cut = self.text.rfind('/').map_or(0, |slash| slash + 1);
+        let stars = self.escaped_stars.iter();
+        Self {
+            text: self.text.get(cut..).unwrap_or_default().to_owned(),
+            quoted: self.quoted,
+            escaped_stars: stars.filter_map(|star| star.checked_sub(cut)).collect(),
+            span: self.span,
+        }
+    }
+
+    /// Whether it is a name without a package, and no pattern.
+    pub(crate) fn is_simple_name(&self) -> bool {
+        !self.text.is_empty() && !self.text.contains(['.', '*'])
+    }
+
+    /// The number of a `google.rpc.Code` by its name.
+    pub(crate) fn code(&self) -> Option<i32> {
+        let code = match self.text.as_str() {
+            "OK" => Code::Ok,
+            "CANCELLED" => Code::Cancelled,
+            "UNKNOWN" => Code::Unknown,
+            "INVALID_ARGUMENT" => Code::InvalidArgument,
+            "DEADLINE_EXCEEDED" => Code::DeadlineExceeded,
+            "NOT_FOUND" => Code::NotFound,
+            "ALREADY_EXISTS" => Code::AlreadyExists,
+            "PERMISSION_DENIED" => Code::PermissionDenied,
+            "RESOURCE_EXHAUSTED" => Code::ResourceExhausted,
+            "FAILED_PRECONDITION" => Code::FailedPrecondition,
+            "ABORTED" => Code::Aborted,
+            "OUT_OF_RANGE" => Code::OutOfRange,
+            "UNIMPLEMENTED" => Code::Unimplemented,
+            "INTERNAL" => Code::Internal,
+            "UNAVAILABLE" => Code::Unavailable,
+            "DATA_LOSS" => Code::DataLoss,
+            "UNAUTHENTICATED" => Code::Unauthenticated,
+            _ => return None,
+        };
+        Some(code.into())
     }
 
     /// Like [`text`](Self::text), but `null` is a text like any other.
@@ -186,7 +250,9 @@ impl Literal {
             return Ok(index);
         }
         if !self.quoted && self.text == "null" {
-            return Err(self.mismatch("an enum is never null"));
+            return Err(self
+                .mismatch("an enum is never null")
+                .hint(choices("it is one of", &names)));
         }
         let message = format!("there is no value `{}`", shown(&self.text));
         Err(
@@ -202,7 +268,7 @@ impl Literal {
     }
 
     /// Nanoseconds since the Unix epoch.
-    pub(crate) fn timestamp(&self, formats: &Formats) -> Result<i128, Problem> {
+    pub(crate) fn timestamp(&self, formats: Formats) -> Result<i128, Problem> {
         let text = self.text.as_str();
         if let Some(nanos) = time::parse_timestamp(text) {
             return Ok(nanos);

@@ -17,6 +17,16 @@ pub enum PayloadField {
     Response,
 }
 
+impl PayloadField {
+    /// Its name in a filter.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Metadata => "metadata",
+            Self::Response => "response",
+        }
+    }
+}
+
 /// A comparison of a field of the metadata or the response: true or false for a payload, and
 /// nothing that a store could say otherwise.
 ///

@@ -26,6 +26,8 @@ pub(crate) enum Target {
     Label(String),
     /// The metadata or the response itself, and the types it may be of.
     Payload(PayloadField, Vec<MessageDescriptor>),
+    /// The full name of its type.
+    PayloadType(PayloadField),
     /// A field of it: at least one way.
     InPayload(PayloadField, Vec<Route>),
 }
@@ -55,6 +57,9 @@ const FIELDS: [&str; 14] = [
     "metadata",
     "response",
 ];
+
+/// What names the type of a payload, as in JSON.
+pub(crate) const TYPE: &str = "@type";
 
 /// One name of a path.
 #[derive(Clone, Copy)]
@@ -155,10 +160,13 @@ fn in_payload(
     messages: &[MessageDescriptor],
     names: &[Name<'_>],
 ) -> Result<Target, Problem> {
-    if names.is_empty() {
-        return Ok(Target::Payload(payload, messages.to_vec()));
+    match names {
+        [] => Ok(Target::Payload(payload, messages.to_vec())),
+        [name, rest @ ..] if name.text == TYPE => {
+            leaf(Target::PayloadType(payload), rest.first().copied())
+        }
+        names => routes(payload, messages, names).map(|routes| Target::InPayload(payload, routes)),
     }
-    routes(messages, names).map(|routes| Target::InPayload(payload, routes))
 }
 
 fn leaf(target: Target, next: Option<Name<'_>>) -> Result<Target, Problem> {
@@ -172,8 +180,9 @@ pub(crate) fn not_a_message(next: Name<'_>) -> Problem {
     Problem::new(
         FilterErrorKind::NotAMessage,
         next.span,
-        format!("`{}` follows a field that has none", shown(next.text)),
+        format!("`{}` follows a field that has no fields", shown(next.text)),
     )
+    .hint("end the path before it, or quote a literal that holds a dot")
 }
 
 pub(crate) fn unknown(name: &str, span: Span, of: &str, fields: &[&str]) -> Problem {

@@ -4,8 +4,9 @@ use prost_reflect::{FieldDescriptor, Kind, MapKey, MessageDescriptor};
 
 use super::ast::Span;
 use super::error::{FilterErrorKind, Problem, shown};
-use super::payload::Step;
-use super::resolve::{Name, not_a_message, unknown};
+use super::literal::choices;
+use super::payload::{PayloadField, Step};
+use super::resolve::{Name, TYPE, not_a_message, unknown};
 use super::text::nfc;
 
 /// The way to a field in one type of payload.
@@ -21,42 +22,86 @@ pub(crate) struct Route {
 
 /// The field of a payload by its name alone.
 pub(crate) fn payload_field(
+    payload: PayloadField,
     messages: &[MessageDescriptor],
     name: &str,
     span: Span,
 ) -> Result<Vec<Route>, Problem> {
-    routes(messages, &[Name { text: name, span }])
+    routes(payload, messages, &[Name { text: name, span }])
 }
 
 /// The ways to a field, one for every type of payload that has it.
 pub(crate) fn routes(
+    payload: PayloadField,
     messages: &[MessageDescriptor],
     names: &[Name<'_>],
 ) -> Result<Vec<Route>, Problem> {
-    let (mut routes, mut problems) = (Vec::new(), Vec::new());
+    let (mut routes, mut dead_ends) = (Vec::new(), Vec::new());
     for message in messages {
         match route(message, names) {
             Ok(route) => routes.push(route),
-            Err(problem) => problems.push(problem),
+            Err(dead_end) => dead_ends.push(dead_end),
         }
     }
     if !routes.is_empty() {
         return Ok(routes);
     }
-    Err(worst(problems).unwrap_or_else(|| {
-        let (name, span) = names
-            .first()
-            .map_or(("", Span::default()), |n| (n.text, n.span));
-        unknown(name, span, "the declared types", &[])
-    }))
+    // The type that was meant is most likely the one in which the path leads furthest.
+    let furthest = dead_ends.iter().map(|end| end.depth).max();
+    let first = names.first();
+    let (name, span) = first.map_or(("", Span::default()), |name| (name.text, name.span));
+    match furthest {
+        None => Err(undeclared(payload, name, span)),
+        Some(0) if messages.len() > 1 => Err(in_no_type(payload, messages, name, span)),
+        Some(furthest) => {
+            let ends = dead_ends.into_iter().filter(|end| end.depth == furthest);
+            let problems = ends.map(|end| end.problem).collect();
+            Err(worst(problems).unwrap_or_else(|| undeclared(payload, name, span)))
+        }
+    }
 }
 
-fn route(root: &MessageDescriptor, names: &[Name<'_>]) -> Result<Route, Problem> {
+/// Where a path ends in one type of payload.
+struct DeadEnd {
+    /// How many names of the path lead to a field.
+    depth: usize,
+    problem: Problem,
+}
+
+/// A field of a payload whose types nobody has declared.
+fn undeclared(payload: PayloadField, name: &str, span: Span) -> Problem {
+    let of = payload.name();
+    let message = format!(
+        "no types of {of} are declared, so there is no field `{}` of it",
+        shown(name)
+    );
+    Problem::new(FilterErrorKind::UnknownField, span, message).hint(format!(
+        "the server declares them by OperationsBuilder::file_descriptor_set; \
+         without, write `{of}:*` or `{of}.{TYPE} = \"package.Message\"`"
+    ))
+}
+
+/// A field that none of several types has.
+fn in_no_type(
+    payload: PayloadField,
+    messages: &[MessageDescriptor],
+    name: &str,
+    span: Span,
+) -> Problem {
+    let of = payload.name();
+    let message = format!("no type of {of} has a field `{}`", shown(name));
+    let problem = Problem::new(FilterErrorKind::UnknownField, span, message);
+    let names: Vec<&str> = messages.iter().map(MessageDescriptor::full_name).collect();
+    problem.hint(choices("the types are", &names))
+}
+
+fn route(root: &MessageDescriptor, names: &[Name<'_>]) -> Result<Route, DeadEnd> {
     let mut message = root.clone();
     let mut route: Option<Route> = None;
-    let mut names = names.iter().peekable();
-    while let Some(name) = names.next() {
-        let field = message_field(&message, name.text, name.span)?;
+    let mut names = names.iter().enumerate().peekable();
+    while let Some((depth, name)) = names.next() {
+        let end = |depth: usize| move |problem| DeadEnd { depth, problem };
+        let field = message_field(&message, name.text, name.span).map_err(end(depth))?;
         let found = route.get_or_insert_with(|| Route {
             message: root.clone(),
             steps: Vec::new(),
@@ -66,18 +111,21 @@ fn route(root: &MessageDescriptor, names: &[Name<'_>]) -> Result<Route, Problem>
         found.steps.push(Step::Field(field.clone()));
         found.leaf = field.clone();
         if field.is_map()
-            && let Some(name) = names.next()
+            && let Some((depth, name)) = names.next()
         {
-            let (key, value) = map_entry(&field, name)?;
+            let (key, value) = map_entry(&field, name).map_err(end(depth))?;
             found.steps.push(Step::Key(key));
             found.leaf = value;
         }
-        if let Some(next) = names.peek() {
+        if let Some((depth, next)) = names.peek() {
             found.through_repeated |= field.is_list();
-            message = fields_of(&found.leaf, **next)?;
+            message = fields_of(&found.leaf, **next).map_err(end(*depth))?;
         }
     }
-    route.ok_or_else(|| unknown("", Span::default(), root.full_name(), &[]))
+    route.ok_or_else(|| DeadEnd {
+        depth: 0,
+        problem: unknown("", Span::default(), root.full_name(), &[]),
+    })
 }
 
 fn map_entry(
@@ -106,7 +154,8 @@ fn map_entry(
             FilterErrorKind::TypeMismatch,
             name.span,
             format!("`{}` is no key of `{}`", shown(name.text), field.name()),
-        )),
+        )
+        .hint("write a key of the map's type after the dot, such as a number")),
     }
 }
 

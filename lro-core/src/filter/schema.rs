@@ -25,9 +25,10 @@ use crate::store::OperationState;
 /// | `done` | bool |
 /// | `state` | PENDING, RUNNING, CANCELLING, SUCCEEDED, FAILED or CANCELLED |
 /// | `create_time`, `update_time`, `start_time`, `end_time`, `expire_time` | timestamp |
-/// | `error`, `error.code`, `error.message` | message, int32, string |
+/// | `error`, `error.code`, `error.message` | message, int32 or a name such as `NOT_FOUND`, string |
 /// | `labels`, `labels.{key}` | map of string to string |
 /// | `attempt` | uint32 |
+/// | `metadata.@type`, `response.@type` | the full name of the type, such as `lib.v1.ImportMetadata`, with or without a host before it: `=`, `!=` and `:`, which also takes the name without its package |
 /// | `metadata`, `response` | message; their fields by [`SchemaBuilder::file_descriptor_set`], or [`SchemaBuilder::metadata`] and [`SchemaBuilder::response`] |
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schema(Arc<SchemaBuilder>);
@@ -71,6 +72,16 @@ impl Schema {
     pub(crate) fn search(&self) -> &[TextField] {
         &self.0.search
     }
+
+    /// Whether `:` asks for a part of the text with this path.
+    pub(crate) fn colon_contains(&self, names: &[&str]) -> bool {
+        self.0.contains.iter().any(|path| {
+            let declared: Vec<&str> = path.split('.').filter(|name| !name.is_empty()).collect();
+            let mut pairs = declared.iter().zip(names);
+            declared.len() <= names.len()
+                && pairs.all(|(declared, name)| name == declared || is_camel(declared, name))
+        })
+    }
 }
 
 /// Builds a [`Schema`].
@@ -81,6 +92,8 @@ pub struct SchemaBuilder {
     metadata: Vec<MessageDescriptor>,
     response: Vec<MessageDescriptor>,
     search: Vec<TextField>,
+    /// The paths of texts, and of what holds them, of which `:` asks for a part.
+    contains: Vec<String>,
 }
 
 impl SchemaBuilder {
@@ -130,6 +143,35 @@ impl SchemaBuilder {
         self
     }
 
+    /// `:` asks whether a text contains the literal, in all fields: the *contains operator* of
+    /// Spanner's and Bigtable's documentation. Without this, `:` is `=` on a text, as AIP-160 says.
+    ///
+    /// ```
+    /// use lro_core::filter::{Filter, Schema};
+    /// # use lro_core::store::{NewOperation, OperationRecord};
+    /// # let new = NewOperation::new(uuid::Uuid::nil(), "operations/howl-7".parse()?, "/s.S/M", lro_core::pack(&()));
+    /// # let record = OperationRecord::new(new, lro_core::Timestamp::EPOCH);
+    ///
+    /// let schema = Schema::builder().colon_contains().build();
+    /// assert!(Filter::parse("name:howl", &schema)?.matches(&record));
+    /// assert!(!Filter::parse("name:howl", &Schema::default())?.matches(&record));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// It is so for the elements of repeated texts and for the values of labels, too. Numbers,
+    /// booleans, enums, times and keys of maps are still compared as a whole, and texts with their
+    /// case. A literal with a `*` at an end is the pattern that it is without this.
+    pub fn colon_contains(self) -> Self {
+        self.colon_contains_in("")
+    }
+
+    /// The same for one field, such as `metadata.name`, or for all fields of a message, such as
+    /// `metadata`.
+    pub fn colon_contains_in(mut self, path: impl Into<String>) -> Self {
+        self.contains.push(path.into());
+        self
+    }
+
     /// The schema.
     pub fn build(self) -> Schema {
         Schema(Arc::new(self))
@@ -172,8 +214,10 @@ pub(crate) enum Meaning {
 }
 
 /// Which literals a field takes beyond those of AIP-160.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Formats {
+    /// `:` asks for a part of a text.
+    pub(crate) contains: bool,
     pub(crate) dates: bool,
     pub(crate) epoch_seconds: bool,
     pub(crate) upper_case_null: bool,
@@ -216,6 +260,12 @@ impl Field {
     /// A filter may name it once only.
     pub fn once(mut self) -> Self {
         self.once = true;
+        self
+    }
+
+    /// `:` asks whether the text contains the literal; see [`SchemaBuilder::colon_contains`].
+    pub fn colon_contains(mut self) -> Self {
+        self.formats.contains = true;
         self
     }
 

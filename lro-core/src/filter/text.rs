@@ -66,6 +66,29 @@ impl TextTest {
         }
     }
 
+    /// What every ASCII text holds that it accepts; `None`: nothing that is known.
+    ///
+    /// ```
+    /// use lro_core::filter::{TextTest, Wildcard};
+    ///
+    /// let test = TextTest::Like { pattern: Wildcard::Prefix("a.b".into()), negated: false };
+    /// assert_eq!(test.part(), Some("a.b"));
+    /// ```
+    pub fn part(&self) -> Option<&str> {
+        let part = match self {
+            Self::Compare {
+                comparison: Comparison::Equal,
+                value,
+            } => value,
+            Self::Like {
+                pattern: Wildcard::Prefix(part) | Wildcard::Suffix(part) | Wildcard::Contains(part),
+                negated: false,
+            } => part,
+            Self::Compare { .. } | Self::Like { .. } => return None,
+        };
+        (!part.is_empty() && part.is_ascii()).then_some(part)
+    }
+
     pub(crate) fn any() -> Self {
         Self::Like {
             pattern: Wildcard::Any,

@@ -60,11 +60,10 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         let message = format!("nothing follows `{}`", self.shown(keyword.span));
-        Err(Problem::new(
-            FilterErrorKind::MissingOperand,
-            keyword.span,
-            message,
-        ))
+        Err(
+            Problem::new(FilterErrorKind::MissingOperand, keyword.span, message)
+                .hint("write a term behind it, or remove it"),
+        )
     }
 
     pub(crate) fn enter(&mut self) -> Result<(), Problem> {
@@ -90,7 +89,8 @@ impl<'a> Parser<'a> {
                 FilterErrorKind::ExpectedRparen,
                 open,
                 "this parenthesis is not closed",
-            )),
+            )
+            .hint("write `)` behind the last term in it")),
             _ => Err(self.unexpected()),
         }
     }
@@ -115,7 +115,17 @@ impl<'a> Parser<'a> {
             TokenKind::Operator(Operator::Has) => {
                 problem.hint("quote a literal that holds a colon, such as a timestamp")
             }
-            _ => problem,
+            TokenKind::Operator(_) => {
+                problem.hint("write AND between two comparisons; each has one operator")
+            }
+            TokenKind::Comma => problem.hint("write AND or OR between two terms"),
+            TokenKind::Stray if found == "!" => problem.hint(
+                "write NOT before a term, or != between a field and a literal; there is no `!~`",
+            ),
+            TokenKind::Stray => problem.hint("write AND or OR between two terms"),
+            TokenKind::RightParen => problem.hint("remove it, or open a parenthesis before"),
+            TokenKind::Dot => problem.hint("put no white space around a dot"),
+            TokenKind::Segment(_) | TokenKind::LeftParen | TokenKind::End => problem,
         }
     }
 
@@ -129,6 +139,11 @@ impl<'a> Parser<'a> {
             self.token.span,
             format!("expected a field or a literal, found {found}"),
         )
+        .hint(match self.token.kind {
+            TokenKind::Stray => "write NOT to negate a term",
+            TokenKind::End => "write what is missing, or remove what stands before",
+            _ => "write a field, such as done, or quote the literal",
+        })
     }
 
     fn shown(&self, span: Span) -> String {

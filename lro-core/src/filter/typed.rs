@@ -1,14 +1,14 @@
 //! One comparison, with a literal of the field's type.
 
 use super::ast::Operator;
-use super::condition::{Comparison, Condition, NumberField, OptionalField, TimeField};
+use super::condition::{Comparison, Condition, NumberField, OptionalField, Predicate, TimeField};
 use super::error::{FilterErrorKind, Problem};
 use super::literal::Literal;
 use super::payload::{Alternative, PayloadCondition, PayloadField, ValueTest};
 use super::resolve::{self, Target};
 use super::route::{payload_field, worst};
 use super::schema::Formats;
-use super::text::TextTest;
+use super::text::{TextTest, Wildcard};
 use super::values;
 use crate::clock::Timestamp;
 use crate::store::OperationState;
@@ -16,19 +16,68 @@ use crate::store::OperationState;
 const NANOS_PER_MICRO: i128 = 1_000;
 
 /// What `target operator literal` says.
-pub(crate) fn condition(
+pub(crate) fn predicate(
     target: &Target,
     operator: Operator,
     literal: &Literal,
-    formats: &Formats,
+    formats: Formats,
+) -> Result<Predicate, Problem> {
+    let Target::PayloadType(payload) = target else {
+        return condition(target, operator, literal, formats).map(Predicate::Condition);
+    };
+    let of_type = |test| {
+        Predicate::Condition(Condition::PayloadType {
+            payload: *payload,
+            test,
+        })
+    };
+    if operator == Operator::Has && literal.is_star() {
+        return Ok(of_type(TextTest::any()));
+    }
+    equality(operator, literal, "a type")?;
+    // The host says where the type could be found, not which one it is.
+    let name = literal.after_last_slash();
+    let test = text(operator, &name, formats)?;
+    if operator == Operator::Has && !formats.contains && name.is_simple_name() {
+        // Of a message in any package.
+        let suffix = TextTest::Like {
+            pattern: Wildcard::Suffix(format!(".{}", name.name())),
+            negated: false,
+        };
+        return Ok(Predicate::Or(vec![of_type(test), of_type(suffix)]));
+    }
+    Ok(of_type(test))
+}
+
+/// What a text must be. `:` is `=`, or asks for a part of the text.
+pub(crate) fn text(
+    operator: Operator,
+    literal: &Literal,
+    formats: Formats,
+) -> Result<TextTest, Problem> {
+    if operator == Operator::Has {
+        literal.not_empty()?;
+        if formats.contains {
+            return literal.part();
+        }
+    }
+    literal.text(comparison(operator))
+}
+
+fn condition(
+    target: &Target,
+    operator: Operator,
+    literal: &Literal,
+    formats: Formats,
 ) -> Result<Condition, Problem> {
     let present = operator == Operator::Has && literal.is_star();
     Ok(match target {
         Target::Text(field) => Condition::Text {
             field: *field,
-            test: match present {
-                true => TextTest::not_empty(),
-                false => literal.text(comparison(operator))?,
+            test: if present {
+                TextTest::not_empty()
+            } else {
+                text(operator, literal, formats)?
             },
         },
         Target::Number(field) if present => Condition::Number {
@@ -69,7 +118,10 @@ pub(crate) fn condition(
             },
         },
         Target::Labels => match operator {
-            Operator::Has => Condition::LabelKey(literal.key(Comparison::Equal)?),
+            Operator::Has => {
+                literal.not_empty()?;
+                Condition::LabelKey(literal.key(Comparison::Equal)?)
+            }
             _ => {
                 return Err(bad_operator(operator, literal, "a map")
                     .hint("name a key after a dot, as in labels.env = prod"));
@@ -77,16 +129,17 @@ pub(crate) fn condition(
         },
         Target::Label(key) => Condition::Label {
             key: key.clone(),
-            test: match present {
-                true => TextTest::any(),
-                false => literal.text(comparison(operator))?,
+            test: if present {
+                TextTest::any()
+            } else {
+                text(operator, literal, formats)?
             },
         },
         Target::Payload(payload, _) if present || operator != Operator::Has => {
             whole_payload(*payload, operator, literal, formats)?
         }
         Target::Payload(payload, messages) => {
-            let routes = payload_field(messages, literal.name(), literal.span)?;
+            let routes = payload_field(*payload, messages, literal.name(), literal.span)?;
             let alternatives = routes.into_iter().map(|route| Alternative {
                 message: route.message,
                 steps: route.steps,
@@ -109,12 +162,27 @@ pub(crate) fn condition(
             }
             Condition::Payload(PayloadCondition::new(*payload, alternatives))
         }
+        // `predicate` has taken it.
+        Target::PayloadType(payload) => Condition::PayloadType {
+            payload: *payload,
+            test: text(operator, literal, formats)?,
+        },
     })
 }
 
 fn number(field: NumberField, operator: Operator, literal: &Literal) -> Result<Condition, Problem> {
     let number = match field {
-        NumberField::ErrorCode => literal.integer(i32::MIN.into(), i32::MAX.into())?,
+        NumberField::ErrorCode => match literal.code() {
+            Some(code) => {
+                equality(operator, literal, "the name of a code")?;
+                code.into()
+            }
+            None => literal
+                .integer(i32::MIN.into(), i32::MAX.into())
+                .map_err(|problem| {
+                    problem.hint("write the number or the name of a code, such as 5 or NOT_FOUND")
+                })?,
+        },
         NumberField::Attempt => literal.integer(0, u32::MAX.into())?,
     };
     Ok(Condition::Number {
@@ -129,7 +197,7 @@ fn time(
     field: TimeField,
     operator: Operator,
     literal: &Literal,
-    formats: &Formats,
+    formats: Formats,
     present: bool,
 ) -> Result<Condition, Problem> {
     let set = |set| match field {
@@ -146,7 +214,7 @@ fn time(
         return match operator {
             Operator::Equal => Ok(set(false)),
             Operator::NotEqual => Ok(set(true)),
-            _ => Err(bad_operator(operator, literal, "null")),
+            _ => Err(bad_operator(operator, literal, "null").hint("use = or !=")),
         };
     }
     let nanos = literal.timestamp(formats)?;
@@ -175,7 +243,7 @@ fn whole_payload(
     payload: PayloadField,
     operator: Operator,
     literal: &Literal,
-    formats: &Formats,
+    formats: Formats,
 ) -> Result<Condition, Problem> {
     let field = match payload {
         PayloadField::Metadata => OptionalField::Metadata,
@@ -183,7 +251,8 @@ fn whole_payload(
     };
     match on_message(operator, literal, formats)? {
         OnMessage::Set(set) => Ok(Condition::Set { field, set }),
-        OnMessage::Field(_) => Err(bad_operator(operator, literal, "a message")),
+        OnMessage::Field(_) => Err(bad_operator(operator, literal, "a message")
+            .hint("a message takes `:`, `= null` and `!= null`")),
     }
 }
 
@@ -198,7 +267,7 @@ pub(crate) enum OnMessage<'a> {
 pub(crate) fn on_message<'a>(
     operator: Operator,
     literal: &'a Literal,
-    formats: &Formats,
+    formats: Formats,
 ) -> Result<OnMessage<'a>, Problem> {
     match operator {
         Operator::Has if literal.is_star() => Ok(OnMessage::Set(true)),

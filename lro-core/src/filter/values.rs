@@ -17,14 +17,15 @@ pub(crate) fn alternative(
     mut route: Route,
     operator: Operator,
     literal: &Literal,
-    formats: &Formats,
+    formats: Formats,
 ) -> Result<Alternative, Problem> {
     if route.through_repeated && operator != Operator::Has {
         return Err(Problem::new(
             FilterErrorKind::TraverseRepeated,
             literal.span,
             "only `:` looks into a repeated field",
-        ));
+        )
+        .hint("write `field:literal` to ask for an element"));
     }
     let field = route.leaf.clone();
     let test = if field.is_list() {
@@ -61,7 +62,7 @@ fn in_list(
     field: &FieldDescriptor,
     operator: Operator,
     literal: &Literal,
-    formats: &Formats,
+    formats: Formats,
 ) -> Result<ValueTest, Problem> {
     if operator != Operator::Has {
         return Err(typed::bad_operator(operator, literal, "a repeated field").hint("use `:`"));
@@ -98,6 +99,7 @@ fn in_map(route: &mut Route, operator: Operator, literal: &Literal) -> Result<Va
     let beyond = || literal.expected("a key of the map");
     let key = match key {
         None | Some(Kind::String) => {
+            literal.not_empty()?;
             let test: TextTest = literal.key(Comparison::Equal)?;
             return Ok(ValueTest::MapKey(test));
         }
@@ -122,11 +124,11 @@ fn scalar(
     kind: &Kind,
     operator: Operator,
     literal: &Literal,
-    formats: &Formats,
+    formats: Formats,
 ) -> Result<ValueTest, Problem> {
     let comparison = typed::comparison(operator);
     Ok(match kind {
-        Kind::String => ValueTest::Text(literal.text(comparison)?),
+        Kind::String => ValueTest::Text(typed::text(operator, literal, formats)?),
         Kind::Bool => {
             let equal = typed::equality(operator, literal, "a boolean")?;
             ValueTest::Bool(literal.boolean()? == equal)
@@ -146,7 +148,7 @@ fn scalar(
                 return match operator {
                     Operator::Equal => Ok(ValueTest::Absent),
                     Operator::NotEqual => Ok(ValueTest::Present),
-                    _ => Err(typed::bad_operator(operator, literal, "null")),
+                    _ => Err(typed::bad_operator(operator, literal, "null").hint("use = or !=")),
                 };
             }
             let nanos = match message.full_name() {

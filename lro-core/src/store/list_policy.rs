@@ -117,6 +117,25 @@ impl ListPolicy {
         Self::genomics(schema.build())
     }
 
+    /// The dialect of Spanner's administration APIs, such as ListDatabaseOperations and
+    /// ListBackupOperations, over a schema with the types of the service.
+    ///
+    /// `:` asks whether a text contains the literal. Everything else is as in the schema:
+    /// `metadata.@type`, fields of metadata and response, and `error:*`. Unlike Spanner's own server,
+    /// this one compares texts with their case.
+    ///
+    /// ```
+    /// use lro_core::filter::{Filter, Schema};
+    /// use lro_core::store::ListPolicy;
+    ///
+    /// let policy = ListPolicy::spanner(&Schema::default());
+    /// let filter = "(metadata.@type:RestoreDatabaseMetadata) AND (name:howl) AND (error:*)";
+    /// assert!(Filter::parse(filter, &policy.schema).is_ok());
+    /// ```
+    pub fn spanner(schema: &Schema) -> Self {
+        Self::new(schema.to_builder().colon_contains().build())
+    }
+
     fn genomics(schema: Schema) -> Self {
         Self {
             schema,

@@ -4,8 +4,8 @@
 
 use lro_core::ParentPattern;
 use lro_core::filter::{
-    Comparison, Condition, NumberField, OptionalField, Predicate, TextField, TextTest, TimeField,
-    Wildcard,
+    Comparison, Condition, NumberField, OptionalField, PayloadField, Predicate, TextField,
+    TextTest, TimeField, Wildcard,
 };
 use lro_core::store::{ListQuery, OperationState};
 use tokio_postgres::types::{ToSql, Type};
@@ -31,6 +31,7 @@ enum Sql {
 enum Value {
     Integer(i64),
     Text(String),
+    Bytes(Vec<u8>),
 }
 
 impl Default for Where {
@@ -80,6 +81,7 @@ impl Where {
         values.map(|value| match value {
             Value::Integer(value) => (value as &(dyn ToSql + Sync), Type::INT8),
             Value::Text(value) => (value as &(dyn ToSql + Sync), Type::TEXT),
+            Value::Bytes(value) => (value as &(dyn ToSql + Sync), Type::BYTEA),
         })
     }
 }
@@ -98,6 +100,11 @@ impl Builder {
     fn string(&mut self, value: &str) -> String {
         self.values.push(Value::Text(value.to_owned()));
         format!("${}::text", self.parameters + self.values.len())
+    }
+
+    fn bytes(&mut self, value: &str) -> String {
+        self.values.push(Value::Bytes(value.as_bytes().to_vec()));
+        format!("${}::bytea", self.parameters + self.values.len())
     }
 
     fn parent(&mut self, pattern: &ParentPattern) -> Sql {
@@ -178,9 +185,32 @@ impl Builder {
             Condition::Label { .. } | Condition::LabelKey(_) => {
                 "(CASE WHEN labels IS NULL THEN FALSE END)".to_owned()
             }
+            Condition::PayloadType { payload, test } => self.payload_type(*payload, test),
             Condition::Payload(_) => return Sql::Unknown,
         };
         Sql::Text(text)
+    }
+
+    /// The types are encoded: bytes without the name are of another type. Standard metadata may be
+    /// shown where a row has none, of a type that its origin names.
+    fn payload_type(&mut self, payload: PayloadField, test: &TextTest) -> String {
+        let (columns, absent): (&[&str], _) = match payload {
+            PayloadField::Metadata => (
+                &["metadata", "origin"],
+                "metadata IS NULL AND origin IS NULL",
+            ),
+            PayloadField::Response => (&["result"], "result_kind IS DISTINCT FROM 0"),
+        };
+        let other = test.part().map(|part| {
+            let part = self.bytes(part);
+            let lacks = columns
+                .iter()
+                .map(|column| format!("coalesce(position({part} IN {column}), 0) = 0"));
+            let lacks: Vec<_> = lacks.collect();
+            format!(" WHEN {} THEN FALSE", lacks.join(" AND "))
+        });
+        let other = other.unwrap_or_default();
+        format!("(CASE WHEN {absent} THEN FALSE{other} END)")
     }
 
     /// Of a text that is ASCII: then it is in the normal form, and its bytes are its characters.

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 
 use lro_core::ParentPattern;
 use lro_core::filter::{
-    Comparison, Condition, NumberField, OptionalField, Predicate, TextField, TextTest, TimeField,
-    Wildcard,
+    Comparison, Condition, NumberField, OptionalField, PayloadField, Predicate, TextField,
+    TextTest, TimeField, Wildcard,
 };
 use lro_core::store::{ListQuery, OperationState};
 use rusqlite::types::Value;
@@ -151,8 +151,41 @@ impl Where {
             Condition::Label { .. } | Condition::LabelKey(_) => {
                 self.push("CASE WHEN labels IS NULL THEN FALSE END");
             }
+            Condition::PayloadType { payload, test } => self.payload_type(*payload, test),
             Condition::Payload(_) => self.push("NULL"),
         }
+    }
+
+    /// The types are encoded: a text without the name is of another type. Standard metadata may be
+    /// shown where a row has none, of a type that its origin names.
+    fn payload_type(&mut self, payload: PayloadField, test: &TextTest) {
+        let columns: &[&str] = match payload {
+            PayloadField::Metadata => &["metadata", "origin"],
+            PayloadField::Response => &["result"],
+        };
+        let absent = match payload {
+            PayloadField::Metadata => "metadata IS NULL AND origin IS NULL",
+            PayloadField::Response => "result_kind IS NOT 0",
+        };
+        self.push("CASE WHEN ");
+        self.push(absent);
+        self.push(" THEN FALSE");
+        if let Some(part) = test.part() {
+            self.push(" WHEN ");
+            for (at, column) in columns.iter().enumerate() {
+                self.push(if at == 0 {
+                    "instr(ifnull("
+                } else {
+                    " AND instr(ifnull("
+                });
+                self.push(column);
+                self.push(", x''), ");
+                self.value(part.as_bytes().to_vec());
+                self.push(") = 0");
+            }
+            self.push(" THEN FALSE");
+        }
+        self.push(" END");
     }
 
     fn states(&mut self, wanted: impl Fn(OperationState) -> bool) {

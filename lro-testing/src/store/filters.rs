@@ -81,7 +81,7 @@ pub(crate) fn query(pattern: &str, text: &str, limit: usize) -> ListQuery {
     query
 }
 
-/// What all pages hold.
+/// The operations of all pages.
 pub(crate) async fn list_all(
     store: &Arc<dyn OperationStore>,
     mut query: ListQuery,
@@ -95,7 +95,7 @@ pub(crate) async fn list_all(
             return found;
         };
         let ahead = query.after.is_none_or(|after: PageCursor| next < after);
-        assert!(ahead, "the cursor does not go on");
+        assert!(ahead, "the cursor does not advance");
         query.after = Some(next);
     }
 }

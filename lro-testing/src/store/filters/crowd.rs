@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use lro_core::pb;
 use lro_core::store::{
-    Command, ListQuery, NewOperation, OperationRecord, OperationStore, Outcome, PageCursor, Update,
+    Command, ListQuery, NewOperation, OperationRecord, OperationStore, Outcome, PageCursor,
+    StandardMetadata, Update,
 };
+use prost_types::Any;
 
 use super::writer::{KEYS, METHODS, PARENTS, VALUES};
 use crate::ManualClock;
@@ -62,7 +64,7 @@ impl Crowd {
         Self { records }
     }
 
-    /// What a list is to hold.
+    /// The operations that a list must hold.
     pub(super) fn matching(&self, query: &ListQuery) -> Vec<OperationRecord> {
         let records = self.records.iter().filter(|record| query.matches(record));
         records.map(OperationRecord::public_part).collect()
@@ -82,9 +84,17 @@ fn operation(random: &mut Random, n: u64) -> NewOperation {
         (key.to_owned(), value.to_owned())
     });
     new.labels = labels.collect::<BTreeMap<_, _>>();
-    new.metadata = random.percent(30).then(|| any("m"));
+    new.metadata = random.percent(40).then(|| payload(random));
+    if random.percent(20) {
+        // Callers then see metadata of this type, even if the body has set none.
+        new.origin.standard_metadata = Some(StandardMetadata {
+            type_name: random.pick(&["test.Text", "other.Text"]).to_owned(),
+            create_time: 1,
+            ..StandardMetadata::default()
+        });
+    }
     new.outcome = match random.below(10) {
-        0..2 => Some(Outcome::Response(any("r"))),
+        0..2 => Some(Outcome::Response(payload(random))),
         2..4 => Some(Outcome::Error(pb::rpc::Status {
             code: random.pick(&[1, 5, 14]),
             message: random.pick(&VALUES).to_owned(),
@@ -99,7 +109,17 @@ fn operation(random: &mut Random, n: u64) -> NewOperation {
     new
 }
 
-/// What becomes of it next.
+/// A payload of one of several types, whose text may name another.
+fn payload(random: &mut Random) -> Any {
+    let host = random.pick(&["type.googleapis.com/", "example.com/types/", "/"]);
+    let name = random.pick(&["test.Text", "other.Text", "Text", "test.text"]);
+    Any {
+        type_url: format!("{host}{name}"),
+        value: random.pick(&["", "m", "test.Text"]).as_bytes().to_vec(),
+    }
+}
+
+/// The next command to the operation.
 fn update(random: &mut Random, new: &NewOperation) -> Option<Update> {
     let claimed = new.claimed_by.is_some();
     let command = match random.below(6) {

@@ -25,7 +25,7 @@ pub(super) const VALUES: [&str; 16] = [
     "e\u{301}",
     "nul\0l",
 ];
-/// What filters ask for.
+/// The texts in filters.
 const TEXTS: [&str; 18] = [
     "",
     "prod",
@@ -85,7 +85,7 @@ impl FilterWriter {
     }
 
     fn restriction(&mut self) -> String {
-        match self.0.below(20) {
+        match self.0.below(23) {
             0..3 => {
                 let not = self.0.pick(&["", "NOT ", "-"]);
                 let (operator, value) = (
@@ -134,8 +134,14 @@ impl FilterWriter {
                     .0
                     .pick(&[("attempt", [0, 1, 2]), ("error.code", [1, 5, 9])]);
                 let (operator, value) = (self.operator(), self.0.pick(&values));
+                if field == "error.code" && self.0.percent(30) {
+                    let operator = self.0.pick(&["=", "!=", ":"]);
+                    let name = self.0.pick(&["CANCELLED", "NOT_FOUND", "UNAVAILABLE"]);
+                    return format!("{field} {operator} {name}");
+                }
                 format!("{field} {operator} {value}")
             }
+            19..22 => self.payload_type(),
             _ => self
                 .0
                 .pick(&[
@@ -148,6 +154,30 @@ impl FilterWriter {
                 ])
                 .to_owned(),
         }
+    }
+
+    /// The type of a payload, with and without a host, quoted or not.
+    fn payload_type(&mut self) -> String {
+        let payload = self.0.pick(&["metadata", "response"]);
+        let operator = self.0.pick(&["=", "!=", ":"]);
+        let argument = self.argument(|writer| {
+            let host = writer
+                .0
+                .pick(&["", "type.googleapis.com/", "example.com/types/"]);
+            let name = match operator {
+                ":" => writer
+                    .0
+                    .pick(&["test.Text", "Text", "other.Text", "*", "Other"]),
+                _ => writer
+                    .0
+                    .pick(&["test.Text", "other.Text", "test.*", "*Text", "Text"]),
+            };
+            match writer.0.percent(50) {
+                true => format!("\"{host}{name}\""),
+                false => format!("{host}{name}"),
+            }
+        });
+        format!("{payload}.@type {operator} {argument}")
     }
 
     fn time(&mut self) -> String {
@@ -181,7 +211,12 @@ impl FilterWriter {
 
     /// A text, at times with wildcards, where the operator takes them.
     fn text(&mut self, operator: &str) -> String {
-        let literal = quoted(self.0.pick(&TEXTS));
+        let mut text = self.0.pick(&TEXTS);
+        if operator == ":" && text.is_empty() {
+            // It would ask for nothing, which is refused.
+            text = "prod";
+        }
+        let literal = quoted(text);
         let text = &literal[1..literal.len() - 1];
         let wild = matches!(operator, "=" | "!=" | ":") && self.0.percent(50);
         let (first, last) = match wild {
