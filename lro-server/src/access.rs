@@ -60,7 +60,7 @@
 mod authorizer;
 mod call;
 mod gate;
-#[cfg(feature = "auth-jwt")]
+#[cfg(feature = "jwt")]
 pub mod jwt;
 mod method;
 mod pass;

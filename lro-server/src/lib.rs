@@ -120,7 +120,7 @@
 //! | `serve` | the module `serve`: a server with gRPC health, reflection, limits, deadlines, and an end without loss |
 //! | `tls` | TLS and mutual TLS for it, by rustls with ring |
 //! | `otel` | metrics and the caller's trace, by the API of OpenTelemetry |
-//! | `auth-jwt` | `access::jwt`: callers with JSON Web Tokens, verified by aws-lc |
+//! | `jwt` | `access::jwt`: callers with JSON Web Tokens, verified by aws-lc |
 //!
 //! # Metrics
 //!
@@ -142,7 +142,7 @@
 //! | `lro.operations.deleted_running` | up-down counter | method | bodies that run on though their operation was deleted |
 //! | `lro.runtime.stalls` | counter | | times that a worker's runtime polled no task for [`max_runtime_stall`](WorkerBuilder::max_runtime_stall) |
 //! | `lro.bodies.blocking_polls` | counter | method | polls of bodies that lasted longer than a heartbeat: work for `spawn_blocking` |
-//! | `lro.serve.connections.refused` | counter | limit | connections that the module `serve` closed at once because a limit was reached: `connections_max` or `connections_per_ip_max` (`lro.serve.limit`) |
+//! | `lro.serve.connections.refused` | counter | limit | connections that the module `serve` closed at once because a limit was reached: `max_connections` or `max_connections_per_ip` (`lro.serve.limit`) |
 //! | `lro.store.call.duration` | histogram, s | call, outcome | calls of the store: `start`, `claim`, `update`, `get`, `backlog`, `list`, `purge`, `page_token_key`; `ok`, `unavailable`, `full`, `corrupt`, `unusable`; an update of which one operation is damaged, or locked by another program, is `corrupt` or `unavailable` |
 //! | `lro.store.accepts_starts` | gauge | | 1, or 0 while the store is full and refuses new operations |
 //!
@@ -158,7 +158,7 @@
 //!
 //! **Without an [`Authorizer`](access::Authorizer) everybody who reaches the server may see, cancel
 //! and delete every operation.** With one, it is asked before anything is looked up; the module
-//! [`access`] has an example of 15 lines, and the feature `auth-jwt` a ready authorizer for bearer
+//! [`access`] has an example of 15 lines, and the feature `jwt` a ready authorizer for bearer
 //! tokens, `access::jwt::JwtAuthorizer`.
 //!
 //! # Errors

@@ -89,9 +89,9 @@
 //! connections are cut, and operations are given back for the next worker. It always ends.
 
 mod admission;
+mod close_streams;
 mod connection;
 mod deadline;
-mod endless;
 mod error;
 mod grpc_only;
 mod health;
@@ -136,8 +136,8 @@ pub use tls::Tls;
 use crate::operations::Operations;
 use crate::worker::Worker;
 use admission::Admission;
+use close_streams::CloseStreams;
 use connection::{Connections, Tasks};
-use endless::Endless;
 use health::Health;
 use listener::Incoming;
 use message_limit::MessageLimitLayer;
@@ -272,14 +272,14 @@ impl Server {
         let operations = self.operations;
         let server = operations
             .server()
-            .max_decoding_message_size(limits.decode_len_max);
+            .max_decoding_message_size(limits.max_decode_len);
         let mut services = self.services;
         let mut routes = self.routes;
         if is_missing(&server, &mut services) {
             routes = routes.add_service(server);
         }
         let health = Health::new(&services).await;
-        let server = Endless::new(health.server(), &closing);
+        let server = CloseStreams::new(health.server(), &closing);
         if is_missing(&server, &mut services) {
             routes = routes.add_service(server);
         }
@@ -291,8 +291,8 @@ impl Server {
         let described = descriptor_sets.into_iter().chain(reflection::OWN_SETS);
         let known = Arc::new(KnownServices::new(&services, described, self.reflection));
         let sizes = MessageLimitLayer {
-            decode_len_max: limits.decode_len_max,
-            encode_len_max: limits.encode_len_max,
+            max_decode_len: limits.max_decode_len,
+            max_encode_len: limits.max_encode_len,
         };
         let service = sizes.layer(StatusLayer { known }.layer(routes.prepare()));
         let service = SpanLayer.layer(DeadlineLayer::new().layer(service));
@@ -309,7 +309,7 @@ impl Server {
             closing: closing.clone(),
             tasks: tasks.clone(),
         });
-        let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
+        let admission = Admission::new(limits.max_connections, limits.max_connections_per_ip);
         let mut incoming = Incoming::<TcpListener>::new(listener);
         let metrics = operations.engine().metrics().clone();
         let mut refusals = Refusals::new(metrics);

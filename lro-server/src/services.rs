@@ -20,7 +20,7 @@ use crate::access::{Method, Principal};
 /// let exporter = ServiceSettings::new("google.example.v1.Exporter")
 ///     .parent("users/*".parse()?)
 ///     .parent("projects/*/locations/*".parse()?)
-///     .without(Method::Wait);
+///     .disable(Method::Wait);
 /// let operations = Operations::builder(MemoryStore::new()).service(exporter).build();
 /// assert_eq!(
 ///     operations.describe(),
@@ -75,7 +75,7 @@ impl ServiceSettings {
     }
 
     /// Switches a method off: UNIMPLEMENTED.
-    pub fn without(mut self, method: Method) -> Self {
+    pub fn disable(mut self, method: Method) -> Self {
         self.without.insert(method);
         self
     }
@@ -238,7 +238,7 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// With `without` switched off for all of them.
+    /// With `disable` switched off for all of them.
     pub(crate) fn new(mut settings: Vec<ServiceSettings>, without: &BTreeSet<Method>) -> Self {
         if settings.is_empty() {
             settings.push(ServiceSettings::any());

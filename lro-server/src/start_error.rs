@@ -10,7 +10,7 @@ pub struct Error {
 enum Kind {
     NothingHosted,
     HostedTwice(&'static str),
-    #[cfg(feature = "auth-jwt")]
+    #[cfg(feature = "jwt")]
     Jwt(String),
     NotHosted(String),
     NoThread(io::Error),
@@ -29,7 +29,7 @@ impl Error {
         }
     }
 
-    #[cfg(feature = "auth-jwt")]
+    #[cfg(feature = "jwt")]
     pub(crate) fn jwt(message: String) -> Self {
         Self {
             kind: Kind::Jwt(message),
@@ -56,7 +56,7 @@ impl fmt::Display for Error {
                 "the worker hosts no method: give its builder a service with `.host(..)`",
             ),
             Kind::HostedTwice(path) => write!(f, "the worker hosts `{path}` twice"),
-            #[cfg(feature = "auth-jwt")]
+            #[cfg(feature = "jwt")]
             Kind::Jwt(message) => write!(f, "the JWT authorizer cannot be built: {message}"),
             Kind::NoThread(error) => {
                 write!(f, "cannot create the thread that renews leases: {error}")

@@ -171,7 +171,7 @@ impl fmt::Debug for JwtAuthorizer {
 struct Grants {
     permissions: Vec<String>,
     parents: Vec<String>,
-    every_parent: bool,
+    any_parent: bool,
 }
 
 impl Grants {
@@ -185,7 +185,7 @@ impl Grants {
     }
 
     fn reach(&self, within: impl Fn(&str) -> bool) -> bool {
-        self.every_parent || self.parents.iter().any(|parent| within(parent))
+        self.any_parent || self.parents.iter().any(|parent| within(parent))
     }
 }
 

@@ -120,7 +120,7 @@ impl OperationsBuilder {
     }
 
     /// Switches a method off for the whole server: UNIMPLEMENTED.
-    pub fn without(mut self, method: Method) -> Self {
+    pub fn disable(mut self, method: Method) -> Self {
         self.without.insert(method);
         self
     }

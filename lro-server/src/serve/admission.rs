@@ -65,8 +65,8 @@ impl Full {
     /// The field of [`ServeLimits`](super::ServeLimits).
     pub(super) const fn limit(self) -> &'static str {
         match self {
-            Self::All => "connections_max",
-            Self::Ip => "connections_per_ip_max",
+            Self::All => "max_connections",
+            Self::Ip => "max_connections_per_ip",
         }
     }
 }

@@ -171,9 +171,9 @@ where
         let mut builder = http2::Builder::new(self.tasks.clone());
         builder
             .timer(TokioTimer::new())
-            .max_concurrent_streams(limits.concurrent_streams_max.max(1))
-            .max_header_list_size(limits.header_list_len_max)
-            .max_send_buf_size(limits.send_buffer_len_max.clamp(1, u32::MAX as usize))
+            .max_concurrent_streams(limits.max_concurrent_streams.max(1))
+            .max_header_list_size(limits.max_header_list_len)
+            .max_send_buf_size(limits.max_send_buffer_len.clamp(1, u32::MAX as usize))
             .keep_alive_interval(limits.keep_alive_interval.clamp(SHORTEST, NEVER))
             .keep_alive_timeout(limits.keep_alive_timeout.clamp(SHORTEST, NEVER));
         builder

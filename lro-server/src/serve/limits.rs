@@ -10,31 +10,31 @@ use std::time::Duration;
 ///     shutdown_timeout: Duration::from_secs(10),
 ///     ..ServeLimits::default()
 /// };
-/// assert_eq!(limits.concurrent_streams_max, 256);
+/// assert_eq!(limits.max_concurrent_streams, 256);
 /// ```
 ///
 /// Durations may be as long as they like: `Duration::MAX` is never.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServeLimits {
     /// How many calls one connection has under way: 256. Callers queue the others themselves.
-    pub concurrent_streams_max: u32,
+    pub max_concurrent_streams: u32,
     /// The largest message that comes in, in bytes: 4 MiB. Larger ones are RESOURCE_EXHAUSTED.
     ///
     /// tonic has a limit of its own of 4 MiB in every generated service, so that more also needs
     /// the service's `max_decoding_message_size`.
-    pub decode_len_max: usize,
+    pub max_decode_len: usize,
     /// The largest message that goes out, in bytes: 4 MiB. Larger ones are RESOURCE_EXHAUSTED.
-    pub encode_len_max: usize,
+    pub max_encode_len: usize,
     /// The largest list of headers, in bytes as HTTP/2 counts them: 16 KiB.
-    pub header_list_len_max: u32,
+    pub max_header_list_len: u32,
     /// How many bytes of answers wait for one slow reader, for each call: 64 KiB.
-    pub send_buffer_len_max: usize,
+    pub max_send_buffer_len: usize,
     /// How many connections there are at a time: 10,000. The next ones are closed at once.
-    pub connections_max: usize,
+    pub max_connections: usize,
     /// How many of them come from one address: 1,000. Of IPv6 addresses, the first 64 bits count.
     ///
     /// Behind a proxy that hides its callers, all come from one address.
-    pub connections_per_ip_max: usize,
+    pub max_connections_per_ip: usize,
     /// How long a connection may take to say its first words: 10 s. After TLS, if there is any.
     pub first_bytes_timeout: Duration,
     /// How long a connection may take for the TLS handshake: 10 s.
@@ -45,7 +45,7 @@ pub struct ServeLimits {
     pub keep_alive_timeout: Duration,
     /// How old a connection becomes: 30 min. Then its caller is told to open another (GOAWAY); the
     /// calls that are under way come to their end.
-    pub connection_age_max: Duration,
+    pub max_connection_age: Duration,
     /// By which part of it the age of each connection differs, to either side: 0.1. So that the
     /// connections that came together do not go together.
     pub connection_age_jitter: f64,
@@ -62,18 +62,18 @@ pub struct ServeLimits {
 impl Default for ServeLimits {
     fn default() -> Self {
         Self {
-            concurrent_streams_max: 256,
-            decode_len_max: 4 * 1024 * 1024,
-            encode_len_max: 4 * 1024 * 1024,
-            header_list_len_max: 16 * 1024,
-            send_buffer_len_max: 64 * 1024,
-            connections_max: 10_000,
-            connections_per_ip_max: 1_000,
+            max_concurrent_streams: 256,
+            max_decode_len: 4 * 1024 * 1024,
+            max_encode_len: 4 * 1024 * 1024,
+            max_header_list_len: 16 * 1024,
+            max_send_buffer_len: 64 * 1024,
+            max_connections: 10_000,
+            max_connections_per_ip: 1_000,
             first_bytes_timeout: Duration::from_secs(10),
             tls_handshake_timeout: Duration::from_secs(10),
             keep_alive_interval: Duration::from_secs(30),
             keep_alive_timeout: Duration::from_secs(20),
-            connection_age_max: Duration::from_secs(30 * 60),
+            max_connection_age: Duration::from_secs(30 * 60),
             connection_age_jitter: 0.1,
             health_interval: Duration::from_secs(5),
             health_timeout: Duration::from_secs(2),
@@ -90,7 +90,7 @@ impl ServeLimits {
             _ => 0.0,
         };
         let factor = 1.0 + jitter * (2.0 * random - 1.0);
-        let seconds = self.connection_age_max.as_secs_f64() * factor;
+        let seconds = self.max_connection_age.as_secs_f64() * factor;
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 }
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn ages_differ_around_the_limit() {
         let limits = ServeLimits {
-            connection_age_max: Duration::from_secs(100),
+            max_connection_age: Duration::from_secs(100),
             ..ServeLimits::default()
         };
         let age = |limits: &ServeLimits, random| limits.connection_age(random).as_secs();
@@ -113,7 +113,7 @@ mod tests {
         };
         assert_eq!(age(&odd, 0.0), 100);
         let never = ServeLimits {
-            connection_age_max: Duration::MAX,
+            max_connection_age: Duration::MAX,
             ..limits
         };
         assert_eq!(never.connection_age(1.0), Duration::MAX);

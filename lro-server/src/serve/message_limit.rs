@@ -18,8 +18,8 @@ use crate::operations::MaxMessageLen;
 /// Limits the messages of all calls, by the lengths that stand before them on the wire.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MessageLimitLayer {
-    pub(super) decode_len_max: usize,
-    pub(super) encode_len_max: usize,
+    pub(super) max_decode_len: usize,
+    pub(super) max_encode_len: usize,
 }
 
 impl<S> Layer<S> for MessageLimitLayer {
@@ -53,13 +53,13 @@ where
 
     fn call(&mut self, mut request: Request<Q>) -> Self::Future {
         // A list makes its pages short enough.
-        let max_message = MaxMessageLen(self.limits.encode_len_max);
+        let max_message = MaxMessageLen(self.limits.max_encode_len);
         request.extensions_mut().insert(max_message);
-        let lengths = Lengths::new(self.limits.decode_len_max);
+        let lengths = Lengths::new(self.limits.max_decode_len);
         let request = request.map(|inner| LimitedRequest { inner, lengths });
         MessageLimitFuture {
             inner: self.inner.call(request),
-            encode_len_max: self.limits.encode_len_max,
+            max_encode_len: self.limits.max_encode_len,
         }
     }
 }
@@ -68,7 +68,7 @@ pin_project! {
     pub(super) struct MessageLimitFuture<F> {
         #[pin]
         inner: F,
-        encode_len_max: usize,
+        max_encode_len: usize,
     }
 }
 
@@ -80,7 +80,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let lengths = Lengths::new(*this.encode_len_max);
+        let lengths = Lengths::new(*this.max_encode_len);
         this.inner.poll(cx).map_ok(|answer| {
             answer.map(|inner| LimitedResponse {
                 inner: Some(inner),

@@ -5,7 +5,7 @@ use tonic::service::Routes;
 use tonic_reflection::server::Builder;
 
 use super::Error;
-use super::endless::Endless;
+use super::close_streams::CloseStreams;
 
 const NAMES: [&str; 2] = [
     "grpc.reflection.v1.ServerReflection",
@@ -36,8 +36,8 @@ pub(super) fn add(
     let v1alpha = builder(services, descriptor_sets).build_v1alpha();
     services.extend(NAMES);
     Ok(routes
-        .add_service(Endless::new(v1.map_err(unreadable)?, closing))
-        .add_service(Endless::new(v1alpha.map_err(unreadable)?, closing)))
+        .add_service(CloseStreams::new(v1.map_err(unreadable)?, closing))
+        .add_service(CloseStreams::new(v1alpha.map_err(unreadable)?, closing)))
 }
 
 fn builder<'a>(services: &[&'static str], descriptor_sets: &[&'a [u8]]) -> Builder<'a> {

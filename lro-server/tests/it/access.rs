@@ -5,7 +5,7 @@ mod bindings;
 mod errors;
 pub(crate) mod fixture;
 mod isolation;
-#[cfg(feature = "auth-jwt")]
+#[cfg(feature = "jwt")]
 mod jwt;
 mod owners;
 mod pages;

@@ -122,7 +122,7 @@ async fn cancel_is_implemented_unless_it_is_switched_off() {
     for (switched_off, expected) in [(false, Code::Ok), (true, Code::Unimplemented)] {
         let builder = Operations::builder(MemoryStore::new());
         let operations = match switched_off {
-            true => builder.without(Method::Cancel).build(),
+            true => builder.disable(Method::Cancel).build(),
             false => builder.build(),
         };
         let exporter = Exporter::new(&operations, async |_, _| Ok(exported(1)));

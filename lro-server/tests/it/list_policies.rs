@@ -159,7 +159,7 @@ async fn where_services_disagree_a_list_is_as_the_server_says() {
     let operations = builder()
         .await
         .service(management.list_policy(ListPolicy::service_infrastructure()))
-        .service(genomics.without(Method::List))
+        .service(genomics.disable(Method::List))
         .build();
     let listed = list(&operations, "services/x", "serviceName = x", 0).await;
     assert_eq!(listed.unwrap(), 50);

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod access;
-#[cfg(all(feature = "serve", feature = "auth-jwt"))]
+#[cfg(all(feature = "serve", feature = "jwt"))]
 mod arbitrary;
 mod backlog;
 mod blocked_runtime;

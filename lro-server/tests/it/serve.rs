@@ -8,6 +8,7 @@ mod long_pages;
 pub(crate) mod raw;
 pub(crate) mod served;
 mod shutdown;
+mod silent_connections;
 mod spans;
 #[cfg(feature = "tls")]
 mod tls;

@@ -263,13 +263,13 @@ async fn refused_connections_are_counted_by_their_limit() {
     let collected = Collected::new();
     let operations = collected.operations(MemoryStore::new());
     let limits = ServeLimits {
-        connections_max: 0,
+        max_connections: 0,
         ..ServeLimits::default()
     };
     let served = Served::start(Server::builder(&operations).limits(limits)).await;
     for _ in 0..3 {
         assert_eq!(closed(&mut served.tcp().await).await, 0);
     }
-    collected.check(&[("lro.serve.connections.refused connections_max", 3)]);
+    collected.check(&[("lro.serve.connections.refused max_connections", 3)]);
     served.stop().await;
 }

@@ -33,7 +33,7 @@ pub(super) struct Settings {
     permissions_claim: Option<String>,
     scope_permissions: BTreeMap<String, Vec<String>>,
     parents: Vec<Template>,
-    every_parent: bool,
+    any_parent: bool,
 }
 
 impl JwtAuthorizerBuilder {
@@ -55,7 +55,7 @@ impl JwtAuthorizerBuilder {
             permissions_claim: None,
             scope_permissions: BTreeMap::new(),
             parents: Vec::new(),
-            every_parent: false,
+            any_parent: false,
         };
         Self {
             settings,
@@ -92,8 +92,8 @@ impl JwtAuthorizerBuilder {
     }
 
     /// All parents are the token's.
-    pub fn every_parent(mut self) -> Self {
-        self.settings.every_parent = true;
+    pub fn any_parent(mut self) -> Self {
+        self.settings.any_parent = true;
         self
     }
 
@@ -189,7 +189,7 @@ impl Settings {
                 .flat_map(|template| template.fill(claims))
                 .take(PARENTS_MAX)
                 .collect(),
-            every_parent: self.every_parent,
+            any_parent: self.any_parent,
         }
     }
 }

@@ -119,8 +119,8 @@ async fn lists_go_by_parent_with_and_without_the_collection() {
 #[tokio::test]
 async fn methods_are_switched_off_for_the_server_or_a_service() {
     for off in Method::ALL {
-        let whole = server(|it| it.without(off));
-        let service = server(|it| it.service(exporter().without(off)));
+        let whole = server(|it| it.disable(off));
+        let service = server(|it| it.service(exporter().disable(off)));
         for server in [whole, service] {
             assert!(!server.operations.describe().contains(off.as_str()));
             let name = server.started("", "users/u").await;
@@ -145,7 +145,7 @@ async fn where_services_share_names_the_record_says_whose_it_is() {
     let other = ServiceSettings::new("google.example.v1.Other").parent("users/*".parse().unwrap());
     // One service offers it, so the name alone does not decide.
     let mine_off = server(|it| {
-        let exporter = exporter().without(Method::Get).without(Method::List);
+        let exporter = exporter().disable(Method::Get).disable(Method::List);
         it.service(exporter).service(other.clone())
     });
     let name = mine_off.started("", "users/u").await;
@@ -163,7 +163,7 @@ async fn where_services_share_names_the_record_says_whose_it_is() {
         .unwrap_err();
     assert_eq!(error.code(), Code::NotFound);
 
-    let theirs_off = server(|it| it.service(exporter()).service(other.without(Method::Get)));
+    let theirs_off = server(|it| it.service(exporter()).service(other.disable(Method::Get)));
     let name = theirs_off.started("", "users/u").await;
     assert!(theirs_off.call(NOBODY, Method::Get, &name).await.is_ok());
     assert_eq!(theirs_off.listed(NOBODY, "users/-").await.unwrap(), [name]);

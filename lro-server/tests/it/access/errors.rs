@@ -89,7 +89,7 @@ async fn every_error_of_the_service_carries_its_details() {
     let node = Node::lagging(&store, 0);
     let users = ServiceSettings::new(SERVICE)
         .parent("users/*".parse().unwrap())
-        .without(Method::Delete);
+        .disable(Method::Delete);
     let mut policies = Policies::new(|call| match call.principal().name() {
         "stuck" => Err(Status::unavailable("x".repeat(100_000))),
         "eve" => Ok(Access::Denied),

@@ -113,7 +113,7 @@ async fn connections_that_say_nothing_are_closed() {
 /// report:S5
 #[tokio::test]
 async fn refused_connections_are_logged_once_with_the_limit_to_raise() {
-    for (max, per_ip, limit) in [(1, 9, "connections_max"), (9, 1, "connections_per_ip_max")] {
+    for (max, per_ip, limit) in [(1, 9, "max_connections"), (9, 1, "max_connections_per_ip")] {
         let log = Log::default();
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
@@ -121,8 +121,8 @@ async fn refused_connections_are_logged_once_with_the_limit_to_raise() {
             .finish();
         let _logging = tracing::subscriber::set_default(subscriber);
         let limits = ServeLimits {
-            connections_max: max,
-            connections_per_ip_max: per_ip,
+            max_connections: max,
+            max_connections_per_ip: per_ip,
             ..ServeLimits::default()
         };
         let (served, _) = plain(limits).await;
@@ -150,11 +150,11 @@ async fn refused_connections_are_logged_once_with_the_limit_to_raise() {
 async fn connections_above_the_cap_are_refused() {
     for limits in [
         ServeLimits {
-            connections_max: 2,
+            max_connections: 2,
             ..ServeLimits::default()
         },
         ServeLimits {
-            connections_per_ip_max: 2,
+            max_connections_per_ip: 2,
             ..ServeLimits::default()
         },
     ] {
@@ -305,7 +305,7 @@ async fn a_slow_reader_blocks_nobody_else() {
 #[tokio::test]
 async fn connections_that_are_old_are_sent_away_when_their_calls_are_over() {
     let limits = ServeLimits {
-        connection_age_max: Duration::from_millis(100),
+        max_connection_age: Duration::from_millis(100),
         ..ServeLimits::default()
     };
     let (served, plain) = plain(limits).await;
@@ -331,12 +331,12 @@ async fn connections_that_are_old_are_sent_away_when_their_calls_are_over() {
 async fn limits_without_an_end_are_no_trouble() {
     let never = Duration::MAX;
     let limits = ServeLimits {
-        concurrent_streams_max: 0,
+        max_concurrent_streams: 0,
         first_bytes_timeout: never,
         tls_handshake_timeout: never,
         keep_alive_interval: never,
         keep_alive_timeout: never,
-        connection_age_max: never,
+        max_connection_age: never,
         connection_age_jitter: f64::INFINITY,
         health_interval: never,
         health_timeout: never,

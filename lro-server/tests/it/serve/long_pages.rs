@@ -69,16 +69,16 @@ async fn a_page_ends_before_the_message_limit() {
     assert!(pages.iter().all(|page| page.1 <= 4 * MIB), "{pages:?}");
     assert!(pages[0].0 > 15, "{pages:?}");
     // A server may have smaller messages than that.
-    for encode_len_max in [250_000, MIB] {
+    for max_encode_len in [250_000, MIB] {
         let limits = ServeLimits {
-            encode_len_max,
+            max_encode_len,
             ..ServeLimits::default()
         };
         let served = Served::start(Server::builder(&operations).limits(limits)).await;
         let pages = walk(served.connect().await.operations(), "").await.unwrap();
         assert_eq!(pages.iter().map(|page| page.0).sum::<usize>(), 50);
         assert!(
-            pages.iter().all(|page| page.1 <= encode_len_max),
+            pages.iter().all(|page| page.1 <= max_encode_len),
             "{pages:?}"
         );
         served.stop().await;

@@ -27,12 +27,7 @@ async fn nothing_is_permitted_unless_both_a_permission_and_a_parent_are_granted(
         ),
         (builder().grant(["exporter.*"]), "", "users/ada", true),
         (builder().grant(["*"]), "", "users/ada", false),
-        (
-            builder().grant(list_only).every_parent(),
-            "",
-            "users/-",
-            true,
-        ),
+        (builder().grant(list_only).any_parent(), "", "users/-", true),
         (
             builder().grant_scope("read", list_only),
             "",

@@ -17,36 +17,36 @@ use super::trailers::UntilBody;
 
 /// A service whose streams end when the server is about to.
 #[derive(Clone, Debug)]
-pub(super) struct Endless<S> {
+pub(super) struct CloseStreams<S> {
     inner: S,
     closing: CancellationToken,
 }
 
-impl<S> Endless<S> {
+impl<S> CloseStreams<S> {
     pub(super) fn new(inner: S, closing: &CancellationToken) -> Self {
         let closing = closing.clone();
         Self { inner, closing }
     }
 }
 
-impl<S: NamedService> NamedService for Endless<S> {
+impl<S: NamedService> NamedService for CloseStreams<S> {
     const NAME: &'static str = S::NAME;
 }
 
-impl<S> Service<Request<Body>> for Endless<S>
+impl<S> Service<Request<Body>> for CloseStreams<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = EndlessFuture<S::Future>;
+    type Future = CloseStreamsFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        EndlessFuture {
+        CloseStreamsFuture {
             inner: self.inner.call(request),
             closing: self.closing.clone(),
         }
@@ -54,14 +54,14 @@ where
 }
 
 pin_project! {
-    pub(super) struct EndlessFuture<F> {
+    pub(super) struct CloseStreamsFuture<F> {
         #[pin]
         inner: F,
         closing: CancellationToken,
     }
 }
 
-impl<F> Future for EndlessFuture<F>
+impl<F> Future for CloseStreamsFuture<F>
 where
     F: Future<Output = Result<Response<Body>, Infallible>>,
 {
