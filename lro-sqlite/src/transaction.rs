@@ -41,7 +41,7 @@ pub(crate) struct Transaction<'w> {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) fault: Fault,
-    pub(crate) culprit: Option<Culprit>,
+    pub(crate) culprit: Option<Box<Culprit>>,
 }
 
 /// The one operation that has met a corrupt page.
@@ -57,8 +57,9 @@ pub(crate) enum Culprit {
 }
 
 impl Failure {
-    fn of(fault: Fault, culprit: impl FnOnce() -> Culprit) -> Self {
-        let culprit = fault.is_corrupt().then(culprit);
+    /// The culprit counts if the fault is a corrupt page.
+    pub(crate) fn of(fault: Fault, culprit: impl FnOnce() -> Culprit) -> Self {
+        let culprit = fault.is_corrupt().then(|| Box::new(culprit()));
         Self { fault, culprit }
     }
 

@@ -159,7 +159,7 @@ impl Writer {
             self.rescue(fault);
             return false;
         }
-        let is_new = match &failure.culprit {
+        let is_new = match failure.culprit.as_deref() {
             None => false,
             Some(Culprit::Update(update)) => self.corrupt.insert(update),
             Some(Culprit::AnyExpired) => self.corrupt.read_one_by_one(),

@@ -176,10 +176,7 @@ fn update_each(
         match transaction.update(update) {
             Ok(answer) => answers.push(answer),
             Err(Fault::Row(message)) => answers.push(Err(Refusal::Damaged(message))),
-            Err(fault) => {
-                let culprit = fault.is_corrupt().then(|| Culprit::Update(update.clone()));
-                return Err(Failure { fault, culprit });
-            }
+            Err(fault) => return Err(Failure::of(fault, || Culprit::Update(update.clone()))),
         }
     }
     Ok(answers)
