@@ -38,6 +38,21 @@ struct Retry {
 }
 
 impl HandlerError {
+    /// Fails the operation for good, whatever attempts are left: like `?` on a [`Status`].
+    ///
+    /// ```
+    /// use lro_server::HandlerError;
+    /// use tonic::Status;
+    ///
+    /// assert!(!HandlerError::permanent(Status::not_found("no such shelf")).is_retryable());
+    /// ```
+    pub fn permanent(status: Status) -> Self {
+        Self {
+            status,
+            retry: None,
+        }
+    }
+
     /// Asks for another attempt; `status` is the operation's error when none is left.
     pub fn retry(status: Status) -> Self {
         Self {
@@ -73,10 +88,7 @@ impl HandlerError {
 
 impl From<Status> for HandlerError {
     fn from(status: Status) -> Self {
-        Self {
-            status,
-            retry: None,
-        }
+        Self::permanent(status)
     }
 }
 

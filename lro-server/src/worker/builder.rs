@@ -32,15 +32,15 @@ pub struct WorkerBuilder {
 
 impl WorkerBuilder {
     /// The default of [`concurrency`](Self::concurrency).
-    pub const CONCURRENCY: usize = 100;
+    pub const DEFAULT_CONCURRENCY: usize = 100;
     /// The default of [`lease_duration`](Self::lease_duration).
-    pub const LEASE_DURATION: Duration = Duration::from_secs(30);
+    pub const DEFAULT_LEASE_DURATION: Duration = Duration::from_secs(30);
     /// The longest [`lease_duration`](Self::lease_duration).
-    pub const LEASE_DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+    pub const MAX_LEASE_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
     /// The default of [`metadata_interval`](Self::metadata_interval).
-    pub const METADATA_INTERVAL: Duration = Duration::from_millis(200);
+    pub const DEFAULT_METADATA_INTERVAL: Duration = Duration::from_millis(200);
     /// The default of [`drain_timeout`](Self::drain_timeout).
-    pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+    pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
     /// The default of [`max_runtime_stall`](Self::max_runtime_stall).
     pub const DEFAULT_MAX_RUNTIME_STALL: Duration = Duration::from_secs(10 * 60);
 
@@ -49,11 +49,11 @@ impl WorkerBuilder {
             operations: operations.clone(),
             methods: Vec::new(),
             only: None,
-            concurrency: Self::CONCURRENCY,
+            concurrency: Self::DEFAULT_CONCURRENCY,
             settings: Settings {
-                lease_duration: Self::LEASE_DURATION,
-                metadata_interval: Self::METADATA_INTERVAL,
-                drain_timeout: Self::DRAIN_TIMEOUT,
+                lease_duration: Self::DEFAULT_LEASE_DURATION,
+                metadata_interval: Self::DEFAULT_METADATA_INTERVAL,
+                drain_timeout: Self::DEFAULT_DRAIN_TIMEOUT,
                 max_runtime_stall: Self::DEFAULT_MAX_RUNTIME_STALL,
                 max_deleted_runs: 0,
                 renew_on: None,
@@ -107,7 +107,7 @@ impl WorkerBuilder {
     /// this long.
     pub fn lease_duration(mut self, lease_duration: Duration) -> Self {
         self.settings.lease_duration =
-            lease_duration.clamp(Duration::from_secs(1), Self::LEASE_DURATION_MAX);
+            lease_duration.clamp(Duration::from_secs(1), Self::MAX_LEASE_DURATION);
         self
     }
 
