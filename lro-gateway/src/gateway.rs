@@ -1,5 +1,6 @@
 //! The gateway: an HTTP service in front of gRPC services.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
@@ -330,8 +331,7 @@ enum Bound<'s, 'p> {
 }
 
 /// The methods of a path for the header `Allow`.
-fn allow(methods: std::collections::BTreeSet<&str>) -> String {
-    let mut allow = methods.clone();
+fn allow(mut allow: BTreeSet<&str>) -> String {
     if allow.remove(EVERY_METHOD) {
         allow.extend(["GET", "POST", "PUT", "PATCH", "DELETE"]);
     }

@@ -166,6 +166,36 @@ impl Streamed {
         writer.json(message)
     }
 
+    /// The next part of an open stream.
+    async fn following(
+        &self,
+        messages: &mut Streaming<DynamicMessage>,
+    ) -> (Result<String, BodyError>, State) {
+        let next = self.next(messages);
+        let next = if self.framing == Framing::Events {
+            match tokio::time::timeout(HEARTBEAT, next).await {
+                Ok(next) => next,
+                // No message is lost by this: the stream keeps what it has read of one.
+                Err(_) => return (Ok(": still here\n\n".to_owned()), State::Open),
+            }
+        } else {
+            next.await
+        };
+        match next.and_then(|message| message.map(|message| self.json(&message)).transpose()) {
+            Ok(Some(json)) => (Ok(self.framing.message(&json, false)), State::Open),
+            Ok(None) => (Ok(self.framing.end(false).to_owned()), State::Closed),
+            Err(fault) => {
+                let error = self.framing.error(&fault.json(&self.types), false);
+                let state = if self.framing == Framing::Array {
+                    State::Abort
+                } else {
+                    State::Closed
+                };
+                (Ok(error), state)
+            }
+        }
+    }
+
     fn parts(
         self,
         first: String,
@@ -179,30 +209,7 @@ impl Streamed {
                     State::Message(json, is_first) => {
                         (Ok(this.framing.message(&json, is_first)), State::Open)
                     }
-                    State::Open => loop {
-                        let next = this.next(&mut messages);
-                        let next = if this.framing == Framing::Events {
-                            match tokio::time::timeout(HEARTBEAT, next).await {
-                                Ok(next) => next,
-                                // A message is not lost by this: what was read of it stays in the stream.
-                                Err(_) => break (Ok(": still here\n\n".to_owned()), State::Open),
-                            }
-                        } else {
-                            next.await
-                        };
-                        let next = next.and_then(|message| {
-                            message.map(|message| this.json(&message)).transpose()
-                        });
-                        break match next {
-                            Ok(Some(json)) => (Ok(this.framing.message(&json, false)), State::Open),
-                            Ok(None) => (Ok(this.framing.end(false).to_owned()), State::Closed),
-                            Err(fault) => {
-                                let error = this.framing.error(&fault.json(&this.types), false);
-                                let aborts = this.framing == Framing::Array;
-                                (Ok(error), if aborts { State::Abort } else { State::Closed })
-                            }
-                        };
-                    },
+                    State::Open => this.following(&mut messages).await,
                     State::Abort => {
                         // The connection sends its buffer when it waits, and drops it when it aborts.
                         tokio::task::yield_now().await;

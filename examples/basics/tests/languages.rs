@@ -1,4 +1,5 @@
 //! The callers in other languages that docs/guide/calling-from-other-languages.md shows.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;

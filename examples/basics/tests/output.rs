@@ -1,4 +1,5 @@
 //! Every example prints what its header says.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 use std::process::Command;
 

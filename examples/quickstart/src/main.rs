@@ -67,12 +67,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
-    let caller = tokio::spawn(async { call(url).await.unwrap() });
+    let caller = tokio::spawn(async { call(url).await.expect("the call succeeds") });
 
     Server::builder(&operations) // google.longrunning.Operations, health, reflection
         .add_service(ExporterServer::from_arc(exporter))
         .worker(worker)
-        .serve(listener, async { caller.await.unwrap() }) // a real server waits for a signal
+        .serve(listener, async { caller.await.expect("the caller ends") }) // a real server waits for a signal
         .await?;
     Ok(())
 }
@@ -93,7 +93,7 @@ async fn call(url: String) -> Result<(), Box<dyn std::error::Error>> {
     let response = operation
         .into_poller(&operations)
         .until_done_with(|progress| {
-            println!("{} of {}", progress.tables_done, progress.tables_total)
+            println!("{} of {}", progress.tables_done, progress.tables_total);
         })
         .await?;
     println!("exported {} tables", response.tables_exported);

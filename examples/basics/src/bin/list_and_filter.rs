@@ -71,8 +71,10 @@ async fn main() -> Result {
 }
 
 async fn count(operations: &OperationsClient, filter: &str) -> Result<usize> {
-    let mut options = ListOptions::default();
-    options.filter = filter.to_owned();
+    let options = ListOptions {
+        filter: filter.to_owned(),
+        ..Default::default()
+    };
     let mut pages = operations.list_all("operations", options);
     let mut count = 0;
     while let Some(operation) = pages.next().await {

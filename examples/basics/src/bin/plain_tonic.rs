@@ -31,7 +31,7 @@ async fn main() -> Result {
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse()?)?;
     let url = format!("http://{}", incoming.local_addr()?);
     let (stop, stopped) = oneshot::channel::<()>();
-    let caller = tokio::spawn(async { call(url, stop).await.unwrap() });
+    let caller = tokio::spawn(async { call(url, stop).await.expect("the calls succeed") });
 
     let shutdown = async {
         stopped.await.unwrap_or_default();
