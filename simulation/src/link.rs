@@ -405,7 +405,7 @@ impl OperationStore for Link {
             let ticket = world
                 .notes()
                 .push(record.name.as_str(), invoked, Input::Get);
-            world.returned(&ticket, Output::Seen(Op::of(record)));
+            world.returned(&ticket, Output::Listed(Op::of(record).public_part()));
         }
         Ok(page)
     }

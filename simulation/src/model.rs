@@ -104,6 +104,14 @@ impl Op {
         }
     }
 
+    /// As a list shows it.
+    pub fn public_part(&self) -> Self {
+        Self {
+            checkpoint: None,
+            ..self.clone()
+        }
+    }
+
     /// As a record shows it.
     pub fn of(record: &OperationRecord) -> Self {
         Self {

@@ -39,6 +39,8 @@ pub enum Output {
     Unknown,
     /// The operation.
     Seen(Op),
+    /// The same, on a list: without its checkpoint.
+    Listed(Op),
     /// That there is none.
     Absent,
     /// That there is one.
@@ -216,10 +218,15 @@ fn step(op: Option<Op>, call: &Call, policy: Policy) -> Option<Option<Op>> {
             (unknown || call.output == Output::Present).then_some(Some(op))
         }
         (Input::Get, None) => (call.output == Output::Absent).then_some(None),
-        (Input::Get, Some(op)) => match op.deleted {
-            true => (call.output == Output::Absent).then_some(Some(op)),
-            false => (call.output == Output::Seen(op.clone())).then_some(Some(op)),
-        },
+        (Input::Get, Some(op)) => {
+            let fits = match &call.output {
+                Output::Absent => op.deleted,
+                Output::Seen(seen) => !op.deleted && *seen == op,
+                Output::Listed(seen) => !op.deleted && *seen == op.public_part(),
+                _ => false,
+            };
+            fits.then_some(Some(op))
+        }
         (Input::Look, op) => {
             let fits = match &call.output {
                 Output::Seen(seen) => op.as_ref() == Some(seen),
