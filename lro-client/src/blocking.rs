@@ -44,7 +44,7 @@ pub struct OperationsClient {
 }
 
 impl OperationsClient {
-    /// A client that `connect` makes, on the runtime that is to be its own: a channel stays with
+    /// A client that `connect` makes, on the runtime that becomes its own: a channel stays with
     /// the runtime in which it was made.
     ///
     /// The runtime runs on the threads that call, while they call. Between the calls nothing
@@ -146,7 +146,7 @@ impl OperationsClient {
         self.block_on(self.operations.cancel(name))?
     }
 
-    /// Tells the server that nobody is interested in an operation any more.
+    /// Deletes an operation: no caller is interested in its result any more.
     ///
     /// # Errors
     ///
@@ -207,7 +207,7 @@ impl Shared {
     fn ready(&self) -> Result<&Runtime, Status> {
         refuse_async()?;
         let runtime = self.0.0.as_ref();
-        runtime.ok_or_else(|| Status::internal("the runtime for blocking calls is gone"))
+        runtime.ok_or_else(|| Status::internal("the runtime for blocking calls has shut down"))
     }
 }
 

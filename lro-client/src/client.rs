@@ -134,7 +134,7 @@ impl OperationsClient {
             .await
     }
 
-    /// Tells the server that nobody is interested in an operation any more. That does not cancel
+    /// Deletes an operation: no caller is interested in its result any more. That does not cancel
     /// it.
     ///
     /// # Errors
@@ -148,8 +148,10 @@ impl OperationsClient {
             .await
     }
 
-    /// One page of the operations ([`list_all`](Self::list_all) gives all of them) below `parent`, which is what stands before `operations/` in
-    /// their names, or what else the server defines: many take `operations` for the root.
+    /// One page of the operations below `parent`; [`list_all`](Self::list_all) returns all pages.
+    ///
+    /// The parent is the part before `operations/` in their names, or what else the server
+    /// defines: many take `operations` for the root.
     ///
     /// ```
     /// # async fn example(operations: lro_client::OperationsClient) -> Result<(), tonic::Status> {

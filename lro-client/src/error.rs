@@ -17,9 +17,9 @@ use crate::Poller;
 /// # async fn example(poller: lro_client::Poller<(), ()>) -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
 ///
-/// match poller.with_time_limit(Duration::from_secs(30)).until_done().await {
+/// match poller.time_limit(Duration::from_secs(30)).until_done().await {
 ///     Ok(response) => println!("{response:?}"),
-///     Err(error) if error.is_cancelled() => println!("somebody has cancelled {}", error.name()),
+///     Err(error) if error.is_cancelled() => println!("{} was cancelled", error.name()),
 ///     Err(error) if error.is_failed() => println!("{error}: {:?}", error.details()),
 ///     // The wait has ended, not the operation: go on later.
 ///     Err(error) if error.is_timeout() => error.into_poller()?.await?,
@@ -28,7 +28,7 @@ use crate::Poller;
 /// # Ok(()) }
 /// ```
 ///
-/// | what has happened | predicate | [`code`](Self::code) | poller given back |
+/// | what has happened | predicate | [`code`](Self::code) | poller returned |
 /// | --- | --- | --- | --- |
 /// | the operation failed | [`is_failed`](Self::is_failed) | the operation's | no |
 /// | the operation was cancelled, by anybody | [`is_cancelled`](Self::is_cancelled) | CANCELLED | no |
@@ -90,7 +90,7 @@ impl<R, M> WaitError<R, M> {
         matches!(self.0.ending, Ending::MissingResult)
     }
 
-    /// Whether the time limit was reached. The operation goes on.
+    /// Whether the time limit was reached. The operation continues.
     pub fn is_timeout(&self) -> bool {
         matches!(self.0.ending, Ending::Timeout { .. })
     }
@@ -102,7 +102,7 @@ impl<R, M> WaitError<R, M> {
     }
 
     /// Whether [`Poller::cancel_and_wait`] could not ask the server to cancel: many servers cancel
-    /// nothing, with UNIMPLEMENTED. The operation goes on.
+    /// nothing, with UNIMPLEMENTED. The operation continues.
     pub fn is_cancel_failed(&self) -> bool {
         matches!(self.0.ending, Ending::CancelFailed(_))
     }

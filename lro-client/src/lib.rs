@@ -37,16 +37,16 @@
 //!   a name;
 //! * [`WaitError`] — tells a failed operation from a failed wait, and gives the poller of a failed
 //!   wait back;
-//! * [`PollingBackoffPolicy`] and [`PollingErrorPolicy`] — the pace, and which errors to sit out;
+//! * [`PollingBackoffPolicy`] and [`PollingErrorPolicy`] — the pace, and which errors to retry;
 //! * [`PollerSet`] — waits for many operations with few calls;
-//! * [`ResumeToken`] — what to store of a poller, so that another process goes on with it;
+//! * [`ResumeToken`] — text with which another process resumes a poller;
 //! * [`TokenProvider`] — where the tokens come from that the calls carry.
 //!
 //! # What it does not do
 //!
 //! It opens no connection, starts no task and keeps nothing on disk: a poller lives as long as it
 //! is awaited, and its token or name is what to store. Dropping a poller cancels no operation,
-//! unless it is [told to](Poller::cancel_on_drop), with a task. All time is tokio's, so tests of
+//! except with [`Poller::cancel_on_drop`], by a task. All time is tokio's, so tests of
 //! what waits can pause it.
 //!
 //! # Features

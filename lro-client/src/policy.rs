@@ -1,4 +1,4 @@
-//! What a poller does between polls, and after one that failed.
+//! The pace of a poller, and its reaction to polls that failed.
 
 use std::error::Error;
 use std::time::Duration;
@@ -47,7 +47,7 @@ pub struct PollingState {
 ///     }
 /// }
 /// # fn example(poller: lro_client::Poller<(), ()>) {
-/// let poller = poller.with_polling_backoff_policy(Steady(Duration::from_secs(5)));
+/// let poller = poller.backoff_policy(Steady(Duration::from_secs(5)));
 /// # }
 /// ```
 pub trait PollingBackoffPolicy: Send + Sync {
@@ -86,15 +86,15 @@ impl PollingBackoffPolicy for ExponentialBackoff {
 ///     }
 /// }
 /// # fn example(poller: lro_client::Poller<(), ()>) {
-/// let poller = poller.with_polling_error_policy(Patient);
+/// let poller = poller.error_policy(Patient);
 /// # }
 /// ```
 pub trait PollingErrorPolicy: Send + Sync {
-    /// What to do after `error`, which `state` has counted already.
+    /// The reaction to `error`, which `state` has counted already.
     fn on_error(&self, state: &PollingState, error: &Status) -> PollingErrorAction;
 }
 
-/// What to do after a poll that failed.
+/// The reaction to a poll that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PollingErrorAction {
     /// Poll again, after a pause that grows with each failure from 0.5 s to 10 s, or that the
@@ -104,20 +104,20 @@ pub enum PollingErrorAction {
     Stop,
 }
 
-/// The usual [`PollingErrorPolicy`]: goes on after what may pass by itself.
+/// The usual [`PollingErrorPolicy`]: retries errors that may pass by themselves.
 ///
 /// That is UNAVAILABLE (which includes a connection or a stream that broke), DEADLINE_EXCEEDED (a
 /// poll that was not answered in time), and an error of any code with a `google.rpc.RetryInfo`, by
-/// which the server says that it passes. There is no limit in number; [`Poller::with_time_limit`] sets one in time.
+/// which the server says that it passes. There is no limit in number; [`Poller::time_limit`] sets one in time.
 ///
 /// ```
 /// # fn example(poller: lro_client::Poller<(), ()>) {
 /// let policy = lro_client::ContinueOnTransient::default().with_consecutive_limit(5);
-/// let poller = poller.with_polling_error_policy(policy);
+/// let poller = poller.error_policy(policy);
 /// # }
 /// ```
 ///
-/// [`Poller::with_time_limit`]: crate::Poller::with_time_limit
+/// [`Poller::time_limit`]: crate::Poller::time_limit
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ContinueOnTransient {
     consecutive_limit: Option<u32>,

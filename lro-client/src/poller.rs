@@ -44,7 +44,7 @@ use watch::Watch;
 ///
 /// let poller = operation
 ///     .into_poller(&operations)
-///     .with_time_limit(Duration::from_secs(600));
+///     .time_limit(Duration::from_secs(600));
 /// println!("waiting for {}", poller.name());
 /// let response = poller.until_done().await?;
 /// # Ok(response) }
@@ -52,8 +52,8 @@ use watch::Watch;
 ///
 /// One is made of the operation that a call has returned, with [`IntoPoller`], or of a name alone,
 /// with [`resume`](Self::resume). It does nothing until it is awaited, and it holds nothing on the
-/// server: dropping a poller leaves the operation as it is, unless it is told
-/// [otherwise](Self::cancel_on_drop).
+/// server: dropping a poller leaves the operation as it is, except with
+/// [`cancel_on_drop`](Self::cancel_on_drop).
 ///
 /// [`until_done`](Self::until_done) (or `.await` on the poller) waits for the result,
 /// [`until_done_with`](Self::until_done_with) also hands out the metadata on the way,
@@ -61,7 +61,7 @@ use watch::Watch;
 /// [`into_stream`](Self::into_stream) makes a stream of them, and [`poll`](Self::poll) asks just
 /// once. [`cancel_and_wait`](Self::cancel_and_wait) ends it early.
 ///
-/// Another process goes on with the [`resume_token`](Self::resume_token), or with the
+/// Another process resumes the wait with the [`resume_token`](Self::resume_token), or with the
 /// [`name`](Self::name) alone. To wait for many operations, give their pollers to a
 /// [`PollerSet`](crate::PollerSet), which asks for many at once.
 #[must_use = "a poller does nothing until it is awaited"]
@@ -93,7 +93,7 @@ struct Settings {
 const NOT_FOUND_GRACE: u32 = 3;
 
 impl<R, M> Poller<R, M> {
-    /// A poller for the operation of this name, started at another time or by somebody else.
+    /// A poller for the operation of this name, started earlier or by another process.
     ///
     /// ```
     /// # use prost_types::{Duration as Report, Timestamp as Progress};
@@ -152,39 +152,36 @@ impl<R, M> Poller<R, M> {
     /// the limit, if that is less), to leave time for the answer. When the limit is reached, the
     /// [error](crate::WaitError::is_timeout) gives the poller back; waiting on has the whole limit
     /// again.
-    pub fn with_time_limit(mut self, limit: Duration) -> Self {
+    pub fn time_limit(mut self, limit: Duration) -> Self {
         self.settings.time_limit = Some(limit);
         self
     }
 
-    /// How long to pause between polls, where the server cannot be waited at.
+    /// The pause between polls, if the server does not support WaitOperation.
     ///
     /// Without this, it is 0.25 s growing to 1 s while progress is watched, and 1 s growing to
     /// 60 s otherwise, shortened at random by up to a half. [`until_done`](Self::until_done) does
     /// not ask for it while the server offers WaitOperation.
-    pub fn with_polling_backoff_policy(
-        mut self,
-        policy: impl PollingBackoffPolicy + 'static,
-    ) -> Self {
+    pub fn backoff_policy(mut self, policy: impl PollingBackoffPolicy + 'static) -> Self {
         self.settings.backoff = Some(Arc::new(policy));
         self
     }
 
     /// Whether to go on after a poll that failed: [`ContinueOnTransient`] by default.
-    pub fn with_polling_error_policy(mut self, policy: impl PollingErrorPolicy + 'static) -> Self {
+    pub fn error_policy(mut self, policy: impl PollingErrorPolicy + 'static) -> Self {
         self.settings.errors = Arc::new(policy);
         self
     }
 
-    /// What to make of an operation that is done without a response or an error:
+    /// The treatment of an operation that is done without a response or an error:
     /// [`IncompletePolicy::DefaultIfEmpty`] by default.
     ///
     /// ```
     /// # fn example(poller: lro_client::Poller<(), ()>) {
-    /// let poller = poller.with_incomplete_policy(lro_client::IncompletePolicy::Default);
+    /// let poller = poller.incomplete_policy(lro_client::IncompletePolicy::Default);
     /// # }
     /// ```
-    pub fn with_incomplete_policy(mut self, policy: IncompletePolicy) -> Self {
+    pub fn incomplete_policy(mut self, policy: IncompletePolicy) -> Self {
         self.settings.incomplete = policy;
         self
     }
@@ -200,8 +197,8 @@ impl<R, M> Poller<R, M> {
         &self.operation
     }
 
-    /// Tells the server that nobody is interested in the operation any more, which does not cancel
-    /// it. Going on with the poller finds nothing then.
+    /// Deletes the operation: no caller is interested in its result any more. That does not cancel
+    /// it. A later poll does not find it.
     ///
     /// # Errors
     ///

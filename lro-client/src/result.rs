@@ -2,7 +2,7 @@ use tonic::Status;
 
 use crate::WaitError;
 
-/// What a poll, or the time since the last update, has brought.
+/// The outcome of a poll, or of the time since the last update.
 ///
 /// ```
 /// # async fn example(mut poller: lro_client::Poller<(), prost_types::Timestamp>) {

@@ -233,7 +233,7 @@ mod tests {
         builder.body(body).unwrap()
     }
 
-    /// What is left of a response: its status, or its frames until the first error.
+    /// The rest of a response: its status, or its frames until the first error.
     async fn read<B>(response: http::Response<B>) -> Result<usize, Status>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,

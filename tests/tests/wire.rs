@@ -58,7 +58,7 @@ impl Fixture {
         };
         let started = self.archiver.create_archive(request).await.unwrap();
         let poller = started.into_poller(&self.operations);
-        poller.with_time_limit(PATIENCE)
+        poller.time_limit(PATIENCE)
     }
 
     async fn stop(self) {
@@ -147,7 +147,7 @@ async fn from_the_call_to_the_typed_result_and_over_a_restart() {
     let archive = done.result().unwrap().unwrap().unwrap();
     assert_eq!(archive.name, "archives/c");
     assert_eq!(done.metadata().unwrap().unwrap().files_done, 1);
-    let poller = Creation::resume(&running, &server.operations).with_time_limit(PATIENCE);
+    let poller = Creation::resume(&running, &server.operations).time_limit(PATIENCE);
     poller.cancel().await.unwrap();
     assert!(poller.until_done().await.unwrap_err().is_cancelled());
 
@@ -156,11 +156,7 @@ async fn from_the_call_to_the_typed_result_and_over_a_restart() {
         .archiver
         .delete_archive(DeleteArchiveRequest { name });
     let deleted = deleted.await.unwrap().into_poller(&server.operations);
-    deleted
-        .with_time_limit(PATIENCE)
-        .until_done()
-        .await
-        .unwrap();
+    deleted.time_limit(PATIENCE).until_done().await.unwrap();
     assert!(!data.join("archives/a.tar.zst").exists());
     assert!(data.join("archives/b.tar.zst").exists());
     server.stop().await;

@@ -16,7 +16,7 @@ use crate::{Cancellation, PollingResult, ResumeToken, WaitError};
 ///
 /// let poller = operations
 ///     .resume::<(), ()>("operations/42")
-///     .map(|poller| poller.with_time_limit(Duration::from_secs(600)));
+///     .map(|poller| poller.time_limit(Duration::from_secs(600)));
 /// poller.until_done()?;
 /// # Ok(()) }
 /// ```
@@ -63,7 +63,7 @@ impl<R, M> Poller<R, M> {
         self.runtime.block_on(self.poller.cancel())?
     }
 
-    /// Tells the server that nobody is interested in the operation any more.
+    /// Deletes the operation: no caller is interested in its result any more.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ where
         self.poller.metadata()
     }
 
-    /// What another process needs to go on.
+    /// The token with which another process resumes this poller.
     pub fn resume_token(&self) -> ResumeToken {
         self.poller.resume_token()
     }
@@ -126,7 +126,7 @@ where
         }
     }
 
-    /// What there is to tell of the operation, each when it happens: see
+    /// The updates of the operation, each when it happens: see
     /// [`crate::Poller::next_update`]. Within an async runtime there is one item, an error.
     pub fn updates(self) -> Updates<R, M> {
         Updates {
@@ -136,7 +136,7 @@ where
     }
 }
 
-/// What there is to tell of an operation, as an iterator that blocks: see [`Poller::updates`].
+/// The updates of an operation, as an iterator that blocks: see [`Poller::updates`].
 #[must_use = "an iterator does nothing until it is read"]
 pub struct Updates<R, M> {
     poller: Poller<R, M>,

@@ -1,4 +1,4 @@
-//! What a client does the same way in all calls.
+//! The settings that all calls of a client share.
 
 use std::fmt;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl fmt::Debug for Config {
     }
 }
 
-/// What all calls have in common. Each of these gives the same client, over the same transport,
+/// The settings of all calls. Each of these gives the same client, over the same transport,
 /// with one thing changed; clones made before stay as they are. A clone is cheap, so this also
 /// serves for a single call:
 ///
@@ -131,7 +131,7 @@ impl OperationsClient {
         self
     }
 
-    /// What the token provider is asked for; [`DEFAULT_SCOPES`] by default.
+    /// The scopes that the token provider is asked for; [`DEFAULT_SCOPES`] by default.
     #[must_use]
     pub fn with_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.config_mut().scopes = scopes.into_iter().map(Into::into).collect();
@@ -141,7 +141,7 @@ impl OperationsClient {
     /// The longest message that is accepted, in bytes: 4 MiB by default, as in tonic. Longer ones
     /// end the call with OUT_OF_RANGE. A page of a list is one message.
     #[must_use]
-    pub fn with_message_size_max(mut self, bytes: usize) -> Self {
+    pub fn max_decoding_message_size(mut self, bytes: usize) -> Self {
         self.config_mut().message_size_max = Some(bytes);
         self
     }
@@ -149,14 +149,14 @@ impl OperationsClient {
     /// Lets the server compress its answers in this way, and in the ones named before. The ways
     /// are features of tonic.
     #[must_use]
-    pub fn with_accepted_compression(mut self, encoding: CompressionEncoding) -> Self {
+    pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
         self.config_mut().accepts.push(encoding);
         self
     }
 
     /// Compresses the requests, which a server must understand: they are short, so it seldom pays.
     #[must_use]
-    pub fn with_sent_compression(mut self, encoding: CompressionEncoding) -> Self {
+    pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
         self.config_mut().sends = Some(encoding);
         self
     }

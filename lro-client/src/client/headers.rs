@@ -2,12 +2,12 @@
 
 use tonic::metadata::{Ascii, MetadataValue};
 
-/// What routers in front of a server read.
+/// The header that routers in front of a server read.
 pub(super) const REQUEST_PARAMS: &str = "x-goog-request-params";
-/// What says which library calls.
+/// The header that names the calling library.
 pub(super) const API_CLIENT: &str = "x-goog-api-client";
 
-/// What this crate calls itself.
+/// The name of this crate in the header.
 const NAME: &str = "lro";
 /// The version of tonic that the header tells: a crate cannot ask for it.
 const TONIC: &str = "0.14";

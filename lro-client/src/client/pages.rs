@@ -32,7 +32,7 @@ type Fetched = Result<pb::ListOperationsResponse, Status>;
 ///
 /// A page that could not be fetched, after the tries of the
 /// [settings](crate::CallSettings), is the item before the last; there is nothing after it, and
-/// [`page_token`](Self::page_token) tells from where to go on. A server that gives the same page
+/// [`page_token`](Self::page_token) tells where to resume. A server that gives the same page
 /// token twice in a row would never end: that is INTERNAL.
 #[must_use = "a list does nothing until it is read"]
 pub struct OperationList {
@@ -73,13 +73,13 @@ impl OperationList {
     }
 
     /// The token of the page that is fetched next, or was being fetched when it failed: with it in
-    /// [`ListOptions::page_token`], another list goes on here. Empty before the first page and
+    /// [`ListOptions::page_token`], another list continues here. Empty before the first page and
     /// after the last.
     pub fn page_token(&self) -> &str {
         &self.options.page_token
     }
 
-    /// What the server could not reach, of the pages so far; only if
+    /// The names that the server could not reach, of the pages so far; only if
     /// [`return_partial_success`](ListOptions::return_partial_success) was asked for. At most
     /// [`UNREACHABLE_MAX`](Self::UNREACHABLE_MAX) names are kept.
     pub fn unreachable(&self) -> &[String] {

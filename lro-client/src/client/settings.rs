@@ -104,7 +104,7 @@ impl OperationsMethod {
         }
     }
 
-    /// What a client starts with: as published, with a single try of
+    /// The settings of a new client: as published, with a single try of
     /// [`Wait`](OperationsMethod::Wait) that lasts up to 10 s longer than the wait.
     pub fn default_settings(self) -> CallSettings {
         match self {

@@ -47,7 +47,7 @@ pub trait TokenProvider: Send + Sync + 'static {
     async fn token(&self, scopes: &[&str]) -> Result<String, Status>;
 }
 
-/// What logs do not show.
+/// The header, which logs do not show.
 pub(super) fn bearer(token: &str) -> Result<MetadataValue<Ascii>, Status> {
     let mut value = MetadataValue::try_from(format!("Bearer {token}"))
         .map_err(|_| Status::unauthenticated("the token provider gave no valid header value"))?;

@@ -11,7 +11,7 @@ use crate::error::Ending;
 use crate::policy::{PollingBackoffPolicy as _, PollingErrorAction, is_transient, retry_delay};
 use crate::{ExponentialBackoff, OperationsMethod, PollingState};
 
-/// What the poller is after.
+/// The aim of the poller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     /// The end of the operation.
@@ -38,7 +38,7 @@ pub(super) struct Attempt {
     pub(super) may_wait: bool,
 }
 
-/// What a step of a wait came to.
+/// The outcome of one step of a wait.
 #[derive(Debug)]
 pub(super) enum Step {
     /// There may be news of the operation.
@@ -96,7 +96,7 @@ impl<R, M> Poller<R, M> {
         self.schedule.call(now, may_wait, limits)
     }
 
-    /// What comes of a poll.
+    /// Takes the answer to a poll.
     pub(super) fn answered(
         &mut self,
         mode: Mode,

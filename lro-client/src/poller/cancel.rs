@@ -21,7 +21,7 @@ use crate::{OperationsClient, WaitError};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancellation<R> {
-    /// It was cancelled, by this call or by somebody else.
+    /// It was cancelled, by this call or by another caller.
     Cancelled,
     /// It completed all the same, with this response.
     Completed(R),
@@ -29,7 +29,7 @@ pub enum Cancellation<R> {
 
 impl<R, M> Poller<R, M> {
     /// Asks the server to cancel the operation, without waiting for it: whether it was cancelled
-    /// or completed all the same, going on with this poller will tell.
+    /// or completed all the same, waiting with this poller tells.
     ///
     /// [`cancel_and_wait`](Self::cancel_and_wait) does both.
     ///
@@ -68,12 +68,12 @@ impl<R, M> Poller<R, M> {
     /// # }
     /// ```
     ///
-    /// The call is made by a task on `runtime`, with its tries and time limits; nobody hears
+    /// The call is made by a task on `runtime`, with its tries and time limits; the caller does not learn
     /// whether it succeeds, and it is lost when the runtime ends first. Where that matters, call
     /// [`cancel`](Self::cancel).
     ///
     /// A clone cancels nothing. The poller that an error
-    /// [gives back](WaitError::into_poller) still does: dropping the error drops it.
+    /// [returns](WaitError::into_poller) still does: dropping the error drops it.
     pub fn cancel_on_drop(mut self, runtime: Handle) -> Self {
         self.guard = match self.operation.done() {
             true => None,
@@ -97,7 +97,7 @@ impl<R, M> Poller<R, M> {
 impl<R: Message + Name + Default + 'static, M> Poller<R, M> {
     /// Asks the server to cancel the operation, and waits until it is done.
     ///
-    /// The [time limit](Self::with_time_limit) counts from here. An operation that is known to be
+    /// The [time limit](Self::time_limit) counts from here. An operation that is known to be
     /// done is not cancelled. If the server refuses to cancel, the operation is asked for once: it
     /// may be done by now.
     ///
@@ -144,7 +144,7 @@ impl<R: Message + Name + Default + 'static, M> Poller<R, M> {
             asked,
             may_wait: false,
         };
-        // Should this fail too, what is wrong is told once, by the call that matters.
+        // If this fails too, the error is that of the call that matters.
         let _ = self.answered(Mode::Wait, attempt, answer);
         if self.operation.done() {
             return Ok(());

@@ -6,7 +6,7 @@ use tonic::Response;
 
 use crate::{OperationsClient, Poller, WaitError};
 
-/// What a [`Poller`] can be made of: the operation that a generated client returns, in its
+/// Makes a [`Poller`] of the operation that a generated client returns, in its
 /// response or out of it.
 ///
 /// ```

@@ -11,8 +11,8 @@ impl<R: Message + Name + Default + 'static, M> Poller<R, M> {
     /// It waits on the server, with calls of WaitOperation that last up to 60 s and follow each
     /// other at once (or at least 0.1 s apart, and more and more up to 10 s, when the server
     /// answers them early). A server without WaitOperation is polled with GetOperation, at the
-    /// pace of the [backoff policy](Self::with_polling_backoff_policy); the client remembers that.
-    /// Calls that fail are repeated as the [error policy](Self::with_polling_error_policy) says.
+    /// pace of the [backoff policy](Self::backoff_policy); the client remembers that.
+    /// Calls that fail are repeated as the [error policy](Self::error_policy) says.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl<R: Message + Name + Default + 'static, M> Poller<R, M> {
             .map_err(|ending| WaitError::new(ending, self))
     }
 
-    /// What the operation has ended with.
+    /// The result of the operation.
     pub(super) fn conclude(&self) -> Result<R, Ending> {
         if self.is_incomplete() {
             return match self.settings.incomplete {
@@ -81,8 +81,8 @@ where
     /// Asks once, now, unless the operation is known to be done.
     ///
     /// One call of GetOperation, that lasts at most the [timeout] of a try. It is not repeated
-    /// when it fails, whatever the policies say, and it pays no heed to the time limit: who calls
-    /// this sets the pace.
+    /// when it fails, whatever the policies say, and it ignores the time limit: the caller
+    /// sets the pace.
     ///
     /// # Cancel safety
     ///
@@ -110,8 +110,8 @@ where
     }
 }
 
-/// What a poller makes of an operation that is done, but has neither a response nor an error. The
-/// standard allows that. See [`Poller::with_incomplete_policy`].
+/// The treatment of an operation that is done, but has neither a response nor an error. The
+/// standard allows that. See [`Poller::incomplete_policy`].
 ///
 /// ```
 /// use lro_client::IncompletePolicy;

@@ -135,7 +135,7 @@ impl Schedule {
         }
     }
 
-    /// A poll was answered, and the operation goes on. `period` is the pause between polls that do
+    /// A poll was answered, and the operation is not done. `period` is the pause between polls that do
     /// not wait; it is asked only where it matters.
     pub(super) fn on_answer(
         &mut self,
@@ -162,7 +162,7 @@ impl Schedule {
         self.next = Some(next);
     }
 
-    /// A server that does not offer waiting is to be asked at once.
+    /// The server does not offer waiting: the next poll is due at once.
     pub(super) fn on_wait_unimplemented(&mut self) {
         self.next = None;
     }
@@ -193,7 +193,7 @@ impl Schedule {
         self.errors = self.errors.saturating_add(1);
     }
 
-    /// After a poll that failed it goes on, not before the time that the server advises.
+    /// Plans the poll after one that failed, not before the time that the server advises.
     pub(super) fn retry(&mut self, now: Instant, advised: Option<Duration>) {
         let pause = ERRORS.delay(self.errors.saturating_sub(1));
         let advised = advised.unwrap_or_default().min(ADVISED_MAX);

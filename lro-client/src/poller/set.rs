@@ -53,9 +53,9 @@ use timeline::{Event, Timeline};
 ///
 /// # How it asks
 ///
-/// * Few operations, up to the [concurrency](Self::with_concurrency), are waited for on the
+/// * Few operations, up to the [concurrency](Self::concurrency), are waited for on the
 ///   server, each with a WaitOperation of its own, where the server offers that.
-/// * 16 or more ([`with_list_from`](Self::with_list_from)) below one parent share their polls:
+/// * 16 or more ([`list_from`](Self::list_from)) below one parent share their polls:
 ///   pages of 1,000 of ListOperations, in rounds 1 s apart, and up to 60 s while there is no news.
 ///   What a list does not show is asked for with GetOperation.
 /// * Where the server refuses to list, or the parent has so many other operations that a round
@@ -103,7 +103,7 @@ impl<R, M> PollerSet<R, M> {
     /// How many operations below one parent share their polls by default: 16.
     pub const LIST_FROM: usize = 16;
 
-    /// An empty set, which lists through `operations`. Its pollers are to be of the same service.
+    /// An empty set, which lists through `operations`. Its pollers must be of the same service.
     pub fn new(operations: &OperationsClient) -> Self {
         Self {
             operations: operations.clone(),
@@ -128,21 +128,21 @@ impl<R, M> PollerSet<R, M> {
 
     /// How many calls may be under way at once, and how many operations at most are waited for on
     /// the server, which makes up to as many again. [`Self::CONCURRENCY`] by default.
-    pub fn with_concurrency(mut self, calls: NonZeroUsize) -> Self {
+    pub fn concurrency(mut self, calls: NonZeroUsize) -> Self {
         self.settings.concurrency = calls.get();
         self
     }
 
     /// From how many operations below one parent on they are listed; [`Self::LIST_FROM`] by
     /// default. `usize::MAX` is never.
-    pub fn with_list_from(mut self, operations: usize) -> Self {
+    pub fn list_from(mut self, operations: usize) -> Self {
         self.settings.list_from = operations.max(1);
         self
     }
 
-    /// What to list, in the terms of the server: it must show the set's operations, the ended ones
+    /// The filter of the lists, in the terms of the server: it must show the set's operations, the ended ones
     /// too. All by default. It pays where a parent has many other operations.
-    pub fn with_list_filter(mut self, filter: impl Into<String>) -> Self {
+    pub fn list_filter(mut self, filter: impl Into<String>) -> Self {
         self.settings.list_filter = filter.into();
         self
     }
@@ -150,10 +150,7 @@ impl<R, M> PollerSet<R, M> {
     /// How long to pause between rounds of lists: 1 s growing to 60 s by default, shortened at
     /// random by up to a half. [`PollingState::polls`](crate::PollingState::polls) is the number
     /// of rounds since an operation was last pushed or seen to end.
-    pub fn with_polling_backoff_policy(
-        mut self,
-        policy: impl PollingBackoffPolicy + 'static,
-    ) -> Self {
+    pub fn backoff_policy(mut self, policy: impl PollingBackoffPolicy + 'static) -> Self {
         self.settings.backoff = Some(Arc::new(policy));
         self
     }

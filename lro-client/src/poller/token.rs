@@ -7,7 +7,7 @@ use prost::{Message, Name};
 use super::Poller;
 use crate::OperationsClient;
 
-/// What another process needs to go on with a [`Poller`]: the operation's name, and the types of
+/// The data that another process needs to resume a [`Poller`]: the operation's name, and the types of
 /// its response and metadata.
 ///
 /// It is short text, without white space in it if the name has none, to be stored anywhere:
@@ -50,7 +50,7 @@ impl ResumeToken {
     /// can be asked for is shorter than that.
     pub const MAX_LEN: usize = 4_096;
 
-    /// What every token begins with. A format to come has another.
+    /// The beginning of every token. A later format has another.
     const VERSION: &str = "1";
 
     /// The operation's name.
@@ -68,7 +68,7 @@ impl ResumeToken {
         &self.metadata_type
     }
 
-    /// A poller that goes on with the operation.
+    /// A poller that resumes the operation.
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ where
     R: Message + Name + Default + 'static,
     M: Message + Name + Default + 'static,
 {
-    /// What another process needs to go on with this poller; see [`ResumeToken`].
+    /// The token with which another process resumes this poller; see [`ResumeToken`].
     pub fn resume_token(&self) -> ResumeToken {
         ResumeToken {
             name: self.name.clone(),
@@ -153,7 +153,7 @@ fn is_type_name(text: &str) -> bool {
         .all(|part| !part.is_empty() && part.bytes().all(allowed))
 }
 
-/// Why there is no going on with a [`ResumeToken`].
+/// The reason why a [`ResumeToken`] cannot be resumed.
 ///
 /// ```
 /// use lro_client::ResumeToken;

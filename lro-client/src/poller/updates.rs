@@ -14,7 +14,7 @@ use crate::PollingResult;
 type Told<R, M> = (Poller<R, M>, Option<PollingResult<R, M>>);
 type Telling<R, M> = Pin<Box<dyn Future<Output = Told<R, M>> + Send>>;
 
-/// What there is to tell of an operation, as a [`Stream`]: see [`Poller::into_stream`].
+/// The updates of an operation, as a [`Stream`]: see [`Poller::into_stream`].
 #[must_use = "a stream does nothing until it is read"]
 pub struct Updates<R, M> {
     /// Here between two items.
@@ -50,7 +50,7 @@ where
     /// ```
     ///
     /// It paces itself, in the same way. It polls only while it is read: there is no task, and no
-    /// queue that could grow. Who reads slowly misses changes between, not the last one.
+    /// queue that could grow. A slow reader misses changes in between, but not the last one.
     pub fn into_stream(self) -> Updates<R, M> {
         Updates {
             poller: Some(self),

@@ -4,7 +4,7 @@ use prost_types::Any;
 use super::{Mode, Poller, Step};
 use crate::{PollingResult, WaitError};
 
-/// What was told of the operation so far.
+/// The updates that were returned so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watch {
     metadata: Option<Option<Any>>,
@@ -36,14 +36,14 @@ where
     /// ```
     ///
     /// It paces itself, with calls of GetOperation 0.25 s to 1 s apart or as the
-    /// [backoff policy](Self::with_polling_backoff_policy) says. A poll that failed and will be
-    /// repeated is told as well. When the wait ends before the operation does, the error in the
+    /// [backoff policy](Self::backoff_policy) says. A poll that failed and will be
+    /// repeated is an update too. When the wait ends before the operation does, the error in the
     /// last update holds a poller to go on with.
     ///
     /// # Cancel safety
     ///
     /// It can be dropped, in a `select!` for example, and called again: no update gets lost, and
-    /// polls do not come sooner. Time goes on between the calls, the time limit's too.
+    /// polls do not come sooner. The time limit runs between the calls too.
     pub async fn next_update(&mut self) -> Option<PollingResult<R, M>> {
         if self.watch.ended {
             return None;
@@ -99,7 +99,7 @@ where
                 Some(PollingResult::InProgress(Some(metadata))) => on_metadata(metadata),
                 Some(PollingResult::InProgress(None) | PollingResult::PollingError(_)) => {}
                 Some(PollingResult::Completed(result)) => return result,
-                // Somebody has watched it to its end already, which is not told twice.
+                // The caller has seen the end already, which is not repeated.
                 None => self = self.rewound(),
             }
         }

@@ -69,7 +69,7 @@ async fn a_broken_connection_does_not_end_the_wait() -> Result<(), Box<dyn std::
     let operations = OperationsClient::new(Endpoint::from_shared(url)?.connect().await?);
 
     let poller: TestPoller = Poller::resume(NAME, &operations);
-    let waiting = tokio::spawn(poller.with_time_limit(Duration::from_secs(60)).until_done());
+    let waiting = tokio::spawn(poller.time_limit(Duration::from_secs(60)).until_done());
     // After a wait that was cut, the poller asks without waiting.
     for (how, method) in [(Cut::Reset, "wait"), (Cut::Close, "get")] {
         assert_eq!(arrivals.recv().await, Some(method));
@@ -173,7 +173,7 @@ async fn a_stream_that_is_reset_in_any_way_does_not_end_the_wait() {
                 let url = breaking(how, when).await.unwrap();
                 let channel = Endpoint::from_shared(url).unwrap().connect_lazy();
                 let poller: TestPoller = Poller::resume(NAME, &OperationsClient::new(channel));
-                let poller = poller.with_time_limit(Duration::from_secs(60));
+                let poller = poller.time_limit(Duration::from_secs(60));
                 match poller.until_done().await {
                     Ok(found) if found == response() => None,
                     other => Some(format!("{how:?} {when:?}: {other:?}")),

@@ -207,7 +207,7 @@ async fn each_try_shows_a_token() {
 #[tokio::test(start_paused = true)]
 async fn too_long_a_message_is_refused() {
     let fake = Fake::script(vec![Ok(succeeded())]);
-    let client = fake.client().with_message_size_max(10);
+    let client = fake.client().max_decoding_message_size(10);
     assert_eq!(client.get(NAME).await.unwrap_err().code(), Code::OutOfRange);
 }
 

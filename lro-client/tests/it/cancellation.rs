@@ -97,7 +97,7 @@ async fn a_server_that_cancels_nothing_is_told_from_a_failure() {
 async fn the_time_limit_counts_from_the_cancelling_on() {
     let server = Fake::new(|_| std::future::pending());
     let began = Instant::now();
-    let poller = server.started().with_time_limit(SECOND * 3);
+    let poller = server.started().time_limit(SECOND * 3);
     let error = poller.cancel_and_wait().await.unwrap_err();
     assert!(error.is_timeout());
     assert_eq!((began.elapsed(), error.elapsed()), (SECOND * 3, SECOND * 3));
@@ -137,7 +137,7 @@ async fn dropping_cancels_nothing_that_is_done() {
 async fn the_poller_that_an_error_gives_back_cancels_too() {
     let server = fake(Ok(()), Ok(running()));
     let poller = server.started().cancel_on_drop(Handle::current());
-    let mut poller = poller.with_time_limit(SECOND);
+    let mut poller = poller.time_limit(SECOND);
     let mut last = None;
     while let Some(update) = poller.next_update().await {
         last = Some(update);

@@ -61,7 +61,7 @@ async fn a_wait_that_is_cut_is_no_error_and_makes_the_next_one_shorter() {
             let end = SECOND * 1_000 + limit / 3;
             let fake = cutting(limit, cut.clone(), end);
             let strict = ContinueOnTransient::default().with_consecutive_limit(0);
-            let poller = fake.started().with_polling_error_policy(strict);
+            let poller = fake.started().error_policy(strict);
             let began = Instant::now();
             poller.until_done().await.unwrap();
             let late = began.elapsed() - end;
@@ -93,7 +93,7 @@ async fn an_outage_after_a_cut_is_an_error_that_counts() {
         Err(Status::unavailable("down"))
     });
     let policy = ContinueOnTransient::default().with_consecutive_limit(3);
-    let poller = fake.started().with_polling_error_policy(policy);
+    let poller = fake.started().error_policy(policy);
     let error = poller.until_done().await.unwrap_err();
     assert!(error.is_poll_failed());
     assert_eq!(fake.methods(), ["wait", "get", "get", "get", "get"]);

@@ -65,11 +65,7 @@ async fn failing_cancelling_resuming_listing_and_deleting() -> Result<(), Boxed>
     let name = endless.name().to_owned();
     let resumed = Poller::<ExportResponse, ExportMetadata>::resume(&name, &operations);
     let limit = Duration::from_millis(300);
-    let error = resumed
-        .with_time_limit(limit)
-        .until_done()
-        .await
-        .unwrap_err();
+    let error = resumed.time_limit(limit).until_done().await.unwrap_err();
     assert!(
         error.is_timeout() && error.elapsed() <= limit * 2,
         "{error}"
@@ -78,7 +74,7 @@ async fn failing_cancelling_resuming_listing_and_deleting() -> Result<(), Boxed>
     poller.cancel().await?;
     assert!(
         poller
-            .with_time_limit(Duration::from_secs(30))
+            .time_limit(Duration::from_secs(30))
             .await
             .unwrap_err()
             .is_cancelled()

@@ -165,7 +165,7 @@ async fn each_has_its_own_time_limit() {
         let mut set = Set::new(&operations);
         let began = Instant::now();
         for (name, index) in fleet.ends.keys().zip(1..) {
-            set.push(started(name, &operations).with_time_limit(SECOND * 7 * index));
+            set.push(started(name, &operations).time_limit(SECOND * 7 * index));
         }
         for index in 1..=100 {
             let (_, result) = set.next().await.unwrap();
@@ -191,8 +191,8 @@ async fn parents_take_turns() {
     let fleet = Arc::new(fleet);
     let operations = client(&fleet);
     let mut set = Set::new(&operations)
-        .with_list_from(usize::MAX)
-        .with_concurrency(NonZeroUsize::new(6).unwrap());
+        .list_from(usize::MAX)
+        .concurrency(NonZeroUsize::new(6).unwrap());
     for name in fleet.ends.keys() {
         set.push(Poller::resume(&**name, &operations));
     }

@@ -45,11 +45,11 @@ impl Service {
         };
         let poller: Typed = Operation::from(operation).into_poller(&self.operations);
         let pace = ExponentialBackoff::new(SECOND / 50, SECOND / 50);
-        poller.with_polling_backoff_policy(pace)
+        poller.backoff_policy(pace)
     }
 
     async fn end(&self, behaviour: &str) -> Ended {
-        let poller = self.started(behaviour).with_time_limit(SECOND * 60);
+        let poller = self.started(behaviour).time_limit(SECOND * 60);
         poller.until_done().await
     }
 }
@@ -121,11 +121,11 @@ async fn policies(service: Service) {
     let error = service.end("silent").await.unwrap_err();
     assert!(error.is_missing_result());
     let poller = service.started("silent");
-    let poller = poller.with_incomplete_policy(IncompletePolicy::Default);
+    let poller = poller.incomplete_policy(IncompletePolicy::Default);
     assert_eq!(poller.await.unwrap(), Timestamp::default());
 
     let began = Instant::now();
-    let poller = service.started("endless").with_time_limit(SECOND * 2);
+    let poller = service.started("endless").time_limit(SECOND * 2);
     let error = poller.until_done().await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
     assert!(began.elapsed() < SECOND * 3, "{:?}", began.elapsed());

@@ -61,7 +61,7 @@ async fn the_error_policy_sees_the_delay_and_has_the_last_word() {
         ))
     };
     let fake = Fake::script(vec![busy(10), Err(Status::unavailable("")), busy(11)]);
-    let poller = fake.resumed().with_polling_error_policy(Impatient);
+    let poller = fake.resumed().error_policy(Impatient);
     let error = poller.until_done().await.unwrap_err();
     assert!(error.is_poll_failed());
     assert_eq!((error.code(), error.polls()), (Code::ResourceExhausted, 3));
@@ -69,7 +69,7 @@ async fn the_error_policy_sees_the_delay_and_has_the_last_word() {
     // The usual one has a limit for them, as for all errors.
     let limited = ContinueOnTransient::default().with_consecutive_limit(2);
     let fake = Fake::script(vec![busy(1)]);
-    let poller = fake.resumed().with_polling_error_policy(limited);
+    let poller = fake.resumed().error_policy(limited);
     let error = poller.until_done().await.unwrap_err();
     assert_eq!(error.polls(), 3);
 }

@@ -17,11 +17,7 @@ async fn give_up(
     Duration,
 ) {
     let began = Instant::now();
-    let error = poller
-        .with_time_limit(LIMIT)
-        .until_done()
-        .await
-        .unwrap_err();
+    let error = poller.time_limit(LIMIT).until_done().await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
     assert_eq!(error.code(), Code::DeadlineExceeded);
     assert_eq!(error.elapsed(), began.elapsed());
@@ -79,7 +75,7 @@ async fn a_result_at_the_last_moment_is_seen() {
             _ => Ok(running()),
         }
     });
-    let poller = fake.started().with_time_limit(LIMIT);
+    let poller = fake.started().time_limit(LIMIT);
     assert_eq!(poller.until_done().await.unwrap(), response());
 }
 
@@ -102,7 +98,7 @@ async fn who_gave_up_can_go_on_with_the_whole_limit() {
             succeeded()
         })
     });
-    let mut poller = fake.started().with_time_limit(LIMIT);
+    let mut poller = fake.started().time_limit(LIMIT);
     let mut tries = 0;
     let got = loop {
         tries += 1;
@@ -117,12 +113,12 @@ async fn who_gave_up_can_go_on_with_the_whole_limit() {
 #[tokio::test(start_paused = true)]
 async fn the_shortest_limit_asks_once_and_the_longest_is_none() {
     let fake = Fake::script(vec![Ok(running())]);
-    let poller = fake.started().with_time_limit(Duration::ZERO);
+    let poller = fake.started().time_limit(Duration::ZERO);
     assert!(poller.until_done().await.unwrap_err().is_timeout());
     assert_eq!(fake.methods(), ["get"]);
 
     let fake = Fake::script(vec![Ok(running()), Ok(running()), Ok(succeeded())]);
-    let poller = fake.started().with_time_limit(Duration::MAX);
+    let poller = fake.started().time_limit(Duration::MAX);
     assert_eq!(poller.until_done().await.unwrap(), response());
 }
 
@@ -137,7 +133,7 @@ async fn no_call_has_a_time_limit_of_zero() {
                 _ => Ok(running()),
             }
         });
-        let error = fake.started().with_time_limit(limit).until_done().await;
+        let error = fake.started().time_limit(limit).until_done().await;
         assert!(error.unwrap_err().is_timeout());
         let settings = lro_client::CallSettings {
             timeout: limit,

@@ -137,7 +137,7 @@ async fn done_without_a_result_is_an_error_of_its_own() {
 async fn done_without_a_result_can_be_a_success() {
     let fake = Fake::script(vec![Ok(done(None))]);
     let poller = fake.started();
-    let poller = poller.with_incomplete_policy(IncompletePolicy::Default);
+    let poller = poller.incomplete_policy(IncompletePolicy::Default);
     assert_eq!(poller.until_done().await.unwrap(), Timestamp::default());
 }
 
@@ -161,7 +161,7 @@ async fn an_empty_response_may_be_missing() {
         set.push(poller());
         set.next().await.unwrap().1.unwrap();
         // Only if it is not asked for.
-        let strict = poller().with_incomplete_policy(IncompletePolicy::Error);
+        let strict = poller().incomplete_policy(IncompletePolicy::Error);
         let strict = strict.until_done().await;
         let has_response = result.is_some_and(|it| it == Outcome::Response(pack(&())));
         assert_eq!(strict.is_ok(), has_response);

@@ -108,7 +108,7 @@ async fn the_pace_of_polling_is_the_policys() {
         }
     });
     let steady = ExponentialBackoff::new(SECOND * 7, SECOND * 7).with_jitter(0.0);
-    let poller = fake.started().with_polling_backoff_policy(steady);
+    let poller = fake.started().backoff_policy(steady);
     poller.until_done().await.unwrap();
     assert_eq!(
         fake.gaps(),
@@ -162,7 +162,7 @@ async fn other_errors_end_the_wait_and_give_the_poller_back() {
 async fn the_error_policy_counts_errors_in_a_row() {
     let fake = Fake::script(vec![Err(Status::unavailable("down"))]);
     let policy = ContinueOnTransient::default().with_consecutive_limit(3);
-    let poller = fake.started().with_polling_error_policy(policy);
+    let poller = fake.started().error_policy(policy);
     let error = poller.until_done().await.unwrap_err();
     assert!(error.is_poll_failed());
     assert_eq!(fake.calls().len(), 4);

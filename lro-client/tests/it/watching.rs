@@ -85,7 +85,7 @@ async fn the_time_limit_ends_watching_too_and_gives_a_poller_back() {
             succeeded()
         })
     });
-    let mut poller = fake.started().with_time_limit(SECOND * 10);
+    let mut poller = fake.started().time_limit(SECOND * 10);
     let error = loop {
         if let PollingResult::Completed(result) = poller.next_update().await.unwrap() {
             break result.unwrap_err();

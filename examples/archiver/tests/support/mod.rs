@@ -101,7 +101,7 @@ impl Clients {
     }
 
     pub fn poller(&self, name: &str) -> Poller<Archive, CreateArchiveMetadata> {
-        Poller::resume(name, &self.operations).with_time_limit(PATIENCE)
+        Poller::resume(name, &self.operations).time_limit(PATIENCE)
     }
 
     pub async fn metadata(&self, name: &str) -> CreateArchiveMetadata {

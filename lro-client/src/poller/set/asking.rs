@@ -9,7 +9,7 @@ use tonic::Status;
 use super::{Event, PollerSet};
 use crate::poller::{Attempt, Mode, Step};
 
-/// What a call has brought.
+/// The answer to a call.
 #[derive(Debug)]
 pub(super) enum Answer {
     Operation {
@@ -152,7 +152,7 @@ impl<R, M> PollerSet<R, M> {
         }
     }
 
-    /// What a poll says about one operation, however it was made.
+    /// Takes the answer of a poll, or the part of a list, about one operation.
     pub(super) fn learn(
         &mut self,
         name: &Arc<str>,

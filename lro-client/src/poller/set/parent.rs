@@ -14,10 +14,10 @@ const PAGES_MIN: usize = 2;
 #[derive(Debug)]
 pub(super) struct Parent {
     pub(super) names: HashSet<Arc<str>>,
-    /// Who is to be asked for with a call of its own.
+    /// The operations that wait for a call of their own.
     pub(super) queue: VecDeque<Arc<str>>,
     pub(super) has_turn: bool,
-    /// Whether the next page is to be asked for.
+    /// Whether the next page must be fetched.
     pub(super) wants_page: bool,
     /// Whether lists are what tells of the operations.
     pub(super) lists: bool,

@@ -1,4 +1,4 @@
-//! What is due when.
+//! The events of a set, in the order of their times.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -57,7 +57,7 @@ where
 {
     let operations = client(bytes);
     let limit = Duration::from_secs(100);
-    let poller = || Poller::<R, M>::resume(NAME, &operations).with_time_limit(limit);
+    let poller = || Poller::<R, M>::resume(NAME, &operations).time_limit(limit);
     let decoded = Operation::<R, M>::decode(bytes);
 
     let ended = poller().until_done().await;
@@ -88,7 +88,7 @@ where
     }
     let _ = matches!(poller().poll().await, PollingResult::PollingError(_));
 
-    let mut set = PollerSet::new(&operations).with_list_from(1);
+    let mut set = PollerSet::new(&operations).list_from(1);
     set.push(poller());
     let (name, _) = set.next().await.expect("the set has one");
     assert_eq!(name, NAME);

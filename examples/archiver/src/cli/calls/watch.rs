@@ -17,7 +17,7 @@ where
 {
     let (initial, max) = PERIODS;
     let backoff = ExponentialBackoff::new(initial, max);
-    let mut poller = poller.with_polling_backoff_policy(backoff);
+    let mut poller = poller.backoff_policy(backoff);
     let mut display = Display::new();
     display.say(poller.name());
     let mut in_trouble = false;
