@@ -41,7 +41,7 @@ where
                             .headers()
                             .get("content-type")
                             .is_some_and(|value| value == "application/grpc");
-                        let answered = if is_grpc {
+                        if is_grpc {
                             let response = grpc.oneshot(request.map(tonic::body::Body::new)).await;
                             response.map(|response| {
                                 response.map(|body| body.map_err(BoxError::from).boxed_unsync())
@@ -51,8 +51,7 @@ where
                             response.map(|response| {
                                 response.map(|body| body.map_err(BoxError::from).boxed_unsync())
                             })
-                        };
-                        answered
+                        }
                     }
                 });
             tokio::spawn(async move {
