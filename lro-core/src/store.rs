@@ -17,6 +17,7 @@ mod record;
 mod refusal;
 mod standard_metadata;
 mod state;
+mod suspects;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -42,6 +43,7 @@ pub use record::{
 pub use refusal::Refusal;
 pub use standard_metadata::StandardMetadata;
 pub use state::OperationState;
+pub use suspects::Suspects;
 
 /// Where operations are kept.
 ///
@@ -91,10 +93,12 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     ) -> Result<Vec<Result<Started, StartError>>, StoreError>;
 
     /// Claims operations that are ready, the longest ready first (of equally long ones the smaller
-    /// uid), and tells when the next will be.
+    /// uid), and tells when the next will be. [Suspects](Suspects) come first, as many as the claim
+    /// allows.
     ///
-    /// Also turns a bounded number of leases that are over into [`Command::Expire`], whoever held
-    /// them: there is no other rescue. So a claim of no methods with a limit of 0 is of use: a worker
+    /// Also expires a bounded number of leases, of any worker: with [`Command::Expire`] if the worker
+    /// held no other operation when the first of its leases expired, and otherwise with
+    /// [`Command::ExpireShared`]. There is no other rescue. So a claim of no methods with a limit of 0 is of use: a worker
     /// without a free slot sweeps with it, and learns from [`next_in`](Claimed::next_in) when the
     /// next lease may be over.
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError>;
@@ -184,6 +188,8 @@ pub struct Claim {
     pub limit: usize,
     /// How long the leases last.
     pub lease_duration: Duration,
+    /// Which suspects the worker may run now.
+    pub suspects: Suspects,
 }
 
 /// What a worker has got.
@@ -195,6 +201,8 @@ pub struct Claimed {
     /// is ready, or a lease may be over. Zero when more than `limit` were ready. A lease is good up to
     /// and including its last moment: a claim at that very moment leaves it, with a zero here.
     pub next_in: Option<Duration>,
+    /// Whether suspects of these methods wait that the claim did not take.
+    pub suspects_wait: bool,
 }
 
 /// The ready operations of one method that no worker has claimed.

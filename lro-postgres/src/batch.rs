@@ -10,7 +10,7 @@ use crate::database::Query;
 use crate::ends::End;
 use crate::row::{
     encode_any, encode_kind, encode_labels, encode_origin, encode_result, encode_state,
-    exclusive_digest, request_digest,
+    exclusive_digest, ready_time, request_digest, suspect_time,
 };
 use crate::text::escape;
 
@@ -130,7 +130,7 @@ pub(crate) fn changed_records(records: &[Changed<'_>]) -> Columns {
     columns.integers(records, |c| c.record.revision.cast_signed());
     columns.integers(records, |c| i64::from(c.record.attempt));
     columns.integers(records, |c| c.record.fence.cast_signed());
-    columns.times(records, |c| Some(c.record.ready_time));
+    columns.integers(records, |c| ready_time(c.record));
     columns.times(records, |c| Some(c.record.update_time));
     columns.times(records, |c| c.record.start_time);
     columns.times(records, |c| c.record.cancel_time);
@@ -152,6 +152,8 @@ pub(crate) fn changed_records(records: &[Changed<'_>]) -> Columns {
     columns.bytes(records, metadata);
     columns.bytes(records, |c| encode_any(c.record.checkpoint.as_ref()));
     columns.bytes(records, |c| encode_result(c.record.result.as_ref()));
+    columns.integers(records, |c| i64::from(c.record.losses));
+    columns.times(records, |c| suspect_time(c.record));
     columns
 }
 

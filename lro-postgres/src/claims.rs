@@ -4,6 +4,7 @@ mod asked;
 mod corrupt;
 mod holes;
 mod marks;
+mod suspects;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 use self::asked::Asked;
 use self::marks::{Look, Marks};
+use self::suspects::{AskedSuspects, Lost};
 use crate::database::{Access, Database, Query, clock};
 use crate::error::Fault;
 use crate::events::Events;
@@ -92,7 +94,8 @@ impl Claims {
     ) -> Result<Claimed, Fault> {
         let mut asked = Asked::new(claim);
         let own_clock = self.database.clock.is_some();
-        if told && claim.limit > 0 && marks.found_last && (own_clock || !marks.are_old()) {
+        let mostly_there = marks.found_last && !marks.suspects_wait;
+        if told && claim.limit > 0 && mostly_there && (own_clock || !marks.are_old()) {
             // What is told is mostly there: it is taken without a look before.
             if own_clock {
                 asked.begin_anywhere(marks);
@@ -102,22 +105,65 @@ impl Claims {
             let unless_since = Some(asked.lease_since);
             let (operations, look) = self.take(claim, &asked, unless_since, marks).await?;
             marks.found_last = !operations.is_empty();
-            if !operations.is_empty() || !look.lease_is_over() {
-                return Ok(look.claimed(operations));
+            if !operations.is_empty() || !(look.lease_is_over() || look.suspects_wait()) {
+                marks.suspects_wait = look.suspects_wait();
+                return Ok(look.claimed(claim, operations));
             }
         }
         let mut look = self.look(&mut asked, marks).await?;
         let sweep = look.lease_is_over();
         if sweep {
             self.sweep(&asked).await?;
+            // What was expired is ready, too.
+            look = self.look(&mut asked, marks).await?;
         }
         let mut operations = Vec::new();
         marks.found_last = claim.limit > 0 && look.some_are_ready();
-        if sweep || marks.found_last {
-            // What was turned back is ready as well.
-            (operations, look) = self.take(claim, &asked, None, marks).await?;
+        let mut alone = false;
+        for suspects in AskedSuspects::kinds(claim, &look) {
+            (operations, look) = self.take_suspects(claim, &asked, &suspects, marks).await?;
+            if !operations.is_empty() {
+                alone = suspects.is_alone();
+                asked.without(&operations);
+                break;
+            }
         }
-        Ok(look.claimed(operations))
+        if !alone && operations.len() < claim.limit && marks.found_last {
+            let (more, left) = self.take(claim, &asked, None, marks).await?;
+            operations.extend(more);
+            look = left;
+        }
+        marks.suspects_wait = look.suspects_wait();
+        Ok(look.claimed(claim, operations))
+    }
+
+    /// Takes suspects, and looks at what is left.
+    async fn take_suspects(
+        &self,
+        claim: &Claim,
+        asked: &Asked,
+        suspects: &AskedSuspects,
+        marks: &Marks,
+    ) -> Result<(Vec<OperationRecord>, Look), Fault> {
+        let until = self.own_time();
+        let steps = [suspects.take(asked, &until), asked.look()];
+        let rows = self.database.run(Access::WriteInOrder, &steps).await?;
+        let [taken, left] = &rows[..] else {
+            return Err(Fault::row("a claim has no answer"));
+        };
+        let operations = self.taken(taken, claim);
+        let mut left = Look::read(left, self.database.clock.as_deref())?;
+        left.remember(marks.first_lease);
+        Ok((operations, left))
+    }
+
+    /// The records that a statement has claimed, which observers are notified of.
+    fn taken(&self, rows: &[Row], claim: &Claim) -> Vec<OperationRecord> {
+        let operations = taken_records(rows, claim);
+        operations.iter().for_each(|record| self.held.keep(record));
+        let events: Vec<StoreEvent> = operations.iter().map(StoreEvent::changed).collect();
+        self.events.publish(&events);
+        operations
     }
 
     /// Requeues operations whose leases have expired.
@@ -133,8 +179,16 @@ impl Claims {
         let mut rows = transaction.run(&[query, clock()]).await?;
         let now = transaction.time(&rows.pop().unwrap_or_default())?;
         let rows = rows.pop().unwrap_or_default();
+        let lost = Lost::of(&rows);
+        let others = if lost.is_empty() {
+            Vec::new()
+        } else {
+            let mut answers = transaction.run(&lost.others()).await?;
+            answers.swap_remove(0)
+        };
         let mut swept = Work::new(now);
-        let damaged = expire(&mut swept, &rows);
+        let commands = suspects::commands(&rows, &others)?;
+        let damaged = expire(&mut swept, rows.iter().zip(commands));
         let later = vec![now.saturating_add(DAMAGED_PAUSE).as_micros(); damaged.len()];
         let written = swept.columns();
         let mut steps = queries(&written);
@@ -164,10 +218,7 @@ impl Claims {
         let [taken, left] = &rows[..] else {
             return Err(Fault::row("a claim has no answer"));
         };
-        let operations = taken_records(taken, claim);
-        operations.iter().for_each(|record| self.held.keep(record));
-        let events: Vec<StoreEvent> = operations.iter().map(StoreEvent::changed).collect();
-        self.events.publish(&events);
+        let operations = self.taken(taken, claim);
         let clock = self.database.clock.as_deref();
         let mut left = Look::read(left, clock)?;
         if clock.is_none() {
@@ -212,14 +263,14 @@ impl Claims {
 }
 
 /// Turns back whatever has no lease any more. Gives what cannot be read, or is not held as it should.
-fn expire(swept: &mut Work, rows: &[Row]) -> Vec<Uuid> {
+fn expire<'r>(swept: &mut Work, rows: impl Iterator<Item = (&'r Row, Command)>) -> Vec<Uuid> {
     let mut damaged = Vec::new();
-    for row in rows {
+    for (row, command) in rows {
         match decode_head(row) {
             Ok(record) => {
                 let uid = record.uid;
                 swept.add(record);
-                if let Err(refusal) = swept.apply_to(uid, Command::Expire) {
+                if let Err(refusal) = swept.apply_to(uid, command) {
                     tracing::error!(%uid, %refusal, "a lease of what does not run is left alone");
                     damaged.push(uid);
                 }

@@ -26,7 +26,7 @@ macro_rules! head_with {
              retain_seconds, retain_nanos, lease_worker, lease_expire_time, create_time, ready_time, \
              start_time, update_time, cancel_time, delete_time, end_time, expire_time, ",
             $metadata,
-            ", labels, origin"
+            ", labels, origin, losses, suspect_time"
         )
     };
 }
@@ -162,7 +162,7 @@ fn named(row: &Row, fault: Fault) -> Fault {
 }
 
 fn known(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
-    Ok(OperationRecord {
+    let mut record = OperationRecord {
         uid: fields.get()?,
         name: fields.read(|name: &str| OperationName::from_stored(name).ok())?,
         method: fields.read(unescape)?,
@@ -202,12 +202,29 @@ fn known(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
             labels.unwrap_or_default()
         },
         origin: fields.message()?.unwrap_or_default(),
+        losses: fields.read(small)?,
         request: Any::default(),
         checkpoint: None,
         result: None,
         request_id: None,
         exclusive_key: None,
-    })
+    };
+    if let Some(ready_time) = fields.time()? {
+        record.ready_time = ready_time;
+    }
+    Ok(record)
+}
+
+/// The column `ready_time`: larger than every time for a suspect, so that claims of other operations
+/// do not find it.
+pub(crate) fn ready_time(record: &OperationRecord) -> i64 {
+    suspect_time(record).map_or(record.ready_time.as_micros(), |_| i64::MAX)
+}
+
+/// When a pending operation with losses is ready.
+pub(crate) fn suspect_time(record: &OperationRecord) -> Option<Timestamp> {
+    let waits = record.state == OperationState::Pending && record.losses > 0;
+    waits.then_some(record.ready_time)
 }
 
 fn whole(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {

@@ -14,7 +14,7 @@ use crate::error::Fault;
 use crate::text::quote;
 
 /// Step n takes the schema from version n to version n + 1. None is ever edited.
-const MIGRATIONS: [Step; 3] = [
+const MIGRATIONS: [Step; 4] = [
     Step {
         sql: include_str!("schema/1_operation.sql"),
         index: None,
@@ -34,6 +34,14 @@ const MIGRATIONS: [Step; 3] = [
     Step {
         sql: include_str!("schema/3_secret.sql"),
         index: None,
+        fill: None,
+    },
+    Step {
+        sql: include_str!("schema/4_losses.sql"),
+        index: Some(Index {
+            name: "operation_suspect",
+            columns: "operation (suspect_time, uid) WHERE suspect_time IS NOT NULL",
+        }),
         fill: None,
     },
 ];

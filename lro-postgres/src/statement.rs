@@ -52,7 +52,7 @@ macro_rules! claim_taken {
 }
 
 /// Those that are prepared. `list::statement` has more.
-const ALL: [&str; 21] = [
+const ALL: [&str; 24] = [
     CLOCK,
     NOTIFY,
     INSERT,
@@ -69,7 +69,10 @@ const ALL: [&str; 21] = [
     REMOVE,
     LOOK,
     SWEEP,
+    HELD,
+    SHARE,
     CLAIM,
+    CLAIM_SUSPECTS,
     GET,
     PURGE,
     PAGE_TOKEN_KEY,
@@ -182,13 +185,14 @@ pub(crate) const ADVANCE: &str = "UPDATE {operation} AS o SET revision = n.revis
      lease_expire_time = n.lease_expire_time, lease_worker = n.lease_worker, state = n.state, \
      result_kind = n.result_kind, metadata = coalesce(n.metadata, o.metadata), \
      checkpoint = CASE WHEN n.end_time IS NULL THEN coalesce(n.checkpoint, o.checkpoint) END, \
-     result = n.result \
+     result = n.result, losses = n.losses, suspect_time = n.suspect_time, lease_shared = false \
      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], \
      $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \
-     $13::uuid[], $14::smallint[], $15::smallint[], $16::bytea[], $17::bytea[], $18::bytea[]) \
+     $13::uuid[], $14::smallint[], $15::smallint[], $16::bytea[], $17::bytea[], $18::bytea[], \
+     $19::bigint[], $20::bigint[]) \
      AS n (uid, revision, attempt, fence, ready_time, update_time, start_time, cancel_time, \
      delete_time, end_time, expire_time, lease_expire_time, lease_worker, state, result_kind, \
-     metadata, checkpoint, result) WHERE o.uid = n.uid";
+     metadata, checkpoint, result, losses, suspect_time) WHERE o.uid = n.uid";
 
 /// Ends what has not been written since the given revision. The times count from the end: they are as
 /// if it was when the row was last written, and go on by what has passed since.
@@ -218,8 +222,8 @@ pub(crate) const LOCK_FREE: &str = concat!(
      ORDER BY uid FOR UPDATE SKIP LOCKED"
 );
 
-pub(crate) const RENEW: &str = "UPDATE {operation} AS o SET lease_expire_time = n.lease_expire_time \
-     FROM unnest($1::uuid[], $2::bigint[]) AS n (uid, lease_expire_time) WHERE o.uid = n.uid";
+pub(crate) const RENEW: &str = "UPDATE {operation} AS o SET lease_expire_time = n.lease_expire_time, \
+     lease_shared = false FROM unnest($1::uuid[], $2::bigint[]) AS n (uid, lease_expire_time) WHERE o.uid = n.uid";
 
 pub(crate) const REMOVE: &str = "DELETE FROM {operation} WHERE uid = ANY($1::uuid[])";
 
@@ -236,25 +240,61 @@ pub(crate) const LOOK: &str = concat!(
      ARRAY(SELECT (SELECT o.ready_time FROM {operation} o WHERE o.state = 0 AND o.method = m.method \
      AND o.ready_time >= m.since ORDER BY o.ready_time, o.uid LIMIT 1) \
      FROM unnest($2::text[], $3::bigint[]) WITH ORDINALITY AS m (method, since, place) \
-     ORDER BY m.place)"
+     ORDER BY m.place), \
+     (SELECT o.suspect_time FROM {operation} o WHERE o.suspect_time IS NOT NULL AND o.losses = 1 \
+     AND o.state = 0 AND o.method = ANY($2::text[]) ORDER BY o.suspect_time, o.uid LIMIT 1), \
+     (SELECT o.suspect_time FROM {operation} o WHERE o.suspect_time IS NOT NULL AND o.losses > 1 \
+     AND o.state = 0 AND o.method = ANY($2::text[]) ORDER BY o.suspect_time, o.uid LIMIT 1)"
 );
 
 /// Leases that are over at that time, or now, the longest first.
 pub(crate) const SWEEP: &str = concat!(
     "SELECT ",
     head!(),
-    " FROM {operation} WHERE lease_expire_time IS NOT NULL AND lease_expire_time >= $1::bigint \
+    ", lease_shared FROM {operation} WHERE lease_expire_time IS NOT NULL AND lease_expire_time >= $1::bigint \
      AND lease_expire_time < coalesce($2::bigint, ",
     begun!(),
     ") ORDER BY lease_expire_time, uid \
      LIMIT $3::bigint FOR UPDATE SKIP LOCKED"
 );
 
+/// The workers among these that hold operations other than these.
+pub(crate) const HELD: &str = "SELECT DISTINCT lease_worker FROM {operation} \
+     WHERE lease_expire_time IS NOT NULL AND lease_worker = ANY($1::uuid[]) \
+     AND NOT uid = ANY($2::uuid[])";
+
+/// Marks the leases of those operations. A locked one is being renewed: its worker was not lost.
+pub(crate) const SHARE: &str = "UPDATE {operation} SET lease_shared = true \
+     WHERE uid = ANY(ARRAY(SELECT o.uid FROM {operation} o WHERE o.lease_expire_time IS NOT NULL \
+     AND o.lease_worker = ANY($1::uuid[]) AND NOT o.uid = ANY($2::uuid[]) AND NOT o.lease_shared \
+     ORDER BY o.uid FOR UPDATE SKIP LOCKED))";
+
+/// Claims suspects as [`CLAIM`] claims other operations: those with one loss, or those with more.
+pub(crate) const CLAIM_SUSPECTS: &str = concat!(
+    "WITH t AS MATERIALIZED (SELECT coalesce($4::bigint, ",
+    clock!(),
+    ") AS now), c AS MATERIALIZED (SELECT r.* \
+     FROM unnest($1::text[], $2::bigint[]) AS m (method, most) CROSS JOIN LATERAL (SELECT ",
+    columns!(),
+    " FROM {operation} WHERE suspect_time IS NOT NULL AND state = 0 AND method = m.method \
+     AND (losses > 1) = $3::boolean AND suspect_time <= coalesce($4::bigint, ",
+    begun!(),
+    ") - $8::bigint ORDER BY suspect_time, uid LIMIT m.most FOR UPDATE SKIP LOCKED) AS r \
+     ORDER BY r.suspect_time, r.uid LIMIT $5::bigint) \
+     UPDATE {operation} AS o SET state = 1, revision = c.revision + 1, attempt = c.attempt + 1, \
+     fence = c.fence + 1, start_time = coalesce(c.start_time, greatest(c.update_time, t.now)), \
+     update_time = greatest(c.update_time, t.now), lease_expire_time = least(t.now + $7::bigint, ",
+    latest!(),
+    "), \
+     lease_worker = $6::uuid, ready_time = c.suspect_time, suspect_time = NULL FROM c, t \
+     WHERE o.uid = c.uid RETURNING c.*, t.now"
+);
+
 /// The same of a range of the index, to go around what cannot be read.
 pub(crate) const SWEEP_WITHIN: &str = concat!(
     "SELECT ",
     head!(),
-    " FROM {operation} WHERE lease_expire_time IS NOT NULL \
+    ", lease_shared FROM {operation} WHERE lease_expire_time IS NOT NULL \
      AND (lease_expire_time, uid) >= ($1::bigint, $2::uuid) \
      AND (lease_expire_time, uid) < ($3::bigint, $4::uuid) \
      AND lease_expire_time < coalesce($5::bigint, ",
@@ -278,7 +318,8 @@ pub(crate) const CLAIM_WITHIN: &str = concat!(
 );
 
 /// Claims operations that are ready at that time, or now, the longest first: of each method as many as
-/// it says, and of those the first; none while a lease is over that ends at the given time or later.
+/// it says, and of those the first. With a time in `$8`, none while a suspect waits, or while a lease is over
+/// that ends at that time or later.
 /// Gives them as they were before, and when that was.
 pub(crate) const CLAIM: &str = concat!(
     "WITH t AS MATERIALIZED (SELECT coalesce($4::bigint, ",
@@ -291,7 +332,9 @@ pub(crate) const CLAIM: &str = concat!(
      AND ready_time <= coalesce($4::bigint, ",
     begun!(),
     ") ORDER BY ready_time, uid LIMIT m.most \
-     FOR UPDATE SKIP LOCKED) AS r WHERE $8::bigint IS NULL OR NOT EXISTS (SELECT FROM {operation} e \
+     FOR UPDATE SKIP LOCKED) AS r WHERE $8::bigint IS NULL OR NOT EXISTS (SELECT FROM {operation} s \
+     WHERE s.suspect_time IS NOT NULL AND s.state = 0 AND s.method = ANY($1::text[])) \
+     AND NOT EXISTS (SELECT FROM {operation} e \
      WHERE e.lease_expire_time IS NOT NULL AND e.lease_expire_time >= $8::bigint \
      AND e.lease_expire_time < coalesce($4::bigint, ",
     begun!(),

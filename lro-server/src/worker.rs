@@ -8,6 +8,7 @@ mod executor;
 mod lease;
 mod lease_thread;
 mod probe;
+mod quarantine;
 mod retention;
 mod run;
 mod runs;
@@ -30,6 +31,7 @@ pub use executor::Executor;
 
 use executor::Place;
 use probe::Probe;
+use quarantine::Quarantine;
 use runs::Runs;
 use slots::{Slot, Slots};
 
@@ -147,6 +149,7 @@ struct Shared {
     methods: HashMap<&'static str, HostedMethod>,
     slots: Slots,
     runs: Arc<Runs>,
+    quarantine: Quarantine,
     settings: Settings,
     /// Told when there may be something to claim.
     claim_now: Notify,
@@ -212,7 +215,7 @@ impl Shared {
 
     /// A slot of this method that was taken is free again.
     fn slot_freed(&self, method: &str) {
-        if self.slots.wakes_claims(method) {
+        if self.slots.wakes_claims(method) || self.quarantine.suspects_wait() {
             self.claim_now.notify_one();
         }
     }
@@ -238,7 +241,9 @@ impl Shared {
 impl LocalWorker for Shared {
     fn try_slot(self: Arc<Self>, method: &str) -> Option<Box<dyn LocalSlot>> {
         let (method, _) = self.methods.get_key_value(method)?;
-        let may_start = !self.draining.is_cancelled() && self.slots.admits(method);
+        let may_start = !self.draining.is_cancelled()
+            && !self.quarantine.is_closed()
+            && self.slots.admits(method);
         if !may_start {
             return None;
         }

@@ -74,7 +74,7 @@ impl SqliteStoreBuilder {
     /// used up, it gives up the rest, and serves only deletions, purges, cancellations and
     /// renewals. When there is room again, it takes the reserve back and accepts starts.
     ///
-    /// [`StoreErrorKind::Full`]: lro_core::StoreErrorKind::Full
+    /// [`StoreErrorKind::Full`]: lro_core::store::StoreErrorKind::Full
     pub fn reserve_size(mut self, bytes: u64) -> Self {
         self.reserve_size = bytes;
         self

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use lro_core::{StoreError, StoreErrorKind};
+use lro_core::store::{StoreError, StoreErrorKind};
 
 use crate::error::Fault;
 
@@ -325,7 +325,7 @@ fn in_use(database: &Path, why: &str) -> StoreError {
 pub(crate) fn canonical_path(path: &Path) -> Result<PathBuf, StoreError> {
     if path.as_os_str() == ":memory:" {
         return Err(unusable(
-            "`:memory:` is not durable: use `lro_core::MemoryStore`, or give a path",
+            "`:memory:` is not durable: use `lro_core::store::MemoryStore`, or give a path",
         ));
     }
     let Some(file_name) = path.file_name() else {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use lro_core::store::OperationState;
-use lro_core::store::kit::MAX_GROUP_LEN;
+use lro_core::store::kit::{MAX_GROUP_LEN, ReadyEntry};
+use lro_core::store::{Command, OperationState};
 use lro_core::{Clock, Timestamp};
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
@@ -18,24 +18,35 @@ use crate::writer::Observers;
 /// How many operations on corrupt pages are left alone before the file is not opened.
 const CORRUPT_MAX: usize = 64;
 
-const UNFINISHED: &str = "SELECT uid, state, method, ready_time FROM operation \
+const UNFINISHED: &str = "SELECT uid, state, method, ready_time, losses FROM operation \
      INDEXED BY operation_unfinished WHERE end_time IS NULL";
 
 /// The index holds all columns of it.
 const UNFINISHED_UIDS: &str =
     "SELECT uid FROM operation INDEXED BY operation_unfinished WHERE end_time IS NULL";
 
-const UNFINISHED_ROW: &str =
-    "SELECT uid, state, method, ready_time FROM operation WHERE uid = ?1 AND end_time IS NULL";
+const UNFINISHED_ROW: &str = "SELECT uid, state, method, ready_time, losses FROM operation WHERE uid = ?1 AND end_time IS NULL";
 
 /// Fills the schedule and requeues the running operations at once: their process has ended, or the
 /// file would be locked.
 pub(crate) fn recover(connection: &Connection, clock: &dyn Clock) -> Result<Schedule, Fault> {
     let mut schedule = Schedule::default();
     let running = read_unfinished(connection, &mut schedule)?;
+    // One process held all of them: which of them it died of is not known.
+    let command = if running.len() > 1 {
+        Command::ExpireShared
+    } else {
+        Command::Expire
+    };
     let mut corrupt = BTreeSet::new();
     for group in running.chunks(MAX_GROUP_LEN) {
-        while let Err((uid, fault)) = rescue(connection, clock, &mut schedule, group, &corrupt) {
+        while let Err((uid, fault)) = rescue(
+            connection,
+            clock,
+            &mut schedule,
+            (group, &command),
+            &corrupt,
+        ) {
             schedule.roll_back();
             if !connection.is_autocommit() {
                 connection.execute_batch("ROLLBACK")?;
@@ -63,7 +74,7 @@ fn rescue(
     connection: &Connection,
     clock: &dyn Clock,
     schedule: &mut Schedule,
-    group: &[Uuid],
+    (group, command): (&[Uuid], &Command),
     corrupt: &BTreeSet<Uuid>,
 ) -> Result<(), (Option<Uuid>, Fault)> {
     let execute = |sql| {
@@ -82,7 +93,7 @@ fn rescue(
         now: clock.now(),
     };
     for uid in group.iter().filter(|uid| !corrupt.contains(uid)) {
-        let rescued = transaction.rescue(*uid);
+        let rescued = transaction.rescue(*uid, command.clone());
         rescued.map_err(|fault| (fault.is_corrupt().then_some(*uid), fault))?;
     }
     execute("COMMIT")
@@ -151,7 +162,7 @@ fn schedule_row(
         Some((OperationState::Pending, entry @ Entry::Ready(..))) => {
             schedule.change(None, Some(entry));
         }
-        Some((state, Entry::Ready(_, _, uid))) if state.is_running() => running.push(uid),
+        Some((state, Entry::Ready(entry))) if state.is_running() => running.push(entry.uid),
         _ => {
             let uid = row.get_ref(0)?;
             tracing::error!(?uid, "a corrupt operation is left alone");
@@ -163,6 +174,11 @@ fn schedule_row(
 fn place(row: &Row<'_>) -> Option<(OperationState, Entry)> {
     let uid = Uuid::from_slice(row.get_ref(0).ok()?.as_blob().ok()?).ok()?;
     let state = OperationState::from_number(row.get(1).ok()?)?;
-    let ready_time = Timestamp::from_micros(row.get(3).ok()?);
-    Some((state, Entry::Ready(row.get(2).ok()?, ready_time, uid)))
+    let entry = ReadyEntry {
+        method: row.get(2).ok()?,
+        ready_time: Timestamp::from_micros(row.get(3).ok()?),
+        uid,
+        losses: row.get(4).ok()?,
+    };
+    Some((state, Entry::Ready(entry)))
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lro_core::{Command, Update};
+use lro_core::store::{Command, Update};
 use rusqlite::Connection;
 
 use crate::error::Fault;

@@ -22,7 +22,8 @@ macro_rules! columns {
         "uid, name, method, state, revision, attempt, fence, max_attempts, on_crash, \
          retain_seconds, retain_nanos, lease_worker, lease_expire_time, create_time, ready_time, \
          start_time, update_time, cancel_time, delete_time, end_time, expire_time, request_id, \
-         request_fingerprint, exclusive_key, labels, origin, metadata, checkpoint, result_kind, result"
+         request_fingerprint, exclusive_key, labels, origin, metadata, checkpoint, result_kind, result, \
+         losses"
     };
 }
 pub(crate) use columns;
@@ -132,6 +133,7 @@ fn decode_fields(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
                 Some(fields.required(result)?)
             }
         },
+        losses: fields.required(number)?,
         request: fields.optional(message)?.unwrap_or_default(),
     };
     if record.is_whole() {

@@ -1,17 +1,15 @@
 //! Pending operations and leases, which the writer keeps in memory.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use lro_core::Timestamp;
-use lro_core::store::kit::ReadyQueue;
-use lro_core::store::{OperationRecord, OperationState};
+use lro_core::store::kit::{Leases, ReadyEntry, ReadyQueue};
+use lro_core::store::{Claim, Command, Lease, OperationRecord, OperationState};
 use uuid::Uuid;
 
 /// Pending operations and leases. Changes can be taken back until they are committed.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
     ready: ReadyQueue,
-    leases: BTreeSet<(Timestamp, Uuid)>,
+    leases: Leases,
     journal: Vec<Step>,
 }
 
@@ -19,42 +17,50 @@ pub(crate) struct Schedule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     /// It waits to be claimed.
-    Ready(String, Timestamp, Uuid),
+    Ready(ReadyEntry),
     /// A worker holds it.
-    Lease(Timestamp, Uuid),
+    Lease(Lease, Uuid),
 }
 
 #[derive(Debug)]
-struct Step {
-    before: Option<Entry>,
-    after: Option<Entry>,
+enum Step {
+    Changed {
+        before: Option<Entry>,
+        after: Option<Entry>,
+        /// Whether the lease before was marked as shared.
+        shared: bool,
+    },
+    Marked(Vec<(Uuid, Timestamp)>),
 }
 
 impl Entry {
     pub(crate) fn of(record: &OperationRecord) -> Option<Self> {
         if record.state == OperationState::Pending {
-            let method = record.method.clone();
-            return Some(Self::Ready(method, record.ready_time, record.uid));
+            return Some(Self::Ready(ReadyEntry::of(record)));
         }
-        let lease = record.lease.as_ref()?;
-        Some(Self::Lease(lease.expire_time, record.uid))
+        let lease = record.lease.clone()?;
+        Some(Self::Lease(lease, record.uid))
     }
 
     pub(crate) fn uid(&self) -> Uuid {
-        let (Self::Ready(_, _, uid) | Self::Lease(_, uid)) = self;
+        let (Self::Ready(ReadyEntry { uid, .. }) | Self::Lease(_, uid)) = self;
         *uid
     }
 }
 
 impl Schedule {
-    /// An operation stood there, and stands here now.
+    /// Replaces an operation's entry.
     pub(crate) fn change(&mut self, before: Option<Entry>, after: Option<Entry>) {
         if before == after {
             return;
         }
-        self.remove(before.as_ref());
+        let shared = self.remove(before.as_ref());
         self.insert(after.as_ref());
-        self.journal.push(Step { before, after });
+        self.journal.push(Step::Changed {
+            before,
+            after,
+            shared,
+        });
     }
 
     /// The changes since the last commit are in the database.
@@ -64,81 +70,122 @@ impl Schedule {
 
     /// Undoes the changes since the last commit.
     pub(crate) fn roll_back(&mut self) {
-        while let Some(Step { before, after }) = self.journal.pop() {
-            self.remove(after.as_ref());
-            self.insert(before.as_ref());
+        while let Some(step) = self.journal.pop() {
+            match step {
+                Step::Changed {
+                    before,
+                    after,
+                    shared,
+                } => {
+                    self.remove(after.as_ref());
+                    self.insert(before.as_ref());
+                    if let (true, Some(Entry::Lease(lease, uid))) = (shared, before) {
+                        self.leases.set_shared(uid, lease.expire_time, true);
+                    }
+                }
+                Step::Marked(leases) => {
+                    for (uid, expire_time) in leases {
+                        self.leases.set_shared(uid, expire_time, false);
+                    }
+                }
+            }
         }
     }
 
-    /// Expired leases, the oldest first.
-    pub(crate) fn over(&self, now: Timestamp, limit: usize) -> Vec<Entry> {
-        self.leases
-            .range(..(now, Uuid::nil()))
-            .take(limit)
-            .map(|(time, uid)| Entry::Lease(*time, *uid))
+    /// Expired leases, the longest first, each with the command for its operation.
+    pub(crate) fn expired(&mut self, now: Timestamp, limit: usize) -> Vec<(Entry, Command)> {
+        let mut marked = Vec::new();
+        let expired = self.leases.expired(now, limit, |_| false, &mut marked);
+        if !marked.is_empty() {
+            self.journal.push(Step::Marked(marked));
+        }
+        expired
+            .into_iter()
+            .map(|(lease, uid, command)| (Entry::Lease(lease, uid), command))
             .collect()
     }
 
-    /// Operations that are ready, the longest first.
-    pub(crate) fn ready(
-        &self,
-        methods: &BTreeMap<String, usize>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Vec<Entry> {
-        let ready = self.ready.ready(methods, limit, now).into_iter();
-        ready
-            .map(|(method, time, uid)| Entry::Ready(method.to_owned(), time, uid))
-            .collect()
+    /// The operations that a claim takes.
+    pub(crate) fn ready(&self, claim: &Claim, now: Timestamp) -> Vec<Entry> {
+        let ready = self.ready.ready(claim, now).into_iter();
+        ready.map(Entry::Ready).collect()
     }
 
-    /// Whether a claim of these methods would find something to do.
-    pub(crate) fn has_work(&self, methods: &BTreeMap<String, usize>, now: Timestamp) -> bool {
-        self.leases.first().is_some_and(|(time, _)| *time < now)
-            || self
-                .ready
-                .next_time(methods)
-                .is_some_and(|time| time <= now)
+    /// Whether a claim would find something to do.
+    pub(crate) fn has_work(&self, claim: &Claim, now: Timestamp) -> bool {
+        self.leases.first().is_some_and(|time| time < now)
+            || self.ready.next_time(claim).is_some_and(|time| time <= now)
     }
 
-    /// When a claim of these methods next finds something to do.
-    pub(crate) fn next_time(&self, methods: &BTreeMap<String, usize>) -> Option<Timestamp> {
-        let lease = self.leases.first().map(|(time, _)| *time);
-        self.ready.next_time(methods).into_iter().chain(lease).min()
+    /// When a claim like this one next finds something to do.
+    pub(crate) fn next_time(&self, claim: &Claim) -> Option<Timestamp> {
+        let ready = self.ready.next_time(claim).into_iter();
+        ready.chain(self.leases.first()).min()
+    }
+
+    /// Whether there are suspects that the claim does not take.
+    pub(crate) fn suspects_wait(&self, claim: &Claim) -> bool {
+        self.ready.suspects_wait(claim)
     }
 
     fn insert(&mut self, entry: Option<&Entry>) {
         match entry {
-            Some(Entry::Ready(method, time, uid)) => self.ready.insert(method, *time, *uid),
-            Some(Entry::Lease(time, uid)) => {
-                self.leases.insert((*time, *uid));
-            }
+            Some(Entry::Ready(entry)) => self.ready.insert(entry),
+            Some(Entry::Lease(lease, uid)) => self.leases.insert(*uid, lease),
             None => {}
         }
     }
 
-    fn remove(&mut self, entry: Option<&Entry>) {
+    /// Answers whether it was a lease that was marked as shared.
+    fn remove(&mut self, entry: Option<&Entry>) -> bool {
         match entry {
-            Some(Entry::Ready(method, time, uid)) => self.ready.remove(method, *time, *uid),
-            Some(Entry::Lease(time, uid)) => {
-                self.leases.remove(&(*time, *uid));
+            Some(Entry::Ready(entry)) => {
+                self.ready.remove(entry);
+                false
             }
-            None => {}
+            Some(Entry::Lease(lease, uid)) => self.leases.remove(*uid, lease),
+            None => false,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use lro_core::store::{Suspects, WorkerId};
+
     use super::*;
 
     #[test]
     fn what_is_not_committed_is_taken_back() {
         let at = Timestamp::from_micros;
         let id = Uuid::from_u128;
-        let ready = |time, n| Some(Entry::Ready("/s/M".into(), at(time), id(n)));
-        let lease = |time, n| Some(Entry::Lease(at(time), id(n)));
-        let methods = BTreeMap::from([("/s/M".to_owned(), 9)]);
+        let worker = WorkerId::from_uuid(id(0));
+        let ready = |time, n| {
+            Some(Entry::Ready(ReadyEntry {
+                method: "/s/M".into(),
+                ready_time: at(time),
+                uid: id(n),
+                losses: 0,
+            }))
+        };
+        let lease = |time, n| {
+            let expire_time = at(time);
+            let lease = Lease {
+                worker,
+                expire_time,
+            };
+            Some(Entry::Lease(lease, id(n)))
+        };
+        let claim = Claim {
+            worker,
+            methods: BTreeMap::from([("/s/M".to_owned(), 9)]),
+            limit: 9,
+            lease_duration: Duration::from_secs(1),
+            suspects: Suspects::default(),
+        };
 
         let mut schedule = Schedule::default();
         schedule.change(None, ready(1, 1));
@@ -147,10 +194,11 @@ mod tests {
         schedule.change(ready(1, 1), lease(3, 1));
         schedule.change(lease(5, 2), None);
         schedule.change(lease(3, 1), lease(9, 1));
-        assert_eq!(schedule.next_time(&methods), Some(at(9)));
+        assert_eq!(schedule.next_time(&claim), Some(at(9)));
         schedule.roll_back();
-        assert_eq!(schedule.ready(&methods, 9, at(1)), ready(1, 1).as_slice());
-        assert_eq!(schedule.over(at(6), 9), [Entry::Lease(at(5), id(2))]);
-        assert!(schedule.has_work(&methods, at(1)) && !schedule.has_work(&methods, at(0)));
+        assert_eq!(schedule.ready(&claim, at(1)), ready(1, 1).as_slice());
+        let expired = schedule.expired(at(6), 9);
+        assert_eq!(expired, [(lease(5, 2).unwrap(), Command::Expire)]);
+        assert!(schedule.has_work(&claim, at(1)) && !schedule.has_work(&claim, at(0)));
     }
 }

@@ -14,13 +14,14 @@ use crate::table::Table;
 pub(crate) const APPLICATION_ID: i32 = 0x4c52_4f53;
 
 /// Step n takes the file from version n to version n + 1. None is ever edited.
-const MIGRATIONS: [Step; 3] = [
+const MIGRATIONS: [Step; 4] = [
     (include_str!("migrations/1_operation.sql"), |_| Ok(())),
     (include_str!("migrations/2_list_order.sql"), fill_labels),
     (
         include_str!("migrations/3_secret.sql"),
         create_page_token_key,
     ),
+    (include_str!("migrations/4_losses.sql"), |_| Ok(())),
 ];
 
 /// Statements, and what they cannot say.

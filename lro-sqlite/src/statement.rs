@@ -12,7 +12,8 @@ pub(crate) const INSERT: &str = concat!(
     "INSERT INTO operation (",
     columns!(),
     ", request, parent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-     ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32) \
+     ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, \
+     ?33) \
      ON CONFLICT DO NOTHING",
 );
 
@@ -43,7 +44,7 @@ pub(crate) const GET_DELETED: &str = concat!(
 /// The ready operations of each method, as far as they are counted.
 pub(crate) const BACKLOG: &str = "SELECT method, count(*), min(ready_time) FROM ( \
      SELECT method, ready_time FROM operation INDEXED BY operation_unfinished \
-     WHERE end_time IS NULL AND state = 0 AND ready_time <= ?1 LIMIT ?2 \
+     WHERE end_time IS NULL AND state = 0 AND losses = 0 AND ready_time <= ?1 LIMIT ?2 \
      ) GROUP BY method";
 
 /// A row of a list; conditions may follow.
@@ -155,11 +156,13 @@ pub(crate) const RENEW: &str = "UPDATE operation SET lease_expire_time = ?2 WHER
 // None of the four writes a column of an index it does not move in.
 pub(crate) const ADVANCE: &str = "UPDATE operation SET revision = ?2, attempt = ?3, fence = ?4, \
      lease_worker = ?5, lease_expire_time = ?6, ready_time = ?7, start_time = ?8, \
-     update_time = ?9, cancel_time = ?10, metadata = ?11, checkpoint = ?12 WHERE uid = ?1";
+     update_time = ?9, cancel_time = ?10, metadata = ?11, checkpoint = ?12, losses = ?13 \
+     WHERE uid = ?1";
 
 pub(crate) const ADVANCE_STATE: &str = "UPDATE operation SET revision = ?2, attempt = ?3, fence = ?4, \
      lease_worker = ?5, lease_expire_time = ?6, ready_time = ?7, start_time = ?8, \
-     update_time = ?9, cancel_time = ?10, metadata = ?11, checkpoint = ?12, state = ?13 \
+     update_time = ?9, cancel_time = ?10, metadata = ?11, checkpoint = ?12, losses = ?13, \
+     state = ?14 \
      WHERE uid = ?1";
 
 pub(crate) const HIDE: &str =

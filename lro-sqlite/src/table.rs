@@ -115,6 +115,7 @@ impl<'c> Table<'c> {
                 encode_any(record.checkpoint.as_ref()),
                 encode_kind(result),
                 encode_result(result),
+                record.losses,
                 request,
                 record.name.parent(),
             ],
@@ -273,6 +274,7 @@ impl<'c> Table<'c> {
             micros(record.cancel_time),
             encode_any(record.metadata.as_ref()),
             encode_any(record.checkpoint.as_ref()),
+            record.losses,
             record.state.as_number(),
         ];
         let taken = if new_state {

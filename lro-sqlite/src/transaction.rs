@@ -94,6 +94,10 @@ enum Parts {
     WithoutRequest,
 }
 
+fn is_good(lease: Option<&Lease>, now: Timestamp) -> bool {
+    lease.is_some_and(|lease| lease.expire_time >= now)
+}
+
 impl Transaction<'_> {
     pub(crate) fn start(
         &mut self,
@@ -144,20 +148,27 @@ impl Transaction<'_> {
     }
 
     pub(crate) fn claim(&mut self, claim: &Claim) -> Result<Claimed, Failure> {
-        for entry in self.schedule.over(self.now, MAX_EXPIRED_PER_CLAIM) {
-            let expired = self.expire(&entry, claim.lease_duration);
+        for (entry, command) in self.schedule.expired(self.now, MAX_EXPIRED_PER_CLAIM) {
+            let expired = self.expire(&entry, command, claim.lease_duration);
             expired.map_err(|fault| Failure::of(fault, || Culprit::Entry(entry)))?;
         }
         let mut operations = Vec::new();
-        for entry in self.schedule.ready(&claim.methods, claim.limit, self.now) {
+        for entry in self.schedule.ready(claim, self.now) {
             let claimed = self.claim_one(&entry, claim);
             let claimed = claimed.map_err(|fault| Failure::of(fault, || Culprit::Entry(entry)))?;
             operations.extend(claimed);
         }
-        Ok(Claimed {
+        Ok(self.claimed(claim, operations))
+    }
+
+    /// The answer to a claim.
+    pub(crate) fn claimed(&self, claim: &Claim, operations: Vec<OperationRecord>) -> Claimed {
+        let next_time = self.schedule.next_time(claim);
+        Claimed {
             operations,
-            next_in: self.next_in(claim),
-        })
+            next_in: next_time.map(|time| time.since(self.now)),
+            suspects_wait: self.schedule.suspects_wait(claim),
+        }
     }
 
     fn claim_one(
@@ -191,20 +202,22 @@ impl Transaction<'_> {
         Ok(claimed.ok().map(|(_, record)| Arc::unwrap_or_clone(record)))
     }
 
-    pub(crate) fn next_in(&self, claim: &Claim) -> Option<Duration> {
-        let next_time = self.schedule.next_time(&claim.methods)?;
-        Some(next_time.since(self.now))
-    }
-
     /// Expires a lease, unless a worker of this process holds the operation: then the store asks
     /// again after a third of a lease.
-    fn expire(&mut self, entry: &Entry, lease_duration: Duration) -> Result<(), Fault> {
+    fn expire(
+        &mut self,
+        entry: &Entry,
+        command: Command,
+        lease_duration: Duration,
+    ) -> Result<(), Fault> {
         let place = match self.to_rescue(entry.uid())? {
-            Some(record) if self.is_held(&record) => {
-                let ask_again = self.now.saturating_add(lease_duration / 3);
-                Some(Entry::Lease(ask_again, record.uid))
-            }
-            Some(record) => self.requeue(record)?,
+            // It was renewed while its lease had expired.
+            Some(record) if is_good(record.lease.as_ref(), self.now) => Entry::of(&record),
+            Some(record) if self.is_held(&record) => record.lease.map(|mut lease| {
+                lease.expire_time = self.now.saturating_add(lease_duration / 3);
+                Entry::Lease(lease, record.uid)
+            }),
+            Some(record) => self.requeue(record, command)?,
             None => None,
         };
         self.schedule.change(Some(entry.clone()), place);
@@ -223,9 +236,9 @@ impl Transaction<'_> {
     }
 
     /// Takes an operation back from the process that held it before this one.
-    pub(crate) fn rescue(&mut self, uid: Uuid) -> Result<(), Fault> {
+    pub(crate) fn rescue(&mut self, uid: Uuid, command: Command) -> Result<(), Fault> {
         if let Some(record) = self.to_rescue(uid)? {
-            let place = self.requeue(record)?;
+            let place = self.requeue(record, command)?;
             self.schedule.change(None, place);
         }
         Ok(())
@@ -243,9 +256,13 @@ impl Transaction<'_> {
 
     /// Takes an operation back from its holder. Gives its place where it has none, as another
     /// program may have written.
-    fn requeue(&mut self, record: OperationRecord) -> Result<Option<Entry>, Fault> {
+    fn requeue(
+        &mut self,
+        record: OperationRecord,
+        command: Command,
+    ) -> Result<Option<Entry>, Fault> {
         let place = Entry::of(&record);
-        let changed = self.change(record, Parts::WithoutRequest, Command::Expire)?;
+        let changed = self.change(record, Parts::WithoutRequest, command)?;
         Ok(place.filter(|_| changed.is_err()))
     }
 

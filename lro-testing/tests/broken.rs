@@ -82,6 +82,13 @@ impl OperationStore for Broken {
         self.0.get(name).await
     }
 
+    async fn get_deleted(
+        &self,
+        name: &OperationName,
+    ) -> Result<Option<OperationRecord>, StoreError> {
+        self.0.get_deleted(name).await
+    }
+
     async fn list(&self, mut query: ListQuery) -> Result<Page, StoreError> {
         let text = query.filter.text().to_owned();
         match self.1 {

@@ -1,6 +1,8 @@
 //! The store and its state machine alone, a virtual clock, no engine: every answer of a random walk
 //! is compared with what the [model](crate::model) says.
 
+mod claims;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use lro_core::pb::rpc::Status;
 use lro_core::store::{
-    Change, Claim, Command, ExecutionPolicy, ListQuery, MemoryStore, NewOperation, OnCrash,
+    Change, Command, ExecutionPolicy, ListQuery, MemoryStore, NewOperation, OnCrash,
     OperationState, OperationStore as _, Outcome, Refusal, RequestId, StartError, Update, WorkerId,
 };
 use lro_core::{Clock, OperationName, ParentName, Timestamp, pack};
@@ -43,6 +45,10 @@ struct Known {
     create_time: i64,
     ready: i64,
     lease: Option<i64>,
+    /// Who holds the lease, if it is held.
+    worker: Uuid,
+    /// Whether that worker has lost another operation since the lease was renewed.
+    shared: bool,
     purge: Option<i64>,
     key: Option<String>,
     request: Option<RequestId>,
@@ -172,6 +178,8 @@ impl Walk {
             create_time: time,
             ready,
             lease: None,
+            worker: Uuid::nil(),
+            shared: false,
             purge: None,
             key: new.exclusive_key.clone(),
             request: new.request_id.clone(),
@@ -179,6 +187,7 @@ impl Walk {
         if claims {
             fresh.op.act(Act::Claim, POLICY).ok();
             fresh.lease = Some(time + 5_000_000);
+            fresh.worker = uid;
         }
         let by_request = new.request_id.as_ref().and_then(|request| {
             let is_it =
@@ -226,6 +235,10 @@ impl Walk {
         match act {
             Act::Claim | Act::Renew(..) | Act::Checkpoint(..) => {
                 known.lease = Some(time + 5_000_000);
+                known.shared = false;
+                if matches!(act, Act::Claim) {
+                    known.worker = Uuid::nil();
+                }
             }
             _ if !known.op.is_held() => known.lease = None,
             _ => {}
@@ -240,57 +253,6 @@ impl Walk {
             self.known.remove(name);
         }
         Ok(answer)
-    }
-
-    fn claim(&mut self) -> Result<(), String> {
-        let time = self.time();
-        let limit = self.random.below(5) as usize;
-        let over = self
-            .known
-            .iter()
-            .filter(|(_, known)| known.lease.is_some_and(|end| end < time));
-        let over: Vec<_> = over.map(|(name, _)| name.clone()).collect();
-        for name in over {
-            self.act(&name, Act::Expire, 0).ok();
-        }
-        let pending = |known: &Known| known.op.state == OperationState::Pending;
-        let ready = self
-            .known
-            .iter()
-            .filter(|(_, known)| pending(known) && known.ready <= time);
-        let mut ready: Vec<_> = ready
-            .map(|(name, known)| (known.ready, known.uid, name.clone()))
-            .collect();
-        ready.sort();
-        ready.truncate(limit);
-        let mut wanted = Vec::new();
-        for (_, _, name) in ready {
-            self.act(&name, Act::Claim, 0).ok();
-            wanted.push((name.clone(), self.known[&name].op.clone()));
-        }
-        let times = self
-            .known
-            .values()
-            .filter_map(|known| match pending(known) {
-                true => Some(known.ready),
-                false => known.lease,
-            });
-        let next = times
-            .min()
-            .map(|at| Duration::from_micros(u64::try_from(at - time).unwrap_or(0)));
-        let claim = Claim {
-            worker: WorkerId::from_uuid(Uuid::nil()),
-            methods: BTreeMap::from([(METHOD.to_owned(), limit)]),
-            limit,
-            lease_duration: Duration::from_secs(5),
-        };
-        let claimed = now(self.store.claim(claim))?.map_err(|error| error.to_string())?;
-        let got = claimed.operations.iter();
-        let got: Vec<_> = got
-            .map(|record| (record.name.to_string(), Op::of(record)))
-            .collect();
-        same("claim", &got, &wanted)?;
-        same("the next time", &claimed.next_in, &next)
     }
 
     fn update(&mut self, ended: &mut u64) -> Result<(), String> {

@@ -50,6 +50,8 @@ pub struct Op {
     pub revision: u64,
     /// How often its body ran.
     pub attempt: u32,
+    /// How often in a row its worker was lost.
+    pub losses: u32,
     /// How often it was claimed.
     pub fence: u64,
     /// Its metadata.
@@ -79,6 +81,8 @@ pub enum Act {
     Release(u64, Option<Digest>),
     /// Its worker is lost.
     Expire,
+    /// Its worker is lost, and others with it.
+    ExpireShared,
     /// Somebody cancels it.
     Cancel,
     /// Somebody deletes it.
@@ -88,6 +92,9 @@ pub enum Act {
 const CANCELLED: Verdict = Verdict::Error(1);
 const ABORTED: Verdict = Verdict::Error(10);
 
+/// So many losses in a row use up no attempt, if others were lost with each.
+const FREE_LOSSES: u32 = 8;
+
 impl Op {
     /// A new one.
     pub fn new(uid: u128, metadata: Option<Digest>) -> Self {
@@ -96,6 +103,7 @@ impl Op {
             state: Pending,
             revision: 1,
             attempt: 0,
+            losses: 0,
             fence: 0,
             metadata,
             checkpoint: None,
@@ -119,6 +127,7 @@ impl Op {
             state: record.state,
             revision: record.revision,
             attempt: record.attempt,
+            losses: record.losses,
             fence: record.fence,
             metadata: record.metadata.as_ref().map(digest),
             checkpoint: record.checkpoint.as_ref().map(digest),
@@ -160,6 +169,10 @@ impl Op {
                 false => Change::Lease,
             }),
             (Act::Checkpoint(_, checkpoint, metadata), state) => {
+                if self.checkpoint != Some(checkpoint) {
+                    self.losses = 0;
+                    self.attempt = 1;
+                }
                 self.checkpoint = Some(checkpoint);
                 self.set_metadata(metadata);
                 Ok(self.written(state))
@@ -174,25 +187,28 @@ impl Op {
             }
             (Act::Retry(_, code, metadata), _) => {
                 self.set_metadata(metadata);
-                Ok(match self.attempt < policy.max_attempts {
-                    true => self.written(Pending),
-                    false => self.end(Verdict::Error(code)),
-                })
+                if self.attempt >= policy.max_attempts {
+                    return Ok(self.end(Verdict::Error(code)));
+                }
+                self.losses = 0;
+                Ok(self.written(Pending))
             }
             (Act::Release(_, metadata), _) => {
                 self.set_metadata(metadata);
                 self.attempt -= 1;
                 Ok(self.written(Pending))
             }
-            (Act::Expire, Cancelling) => Ok(self.end(CANCELLED)),
-            (Act::Expire, Running) => {
-                let again = !policy.abort_on_crash && self.attempt < policy.max_attempts;
-                Ok(match again {
-                    true => self.written(Pending),
-                    false => self.end(ABORTED),
-                })
+            (Act::Expire | Act::ExpireShared, Cancelling) => Ok(self.end(CANCELLED)),
+            (Act::Expire | Act::ExpireShared, Running) => {
+                let free = act == Act::ExpireShared && self.losses < FREE_LOSSES;
+                if policy.abort_on_crash || !free && self.attempt >= policy.max_attempts {
+                    return Ok(self.end(ABORTED));
+                }
+                self.attempt -= u32::from(free);
+                self.losses += u32::from(self.losses < FREE_LOSSES);
+                Ok(self.written(Pending))
             }
-            (Act::Expire, _) => Err(Refusal::Stale),
+            (Act::Expire | Act::ExpireShared, _) => Err(Refusal::Stale),
             (Act::Delete, _) if self.deleted => Err(Refusal::NotFound),
             (Act::Cancel, Pending) => Ok(self.end(CANCELLED)),
             (Act::Cancel, Running) => Ok(self.written(Cancelling)),

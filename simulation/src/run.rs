@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::store::{MemoryStore, OperationRecord, OperationStore as _};
+use lro_core::store::{MemoryStore, OperationRecord, OperationStore as _, Suspects};
 use parking_lot::Mutex;
 
 use crate::bug::Bug;
@@ -236,7 +236,10 @@ async fn settle(world: &Arc<World>, store: &Arc<Planted>, doors: &Doors) -> Vec<
         .map(|node| node.stretched(plan.lease))
         .max();
     let bound = plan.timeout + plan.cancel_grace + slowest.unwrap_or_default() * 2;
-    let patience = bound * (plan.policy.max_attempts + 1) + Duration::from_secs(30);
+    // Hidden operations cannot be cancelled here, and suspects among them run one after the other.
+    let hidden = u32::try_from(world.notes().hidden.len()).unwrap_or(u32::MAX);
+    let each = (bound + Suspects::PATIENCE) * (plan.policy.max_attempts + 1);
+    let patience = each * (hidden + 1) + Duration::from_secs(30);
     for record in all(world, store).await {
         if !record.state.is_done() {
             client.cancel(record.name.as_str()).await;

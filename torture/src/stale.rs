@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use lro_core::pb::rpc::Status;
 use lro_core::store::{
-    Claim, Command, NewOperation, OperationRecord, OperationStore, Outcome, Refusal, Update,
-    WorkerId,
+    Claim, Command, NewOperation, OperationRecord, OperationStore, Outcome, Refusal, Suspects,
+    Update, WorkerId,
 };
 use lro_core::{OperationName, pack};
 use lro_testing::ManualClock;
@@ -94,6 +94,7 @@ impl Attack {
             methods: BTreeMap::from([(METHOD.to_owned(), OPERATIONS as usize)]),
             limit: 1 + self.random.index(20),
             lease_duration: LEASE,
+            suspects: Suspects::default(),
         };
         let claimed = self.store.claim(claim).await?.operations;
         let some = claimed.iter().take(2);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use lro_core::pack;
 use lro_core::store::{
-    Claim, Command, NewOperation, OperationStore as _, Outcome, Update, WorkerId,
+    Claim, Command, NewOperation, OperationStore as _, Outcome, Suspects, Update, WorkerId,
 };
 use uuid::Uuid;
 
@@ -25,6 +25,7 @@ pub(super) async fn run(bench: &Bench, million: usize) -> anyhow::Result<()> {
         methods: [(METHOD.to_owned(), 1)].into(),
         limit: 1,
         lease_duration: LEASE,
+        suspects: Suspects::default(),
     };
     let mut rows = Vec::new();
     let mut there = 0;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use prost_types::Any;
 
+#[cfg(doc)]
+use super::OperationRecord;
 use super::lease::WorkerId;
 use crate::pb::rpc::Status;
 
@@ -67,8 +69,12 @@ pub enum Command {
         /// The last metadata.
         metadata: Option<Any>,
     },
-    /// The holder is lost: the lease has expired, or the process has died.
+    /// The holder is lost: the lease has expired, or the process has died. It held no other
+    /// operation, so the loss uses up an attempt.
     Expire,
+    /// As [`Expire`](Self::Expire), but the holder was lost together with other operations: the
+    /// operation becomes a [suspect](OperationRecord::losses), and the attempt does not count.
+    ExpireShared,
     /// A caller wants it to stop.
     Cancel,
     /// No caller is interested in it any more.

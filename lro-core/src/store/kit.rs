@@ -1,17 +1,19 @@
 //! Shared parts for authors of stores.
 //!
 //! Nothing here is part of the contract: a store may use it or not. Numbers and bytes of a record
-//! for stores that have columns, the queue of ready operations for a store that one process owns,
-//! the loop that fills a page, page token keys, and the limits that all stores keep.
+//! for stores that have columns, the ready operations and the leases of a store that one process
+//! owns, the loop that fills a page, page token keys, and the limits that all stores keep.
 
 mod columns;
+mod leases;
 mod limits;
 mod page_builder;
 mod page_token_key;
 mod ready;
 
 pub use columns::{decode_labels, encode_labels};
+pub use leases::Leases;
 pub use limits::{MAX_EXPIRED_PER_CLAIM, MAX_GROUP_LEN, MAX_QUEUED_CALLS};
 pub use page_builder::PageBuilder;
 pub use page_token_key::new_page_token_key;
-pub use ready::ReadyQueue;
+pub use ready::{ReadyEntry, ReadyQueue};

@@ -34,6 +34,10 @@ pub struct OperationRecord {
     pub revision: u64,
     /// How often the body was run, the present run included.
     pub attempt: u32,
+    /// The number of times in a row that its worker was lost while it ran, since the body last made
+    /// progress; at most [`MAX_LOSSES`](Self::MAX_LOSSES). An operation with losses is a *suspect*:
+    /// its body may have killed the process. [`Suspects`](super::Suspects) says how suspects run.
+    pub losses: u32,
     /// How often it was claimed. Only grows; every write by a worker carries it.
     pub fence: u64,
     /// The request, as it came.
@@ -75,6 +79,9 @@ pub struct OperationRecord {
 }
 
 impl OperationRecord {
+    /// The number of losses that use up no attempt, if other operations were lost with each.
+    pub const MAX_LOSSES: u32 = 8;
+
     /// The record of an operation that was just started: pending, or done when it has its outcome
     /// already.
     pub fn new(operation: NewOperation, now: Timestamp) -> Self {
@@ -86,6 +93,7 @@ impl OperationRecord {
             state: OperationState::Pending,
             revision: 1,
             attempt: 0,
+            losses: 0,
             fence: 0,
             request: operation.request,
             metadata: operation.metadata,
@@ -143,6 +151,7 @@ impl OperationRecord {
             state: self.state,
             revision: self.revision,
             attempt: self.attempt,
+            losses: self.losses,
             fence: self.fence,
             request: Any::default(),
             metadata: self.metadata.clone(),

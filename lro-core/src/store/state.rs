@@ -28,7 +28,9 @@ use crate::reason::Reason;
 /// * `Cancelling` is `Running` with a cancellation on record: the body may still succeed or fail,
 ///   and then its own result stands; `retry`, `release` and `expire` end it as `Cancelled`.
 /// * `expire` ends a `Running` operation as `Failed` when its policy says `abort`, or when it has no
-///   attempt left; so does `retry`.
+///   attempt left; so does `retry`. An `expire` that is *shared*, because the worker was lost together
+///   with other operations, uses up no attempt up to [`OperationRecord::MAX_LOSSES`] times in a row.
+/// * `checkpoint` gives attempts back if the checkpoint differs from the stored one.
 /// * An error whose code is CANCELLED makes `Cancelled`, whoever gave it; every other one `Failed`.
 /// * The three states on the right are final: nothing changes them any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -111,6 +113,9 @@ impl OperationRecord {
             } => {
                 self.check_fence(fence)?;
                 self.extend_lease(lease_duration, now);
+                if self.checkpoint.as_ref() != Some(&checkpoint) {
+                    self.made_progress();
+                }
                 self.checkpoint = Some(checkpoint);
                 self.take_metadata(metadata);
                 Ok(self.written(now))
@@ -139,7 +144,8 @@ impl OperationRecord {
                 self.take_metadata(metadata);
                 Ok(self.release(now))
             }
-            Command::Expire => self.expire(now),
+            Command::Expire => self.expire(false, now),
+            Command::ExpireShared => self.expire(true, now),
             Command::Cancel => self.cancel(now),
             Command::Delete => self.delete(now),
         }
@@ -172,6 +178,8 @@ impl OperationRecord {
         if self.attempt >= self.policy.max_attempts {
             return self.finish(Outcome::Error(error), now);
         }
+        // The body returned: it does not kill the process.
+        self.losses = 0;
         self.back_to_pending(now.saturating_add(delay), now)
     }
 
@@ -183,19 +191,26 @@ impl OperationRecord {
         self.back_to_pending(now, now)
     }
 
-    fn expire(&mut self, now: Timestamp) -> Result<Change, Refusal> {
+    fn expire(&mut self, shared: bool, now: Timestamp) -> Result<Change, Refusal> {
         if !self.state.is_running() {
             return Err(Refusal::Stale);
         }
         if self.state == OperationState::Cancelling {
             return Ok(self.finish(Outcome::Cancelled, now));
         }
+        let counts = !shared || self.losses >= Self::MAX_LOSSES;
         let reason = match self.policy.on_crash {
             OnCrash::Abort => Reason::OperationInterrupted,
-            OnCrash::Resume if self.attempt >= self.policy.max_attempts => {
+            OnCrash::Resume if counts && self.attempt >= self.policy.max_attempts => {
                 Reason::AttemptsExhausted
             }
-            OnCrash::Resume => return Ok(self.back_to_pending(now, now)),
+            OnCrash::Resume => {
+                if !counts {
+                    self.attempt = self.attempt.saturating_sub(1);
+                }
+                self.losses = Self::MAX_LOSSES.min(self.losses + 1);
+                return Ok(self.back_to_pending(now, now));
+            }
         };
         let error = reason.operation_error(
             format!(
@@ -208,6 +223,12 @@ impl OperationRecord {
             ],
         );
         Ok(self.finish(Outcome::Error(error), now))
+    }
+
+    /// A crash after this has nothing to do with those before: attempts count anew from this run.
+    fn made_progress(&mut self) {
+        self.losses = 0;
+        self.attempt = self.attempt.min(1);
     }
 
     /// Also cancels an operation that was deleted and has not finished: it holds a worker's slot.

@@ -1,8 +1,8 @@
 //! What a claim asks for, as parameters of its statements.
 
 use lro_core::Timestamp;
-use lro_core::store::Claim;
 use lro_core::store::kit::MAX_EXPIRED_PER_CLAIM;
+use lro_core::store::{Claim, OperationRecord};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -97,6 +97,17 @@ impl Asked {
                 (&self.lease_micros, Type::INT8),
                 (unless_since, Type::INT8),
             ],
+        }
+    }
+
+    /// Fewer, because these operations were taken already.
+    pub(super) fn without(&mut self, taken: &[OperationRecord]) {
+        for record in taken {
+            let place = self.names.iter().position(|name| *name == record.method);
+            if let Some(place) = place {
+                self.most[place] = (self.most[place] - 1).max(0);
+            }
+            self.limit = (self.limit - 1).max(0);
         }
     }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::asked::{Asked, EXPIRED_PER_CLAIM};
 use super::holes::{Holes, Key, Range, around};
 use super::marks::Marks;
+use super::suspects::AskedSuspects;
 use super::{Claims, LOOK_INTERVAL, taken_records};
 use crate::database::{Access, Query};
 use crate::error::Fault;
@@ -37,16 +38,31 @@ impl Claims {
         }
         operations.sort_by_key(|record| (record.ready_time, record.uid));
         let mut asked = Asked::new(claim);
-        let next_in = match self.look(&mut asked, marks).await {
-            Ok(look) => look.next_in(),
+        let look = match self.look(&mut asked, marks).await {
+            Ok(look) => look,
             // The next claim finds out where.
-            Err(fault) if fault.may_be_damage() => Some(LOOK_INTERVAL),
+            Err(fault) if fault.may_be_damage() => {
+                return Ok(Claimed {
+                    operations,
+                    next_in: Some(LOOK_INTERVAL),
+                    suspects_wait: marks.suspects_wait,
+                });
+            }
             Err(fault) => return Err(fault),
         };
-        Ok(Claimed {
-            operations,
-            next_in,
-        })
+        asked.without(&operations);
+        let mut rest = claim.clone();
+        rest.limit -= operations.len();
+        for suspects in AskedSuspects::kinds(&rest, &look) {
+            // One that is started alone waits for a claim that takes nothing else.
+            if operations.is_empty() || !suspects.is_alone() {
+                let taken = self.take_suspects(claim, &asked, &suspects, marks).await?;
+                operations.extend(taken.0);
+                break;
+            }
+        }
+        marks.suspects_wait = look.suspects_wait();
+        Ok(look.claimed(claim, operations))
     }
 
     /// Requeues all operations whose leases have expired, except those that cannot be read.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use lro_core::store::{Claimed, OperationRecord};
+use lro_core::store::{Claim, Claimed, OperationRecord};
 use lro_core::{Clock, Timestamp};
 use tokio::time::Instant;
 use tokio_postgres::Row;
@@ -32,6 +32,8 @@ pub(super) struct Marks {
     pub(super) whole_at: Option<Instant>,
     /// Whether the last claim has found something ready.
     pub(super) found_last: bool,
+    /// Whether suspects of the last claim's methods are pending.
+    pub(super) suspects_wait: bool,
     /// Leases that cannot be read. All that had expired before them are requeued, so that claims begin
     /// behind them.
     pub(super) lease_holes: Option<Holes>,
@@ -84,6 +86,10 @@ pub(super) struct Look {
     pub(super) lease: Option<Timestamp>,
     /// Of each method, in the order of the claim.
     pub(super) ready: Vec<Option<Timestamp>>,
+    /// When the first suspect with one loss is ready.
+    pub(super) together: Option<Timestamp>,
+    /// When the first suspect with more losses is ready.
+    pub(super) trial: Option<Timestamp>,
 }
 
 impl Look {
@@ -97,7 +103,13 @@ impl Look {
         Ok(Self {
             now: clock.map_or(now, Clock::now),
             lease: row.try_get::<_, Option<i64>>(1)?.map(time),
-            ready: ready.into_iter().map(|micros| micros.map(time)).collect(),
+            ready: {
+                let pending = |micros: &i64| *micros != i64::MAX;
+                let first = |micros: Option<i64>| micros.filter(pending).map(time);
+                ready.into_iter().map(first).collect()
+            },
+            together: row.try_get::<_, Option<i64>>(3)?.map(time),
+            trial: row.try_get::<_, Option<i64>>(4)?.map(time),
         })
     }
 
@@ -115,15 +127,26 @@ impl Look {
         self.ready.iter().flatten().any(|time| *time <= self.now)
     }
 
-    pub(super) fn claimed(&self, operations: Vec<OperationRecord>) -> Claimed {
+    pub(super) fn suspects_wait(&self) -> bool {
+        self.together.is_some() || self.trial.is_some()
+    }
+
+    pub(super) fn claimed(&self, claim: &Claim, operations: Vec<OperationRecord>) -> Claimed {
         Claimed {
             operations,
-            next_in: self.next_in(),
+            next_in: self.next_in(claim),
+            suspects_wait: self.suspects_wait(),
         }
     }
 
-    pub(super) fn next_in(&self) -> Option<Duration> {
-        let first = self.ready.iter().copied().chain([self.lease]);
+    fn next_in(&self, claim: &Claim) -> Option<Duration> {
+        let together = self.together.filter(|_| claim.suspects.max_together > 0);
+        let trial = claim.suspects.trial_after.and_then(|after| {
+            let first = self.trial?;
+            Some(first.saturating_add(after))
+        });
+        let first = self.ready.iter().copied();
+        let first = first.chain([self.lease, together, trial]);
         first.flatten().min().map(|time| time.since(self.now))
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lro_core::pack;
 use lro_core::store::{
     Claim, Claimed, Command, NewOperation, OperationRecord, OperationStore, Outcome, Refusal,
-    StoreError, Update, Updated, WorkerId,
+    StoreError, Suspects, Update, Updated, WorkerId,
 };
 use lro_postgres::PostgresStore;
 use lro_testing::EventLog;
@@ -31,6 +31,7 @@ pub(crate) async fn claim(store: &PostgresStore, worker: u128, limit: usize) -> 
         methods: BTreeMap::from([(METHOD.to_owned(), limit)]),
         limit,
         lease_duration: LEASE,
+        suspects: Suspects::default(),
     };
     store.claim(claim).await.unwrap()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lro_core::pack;
 use lro_core::store::{
     Claim, Command, NewOperation, OperationState, OperationStore, Outcome, Refusal, RequestId,
-    StartError, WorkerId,
+    StartError, Suspects, WorkerId,
 };
 use lro_postgres::PostgresStore;
 use lro_testing::ManualClock;
@@ -58,6 +58,7 @@ async fn a_claim_by_the_clock_of_the_database_is_stored_as_it_is_answered() {
                 methods: BTreeMap::from([(METHOD.to_owned(), 1)]),
                 limit: 1,
                 lease_duration,
+                suspects: Suspects::default(),
             };
             let claimed = store.claim(claim).await.unwrap().operations.remove(0);
             assert_eq!((claimed.uid, claimed.attempt), (started.uid, 1));

@@ -209,6 +209,7 @@ impl<M> OperationContext<M> {
             match answer {
                 Ok(updated) => {
                     carried.written();
+                    self.run.acquit();
                     self.run
                         .lease_end
                         .send_replace(later(before, link.lease_duration));

@@ -49,6 +49,8 @@ pub(crate) struct Run {
     pub(crate) limits: BodyLimits,
     /// The polls of its body.
     pub(crate) polls: PollWatch,
+    /// Cancelled when the run of a suspect has made progress or ended. `None` for other operations.
+    pub(crate) acquitted: Option<CancellationToken>,
     metadata: Mutex<MetadataSlot>,
     stop_reason: OnceLock<StopReason>,
     stop: CancellationToken,
@@ -101,8 +103,16 @@ impl Run {
                 newest: record.metadata.clone(),
                 ..MetadataSlot::default()
             }),
+            acquitted: (record.losses > 0).then(CancellationToken::new),
             stop_reason: OnceLock::new(),
             stop: CancellationToken::new(),
+        }
+    }
+
+    /// Ends the quarantine of a suspect.
+    pub(crate) fn acquit(&self) {
+        if let Some(acquitted) = &self.acquitted {
+            acquitted.cancel();
         }
     }
 

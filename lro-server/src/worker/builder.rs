@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::executor::{Executor, Place};
 use super::probe::Probe;
+use super::quarantine::Quarantine;
 use super::runs::Runs;
 use super::slots::Slots;
 use super::{Settings, Shared, Worker, claim, lease_thread, retention};
@@ -191,6 +192,7 @@ impl WorkerBuilder {
             methods,
             slots,
             runs: Arc::new(Runs::default()),
+            quarantine: Quarantine::default(),
             settings: self.settings,
             claim_now: Notify::new(),
             renew_now: Notify::new(),

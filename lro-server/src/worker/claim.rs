@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::store::{Claim, Claimed};
+use lro_core::store::{Claim, Claimed, Suspects};
 use tokio::time::Instant;
 
 use super::Shared;
@@ -84,7 +84,7 @@ impl Idle {
 enum Looked {
     /// When to claim again without an event, if that is known.
     AgainIn(Option<Duration>),
-    /// There is no slot: releasing one wakes the claims.
+    /// There is no slot, or a suspect runs alone: the end of either wakes the claims.
     NoSlot,
 }
 
@@ -92,17 +92,25 @@ enum Looked {
 async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool) {
     let mut found = false;
     loop {
+        let Some(suspects) = shared.quarantine.ask(shared.runs.is_idle()) else {
+            return (Looked::NoSlot, true);
+        };
         let Some(mut reserved) = shared.slots.reserve(CLAIM_MAX) else {
+            shared.quarantine.answered(None);
             return (Looked::NoSlot, true);
         };
         let limit = reserved.total();
         let Some(claiming) = shared.claiming() else {
+            shared.quarantine.answered(None);
             return (Looked::NoSlot, true);
         };
         let called_at = Instant::now();
-        let claimed = match call(shared, reserved.by_method(), limit, backoff).await {
+        let claimed = match call(shared, reserved.by_method(), limit, suspects, backoff).await {
             Ok(claimed) => claimed,
-            Err(pause) => return (Looked::AgainIn(Some(pause)), true),
+            Err(pause) => {
+                shared.quarantine.answered(None);
+                return (Looked::AgainIn(Some(pause)), true);
+            }
         };
         let count = claimed.operations.len();
         found |= count > 0;
@@ -114,6 +122,7 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool
                 }
             }
         }
+        shared.quarantine.answered(Some(claimed.suspects_wait));
         drop(claiming);
         if count < limit {
             if shared.slots.settle(reserved) {
@@ -132,10 +141,12 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool
 /// Expires leases though there is no slot to claim for: what was cancelled ends
 /// then, and what another worker has a slot for is ready.
 async fn sweep(shared: &Shared, backoff: &mut Backoff) -> Looked {
-    Looked::AgainIn(match call(shared, BTreeMap::new(), 0, backoff).await {
-        Ok(claimed) => claimed.next_in.map(|wait| wait.max(CLAIM_PAUSE)),
-        Err(pause) => Some(pause),
-    })
+    Looked::AgainIn(
+        match call(shared, BTreeMap::new(), 0, Suspects::NONE, backoff).await {
+            Ok(claimed) => claimed.next_in.map(|wait| wait.max(CLAIM_PAUSE)),
+            Err(pause) => Some(pause),
+        },
+    )
 }
 
 /// One claim, or how long to pause when the store has failed.
@@ -143,6 +154,7 @@ async fn call(
     shared: &Shared,
     methods: BTreeMap<String, usize>,
     limit: usize,
+    suspects: Suspects,
     backoff: &mut Backoff,
 ) -> Result<Claimed, Duration> {
     let claim = Claim {
@@ -150,6 +162,7 @@ async fn call(
         methods,
         limit,
         lease_duration: shared.settings.lease_duration,
+        suspects,
     };
     match shared.store().claim(claim).await {
         Ok(claimed) => {

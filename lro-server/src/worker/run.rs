@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::Shared;
+use super::quarantine::Quarantine;
 use super::slots::{HeldSlot, Slot};
 use crate::engine::backoff::Backoff;
 use crate::engine::deadline::later;
@@ -53,6 +54,7 @@ impl Launch {
             lease_end,
             deadline,
         ));
+        Quarantine::enter(shared, &run, record.losses);
         let slot = HeldSlot::new(slot);
         let news = shared.runs.insert(&run, &slot);
         if news.ask {
@@ -117,6 +119,7 @@ struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.shared.runs.remove(&self.run);
+        self.run.acquit();
         if self.slot.release() {
             self.shared.slot_freed(&self.run.method);
         } else {

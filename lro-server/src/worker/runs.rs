@@ -92,6 +92,12 @@ impl Runs {
         inner.runs.get(&uid).map(|entry| entry.run.clone())
     }
 
+    /// Whether nothing runs, and no claim is in flight that may bring something.
+    pub(super) fn is_idle(&self) -> bool {
+        let inner = self.lock();
+        inner.runs.is_empty() && inner.claims == 0
+    }
+
     pub(super) fn all(&self) -> Vec<Arc<Run>> {
         let inner = self.lock();
         inner.runs.values().map(|entry| entry.run.clone()).collect()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exporter::pb::ExportRequest;
-use lro_core::store::{Claim, MemoryStore, NewOperation, OperationStore as _, WorkerId};
+use lro_core::store::{Claim, MemoryStore, NewOperation, OperationStore as _, Suspects, WorkerId};
 use lro_core::{OperationName, pack, pb};
 use lro_server::{Operations, Worker};
 use tokio::sync::mpsc;
@@ -63,6 +63,7 @@ async fn a_worker_without_a_free_slot_still_ends_what_was_cancelled_and_lost() {
         methods: [(METHOD.to_owned(), 9)].into(),
         limit: 9,
         lease_duration: LEASE,
+        suspects: Suspects::default(),
     };
     let record = store.get(&waiting).await.unwrap().unwrap();
     assert_eq!(

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use lro_core::Timestamp;
-use lro_core::store::{Claimed, Refusal, StoreEvent, Update, Updated};
+use lro_core::store::{Refusal, StoreEvent, Update, Updated};
 
 use super::Writer;
 use crate::call::{Applied, Call, PURGE_MAX, Purge, Purged};
@@ -72,10 +72,7 @@ impl Writer {
                     Err(failure) => Err((Call::Claim(claim, reply), failure)),
                 },
                 Call::Claim(claim, reply) => {
-                    let nothing = Claimed {
-                        operations: Vec::new(),
-                        next_in: transaction.next_in(&claim),
-                    };
+                    let nothing = transaction.claimed(&claim, Vec::new());
                     Ok(Applied::Claim(claim, nothing, reply))
                 }
                 Call::Update(updates, reply) => {
@@ -131,7 +128,7 @@ impl Writer {
     /// Whether the call may touch the database.
     fn needs_transaction(&self, call: &Call, now: Timestamp) -> bool {
         match call {
-            Call::Claim(claim, _) => self.schedule.has_work(&claim.methods, now),
+            Call::Claim(claim, _) => self.schedule.has_work(claim, now),
             Call::Start(..) | Call::Update(..) | Call::Purge(..) => true,
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lro_core::store::{
     Claim, Command, ListQuery, NewOperation, OperationRecord, OperationStore, Outcome,
-    StoreErrorKind, Update, WorkerId,
+    StoreErrorKind, Suspects, Update, WorkerId,
 };
 use lro_core::{ParentName, Timestamp, pb};
 use lro_sqlite::SqliteStore;
@@ -100,6 +100,7 @@ async fn fill(store: &SqliteStore) {
         methods: [("/s.S/M".to_owned(), CLAIMED)].into(),
         limit: CLAIMED,
         lease_duration: Duration::from_secs(60 * 60),
+        suspects: Suspects::default(),
     };
     let claimed = store.claim(claim).await.expect("they are claimed");
     let [running, failed] = claimed.operations.as_slice() else {

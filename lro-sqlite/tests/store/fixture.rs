@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lro_core::store::{
     Claim, Claimed, Command, NewOperation, OperationRecord, OperationStore, Refusal, StoreEvent,
-    StoreObserver, Update, Updated, WorkerId,
+    StoreObserver, Suspects, Update, Updated, WorkerId,
 };
 use lro_core::{Clock, Timestamp, pack};
 use lro_sqlite::SqliteStore;
@@ -140,6 +140,7 @@ pub(crate) async fn claim_of(store: &SqliteStore, method: &str, limit: usize) ->
         methods: BTreeMap::from([(method.to_owned(), limit)]),
         limit,
         lease_duration: LEASE,
+        suspects: Suspects::default(),
     };
     store.claim(claim).await.unwrap()
 }

@@ -101,7 +101,7 @@ async fn open_limited(fixture: &Fixture) -> SqliteStore {
     builder.max_size(1 << 20).open().await.unwrap()
 }
 
-fn large(name: &str) -> lro_core::NewOperation {
+fn large(name: &str) -> lro_core::store::NewOperation {
     let mut operation = new(name);
     operation.request = payload("Request", 10_000);
     operation
@@ -125,7 +125,7 @@ async fn fill(store: &SqliteStore) -> Vec<String> {
 fn respond(fence: u64, bytes: usize) -> Command {
     Command::Finish {
         fence,
-        outcome: lro_core::Outcome::Response(payload("Response", bytes)),
+        outcome: lro_core::store::Outcome::Response(payload("Response", bytes)),
         metadata: None,
     }
 }
@@ -174,7 +174,9 @@ async fn a_full_store_refuses_starts_and_serves_the_rest() {
         start(&store, large(&format!("operations/later-{number}"))).await;
     }
     assert!(store.accepts_starts());
-    fixture.clock.advance(lro_core::ExecutionPolicy::RETAIN * 2);
+    fixture
+        .clock
+        .advance(lro_core::store::ExecutionPolicy::RETAIN * 2);
     assert_eq!(store.purge(usize::MAX).await.unwrap(), 20);
     drop(store);
     fixture.check_integrity();
@@ -310,7 +312,7 @@ async fn fill_disk(directory: &std::path::Path) {
     update(&store, "operations/58", Command::Delete)
         .await
         .unwrap();
-    clock.advance(lro_core::ExecutionPolicy::RETAIN * 2);
+    clock.advance(lro_core::store::ExecutionPolicy::RETAIN * 2);
     assert_eq!(store.purge(5).await.unwrap(), 5);
 
     // A process that ends now can begin again: it takes back what was running.
@@ -318,7 +320,7 @@ async fn fill_disk(directory: &std::path::Path) {
     fill();
     let store = open().await.unwrap();
     let retried = get(&store, "operations/39").await.unwrap();
-    assert_eq!(retried.state, lro_core::OperationState::Pending);
+    assert_eq!(retried.state, lro_core::store::OperationState::Pending);
     assert!(!store.accepts_starts());
     update(&store, "operations/57", Command::Delete)
         .await

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use lro_core::store::{
     Claim, Command, ListQuery, MemoryStore, NewOperation, OnCrash, OperationRecord,
-    OperationResult, OperationStore, Outcome, RequestId, Update,
+    OperationResult, OperationStore, Outcome, RequestId, Suspects, Update,
 };
 use lro_core::{ParentPattern, Timestamp, pack};
 use lro_sqlite::{Durability, SqliteStore};
@@ -129,6 +129,7 @@ async fn a_mixed_load_is_answered_as_memory_answers_it() {
                     methods: BTreeMap::from([(METHOD.to_owned(), limit)]),
                     limit,
                     lease_duration: LEASE,
+                    suspects: Suspects::default(),
                 };
                 let claimed = store.claim(claim.clone()).await.unwrap();
                 assert_eq!(claimed, model.claim(claim).await.unwrap(), "step {step}");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command as Program, Output};
 use std::time::{Duration, Instant};
 
-use lro_core::{OperationStore as _, StoreError, StoreErrorKind};
+use lro_core::store::{OperationStore as _, StoreError, StoreErrorKind};
 use lro_sqlite::SqliteStore;
 
 use crate::fixture::*;

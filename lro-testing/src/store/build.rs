@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lro_core::store::{Claim, Command, NewOperation, Outcome, RequestId, WorkerId};
+use lro_core::store::{Claim, Command, NewOperation, Outcome, RequestId, Suspects, WorkerId};
 use lro_core::{OperationName, ParentName, pb};
 use prost_types::Any;
 use uuid::Uuid;
@@ -78,6 +78,7 @@ pub(crate) fn claim(worker: WorkerId, methods: &[&str], limit: usize) -> Claim {
         methods: methods.iter().map(|m| ((*m).to_owned(), limit)).collect(),
         limit,
         lease_duration: LEASE,
+        suspects: Suspects::default(),
     }
 }
 

@@ -14,6 +14,7 @@ mod payloads;
 mod retention;
 mod scripts;
 mod starts;
+mod suspects;
 mod updates;
 
 use super::suite::Case;
@@ -95,6 +96,15 @@ macro_rules! __for_each_store_case {
                 many_leases_that_are_over_come_back_in_bounded_steps
                 a_claim_of_nothing_turns_back_what_is_over_too
                 a_batch_of_renewals_answers_each;
+            suspects:
+                operations_that_are_lost_together_use_up_no_attempt
+                an_operation_that_is_lost_alone_uses_up_an_attempt
+                leases_that_expire_one_after_the_other_are_lost_together
+                a_worker_that_renews_was_not_lost
+                a_checkpoint_acquits
+                a_claim_takes_as_many_suspects_as_it_allows
+                an_operation_with_two_losses_is_claimed_alone
+                a_suspect_can_be_cancelled_and_deleted_while_it_waits;
             updates:
                 a_checkpoint_is_kept_until_the_end
                 a_checkpoint_may_bring_metadata

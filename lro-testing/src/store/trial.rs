@@ -170,15 +170,20 @@ impl Trial {
         answer
     }
 
-    /// Turns leases that are over back, claims nothing, and mirrors that in `record`.
+    /// Expires leases, claims nothing, and mirrors that in `record`, whose worker held nothing else.
     pub(crate) async fn expire(&self, record: &mut OperationRecord) {
+        self.expire_as(record, Command::Expire).await;
+    }
+
+    /// The same with the command that the claim must apply.
+    pub(crate) async fn expire_as(&self, record: &mut OperationRecord, command: Command) {
         let claimed = self
             .store()
             .claim(claim(worker(9), &["/test.None/None"], 10))
             .await
             .unwrap();
         assert_eq!(claimed.operations, []);
-        let _ = record.apply(Command::Expire, self.now()).unwrap();
+        let _ = record.apply(command, self.now()).unwrap();
         let visible = record.is_visible().then_some(&*record);
         assert_eq!(self.get(&record.name).await.as_ref(), visible);
     }

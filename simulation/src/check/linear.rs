@@ -180,17 +180,21 @@ impl Search<'_> {
     fn meanwhile(&self, op: Option<&Op>) -> Vec<Option<Op>> {
         let mut ways = vec![op.cloned()];
         let Some(op) = op else { return ways };
-        let mut expired = op.clone();
-        match expired.act(Act::Expire, self.policy) {
-            Ok(Change::Removed) => ways.push(None),
-            Ok(_) => {
-                if expired.verdict.is_some() {
-                    ways.push(None);
+        for act in [Act::Expire, Act::ExpireShared] {
+            let mut expired = op.clone();
+            match expired.act(act, self.policy) {
+                Ok(Change::Removed) => ways.push(None),
+                Ok(_) => {
+                    if expired.verdict.is_some() {
+                        ways.push(None);
+                    }
+                    if !ways.contains(&Some(expired.clone())) {
+                        ways.push(Some(expired));
+                    }
                 }
-                ways.push(Some(expired));
+                Err(_) if op.verdict.is_some() => ways.push(None),
+                Err(_) => {}
             }
-            Err(_) if op.verdict.is_some() => ways.push(None),
-            Err(_) => {}
         }
         ways
     }

@@ -41,6 +41,7 @@ pub(super) fn act(command: &Command) -> Act {
             metadata: it,
         } => Act::Release(*fence, metadata(it)),
         Command::Expire => Act::Expire,
+        Command::ExpireShared => Act::ExpireShared,
         Command::Cancel => Act::Cancel,
         Command::Delete => Act::Delete,
     }

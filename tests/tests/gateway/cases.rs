@@ -179,7 +179,7 @@ impl Server {
 
     /// A gateway in front of real operations, with `operations/7` under way.
     async fn operations(&self) -> Result<SocketAddr, String> {
-        let store = lro_core::MemoryStore::new();
+        let store = lro_core::store::MemoryStore::new();
         let name = "operations/7".parse().map_err(|_| "no name")?;
         let operation = NewOperation::new(
             uuid::Uuid::now_v7(),

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use lro_core::pack;
 use lro_core::store::{
-    Claim, Command, NewOperation, OperationRecord, OperationStore as _, Outcome, Update, WorkerId,
+    Claim, Command, NewOperation, OperationRecord, OperationStore as _, Outcome, Suspects, Update,
+    WorkerId,
 };
 use lro_postgres::PostgresStore;
 use postgres_cluster::Cluster;
@@ -130,6 +131,7 @@ impl Queue<'_> {
                     methods: BTreeMap::from([(METHOD.to_owned(), group)]),
                     limit: left,
                     lease_duration: Duration::from_secs(60),
+                    suspects: Suspects::default(),
                 };
                 let begun = Instant::now();
                 let claimed = store.claim(claim).await?;

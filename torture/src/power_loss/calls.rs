@@ -7,7 +7,7 @@ use lro_core::Timestamp;
 use lro_core::pb::rpc::Status;
 use lro_core::store::{
     Claim, Command, ExecutionPolicy, NewOperation, OnCrash, OperationRecord, Outcome, RequestId,
-    Update, WorkerId,
+    Suspects, Update, WorkerId,
 };
 use prost_types::Any;
 use uuid::Uuid;
@@ -59,6 +59,7 @@ impl Caller {
                 methods: METHODS.map(|it| (it.to_owned(), 8)).into(),
                 limit: 1 + self.random.index(6),
                 lease_duration: LEASE,
+                suspects: Suspects::default(),
             }),
             50..55 => Call::Purge(1 + self.random.index(4)),
             _ => {
@@ -175,6 +176,7 @@ pub(crate) fn empty_claim() -> Call {
         methods: BTreeMap::new(),
         limit: 0,
         lease_duration: LEASE,
+        suspects: Suspects::default(),
     })
 }
 

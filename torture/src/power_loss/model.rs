@@ -1,6 +1,6 @@
 //! The expected contents and answers of a store after each call: a map and the state machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lro_core::Timestamp;
@@ -61,6 +61,8 @@ impl Call {
 pub(crate) struct Model {
     pub(crate) records: BTreeMap<Uuid, OperationRecord>,
     rows: Rows,
+    /// Running operations whose worker has lost another one since their leases were renewed.
+    shared: BTreeSet<Uuid>,
 }
 
 impl Model {
@@ -71,9 +73,15 @@ impl Model {
 
     /// Requeues running operations, as opening a store does.
     pub(crate) fn recover(&mut self, now: Timestamp) {
+        self.shared.clear();
         let running: Vec<_> = self.uids(|record| record.state.is_running());
+        let command = if running.len() > 1 {
+            Command::ExpireShared
+        } else {
+            Command::Expire
+        };
         for uid in running {
-            let _ = self.change(uid, Command::Expire, now);
+            let _ = self.change(uid, command.clone(), now);
         }
     }
 
@@ -135,23 +143,38 @@ impl Model {
     fn claim(&mut self, claim: &Claim, now: Timestamp) -> Vec<OperationRecord> {
         let over =
             |record: &OperationRecord| record.lease.as_ref().is_some_and(|it| it.expire_time < now);
+        let held = |record: &OperationRecord| record.lease.as_ref().map(|lease| lease.worker);
+        let holders: Vec<_> = self.records.values().filter_map(held).collect();
         for uid in self.uids(over) {
-            let _ = self.change(uid, Command::Expire, now);
+            let worker = held(&self.records[&uid]);
+            let together = holders.iter().filter(|holder| Some(**holder) == worker);
+            let command = if self.shared.contains(&uid) || together.count() > 1 {
+                let others = self.uids(|record| held(record) == worker);
+                self.shared.extend(others);
+                Command::ExpireShared
+            } else {
+                Command::Expire
+            };
+            let _ = self.change(uid, command, now);
         }
-        let mut ready: Vec<_> = self
+        let ready = self
             .records
             .values()
             .filter(|record| record.state == OperationState::Pending && record.ready_time <= now)
             .filter(|record| claim.methods.contains_key(&record.method))
-            .map(|record| (record.ready_time, record.uid))
-            .collect();
+            .map(|record| (record.losses == 0, record.ready_time, record.uid));
+        let mut ready: Vec<_> = ready.collect();
         ready.sort_unstable();
+        let tried = |(_, _, uid): &&(bool, Timestamp, Uuid)| self.records[uid].losses > 1;
+        if let Some(tried) = ready.iter().find(tried).copied() {
+            ready = vec![tried];
+        }
         ready.truncate(claim.limit);
         let command = Command::Claim {
             worker: claim.worker,
             lease_duration: claim.lease_duration,
         };
-        let claimed = ready.into_iter().filter_map(|(_, uid)| {
+        let claimed = ready.into_iter().filter_map(|(_, _, uid)| {
             self.change(uid, command.clone(), now).ok()?;
             self.records.get(&uid).cloned()
         });
@@ -185,6 +208,9 @@ impl Model {
 
     fn change(&mut self, uid: Uuid, command: Command, now: Timestamp) -> Result<Updated, Refusal> {
         let mut record = self.records.get(&uid).cloned().ok_or(Refusal::NotFound)?;
+        if !matches!(command, Command::Cancel | Command::Delete) {
+            self.shared.remove(&uid);
+        }
         let change = record.apply(command, now)?;
         let updated = Updated {
             change,

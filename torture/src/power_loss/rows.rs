@@ -15,7 +15,7 @@ pub(crate) type Rows = BTreeMap<Vec<u8>, Arc<Row>>;
 /// The columns but uid.
 pub(crate) type Row = Vec<Value>;
 
-const COLUMNS: [&str; 29] = [
+const COLUMNS: [&str; 30] = [
     "name",
     "parent",
     "method",
@@ -23,6 +23,7 @@ const COLUMNS: [&str; 29] = [
     "revision",
     "attempt",
     "fence",
+    "losses",
     "max_attempts",
     "on_crash",
     "retain_seconds",
@@ -124,6 +125,7 @@ pub(crate) fn row(record: &OperationRecord) -> Row {
         number(record.revision),
         number(u64::from(record.attempt)),
         number(record.fence),
+        number(u64::from(record.losses)),
         number(u64::from(record.policy.max_attempts)),
         number(u64::from(record.policy.on_crash == OnCrash::Abort)),
         number(record.policy.retain.as_secs()),

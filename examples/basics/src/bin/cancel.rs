@@ -14,7 +14,7 @@ use basics::pb::exporter_server;
 use basics::pb::{ExportMetadata, ExportRequest, ExportResponse};
 use basics::{Result, serve_and_call, tables};
 use lro_client::{Cancellation, IntoPoller as _, OperationsClient};
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_server::{OperationContext, Operations, long_running};
 use tonic::Status;
 

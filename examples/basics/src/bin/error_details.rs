@@ -15,7 +15,7 @@ use basics::pb::exporter_server;
 use basics::pb::{ExportMetadata, ExportRequest, ExportResponse};
 use basics::{Result, serve_and_call, tables};
 use lro_client::{IntoPoller as _, OperationsClient};
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_server::{OperationContext, Operations, long_running};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};

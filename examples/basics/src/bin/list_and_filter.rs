@@ -13,7 +13,7 @@ use basics::pb::exporter_server;
 use basics::pb::{ExportMetadata, ExportRequest, ExportResponse};
 use basics::{Result, serve_and_call, tables};
 use lro_client::{IntoPoller as _, ListOptions, OperationsClient};
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_server::{OperationContext, Operations, StartOptions, long_running};
 use tonic::{Request, Status};
 

@@ -15,7 +15,7 @@ use basics::pb::exporter_server;
 use basics::pb::{ExportMetadata, ExportRequest, ExportResponse};
 use basics::{Result, serve_and_call_at, tables};
 use lro_client::{IntoPoller as _, OperationsClient, ResumeToken};
-use lro_core::MemoryStore;
+use lro_core::store::MemoryStore;
 use lro_server::{OperationContext, Operations, long_running};
 use tonic::Status;
 use tonic::transport::Channel;

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::name::OperationName;
-use crate::store::kit::{MAX_EXPIRED_PER_CLAIM, ReadyQueue};
+use crate::store::kit::{Leases, MAX_EXPIRED_PER_CLAIM, ReadyEntry, ReadyQueue};
 use crate::store::{
     Backlog, Change, Claim, Claimed, Command, NewOperation, OperationRecord, OperationState,
     PageCursor, Refusal, StartError, Started, StoreEvent, Updated,
@@ -19,7 +19,7 @@ pub(super) struct Tables {
     request_ids: HashMap<RequestKey, Uuid>,
     exclusive_keys: HashMap<String, Uuid>,
     ready: ReadyQueue,
-    leases: BTreeSet<(Timestamp, Uuid)>,
+    leases: Leases,
     expiries: BTreeSet<(Timestamp, Uuid)>,
     pub(super) events: Vec<StoreEvent>,
 }
@@ -105,23 +105,22 @@ impl Tables {
         now: Timestamp,
         is_held: impl Fn(Uuid, u64) -> bool,
     ) -> Claimed {
-        let over: Vec<_> = self
+        let records = &self.records;
+        let is_held = |uid| {
+            let record = records.get(&uid);
+            record.is_some_and(|record| is_held(uid, record.fence))
+        };
+        let marked = &mut Vec::new();
+        let expired = self
             .leases
-            .range(..(now, Uuid::nil()))
-            .map(|(_, uid)| *uid)
-            .filter(|uid| {
-                let record = self.records.get(uid);
-                !record.is_some_and(|record| is_held(*uid, record.fence))
-            })
-            .take(MAX_EXPIRED_PER_CLAIM)
-            .collect();
-        let over_count = over.len();
-        for uid in over {
-            // Refused only when the lease is gone already, which is as well.
-            let _ = self.apply(uid, Command::Expire, now);
+            .expired(now, MAX_EXPIRED_PER_CLAIM, is_held, marked);
+        let over_count = expired.len();
+        for (_, uid, command) in expired {
+            // Refused only if the lease has ended already.
+            let _ = self.apply(uid, command, now);
         }
         let mut operations = Vec::new();
-        for (_, _, uid) in self.ready.ready(&claim.methods, claim.limit, now) {
+        for ReadyEntry { uid, .. } in self.ready.ready(claim, now) {
             let command = Command::Claim {
                 worker: claim.worker,
                 lease_duration: claim.lease_duration,
@@ -131,23 +130,20 @@ impl Tables {
             }
         }
         let more_are_over = over_count == MAX_EXPIRED_PER_CLAIM;
-        let held = self.leases.range(..(now, Uuid::nil())).next().is_some();
+        let held = self.leases.first().is_some_and(|time| time < now);
         let next_lease = match (held, more_are_over) {
             (true, true) => Some(now),
             // The worker that holds it renews it, or lets go of it later.
             (true, false) => Some(now.saturating_add(claim.lease_duration / 3)),
             (false, _) => None,
         };
-        let later = self.leases.range((now, Uuid::nil())..).next();
-        let first_lease = next_lease
-            .into_iter()
-            .chain(later.map(|(time, _)| *time))
-            .min();
-        let next_ready = self.ready.next_time(&claim.methods);
+        let first_lease = next_lease.into_iter().chain(self.leases.first_from(now));
+        let next_ready = self.ready.next_time(claim);
         let next_time = next_ready.into_iter().chain(first_lease).min();
         Claimed {
             operations,
             next_in: next_time.map(|time| time.since(now)),
+            suspects_wait: self.ready.suspects_wait(claim),
         }
     }
 
@@ -199,11 +195,11 @@ impl Tables {
     fn index(&mut self, record: &OperationRecord) {
         let uid = record.uid;
         if record.state == OperationState::Pending {
-            self.ready.insert(&record.method, record.ready_time, uid);
+            self.ready.insert(&ReadyEntry::of(record));
             self.events.extend(StoreEvent::ready(record));
         }
         if let Some(lease) = &record.lease {
-            self.leases.insert((lease.expire_time, uid));
+            self.leases.insert(uid, lease);
         }
         if let Some(time) = record.expire_time {
             self.expiries.insert((time, uid));
@@ -221,9 +217,11 @@ impl Tables {
         let Some(record) = self.records.get(&uid) else {
             return;
         };
-        self.ready.remove(&record.method, record.ready_time, uid);
+        if record.state == OperationState::Pending {
+            self.ready.remove(&ReadyEntry::of(record));
+        }
         if let Some(lease) = &record.lease {
-            self.leases.remove(&(lease.expire_time, uid));
+            self.leases.remove(uid, lease);
         }
         if let Some(time) = record.expire_time {
             self.expiries.remove(&(time, uid));

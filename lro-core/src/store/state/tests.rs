@@ -97,6 +97,7 @@ fn verbs() -> Vec<(&'static str, Command)> {
             },
         ),
         ("expire", Command::Expire),
+        ("expire shared", Command::ExpireShared),
         ("cancel", Command::Cancel),
         ("delete", Command::Delete),
     ]
@@ -106,7 +107,7 @@ fn verbs() -> Vec<(&'static str, Command)> {
 #[test]
 fn every_edge_of_the_drawing() {
     use OperationState::*;
-    let table: [(&str, [&str; 6]); 10] = [
+    let table: [(&str, [&str; 6]); 11] = [
         // verb, from Pending, Running, Cancelling, Succeeded, Failed, Cancelled
         ("claim", ["Running", "-", "-", "-", "-", "-"]),
         ("renew", ["-", "Running", "Cancelling", "-", "-", "-"]),
@@ -116,6 +117,10 @@ fn every_edge_of_the_drawing() {
         ("retry", ["-", "Pending", "Cancelled", "-", "-", "-"]),
         ("release", ["-", "Pending", "Cancelled", "-", "-", "-"]),
         ("expire", ["-", "Pending", "Cancelled", "-", "-", "-"]),
+        (
+            "expire shared",
+            ["-", "Pending", "Cancelled", "-", "-", "-"],
+        ),
         ("cancel", ["Cancelled", "Cancelling", "=", "=", "=", "="]),
         (
             "delete",
@@ -252,11 +257,69 @@ fn a_deleted_operation_can_be_cancelled() {
     assert_eq!(cancelled, Ok(Change::Removed));
 }
 
+fn pending_again(record: &mut OperationRecord, command: Command) {
+    record.apply(command, Timestamp::EPOCH).unwrap();
+    assert_eq!(record.state, OperationState::Pending);
+    record.apply(claim(), Timestamp::EPOCH).unwrap();
+}
+
+/// report:N2
+#[test]
+fn an_attempt_that_is_lost_together_with_others_does_not_count() {
+    let mut record = in_state(OperationState::Running);
+    record.policy.max_attempts = 1;
+    for losses in 1..=OperationRecord::MAX_LOSSES {
+        pending_again(&mut record, Command::ExpireShared);
+        assert_eq!((record.attempt, record.losses), (1, losses));
+    }
+    record
+        .apply(Command::ExpireShared, Timestamp::EPOCH)
+        .unwrap();
+    assert_eq!(record.state, OperationState::Failed, "the bound holds");
+}
+
+/// report:N2
+#[test]
+fn progress_gives_attempts_back_and_acquits() {
+    let save = |fence, saved: &str| Command::Checkpoint {
+        fence,
+        lease_duration: Duration::from_secs(60),
+        checkpoint: pack(&saved.to_owned()),
+        metadata: None,
+    };
+    let mut record = in_state(OperationState::Running);
+    record.policy.max_attempts = 3;
+    pending_again(&mut record, Command::Expire);
+    pending_again(&mut record, Command::ExpireShared);
+    pending_again(&mut record, Command::Expire);
+    assert_eq!((record.attempt, record.losses), (3, 3));
+    let fence = record.fence;
+    record.apply(save(fence, "a"), Timestamp::EPOCH).unwrap();
+    assert_eq!((record.attempt, record.losses), (1, 0));
+    pending_again(&mut record, Command::Expire);
+    let fence = record.fence;
+    record.apply(save(fence, "a"), Timestamp::EPOCH).unwrap();
+    assert_eq!((record.attempt, record.losses), (2, 1), "no progress");
+    record.apply(retry(fence), Timestamp::EPOCH).unwrap();
+    assert_eq!((record.attempt, record.losses), (2, 0), "the body returned");
+}
+
+/// report:N2
+#[test]
+fn an_operation_that_must_not_run_twice_ends_aborted_however_it_was_lost() {
+    for command in [Command::Expire, Command::ExpireShared] {
+        let mut record = in_state(OperationState::Running);
+        record.policy.on_crash = OnCrash::Abort;
+        record.apply(command, Timestamp::EPOCH).unwrap();
+        assert_eq!(record.state, OperationState::Failed);
+    }
+}
+
 proptest! {
     /// Random walks: the guarantees hold for every sequence of commands.
     #[test]
     fn invariants_hold_on_random_walks(
-        steps in prop::collection::vec((0_usize..10, 0_u64..4, 0_i64..3_000_000), 1..60),
+        steps in prop::collection::vec((0_usize..11, 0_u64..4, 0_i64..3_000_000), 1..60),
         max_attempts in 1_u32..5,
         abort in any::<bool>(),
     ) {
@@ -290,8 +353,9 @@ proptest! {
             prop_assert!(record.fence >= before.fence);
             prop_assert_eq!(record.fence > before.fence, matches!(command, Command::Claim { .. }) && answer.is_ok());
             prop_assert!(record.attempt <= max_attempts);
+            prop_assert!(record.losses <= OperationRecord::MAX_LOSSES);
             prop_assert!(record.revision >= before.revision);
-            prop_assert_eq!(record.cancel_time.is_some(), before.cancel_time.is_some() || (command == Command::Cancel && answer == Ok(Change::Record)), "only cancel cancels");
+            prop_assert_eq!(record.cancel_time.is_some(), before.cancel_time.is_some() || (command == Command::Cancel && matches!(answer, Ok(Change::Record | Change::Removed))), "only cancel cancels");
             if answer == Ok(Change::Removed) {
                 break;
             }

@@ -5,7 +5,8 @@ use http_body_util::{BodyExt as _, Full};
 use lro_core::filter::Schema;
 use lro_core::pb;
 use lro_core::store::{
-    Claim, Command, ListPolicy, MemoryStore, NewOperation, OperationStore, Outcome, Update,
+    Claim, Command, ListPolicy, MemoryStore, NewOperation, OperationStore, Outcome, Suspects,
+    Update,
 };
 use lro_server::Operations;
 use prost::Message;
@@ -106,6 +107,7 @@ async fn operations() -> Operations {
         methods: [("/s.S/M".to_owned(), 2)].into(),
         limit: 2,
         lease_duration: lease,
+        suspects: Suspects::default(),
     };
     let claimed = store
         .claim(claim)

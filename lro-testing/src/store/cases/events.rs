@@ -2,8 +2,8 @@ use std::sync::{Arc, Weak};
 
 use lro_core::OperationName;
 use lro_core::store::{
-    Command, OperationRecord, OperationState, OperationStore, Outcome, StoreEvent, StoreObserver,
-    Update,
+    Command, OnCrash, OperationRecord, OperationState, OperationStore, Outcome, StoreEvent,
+    StoreObserver, Update,
 };
 use tokio::sync::mpsc;
 
@@ -41,11 +41,11 @@ pub(crate) async fn what_goes_back_to_pending_is_told_as_ready(trial: Trial) {
 pub(crate) async fn a_lease_that_is_over_is_told(trial: Trial) {
     let log = trial.observe();
     let mut operation = trial.operation("operations/b");
-    operation.policy.max_attempts = 1;
+    operation.policy.on_crash = OnCrash::Abort;
     let mut again = trial.running("operations/a").await;
     let last = trial.running_from(operation).await;
     trial.advance(LEASE + secs(1));
-    trial.expire(&mut again).await;
+    trial.expire_as(&mut again, Command::ExpireShared).await;
     ready(&log, &again).await;
     let told = log.wait_for_change(&last.name, |state, gone| {
         state == OperationState::Failed && !gone

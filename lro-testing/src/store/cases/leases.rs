@@ -286,7 +286,7 @@ pub(crate) async fn a_claim_of_nothing_turns_back_what_is_over_too(trial: Trial)
     let swept = nothing().await.unwrap();
     assert_eq!((swept.operations, swept.next_in), (Vec::new(), None));
     for record in [&mut resumes, &mut cancelling] {
-        let _ = record.apply(Command::Expire, trial.now()).unwrap();
+        let _ = record.apply(Command::ExpireShared, trial.now()).unwrap();
         assert_eq!(trial.get(&record.name).await.as_ref(), Some(&*record));
     }
     assert_eq!(resumes.state, OperationState::Pending);

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use lro_core::store::{Claim, Command, NewOperation, OnCrash, OperationRecord, Outcome, Update};
+use lro_core::store::{
+    Claim, Command, NewOperation, OnCrash, OperationRecord, Outcome, Suspects, Update,
+};
 use lro_core::{OperationName, Timestamp};
 use prost_types::Any;
 
@@ -130,6 +132,14 @@ impl Script {
             methods,
             limit: self.random.pick(&[1, 2, 5, 100]),
             lease_duration: self.lease_duration(),
+            suspects: Suspects {
+                max_together: self.random.pick(&[0, 1, 9]),
+                trial_after: self.random.pick(&[
+                    None,
+                    Some(Duration::ZERO),
+                    Some(Duration::from_secs(3)),
+                ]),
+            },
         }
     }
 
@@ -178,7 +188,8 @@ impl Script {
                 fence,
                 metadata: self.maybe_any(),
             },
-            66..70 => Command::Expire,
+            66..68 => Command::Expire,
+            68..70 => Command::ExpireShared,
             70..84 => Command::Cancel,
             _ => Command::Delete,
         }
