@@ -88,6 +88,7 @@ async fn a_schema_of_the_version_before_is_served() {
             methods: [(METHOD.to_owned(), 9)].into(),
             limit: 9,
             lease_duration: LEASE,
+            suspects: lro_core::store::Suspects::default(),
         };
         claimed.extend(store.claim(claim).await.unwrap().operations);
     }
