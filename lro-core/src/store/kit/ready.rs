@@ -266,7 +266,7 @@ mod tests {
             claim(&[("a", 9)], 9, suspects)
         };
         let ready = |claim: &Claim, now| queue.ready(claim, at(now));
-        assert_eq!(ready(&with(9, Some(0)), 9), [tried.clone()]);
+        assert_eq!(ready(&with(9, Some(0)), 9), std::slice::from_ref(&tried));
         assert_eq!(
             ready(&with(1, Some(5)), 7),
             [suspect.clone(), innocent.clone()]
