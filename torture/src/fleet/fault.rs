@@ -4,8 +4,18 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::node::SCHEMA;
 use super::world::{World, blocking};
 use crate::random::Random;
+
+const READ_ONLY: &str = "default_transaction_read_only";
+
+/// Limits that a role may have, in all versions of PostgreSQL.
+const LIMITS: [&str; 3] = [
+    "statement_timeout",
+    "lock_timeout",
+    "idle_in_transaction_session_timeout",
+];
 
 /// One kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +40,20 @@ pub(super) enum Fault {
     HalfOpen,
     /// Nothing passes between a node and the database for a while.
     BlackOut,
+    /// The standby takes over in order; connections to the server before live on, which is read-only.
+    SwitchOver,
+    /// SIGKILL of PostgreSQL under synchronous replication; the standby takes over.
+    FailOver,
+    /// `default_transaction_read_only` for a while.
+    ReadOnly,
+    /// The role gets limits, and new sessions have them.
+    RoleLimits,
+    /// `ALTER TABLE .. TYPE` of a column that statements read.
+    Alter,
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::KillWorker,
         Self::KillFrontEnd,
         Self::StopWorker,
@@ -44,6 +64,11 @@ impl Fault {
         Self::Cut,
         Self::HalfOpen,
         Self::BlackOut,
+        Self::SwitchOver,
+        Self::FailOver,
+        Self::ReadOnly,
+        Self::RoleLimits,
+        Self::Alter,
     ];
 
     /// What is counted and measured as.
@@ -59,11 +84,17 @@ impl Fault {
             Self::Cut => "cut connections",
             Self::HalfOpen => "half-open connections",
             Self::BlackOut => "black-out",
+            Self::SwitchOver => "switchover to a standby",
+            Self::FailOver => "crash and failover to a synchronous standby",
+            Self::ReadOnly => "read-only server",
+            Self::RoleLimits => "limits of the role",
+            Self::Alter => "ALTER TABLE beside the load",
         }
     }
 
     /// Does it, and puts right what the world would put right: processes and links come back.
     pub(super) async fn strike(self, world: &mut World, random: &mut Random) -> anyhow::Result<()> {
+        world.settle()?;
         match self {
             Self::KillWorker => {
                 let at = random.index(world.workers.len());
@@ -126,6 +157,30 @@ impl Fault {
                 }
                 pause(random, 2_500).await;
                 world.mend();
+            }
+            Self::SwitchOver => world.switch_over()?,
+            Self::FailOver => world.fail_over()?,
+            Self::ReadOnly => {
+                blocking(|| world.cluster.set(READ_ONLY, "on"))?;
+                pause(random, 1_500).await;
+                blocking(|| world.cluster.set(READ_ONLY, "off"))?;
+            }
+            Self::RoleLimits => {
+                let limits =
+                    LIMITS.map(|name| format!("ALTER DATABASE postgres SET {name} = '2s'"));
+                blocking(|| {
+                    world.cluster.sql(&limits.join("; "))?;
+                    world.cluster.terminate_backends()
+                })?;
+            }
+            Self::Alter => {
+                let len = 5_000 + random.below(5_000);
+                let alter = format!(
+                    "ALTER TABLE {SCHEMA}.operation \
+                     ALTER COLUMN name TYPE varchar({len}) COLLATE \"C\", \
+                     ALTER COLUMN method TYPE varchar({len}) COLLATE \"C\""
+                );
+                blocking(|| world.cluster.sql(&alter))?;
             }
         }
         Ok(())

@@ -1,4 +1,5 @@
-//! The network between a node and the database: a TCP proxy that can be cut, frozen and blacked out.
+//! The network between a node and the database: a TCP proxy that can be cut, frozen, blacked out, and
+//! led to another server.
 
 use std::net::SocketAddr;
 
@@ -17,8 +18,10 @@ pub(super) struct Proxy {
 }
 
 /// What happens to connections, which are numbered as they come.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct State {
+    /// Where new connections lead.
+    server: SocketAddr,
     /// How many have come.
     count: u64,
     /// Earlier ones are closed.
@@ -45,8 +48,15 @@ impl Proxy {
     pub(super) async fn start(server: SocketAddr) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
-        let state = watch::Sender::new(State::default());
-        let accepting = tokio::spawn(accept(listener, server, state.clone()));
+        let state = watch::Sender::new(State {
+            server,
+            count: 0,
+            cut: 0,
+            frozen: 0,
+            refuses: false,
+            is_black: false,
+        });
+        let accepting = tokio::spawn(accept(listener, state.clone()));
         Ok(Self {
             port,
             state,
@@ -72,6 +82,11 @@ impl Proxy {
         self.state.send_modify(|state| state.is_black = true);
     }
 
+    /// New connections lead to another server. Those that are open stay as they are.
+    pub(super) fn lead_to(&self, server: SocketAddr) {
+        self.state.send_modify(|state| state.server = server);
+    }
+
     /// Connections are made and carry again.
     pub(super) fn mend(&self) {
         self.state.send_modify(|state| {
@@ -88,14 +103,17 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, server: SocketAddr, state: watch::Sender<State>) {
+async fn accept(listener: TcpListener, state: watch::Sender<State>) {
     while let Ok((client, _)) = listener.accept().await {
         let mut number = 0;
         state.send_modify(|state| {
             number = state.count;
             state.count += 1;
         });
-        if state.borrow().refuses {
+        let State {
+            refuses, server, ..
+        } = *state.borrow();
+        if refuses {
             continue;
         }
         tokio::spawn(carry(client, server, number, state.subscribe()));

@@ -22,6 +22,9 @@ pub(super) const POLL: Duration = Duration::from_millis(500);
 const FRONT_ENDS: usize = 2;
 const WORKERS: usize = 2;
 
+/// How many transactions commit between the moment when replication is synchronous and the crash.
+const COMMITS_BEFORE_CRASH: u64 = 50;
+
 /// How many operations run while a worker is stopped, besides those of the clients.
 const LONG_ONES: u64 = 8;
 
@@ -48,7 +51,12 @@ impl Node {
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) program: Program,
+    /// The server that takes writes.
     pub(super) cluster: Cluster,
+    /// The server that follows it.
+    pub(super) standby: Option<Cluster>,
+    /// A server that took writes before, and is read-only now.
+    retired: Option<Cluster>,
     pub(super) front_ends: Vec<Node>,
     pub(super) workers: Vec<Node>,
     pub(super) witness: Arc<Witness>,
@@ -63,9 +71,12 @@ impl World {
     /// All nodes start at once, on a database without a schema.
     pub(super) async fn start(program: &Program, notifications: bool) -> anyhow::Result<Self> {
         let cluster = blocking(Cluster::start)?;
+        let standby = blocking(|| cluster.standby())?;
         let mut world = Self {
             program: program.clone(),
             cluster,
+            standby: Some(standby),
+            retired: None,
             front_ends: Vec::new(),
             workers: Vec::new(),
             witness: Arc::default(),
@@ -76,6 +87,67 @@ impl World {
         };
         world.start_nodes(notifications, false).await?;
         Ok(world)
+    }
+
+    /// The standby takes over in order, and connections to the server before live on: that takes no
+    /// writes any more, and its last ones are replayed first.
+    pub(super) fn switch_over(&mut self) -> anyhow::Result<()> {
+        let standby = self.standby.take().context("there is no standby")?;
+        let primary = &self.cluster;
+        blocking(|| {
+            primary.set("default_transaction_read_only", "on")?;
+            // Transactions that have begun before may still write.
+            let writing = "SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL";
+            while primary.sql(writing)? != "0" {}
+            primary.wait_for_standby(&standby)?;
+            standby.promote()
+        })?;
+        self.retired = Some(std::mem::replace(&mut self.cluster, standby));
+        self.lead_to_primary();
+        Ok(())
+    }
+
+    /// The server crashes while replication is synchronous, and the standby takes over. A new standby
+    /// takes its place.
+    pub(super) fn fail_over(&mut self) -> anyhow::Result<()> {
+        let standby = self.standby.take().context("there is no standby")?;
+        let primary = &self.cluster;
+        blocking(|| {
+            primary.set("synchronous_standby_names", "*")?;
+            // Commits from before did not wait for the standby.
+            primary.wait_for_standby(&standby)?;
+            // Many commits under load, each of which waits for it.
+            let count = "SELECT sum(xact_commit) FROM pg_stat_database";
+            let begun: u64 = primary.sql(count)?.parse()?;
+            while primary.sql(count)?.parse::<u64>()? < begun + COMMITS_BEFORE_CRASH {}
+            primary.kill()?;
+            standby.promote()?;
+            anyhow::Ok(())
+        })?;
+        self.cluster = standby;
+        self.lead_to_primary();
+        self.standby = Some(blocking(|| self.cluster.standby())?);
+        Ok(())
+    }
+
+    /// A server that has become read-only follows the one that took over from it.
+    pub(super) fn settle(&mut self) -> anyhow::Result<()> {
+        let Some(retired) = self.retired.take() else {
+            return Ok(());
+        };
+        blocking(|| {
+            retired.stop_fast()?;
+            retired.follow(&self.cluster)?;
+            retired.restart()?;
+            retired.set("default_transaction_read_only", "off")
+        })?;
+        self.standby = Some(retired);
+        Ok(())
+    }
+
+    fn lead_to_primary(&self) {
+        let server = SocketAddr::from(([127, 0, 0, 1], self.cluster.port()));
+        self.nodes().for_each(|node| node.proxy.lead_to(server));
     }
 
     /// New processes in place of all there are, which hold nothing back.
