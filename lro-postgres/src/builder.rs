@@ -7,11 +7,11 @@ use lro_core::Clock;
 use lro_core::store::{StoreError, StoreErrorKind};
 use tokio_postgres::Config;
 
-use crate::database::Database;
 use crate::runtime::StoreRuntime;
-use crate::schema;
+use crate::sql::database::Database;
+use crate::sql::schema;
+use crate::sql::tls::Connector;
 use crate::store::{Parts, PostgresStore};
-use crate::tls::Connector;
 
 /// How a [`PostgresStore`] is to be connected.
 ///
@@ -66,17 +66,17 @@ enum Target {
 
 impl PostgresStoreBuilder {
     /// The default of [`schema`](Self::schema).
-    pub const SCHEMA: &str = "lro";
+    pub const DEFAULT_SCHEMA: &str = "lro";
     /// The default of [`pool_size`](Self::pool_size).
-    pub const POOL_SIZE: usize = 8;
+    pub const DEFAULT_POOL_SIZE: usize = 8;
     /// The default of [`statement_timeout`](Self::statement_timeout).
-    pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+    pub const DEFAULT_STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
     /// The default of [`connect_timeout`](Self::connect_timeout).
-    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+    pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
     /// The default of [`open_timeout`](Self::open_timeout).
-    pub const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
+    pub const DEFAULT_OPEN_TIMEOUT: Duration = Duration::from_secs(15);
     /// The default of [`poll_interval`](Self::poll_interval).
-    pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
+    pub const DEFAULT_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
     pub(crate) fn url(url: String) -> Self {
         Self::new(Target::Url(url))
@@ -89,16 +89,16 @@ impl PostgresStoreBuilder {
     fn new(target: Target) -> Self {
         Self {
             target,
-            schema: Self::SCHEMA.to_owned(),
-            pool_size: Self::POOL_SIZE,
-            statement_timeout: Self::STATEMENT_TIMEOUT,
-            connect_timeout: Self::CONNECT_TIMEOUT,
-            open_timeout: Self::OPEN_TIMEOUT,
+            schema: Self::DEFAULT_SCHEMA.to_owned(),
+            pool_size: Self::DEFAULT_POOL_SIZE,
+            statement_timeout: Self::DEFAULT_STATEMENT_TIMEOUT,
+            connect_timeout: Self::DEFAULT_CONNECT_TIMEOUT,
+            open_timeout: Self::DEFAULT_OPEN_TIMEOUT,
             application_name: None,
             notifications: true,
             notifications_url: None,
             prepared_statements: None,
-            poll_interval: Self::POLL_INTERVAL,
+            poll_interval: Self::DEFAULT_POLL_INTERVAL,
             clock: None,
             #[cfg(feature = "tls")]
             tls: None,
@@ -106,7 +106,7 @@ impl PostgresStoreBuilder {
     }
 
     /// Which schema of the database the operations are in; it is made if there is none. Stores of
-    /// different schemas know nothing of each other. Default: [`SCHEMA`](Self::SCHEMA).
+    /// different schemas know nothing of each other. Default: [`DEFAULT_SCHEMA`](Self::DEFAULT_SCHEMA).
     pub fn schema(mut self, schema: impl Into<String>) -> Self {
         self.schema = schema.into();
         self
@@ -114,7 +114,7 @@ impl PostgresStoreBuilder {
 
     /// How many connections there are at most, the one for notifications not counted; at least 2. Calls
     /// share them in groups: more than the default seldom help. A pool that was given has its own size.
-    /// Default: [`POOL_SIZE`](Self::POOL_SIZE).
+    /// Default: [`DEFAULT_POOL_SIZE`](Self::DEFAULT_POOL_SIZE).
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections.max(2);
         self
@@ -123,14 +123,14 @@ impl PostgresStoreBuilder {
     /// How long a statement may take; a lock is waited for a fifth of it, and a transaction takes at most
     /// twice as long. A call waits for the groups before it as well, and may take more than one
     /// transaction. Must be much shorter than leases are. Default:
-    /// [`STATEMENT_TIMEOUT`](Self::STATEMENT_TIMEOUT).
+    /// [`DEFAULT_STATEMENT_TIMEOUT`](Self::DEFAULT_STATEMENT_TIMEOUT).
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout;
         self
     }
 
     /// How long a new connection, or the wait for one of the pool, may take. Default:
-    /// [`CONNECT_TIMEOUT`](Self::CONNECT_TIMEOUT).
+    /// [`DEFAULT_CONNECT_TIMEOUT`](Self::DEFAULT_CONNECT_TIMEOUT).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -139,7 +139,7 @@ impl PostgresStoreBuilder {
     /// How long the server may leave a question without an answer while the store is opened: for a
     /// connection, for the version of the schema, for each step of a migration. A migration of a large
     /// table may take longer, as long as the server answers other questions meanwhile. Default:
-    /// [`OPEN_TIMEOUT`](Self::OPEN_TIMEOUT).
+    /// [`DEFAULT_OPEN_TIMEOUT`](Self::DEFAULT_OPEN_TIMEOUT).
     pub fn open_timeout(mut self, timeout: Duration) -> Self {
         self.open_timeout = timeout;
         self
@@ -176,7 +176,7 @@ impl PostgresStoreBuilder {
     }
 
     /// How often changes of other processes are looked for while notifications do not work; while
-    /// they do, five times as seldom. Default: [`POLL_INTERVAL`](Self::POLL_INTERVAL).
+    /// they do, five times as seldom. Default: [`DEFAULT_POLL_INTERVAL`](Self::DEFAULT_POLL_INTERVAL).
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.poll_interval = interval;
         self

@@ -18,9 +18,9 @@ use uuid::Uuid;
 
 use self::access::{Below, Way};
 use self::condition::Where;
-use crate::database::{Access, Database, Query};
 use crate::error::Fault;
-use crate::row::decode_listed;
+use crate::sql::database::{Access, Database, Query};
+use crate::sql::row::decode_listed;
 
 /// How many keys a statement reads where the first ones did not fill the page.
 const BLOCK: usize = 250;

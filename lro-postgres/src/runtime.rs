@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinHandle};
 use tracing::Instrument as _;
 
-use crate::lane::stopped;
+use crate::group::lane::stopped;
 
 /// A runtime on a thread of its own, so that the store makes progress while every thread of the
 /// application's runtime is blocked: leases are renewed from elsewhere, and need their connections.

@@ -13,22 +13,22 @@ use tokio::task::AbortHandle;
 use tokio_postgres::Config;
 
 use crate::builder::PostgresStoreBuilder;
-use crate::call::{Call, keep_serving};
-use crate::claims::Claims;
-use crate::database::Database;
-use crate::events::Events;
-use crate::held::Held;
-use crate::hints::Hints;
-use crate::lane::Lane;
+use crate::claim::Claims;
+use crate::group::call::{Call, keep_serving};
+use crate::group::held::Held;
+use crate::group::lane::Lane;
+use crate::group::purge::purge;
+use crate::group::reads::{Gets, backlog, get_deleted};
+use crate::group::starts::Starts;
+use crate::group::updates::Updates;
 use crate::list::list;
-use crate::outbox::Outbox;
-use crate::purge::purge;
-use crate::reads::{Gets, backlog, get_deleted};
+use crate::notify::events::Events;
+use crate::notify::listener::Hints;
+use crate::notify::outbox::Outbox;
 use crate::runtime::StoreRuntime;
-use crate::secret::page_token_key;
-use crate::starts::Starts;
-use crate::tls::Connector;
-use crate::updates::Updates;
+use crate::sql::database::Database;
+use crate::sql::secret::page_token_key;
+use crate::sql::tls::Connector;
 
 /// How many groups of each kind are under way at once: while the one waits for the disk, the other
 /// is filled and sent.
@@ -119,7 +119,7 @@ impl PostgresStore {
     /// Options for a pool that there is already. To hear of other processes at once it needs a
     /// connection besides: [`notifications_url`](PostgresStoreBuilder::notifications_url); without it, it
     /// polls.
-    pub fn with_pool(pool: Pool) -> PostgresStoreBuilder {
+    pub fn builder_with_pool(pool: Pool) -> PostgresStoreBuilder {
         PostgresStoreBuilder::pool(pool)
     }
 
@@ -129,7 +129,7 @@ impl PostgresStore {
     }
 
     /// Whether this process hears of others by notifications now. If not, it polls.
-    pub fn hears_notifications(&self) -> bool {
+    pub fn is_listening(&self) -> bool {
         self.inner.hears.load(Ordering::Relaxed)
     }
 
@@ -197,7 +197,7 @@ impl fmt::Debug for PostgresStore {
         f.debug_struct("PostgresStore")
             .field("schema", &self.schema())
             .field("database", &self.inner.database)
-            .field("hears_notifications", &self.hears_notifications())
+            .field("is_listening", &self.is_listening())
             .finish_non_exhaustive()
     }
 }
@@ -281,7 +281,7 @@ impl OperationStore for PostgresStore {
     }
 
     fn event_gap(&self) -> Option<Duration> {
-        Some(match self.hears_notifications() {
+        Some(match self.is_listening() {
             true => self.inner.poll_interval.saturating_mul(POLLS_SAVED),
             false => self.inner.poll_interval,
         })

@@ -25,7 +25,7 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
         client.batch_execute(&fill(schema, size)).await?;
         let vacuum = format!("VACUUM (ANALYZE) {schema}.operation, {schema}.label");
         client.batch_execute(&vacuum).await?;
-        while !store.hears_notifications() {
+        while !store.is_listening() {
             tokio::task::yield_now().await;
         }
         stores.push((size, store));

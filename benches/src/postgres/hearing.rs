@@ -25,7 +25,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
             let store = PostgresStore::builder(bench.cluster.url()).schema(schema);
             let store = store.notifications(listen).open().await?;
             let begun = Instant::now();
-            while listen && !store.hears_notifications() {
+            while listen && !store.is_listening() {
                 anyhow::ensure!(
                     begun.elapsed() < Duration::from_secs(10),
                     "nothing is heard"

@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use super::labels::Ranges;
 use super::{key, statement};
-use crate::database::{Access, Database, Query};
 use crate::error::Fault;
-use crate::row::encode_state;
-use crate::text::unescape;
+use crate::sql::database::{Access, Database, Query};
+use crate::sql::row::encode_state;
+use crate::sql::text::unescape;
 
 /// How many stretches of an index one list joins at most. With more, one that is wider and holds
 /// what does not match is read instead.

@@ -10,7 +10,7 @@ use lro_core::filter::{
 use lro_core::store::{ListQuery, OperationState};
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::row::encode_state;
+use crate::sql::row::encode_state;
 
 /// The condition on a row that may be on a list. A row that it refuses does not match; the others
 /// are looked at again.

@@ -4,7 +4,8 @@ use tokio_postgres::NoTls;
 use uuid::Uuid;
 
 use super::statement::*;
-use crate::{PostgresStore, statement};
+use crate::PostgresStore;
+use crate::sql::statement;
 
 /// What a restriction leads to: the statement, its arguments, and the scan that is to be in its plan.
 fn walks() -> [(&'static str, String, &'static [&'static str]); 13] {

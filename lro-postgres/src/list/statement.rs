@@ -8,7 +8,7 @@
 //! index would be bounded by that time as well.
 //! Where `{and}` stands, a condition may follow; a row that it refuses comes as its key alone.
 
-use crate::row::{listed, listed_in_block, payload_len};
+use crate::sql::row::{listed, listed_in_block, payload_len};
 
 pub(crate) const ALL: [&str; 14] = [
     LISTED,

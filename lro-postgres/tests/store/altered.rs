@@ -39,10 +39,7 @@ async fn no_call_fails(store: &PostgresStore, alter: impl AsyncFnOnce()) {
 async fn statements_are_prepared_anew() {
     let Some(schema) = Schema::new() else { return };
     let store = schema.store().open().await.unwrap();
-    until("it prepares statements", async || {
-        store.hears_notifications()
-    })
-    .await;
+    until("it prepares statements", async || store.is_listening()).await;
     let outsider = schema.outsider().await;
     no_call_fails(&store, async || {
         outsider.batch_execute(ALTER).await.unwrap();

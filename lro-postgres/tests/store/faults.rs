@@ -257,7 +257,7 @@ async fn a_connection_that_falls_silent_is_not_used_again() {
         .statement_timeout(Duration::from_millis(500));
     let store = store.open().await.unwrap();
     // From here on statements are prepared, each when it is first used.
-    while !store.hears_notifications() {
+    while !store.is_listening() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     start(&store, "operations/1").await;

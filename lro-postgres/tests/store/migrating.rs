@@ -95,7 +95,7 @@ async fn a_pool_of_one_connection_migrates_as_well() {
     let config: tokio_postgres::Config = schema.url().parse().unwrap();
     let manager = deadpool_postgres::Manager::new(config, tokio_postgres::NoTls);
     let pool = lro_postgres::Pool::builder(manager).max_size(1).build();
-    let store = PostgresStore::with_pool(pool.unwrap()).schema(schema.name());
+    let store = PostgresStore::builder_with_pool(pool.unwrap()).schema(schema.name());
     assert_eq!(found(&open(store).await, "labels.n = 1").await, 1);
 }
 

@@ -268,3 +268,17 @@ async fn a_start_by_the_clock_of_the_database_is_stored_as_it_was_answered() {
         assert_eq!(get(&store, record.name.as_str()).await, Some(record));
     }
 }
+
+/// report:S1
+#[tokio::test(flavor = "multi_thread")]
+async fn the_backlog_counts_ready_operations_by_method() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store().notifications(false).open().await.unwrap();
+    for n in 0..3 {
+        start(&store, &format!("operations/{n}")).await;
+    }
+    let now = lro_core::Timestamp::MAX;
+    let found = store.backlog(now, 100).await.unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((&*found[0].method, found[0].count), (METHOD, 3));
+}

@@ -14,7 +14,7 @@ async fn listening(schema: &Schema, application_name: &str) -> (PostgresStore, A
     let store = store.open().await.unwrap();
     let log = Arc::new(EventLog::new());
     store.observe(log.clone());
-    while !store.hears_notifications() {
+    while !store.is_listening() {
         tokio::task::yield_now().await;
     }
     (store, log)
@@ -93,7 +93,7 @@ async fn a_listener_that_is_cut_off_comes_back() {
             .wait_for("it looks again", |event| *event == StoreEvent::Missed)
             .await;
         // Told when the connection was lost, and once more when there is another one.
-        while !store.hears_notifications() {
+        while !store.is_listening() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let (other, _) = listening(&schema, "other").await;
@@ -102,7 +102,7 @@ async fn a_listener_that_is_cut_off_comes_back() {
             .wait_for("it is ready", |event| is_ready(event, &record))
             .await;
     }
-    assert!(store.hears_notifications());
+    assert!(store.is_listening());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,7 +111,7 @@ async fn the_gap_is_short_where_nothing_is_heard() {
     let (listening, _) = listening(&schema, "listening").await;
     assert_eq!(
         listening.event_gap(),
-        Some(PostgresStoreBuilder::POLL_INTERVAL * 5)
+        Some(PostgresStoreBuilder::DEFAULT_POLL_INTERVAL * 5)
     );
     let builder = schema.store().notifications(false);
     let polling = builder.poll_interval(Duration::from_millis(300));

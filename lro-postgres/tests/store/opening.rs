@@ -133,16 +133,16 @@ async fn a_pool_that_is_there_is_used() {
         .max_size(3)
         .build()
         .unwrap();
-    let polling: PostgresStoreBuilder = PostgresStore::with_pool(pool.clone());
+    let polling: PostgresStoreBuilder = PostgresStore::builder_with_pool(pool.clone());
     let polling = polling.schema(schema.name()).open().await.unwrap();
-    let listening = PostgresStore::with_pool(pool.clone()).notifications_url(schema.url());
+    let listening = PostgresStore::builder_with_pool(pool.clone()).notifications_url(schema.url());
     let listening = listening.schema(schema.name()).open().await.unwrap();
     let record = start(&polling, "operations/1").await;
     assert_eq!(get(&listening, "operations/1").await, Some(record));
-    while !listening.hears_notifications() {
+    while !listening.is_listening() {
         tokio::task::yield_now().await;
     }
-    assert!(!polling.hears_notifications());
+    assert!(!polling.is_listening());
     assert!(pool.status().size <= 3);
 }
 
@@ -193,7 +193,7 @@ async fn a_server_that_says_nothing_is_given_up() {
         let manager = deadpool_postgres::Manager::new(url.parse().unwrap(), tokio_postgres::NoTls);
         lro_postgres::Pool::builder(manager).max_size(2).build()
     };
-    let given = PostgresStore::with_pool(pool(&url).unwrap()).open_timeout(short);
+    let given = PostgresStore::builder_with_pool(pool(&url).unwrap()).open_timeout(short);
     check(given.open().await, StoreErrorKind::Unavailable, said);
     serving.abort();
     // Connections that the pool has opened before are not used: another runtime drives them.
@@ -202,7 +202,7 @@ async fn a_server_that_says_nothing_is_given_up() {
     let pool = pool(&link.url).unwrap();
     drop(pool.get().await.unwrap());
     link.silence();
-    let given = PostgresStore::with_pool(pool.clone()).schema(schema.name());
+    let given = PostgresStore::builder_with_pool(pool.clone()).schema(schema.name());
     let given = given.open_timeout(short).notifications(false);
     drop(given.clone().open().await.unwrap());
     // A server that takes too long for an answer.

@@ -98,7 +98,7 @@ async fn through_a_pooler_everything_works_but_notifications() {
 
     let deaf = "notifications do not arrive, as behind a pooler";
     until("both say that they are deaf", async || log.count(deaf) == 2).await;
-    assert!(!first.hears_notifications() && !second.hears_notifications());
+    assert!(!first.is_listening() && !second.is_listening());
     assert_eq!(first.event_gap(), Some(POLL_INTERVAL));
     update(&second, &held, succeed(1)).await.unwrap();
     assert!(is_done(&first, "operations/1").await);
@@ -130,7 +130,7 @@ async fn past_a_pooler_notifications_are_heard() {
     let store = store.await.unwrap();
     let heard = Arc::new(EventLog::new());
     store.observe(heard.clone());
-    until("it hears", async || store.hears_notifications()).await;
+    until("it hears", async || store.is_listening()).await;
     let other = PostgresStore::connect(pooler.url()).await.unwrap();
     let record = start(&other, "operations/1").await;
     let ready = StoreEvent::Ready {
@@ -154,7 +154,7 @@ async fn a_listener_that_is_deaf_is_noticed() {
     let store = store.poll_interval(POLL_INTERVAL).open().await.unwrap();
     let heard = Arc::new(EventLog::new());
     store.observe(heard.clone());
-    until("it hears", async || store.hears_notifications()).await;
+    until("it hears", async || store.is_listening()).await;
     assert_eq!(store.event_gap(), Some(POLL_INTERVAL * 5));
     heard.clear();
     link.silence();
@@ -162,13 +162,13 @@ async fn a_listener_that_is_deaf_is_noticed() {
     heard
         .wait_for("it looks again", |event| *event == StoreEvent::Missed)
         .await;
-    assert!(!store.hears_notifications());
+    assert!(!store.is_listening());
     assert_eq!(store.event_gap(), Some(POLL_INTERVAL));
     // Everything else goes on, and others hear of it.
     let other = schema.store().open().await.unwrap();
     let also_heard = Arc::new(EventLog::new());
     other.observe(also_heard.clone());
-    until("the other hears", async || other.hears_notifications()).await;
+    until("the other hears", async || other.is_listening()).await;
     // What could not be sent before is told as anything; then each by itself.
     until("it is told that one is ready", async || {
         start(&store, &format!("operations/{}", uuid::Uuid::now_v7())).await;

@@ -13,7 +13,7 @@ async fn is_obeyed(url: &str, is_direct: bool, set: impl AsyncFn(&'static str)) 
     start(&store, "operations/before").await;
     if is_direct {
         until("it listens, and prepares statements", async || {
-            store.hears_notifications()
+            store.is_listening()
         })
         .await;
         start(&store, "operations/prepared").await;

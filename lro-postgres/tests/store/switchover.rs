@@ -69,7 +69,7 @@ async fn connections_to_the_server_before_are_closed() {
     let link = Link::to(&primary.url()).await;
     let store = PostgresStore::builder(&link.url).poll_interval(POLL_INTERVAL);
     let store = store.open().await.unwrap();
-    until("it listens", async || store.hears_notifications()).await;
+    until("it listens", async || store.is_listening()).await;
     assert_eq!(fail(&store, "before", 100).await, 0);
     switch(&primary, &standby).await;
     let error = try_start(&store, "operations/refused").await.unwrap_err();
@@ -83,7 +83,7 @@ async fn connections_to_the_server_before_are_closed() {
         let listeners = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_notify%' \
              OR query LIKE 'LISTEN%' OR query LIKE '%idle_session_timeout%'";
         let listeners = blocking(move || standby.sql(listeners).unwrap()).await;
-        listeners != "0" && store.hears_notifications()
+        listeners != "0" && store.is_listening()
     })
     .await;
 }

@@ -78,7 +78,7 @@ async fn the_server_is_verified_by_its_certificate() {
     let store = open("localhost", &ours).open().await.unwrap();
     start(&store, "operations/1").await;
     // The connection that listens is another one.
-    while !store.hears_notifications() {
+    while !store.is_listening() {
         tokio::task::yield_now().await;
     }
     let plain = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \

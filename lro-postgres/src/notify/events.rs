@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lro_core::store::{StoreEvent, StoreObserver};
 
-use crate::database::Transaction;
 use crate::error::Fault;
-use crate::outbox::{Hint, Outbox};
+use crate::notify::outbox::{Hint, Outbox};
+use crate::sql::database::Transaction;
 
 /// The observers in this process, and what is still to be told to others.
 pub(crate) struct Events {

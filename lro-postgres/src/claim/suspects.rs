@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::asked::Asked;
 use super::marks::Look;
-use crate::database::Query;
+use crate::sql::database::Query;
 use crate::error::Fault;
-use crate::statement;
+use crate::sql::statement;
 
 /// The suspects that a claim takes, as parameters.
 pub(super) struct AskedSuspects {

@@ -14,11 +14,11 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use self::payload::{everything, probe};
-use crate::database::Query;
-use crate::presence::{Greeting, Presence};
-use crate::row::encode_state;
-use crate::statement;
-use crate::text::escape;
+use crate::notify::presence::{Greeting, Presence};
+use crate::sql::database::Query;
+use crate::sql::row::encode_state;
+use crate::sql::statement;
+use crate::sql::text::escape;
 
 pub(crate) use self::payload::read;
 

@@ -10,12 +10,12 @@ use lro_core::{OperationName, Timestamp};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use crate::batch::ended_records;
-use crate::database::{Access, Database};
 use crate::error::Fault;
-use crate::events::Events;
-use crate::held::Held;
-use crate::statement;
+use crate::group::held::Held;
+use crate::notify::events::Events;
+use crate::sql::batch::ended_records;
+use crate::sql::database::{Access, Database};
+use crate::sql::statement;
 
 /// An end that is decided, and not yet written.
 pub(crate) struct End {

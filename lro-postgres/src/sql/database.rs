@@ -17,7 +17,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Statement};
 
 use crate::error::{Fault, Remedy, is_stale_plan};
-use crate::statement;
+use crate::sql::statement;
 
 use self::renewal::Renewal;
 pub(crate) use self::transaction::Transaction;

@@ -11,14 +11,14 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use crate::batch::{digest, new_records};
-use crate::call::{Serve, serve_all};
-use crate::database::{Access, Database, Query, clock};
 use crate::error::Fault;
-use crate::events::Events;
-use crate::held::Held;
-use crate::row::{decode, exclusive_digest};
-use crate::statement;
+use crate::group::call::{Serve, serve_all};
+use crate::group::held::Held;
+use crate::notify::events::Events;
+use crate::sql::batch::{digest, new_records};
+use crate::sql::database::{Access, Database, Query, clock};
+use crate::sql::row::{decode, exclusive_digest};
+use crate::sql::statement;
 use order::common_order;
 
 /// How often the INSERT is repeated when what was in its way has gone before it was seen.

@@ -12,12 +12,12 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_postgres::{AsyncMessage, Client, Config};
 
-use crate::database::{Access, Database, NO_SESSION_LIMITS};
 use crate::error::Fault;
-use crate::events::Events;
-use crate::outbox::{Hint, read};
-use crate::text::quote;
-use crate::tls::{Connector, Messages};
+use crate::notify::events::Events;
+use crate::notify::outbox::{Hint, read};
+use crate::sql::database::{Access, Database, NO_SESSION_LIMITS};
+use crate::sql::text::quote;
+use crate::sql::tls::{Connector, Messages};
 
 /// How often the own echo is to be heard. Without it the connection is taken for dead.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);

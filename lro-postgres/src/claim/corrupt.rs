@@ -15,10 +15,10 @@ use super::holes::{Holes, Key, Range, around};
 use super::marks::Marks;
 use super::suspects::AskedSuspects;
 use super::{Claims, LOOK_INTERVAL, taken_records};
-use crate::database::{Access, Query};
 use crate::error::Fault;
-use crate::statement;
-use crate::text::escape;
+use crate::sql::database::{Access, Query};
+use crate::sql::statement;
+use crate::sql::text::escape;
 
 impl Claims {
     /// The way of a claim when an index leads to rows that cannot be read.

@@ -13,15 +13,15 @@ use lro_core::{OperationName, Timestamp};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use crate::batch::{Changed, Columns, changed_records, removed_records, renewed_records};
-use crate::call::{Serve, serve_all};
-use crate::database::{Access, Database, Query, clock};
-use crate::ends::{decide, write};
 use crate::error::Fault;
-use crate::events::Events;
-use crate::held::Held;
-use crate::row::decode_head;
-use crate::statement;
+use crate::group::call::{Serve, serve_all};
+use crate::group::ends::{decide, write};
+use crate::group::held::Held;
+use crate::notify::events::Events;
+use crate::sql::batch::{Changed, Columns, changed_records, removed_records, renewed_records};
+use crate::sql::database::{Access, Database, Query, clock};
+use crate::sql::row::decode_head;
+use crate::sql::statement;
 
 /// Serves commands.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use tokio_postgres::types::Type;
 
 use super::{Access, DIRECT, Database, PREPARES, Query, Step};
 use crate::error::{Fault, is_read_only, is_stale_plan, spares_connection};
-use crate::outbox::Hint;
+use crate::notify::outbox::Hint;
 
 impl Database {
     /// Takes a connection for a transaction, which begins with its first statement.

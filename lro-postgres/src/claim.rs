@@ -19,13 +19,13 @@ use uuid::Uuid;
 use self::asked::Asked;
 use self::marks::{Look, Marks};
 use self::suspects::{AskedSuspects, Lost};
-use crate::database::{Access, Database, Query, clock};
 use crate::error::Fault;
-use crate::events::Events;
-use crate::held::Held;
-use crate::row::{decode, decode_head};
-use crate::statement;
-use crate::updates::{Work, queries};
+use crate::group::held::Held;
+use crate::group::updates::{Work, queries};
+use crate::notify::events::Events;
+use crate::sql::database::{Access, Database, Query, clock};
+use crate::sql::row::{decode, decode_head};
+use crate::sql::statement;
 
 /// What cannot be turned back, because it is damaged, is tried again so much later.
 const DAMAGED_PAUSE: Duration = Duration::from_secs(60);

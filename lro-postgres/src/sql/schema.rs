@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use crate::error::Fault;
-use crate::text::quote;
+use crate::sql::text::quote;
 
 /// Step n takes the schema from version n to version n + 1. None is ever edited.
 const MIGRATIONS: [Step; 4] = [

@@ -5,11 +5,11 @@ use lro_core::store::StoreEvent;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use crate::database::{Access, Database, Query};
 use crate::error::Fault;
-use crate::events::Events;
-use crate::row::decode_state;
-use crate::statement;
+use crate::notify::events::Events;
+use crate::sql::database::{Access, Database, Query};
+use crate::sql::row::decode_state;
+use crate::sql::statement;
 
 /// Removes at most so many operations whose expiry time has come. Answers how many there were.
 pub(crate) async fn purge(

@@ -16,7 +16,7 @@ use tokio_postgres::types::FromSql;
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::text::unescape;
+use crate::sql::text::unescape;
 
 /// What [`decode_head`] reads, with the metadata as it is given.
 macro_rules! head_with {
@@ -78,7 +78,7 @@ pub(crate) use listed_in_block;
 macro_rules! columns {
     () => {
         concat!(
-            crate::row::head!(),
+            crate::sql::row::head!(),
             ", request_id, request_fingerprint, exclusive_key, checkpoint, result_kind, result, \
              request"
         )

@@ -10,7 +10,7 @@ use lro_core::store::kit::MAX_GROUP_LEN;
 use tokio::sync::oneshot;
 
 use crate::error::Fault;
-use crate::lane::{Lane, stopped};
+use crate::group::lane::{Lane, stopped};
 
 /// What a caller wants done with some elements, and who waits for the answers, one an element.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::marks::Marks;
-use crate::database::Query;
-use crate::statement;
-use crate::text::escape;
+use crate::sql::database::Query;
+use crate::sql::statement;
+use crate::sql::text::escape;
 
 pub(super) const EXPIRED_PER_CLAIM: i64 = MAX_EXPIRED_PER_CLAIM as i64;
 

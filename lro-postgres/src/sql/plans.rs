@@ -3,8 +3,9 @@
 use tokio_postgres::NoTls;
 use uuid::Uuid;
 
-use crate::database::PLANS;
-use crate::{PostgresStore, statement};
+use crate::PostgresStore;
+use crate::sql::database::PLANS;
+use crate::sql::statement;
 
 /// Statistics of a moment when nothing was running, and 20,000 running operations since. The
 /// planner takes an index over what it believes to be empty, if a statement lets it.

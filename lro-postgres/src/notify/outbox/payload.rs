@@ -6,8 +6,8 @@ use lro_core::store::StoreEvent;
 use lro_core::{OperationName, Timestamp};
 use uuid::Uuid;
 
-use crate::row::decode_state;
-use crate::text::unescape;
+use crate::sql::row::decode_state;
+use crate::sql::text::unescape;
 
 /// Says that anything may have changed.
 pub(super) fn everything(node: Uuid) -> String {

@@ -4,9 +4,9 @@ use lro_core::store::StoreError;
 use lro_core::store::kit::new_page_token_key;
 use tokio_postgres::types::Type;
 
-use crate::database::{Access, Database, Query};
 use crate::error::Fault;
-use crate::statement;
+use crate::sql::database::{Access, Database, Query};
+use crate::sql::statement;
 
 /// The key of page tokens. The migration has created it; if an operator has deleted it, the first
 /// node that asks creates another, and all nodes agree on that.

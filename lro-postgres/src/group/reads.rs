@@ -7,11 +7,11 @@ use lro_core::store::{Backlog, OperationRecord, StoreError};
 use lro_core::{OperationName, Timestamp};
 use tokio_postgres::types::Type;
 
-use crate::call::Serve;
-use crate::database::{Access, Database, Query};
 use crate::error::Fault;
-use crate::row::decode;
-use crate::statement;
+use crate::group::call::Serve;
+use crate::sql::database::{Access, Database, Query};
+use crate::sql::row::decode;
+use crate::sql::statement;
 
 /// Serves gets.
 #[derive(Debug)]

@@ -6,13 +6,13 @@ use prost::Message as _;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
-use crate::database::Query;
-use crate::ends::End;
-use crate::row::{
+use crate::group::ends::End;
+use crate::sql::database::Query;
+use crate::sql::row::{
     encode_any, encode_kind, encode_labels, encode_origin, encode_result, encode_state,
     exclusive_digest, ready_time, request_digest, suspect_time,
 };
-use crate::text::escape;
+use crate::sql::text::escape;
 
 /// Arrays of one length, each with its type.
 #[derive(Default)]
@@ -112,7 +112,7 @@ pub(crate) fn digest(record: &OperationRecord) -> Option<Vec<u8>> {
     Some(request_digest(&record.method, record.name.parent(), id))
 }
 
-/// A record that commands have changed, as [`decode_head`](crate::row::decode_head) read it.
+/// A record that commands have changed, as [`decode_head`](crate::sql::row::decode_head) read it.
 #[derive(Debug)]
 pub(crate) struct Changed<'r> {
     pub(crate) record: &'r OperationRecord,
@@ -201,7 +201,7 @@ fn worker(record: &OperationRecord) -> Option<Uuid> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statement;
+    use crate::sql::statement;
 
     #[test]
     fn statements_take_as_many_parameters_as_there_are_columns() {

@@ -9,8 +9,8 @@
 use std::collections::HashMap;
 
 use crate::list;
-use crate::row::{columns, head};
-use crate::text::quote;
+use crate::sql::row::{columns, head};
+use crate::sql::text::quote;
 
 /// The database's clock, read when the statement runs.
 macro_rules! clock {
@@ -77,6 +77,7 @@ const ALL: [&str; 24] = [
     PURGE,
     PAGE_TOKEN_KEY,
     CREATE_PAGE_TOKEN_KEY,
+    BACKLOG,
 ];
 
 /// The statements for one schema, found by their text.

@@ -1,0 +1,10 @@
+//! Calls of many callers, served in groups: starts, updates and reads.
+
+pub(crate) mod call;
+pub(crate) mod ends;
+pub(crate) mod held;
+pub(crate) mod lane;
+pub(crate) mod purge;
+pub(crate) mod reads;
+pub(crate) mod starts;
+pub(crate) mod updates;
