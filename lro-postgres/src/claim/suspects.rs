@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::asked::Asked;
 use super::marks::Look;
-use crate::sql::database::Query;
 use crate::error::Fault;
+use crate::sql::database::Query;
 use crate::sql::statement;
 
 /// The suspects that a claim takes, as parameters.

@@ -35,7 +35,7 @@ pub(crate) use head_with;
 /// What a command and the event of an end need to know of a record, in the order of [`decode_head`].
 macro_rules! head {
     () => {
-        crate::row::head_with!("metadata")
+        crate::sql::row::head_with!("metadata")
     };
 }
 pub(crate) use head;
@@ -43,7 +43,7 @@ pub(crate) use head;
 /// What lists show of a record, in the order of [`decode_listed`].
 macro_rules! listed {
     () => {
-        concat!(crate::row::head!(), ", result_kind, result")
+        concat!(crate::sql::row::head!(), ", result_kind, result")
     };
 }
 pub(crate) use listed;
@@ -61,13 +61,13 @@ pub(crate) use payload_len;
 macro_rules! listed_in_block {
     () => {
         concat!(
-            crate::row::head_with!(concat!(
+            crate::sql::row::head_with!(concat!(
                 "CASE WHEN ",
-                crate::row::payload_len!(),
+                crate::sql::row::payload_len!(),
                 " <= 4194304 / $4::bigint THEN metadata END"
             )),
             ", result_kind, CASE WHEN ",
-            crate::row::payload_len!(),
+            crate::sql::row::payload_len!(),
             " <= 4194304 / $4::bigint THEN result END"
         )
     };

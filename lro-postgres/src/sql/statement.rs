@@ -52,7 +52,7 @@ macro_rules! claim_taken {
 }
 
 /// Those that are prepared. `list::statement` has more.
-const ALL: [&str; 24] = [
+const ALL: [&str; 25] = [
     CLOCK,
     NOTIFY,
     INSERT,
