@@ -68,8 +68,8 @@ fn next(state: &mut u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// Writes a crate for each package and runs `cargo test --doc` on all of them. Returns how many
-/// packages fail.
+/// Writes a crate for each package, and runs `cargo doc` and `cargo test --doc` on each of them.
+/// Returns how many packages fail.
 pub(crate) fn run(packages: &Packages, selection: &Selection) -> Result<usize> {
     let target = crate::target()?;
     let folder = target.join("protos/crates");
@@ -91,17 +91,25 @@ pub(crate) fn run(packages: &Packages, selection: &Selection) -> Result<usize> {
         members.push(member);
     }
     write_workspace(&folder, &members)?;
-    let mut failed = 0;
-    // Dependencies are built once, in the target folder of the workspace itself.
-    for member in &members {
-        let began = std::time::Instant::now();
+    if members.is_empty() {
+        return Ok(0);
+    }
+    let cargo = |args: &[&str]| {
         let mut cargo = process::cargo();
         cargo
             .current_dir(&folder)
-            .args(["test", "--quiet", "--doc", "-p", member])
+            .args(args)
             .env("CARGO_TARGET_DIR", target.join("protos/target"))
             .env("CARGO_INCREMENTAL", "0");
-        let passed = process::run(&mut cargo).is_ok();
+        process::run(&mut cargo).is_ok()
+    };
+    // On all cores; what fails is reported below, with the package that it belongs to.
+    cargo(&["build", "--quiet", "--keep-going"]);
+    let mut failed = 0;
+    for member in &members {
+        let began = std::time::Instant::now();
+        let passed = cargo(&["doc", "--quiet", "--no-deps", "-p", member])
+            && cargo(&["test", "--quiet", "--doc", "-p", member]);
         let word = if passed { "compiles" } else { "FAILED" };
         println!("{member}: {word} ({:.1} s)", began.elapsed().as_secs_f64());
         failed += usize::from(!passed);
