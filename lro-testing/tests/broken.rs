@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use lro_core::filter::{Filter, Schema};
 use lro_core::store::{
-    Claim, Claimed, Command, ListQuery, MemoryStore, NewOperation, OperationRecord, OperationStore,
-    Page, Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
+    Backlog, Claim, Claimed, Command, ListQuery, MemoryStore, NewOperation, OperationRecord,
+    OperationStore, Page, Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
 };
-use lro_core::{Clock, OperationName};
+use lro_core::{Clock, OperationName, Timestamp};
 use lro_testing::store::{case_names, exercise, run_case};
 
 const TABLE: &str = "every_case_of_the_table_of_filters";
@@ -89,6 +89,10 @@ impl OperationStore for Broken {
         self.0.get_deleted(name).await
     }
 
+    async fn backlog(&self, now: Timestamp, limit: usize) -> Result<Vec<Backlog>, StoreError> {
+        self.0.backlog(now, limit).await
+    }
+
     async fn list(&self, mut query: ListQuery) -> Result<Page, StoreError> {
         let text = query.filter.text().to_owned();
         match self.1 {
@@ -138,6 +142,10 @@ impl OperationStore for Broken {
 
     fn event_gap(&self) -> Option<Duration> {
         self.0.event_gap()
+    }
+
+    fn is_exclusive(&self) -> bool {
+        self.0.is_exclusive()
     }
 }
 
