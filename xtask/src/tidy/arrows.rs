@@ -154,9 +154,16 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "lro-tests",
-        built_with: &["lro-build", "lro-core"],
+        built_with: &[
+            "exporter",
+            "lro-build",
+            "lro-core",
+            "lro-postgres",
+            "lro-server",
+            "lro-sqlite",
+        ],
         tested_with: Tested::Freely,
-        reason: "it is nothing but tests, and the protos that they need",
+        reason: "it is tests, the protos that they need, and a worker that they kill",
     },
     Row {
         name: "lro-renamed",
