@@ -34,7 +34,7 @@ macro_rules! listed {
         "uid, name, method, state, revision, attempt, fence, max_attempts, on_crash, \
          retain_seconds, retain_nanos, lease_worker, lease_expire_time, create_time, ready_time, \
          start_time, update_time, cancel_time, delete_time, end_time, expire_time, NULL, \
-         NULL, NULL, labels, origin, metadata, NULL, result_kind, result, NULL"
+         NULL, NULL, labels, origin, metadata, NULL, result_kind, result, losses, NULL"
     };
 }
 pub(crate) use listed;

@@ -296,11 +296,8 @@ impl OperationStore for Link {
             if let Ok(started) = answer
                 && !started.existing
             {
-                let name = started.record.name.as_str().to_owned();
-                world
-                    .notes()
-                    .created
-                    .insert(name, wish.at(started.record.create_time));
+                let created = wish.at(started.record.create_time);
+                (world.notes()).starts(self.inner.node, &started.record, created);
             }
         }
         for (ticket, answer) in tickets.iter().zip(&answers) {
@@ -331,6 +328,7 @@ impl OperationStore for Link {
             })
             .await?;
         for (record, ticket) in claimed.operations.iter().zip(&tickets) {
+            world.notes().claims(self.inner.node, record);
             world.returned(ticket, Output::Seen(Op::of(record)));
         }
         Ok(claimed)

@@ -234,8 +234,8 @@ impl Walk {
         let answer = (change, known.op.state, known.op.revision);
         match act {
             Act::Claim | Act::Renew(..) | Act::Checkpoint(..) => {
+                known.shared &= known.lease == Some(time + 5_000_000);
                 known.lease = Some(time + 5_000_000);
-                known.shared = false;
                 if matches!(act, Act::Claim) {
                     known.worker = Uuid::nil();
                 }

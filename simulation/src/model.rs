@@ -170,8 +170,8 @@ impl Op {
             }),
             (Act::Checkpoint(_, checkpoint, metadata), state) => {
                 if self.checkpoint != Some(checkpoint) {
+                    self.attempt -= self.losses.min(self.attempt - 1);
                     self.losses = 0;
-                    self.attempt = 1;
                 }
                 self.checkpoint = Some(checkpoint);
                 self.set_metadata(metadata);

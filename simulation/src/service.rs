@@ -201,11 +201,13 @@ fn begin(link: &Link, operation: &OperationContext<Progress>) -> Result<Noted, H
     let mut notes = world.notes();
     let saved = notes.saved.get(&name).copied().unwrap_or(0);
     notes.trace((begun, &name, restored));
+    let fence = notes.fences.get(&(link.node(), name.clone())).copied();
     notes.bodies.push(Body {
         name: name.clone(),
         node: link.node(),
         life: link.life(),
         attempt: operation.attempt(),
+        fence: fence.unwrap_or(0),
         begun,
         ended: None,
         response: None,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::Timestamp;
-use lro_core::store::{StoreEvent, StoreObserver};
+use lro_core::store::{OperationRecord, StoreEvent, StoreObserver};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::check::linear::{Call, Input, Output};
@@ -58,10 +58,27 @@ pub(crate) struct Notes {
     pub(crate) causer: Option<usize>,
     /// What was found wrong on the way.
     pub(crate) violations: Vec<Violation>,
+    /// The claim that each node was last given of each operation.
+    pub(crate) fences: BTreeMap<(usize, String), u64>,
     /// How many events there were.
     pub(crate) events: u64,
     next: u64,
     trace: DefaultHasher,
+}
+
+impl Notes {
+    /// An operation was created, perhaps claimed by this node at once.
+    pub(crate) fn starts(&mut self, node: usize, record: &OperationRecord, created: Created) {
+        self.claims(node, record);
+        let name = record.name.as_str().to_owned();
+        self.created.insert(name, created);
+    }
+
+    /// A node received a claim.
+    pub(crate) fn claims(&mut self, node: usize, record: &OperationRecord) {
+        let claim = (node, record.name.as_str().to_owned());
+        self.fences.insert(claim, record.fence);
+    }
 }
 
 /// Something that must not be.
@@ -101,8 +118,10 @@ pub(crate) struct Body {
     pub(crate) node: usize,
     /// In which life of the node.
     pub(crate) life: u64,
-    /// Which attempt.
+    /// Which attempt: not larger than that of an earlier run if a lost one did not count.
     pub(crate) attempt: u32,
+    /// The claim that it belongs to: larger than that of every earlier run.
+    pub(crate) fence: u64,
     /// When it began.
     pub(crate) begun: Moment,
     /// When it ended or was dropped.
@@ -189,6 +208,7 @@ impl World {
             calm: None,
             causer: None,
             violations: Vec::new(),
+            fences: BTreeMap::new(),
             events: 0,
             next: 0,
             trace: DefaultHasher::new(),

@@ -30,7 +30,7 @@ use crate::reason::Reason;
 /// * `expire` ends a `Running` operation as `Failed` when its policy says `abort`, or when it has no
 ///   attempt left; so does `retry`. An `expire` that is *shared*, because the worker was lost together
 ///   with other operations, uses up no attempt up to [`OperationRecord::MAX_LOSSES`] times in a row.
-/// * `checkpoint` gives attempts back if the checkpoint differs from the stored one.
+/// * `checkpoint` restores the attempts that losses have used up, if it differs from the stored one.
 /// * An error whose code is CANCELLED makes `Cancelled`, whoever gave it; every other one `Failed`.
 /// * The three states on the right are final: nothing changes them any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -225,10 +225,12 @@ impl OperationRecord {
         Ok(self.finish(Outcome::Error(error), now))
     }
 
-    /// A crash after this has nothing to do with those before: attempts count anew from this run.
+    /// A crash after this has nothing to do with those before: it restores as many attempts as
+    /// there were losses. Attempts that the body itself asked for stay used.
     fn made_progress(&mut self) {
+        let given_back = self.losses.min(self.attempt.saturating_sub(1));
+        self.attempt -= given_back;
         self.losses = 0;
-        self.attempt = self.attempt.min(1);
     }
 
     /// Also cancels an operation that was deleted and has not finished: it holds a worker's slot.

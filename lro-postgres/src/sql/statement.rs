@@ -186,7 +186,8 @@ pub(crate) const ADVANCE: &str = "UPDATE {operation} AS o SET revision = n.revis
      lease_expire_time = n.lease_expire_time, lease_worker = n.lease_worker, state = n.state, \
      result_kind = n.result_kind, metadata = coalesce(n.metadata, o.metadata), \
      checkpoint = CASE WHEN n.end_time IS NULL THEN coalesce(n.checkpoint, o.checkpoint) END, \
-     result = n.result, losses = n.losses, suspect_time = n.suspect_time, lease_shared = false \
+     result = n.result, losses = n.losses, suspect_time = n.suspect_time, \
+     lease_shared = coalesce(o.lease_shared AND o.lease_expire_time = n.lease_expire_time, false) \
      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], \
      $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \
      $13::uuid[], $14::smallint[], $15::smallint[], $16::bytea[], $17::bytea[], $18::bytea[], \
@@ -224,7 +225,8 @@ pub(crate) const LOCK_FREE: &str = concat!(
 );
 
 pub(crate) const RENEW: &str = "UPDATE {operation} AS o SET lease_expire_time = n.lease_expire_time, \
-     lease_shared = false FROM unnest($1::uuid[], $2::bigint[]) AS n (uid, lease_expire_time) WHERE o.uid = n.uid";
+     lease_shared = coalesce(o.lease_shared AND o.lease_expire_time = n.lease_expire_time, false) \
+     FROM unnest($1::uuid[], $2::bigint[]) AS n (uid, lease_expire_time) WHERE o.uid = n.uid";
 
 pub(crate) const REMOVE: &str = "DELETE FROM {operation} WHERE uid = ANY($1::uuid[])";
 

@@ -140,11 +140,11 @@ async fn a_file_of_a_published_version_is_upgraded_and_served() {
         Timestamp::from_micros(4_102_444_800_000_000)
     );
 
-    // Running operations of the process that was killed.
+    // Running operations of the process that was killed: lost together, they use up no attempt.
     let running = of("running").await;
     assert_eq!(
-        (running.state, running.attempt),
-        (OperationState::Pending, 1)
+        (running.state, running.attempt, running.losses),
+        (OperationState::Pending, 0, 1)
     );
     assert_eq!(running.checkpoint, Some(payload("Checkpoint", 500)));
     assert_eq!(running.metadata, Some(payload("Metadata", 16)));

@@ -66,7 +66,7 @@ fn one_at_a_time(case: &mut Case<'_>, name: &str, bodies: &[&Body]) {
     for pair in bodies.windows(2) {
         let [first, second] = pair else { continue };
         // An answer to a claim may come so late that a younger attempt has begun before it.
-        let older = if second.attempt < first.attempt {
+        let older = if second.fence < first.fence {
             second
         } else {
             first

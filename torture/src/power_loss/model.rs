@@ -208,10 +208,11 @@ impl Model {
 
     fn change(&mut self, uid: Uuid, command: Command, now: Timestamp) -> Result<Updated, Refusal> {
         let mut record = self.records.get(&uid).cloned().ok_or(Refusal::NotFound)?;
-        if !matches!(command, Command::Cancel | Command::Delete) {
+        let lease = record.lease.clone();
+        let change = record.apply(command, now)?;
+        if record.lease != lease {
             self.shared.remove(&uid);
         }
-        let change = record.apply(command, now)?;
         let updated = Updated {
             change,
             state: record.state,

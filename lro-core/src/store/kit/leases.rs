@@ -49,7 +49,8 @@ impl Leases {
         removed.is_some_and(|holder| holder.shared)
     }
 
-    /// Marks a lease as shared, or takes the mark back, for a store that rolls back.
+    /// Marks a lease as shared, or takes the mark back: for a store that rolls back, or that inserts
+    /// a lease again which was not renewed.
     pub fn set_shared(&mut self, uid: Uuid, expire_time: Timestamp, shared: bool) {
         if let Some(holder) = self.by_time.get_mut(&(expire_time, uid)) {
             holder.shared = shared;

@@ -18,6 +18,20 @@ pub struct ReadyQueue {
 }
 
 /// A pending operation in a [`ReadyQueue`].
+///
+/// ```
+/// use lro_core::Timestamp;
+/// use lro_core::store::kit::ReadyEntry;
+/// use uuid::Uuid;
+///
+/// let entry = ReadyEntry {
+///     method: "/exporter.v1.Exporter/Export".to_owned(),
+///     ready_time: Timestamp::EPOCH,
+///     uid: Uuid::nil(),
+///     losses: 0,
+/// };
+/// assert_eq!(entry.losses, 0);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadyEntry {
     /// The gRPC path of its method.

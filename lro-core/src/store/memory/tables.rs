@@ -164,12 +164,18 @@ impl Tables {
         if change == Change::Nothing {
             return Ok(updated);
         }
-        self.unindex(uid);
+        let lease_before = self.records.get(&uid).and_then(|it| it.lease.clone());
+        let shared = self.unindex(uid);
         self.events.extend(StoreEvent::of(before, &record, change));
         if change == Change::Removed {
             self.remove(uid);
         } else {
             self.index(&record);
+            if let Some(lease) = record.lease.as_ref().filter(|_| shared)
+                && record.lease == lease_before
+            {
+                self.leases.set_shared(uid, lease.expire_time, true);
+            }
             self.records.insert(uid, record);
         }
         Ok(updated)
@@ -213,16 +219,16 @@ impl Tables {
         }
     }
 
-    fn unindex(&mut self, uid: Uuid) {
+    /// Answers whether the lease was marked as shared.
+    fn unindex(&mut self, uid: Uuid) -> bool {
         let Some(record) = self.records.get(&uid) else {
-            return;
+            return false;
         };
         if record.state == OperationState::Pending {
             self.ready.remove(&ReadyEntry::of(record));
         }
-        if let Some(lease) = &record.lease {
-            self.leases.remove(uid, lease);
-        }
+        let lease = record.lease.as_ref();
+        let shared = lease.is_some_and(|lease| self.leases.remove(uid, lease));
         if let Some(time) = record.expire_time {
             self.expiries.remove(&(time, uid));
         }
@@ -233,6 +239,7 @@ impl Tables {
         {
             self.exclusive_keys.remove(key);
         }
+        shared
     }
 
     fn remove(&mut self, uid: Uuid) -> Option<OperationRecord> {

@@ -306,6 +306,26 @@ fn progress_gives_attempts_back_and_acquits() {
 
 /// report:N2
 #[test]
+fn progress_gives_no_attempt_back_that_the_body_asked_for() {
+    let mut record = in_state(OperationState::Running);
+    pending_again(&mut record, Command::Expire);
+    let fence = record.fence;
+    let later = Timestamp::EPOCH.saturating_add(Duration::from_secs(1));
+    record.apply(retry(fence), Timestamp::EPOCH).unwrap();
+    record.apply(claim(), later).unwrap();
+    assert_eq!((record.attempt, record.losses), (3, 0));
+    let save = Command::Checkpoint {
+        fence: record.fence,
+        lease_duration: Duration::from_secs(60),
+        checkpoint: pack(&()),
+        metadata: None,
+    };
+    record.apply(save, later).unwrap();
+    assert_eq!(record.attempt, 3);
+}
+
+/// report:N2
+#[test]
 fn an_operation_that_must_not_run_twice_ends_aborted_however_it_was_lost() {
     for command in [Command::Expire, Command::ExpireShared] {
         let mut record = in_state(OperationState::Running);

@@ -72,6 +72,20 @@ pub(crate) async fn a_worker_that_renews_was_not_lost(trial: Trial) {
 }
 
 /// report:N2
+pub(crate) async fn a_deletion_does_not_hide_a_shared_loss(trial: Trial) {
+    trial.running("operations/a").await;
+    trial.advance(secs(5));
+    let b = trial.running("operations/b").await;
+    trial.advance(LEASE - secs(5) + MICRO);
+    sweep(&trial).await;
+    trial.update(&b.name, Command::Delete).await.unwrap();
+    trial.advance(secs(5));
+    sweep(&trial).await;
+    let b = trial.get_deleted(&b.name).await.unwrap();
+    assert_eq!((b.losses, b.attempt), (1, 0));
+}
+
+/// report:N2
 pub(crate) async fn a_checkpoint_acquits(trial: Trial) {
     let mut record = trial.pending("operations/a").await;
     for _ in 0..2 {
