@@ -10,6 +10,7 @@ use exporter::pb::exporter_methods::Export;
 use exporter::pb::{ExportMetadata, ExportRequest, ExportResponse};
 use lro_core::store::{MemoryStore, NewOperation, OperationRecord, OperationStore};
 use lro_core::{LongRunningMethod as _, Operation, OperationName, pack};
+use lro_postgres::PostgresStore;
 use lro_server::{Host, MethodOptions, OperationContext, Operations, Registration, Worker};
 use lro_sqlite::SqliteStore;
 use tokio::runtime::{Builder, Runtime};
@@ -269,8 +270,27 @@ fn a_blocked_runtime_loses_no_lease_in_sqlite() {
     }
 }
 
-/// A deadlock does not hold operations for ever. The body that blocked past its lease has an answer
-/// as well, which is not written over the one of the next run.
+/// The store is opened on the runtime that is blocked: its connections must not depend on it.
+///
+/// report:N1
+#[test]
+fn a_blocked_runtime_loses_no_lease_in_postgres() {
+    let Some(cluster) = postgres_cluster::shared_or_skip() else {
+        return;
+    };
+    for (number, (inside, threads)) in [(current_thread(), 1), (two_threads(), 2)]
+        .into_iter()
+        .enumerate()
+    {
+        let schema = format!("blocked {number} {}", std::process::id());
+        let opened = PostgresStore::builder(cluster.url()).schema(schema).open();
+        let store = inside.block_on(opened).unwrap();
+        no_lease_expires(inside, threads, async { store });
+    }
+}
+
+/// A deadlock does not hold operations for ever. The body that blocked past its lease also has an
+/// answer, which is not written over the one of the next run.
 ///
 /// report:N1
 #[test]
