@@ -67,10 +67,17 @@ async fn what_a_body_makes_too_large_is_left_out_or_refused_and_the_operation_go
     assert_eq!(done.metadata().unwrap().unwrap(), metadata(1));
 }
 
+/// report:S4
 #[tokio::test]
 async fn a_response_that_is_too_large_is_an_error_that_says_so() {
     let operations = tight();
-    let exporter = Exporter::new(&operations, |_, _| async { Ok(exported(LARGE)) });
+    let exporter = Exporter::new(&operations, |_, operation| async move {
+        assert_eq!(operation.max_response_len(), TIGHT);
+        operation.check_response(&exported(1))?;
+        let refused = operation.check_response(&exported(LARGE)).unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        Ok(exported(LARGE))
+    });
     let _worker = Worker::builder(&operations)
         .host(exporter.clone())
         .start()
@@ -82,7 +89,8 @@ async fn a_response_that_is_too_large_is_an_error_that_says_so() {
         panic!("{done:?}");
     };
     assert_eq!(error.code, Code::ResourceExhausted as i32);
-    assert!(error.message.contains("response"), "{error:?}");
+    let names_the_setting = error.message.contains("Limits::response_len_max");
+    assert!(names_the_setting, "{error:?}");
     assert_eq!(error.details.len(), 1, "an ErrorInfo");
 }
 
