@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use self::asked::Asked;
 use self::marks::{Look, Marks};
-use self::suspects::{AskedSuspects, Lost};
+use self::suspects::{AskedSuspects, Lost, Others};
 use crate::error::Fault;
 use crate::group::held::Held;
 use crate::group::updates::{Work, queries};
@@ -169,25 +169,27 @@ impl Claims {
     /// Requeues operations whose leases have expired.
     async fn sweep(&self, asked: &Asked) -> Result<(), Fault> {
         let until = self.own_time();
-        self.sweep_by(asked.sweep(&until)).await?;
+        self.sweep_by(asked.sweep(&until), Others::Find).await?;
         Ok(())
     }
 
     /// The same for those that the query gives. Answers how many there were.
-    async fn sweep_by(&self, query: Query<'_>) -> Result<usize, Fault> {
+    async fn sweep_by(&self, query: Query<'_>, find: Others) -> Result<usize, Fault> {
         let mut transaction = self.database.transaction(Access::WriteInOrder).await?;
         let mut rows = transaction.run(&[query, clock()]).await?;
         let now = transaction.time(&rows.pop().unwrap_or_default())?;
         let rows = rows.pop().unwrap_or_default();
         let lost = Lost::of(&rows);
-        let others = if lost.is_empty() {
-            Vec::new()
-        } else {
-            let mut answers = transaction.run(&lost.others()).await?;
-            answers.swap_remove(0)
+        let others = match find {
+            Others::Find if !lost.is_empty() => {
+                let mut answers = transaction.run(&lost.others()).await?;
+                Some(answers.swap_remove(0))
+            }
+            Others::Find => Some(Vec::new()),
+            Others::Suppose => None,
         };
         let mut swept = Work::new(now);
-        let commands = suspects::commands(&rows, &others)?;
+        let commands = suspects::commands(&rows, others.as_deref())?;
         let damaged = expire(&mut swept, rows.iter().zip(commands));
         let later = vec![now.saturating_add(DAMAGED_PAUSE).as_micros(); damaged.len()];
         let written = swept.columns();

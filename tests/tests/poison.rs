@@ -82,6 +82,7 @@ fn plan(max_attempts: u32, slots: usize, innocents: usize, sleep: u32, poisons: 
 }
 
 fn check(outcome: &Outcome, innocents: usize, poisons: usize, max_attempts: usize) {
+    println!("{} deaths", outcome.deaths);
     assert_eq!(outcome.others, [""; 0], "{outcome:?}");
     assert_eq!(outcome.succeeded, innocents, "{outcome:?}");
     assert_eq!(outcome.exhausted, poisons, "{outcome:?}");

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::asked::{Asked, EXPIRED_PER_CLAIM};
 use super::holes::{Holes, Key, Range, around};
 use super::marks::Marks;
-use super::suspects::AskedSuspects;
+use super::suspects::{AskedSuspects, Others};
 use super::{Claims, LOOK_INTERVAL, taken_records};
 use crate::error::Fault;
 use crate::sql::database::{Access, Query};
@@ -101,7 +101,7 @@ impl Claims {
                 (&EXPIRED_PER_CLAIM, Type::INT8),
             ],
         };
-        let swept = self.sweep_by(query);
+        let swept = self.sweep_by(query, Others::Suppose);
         let count = self.database.in_time(swept).await?;
         Ok(i64::try_from(count).is_ok_and(|count| count == EXPIRED_PER_CLAIM))
     }

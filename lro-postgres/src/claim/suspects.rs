@@ -109,8 +109,19 @@ impl Lost {
     }
 }
 
+/// How a sweep learns whether a worker was lost with other operations.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Others {
+    Find,
+    /// It supposes so: other rows cannot be read where pages are corrupt.
+    Suppose,
+}
+
 /// The command for the operation of each expired lease.
-pub(super) fn commands(rows: &[Row], others: &[Row]) -> Result<Vec<Command>, Fault> {
+pub(super) fn commands(rows: &[Row], others: Option<&[Row]>) -> Result<Vec<Command>, Fault> {
+    let Some(others) = others else {
+        return Ok(vec![Command::ExpireShared; rows.len()]);
+    };
     let mut seen: HashSet<Uuid> = HashSet::new();
     let mut shared: HashSet<Uuid> = HashSet::new();
     for row in others {
