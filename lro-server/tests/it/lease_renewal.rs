@@ -85,7 +85,7 @@ async fn what_cannot_be_written_costs_no_other_its_lease() {
     for name in &names {
         let record = store.get(name).await.unwrap().unwrap();
         match refused.contains(&record.uid) {
-            true => assert!(!record.state.is_done() && record.attempt > 1, "{record:?}"),
+            true => assert!(!record.state.is_done() && record.fence > 1, "{record:?}"),
             false => assert_eq!(
                 (record.state, record.attempt),
                 (OperationState::Succeeded, 1),
@@ -113,7 +113,7 @@ async fn what_is_given_up_while_others_are_renewed_is_not_renewed() {
     let mut again = 0;
     for name in names {
         let record = store.get(&name).await.unwrap().unwrap();
-        again += usize::from(record.attempt == 2);
+        again += usize::from(record.fence == 2);
     }
     // The last one, which the first call had no room for.
     assert_eq!(again, 1);
