@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Bodies that block or sleep, as their request says, until they are released.
 #[derive(Clone)]
 struct Service {
+    /// The number of its worker: 1 blocks, and 2 takes over.
+    worker: u32,
     begun: mpsc::Sender<(String, u32)>,
     released: Arc<Released>,
 }
@@ -62,16 +64,16 @@ impl Service {
     async fn run(
         self: Arc<Self>,
         request: ExportRequest,
-        operation: OperationContext<ExportMetadata>,
+        _: OperationContext<ExportMetadata>,
     ) -> Result<ExportResponse, Status> {
-        let begun = (request.tables.concat(), operation.attempt());
+        let begun = (request.tables.concat(), self.worker);
         self.begun.send(begun).unwrap();
-        // A second attempt would block the threads outside.
-        if request.tables == ["block"] && operation.attempt() == 1 {
+        // The second worker would block the threads outside.
+        if request.tables == ["block"] && self.worker == 1 {
             self.released.block();
         }
         self.released.sleep().await;
-        Ok(exported(operation.attempt()))
+        Ok(exported(self.worker))
     }
 }
 
@@ -109,6 +111,7 @@ impl<S: OperationStore + Clone> Scene<S> {
             tasks: watch::Sender::new(false),
         };
         let service = Arc::new(Service {
+            worker: 1,
             begun: sender,
             released: Arc::new(released),
         });
@@ -185,12 +188,22 @@ impl<S: OperationStore + Clone> Scene<S> {
         self.inside.take().unwrap().join().unwrap();
     }
 
-    fn assert_responded(&self, name: &OperationName, attempt: u32) {
+    /// A worker outside of the runtime that is blocked.
+    fn rival(&self) -> Worker {
+        let service = Service {
+            worker: 2,
+            ..(*self.service).clone()
+        };
+        let rival = worker(&self.store, Arc::new(service), Duration::MAX);
+        self.outside.block_on(rival)
+    }
+
+    fn assert_responded(&self, name: &OperationName, by: u32) {
         let record = self.record(name);
-        assert_eq!(record.attempt, attempt, "{record:?}");
+        assert_eq!(record.fence, u64::from(by), "{record:?}");
         let operation = Operation::<ExportResponse, ExportMetadata>::from(record.to_operation());
         let response = operation.result().unwrap().unwrap().unwrap();
-        assert_eq!(response, exported(attempt));
+        assert_eq!(response, exported(by));
     }
 }
 
@@ -229,8 +242,7 @@ fn no_lease_expires<S: OperationStore + Clone>(
     let mut scene = Scene::new(inside, store, Duration::MAX);
     let mut names = scene.start("sleep", 5);
     names.extend(scene.start("block", threads));
-    let rival = worker(&scene.store, scene.service.clone(), Duration::MAX);
-    let rival = scene.outside.block_on(rival);
+    let rival = scene.rival();
     let lease_end = |record: &OperationRecord| record.lease.as_ref().unwrap().expire_time;
     let blocked_at = names.iter().map(|name| lease_end(&scene.record(name)));
     let blocked_at = blocked_at.max().unwrap();
@@ -300,9 +312,8 @@ fn a_runtime_that_polls_nothing_for_too_long_loses_its_leases() {
     scene.start("block", 2);
     let names = ["operations/1", "operations/2", "operations/3"];
     let names: Vec<OperationName> = names.map(|name| name.parse().unwrap()).into();
-    let rival = worker(&scene.store, scene.service.clone(), Duration::MAX);
-    let rival = scene.outside.block_on(rival);
-    scene.wait_until(&sleeps[0], |record| record.attempt == 2);
+    let rival = scene.rival();
+    scene.wait_until(&sleeps[0], |record| record.fence == 2);
     scene.release();
     let operations = Operations::new(scene.store.clone());
     for name in &names {
