@@ -2,7 +2,7 @@
 //! what the server side, the client side and the stores agree on.
 //!
 //! Service authors start at `lro_server`, callers at `lro_client`; both re-export this crate.
-//! Authors of an [`OperationStore`](store::OperationStore) need only this one.
+//! Authors of a store ([`store::OperationStore`]) need only this one.
 //!
 //! ```
 //! use lro_core::{Operation, OperationName, pb};

@@ -88,7 +88,7 @@ impl Operations {
 
     /// Waits until the operation has ended, `timeout` is over, or the server [closes](Self::close):
     /// then gives its latest state, ended or not. So it does at once when as many wait as the
-    /// [`Limits`] allow.
+    /// [`Limits`](crate::Limits) allow.
     ///
     /// # Errors
     ///
