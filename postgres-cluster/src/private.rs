@@ -71,15 +71,6 @@ impl Cluster {
         self.server.promote()
     }
 
-    /// Makes a server that is stopped start as a standby of another one.
-    ///
-    /// # Errors
-    ///
-    /// When its folder cannot be written.
-    pub fn follow(&self, primary: &Self) -> Result<(), Error> {
-        self.server.follow(&primary.server)
-    }
-
     /// Changes a setting of the server while it runs (`ALTER SYSTEM` and a reload). Returns when new
     /// sessions have it.
     ///

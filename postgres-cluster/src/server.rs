@@ -84,7 +84,7 @@ impl Server {
     }
 
     /// Makes the next start that of a standby of another server.
-    pub(crate) fn follow(&self, primary: &Self) -> Result<(), Error> {
+    fn follow(&self, primary: &Self) -> Result<(), Error> {
         let user = self.programs.user;
         write(&self.data().join("standby.signal"), "", user)?;
         let settings = format!("primary_conninfo = '{}'\n", primary.url());

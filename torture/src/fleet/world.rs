@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use postgres_cluster::Cluster;
 
-use super::calls;
+use super::calls::{self, PATIENCE};
 use super::member::{Member, Witness};
 use super::proxy::Proxy;
 use crate::journal::Journal;
@@ -98,9 +98,12 @@ impl World {
             primary.set("default_transaction_read_only", "on")?;
             // Transactions that have begun before may still write.
             let writing = "SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL";
-            while primary.sql(writing)? != "0" {}
+            until("transactions still write", || {
+                Ok(primary.sql(writing)? == "0")
+            })?;
             primary.wait_for_standby(&standby)?;
-            standby.promote()
+            standby.promote()?;
+            anyhow::Ok(())
         })?;
         self.retired = Some(std::mem::replace(&mut self.cluster, standby));
         self.lead_to_primary();
@@ -119,7 +122,9 @@ impl World {
             // Many commits under load, each of which waits for it.
             let count = "SELECT sum(xact_commit) FROM pg_stat_database";
             let begun: u64 = primary.sql(count)?.parse()?;
-            while primary.sql(count)?.parse::<u64>()? < begun + COMMITS_BEFORE_CRASH {}
+            until("too few transactions commit", || {
+                Ok(primary.sql(count)?.parse::<u64>()? >= begun + COMMITS_BEFORE_CRASH)
+            })?;
             primary.kill()?;
             standby.promote()?;
             anyhow::Ok(())
@@ -130,18 +135,13 @@ impl World {
         Ok(())
     }
 
-    /// A server that has become read-only follows the one that took over from it.
+    /// A server that has become read-only ends, and a new standby takes its place. It cannot follow the
+    /// one that took over from it: it has written checkpoints of its own since.
     pub(super) fn settle(&mut self) -> anyhow::Result<()> {
-        let Some(retired) = self.retired.take() else {
-            return Ok(());
-        };
-        blocking(|| {
-            retired.stop_fast()?;
-            retired.follow(&self.cluster)?;
-            retired.restart()?;
-            retired.set("default_transaction_read_only", "off")
-        })?;
-        self.standby = Some(retired);
+        if let Some(retired) = self.retired.take() {
+            blocking(|| drop(retired));
+            self.standby = Some(blocking(|| self.cluster.standby())?);
+        }
         Ok(())
     }
 
@@ -251,6 +251,15 @@ impl World {
             let _ = calls::start(&url, &id, Script::Once, None, &self.journal).await;
         }
     }
+}
+
+/// Asks the database until it says yes.
+fn until(what: &str, mut is_so: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while !is_so()? {
+        ensure!(begun.elapsed() < PATIENCE, "{what} after {PATIENCE:?}");
+    }
+    Ok(())
 }
 
 /// Waits for something that blocks, while the other tasks go on.
