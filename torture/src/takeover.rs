@@ -103,9 +103,9 @@ fn pause(folder: &Path, random: &mut Random, sqlite: bool) -> anyhow::Result<u64
             "{name} has the end of a worker that had lost it"
         );
         ensure!(
-            record.attempt == 2,
-            "{name} was run {} times",
-            record.attempt
+            record.fence == 2,
+            "{name} was claimed {} times",
+            record.fence
         );
         let Ends {
             accepted,
@@ -157,7 +157,9 @@ impl Side {
         });
         let worker = Worker::builder(&operations)
             .host(exporter.clone())
-            .lease_duration(LEASE);
+            .lease_duration(LEASE)
+            // Leases are renewed beside the runtime: only a stall gives them up.
+            .max_runtime_stall(LEASE);
         let worker = self.runtime.block_on(worker.start())?;
         self.running = Some((exporter, worker));
         Ok(())

@@ -71,6 +71,18 @@ impl Model {
         self.rows.clone()
     }
 
+    /// Forgets the losses, which a file of the first version does not keep.
+    pub(crate) fn forget_losses(&mut self) {
+        for record in self.records.values_mut() {
+            record.losses = 0;
+        }
+        let rows = (self.records.values()).map(|record| {
+            let uid = record.uid.into_bytes().to_vec();
+            (uid, Arc::new(super::rows::row(record)))
+        });
+        self.rows = rows.collect();
+    }
+
     /// Requeues running operations, as opening a store does.
     pub(crate) fn recover(&mut self, now: Timestamp) {
         self.shared.clear();

@@ -73,7 +73,10 @@ fn rows(connection: &Connection) -> anyhow::Result<Option<Rows>> {
     let tables = "SELECT count(*) FROM sqlite_schema WHERE sql IS NOT NULL";
     let tables: i64 = connection.query_row(tables, (), |row| row.get(0))?;
     ensure!(
-        matches!((version, tables), (0, 0) | (1, 8) | (2, 11) | (3, 12)),
+        matches!(
+            (version, tables),
+            (0, 0) | (1, 8) | (2, 11) | (3, 12) | (4, 12)
+        ),
         "schema version {version} with {tables} tables and indices: half a migration"
     );
     if tables == 0 {
@@ -84,7 +87,11 @@ fn rows(connection: &Connection) -> anyhow::Result<Option<Rows>> {
         let strays: i64 = connection.query_row(strays, (), |row| row.get(0))?;
         ensure!(strays == 0, "{strays} labels without their operation");
     }
-    let columns = COLUMNS[..27].join(", ");
+    // The last two are computed from tables apart.
+    let mut columns = COLUMNS[..COLUMNS.len() - 2].join(", ");
+    if version < 4 {
+        columns = columns.replace("losses", "0 AS losses");
+    }
     let sql = format!(
         "SELECT uid, {columns}, ifnull(request, (SELECT request FROM large_request l \
          WHERE l.uid = operation.uid)), request IS NULL FROM operation"
