@@ -216,7 +216,17 @@ impl Database {
             (false, Access::Read | Access::Write) => format!("; {}", self.settings),
             (false, _) => format!("; {}; {order}", self.settings),
         };
-        format!("BEGIN ISOLATION LEVEL {mode}{set}")
+        // A snapshot that is older than the lock does not see a table that was rewritten meanwhile.
+        let lock = match access {
+            Access::Write | Access::WriteInOrder => String::new(),
+            Access::Read | Access::Look => {
+                self.made("; LOCK TABLE {operation} IN ACCESS SHARE MODE")
+            }
+            Access::ReadInOrder => {
+                self.made("; LOCK TABLE {operation}, {label} IN ACCESS SHARE MODE")
+            }
+        };
+        format!("BEGIN ISOLATION LEVEL {mode}{set}{lock}")
     }
 }
 

@@ -115,3 +115,49 @@ async fn an_end_outlasts_a_table_that_is_away() {
     outsider.batch_execute(back).await.unwrap();
     end().await.unwrap().remove(0).unwrap();
 }
+
+/// A call that waits for the ALTER sees the table that it leaves: its snapshot is not older than its lock.
+async fn nothing_vanishes_while_the_table_is_rewritten(notifications: bool) {
+    let Some(schema) = Schema::new() else { return };
+    let builder = schema.store().notifications(notifications);
+    let store = builder.open().await.unwrap();
+    if notifications {
+        until("it uses sessions", async || store.is_listening()).await;
+    }
+    start(&store, "operations/1").await;
+    let (mut operator, witness) = (schema.outsider().await, schema.outsider().await);
+    let alter = operator.transaction().await.unwrap();
+    let rewrite = "ALTER TABLE operation ALTER COLUMN attempt TYPE bigint USING attempt + 0";
+    alter.batch_execute(rewrite).await.unwrap();
+    let found = tokio::spawn({
+        let store = store.clone();
+        async move { get(&store, "operations/1").await }
+    });
+    let listed = tokio::spawn({
+        let store = store.clone();
+        let query = ListQuery::new(ParentName::default(), 9);
+        async move { store.list(query).await }
+    });
+    let waiting =
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'operation'::regclass";
+    until("both wait for the lock", async || {
+        let row = witness.query_one(waiting, &[]).await.unwrap();
+        row.get::<_, i64>(0) >= 2
+    })
+    .await;
+    alter.commit().await.unwrap();
+    assert!(found.await.unwrap().is_some());
+    assert_eq!(listed.await.unwrap().unwrap().records.len(), 1);
+}
+
+/// report:P4
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_vanishes_while_the_table_is_rewritten_with_sessions() {
+    nothing_vanishes_while_the_table_is_rewritten(true).await;
+}
+
+/// report:P4
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_vanishes_while_the_table_is_rewritten_without_sessions() {
+    nothing_vanishes_while_the_table_is_rewritten(false).await;
+}
