@@ -113,8 +113,8 @@ fn user() -> Result<Option<User>, Error> {
     ))
 }
 
-/// The result of `find`, or its result when a package is installed: by root on a Debian. Others are told
-/// what to do.
+/// The result of `find`, after the package was installed if that is needed. Only root on a Debian system
+/// can install it; for other users the error says what to do.
 pub(crate) fn find_or_install(
     find: impl Fn() -> Option<PathBuf>,
     package: &str,

@@ -24,7 +24,7 @@ enum Cut {
     Close,
 }
 
-/// Stands between client and server, and cuts all connections when it is told to.
+/// A proxy between client and server that cuts all connections on demand.
 async fn proxy(upstream: String, cut: broadcast::Sender<Cut>) -> std::io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?.to_string();

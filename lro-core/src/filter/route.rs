@@ -68,7 +68,7 @@ struct DeadEnd {
     problem: Problem,
 }
 
-/// A field of a payload whose types nobody has declared.
+/// A field of a payload whose types the schema does not declare.
 fn undeclared(payload: PayloadField, name: &str, span: Span) -> Problem {
     let of = payload.name();
     let message = format!(

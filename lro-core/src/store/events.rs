@@ -50,11 +50,11 @@ pub enum StoreEvent {
         /// Whether callers do not see it any more.
         gone: bool,
         /// The [public part](OperationRecord::public_part) of its record as this change has left it,
-        /// when the change was its end and was made by this process: who waits for it here needs no
+        /// when the operation has finished and this process made the change. Waiters here need no
         /// read.
         ended: Option<Arc<OperationRecord>>,
     },
-    /// News of other processes may have been missed, of any operation: whoever waits looks again.
+    /// Changes by other processes may have been missed, of any operation. Waiters read the store again.
     Missed,
 }
 

@@ -31,7 +31,7 @@ use crate::reason::Reason;
 ///   attempt left; so does `retry`. An `expire` that is *shared*, because the worker was lost together
 ///   with other operations, uses up no attempt up to [`OperationRecord::MAX_LOSSES`] times in a row.
 /// * `checkpoint` restores the attempts that losses have used up, if it differs from the stored one.
-/// * An error whose code is CANCELLED makes `Cancelled`, whoever gave it; every other one `Failed`.
+/// * An error whose code is CANCELLED makes `Cancelled`, from the body or from the store; every other one `Failed`.
 /// * The three states on the right are final: nothing changes them any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OperationState {
