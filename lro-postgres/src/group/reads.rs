@@ -49,8 +49,9 @@ impl Gets {
         let rows = self.database.run(Access::Read, &[query]).await?;
         let mut found = HashMap::new();
         for row in &rows[0] {
-            let name: String = row.try_get(1)?;
-            found.insert(name, decode(row));
+            if let Some(name) = row.try_get::<_, Option<String>>(1)? {
+                found.insert(name, decode(row));
+            }
         }
         let found = |name: &OperationName| match found.get(name.as_str()) {
             Some(Ok(record)) => Ok(Some(record.clone()).filter(OperationRecord::is_visible)),
@@ -73,8 +74,13 @@ pub(crate) async fn get_deleted(
         params: vec![(&names, Type::TEXT_ARRAY)],
     };
     let rows = database.run(Access::Read, &[query]).await?;
-    let record = rows[0].first().map(decode).transpose()?;
-    Ok(record.filter(|record| !record.is_visible()))
+    let Some(row) = rows[0].first() else {
+        return Ok(None);
+    };
+    if row.try_get::<_, Option<&str>>(1)?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(decode(row)?).filter(|record| !record.is_visible()))
 }
 
 /// The ready operations of each method; at most `limit` are counted.

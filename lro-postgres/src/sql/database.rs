@@ -51,6 +51,7 @@ pub(crate) const NO_SESSION_LIMITS: &str = "SELECT set_config(name, '0', false) 
      WHERE name IN ('idle_session_timeout', 'transaction_timeout')";
 
 /// A statement with its parameters. One that is made for its call is never prepared.
+#[derive(Clone)]
 pub(crate) struct Query<'a> {
     pub(crate) sql: &'a str,
     pub(crate) params: Vec<(&'a (dyn ToSql + Sync), Type)>,
@@ -72,6 +73,15 @@ pub(crate) enum Access {
     ReadInOrder,
     /// The same with one statement, whose plan may be kept.
     Look,
+}
+
+impl Access {
+    fn writes(self) -> bool {
+        match self {
+            Self::Write | Self::WriteInOrder => true,
+            Self::Read | Self::ReadInOrder | Self::Look => false,
+        }
+    }
 }
 
 /// The database as one schema of it.
@@ -127,15 +137,27 @@ impl Database {
     }
 
     /// The queries in a transaction of their own, in one round trip.
+    ///
+    /// After a switchover, old connections lead to a server that takes no writes and shows the time
+    /// before it. Reads accept its rows only if new connections lead there too.
     pub(crate) async fn run(
         &self,
         access: Access,
         queries: &[Query<'_>],
     ) -> Result<Vec<Vec<Row>>, Fault> {
-        self.transaction(access)
-            .await?
-            .run_and_commit(queries)
-            .await
+        if access.writes() {
+            let transaction = self.transaction(access).await?;
+            return transaction.run_and_commit(queries).await;
+        }
+        let mut answers = self.transaction(access).await?.read(queries).await?;
+        // A pooler may keep that many connections to the server before.
+        for _ in 0..self.pool.status().max_size {
+            if !answers.is_outdated {
+                break;
+            }
+            answers = self.transaction(access).await?.read(queries).await?;
+        }
+        Ok(answers.rows)
     }
 
     /// From now on sessions are this store's: statements are prepared, and a lone one is a
@@ -200,7 +222,8 @@ impl Database {
     fn begin(&self, access: Access, direct: bool) -> String {
         let mode = match access {
             Access::Write | Access::WriteInOrder => "READ COMMITTED",
-            Access::Read | Access::ReadInOrder | Access::Look => "REPEATABLE READ READ ONLY",
+            // Not READ ONLY: that would hide whether the server takes writes.
+            Access::Read | Access::ReadInOrder | Access::Look => "REPEATABLE READ",
         };
         let order = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
                      SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off";

@@ -33,6 +33,14 @@ macro_rules! latest {
     };
 }
 
+/// Whether the transaction may not write: the server is a standby, or its operator has made it
+/// read-only.
+macro_rules! read_only {
+    () => {
+        "current_setting('transaction_read_only')::boolean"
+    };
+}
+
 /// Makes those of `c` running at the time of `t`, with a lease. Gives them as they were before.
 macro_rules! claim_taken {
     ($worker:literal, $lease:literal) => {
@@ -52,8 +60,9 @@ macro_rules! claim_taken {
 }
 
 /// Those that are prepared. `list::statement` has more.
-const ALL: [&str; 25] = [
+const ALL: [&str; 26] = [
     CLOCK,
+    READ_ONLY,
     NOTIFY,
     INSERT,
     INSERT_NOW,
@@ -101,6 +110,14 @@ pub(crate) const PAGE_TOKEN_KEY: &str = "SELECT value FROM {secret} WHERE name =
 pub(crate) const CREATE_PAGE_TOKEN_KEY: &str = "INSERT INTO {secret} (name, value) VALUES ('page_token_key', $1::bytea) ON CONFLICT DO NOTHING";
 
 pub(crate) const CLOCK: &str = concat!("SELECT ", clock!());
+
+/// Whether the server takes no writes.
+pub(crate) const READ_ONLY: &str = concat!("SELECT ", read_only!());
+
+/// Whether the last column of the first row is that of [`READ_ONLY`].
+pub(crate) fn tells_read_only(sql: &str) -> bool {
+    sql == GET || sql == LOOK
+}
 
 macro_rules! insert_columns {
     () => {
@@ -231,7 +248,7 @@ pub(crate) const RENEW: &str = "UPDATE {operation} AS o SET lease_expire_time = 
 pub(crate) const REMOVE: &str = "DELETE FROM {operation} WHERE uid = ANY($1::uuid[])";
 
 /// The clock, when the first lease ends, and when the first operation of each method is ready. Leases
-/// up to that time, or without one only those that are over.
+/// up to that time, or without one only those that are over. Last, [`READ_ONLY`].
 pub(crate) const LOOK: &str = concat!(
     "SELECT ",
     clock!(),
@@ -247,7 +264,8 @@ pub(crate) const LOOK: &str = concat!(
      (SELECT o.suspect_time FROM {operation} o WHERE o.suspect_time IS NOT NULL AND o.losses = 1 \
      AND o.state = 0 AND o.method = ANY($2::text[]) ORDER BY o.suspect_time, o.uid LIMIT 1), \
      (SELECT o.suspect_time FROM {operation} o WHERE o.suspect_time IS NOT NULL AND o.losses > 1 \
-     AND o.state = 0 AND o.method = ANY($2::text[]) ORDER BY o.suspect_time, o.uid LIMIT 1)"
+     AND o.state = 0 AND o.method = ANY($2::text[]) ORDER BY o.suspect_time, o.uid LIMIT 1), ",
+    read_only!()
 );
 
 /// Leases that are over at that time, or now, the longest first.
@@ -351,10 +369,13 @@ pub(crate) const BACKLOG: &str = "SELECT method, count(*), min(ready_time) FROM 
      WHERE state = 0 AND ready_time <= $1 ORDER BY method, ready_time LIMIT $2 \
      ) ready GROUP BY method";
 
+/// The operations of those names, or one row of nulls if there is none. Last, [`READ_ONLY`].
 pub(crate) const GET: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM {operation} WHERE name = ANY($1::text[])"
+    ", read_only FROM (SELECT ",
+    read_only!(),
+    " AS read_only) AS s LEFT JOIN {operation} ON name = ANY($1::text[])"
 );
 
 pub(crate) const PURGE: &str = concat!(

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::store::StoreErrorKind;
+use lro_core::ParentName;
+use lro_core::store::{ListQuery, OperationStore, StoreErrorKind};
 use lro_postgres::PostgresStore;
 use postgres_cluster::Cluster;
 use tokio::task::JoinSet;
@@ -139,4 +140,69 @@ async fn target_session_attrs_finds_the_server_that_takes_writes() {
     .await;
     start_until_accepted(&store, "after").await;
     assert_eq!(get(&store, "operations/before").await, Some(before));
+}
+
+/// report:P1
+///
+/// A node that only reads, and one that finds no work, write nothing that a read-only server could
+/// refuse.
+async fn reads_are_up_to_date(store: &PostgresStore, primary: &Arc<Cluster>, link: &Link) {
+    let standby = primary.clone();
+    let standby = Arc::new(blocking(move || standby.standby().unwrap()).await);
+    start(store, "operations/before").await;
+    let held = claim(store, 1, 1).await.operations;
+    assert_eq!(held.len(), 1);
+    assert_eq!(fail(store, "done", 20).await, 0);
+    let claimed = claim(store, 1, 20).await.operations;
+    assert_eq!(claimed.len(), 20);
+    switch(primary, &standby).await;
+    link.redirect(&standby.url());
+    let other = PostgresStore::builder(standby.url()).notifications(false);
+    let other = other.open().await.unwrap();
+    for n in 0..10 {
+        let name = format!("operations/after-{n}");
+        let started = start(&other, &name).await;
+        // Each kind of read finds it with the connection that comes first.
+        match n % 3 {
+            0 => assert_eq!(get(store, &name).await, Some(started)),
+            1 => {
+                let page = store
+                    .list(ListQuery::new(ParentName::default(), 100))
+                    .await
+                    .unwrap();
+                let listed = page.records.iter().any(|record| record.uid == started.uid);
+                assert!(listed, "{name} is not listed");
+            }
+            _ => {
+                let claimed = claim(store, 1, 3).await.operations;
+                assert_eq!(claimed.len(), 3, "{claimed:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_leave_the_server_before() {
+    let Some(primary) = private_cluster().await else {
+        return;
+    };
+    let link = Link::to(&primary.url()).await;
+    let store = PostgresStore::builder(&link.url).poll_interval(POLL_INTERVAL);
+    let store = store.open().await.unwrap();
+    until("it listens", async || store.is_listening()).await;
+    reads_are_up_to_date(&store, &primary, &link).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_through_a_pooler_leave_the_server_before() {
+    let Some(primary) = private_cluster().await else {
+        return;
+    };
+    let link = Link::to(&primary.url()).await;
+    let Some(pooler) = pooler(&primary, link.port).await else {
+        return;
+    };
+    let store = PostgresStore::builder(pooler.url()).notifications(false);
+    let store = store.open().await.unwrap();
+    reads_are_up_to_date(&store, &primary, &link).await;
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::{Object, Pool};
 use tokio::sync::Notify;
 
-/// How old a connection is when an error that it reports says something about the way to the server:
-/// a younger one has gone the way that new connections go now.
+/// How old a connection is when new ones may lead to another server: a younger one leads
+/// where they lead now.
 const AGE_MIN: Duration = Duration::from_millis(250);
 
 /// After a renewal, how long notifications that do not arrive are put down to it.
@@ -43,15 +43,6 @@ impl Renewal {
         self.before.fetch_max(self.micros(now), Ordering::AcqRel);
         pool.retain(|_, metrics| metrics.created > now);
         self.changed.notify_waiters();
-    }
-
-    /// The same, if this connection is old enough to show anything. Whether it was.
-    pub(super) fn renew_after(&self, pool: &Pool, client: &Object) -> bool {
-        let is_old = Object::metrics(client).created.elapsed() >= AGE_MIN;
-        if is_old {
-            self.renew(pool);
-        }
-        is_old
     }
 
     /// Whether the connection may be used again.
@@ -100,4 +91,9 @@ impl Renewal {
         let micros = moment.saturating_duration_since(self.base).as_micros();
         u64::try_from(micros).unwrap_or(u64::MAX).max(1)
     }
+}
+
+/// Whether the connection is old enough to lead to a server that new ones do not lead to.
+pub(super) fn is_old(client: &Object) -> bool {
+    Object::metrics(client).created.elapsed() >= AGE_MIN
 }

@@ -9,17 +9,21 @@ use lro_core::Timestamp;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use super::renewal::is_old;
 use super::{Access, DIRECT, Database, PREPARES, Query, Step};
 use crate::error::{Fault, is_read_only, is_stale_plan, spares_connection};
 use crate::notify::outbox::Hint;
+use crate::sql::statement;
 
 impl Database {
     /// Takes a connection for a transaction, which begins with its first statement.
     pub(crate) async fn transaction(&self, access: Access) -> Result<Transaction<'_>, Fault> {
+        let client = self.pool.get().await?;
         Ok(Transaction {
             database: self,
             access,
-            client: Some(self.pool.get().await?),
+            is_old: is_old(&client),
+            client: Some(client),
             mode: self.mode.load(Ordering::Relaxed),
             begun: false,
         })
@@ -32,6 +36,8 @@ pub(crate) struct Transaction<'d> {
     database: &'d Database,
     access: Access,
     client: Option<Object>,
+    /// Whether the connection may lead to a server that new connections do not lead to.
+    is_old: bool,
     /// As it was at the beginning: a connection is not to get one half of each way.
     mode: u8,
     begun: bool,
@@ -49,6 +55,34 @@ impl Transaction<'_> {
         queries: &[Query<'_>],
     ) -> Result<Vec<Vec<Row>>, Fault> {
         self.run_commit_and_tell(queries, None).await
+    }
+
+    /// The rows of queries that only read, and whether they may be out of date: the server takes no
+    /// writes, and new connections may lead to another one. Then all old connections are closed.
+    pub(crate) async fn read(mut self, queries: &[Query<'_>]) -> Result<Answers, Fault> {
+        let is_told = matches!(queries, [query] if statement::tells_read_only(query.sql));
+        let mut rows;
+        let told;
+        if is_told {
+            rows = self.pipeline(queries, true, None).await?;
+            told = None;
+        } else {
+            let mut queries = queries.to_vec();
+            queries.push(Query {
+                sql: statement::READ_ONLY,
+                params: Vec::new(),
+            });
+            rows = self.pipeline(&queries, true, None).await?;
+            told = rows.pop();
+        }
+        let row = told.as_ref().or(rows.first()).and_then(|rows| rows.first());
+        let row = row.ok_or_else(|| Fault::row("a read does not tell whether writes are taken"))?;
+        let is_read_only: bool = row.try_get(row.len() - 1)?;
+        let is_outdated = is_read_only && self.renew_like_this().await;
+        if !is_outdated {
+            self.give_back();
+        }
+        Ok(Answers { rows, is_outdated })
     }
 
     /// The same, and right behind it what it makes others hear of.
@@ -179,19 +213,13 @@ impl Transaction<'_> {
             is_ended,
             in_doubt,
         } = failure;
-        let (database, direct) = (self.database, self.mode & DIRECT != 0);
+        let database = self.database;
         let Some(client) = &self.client else {
             return Fault::Postgres(error);
         };
         // A connection that is kept here is closed with the transaction.
         if is_read_only(&error) {
-            let mut renewed = database.renewal.renew_after(&database.pool, client);
-            let most = database.pool.status().max_size;
-            if !direct && database.renewal.may_break_pooler(most) {
-                // A pooler keeps its own connection to the server, unless a client leaves it within a
-                // transaction. Whether this is answered does not matter.
-                renewed |= client.batch_execute("BEGIN").await.is_ok();
-            }
+            let renewed = self.renew_like_this().await;
             return Fault::ReadOnly { error, renewed };
         }
         if is_stale_plan(&error) {
@@ -209,6 +237,26 @@ impl Transaction<'_> {
         }
     }
 
+    /// Closes the connections that lead where this one does, if new ones may lead elsewhere. Whether
+    /// they may. The caller closes this one with its transaction.
+    async fn renew_like_this(&self) -> bool {
+        let (database, is_direct) = (self.database, self.mode & DIRECT != 0);
+        if self.is_old {
+            database.renewal.renew(&database.pool);
+        }
+        let most = database.pool.status().max_size;
+        if is_direct || !database.renewal.may_break_pooler(most) {
+            return self.is_old;
+        }
+        // A pooler keeps its own connection to the server, unless a client leaves it within a
+        // transaction. Whether this is answered does not matter.
+        let begun = match &self.client {
+            Some(client) => client.batch_execute("BEGIN").await.is_ok(),
+            None => false,
+        };
+        self.is_old || begun
+    }
+
     /// Gives the connection back to the pool, unless it is out of date.
     fn give_back(&mut self) {
         if let Some(client) = self.client.take()
@@ -217,6 +265,12 @@ impl Transaction<'_> {
             drop(Object::take(client));
         }
     }
+}
+
+/// The rows of each query of a read, in order.
+pub(crate) struct Answers {
+    pub(crate) rows: Vec<Vec<Row>>,
+    pub(crate) is_outdated: bool,
 }
 
 /// A step that has failed.
