@@ -94,6 +94,8 @@ impl Environment {
         let pinned = root.join(self.pinned);
         let wanted = fs::read_to_string(&pinned).map_err(|error| self.cannot(&error))?;
         let folder = tests.join(self.folder);
+        // Tests are processes of their own, and several use one environment.
+        let _lock = lock(&folder.with_extension("lock")).map_err(|error| self.cannot(&error))?;
         let stamp = folder.join("installed.txt");
         if fs::read_to_string(&stamp).is_ok_and(|made_from| made_from == wanted) {
             return Ok(folder);
@@ -130,6 +132,16 @@ impl Environment {
         let (interpreter, pinned) = (self.interpreter(), self.pinned);
         Error(format!("no {interpreter} with what {pinned} says: {why}"))
     }
+}
+
+/// Locks a file, which is made where it is missing, until the result is dropped.
+fn lock(path: &Path) -> std::io::Result<fs::File> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let file = fs::File::create(path)?;
+    file.lock()?;
+    Ok(file)
 }
 
 /// A virtual environment.

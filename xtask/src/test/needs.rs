@@ -33,7 +33,7 @@ pub(super) const NEEDS: &[Need] = &[
     },
     Need {
         what: "Python with google-api-core",
-        tests: "the archiver by Google's clients for Python",
+        tests: "the archiver by Google's clients for Python, over gRPC and over REST",
         ask: || make(&Environment::GOOGLE_API_CORE),
     },
     Need {

@@ -1,0 +1,84 @@
+//! HTTP/JSON clients of others, unchanged, against services behind the gateway.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+mod archives;
+mod rooms;
+mod script;
+mod served;
+
+use foreign_programs::Environment;
+use tokio::process::Command;
+
+use crate::archives::Folders;
+use crate::script::{GOOGLE_PROTOS, check, environment, run, script};
+
+const LIBRARY_PROTOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proto");
+const ARCHIVER_PROTOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/archiver/proto");
+
+/// google-api-core's client of operations, with the binding that it has by default,
+/// `/v1/{name=**/operations/*}`, and with that of operations.proto.
+///
+/// gateway:32 gateway:43 gateway:105 gateway:108 gateway:134 gateway:135 gateway:136 gateway:138
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operations_client_of_google_api_core_uses_either_style_of_names() {
+    let Some(python) = environment(Environment::GOOGLE_API_CORE).await else {
+        return;
+    };
+    let python = python.join("bin/python");
+    // Answers hold messages of the service, which its client must know.
+    let generated = tempfile::tempdir().unwrap();
+    run(Command::new(&python)
+        .args([
+            "-m",
+            "grpc_tools.protoc",
+            "-I",
+            LIBRARY_PROTOS,
+            "-I",
+            GOOGLE_PROTOS,
+        ])
+        .arg(format!("--python_out={}", generated.path().display()))
+        .arg("library/v1/library.proto"))
+    .await;
+    let server = rooms::serve().await;
+    let mut client = Command::new(&python);
+    client.env("PYTHONPATH", generated.path());
+    check(client.arg(script("operations.py")).arg(&server.url), 12).await;
+    server.stop().await;
+}
+
+/// A client that gapic-generator makes of the archiver's proto, with its REST transport.
+///
+/// gateway:67 gateway:97 gateway:98 gateway:108 gateway:110 gateway:114 gateway:139
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_generated_rest_client_starts_polls_cancels_and_reads_errors() {
+    let Some(python) = environment(Environment::GOOGLE_API_CORE).await else {
+        return;
+    };
+    let generated = tempfile::tempdir().unwrap();
+    let plugin = python.join("bin/protoc-gen-python_gapic");
+    let python = python.join("bin/python");
+    run(Command::new(&python)
+        .args([
+            "-m",
+            "grpc_tools.protoc",
+            "-I",
+            ARCHIVER_PROTOS,
+            "-I",
+            GOOGLE_PROTOS,
+        ])
+        .arg(format!("--plugin={}", plugin.display()))
+        .arg(format!("--python_gapic_out={}", generated.path().display()))
+        .arg(format!(
+            "--python_gapic_opt=transport=rest,rest-numeric-enums,service-yaml={}",
+            script("archiver.yaml").display()
+        ))
+        .arg("examples/archiver/v1/archiver.proto"))
+    .await;
+    let folders = Folders::new();
+    let server = archives::serve(&folders).await;
+    let mut client = Command::new(&python);
+    client.env("PYTHONPATH", generated.path());
+    client.arg(script("generated.py")).arg(&server.url);
+    check(client.args([folders.small(), folders.endless()]), 7).await;
+    server.stop().await;
+}
