@@ -13,7 +13,7 @@ use crate::sql::schema;
 use crate::sql::tls::Connector;
 use crate::store::{Parts, PostgresStore};
 
-/// How a [`PostgresStore`] is to be connected.
+/// Configures and opens a [`PostgresStore`].
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), lro_core::store::StoreError> {
@@ -120,9 +120,9 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// How long a statement may take; a lock is waited for a fifth of it, and a transaction takes at most
-    /// twice as long. A call waits for the groups before it as well, and may take more than one
-    /// transaction. Must be much shorter than leases are. Default:
+    /// The maximum duration of a statement. A statement waits for a lock for at most a fifth of it, and a
+    /// transaction takes at most twice as long. A call also waits for the groups before it, and may take
+    /// more than one transaction. Must be much shorter than the leases. Default:
     /// [`DEFAULT_STATEMENT_TIMEOUT`](Self::DEFAULT_STATEMENT_TIMEOUT).
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout;
@@ -145,14 +145,15 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// What `pg_stat_activity` calls this process. Default: what the URL says, or `lro`.
+    /// The name of this process in `pg_stat_activity`. Default: the name in the URL, or `lro`.
     pub fn application_name(mut self, name: impl Into<String>) -> Self {
         self.application_name = Some(name.into());
         self
     }
 
-    /// Whether to hear of other processes by LISTEN, on one more connection. Default: yes; that it
-    /// does not work, as behind a pooler, is noticed and said.
+    /// Whether to receive notifications from other processes by LISTEN, on one more connection.
+    /// Default: yes. The store detects and logs when notifications do not arrive, for example
+    /// behind a pooler.
     pub fn notifications(mut self, listen: bool) -> Self {
         self.notifications = listen;
         self
@@ -182,8 +183,8 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// What decides when operations are ready and leases are over. For tests: processes with
-    /// different clocks do not agree on leases. Default: the database's clock.
+    /// The clock that decides when operations are ready and leases expire. For tests only:
+    /// processes with different clocks do not agree on leases. Default: the database's clock.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
         self
@@ -254,7 +255,8 @@ impl PostgresStoreBuilder {
             None => own,
         };
         schema::migrate(&pool, &self.schema, self.open_timeout).await?;
-        // What is told through a pooler and heard past it says nothing of the pooler.
+        // A notification sent through a pooler and received on a direct connection proves nothing
+        // about the pooler.
         let is_direct = is_own_pool && self.notifications_url.is_none();
         let database = Database::new(
             pool,
@@ -291,7 +293,7 @@ impl PostgresStoreBuilder {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(self.connect_timeout);
         }
-        // A peer that is gone is noticed although nothing is sent.
+        // Keepalives detect a lost peer on an idle connection.
         config.keepalives_idle(Duration::from_secs(30));
         config.keepalives_interval(Duration::from_secs(10));
         config.tcp_user_timeout(self.statement_timeout.saturating_mul(2));

@@ -27,10 +27,11 @@ use crate::sql::database::{Access, Database, Query, clock};
 use crate::sql::row::{decode, decode_head};
 use crate::sql::statement;
 
-/// What cannot be turned back, because it is damaged, is tried again so much later.
-const DAMAGED_PAUSE: Duration = Duration::from_secs(60);
+/// The pause before the next attempt to requeue an operation whose row is corrupt.
+const CORRUPT_PAUSE: Duration = Duration::from_secs(60);
 
-/// Everything is looked at so often, or more seldom when it takes long: a twentieth of the time.
+/// The interval of full scans. Slow scans run less often, so that they take at most a twentieth of
+/// the time.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const LOOK_SHARE: u32 = 20;
 
@@ -75,11 +76,11 @@ impl Claims {
                 && told
                 && claimed.operations.len() < claim.limit
             {
-                // What was told may lie before the marks, if its commit took long.
+                // A notified operation may lie before the marks, if its commit took long.
                 let whole_in = marks.whole_at.map(|at| at - Instant::now());
                 claimed.next_in = claimed.next_in.into_iter().chain(whole_in).min();
             }
-            // Leases may have been turned back.
+            // Expired operations may have been requeued.
             let missed = [StoreEvent::Missed];
             self.events.publish_in_doubt(&result, &missed);
             return result;
@@ -96,7 +97,7 @@ impl Claims {
         let own_clock = self.database.clock.is_some();
         let mostly_there = marks.found_last && !marks.suspects_wait;
         if told && claim.limit > 0 && mostly_there && (own_clock || !marks.are_old()) {
-            // What is told is mostly there: it is taken without a look before.
+            // A notified operation is usually ready: claim it without scanning first.
             if own_clock {
                 asked.begin_anywhere(marks);
             } else {
@@ -114,7 +115,7 @@ impl Claims {
         let sweep = look.lease_is_over();
         if sweep {
             self.sweep(&asked).await?;
-            // What was expired is ready, too.
+            // Expired operations are ready now, too.
             look = self.look(&mut asked, marks).await?;
         }
         let mut operations = Vec::new();
@@ -190,14 +191,14 @@ impl Claims {
         };
         let mut swept = Work::new(now);
         let commands = suspects::commands(&rows, others.as_deref())?;
-        let damaged = expire(&mut swept, rows.iter().zip(commands));
-        let later = vec![now.saturating_add(DAMAGED_PAUSE).as_micros(); damaged.len()];
+        let corrupt = expire(&mut swept, rows.iter().zip(commands));
+        let later = vec![now.saturating_add(CORRUPT_PAUSE).as_micros(); corrupt.len()];
         let written = swept.columns();
         let mut steps = queries(&written);
-        if !damaged.is_empty() {
+        if !corrupt.is_empty() {
             steps.push(Query {
                 sql: statement::RENEW,
-                params: vec![(&damaged, Type::UUID_ARRAY), (&later, Type::INT8_ARRAY)],
+                params: vec![(&corrupt, Type::UUID_ARRAY), (&later, Type::INT8_ARRAY)],
             });
         }
         transaction.run_and_commit(&steps).await?;
@@ -205,8 +206,8 @@ impl Claims {
         Ok(rows.len())
     }
 
-    /// Takes what is ready, unless a lease is over that ends at the given time or later, and looks at
-    /// what is left.
+    /// Claims ready operations, unless a lease has expired that ends at or after the given time. Then
+    /// scans what is left.
     async fn take(
         &self,
         claim: &Claim,
@@ -236,7 +237,7 @@ impl Claims {
         clock.map(|clock| clock.now().as_micros())
     }
 
-    /// Looks for work without locks, and learns where it begins.
+    /// Scans for work without locks, and records where it begins.
     async fn look(&self, asked: &mut Asked, marks: &mut Marks) -> Result<Look, Fault> {
         let clock = self.database.clock.as_deref();
         let begun = Instant::now();
@@ -264,29 +265,30 @@ impl Claims {
     }
 }
 
-/// Turns back whatever has no lease any more. Gives what cannot be read, or is not held as it should.
+/// Expires and requeues operations whose leases have ended. Returns the rows that are corrupt or not
+/// in a state that holds a lease.
 fn expire<'r>(swept: &mut Work, rows: impl Iterator<Item = (&'r Row, Command)>) -> Vec<Uuid> {
-    let mut damaged = Vec::new();
+    let mut corrupt = Vec::new();
     for (row, command) in rows {
         match decode_head(row) {
             Ok(record) => {
                 let uid = record.uid;
                 swept.add(record);
                 if let Err(refusal) = swept.apply_to(uid, command) {
-                    tracing::error!(%uid, %refusal, "a lease of what does not run is left alone");
-                    damaged.push(uid);
+                    tracing::error!(%uid, %refusal, "skipping an expired lease: the operation is not running");
+                    corrupt.push(uid);
                 }
             }
             Err(fault) => {
-                tracing::error!(?fault, "a damaged operation is left alone");
-                damaged.extend(row.try_get::<_, Uuid>(0));
+                tracing::error!(?fault, "skipping an expired lease: the row is corrupt");
+                corrupt.extend(row.try_get::<_, Uuid>(0));
             }
         }
     }
-    damaged
+    corrupt
 }
 
-/// What was claimed, as it is now: the statement does what [`Command::Claim`] does.
+/// The claimed records after the claim: the statement has the same effect as [`Command::Claim`].
 fn taken_records(rows: &[Row], claim: &Claim) -> Vec<OperationRecord> {
     let mut taken = Vec::new();
     for row in rows {
@@ -302,8 +304,10 @@ fn taken_records(rows: &[Row], claim: &Claim) -> Vec<OperationRecord> {
         });
         match record {
             Ok(record) => taken.push(record),
-            // It is out of the way of the others until its lease is over.
-            Err(fault) => tracing::error!(?fault, "a damaged operation is claimed in vain"),
+            // The claim keeps it out of the way of the others until the lease expires.
+            Err(fault) => {
+                tracing::error!(?fault, "skipping a claimed operation: its row is corrupt")
+            }
         }
     }
     taken.sort_by_key(|record| (record.ready_time, record.uid));

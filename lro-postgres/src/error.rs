@@ -1,4 +1,4 @@
-//! What can go wrong between this process and the database.
+//! Faults between this process and the database.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(crate) enum Fault {
     Unreadable,
 }
 
-/// What makes a step work that has failed, and has surely changed nothing.
+/// The recovery for a failed step that has certainly changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Remedy {
     /// Nothing that the store can do.
@@ -65,7 +65,7 @@ impl Fault {
         }
     }
 
-    /// Whether what was to be written may have been.
+    /// Whether the transaction may have committed.
     pub(crate) fn may_have_committed(&self) -> bool {
         matches!(self, Self::Commit(_) | Self::Timeout(_))
     }
@@ -116,8 +116,8 @@ impl Fault {
         }
     }
 
-    /// What a call fails as. Whatever the operator may put right is to be tried again: an end that is
-    /// not written must not be dropped because a right was revoked for a minute.
+    /// The error kind of a failed call. Everything that an operator can repair is retryable: a
+    /// finished operation's result must not be dropped because a privilege was revoked for a minute.
     fn kind(&self) -> StoreErrorKind {
         match self {
             Self::Row(_) => StoreErrorKind::Corrupt,
@@ -137,7 +137,8 @@ impl Fault {
         }
     }
 
-    /// What opening the store fails as: a server that refuses the user refuses the next try as well.
+    /// The error kind of a failed `open`: a server that rejects the user also rejects the next
+    /// attempt.
     fn opening_kind(&self) -> StoreErrorKind {
         let (Self::Postgres(error) | Self::Pool(PoolError::Backend(error))) = self else {
             return self.kind();
@@ -207,7 +208,7 @@ impl From<PoolError> for Fault {
     }
 }
 
-/// What the server said, with its code, or what happened to the connection.
+/// The server's message with its code, or the fault of the connection.
 fn text(error: &tokio_postgres::Error) -> String {
     if let Some(server) = error.as_db_error() {
         return format!("{} ({})", server.message(), server.code().code());
@@ -223,8 +224,8 @@ fn is_damage(state: &SqlState) -> bool {
     [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED].contains(state)
 }
 
-/// Whether corruption shows itself like this as well: as an internal error, or as a file or a block
-/// that cannot be read. A disk that fails for a moment does the same.
+/// Whether corruption can cause this error too: an internal error, or a file or block that cannot
+/// be read. A disk that fails for a moment causes the same errors.
 fn may_be_damage(state: &SqlState) -> bool {
     let others = [
         SqlState::INTERNAL_ERROR,

@@ -173,7 +173,10 @@ fn push(page: &mut PageBuilder<'_>, record: Result<OperationRecord, Fault>, key:
     match record {
         Ok(record) => page.push(record),
         Err(fault) => {
-            tracing::error!(?fault, "a damaged operation is not listed");
+            tracing::error!(
+                ?fault,
+                "skipping an operation in a list: its row is corrupt"
+            );
             page.pass(key);
         }
     }

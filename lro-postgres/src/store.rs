@@ -36,7 +36,7 @@ const STARTS_AT_ONCE: usize = 2;
 const UPDATES_AT_ONCE: usize = 2;
 const GETS_AT_ONCE: usize = 2;
 
-/// While notifications work, changes are looked for so many times more seldom.
+/// While notifications work, the store polls less often, by this factor.
 const POLLS_SAVED: u32 = 5;
 
 /// A store in a schema of a PostgreSQL database, for any number of processes. A cheap clone.
@@ -75,12 +75,12 @@ pub struct PostgresStore {
     inner: Arc<Inner>,
 }
 
-/// What a store is made of.
+/// The parts of a store.
 pub(crate) struct Parts {
     pub(crate) database: Database,
     pub(crate) schema: String,
     pub(crate) listen: Option<(Config, Connector)>,
-    /// Whether statements are to be prepared once the connections are known to be direct.
+    /// Whether to prepare statements once the connections are known to be direct.
     pub(crate) may_prepare: bool,
     pub(crate) poll_interval: Duration,
     pub(crate) runtime: StoreRuntime,
@@ -116,9 +116,9 @@ impl PostgresStore {
         PostgresStoreBuilder::url(url.into())
     }
 
-    /// Options for a pool that there is already. To hear of other processes at once it needs a
-    /// connection besides: [`notifications_url`](PostgresStoreBuilder::notifications_url); without it, it
-    /// polls.
+    /// A builder for a store on an existing pool. To receive notifications from other processes, the
+    /// store needs a connection of its own:
+    /// [`notifications_url`](PostgresStoreBuilder::notifications_url). Without it, the store polls.
     pub fn builder_with_pool(pool: Pool) -> PostgresStoreBuilder {
         PostgresStoreBuilder::pool(pool)
     }
@@ -128,7 +128,7 @@ impl PostgresStore {
         &self.inner.schema
     }
 
-    /// Whether this process hears of others by notifications now. If not, it polls.
+    /// Whether this process currently receives notifications from others. If not, it polls.
     pub fn is_listening(&self) -> bool {
         self.inner.hears.load(Ordering::Relaxed)
     }

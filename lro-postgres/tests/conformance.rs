@@ -11,8 +11,8 @@ lro_testing::store_conformance!(async |clock| {
         // Where there is no PostgreSQL, which was said: the case is one of another store.
         return Fixture::new(MemoryStore::with_clock(clock));
     };
-    // Cases are short, and hear of nobody else. A server of the tests' own has no pooler before it;
-    // with DATABASE_URL the suite passes through PgBouncer as well.
+    // Cases are short, and need no notifications. A server of the tests' own has no pooler before
+    // it; with DATABASE_URL the suite also passes through PgBouncer.
     let is_direct = std::env::var_os("DATABASE_URL").is_none();
     let store = schema.store().clock(clock).notifications(false);
     let store = store.prepared_statements(is_direct);

@@ -1,4 +1,4 @@
-//! What a claim asks for, as parameters of its statements.
+//! The parameters of the statements of a claim.
 
 use lro_core::Timestamp;
 use lro_core::store::kit::MAX_EXPIRED_PER_CLAIM;
@@ -16,7 +16,7 @@ pub(super) const EXPIRED_PER_CLAIM: i64 = MAX_EXPIRED_PER_CLAIM as i64;
 /// A lease that reaches beyond the latest time from any other, in microseconds.
 const LEASE_MAX: i64 = i64::MAX / 4;
 
-/// What a claim asks for, as parameters.
+/// A claim as parameters of its statements.
 pub(super) struct Asked {
     pub(super) names: Vec<String>,
     pub(super) methods: Vec<String>,
@@ -47,7 +47,7 @@ impl Asked {
         }
     }
 
-    /// At the beginning, or behind what cannot be read.
+    /// Begins at the start of the indexes, or behind keys that cannot be read.
     pub(super) fn begin_anywhere(&mut self, marks: &Marks) {
         for (method, since) in self.names.iter().zip(&mut self.since) {
             *since = marks.ready_floor(method);
@@ -100,7 +100,7 @@ impl Asked {
         }
     }
 
-    /// Fewer, because these operations were taken already.
+    /// Reduces the limits by operations that were already claimed.
     pub(super) fn without(&mut self, taken: &[OperationRecord]) {
         for record in taken {
             let place = self.names.iter().position(|name| *name == record.method);

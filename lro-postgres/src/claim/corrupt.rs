@@ -21,7 +21,7 @@ use crate::sql::statement;
 use crate::sql::text::escape;
 
 impl Claims {
-    /// The way of a claim when an index leads to rows that cannot be read.
+    /// Claims when an index leads to rows that cannot be read.
     pub(super) async fn claim_around(
         &self,
         claim: &Claim,
@@ -146,7 +146,7 @@ impl Claims {
                     }
                 }
             }
-            // What was claimed so far is committed: it has to run.
+            // The operations claimed so far are committed and must run.
             Err(fault) if !taken.is_empty() => {
                 tracing::warn!(?fault, method, "a claim has stopped early");
             }
@@ -195,7 +195,7 @@ impl Claims {
     }
 }
 
-/// Says which ones, once for each time that they are found.
+/// Logs the holes, once for each time that they are found.
 fn report(which: &str, method: &str, keys: &[Key]) {
     for key in keys {
         tracing::error!(

@@ -7,11 +7,11 @@ use tokio::time::Instant;
 
 use crate::error::Fault;
 
-/// How long a hole is taken to be there. After that it is looked for again: the operator may have
+/// How long a hole is remembered. After that, claims search for it again: the operator may have
 /// repaired it.
 const HOLE_LASTS: Duration = Duration::from_secs(600);
 
-/// How many statements one claim spends on finding holes.
+/// The maximum number of statements that one claim spends on finding holes.
 const STATEMENTS_MAX: usize = 2_000;
 
 /// The key of an index that begins with a time and ends with a uid.
@@ -139,7 +139,7 @@ impl Holes {
         last.map_or(i64::MIN, |key| key.micros.saturating_add(1))
     }
 
-    /// What is between them.
+    /// The ranges between the holes.
     pub(super) fn between(&self) -> Vec<Range> {
         let mut from = Key::FIRST;
         let mut ranges = Vec::new();

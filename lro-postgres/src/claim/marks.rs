@@ -12,23 +12,22 @@ use super::asked::Asked;
 use super::holes::Holes;
 use crate::error::Fault;
 
-/// How far before the first that was found a claim begins to look: longer than a transaction takes
-/// from its reading of the clock to its commit, as a rule. What comes in even later is found by the
-/// next look at everything.
+/// The distance before the first known entry at which a claim begins its scan. It exceeds the usual
+/// time from a transaction's reading of the clock to its commit. The next full scan finds entries
+/// that arrive even later.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// Where the live entries of the two indexes begin. What lies before was claimed or renewed, but
-/// cannot be vacuumed while any transaction of the database is older, and would be walked through by
-/// every claim. Only hints: see [`MARGIN`].
+/// Where the live entries of the two indexes begin. The entries before were claimed or renewed, but
+/// VACUUM cannot remove them while any older transaction of the database is open, and every claim
+/// would have to step over them. These are only hints: see [`MARGIN`].
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     pub(super) methods: HashMap<String, Timestamp>,
     pub(super) lease: Option<Timestamp>,
-    /// The first lease that the last look at everything has found. Between those only leases that are
-    /// over are looked for: before the first that lasts lie all that ended as long ago as a lease
-    /// lasts.
+    /// The first lease that the last full scan found. Between full scans, claims search only for
+    /// expired leases.
     pub(super) first_lease: Option<Timestamp>,
-    /// When to look at everything again.
+    /// The time of the next full scan.
     pub(super) whole_at: Option<Instant>,
     /// Whether the last claim has found something ready.
     pub(super) found_last: bool,
@@ -80,7 +79,7 @@ fn floor(holes: Option<&Holes>) -> i64 {
     known.map_or(i64::MIN, Holes::end)
 }
 
-/// What a look has found.
+/// The result of a scan.
 pub(super) struct Look {
     pub(super) now: Timestamp,
     pub(super) lease: Option<Timestamp>,
@@ -113,7 +112,7 @@ impl Look {
         })
     }
 
-    /// A look at the leases that are over knows nothing of the others.
+    /// A scan of the expired leases knows nothing of the others.
     pub(super) fn remember(&mut self, first_lease: Option<Timestamp>) {
         let lasts = first_lease.filter(|time| *time > self.now);
         self.lease = self.lease.or(lasts);

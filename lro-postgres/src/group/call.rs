@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::error::Fault;
 use crate::group::lane::{Lane, stopped};
 
-/// What a caller wants done with some elements, and who waits for the answers, one an element.
+/// A call with its elements, and the channel for the answers, one for each element.
 #[derive(Debug)]
 pub(crate) struct Call<E, A> {
     elements: Vec<E>,
@@ -49,7 +49,7 @@ pub(crate) async fn keep_serving<E, A>(
     A: Send + 'static,
 {
     while let Some(calls) = lane.take(MAX_GROUP_LEN, |call| call.elements.len()).await {
-        // A bug in one group is not to end the lane: who waits for it hears that it stopped.
+        // A panic in one group must not stop the lane: its callers receive an error.
         let group = AssertUnwindSafe(serve_group(&*server, calls));
         if group.catch_unwind().await.is_err() {
             tracing::error!("a group of calls panicked");
@@ -68,7 +68,7 @@ async fn serve_group<E, A>(server: &impl Serve<E, A>, calls: Vec<Call<E, A>>) {
     for (count, reply) in replies {
         // All of them are taken, whichever fails.
         let own: Vec<_> = answers.by_ref().take(count).collect();
-        // Nobody listens any more: nothing is lost by that.
+        // The caller has stopped waiting: nothing is lost.
         let _ = reply.send(own.into_iter().collect());
     }
 }

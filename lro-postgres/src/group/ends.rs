@@ -30,7 +30,7 @@ pub(crate) struct End {
 }
 
 impl End {
-    /// What the row must be still.
+    /// The revision that the row must still have.
     pub(crate) fn revision_before(&self) -> u64 {
         self.before.revision
     }

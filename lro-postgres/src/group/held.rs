@@ -1,4 +1,4 @@
-//! What this process holds: operations that it has claimed, as it has last seen them written.
+//! The operations that this process has claimed, as last written.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,16 +6,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use lro_core::store::OperationRecord;
 use uuid::Uuid;
 
-/// So many records at most. Beyond that all are forgotten, those that nobody runs any more as well:
-/// whose lease was lost is told to nobody.
+/// The maximum number of records. Beyond it, all are dropped, also those of lost leases, of which
+/// the store receives no notification.
 const HELD_MAX: usize = 4_096;
 
 /// Those with larger metadata are not kept.
 const METADATA_MAX: usize = 16 * 1024;
 
-/// The [public parts](OperationRecord::public_part) of records, to decide on without reading them
-/// first. What was decided is written only where the row has that revision still; so one that is not
-/// kept, or is out of date, costs a read and nothing else.
+/// The [public parts](OperationRecord::public_part) of records, to decide without reading them
+/// first. A decision is written only if the row still has the same revision. A missing or outdated
+/// record therefore costs one read and nothing else.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     records: Mutex<HashMap<Uuid, OperationRecord>>,
@@ -35,7 +35,7 @@ impl Held {
         records.insert(record.uid, record.public_part());
     }
 
-    /// Gives it away: whoever takes it changes it.
+    /// Removes and returns the record, for a caller that changes it.
     pub(crate) fn take(&self, uid: Uuid) -> Option<OperationRecord> {
         self.lock().remove(&uid)
     }

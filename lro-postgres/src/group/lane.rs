@@ -94,7 +94,7 @@ impl<T> Lane<T> {
     }
 }
 
-/// What a caller learns when nobody serves calls any more.
+/// The error of a call when the lane has stopped.
 pub(crate) fn stopped() -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, "the store has stopped")
 }

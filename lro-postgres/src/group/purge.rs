@@ -11,7 +11,8 @@ use crate::sql::database::{Access, Database, Query};
 use crate::sql::row::decode_state;
 use crate::sql::statement;
 
-/// Removes at most so many operations whose expiry time has come. Answers how many there were.
+/// Removes up to the given number of operations whose expiry time has passed. Returns the number
+/// removed.
 pub(crate) async fn purge(
     database: &Database,
     events: &Events,
@@ -32,13 +33,13 @@ pub(crate) async fn purge(
             break result?;
         }
     };
-    let told: Vec<_> = rows[0].iter().filter_map(gone).collect();
-    events.publish(&told);
+    let removed: Vec<_> = rows[0].iter().filter_map(removal).collect();
+    events.publish(&removed);
     Ok(rows[0].len())
 }
 
-/// A damaged row goes as well; nobody knew it by a name that is none.
-fn gone(row: &Row) -> Option<StoreEvent> {
+/// The event of a removed row. A corrupt row has none: no caller can know it by an invalid name.
+fn removal(row: &Row) -> Option<StoreEvent> {
     let name = OperationName::from_stored(row.try_get(0).ok()?).ok()?;
     let state = decode_state(row.try_get(1).ok()?)?;
     Some(StoreEvent::removed(row.try_get(2).ok()?, name, state))

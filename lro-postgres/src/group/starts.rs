@@ -21,7 +21,8 @@ use crate::sql::row::{decode, exclusive_digest};
 use crate::sql::statement;
 use order::common_order;
 
-/// How often the INSERT is repeated when what was in its way has gone before it was seen.
+/// The maximum number of repetitions of the INSERT when the conflicting row was removed before it
+/// could be read.
 const ROUNDS_MAX: usize = 10;
 
 /// Serves starts.
@@ -100,8 +101,8 @@ impl Serve<NewOperation, Answer> for Starts {
 }
 
 impl Starts {
-    /// Inserts those at the open places. Says as well whether others were told of those that wait for
-    /// a worker.
+    /// Inserts the elements at the open places. Also returns whether other processes were notified of
+    /// the operations that wait for a worker.
     async fn insert(
         &self,
         operations: &[NewOperation],
@@ -177,7 +178,7 @@ impl Starts {
     }
 }
 
-/// Why the indexes have refused each of these. `None`: what was in the way has gone.
+/// The reason why an index rejected each element. `None`: the conflicting row was removed.
 struct Reasons<'s> {
     database: &'s Database,
     /// The places of those that this group has inserted, by their uids.
@@ -201,7 +202,7 @@ impl Serve<Refused, Option<Answer>> for Reasons<'_> {
             }
         };
         let reasons = refused.iter().map(|(place, record)| {
-            // What a later element of the same group has made was not in the way of this one.
+            // A row made by a later element of the same group did not conflict with this one.
             let was_there = |uid: &Uuid| self.inserted.get(uid).is_none_or(|other| other < place);
             Ok(holders.reason(record, was_there))
         });
@@ -209,7 +210,7 @@ impl Serve<Refused, Option<Answer>> for Reasons<'_> {
     }
 }
 
-/// Who holds what refused starts wanted.
+/// The operations that hold the names and request ids of rejected starts.
 struct Holders {
     requests: HashMap<Vec<u8>, OperationRecord>,
     names: HashMap<String, Uuid>,

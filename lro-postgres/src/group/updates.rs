@@ -73,7 +73,7 @@ impl Serve<Update, Answer> for Updates {
 /// The way of all commands, by locks.
 struct ByLock<'u> {
     updates: &'u Updates,
-    /// Whether a lock was waited for in vain: then none is waited for again.
+    /// Whether waiting for a lock timed out: then the group waits for no other lock.
     met_lock: &'u AtomicBool,
 }
 
@@ -81,8 +81,8 @@ impl Serve<&Update, Answer> for ByLock<'_> {
     async fn serve(&self, updates: &[&Update]) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
         match (self.update(updates).await, updates) {
             (Err(fault), [_]) if fault.is_lasting() => {
-                let damaged = Refusal::Damaged(fault.to_error().to_string().into());
-                Ok(vec![Ok(Err(damaged))])
+                let corrupt = Refusal::Damaged(fault.to_error().to_string().into());
+                Ok(vec![Ok(Err(corrupt))])
             }
             (answers, _) => Ok(answers?.into_iter().map(Ok).collect()),
         }
@@ -169,8 +169,8 @@ impl Updates {
             match decode_head(row) {
                 Ok(record) => work.add(record),
                 Err(Fault::Row(message)) => {
-                    let damaged = Refusal::Damaged(message.into());
-                    work.left.push((row.try_get(0)?, row.try_get(1)?, damaged));
+                    let corrupt = Refusal::Damaged(message.into());
+                    work.left.push((row.try_get(0)?, row.try_get(1)?, corrupt));
                 }
                 Err(fault) => return Err(fault),
             }
@@ -192,7 +192,7 @@ pub(crate) struct Work {
     entries: Vec<Entry>,
     by_uid: HashMap<Uuid, usize>,
     by_name: HashMap<OperationName, usize>,
-    /// What is there besides, and why it is left as it is.
+    /// The other rows, each with the reason why it stays unchanged.
     left: Vec<(Uuid, String, Refusal)>,
     pub(crate) events: Vec<StoreEvent>,
 }
@@ -283,7 +283,7 @@ impl Work {
         })
     }
 
-    /// What is to be written, a statement each.
+    /// The columns to write, one set for each statement.
     pub(crate) fn columns(&self) -> Vec<(&'static str, Columns)> {
         let with = |change| {
             let entries = self.entries.iter();

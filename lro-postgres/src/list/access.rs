@@ -14,11 +14,11 @@ use crate::sql::database::{Access, Database, Query};
 use crate::sql::row::encode_state;
 use crate::sql::text::unescape;
 
-/// How many stretches of an index one list joins at most. With more, one that is wider and holds
-/// what does not match is read instead.
+/// The maximum number of index ranges that one list joins. With more, the list reads a wider range
+/// and skips the rows that do not match.
 pub(super) const STRETCHES_MAX: usize = 256;
 
-/// How many parents, methods or labels are looked at to find those stretches.
+/// The maximum number of parents, methods or labels that are read to find those ranges.
 pub(super) const DISTINCT_MAX: usize = 512;
 
 type Params<'a> = Vec<(&'a (dyn ToSql + Sync), Type)>;
@@ -51,7 +51,7 @@ impl Below {
     }
 }
 
-/// Stretches of one index, in which everything stands that may be on the list.
+/// Index ranges that together contain every operation that may match the list.
 #[derive(Debug)]
 pub(crate) struct Way {
     union: Union,
@@ -61,7 +61,7 @@ pub(crate) struct Way {
     has_first: bool,
 }
 
-/// The prefixes of the stretches, a column each.
+/// The prefixes of the index ranges, one column each.
 #[derive(Debug)]
 pub(super) enum Union {
     All,

@@ -1,6 +1,7 @@
 //! A filter as SQL, in three values: true, false, and NULL for what only Rust can tell.
 //!
-//! What a row lacks is false, as in the evaluator, never NULL. Values are parameters, always.
+//! A missing value makes a condition false, as in the evaluator, never NULL. Values are always
+//! parameters.
 
 use lro_core::ParentPattern;
 use lro_core::filter::{
@@ -44,8 +45,8 @@ impl Default for Where {
 }
 
 impl Where {
-    /// For a statement that has so many parameters already, and of which the parents are to be
-    /// looked at, or are those of the list.
+    /// The condition for a statement that already has `parameters` parameters. `parents` says
+    /// whether the statement also checks the parents.
     pub(crate) fn of(query: &ListQuery, parameters: usize, parents: bool) -> Self {
         let mut builder = Builder {
             parameters,
@@ -299,7 +300,7 @@ fn states(wanted: impl Fn(OperationState) -> bool) -> Sql {
     }
 }
 
-/// The error is encoded: only that there is none is to be seen.
+/// The error is encoded: a condition can only see whether there is one.
 fn of_error() -> String {
     "(CASE WHEN result_kind IS DISTINCT FROM 1 THEN FALSE END)".to_owned()
 }

@@ -1,4 +1,4 @@
-//! Labels as the table of labels has them, and where it is to be looked into.
+//! Labels as stored in the table of labels, and the ranges of it that a list reads.
 
 use lro_core::filter::{Comparison, LabelNeed, TextTest, Wildcard, nfc};
 use tokio_postgres::Row;
@@ -38,7 +38,7 @@ pub(super) struct Ranges<'n> {
 }
 
 impl<'n> Ranges<'n> {
-    /// `None`: no labels are needed, or so many that it is better not to look for them.
+    /// `None`: the list needs no labels, or too many for a search to pay off.
     pub(super) fn of(parents: &[String], needs: &'n [Vec<LabelNeed>]) -> Option<Self> {
         let mut ranges = Self {
             needs,
@@ -126,8 +126,8 @@ impl<'n> Ranges<'n> {
         ]
     }
 
-    /// The stretches of each list of needs, from what was found in the ranges. None of those whose
-    /// labels are too many.
+    /// The index ranges for each list of needs, from the labels found. Lists with too many labels
+    /// get none.
     pub(super) fn unions(&self, rows: &[Row]) -> Result<Vec<Union>, Fault> {
         let mut found: Vec<Option<Vec<(String, Entry)>>> =
             self.needs.iter().map(|_| Some(Vec::new())).collect();
@@ -142,7 +142,7 @@ impl<'n> Ranges<'n> {
             let place = usize::try_from(place - 1).unwrap_or(usize::MAX);
             let (Some((list, at)), Some(parent)) = (self.of.get(place), self.parents.get(place))
             else {
-                return Err(Fault::row("a range was answered that nobody asked for"));
+                return Err(Fault::row("the answer has a range that was not requested"));
             };
             let entries = &mut found[*list];
             counts[place] += 1;

@@ -7,7 +7,7 @@ use super::statement::*;
 use crate::PostgresStore;
 use crate::sql::statement;
 
-/// What a restriction leads to: the statement, its arguments, and the scan that is to be in its plan.
+/// Restrictions, each with its statement, its arguments, and the scan expected in its plan.
 fn walks() -> [(&'static str, String, &'static [&'static str]); 13] {
     let key = "9000, '00000000-0000-7000-8000-000000009000', 0, 51";
     let parents = "'{\"\"}'";
@@ -123,7 +123,10 @@ async fn every_indexed_restriction_walks_along_its_index() {
                     for wrong in ["Seq Scan", "Hash Left", "Hash Right", "Merge Left"] {
                         assert!(!plan.contains(wrong), "{wrong}: {case}");
                     }
-                    assert!(!plan.contains("Filter: ((ROW"), "a stretch is cut: {case}");
+                    assert!(
+                        !plan.contains("Filter: ((ROW"),
+                        "an index range is filtered: {case}"
+                    );
                 }
                 client.batch_execute("DEALLOCATE walk").await.unwrap();
             }

@@ -1,12 +1,12 @@
-//! The statements of lists: keys from stretches of an index, and their rows.
+//! The statements of lists: keys from index ranges, and their rows.
 //!
-//! A stretch is what an index holds under one prefix, in the list's order. The planner has no say in which
-//! index that is, whatever it knows or guesses of how many rows there are: sorts are switched off, and
-//! only one index gives the order. That of states alone has `create_time + 0`. The order of parents names
-//! the parent, which no equality makes superfluous; but a comparison of rows ends a scan only by its
-//! first column, so where there is a first create time, the parent is one that it equals, and another
-//! index would be bounded by that time as well.
-//! Where `{and}` stands, a condition may follow; a row that it refuses comes as its key alone.
+//! An index range is the part of an index under one prefix, in the list's order. The statement alone
+//! determines the index, whatever the planner estimates: sorts are switched off, and only one index
+//! provides the order. The order by states alone uses `create_time + 0`. The order by parents names the
+//! parent, which no equality makes superfluous. A row comparison ends a scan only by its first column; so
+//! if there is a lower bound of the create time, the parent is compared by equality, because that time
+//! would bound another index too. A condition may replace `{and}`; a row that it rejects is returned as
+//! its key alone.
 
 use crate::sql::row::{listed, listed_in_block, payload_len};
 
@@ -27,9 +27,9 @@ pub(crate) const ALL: [&str; 14] = [
     ROWS_OF_LABELS,
 ];
 
-/// The keys below `($1, $2)` from the create time `$3` on, `$4` of each stretch, in the columns
+/// The keys below `($1, $2)` from the create time `$3` on, `$4` of each index range, in the columns
 /// `create_time` and `uid`.
-macro_rules! stretches {
+macro_rules! index_ranges {
     (all) => {
         "SELECT o.create_time, o.uid FROM {operation} AS o \
          WHERE (o.create_time, o.uid) < ($1::bigint, $2::uuid) AND o.create_time >= $3::bigint \
@@ -72,7 +72,7 @@ macro_rules! keys {
     ($kind:ident) => {
         concat!(
             "SELECT k.create_time, k.uid FROM (",
-            stretches!($kind),
+            index_ranges!($kind),
             ") AS k ORDER BY k.create_time DESC, k.uid DESC LIMIT $4::bigint"
         )
     };

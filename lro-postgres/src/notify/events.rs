@@ -1,4 +1,4 @@
-//! Who hears of what was committed.
+//! The events of committed transactions, and their observers.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,10 +11,10 @@ use crate::error::Fault;
 use crate::notify::outbox::{Hint, Outbox};
 use crate::sql::database::Transaction;
 
-/// The observers in this process, and what is still to be told to others.
+/// The observers in this process, and the notifications still to send to other processes.
 pub(crate) struct Events {
     observers: Mutex<Vec<Arc<dyn StoreObserver>>>,
-    /// Whether something was told to be ready since a claim has asked.
+    /// Whether a ready operation was announced since the last claim.
     ready: AtomicBool,
     pub(crate) outbox: Outbox,
 }
@@ -32,7 +32,7 @@ impl Events {
         self.lock().push(observer);
     }
 
-    /// What is to be told to others right behind a transaction, if anything may be now.
+    /// The notification to send directly after a transaction, if one may be sent now.
     pub(crate) fn at_once(
         &self,
         expected: &[StoreEvent],
@@ -42,12 +42,13 @@ impl Events {
         may_tell.then(|| self.outbox.at_once(expected)).flatten()
     }
 
-    /// What this process has committed.
+    /// Publishes events that this process has committed.
     pub(crate) fn publish(&self, events: &[StoreEvent]) {
         self.publish_unless_told(events, false);
     }
 
-    /// The same, unless others were told [at once](Self::at_once).
+    /// Publishes events, to other processes only if they were not notified [at
+    /// once](Self::at_once).
     pub(crate) fn publish_unless_told(&self, events: &[StoreEvent], told: bool) {
         self.tell(events);
         if !told {
@@ -55,7 +56,7 @@ impl Events {
         }
     }
 
-    /// What this process may have committed, when it does not know that.
+    /// Publishes events whose commit is in doubt.
     pub(crate) fn publish_in_doubt<T>(&self, result: &Result<T, Fault>, events: &[StoreEvent]) {
         if matches!(result, Err(fault) if fault.may_have_committed()) {
             self.publish(events);
@@ -82,7 +83,7 @@ impl Events {
         }
     }
 
-    /// Whether something was told to be ready since the last call.
+    /// Whether a ready operation was announced since the last call.
     pub(crate) fn take_ready(&self) -> bool {
         self.ready.swap(false, Ordering::AcqRel)
     }

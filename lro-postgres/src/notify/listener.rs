@@ -19,7 +19,8 @@ use crate::sql::database::{Access, Database, NO_SESSION_LIMITS};
 use crate::sql::text::quote;
 use crate::sql::tls::{Connector, Messages};
 
-/// How often the own echo is to be heard. Without it the connection is taken for dead.
+/// The interval at which the listener expects its own echo. Without the echo, it treats the
+/// connection as dead.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long the first echo may take, before notifications are taken to be lost on their way.
@@ -39,8 +40,9 @@ pub(crate) struct Hints {
     pub(crate) alive: Arc<AtomicBool>,
     /// How to connect; `None`: notifications are only sent.
     pub(crate) listen: Option<(Config, Connector)>,
-    /// Whether statements are prepared from the first echo on: what was told through one connection
-    /// and heard through another shows that no pooler lends connections out by the transaction.
+    /// Whether to prepare statements after the first echo: a notification that was sent on one
+    /// connection and received on another proves that no pooler assigns connections per
+    /// transaction.
     pub(crate) may_prepare: bool,
 }
 
@@ -101,7 +103,7 @@ impl Hints {
                         );
                         pause = RECONNECT_MIN;
                         (was_alive, told_deaf, told_lost) = (true, false, true);
-                        // Whoever waits looks again, and from now on more often.
+                        // Waiters poll again, and more often from now on.
                         self.events.tell(&[StoreEvent::Missed]);
                     } else if !told_lost {
                         told_lost = true;
@@ -112,7 +114,7 @@ impl Hints {
             let deaf_pause = RECONNECT_MAX * 12;
             let wait = if told_deaf { deaf_pause } else { pause };
             let wait = wait.mul_f64(0.5 + rand::random::<f64>() / 2.0);
-            // Others are to hear of this node meanwhile.
+            // Meanwhile other nodes must receive this node's notifications.
             let sending = self.keep_sending(None);
             let _ = tokio::time::timeout(wait, sending).await;
             pause = (pause * 2).min(RECONNECT_MAX);
@@ -131,7 +133,7 @@ impl Hints {
             Ok(Err(error)) => return End::Lost(Fault::from(error).to_error().to_string()),
             Err(_) => return End::Lost("LISTEN was not answered".to_owned()),
         }
-        // Before the others hear of this node: their answers count.
+        // Before other nodes learn of this node: their answers count.
         self.events.outbox.presence.begin(Instant::now());
         // Through another connection: behind a pooler, this one might hear itself alone.
         if let Err(fault) = self.send_by_pool(self.events.outbox.probe()).await {
@@ -167,7 +169,7 @@ impl Hints {
         if was_alive {
             tracing::info!("notifications are heard again");
         }
-        // What was told before LISTEN is lost.
+        // Notifications before LISTEN are lost.
         self.events.tell(&[StoreEvent::Missed]);
         let hearing = self.keep_hearing(&client, &mut heard);
         tokio::select! {
@@ -231,8 +233,8 @@ impl Hints {
         }
     }
 
-    /// Sends what there is to tell, until the client fails. The last of it is sent as well: what comes
-    /// while a pause lasts goes out after it.
+    /// Sends pending notifications until the client fails. Those that arrive during a pause are sent
+    /// after it, so that the last one is sent too.
     async fn keep_sending(&self, client: Option<&Client>) {
         loop {
             let hint = self.events.outbox.next().await;
@@ -243,7 +245,7 @@ impl Hints {
             if let Err(fault) = sent {
                 tracing::debug!(
                     ?fault,
-                    "a notification was not sent: others are told later that they have missed something"
+                    "a notification was not sent; other processes will learn later that they missed events"
                 );
                 if client.is_some() {
                     // Whatever is wrong with it: another connection is made.

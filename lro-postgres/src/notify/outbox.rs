@@ -1,4 +1,4 @@
-//! What other processes are to hear, as notifications.
+//! The notifications to send to other processes.
 
 mod payload;
 
@@ -25,21 +25,22 @@ pub(crate) use self::payload::read;
 /// PostgreSQL takes fewer than 8,000 bytes.
 const PAYLOAD_MAX: usize = 7_900;
 
-/// So many notifications are sent at once; when there is more to tell, one says so instead.
+/// The maximum number of notifications sent together. Beyond it, one notification says that
+/// anything may have changed.
 const PAYLOADS_MAX: usize = 16;
 
-/// The pause after notifications: so long for each operation and method that they told of, and at most
-/// so long. What comes alone is told at once, and what comes in crowds is told together.
+/// The pause after notifications: `PAUSE` for each operation and method that they named, limited by a
+/// maximum. A single event is sent immediately, and a burst is sent together.
 const PAUSE: Duration = Duration::from_micros(200);
 const PAUSE_MAX: Duration = Duration::from_millis(20);
 
-/// Gathers what is still to be told: of each operation and each method only the last.
+/// Collects pending events, only the last one for each operation and each method.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    /// Who tells, and where.
+    /// The sending node.
     pub(crate) node: Uuid,
     channel: String,
-    /// Who hears it.
+    /// The nodes that listen.
     pub(crate) presence: Presence,
     pending: Mutex<Pending>,
     news: Notify,
@@ -54,8 +55,8 @@ struct Pending {
     not_before: Option<Instant>,
 }
 
-/// Notifications that are to be sent now. Where that fails, others are told later that anything may
-/// have changed.
+/// Notifications to send now. If sending fails, other processes learn later that anything may have
+/// changed.
 #[derive(Debug)]
 pub(crate) struct Hint<'o> {
     outbox: &'o Outbox,
@@ -122,8 +123,8 @@ impl Outbox {
         }
     }
 
-    /// What is to be told when these events happen, if it may go out behind the statement that makes
-    /// them happen: nothing else waits to be told, and no pause lasts.
+    /// The notification of these events, if it may be sent directly behind the statement that causes
+    /// them: only if no other event is pending and no pause is running.
     pub(crate) fn at_once(&self, events: &[StoreEvent]) -> Option<Hint<'_>> {
         let now = Instant::now();
         let mut pending = self.lock();
@@ -135,7 +136,7 @@ impl Outbox {
         self.hint(&mut pending, now)
     }
 
-    /// Waits for something to tell to somebody, and for the end of the pause.
+    /// Waits for a pending event with a listening node, and for the end of the pause.
     pub(crate) async fn next(&self) -> Hint<'_> {
         loop {
             let (is_empty, not_before) = {
@@ -199,7 +200,7 @@ impl Pending {
         self.not_before.is_some_and(|it| it > now)
     }
 
-    /// Whether anything of it is to be told.
+    /// Adds events. Returns whether any of them must be sent.
     fn add(&mut self, events: &[StoreEvent]) -> bool {
         let mut news = false;
         for event in events {
@@ -347,7 +348,10 @@ mod tests {
         let begun = Instant::now();
         outbox.add(&fourth);
         payloads(outbox.next().await);
-        assert!(begun.elapsed() >= PAUSE * 2, "two were told");
+        assert!(
+            begun.elapsed() >= PAUSE * 2,
+            "the pause covers two notifications"
+        );
     }
 
     #[tokio::test(start_paused = true)]

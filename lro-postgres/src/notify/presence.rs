@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Who listens says so when he begins to, is answered by those who do, and says so again each time he
-/// probes. After so much silence nobody else listens.
+/// A node announces itself when it begins to listen and with each probe, and listening nodes answer.
+/// After this silence, no other node listens.
 const SILENCE_AT_FIRST: Duration = Duration::from_secs(2);
 const SILENCE: Duration = Duration::from_secs(18);
 
-/// What is known of other nodes by their notifications.
+/// Knowledge of other nodes from their notifications.
 #[derive(Debug, Default)]
 pub(crate) struct Presence {
     inner: Mutex<Inner>,
@@ -22,20 +22,21 @@ pub(crate) struct Presence {
 struct Inner {
     /// When each of the others was heard last.
     heard: HashMap<Uuid, Instant>,
-    /// When this node is alone, unless it hears somebody; `None` while it does not listen itself.
+    /// When this node is alone, unless it hears another node; `None` while it does not listen
+    /// itself.
     alone_at: Option<Instant>,
     /// Whether it has listened, and said so, before.
     may_be_known: bool,
 }
 
-/// What is to be told to a node that was heard.
+/// The answer to a node that was heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Greeting {
     /// It is known.
     None,
     /// That this node is there.
     Probe,
-    /// That anything may have changed: what was, nobody was told.
+    /// Anything may have changed: earlier events were not sent.
     Everything,
 }
 
@@ -43,7 +44,7 @@ impl Presence {
     /// From now on others are heard.
     pub(crate) fn begin(&self, now: Instant) {
         let mut inner = self.lock();
-        // Those who know this node already do not answer it again: they only go on to probe.
+        // Nodes that already know this node do not answer it again: they only continue to probe.
         let silence = match std::mem::replace(&mut inner.may_be_known, true) {
             true => SILENCE,
             false => SILENCE_AT_FIRST,
@@ -56,7 +57,7 @@ impl Presence {
         self.lock().alone_at = None;
     }
 
-    /// Whether what this node tells is heard by nobody.
+    /// Whether no other node listens to this node.
     pub(crate) fn is_alone(&self, now: Instant) -> bool {
         self.lock().is_alone(now)
     }
@@ -130,6 +131,6 @@ mod tests {
         assert_eq!(presence.hear(first, later), Greeting::None);
         let later = begun + SILENCE;
         assert_eq!(presence.hear(first, later), Greeting::None);
-        assert_eq!(presence.hear(second, later), Greeting::Probe, "it was gone");
+        assert_eq!(presence.hear(second, later), Greeting::Probe, "it had left");
     }
 }

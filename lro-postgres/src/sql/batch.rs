@@ -106,7 +106,7 @@ pub(crate) fn new_records(records: &[&OperationRecord]) -> Columns {
     columns
 }
 
-/// What makes a repetition of this start, if something does.
+/// The digest that identifies repetitions of this start, if it has a request id.
 pub(crate) fn digest(record: &OperationRecord) -> Option<Vec<u8>> {
     let id = &record.request_id.as_ref()?.id;
     Some(request_digest(&record.method, record.name.parent(), id))

@@ -31,12 +31,12 @@ const RECONNECTS_MAX: u32 = 3;
 /// Statements are prepared once for each connection.
 const PREPARES: u8 = 1;
 
-/// The connections are this store's own, and go to the server itself: what is set for a session
-/// stays, and touches nobody else.
+/// The connections are this store's own and direct: session settings stay, and affect no other
+/// program.
 const DIRECT: u8 = 2;
 
-/// A lock is waited for so many times shorter than a statement may take: who meets a row that an
-/// outsider has locked goes on with the others before their leases are over.
+/// The lock timeout is this fraction of the statement timeout: a call that meets a row locked by an
+/// outsider continues with the other rows before their leases expire.
 const LOCK_SHARE: u128 = 5;
 
 /// Plans of statements by id and of claims, for a session: made once for each statement, and of nothing
@@ -59,7 +59,7 @@ pub(crate) struct Query<'a> {
 
 type Step<'q> = BoxFuture<'q, Result<Vec<Row>, tokio_postgres::Error>>;
 
-/// What a transaction may do.
+/// The access mode of a transaction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Access {
     /// Read and write; each statement sees what is committed when it begins.
@@ -92,7 +92,7 @@ pub(crate) struct Database {
     /// How connections are used: [`PREPARES`] and [`DIRECT`], read once for each transaction.
     mode: AtomicU8,
     schema: String,
-    /// What holds for every transaction, and for a session.
+    /// The settings of every transaction, and of a session.
     settings: String,
     session: String,
     statements: HashMap<&'static str, String>,
@@ -109,8 +109,8 @@ impl Database {
     ) -> Self {
         let millis = statement_timeout.as_millis().clamp(1, 2_000_000_000);
         let lock_millis = (millis / LOCK_SHARE).max(1);
-        // What is not to be sorted has a cost at which PostgreSQL would compile the plan, for a
-        // second or so.
+        // Disabled sorts raise the estimated cost so much that PostgreSQL would compile the plan,
+        // for a second or so.
         let settings = |set: &str| {
             format!(
                 "{set} jit = off; {set} statement_timeout = {millis}; \

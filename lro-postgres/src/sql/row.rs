@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::error::Fault;
 use crate::sql::text::unescape;
 
-/// What [`decode_head`] reads, with the metadata as it is given.
+/// The columns for [`decode_head`], with the given expression for the metadata.
 macro_rules! head_with {
     ($metadata:expr) => {
         concat!(
@@ -32,7 +32,7 @@ macro_rules! head_with {
 }
 pub(crate) use head_with;
 
-/// What a command and the event of an end need to know of a record, in the order of [`decode_head`].
+/// The columns that a command and the event of an end need, in the order of [`decode_head`].
 macro_rules! head {
     () => {
         crate::sql::row::head_with!("metadata")
@@ -40,7 +40,7 @@ macro_rules! head {
 }
 pub(crate) use head;
 
-/// What lists show of a record, in the order of [`decode_listed`].
+/// The columns that lists show, in the order of [`decode_listed`].
 macro_rules! listed {
     () => {
         concat!(crate::sql::row::head!(), ", result_kind, result")
@@ -115,7 +115,7 @@ pub(crate) fn decode_state(number: i16) -> Option<OperationState> {
     OperationState::from_number(u8::try_from(number).ok()?)
 }
 
-/// What is unique of a request id: it counts within its method and parent.
+/// The unique digest of a request id, which counts within its method and parent.
 pub(crate) fn request_digest(method: &str, parent: &str, id: &str) -> Vec<u8> {
     let mut digest = Sha256::new();
     for part in [method, parent] {
@@ -130,7 +130,7 @@ pub(crate) fn exclusive_digest(key: &str) -> Vec<u8> {
     Sha256::digest(key).to_vec()
 }
 
-/// Reads `head!()`. What it does not hold is empty: the request, checkpoint and the like.
+/// Reads `head!()`. The fields that it lacks are empty: the request, the checkpoint and so on.
 pub(crate) fn decode_head(row: &Row) -> Result<OperationRecord, Fault> {
     let mut fields = Fields { row, at: 0 };
     known(&mut fields).map_err(|fault| named(row, fault))

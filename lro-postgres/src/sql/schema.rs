@@ -46,7 +46,7 @@ const MIGRATIONS: [Step; 4] = [
     },
 ];
 
-/// `{schema}` in its texts is the schema. What is done twice does no harm.
+/// `{schema}` in its texts stands for the schema. Every step is idempotent.
 struct Step {
     sql: &'static str,
     /// Built while operations are written, where there are some.
@@ -100,8 +100,8 @@ pub(crate) fn check_name(schema: &str) -> Result<(), StoreError> {
 
 /// Brings the schema to the newest version. Many nodes may do so at once: one of them does it.
 ///
-/// Whatever asks the server waits `patience` for an answer. What takes longer, in a table that is
-/// large, goes on as long as the server answers other questions.
+/// Each query waits `patience` for an answer. A step that takes longer, as in a large table,
+/// continues as long as the server answers other queries.
 pub(crate) async fn migrate(
     pool: &Pool,
     schema: &str,

@@ -195,7 +195,7 @@ pub(crate) const LOCK_NAMED: &str = concat!(
      ORDER BY uid FOR UPDATE"
 );
 
-// A metadata that is not given stays. A checkpoint as well, until the operation ends.
+// Metadata that is not given stays. So does a checkpoint, until the operation finishes.
 pub(crate) const ADVANCE: &str = "UPDATE {operation} AS o SET revision = n.revision, attempt = n.attempt, \
      fence = n.fence, ready_time = n.ready_time, update_time = n.update_time, \
      start_time = n.start_time, cancel_time = n.cancel_time, delete_time = n.delete_time, \
@@ -213,8 +213,8 @@ pub(crate) const ADVANCE: &str = "UPDATE {operation} AS o SET revision = n.revis
      delete_time, end_time, expire_time, lease_expire_time, lease_worker, state, result_kind, \
      metadata, checkpoint, result, losses, suspect_time) WHERE o.uid = n.uid";
 
-/// Ends what has not been written since the given revision. The times count from the end: they are as
-/// if it was when the row was last written, and go on by what has passed since.
+/// Finishes operations that were not written since the given revision. Times are given relative to
+/// the last write of the row; the statement adds the time that has passed since.
 pub(crate) const END: &str = concat!(
     "WITH t AS MATERIALIZED (SELECT coalesce($10::bigint, ",
     clock!(),
@@ -338,10 +338,9 @@ pub(crate) const CLAIM_WITHIN: &str = concat!(
     claim_taken!("$8", "$9"),
 );
 
-/// Claims operations that are ready at that time, or now, the longest first: of each method as many as
-/// it says, and of those the first. With a time in `$8`, none while a suspect waits, or while a lease is over
-/// that ends at that time or later.
-/// Gives them as they were before, and when that was.
+/// Claims operations that are ready at that time, or now, the longest first: of each method as many as it
+/// says, and of those the first. With a time in `$8`, claims none while a suspect waits, or while a lease has
+/// expired that ends at that time or later. Returns the rows before the claim, and its time.
 pub(crate) const CLAIM: &str = concat!(
     "WITH t AS MATERIALIZED (SELECT coalesce($4::bigint, ",
     clock!(),
@@ -386,7 +385,7 @@ pub(crate) const PURGE: &str = concat!(
      RETURNING name, state, uid"
 );
 
-// Hints need not outlive a crash: nobody waits for the disk, who notifies next least of all.
+// Hints need not survive a crash, so no sender waits for the disk.
 pub(crate) const NOTIFY: &str = "SELECT set_config('synchronous_commit', 'off', true), \
      pg_notify($1::text, payload) FROM unnest($2::text[]) AS n (payload)";
 

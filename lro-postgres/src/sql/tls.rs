@@ -16,7 +16,7 @@ pub(crate) enum Connector {
     Tls(tokio_postgres_rustls::MakeRustlsConnect),
 }
 
-/// What a server sends by itself. It is polled for the client to make progress.
+/// The server's unsolicited messages. The store polls the stream so that the client makes progress.
 pub(crate) type Messages = BoxStream<'static, Result<AsyncMessage, Error>>;
 
 impl Connector {

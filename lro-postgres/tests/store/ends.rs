@@ -23,7 +23,7 @@ async fn running(store: &PostgresStore, name: &str) -> OperationRecord {
     started.remove(0).unwrap().record
 }
 
-/// What the state machine makes of it, at the time that the database gave.
+/// The record after the command, at the database's time.
 fn ended(mut record: OperationRecord, command: Command, time: Timestamp) -> OperationRecord {
     record.apply(command, time).unwrap();
     record
@@ -80,7 +80,7 @@ async fn they_are_what_the_state_machine_makes_of_them() {
     }
 }
 
-/// What cannot be read can still be ended by who has claimed it: nothing is read.
+/// The worker that claimed a corrupt row can still finish it, because finishing reads nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn they_are_written_without_a_read() {
     let Some(schema) = Schema::new() else { return };

@@ -133,7 +133,7 @@ async fn what_cannot_be_changed_is_refused_by_itself() {
             .await
             .unwrap()
     };
-    let damaged = async |why: &str| {
+    let check_corrupt = async |why: &str| {
         let answers = renew_all().await;
         for (record, answer) in held.iter().zip(answers) {
             match (record.name.as_str(), answer) {
@@ -146,35 +146,35 @@ async fn what_cannot_be_changed_is_refused_by_itself() {
         }
     };
     let outsider = schema.outsider().await;
-    // Nobody can write it.
+    // No session can write it.
     let refuse = "ALTER TABLE operation ADD CONSTRAINT untouched \
          CHECK (name <> 'operations/b') NOT VALID";
     outsider.batch_execute(refuse).await.unwrap();
-    damaged("untouched").await;
+    check_corrupt("untouched").await;
     let allow = "ALTER TABLE operation DROP CONSTRAINT untouched";
     outsider.batch_execute(allow).await.unwrap();
-    // Nobody can read it.
+    // The store cannot decode it.
     let damage = "UPDATE operation SET labels = '\\xff' WHERE name = 'operations/b'";
     assert_eq!(outsider.execute(damage, &[]).await.unwrap(), 1);
-    damaged("operations/b").await;
+    check_corrupt("operations/b").await;
     let cancel = Update::by_name("operations/b".parse().unwrap(), Command::Cancel);
     let answer = store.update(vec![cancel]).await.unwrap().remove(0);
     assert!(matches!(answer, Err(Refusal::Damaged(_))), "{answer:?}");
 }
 
-/// Its lease is over and it cannot be turned back: nobody is to try that again and again.
+/// A corrupt row whose lease has expired cannot be requeued, and is not retried all the time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_lease_is_looked_at_again_later() {
     let Some(schema) = Schema::new() else { return };
     let clock = Arc::new(ManualClock::default());
     let store = schema.store().notifications(false);
     let store = store.clock(clock.clone()).open().await.unwrap();
-    for name in ["operations/damaged", "operations/odd", "operations/whole"] {
+    for name in ["operations/corrupt", "operations/odd", "operations/whole"] {
         start(&store, name).await;
     }
     assert_eq!(claim(&store, 1, 9).await.operations.len(), 3);
     let outsider = schema.outsider().await;
-    let damage = "UPDATE operation SET labels = '\\xff' WHERE name = 'operations/damaged'";
+    let damage = "UPDATE operation SET labels = '\\xff' WHERE name = 'operations/corrupt'";
     assert_eq!(outsider.execute(damage, &[]).await.unwrap(), 1);
     let odd = "UPDATE operation SET state = 5 WHERE name = 'operations/odd'";
     assert_eq!(outsider.execute(odd, &[]).await.unwrap(), 1);
@@ -185,8 +185,8 @@ async fn a_damaged_lease_is_looked_at_again_later() {
     assert_eq!(claim(&store, 2, 9).await.next_in, Some(LEASE));
 }
 
-/// Starts share a transaction. What is in the way of one is damaged; the others are answered as they
-/// are, and none as if it was in its own way.
+/// Starts share a transaction. One conflicts with a corrupt row; the others get their own answers,
+/// and none is reported to conflict with itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_holder_of_a_request_id_is_in_the_way_of_nobody_else() {
     let Some(schema) = Schema::new() else { return };
@@ -271,7 +271,7 @@ async fn a_connection_that_falls_silent_is_not_used_again() {
     assert!(get(&store, "operations/1").await.is_some());
 }
 
-/// What was acknowledged is there after the server has crashed, twice, under load.
+/// Every acknowledged write survives two crashes of the server under load.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_crashes_loses_nothing_it_has_acknowledged() {
     if postgres_cluster::shared_or_skip().is_none() {

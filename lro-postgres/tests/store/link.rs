@@ -7,14 +7,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-/// Connections that go through it, to be told to fall silent.
+/// The connections through this proxy, which the test can silence.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) url: String,
     pub(crate) port: u16,
     /// Where new connections lead.
     server: Arc<Mutex<String>>,
-    /// How often they were told. Later connections carry.
+    /// How often they were silenced. Later connections work.
     silences: Arc<watch::Sender<u64>>,
     accepting: AbortHandle,
 }
@@ -73,7 +73,7 @@ async fn carry(client: TcpStream, server: TcpStream, mut silences: watch::Receiv
         () = &mut there => return,
         () = &mut back => return,
     }
-    // The sockets stay open: whoever waits for them waits.
+    // The sockets stay open: their readers keep waiting.
     std::future::pending::<()>().await;
 }
 

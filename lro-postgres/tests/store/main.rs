@@ -1,8 +1,8 @@
-//! What the PostgreSQL store guarantees beyond the contract of all stores.
+//! Guarantees of the PostgreSQL store beyond the contract of all stores.
 
 #![expect(
     clippy::unwrap_used,
-    reason = "a step that fails fails the test, in helpers as well"
+    reason = "a step that fails fails the test, in helpers too"
 )]
 
 mod altered;

@@ -39,7 +39,8 @@ async fn open(builder: PostgresStoreBuilder) -> PostgresStore {
     builder.notifications(false).open().await.unwrap()
 }
 
-/// Nodes of the version before go on meanwhile, one of which has left a half of it when it died.
+/// Nodes of the previous version continue meanwhile; one of them died and left half of the
+/// migration.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_is_in_use_is_migrated() {
     let Some(schema) = Schema::new() else { return };
@@ -99,7 +100,7 @@ async fn a_pool_of_one_connection_migrates_as_well() {
     assert_eq!(found(&open(store).await, "labels.n = 1").await, 1);
 }
 
-/// Who holds the table for a while does not make everybody behind it wait for long.
+/// A session that holds the table for a while does not make all others wait for long.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_waits_for_who_holds_the_table() {
     let Some(schema) = Schema::new() else { return };
@@ -141,7 +142,7 @@ async fn labels_go_with_their_operations() {
     assert_eq!(outsider.execute(expire, &[]).await.unwrap(), 1);
     assert_eq!(store.purge(9).await.unwrap(), 1);
     assert_eq!(labels(&outsider).await, 1);
-    // Bytes that are no labels stop nobody.
+    // Bytes that are no labels do not stop the migration.
     let damage = "UPDATE operation SET labels = '\\x0aff0a036e'";
     assert_eq!(outsider.execute(damage, &[]).await.unwrap(), 1);
     assert_eq!(

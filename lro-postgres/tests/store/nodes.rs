@@ -41,7 +41,7 @@ async fn race(
     tasks.join_all().await
 }
 
-/// The statement that claims does what the command does. Both ways: by a look, and what was told.
+/// The claim statement has the effect of the command, both after a scan and after a notification.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_by_the_clock_of_the_database_is_stored_as_it_is_answered() {
     let Some(schema) = Schema::new() else { return };
@@ -86,7 +86,7 @@ async fn what_is_told_and_not_found_is_looked_for_again_soon() {
     let Some(schema) = Schema::new() else { return };
     let store = schema.store().notifications(false).open().await.unwrap();
     let outsider = schema.outsider().await;
-    // By a look, and by what was told.
+    // After a scan, and after a notification.
     for name in ["operations/1", "operations/2"] {
         if name == "operations/2" {
             start(&store, "operations/found").await;

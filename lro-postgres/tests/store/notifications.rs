@@ -20,7 +20,7 @@ async fn listening(schema: &Schema, application_name: &str) -> (PostgresStore, A
     (store, log)
 }
 
-/// What is told right behind a start is told before its time is known.
+/// A notification sent directly behind a start is sent before its time is known.
 fn is_ready(event: &StoreEvent, record: &OperationRecord) -> bool {
     matches!(event, StoreEvent::Ready { method, ready_time }
         if *method == record.method && *ready_time <= record.ready_time)
@@ -117,7 +117,7 @@ async fn the_gap_is_short_where_nothing_is_heard() {
     let polling = builder.poll_interval(Duration::from_millis(300));
     let polling = polling.open().await.unwrap();
     assert_eq!(polling.event_gap(), Some(Duration::from_millis(300)));
-    // Who does not listen tells all the same.
+    // A node that does not listen still sends notifications.
     let (_third, heard) = self::listening(&schema, "third").await;
     let record = start(&polling, "operations/1").await;
     update(&polling, &record, Command::Cancel).await.unwrap();

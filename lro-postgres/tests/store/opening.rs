@@ -103,8 +103,8 @@ async fn what_cannot_be_connected_says_why() {
     let url = schema.url();
     let open = |url: &str| PostgresStore::connect(url.to_owned());
     check(open("no url").await, Unusable, "cannot be read");
-    let nobody = url.replace("postgres:", "nobody:");
-    check(open(&nobody).await, Unusable, "nobody");
+    let unknown = url.replace("postgres:", "stranger:");
+    check(open(&unknown).await, Unusable, "stranger");
     let missing = url.replace("/postgres?", "/missing?");
     check(open(&missing).await, Unusable, "missing");
     let port = url.split('@').nth(1).unwrap().split('/').next().unwrap();

@@ -24,7 +24,7 @@ async fn pooled() -> Option<(Cluster, Pooler)> {
     starting.await.unwrap()
 }
 
-/// What was logged by this process.
+/// The log of this process.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -164,13 +164,14 @@ async fn a_listener_that_is_deaf_is_noticed() {
         .await;
     assert!(!store.is_listening());
     assert_eq!(store.event_gap(), Some(POLL_INTERVAL));
-    // Everything else goes on, and others hear of it.
+    // Everything else continues, and other processes are notified.
     let other = schema.store().open().await.unwrap();
     let also_heard = Arc::new(EventLog::new());
     other.observe(also_heard.clone());
     until("the other hears", async || other.is_listening()).await;
-    // What could not be sent before is told as anything; then each by itself.
-    until("it is told that one is ready", async || {
+    // The notifications that could not be sent arrive as "anything may have changed"; later ones
+    // arrive one by one.
+    until("a notification of a ready operation arrives", async || {
         start(&store, &format!("operations/{}", uuid::Uuid::now_v7())).await;
         let is_ready = |event: &StoreEvent| matches!(event, StoreEvent::Ready { .. });
         also_heard.events().iter().any(is_ready)

@@ -17,7 +17,7 @@ fn authority(name: &str) -> Authority {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// What trusts that authority alone.
+/// A client configuration that trusts only that authority.
 fn trusting(authority: &Authority) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(authority.as_ref().der().clone()).unwrap();
@@ -104,7 +104,7 @@ async fn a_server_without_tls_is_refused_where_it_is_required() {
     let url = schema.url().replace("sslmode=disable", "sslmode=require");
     let store = PostgresStore::builder(&url).tls(trusting(&authority("ours")));
     check(store.open().await, "server does not support TLS");
-    // A connection that may do without it does not, where it was told how to verify the server.
+    // A connection for which TLS is optional uses it if the URL says how to verify the server.
     let url = schema.url().replace("sslmode=disable", "sslmode=prefer");
     let store = PostgresStore::builder(&url).schema(schema.name());
     let store = store

@@ -18,7 +18,7 @@ impl Schema {
     pub(crate) fn new() -> Option<Self> {
         let cluster = postgres_cluster::shared_or_skip()?;
         Some(Self {
-            // What an answer holds does not depend on how often the disk syncs.
+            // Answers do not depend on how often the disk syncs.
             url: format!("{}&options=-c%20synchronous_commit%3Doff", cluster.url()),
             name: format!("test {}", Uuid::now_v7().simple()),
         })

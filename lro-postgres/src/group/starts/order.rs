@@ -30,7 +30,7 @@ pub(super) fn common_order(operations: &[NewOperation], open: &[usize]) -> Vec<u
     places
 }
 
-/// What a request id is unique by.
+/// The scope in which a request id is unique.
 fn request(operation: &NewOperation) -> Option<(&str, &str, &str)> {
     let id = &operation.request_id.as_ref()?.id;
     Some((&operation.method, operation.name.parent(), id))

@@ -1,4 +1,4 @@
-//! What a notification says, as text: who sends it, and a line for each thing.
+//! The text of a notification: the sender, and one line for each event.
 
 use std::fmt::Write as _;
 
@@ -22,8 +22,8 @@ pub(super) fn probe(node: Uuid) -> String {
     node.simple().to_string()
 }
 
-/// Who sent a payload, and what it says. What is not understood, as from a later version, may be
-/// anything.
+/// The sender and the events of a payload. An unknown line, for example of a later version, is read
+/// as "anything may have changed".
 pub(crate) fn read(payload: &str) -> Option<(Uuid, Vec<StoreEvent>)> {
     let mut lines = payload.split('\n');
     let node = Uuid::try_parse(lines.next()?).ok()?;

@@ -57,6 +57,7 @@ impl Transaction<'_> {
         self.run_commit_and_tell(queries, None).await
     }
 
+<<<<<<< HEAD
     /// The rows of queries that only read, and whether they may be out of date: the server takes no
     /// writes, and new connections may lead to another one. Then all old connections are closed.
     pub(crate) async fn read(mut self, queries: &[Query<'_>]) -> Result<Answers, Fault> {
@@ -86,6 +87,9 @@ impl Transaction<'_> {
     }
 
     /// The same, and right behind it what it makes others hear of.
+=======
+    /// The same, followed directly by the notification for other processes.
+>>>>>>> e50ca1e (postgres: rewrite comments and messages in plain English)
     pub(crate) async fn run_commit_and_tell(
         mut self,
         queries: &[Query<'_>],
@@ -96,7 +100,7 @@ impl Transaction<'_> {
         Ok(rows)
     }
 
-    /// Whether something may be told right behind it, on the same connection.
+    /// Whether a notification may follow directly, on the same connection.
     pub(crate) fn may_tell(&self) -> bool {
         self.mode & DIRECT != 0
     }
@@ -189,7 +193,7 @@ impl Transaction<'_> {
                 Ok(rows) if at >= first => answers.push(rows),
                 Ok(_) => {}
                 Err(error) => {
-                    // What the server refuses before the COMMIT was not committed.
+                    // An error before the COMMIT means that nothing was committed.
                     let writes = matches!(self.access, Access::Write | Access::WriteInOrder);
                     let refused = error.as_db_error().is_some() && (lone || at < last);
                     return Err(Failure {

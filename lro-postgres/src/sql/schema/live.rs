@@ -18,8 +18,8 @@ const TABLE_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 const TABLE_LOCK_PAUSE: Duration = Duration::from_secs(1);
 const TABLE_LOCK_TRIES: u32 = 30;
 
-/// What shows that the server is there. It takes no snapshot, and lets go of that of the statement
-/// before it: who builds an index waits for the end of every transaction that has one.
+/// The query that shows that the server is alive. It takes no snapshot and releases that of the
+/// statement before it: an index build waits for every transaction that holds one.
 const QUESTION: &str = "SHOW server_version_num";
 
 impl Migration<'_> {
@@ -75,8 +75,8 @@ impl Migration<'_> {
         }
     }
 
-    /// An index that nobody has to wait for, unless it is there. One that was given up half-way is
-    /// there and of no use.
+    /// Builds an index without blocking other sessions, unless it exists. An index left by an
+    /// aborted build exists but is unusable.
     async fn build(&self, client: &Client, index: &Index) -> Result<(), Fault> {
         let name = format!("{}.{}", self.quoted, index.name);
         let valid = "SELECT coalesce((SELECT i.indisvalid FROM pg_index AS i \
