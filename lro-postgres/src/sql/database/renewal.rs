@@ -7,13 +7,8 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::{Object, Pool};
 use tokio::sync::Notify;
 
-<<<<<<< HEAD
-/// How old a connection is when new ones may lead to another server: a younger one leads
-/// where they lead now.
-=======
-/// The minimum age of a connection whose error casts doubt on its route to the server: a younger one
-/// already took the current route.
->>>>>>> e50ca1e (postgres: rewrite comments and messages in plain English)
+/// The minimum age of a connection if new connections may lead to another server: a younger one leads
+/// to the same server as new ones.
 const AGE_MIN: Duration = Duration::from_millis(250);
 
 /// After a renewal, how long notifications that do not arrive are put down to it.

@@ -57,7 +57,6 @@ impl Transaction<'_> {
         self.run_commit_and_tell(queries, None).await
     }
 
-<<<<<<< HEAD
     /// The rows of queries that only read, and whether they may be out of date: the server takes no
     /// writes, and new connections may lead to another one. Then all old connections are closed.
     pub(crate) async fn read(mut self, queries: &[Query<'_>]) -> Result<Answers, Fault> {
@@ -86,10 +85,7 @@ impl Transaction<'_> {
         Ok(Answers { rows, is_outdated })
     }
 
-    /// The same, and right behind it what it makes others hear of.
-=======
     /// The same, followed directly by the notification for other processes.
->>>>>>> e50ca1e (postgres: rewrite comments and messages in plain English)
     pub(crate) async fn run_commit_and_tell(
         mut self,
         queries: &[Query<'_>],
