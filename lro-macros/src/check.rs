@@ -19,7 +19,7 @@ use crate::{
     model::{Impl, Member, Method},
 };
 
-/// What `expand` writes down.
+/// The checked model, which `expand` turns into code.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) krate: Path,
@@ -62,7 +62,7 @@ pub(crate) struct Operation {
     pub(crate) metadata: Claim,
     /// The error in `Result<_, E>`, if it is written there.
     pub(crate) error: Option<Type>,
-    /// Written types of the two parameters, where a wrong one is to be reported.
+    /// The written types of the two parameters, where errors about them are reported.
     pub(crate) parameters: [Type; 2],
     pub(crate) prepare: Option<ExprPath>,
     /// The pattern of what its requests name that is the parent.
@@ -104,8 +104,8 @@ pub(crate) struct Options {
 ///
 /// # Errors
 ///
-/// An impl without a trait is given back: there is no service in it. All other mistakes leave stubs
-/// in the service.
+/// An impl without a trait is returned unchanged: it holds no service. All other mistakes leave
+/// stubs in the service.
 pub(crate) fn service(
     args: TokenStream,
     written: Impl,
@@ -124,7 +124,7 @@ pub(crate) fn service(
     let is_boxed = async_trait_above(&written.members, errors);
     if !is_boxed && !written.members.iter().any(is_marked) {
         errors.here(
-            "no method is marked: write `#[long_running]` on each method that is an operation as well",
+            "no method is marked: write `#[long_running]` on each method that starts an operation",
         );
     }
 
@@ -226,7 +226,7 @@ fn marked(
         let name = &method.sig.ident;
         errors.at(
             name,
-            format!("`{name}` takes an `OperationContext`: write `#[long_running]` on it as well"),
+            format!("`{name}` takes an `OperationContext`: write `#[long_running]` on it, too"),
         );
     }
     let args = method_args(&method.marks, errors);

@@ -1,4 +1,4 @@
-//! What was found wrong, all of it.
+//! Collects all errors of an expansion.
 
 use std::fmt::Display;
 

@@ -220,7 +220,7 @@ fn written_impl(service: &Service) -> TokenStream {
             ServiceMember::Operation(operation) => {
                 Some(written(&operation.method, &TokenStream::new()))
             }
-            // Nothing registers it, which need not be told as well.
+            // The method is not registered, and that needs no second error.
             ServiceMember::Broken(stub) => {
                 Some(written(&stub.method, &quote! { #[allow(dead_code)] }))
             }
@@ -242,7 +242,7 @@ fn written(method: &Handler, lint: &TokenStream) -> TokenStream {
         attrs, sig, body, ..
     } = method;
     // The signature is prescribed, so lints about its shape are no help to the user; in the trait's
-    // impl, where it was written, they would be silent as well.
+    // impl, where it was written, they would not appear either.
     quote! {
         #(#attrs)*
         #lint
@@ -293,7 +293,7 @@ fn located_at(tokens: &impl Spanned) -> Span {
     Span::call_site().located_at(tokens.span())
 }
 
-/// The tokens at another place, where a whole expression is to be pointed at.
+/// The tokens at another span, so that an error points at a whole expression.
 fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
     let at = |mut token: TokenTree| {
         token.set_span(span);

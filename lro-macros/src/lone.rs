@@ -18,14 +18,14 @@ pub(crate) fn method(method: Method, errors: &mut Errors) -> TokenStream {
         return method.into_token_stream();
     }
     errors.here(
-        "write `#[long_running]` on the impl as well, in place of `#[tonic::async_trait]`: \
+        "write `#[long_running]` on the impl, too, in place of `#[tonic::async_trait]`: \
          it makes operations of the marked methods",
     );
     rpc(&method).unwrap_or_else(|| method.into_token_stream())
 }
 
-/// What the service's trait expects for a method that `async_trait` has rewritten already, so that
-/// the forgotten attribute is the only mistake that is printed.
+/// The method that the service's trait expects, made from one that `async_trait` has already
+/// rewritten, so that the compiler reports only the forgotten attribute.
 // Input:  fn export<'life0, 'async_trait>(&'life0 self, request: Q, operation: OperationContext<M>)
 //             -> Pin<Box<dyn Future<Output = Result<R, E>> + Send + 'async_trait>> where .. { body }
 // Output: fn export<'life0, 'async_trait>(&'life0 self, request: Request<Q>)

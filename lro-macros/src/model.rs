@@ -13,7 +13,7 @@ use syn::{
 
 use crate::types;
 
-/// What the attribute was written on.
+/// The item under the attribute.
 #[derive(Debug)]
 pub(crate) enum Item {
     Impl(Box<Impl>),

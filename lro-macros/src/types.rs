@@ -1,4 +1,4 @@
-//! What can be read off a written type.
+//! Information from a written type.
 
 use syn::{AngleBracketedGenericArguments, GenericArgument, Ident, PathArguments, Type, TypePath};
 

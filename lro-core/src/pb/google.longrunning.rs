@@ -6,8 +6,8 @@ pub struct Operation {
     /// `operations/` and an id, unless the service maps HTTP paths in its own way.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// What the service tells about the operation besides its result, such as
-    /// progress. Its type belongs to the method that started the operation.
+    /// Information about the operation besides its result, such as progress. Its
+    /// type belongs to the method that started the operation.
     #[prost(message, optional, tag = "2")]
     pub metadata: ::core::option::Option<::prost_types::Any>,
     /// Whether the operation has ended. While it is false there is no result; once
@@ -26,9 +26,9 @@ pub mod operation {
         /// Why it failed or that it was cancelled.
         #[prost(message, tag = "4")]
         Error(::tonic_types::pb::Status),
-        /// What it produced. A method that would have returned `Empty` has an
-        /// `Empty` here, a standard `Create` or `Update` has the resource, and a
-        /// custom method `Xyz` has an `XyzResponse`.
+        /// The response of the operation. A method that would have returned `Empty`
+        /// has an `Empty` here, a standard `Create` or `Update` has the resource,
+        /// and a custom method `Xyz` has an `XyzResponse`.
         #[prost(message, tag = "5")]
         Response(::prost_types::Any),
     }
@@ -97,7 +97,7 @@ pub struct ListOperationsResponse {
     /// The operations of this page that match the filter.
     #[prost(message, repeated, tag = "1")]
     pub operations: ::prost::alloc::vec::Vec<Operation>,
-    /// What to ask for the next page with; empty after the last one.
+    /// The token that requests the next page; empty after the last one.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
     /// The resources that could not be reached, if the request asked for partial
@@ -330,8 +330,8 @@ pub mod operations_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Tells the server that nobody is interested in the result any more. It does
-        /// not cancel the operation.
+        /// Tells the server that the client is no longer interested in the result. It
+        /// does not cancel the operation.
         pub async fn delete_operation(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteOperationRequest>,
@@ -441,8 +441,8 @@ pub mod operations_server {
             &self,
             request: tonic::Request<super::GetOperationRequest>,
         ) -> std::result::Result<tonic::Response<super::Operation>, tonic::Status>;
-        /// Tells the server that nobody is interested in the result any more. It does
-        /// not cancel the operation.
+        /// Tells the server that the client is no longer interested in the result. It
+        /// does not cancel the operation.
         async fn delete_operation(
             &self,
             request: tonic::Request<super::DeleteOperationRequest>,

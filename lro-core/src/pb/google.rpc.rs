@@ -3,19 +3,19 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Code {
-    /// It worked.
+    /// The call succeeded.
     Ok = 0,
     /// The call was cancelled, usually by its caller.
     Cancelled = 1,
-    /// An error that says nothing better about itself.
+    /// An error without a more specific code.
     Unknown = 2,
-    /// An argument is wrong whatever the state of the system.
+    /// An argument is invalid, regardless of the state of the system.
     InvalidArgument = 3,
-    /// The time was up first. The call may have had its effect all the same.
+    /// The deadline passed first. The call may have had its effect anyway.
     DeadlineExceeded = 4,
-    /// What was asked for is not there.
+    /// The requested resource was not found.
     NotFound = 5,
-    /// What was to be created is there already.
+    /// The resource to create already exists.
     AlreadyExists = 6,
     /// The caller is known and may not do this.
     PermissionDenied = 7,
@@ -23,11 +23,11 @@ pub enum Code {
     Unauthenticated = 16,
     /// A quota or some resource is used up.
     ResourceExhausted = 8,
-    /// The system is not in the state this call needs; repeating it does not help
-    /// until somebody changes that state.
+    /// The system is not in the state that this call requires. Do not retry until
+    /// that state has changed.
     FailedPrecondition = 9,
-    /// Something else got in the way, such as a concurrent change. The caller may
-    /// start over at a higher level.
+    /// The call was aborted, for example because of a concurrent change. The
+    /// caller may retry at a higher level.
     Aborted = 10,
     /// The call went past the valid range, such as the end of a file.
     OutOfRange = 11,
@@ -37,7 +37,7 @@ pub enum Code {
     Internal = 13,
     /// The server cannot be reached right now; the same call may work later.
     Unavailable = 14,
-    /// Data are lost or damaged for good.
+    /// Data is lost or corrupt, and cannot be recovered.
     DataLoss = 15,
 }
 impl Code {

@@ -37,9 +37,10 @@ fn millis(text: &str) -> Option<u128> {
     while !rest.is_empty() {
         let number = take(&mut rest, |c| c.is_ascii_digit());
         let unit = take(&mut rest, |c| !c.is_ascii_digit());
-        // The search goes on after the last unit found, so that each stands once and in order.
+        // The search continues after the last unit found, so that each unit occurs once and in
+        // order.
         let (_, scale) = units.find(|(name, _)| *name == unit)?;
-        // A number that is too large even for the type is too long as well.
+        // A number too large for the type is also too long a duration.
         let number = match number {
             "" => return None,
             digits => digits.parse().unwrap_or(u64::MAX),

@@ -1,4 +1,4 @@
-//! What the user says of an rpc's messages.
+//! The user's statement about the messages of an rpc.
 
 use syn::Type;
 

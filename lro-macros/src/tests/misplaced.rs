@@ -17,7 +17,7 @@ fn places() {
         "impl Exporter for Service {}",
         &expect![[r#"
         (the attribute)
-            no method is marked: write `#[long_running]` on each method that is an operation as well
+            no method is marked: write `#[long_running]` on each method that starts an operation
         Exporter
             write the trait with its module, as in `pb::exporter_server::Exporter`: `#[long_running]` needs what is generated beside the trait
     "#]],

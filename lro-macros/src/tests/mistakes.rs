@@ -319,7 +319,7 @@ fn a_forgotten_mark() {
         RIGHT,
         &expect![[r#"
         export
-            `export` takes an `OperationContext`: write `#[long_running]` on it as well
+            `export` takes an `OperationContext`: write `#[long_running]` on it, too
     "#]],
     );
 }

@@ -1,4 +1,4 @@
-//! What an editor sees: every token that the user wrote, at the place where it was written.
+//! Spans for editors: every token that the user wrote keeps its place.
 
 use proc_macro2::{LineColumn, TokenStream, TokenTree};
 
@@ -39,7 +39,7 @@ fn a_body_keeps_its_tokens_even_if_it_is_half_written() {
     let expanded = places(expansion);
     let mut checked = 0;
     for (token, place) in places(written) {
-        // The method's own mark is gone, and the impl's braces are three now.
+        // The expansion removes the method's own attribute, and the impl has three braces now.
         if place.line >= 3 && token != "}" {
             let found = expanded.iter().any(|it| *it == (token.clone(), place));
             assert!(found, "`{token}` at {place:?} has moved");
