@@ -19,7 +19,7 @@ use crate::service::{AsyncWork, Server, drive};
 use crate::table::{per_second, percentiles, print, rate, ratio};
 
 const CALLERS: usize = 32;
-/// So many others are got by turns: far more than a store keeps in memory.
+/// The number of other operations, which are read in turn: far more than a store keeps in memory.
 const OTHERS: usize = 100_000;
 
 pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! What a large table costs: starts and pages with a million finished operations.
+//! The cost of a large table: starts and pages with a million finished operations.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

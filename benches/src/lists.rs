@@ -20,7 +20,8 @@ pub(crate) mod postgres;
 const SMALL: usize = 10_000;
 const LARGE: usize = 1_000_000;
 const SAMPLES: usize = 200;
-/// So many of each rare kind there are, in either store, from the oldest to the newest.
+/// The number of operations of each rare kind in either store, spread from the oldest to the
+/// newest.
 const RARE: usize = 100;
 const BATCH: usize = 2_000;
 const FIRST: i64 = 1_700_000_000_000_000;
@@ -151,7 +152,7 @@ fn median(mut samples: Vec<Duration>) -> f64 {
     samples[samples.len() / 2].as_secs_f64()
 }
 
-/// A store with so many operations. Nearly all have succeeded, by the common method, and half of them
+/// A store with `size` operations. Nearly all have succeeded, by the common method, and half of them
 /// have the common label.
 async fn fill(path: &Path, size: usize) -> anyhow::Result<SqliteStore> {
     let clock = Arc::new(Ticks(AtomicI64::new(FIRST)));

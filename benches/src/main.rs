@@ -1,4 +1,4 @@
-//! What long-running operations cost: `cargo xtask bench`, or one part of it by name.
+//! Measures the cost of long-running operations: `cargo xtask bench`, or one part of it by name.
 //!
 //! Every figure is a ratio within one run, against the limit of the disk or of the wire, because
 //! the machines that run this are shared; absolute times are for orientation.
@@ -69,7 +69,7 @@ enum Part {
     Peers,
 }
 
-/// What every part needs to know.
+/// The settings of every part.
 pub(crate) struct Setting {
     dir: Option<PathBuf>,
     quick: bool,

@@ -52,7 +52,7 @@ struct Bench {
     rounds: usize,
 }
 
-/// What one contender did in one round.
+/// The results of one contender in one round.
 struct Round {
     rate: f64,
     samples: Vec<Duration>,

@@ -21,7 +21,7 @@ const UPDATED: usize = 60;
 const ENDED: &str = "state, revision, lease_worker, lease_expire_time, update_time, cancel_time, \
      end_time, expire_time, metadata, checkpoint, result_kind, result";
 
-/// What a loop writes.
+/// The statements of a loop.
 #[derive(Clone, Copy)]
 pub(crate) enum Raw {
     /// As many bytes into a table that has no other index than its key.
@@ -40,13 +40,13 @@ struct Loop {
     connection: Connection,
     insert: String,
     update: String,
-    /// What is bound besides the uid, and in the second place a name, if there is one.
+    /// The values bound besides the uid; the second is the name, if there is one.
     inserted: Vec<Value>,
     updated: Vec<Value>,
     has_name: bool,
 }
 
-/// Runs `count` lives, an insert and an update each, by so many submitters.
+/// Runs `count` lives, an insert and an update each, by several submitters.
 pub(crate) async fn lives(
     raw: Raw,
     path: &Path,
@@ -113,7 +113,7 @@ impl Loop {
         let connection = open(path)?;
         let columns: String = connection.query_row(columns, (), |row| row.get(0))?;
         let inserted = values(&connection, &columns)?;
-        // A body that has not come to its waiting yet does not hear of it.
+        // A body that does not wait yet would miss the notification.
         while !server.operations.get(&name).await?.done {
             server.release();
             tokio::task::yield_now().await;
@@ -193,7 +193,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// What stands in those columns of the one operation there is.
+/// The values of those columns of the only operation.
 fn values(connection: &Connection, columns: &str) -> rusqlite::Result<Vec<Value>> {
     let mut statement = connection.prepare(&format!("SELECT {columns} FROM operation"))?;
     let count = statement.column_count();

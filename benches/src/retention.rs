@@ -39,7 +39,7 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
     measure("nothing is removed").await?;
     let enough = Arc::new(AtomicBool::new(false));
     let removing = tokio::spawn(remove(store.clone(), count, enough.clone()));
-    measure("removal goes on").await?;
+    measure("with removal").await?;
     enough.store(true, Ordering::Relaxed);
     let meanwhile = removing.await??;
     measure("nothing is removed").await?;
@@ -47,7 +47,7 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
     let left = count - meanwhile.removed();
     let never = Arc::new(AtomicBool::new(false));
     let alone = remove(store.clone(), left, never).await?;
-    anyhow::ensure!(alone.removed() == left, "all have gone");
+    anyhow::ensure!(alone.removed() == left, "all were removed");
     anyhow::ensure!(store.purge(BATCH).await? == 0, "and nothing else");
     let tenth = alone.0.len() / 10;
     let (first, last) = (&alone.0[..tenth], &alone.0[alone.0.len() - tenth..]);
@@ -101,9 +101,9 @@ async fn remove(
     let mut removed = Removed(Vec::new());
     while !enough.load(Ordering::Relaxed) && removed.removed() < count {
         let begun = Instant::now();
-        let gone = store.purge(BATCH).await?;
-        anyhow::ensure!(gone > 0, "there are more");
-        removed.0.push((gone, begun.elapsed()));
+        let batch = store.purge(BATCH).await?;
+        anyhow::ensure!(batch > 0, "there are more");
+        removed.0.push((batch, begun.elapsed()));
     }
     Ok(removed)
 }
@@ -144,7 +144,7 @@ fn new() -> anyhow::Result<NewOperation> {
     ))
 }
 
-/// Starts operations that nobody runs.
+/// Starts operations that no worker runs.
 #[derive(Clone)]
 struct Starting(SqliteStore);
 

@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status};
 
 pub(crate) struct Exporter {
     operations: Operations,
-    /// A body whose first table is `wait` ends when this is told.
+    /// Releases bodies whose first table is `wait`.
     release: Notify,
 }
 
@@ -67,7 +67,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Runs no bodies: somebody else does.
+    /// A front end: runs no bodies, other processes do.
     pub(crate) fn front(store: impl OperationStore) -> Self {
         let operations = Operations::new(store);
         let exporter = Arc::new(Exporter {
@@ -120,7 +120,8 @@ pub(crate) fn request(table: &str) -> ExportRequest {
     }
 }
 
-/// Runs `count` of `work` by so many tasks at once; gives how long it all took, and each.
+/// Runs `work` `count` times on several tasks at once; returns the total duration and that of each
+/// run.
 pub(crate) async fn drive<W>(
     submitters: usize,
     count: usize,
@@ -193,7 +194,7 @@ impl AsyncWork for InProcess {
     }
 }
 
-/// What a submitter does again and again.
+/// The work that a submitter repeats.
 pub(crate) trait AsyncWork: Clone + Send + 'static {
     fn once(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send;
 }

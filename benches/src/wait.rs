@@ -33,7 +33,7 @@ const CALLS_PER_CONNECTION: usize = 250;
 /// The longest that a call waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(3_600);
 
-/// What a server process serves.
+/// The service of a server process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Role {
     /// A tonic service whose WaitOperation waits for a signal, and does nothing else.
@@ -197,7 +197,7 @@ fn name(at: usize) -> String {
     format!("operations/{at}")
 }
 
-/// What a server process does, until it is killed.
+/// Runs a server process until it is killed.
 pub(crate) async fn serve(role: Role, operations: usize) -> anyhow::Result<()> {
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse()?)
         .map_err(|error| anyhow::anyhow!("{error}"))?

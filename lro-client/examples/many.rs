@@ -1,4 +1,4 @@
-//! What it takes to wait for 10,000 operations at once: calls, memory and processor time.
+//! Measures the cost of waiting for 10,000 operations at once: calls, memory and processor time.
 //!
 //! Run: `cargo run --release -p lro-client --example many`
 //!

@@ -21,7 +21,7 @@ use crate::Poller;
 ///     Ok(response) => println!("{response:?}"),
 ///     Err(error) if error.is_cancelled() => println!("{} was cancelled", error.name()),
 ///     Err(error) if error.is_failed() => println!("{error}: {:?}", error.details()),
-///     // The wait has ended, not the operation: go on later.
+///     // The wait has ended, not the operation: continue waiting.
 ///     Err(error) if error.is_timeout() => error.into_poller()?.await?,
 ///     Err(error) => return Err(error.into()),
 /// }
@@ -199,9 +199,9 @@ impl<R, M> WaitError<R, M> {
         self.0.polls
     }
 
-    /// The poller, to go on with: when [it gave up](Self::is_timeout),
-    /// [a poll failed](Self::is_poll_failed) or
-    /// [it could not be cancelled](Self::is_cancel_failed). It begins a wait anew, with the whole time limit.
+    /// Returns the poller to continue with, when [the time limit passed](Self::is_timeout), [a poll
+    /// failed](Self::is_poll_failed) or [the cancellation failed](Self::is_cancel_failed). The poller begins
+    /// a new wait with the full time limit.
     ///
     /// # Errors
     ///

@@ -62,7 +62,7 @@ impl PollingBackoffPolicy for ExponentialBackoff {
     }
 }
 
-/// Whether to go on after a poll that failed.
+/// Decides whether to continue after a failed poll.
 ///
 /// The poller asks it about every failed poll, with three exceptions: the server does not offer
 /// WaitOperation; the network or a time limit cut a call of WaitOperation that was being held

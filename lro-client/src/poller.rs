@@ -167,7 +167,8 @@ impl<R, M> Poller<R, M> {
         self
     }
 
-    /// Whether to go on after a poll that failed: [`ContinueOnTransient`] by default.
+    /// The policy that decides whether to continue after a failed poll. Default:
+    /// [`ContinueOnTransient`].
     pub fn error_policy(mut self, policy: impl PollingErrorPolicy + 'static) -> Self {
         self.settings.errors = Arc::new(policy);
         self
@@ -215,7 +216,7 @@ impl<R, M> Poller<R, M> {
         self.schedule.state(now)
     }
 
-    /// A poller to go on with in place of this one.
+    /// Returns a poller that replaces this one.
     fn hand_over(&mut self) -> Self {
         Self {
             guard: self.guard.take(),

@@ -306,7 +306,7 @@ fn taken_records(rows: &[Row], claim: &Claim) -> Vec<OperationRecord> {
             Ok(record) => taken.push(record),
             // The claim keeps it out of the way of the others until the lease expires.
             Err(fault) => {
-                tracing::error!(?fault, "skipping a claimed operation: its row is corrupt")
+                tracing::error!(?fault, "skipping a claimed operation: its row is corrupt");
             }
         }
     }

@@ -28,7 +28,7 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
-/// What [`decode`] reads of a row of a list, which shows neither the request nor the checkpoint.
+/// The columns for [`decode`] in lists, which show neither the request nor the checkpoint.
 macro_rules! listed {
     () => {
         "uid, name, method, state, revision, attempt, fence, max_attempts, on_crash, \

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use lro_core::{Clock, Timestamp};
 
-/// A clock that stands still until it is told otherwise.
+/// A clock that stands still until the test moves it.
 ///
 /// Keep one handle in the test and give another one to the store.
 ///
@@ -48,7 +48,7 @@ impl ManualClock {
         self.micros.store(time.as_micros(), Ordering::SeqCst);
     }
 
-    /// Goes on by this much, at most to [`Timestamp::MAX`]. Answers the time now.
+    /// Advances the clock by `duration`, at most to [`Timestamp::MAX`]. Returns the new time.
     pub fn advance(&self, duration: Duration) -> Timestamp {
         let later = |micros| {
             let time = Timestamp::from_micros(micros);

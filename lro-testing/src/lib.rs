@@ -24,14 +24,15 @@
 //! * [`store_conformance!`] — the suite, one test a case;
 //! * [`store::exercise`] — the same suite as one call;
 //! * [`store::compare_with_memory`] — a pseudo-random script, side by side with `MemoryStore`;
-//! * [`ManualClock`] — a clock that stands still until it is told otherwise;
-//! * [`EventLog`] — an observer that keeps what it hears.
+//! * [`ManualClock`] — a clock that stands still until the test moves it;
+//! * [`EventLog`] — an observer that records events.
 //!
 //! # What it does not do
 //!
-//! It does not cut the power or kill processes: how durable a store is, its own tests show.
+//! The suite does not cut the power or kill processes: a store's own tests must show its
+//! durability.
 
-#![allow(clippy::unwrap_used, reason = "a case that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a case that cannot continue has failed")]
 
 mod clock;
 mod events;

@@ -21,7 +21,7 @@ impl Random {
         self.next() % bound
     }
 
-    /// True in so many of a hundred.
+    /// Returns true with a probability of `of_hundred` percent.
     pub(crate) fn percent(&mut self, of_hundred: u64) -> bool {
         self.below(100) < of_hundred
     }

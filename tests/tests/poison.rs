@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// The longest that a test waits.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// What came of the operations of a plan.
+/// The outcomes of the operations of a plan.
 #[derive(Debug, Default)]
 struct Outcome {
     deaths: usize,

@@ -1,11 +1,11 @@
 //! guarantee:R9: many nodes on one PostgreSQL, and everything between them breaks.
 //!
 //! Two front ends that host no worker and two workers that serve no rpc, each a process with a link
-//! of its own to a private PostgreSQL, under the load of clients that note what they are told. One
-//! fault after the other strikes, each kind once in an order that the seed decides; after each, while
-//! the load goes on, the fleet has to serve again, keys have to be given once, and news has to cross
-//! processes in time. Then the faults stop, everything has to end, and an independent reader
-//! compares the database with the notes.
+//! of its own to a private PostgreSQL, under the load of clients that record every answer. Faults
+//! strike one after the other, each kind once, in an order that the seed decides. After each, while
+//! the load continues, the fleet must serve again, grant each key once, and deliver notifications
+//! across processes in time. Then the faults stop, all operations must finish, and an independent
+//! reader compares the database with the records.
 
 mod calls;
 mod fault;
@@ -38,10 +38,10 @@ use crate::trials::{Tally, Trial};
 /// How many clients there are.
 const CLIENTS: u64 = 4;
 
-/// The longest pause of a client between two calls: the machine is to be left some air.
+/// The longest pause of a client between two calls, to leave the machine some capacity.
 const CLIENT_PAUSE: Duration = Duration::from_millis(40);
 
-/// What clients start. Few hold on, for those pile up.
+/// The scripts that clients start. Few of them run long, because those accumulate.
 const SCRIPTS: [Script; 12] = [
     Script::Now,
     Script::Now,
@@ -60,17 +60,17 @@ const SCRIPTS: [Script; 12] = [
 /// How long everything has to end when no fault strikes any more.
 const FINISH_MAX: Duration = Duration::from_secs(120);
 
-/// So many waits at once in the end.
+/// The number of concurrent waits at the end.
 const WAITS: usize = 16;
 
-/// One trial is so many faults on one database.
+/// A trial: a number of faults on one database.
 #[derive(Clone, Debug)]
 pub struct Fleet {
-    /// What has the command `node`.
+    /// The program with the command `node`.
     pub program: Program,
     /// How many faults there are in one trial.
     pub faults: usize,
-    /// What is done to the database before the audit.
+    /// A corruption of the database before the audit.
     pub tampering: Option<Tampering>,
 }
 
@@ -168,7 +168,8 @@ impl Fleet {
             while let Some(waited) = waits.join_next().await {
                 waited??;
             }
-            // What was deleted while it ran nobody can wait for: its row goes when it ends.
+            // No client can wait for an operation that was deleted while it ran: its row is removed
+            // when it ends.
             while blocking(|| reader::unfinished(&world.cluster))? > 0 {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }

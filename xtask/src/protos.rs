@@ -177,7 +177,7 @@ fn compile_all(what: &str, packages: &Packages, builds: &[Build<'_>]) -> Result<
 }
 
 enum Outcome {
-    /// With so many operation rpcs.
+    /// Compiles, with this number of operation rpcs.
     Compiles(usize),
     /// The compiler knows no editions, and says so.
     Edition,

@@ -1,7 +1,7 @@
 //! Other queues on PostgreSQL, with no-op jobs whose results are kept: `peers NAME URL SUBMITTERS
 //! MILLIS`. Prints how many jobs, in how many seconds, with how many bytes of WAL.
 //!
-//! The figures favour them: a submitter goes on as soon as its job has run in this process, which
+//! The figures favour them: a submitter continues as soon as its job has run in this process, which
 //! here costs the server nothing, and not when it has seen the result in the database. The clock
 //! stops when all results are there.
 
@@ -32,7 +32,7 @@ trait Peer: Clone + Send + 'static {
     const RESULTS: &str;
 }
 
-/// Who waits for which job.
+/// The waiters, by job.
 #[derive(Clone, Debug, Default)]
 struct Waiting(Arc<Mutex<HashMap<u64, oneshot::Sender<()>>>>);
 
@@ -49,7 +49,7 @@ impl Waiting {
     fn end(&self, id: u64) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tell) = waiting.remove(&id) {
-            // A submitter that has gone needs no answer.
+            // A submitter that has left needs no answer.
             let _ = tell.send(());
         }
     }

@@ -39,8 +39,8 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What [`fill`](super::fill) starts, as the store leaves it: of each hundredth part, one is by a rare
-/// method, one runs, one has failed, and one has the rare label.
+/// The SQL for the same operations as [`fill`](super::fill), as the store would leave them: in each
+/// hundredth part, one is by a rare method, one runs, one has failed, and one has the rare label.
 fn fill(schema: &str, size: usize) -> String {
     let request = pack(&exporter::pb::ExportRequest {
         tables: vec!["x".repeat(100)],

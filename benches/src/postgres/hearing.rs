@@ -1,4 +1,4 @@
-//! How soon one node hears of another: three stores that know of each other only through the server.
+//! Measures notification latency between three stores that communicate only through the server.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What a run has cost the server.
+//! The cost of a run on the server.
 
 use std::time::Duration;
 
@@ -41,13 +41,14 @@ impl Meter {
         })
     }
 
-    /// Reads them when all others have gone: a backend tells its last transactions when it ends.
+    /// Reads them when all other sessions have closed: a backend reports its last transactions when
+    /// it exits.
     pub(crate) async fn read_after(&self) -> anyhow::Result<Reading> {
         self.others_have_gone().await?;
         self.read().await
     }
 
-    /// All transactions of a database, when nobody uses it any more.
+    /// All transactions of a database, once no session uses it any more.
     pub(crate) async fn transactions_of(&self, database: &str) -> anyhow::Result<i64> {
         self.others_have_gone().await?;
         let sql = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = $1";

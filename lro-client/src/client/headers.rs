@@ -17,7 +17,8 @@ pub(super) fn api_client() -> MetadataValue<Ascii> {
     api_client_of(NAME, env!("CARGO_PKG_VERSION"))
 }
 
-/// The same with another library in the middle. What no token of the header can hold is `-`.
+/// The same with another library in the middle. `-` replaces characters that a token of the header
+/// cannot hold.
 pub(super) fn api_client_of(name: &str, version: &str) -> MetadataValue<Ascii> {
     let rust = env!("LRO_CLIENT_RUSTC");
     let (name, version) = (token(name), token(version));

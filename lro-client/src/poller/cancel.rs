@@ -7,7 +7,7 @@ use super::{Attempt, Mode, Poller};
 use crate::error::Ending;
 use crate::{OperationsClient, WaitError};
 
-/// How an operation ended that was to be cancelled: see [`Poller::cancel_and_wait`].
+/// The end of an operation after a cancellation: see [`Poller::cancel_and_wait`].
 ///
 /// ```
 /// # async fn example(poller: lro_client::Poller<(), ()>) -> Result<(), lro_client::WaitError<(), ()>> {

@@ -55,17 +55,17 @@ use timeline::{Event, Timeline};
 ///
 /// * Few operations, up to the [concurrency](Self::concurrency), are waited for on the
 ///   server, each with a WaitOperation of its own, where the server offers that.
-/// * 16 or more ([`list_from`](Self::list_from)) below one parent share their polls:
-///   pages of 1,000 of ListOperations, in rounds 1 s apart, and up to 60 s while there is no news.
-///   What a list does not show is asked for with GetOperation.
-/// * Where the server refuses to list, or the parent has so many other operations that a round
-///   takes more than a quarter of the calls that asking for each would, and for operations whose
-///   names do not end in `operations/{id}`, each is asked for at its poller's pace.
+/// * 16 or more ([`list_from`](Self::list_from)) below one parent share their polls: pages of 1,000
+///   of ListOperations, in rounds 1 s apart, and up to 60 s while there is no news. The set calls
+///   GetOperation for operations that the list does not show.
+/// * The set calls GetOperation for each operation, at the pace of its poller, in three cases: the
+///   server rejects ListOperations; the parent has so many other operations that a round of pages
+///   costs more than a quarter of the single calls; or the names do not end in `operations/{id}`.
 ///
-/// Not more calls are under way than the concurrency says, beside the waits; parents take turns,
-/// and below one parent those that are due first come first. Time limits and policies are the
-/// pollers' own, but that the pauses between rounds are the set's. What the set holds is its
-/// pollers, and one page for each list under way.
+/// The concurrency limits the calls in flight, not counting waits. Parents take turns; below one
+/// parent, the polls that are due first come first. Each poller keeps its own time limit and
+/// policies, except that the set decides the pauses between rounds. The set's memory holds its
+/// pollers, and one page for each list in flight.
 ///
 /// # Cancel safety
 ///
@@ -220,8 +220,8 @@ impl<R: Message + Name + Default + 'static, M: 'static> PollerSet<R, M> {
     ///
     /// # Errors
     ///
-    /// The result is that of [`Poller::until_done`]. A [`WaitError`] that gives a poller back has
-    /// taken it out of the set: [`push`](Self::push) it again to go on.
+    /// The result is that of [`Poller::until_done`]. A [`WaitError`] that returns a poller has
+    /// removed it from the set: [`push`](Self::push) it again to continue.
     pub async fn next(&mut self) -> Option<(String, Result<R, WaitError<R, M>>)> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }

@@ -35,10 +35,10 @@ where
     /// # Ok(()) }
     /// ```
     ///
-    /// It paces itself, with calls of GetOperation 0.25 s to 1 s apart or as the
-    /// [backoff policy](Self::backoff_policy) says. A poll that failed and will be
-    /// repeated is an update too. When the wait ends before the operation does, the error in the
-    /// last update holds a poller to go on with.
+    /// It paces itself, with calls of GetOperation 0.25 s to 1 s apart or as the [backoff
+    /// policy](Self::backoff_policy) says. A poll that failed and will be repeated is an update
+    /// too. When the wait ends before the operation does, the error in the last update holds a
+    /// poller to continue with.
     ///
     /// # Cancel safety
     ///

@@ -41,7 +41,7 @@ fn does_what_the_async_client_does() {
 
 #[test]
 fn updates_are_an_iterator() {
-    let operations = client(vec![Ok(at_step(1)), Ok(failed(5, "gone"))]);
+    let operations = client(vec![Ok(at_step(1)), Ok(failed(5, "deleted"))]);
     let poller: Typed = operations.poller(Operation::from(running()));
     let seen: Vec<_> = poller.updates().collect();
     assert_eq!(seen.len(), 4, "{seen:?}");

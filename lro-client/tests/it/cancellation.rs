@@ -48,7 +48,7 @@ async fn cancelling_leaves_the_poller_to_tell_what_came_of_it() {
 
 #[tokio::test(start_paused = true)]
 async fn cancel_and_wait_tells_what_came_of_it() {
-    let server = fake(Ok(()), Ok(failed(1, "by somebody")));
+    let server = fake(Ok(()), Ok(failed(1, "by another caller")));
     let ended = server.started().cancel_and_wait().await.unwrap();
     assert_eq!(ended, Cancellation::Cancelled);
     assert_eq!(server.methods(), ["cancel", "wait"]);
@@ -57,7 +57,7 @@ async fn cancel_and_wait_tells_what_came_of_it() {
     let ended = server.started().cancel_and_wait().await.unwrap();
     assert_eq!(ended, Cancellation::Completed(response()));
 
-    let server = fake(Ok(()), Ok(failed(5, "gone")));
+    let server = fake(Ok(()), Ok(failed(5, "deleted")));
     let error = server.started().cancel_and_wait().await.unwrap_err();
     assert!(error.is_failed());
 }

@@ -44,7 +44,7 @@ fn names(parent: &str, count: usize) -> impl Iterator<Item = String> {
     (0..count).map(move |index| format!("{parent}operations/{index:05}"))
 }
 
-/// Takes all results, which are to be successes, and gives the names and how late they came.
+/// Takes all results, which must be successes, and returns their names and delays.
 async fn drain(set: &mut Set, fleet: &Fleet) -> Vec<(String, Duration)> {
     let mut seen = Vec::new();
     while let Some((name, result)) = set.next().await {
@@ -147,11 +147,14 @@ async fn one_that_is_gone_ends_alone_and_gives_its_poller_back() {
     fleet.page_max = 1_000;
     let fleet = Arc::new(fleet);
     let mut set = full(&fleet);
-    set.push(Poller::resume("operations/gone", &client(&fleet)));
+    set.push(Poller::resume("operations/absent", &client(&fleet)));
     let (name, result) = set.next().await.unwrap();
     let error = result.unwrap_err();
-    assert_eq!((&*name, error.code()), ("operations/gone", Code::NotFound));
-    assert_eq!(error.into_poller().unwrap().name(), "operations/gone");
+    assert_eq!(
+        (&*name, error.code()),
+        ("operations/absent", Code::NotFound)
+    );
+    assert_eq!(error.into_poller().unwrap().name(), "operations/absent");
     assert_eq!(drain(&mut set, &fleet).await.len(), 50);
 }
 

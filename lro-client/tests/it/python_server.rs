@@ -73,7 +73,7 @@ async fn troubles(service: Service) {
         };
         assert!(began.elapsed() >= least, "{behaviour}");
     }
-    // Who resumes has no such grace.
+    // A resumed poller has no such grace period.
     let absent = Typed::resume("operations/absent", &service.operations);
     let error = absent.until_done().await.unwrap_err();
     assert!(error.is_poll_failed());
@@ -112,7 +112,7 @@ async fn failures(service: Service) {
     assert_eq!(error.details().error_info().unwrap().reason, "DISK_FULL");
     let error = service.end("cancelled").await.unwrap_err();
     assert!(error.is_cancelled());
-    // What is no Operation at all.
+    // A payload that is not an `Operation`.
     let error = service.end("bytes").await.unwrap_err();
     assert!(error.is_poll_failed(), "{error}");
 }

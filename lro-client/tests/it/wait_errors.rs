@@ -111,7 +111,7 @@ async fn what_does_not_decode_is_an_error() {
     // Details too: the rest of the error stays readable.
     let error = end(done(Some(Outcome::Error(pb::rpc::Status {
         code: 5,
-        message: "gone".into(),
+        message: "deleted".into(),
         details: vec![Any {
             type_url: format!("{TYPE_URL_PREFIX}google.rpc.ErrorInfo"),
             value: vec![0xff; 5],
@@ -250,7 +250,7 @@ async fn one_step_at_a_time() {
         Ok(at_step(1)),
         Err(Status::internal("once")),
         Ok(running()),
-        Ok(failed(5, "gone")),
+        Ok(failed(5, "deleted")),
     ]);
     let mut poller = fake.resumed();
     let first = poller.poll().await;

@@ -82,7 +82,7 @@ async fn a_server_without_wait_is_polled_and_remembered() {
             "{gap:?} of {full:?}"
         );
     }
-    // What one client has learnt, its clones know, the older ones too.
+    // Clones share the knowledge of one client, also older clones.
     let before = fake.calls().len();
     poller(&client.clone()).until_done().await.unwrap();
     assert_eq!(fake.methods()[before..], ["get"]);

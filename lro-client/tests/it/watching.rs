@@ -136,7 +136,7 @@ async fn until_done_with_hands_out_metadata() {
     assert_eq!(done.await.unwrap(), response());
     assert_eq!(seen, [1, 3]);
 
-    // Also when somebody has watched it to its end before.
+    // Also if an earlier watch has seen the end.
     let fake = Fake::script(vec![Ok(succeeded())]);
     let mut poller = fake.started();
     while poller.next_update().await.is_some() {}

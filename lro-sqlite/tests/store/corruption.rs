@@ -261,8 +261,8 @@ async fn operations_on_a_corrupt_page_fail_alone() {
         Update::by_name(name, Command::Cancel)
     });
     let answers = store.update(renewals.collect()).await.unwrap();
-    let damaged = |answer: &&Result<_, Refusal>| matches!(answer, Err(Refusal::Damaged(_)));
-    let count = answers.iter().filter(damaged).count();
+    let corrupt = |answer: &&Result<_, Refusal>| matches!(answer, Err(Refusal::Damaged(_)));
+    let count = answers.iter().filter(corrupt).count();
     assert!((1..100).contains(&count), "{count}");
     // Their leases expire; operations on the page do not stop that.
     fixture.clock.advance(2 * LEASE);

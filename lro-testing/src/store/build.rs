@@ -1,4 +1,4 @@
-//! What cases start operations from.
+//! Builders of the operations that cases start.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -12,7 +12,7 @@ use super::build::{METHOD, any, claim, name, parent, uid, worker};
 use super::fixture::Fixture;
 use crate::{EventLog, ManualClock};
 
-/// What one case works with: a fresh store, its clock, and short ways to call it.
+/// The environment of one case: a fresh store, its clock, and short methods to call it.
 pub(crate) struct Trial {
     pub(crate) clock: Arc<ManualClock>,
     fixture: Fixture,
@@ -66,7 +66,7 @@ impl Trial {
         self.start_all(vec![operation]).await.remove(0)
     }
 
-    /// Starts what is to be a new operation, and checks its record in whole.
+    /// Starts a new operation, and checks its whole record.
     pub(crate) async fn started(&self, operation: NewOperation) -> OperationRecord {
         let expected = self.expected(operation.clone());
         let started = self.start(operation).await.unwrap();
@@ -76,7 +76,7 @@ impl Trial {
         expected
     }
 
-    /// What a start of now is to give.
+    /// The expected record of a start at the present time.
     pub(crate) fn expected(&self, operation: NewOperation) -> OperationRecord {
         let claimed_by = operation.claimed_by;
         let mut record = OperationRecord::new(operation, self.now());

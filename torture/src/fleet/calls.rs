@@ -31,7 +31,7 @@ pub(super) async fn connect(url: &str) -> Result<Channel, Status> {
     channel.map_err(|error| Status::unavailable(error.to_string()))
 }
 
-/// What a call may fail with while something is broken: the node, its database, or the way there.
+/// Whether a call may fail with this status while the node, its database or the network is broken.
 pub(super) fn is_expected(status: &Status) -> bool {
     let of_the_way = status.source().is_some();
     of_the_way

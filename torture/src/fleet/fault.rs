@@ -1,4 +1,4 @@
-//! What is done to a fleet.
+//! The faults of a fleet.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ impl Fault {
         Self::Alter,
     ];
 
-    /// What is counted and measured as.
+    /// The name under which the fault is counted and measured.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::KillWorker => "SIGKILL of a worker",
@@ -187,7 +187,7 @@ impl Fault {
     }
 }
 
-/// Up to so many milliseconds.
+/// Pauses for up to `millis` milliseconds.
 async fn pause(random: &mut Random, millis: u64) {
     tokio::time::sleep(Duration::from_micros(random.below(millis * 1_000))).await;
 }

@@ -2,9 +2,8 @@
 //! not to walk through it.
 //!
 //! Operations are started, claimed and ended in small groups, once on a fresh database, and once more
-//! after thousands of others have ended under the eyes of a transaction that goes on. What an
-//! operation costs is counted in blocks that its life touches: a machine that is busy changes times,
-//! and not that.
+//! after thousands of others have ended while a transaction stays open. The cost of an operation is
+//! the number of blocks that its life touches: a busy machine changes times, but not that number.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -173,7 +172,7 @@ fn end(record: &OperationRecord) -> Update {
     Update::by_uid(record.name.clone(), record.uid, finish)
 }
 
-/// A transaction that goes on, and sees what there was when it began.
+/// An open transaction with the snapshot of its beginning.
 struct Reader {
     child: Child,
     asks: ChildStdin,

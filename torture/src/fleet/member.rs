@@ -105,7 +105,7 @@ fn read(stdout: ChildStdout, ready: &Sender<Option<String>>, witness: &Witness) 
     }
 }
 
-/// What the nodes have told.
+/// The output of the nodes.
 #[derive(Debug, Default)]
 pub(super) struct Witness {
     state: Mutex<Told>,
@@ -117,7 +117,7 @@ pub(super) struct Told {
     /// When bodies began.
     pub(super) ran: BTreeMap<String, Vec<Instant>>,
     pub(super) ends: BTreeMap<String, Ends>,
-    /// What no node should say.
+    /// Output that no node should produce.
     pub(super) strange: Vec<String>,
 }
 
@@ -129,7 +129,7 @@ pub(super) struct Ends {
 }
 
 impl Witness {
-    /// Waits for something to be told; `None` when it is not, for so long.
+    /// Waits for output that matches; `None` if there is none in time.
     pub(super) async fn wait<T>(
         &self,
         timeout: Duration,

@@ -1,4 +1,4 @@
-//! What has to work after a fault, while the load goes on.
+//! Probes that must succeed after a fault, while the load continues.
 
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,10 @@ use crate::trials::Tally;
 /// How many start with one key at once.
 const RIVALS: usize = 6;
 
-/// While a node takes notifications to work, it polls so many times more seldom.
+/// While a node believes that notifications work, it polls less often, by this factor.
 const POLLS_SAVED: u32 = 5;
 
-/// What a busy machine may add to a time.
+/// The time that a busy machine may add.
 const SLACK: Duration = Duration::from_secs(2);
 
 /// The fleet serves again, keys are given once, and news crosses processes in time.
@@ -68,8 +68,8 @@ async fn race_for_a_request_id(world: &mut World) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Of all who start with one exclusive key one gets it, and the others are told who; when that has
-/// ended, the key is free.
+/// Of all starts with one exclusive key, one gets the key, and the others learn its holder. When
+/// the holder has finished, the key is free.
 async fn race_for_a_key(world: &mut World) -> anyhow::Result<()> {
     let held = world.new_id("key");
     let key = format!("exclusive {held}");

@@ -17,7 +17,7 @@ pub(super) struct Proxy {
     accepting: AbortHandle,
 }
 
-/// What happens to connections, which are numbered as they come.
+/// The treatment of connections, which are numbered in the order of arrival.
 #[derive(Clone, Copy, Debug)]
 struct State {
     /// Where new connections lead.
@@ -77,7 +77,7 @@ impl Proxy {
         self.state.send_modify(|state| state.frozen = state.count);
     }
 
-    /// Nothing goes through until [`mend`](Self::mend), and nobody is told.
+    /// Drops all data silently until [`mend`](Self::mend).
     pub(super) fn black_out(&self) {
         self.state.send_modify(|state| state.is_black = true);
     }

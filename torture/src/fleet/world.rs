@@ -262,7 +262,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> anyhow::Result<bool>) -> anyhow:
     Ok(())
 }
 
-/// Waits for something that blocks, while the other tasks go on.
+/// Runs a blocking function while the other tasks continue.
 pub(super) fn blocking<T>(work: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(work)
 }

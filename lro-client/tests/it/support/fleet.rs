@@ -1,5 +1,5 @@
-// A server with many operations that end when they are told to, in tokio's time.
-// Also included by the examples that count calls.
+// A server with many operations that end at chosen moments, in tokio's time. Also included by the
+// examples that count calls.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};

@@ -10,7 +10,7 @@ use tonic::Code;
 use crate::access::fixture::{As, SERVICE, Server};
 use crate::support::faulty::Node;
 
-const NOBODY: As<'_> = As("");
+const ANONYMOUS: As<'_> = As("");
 
 fn exporter() -> ServiceSettings {
     ServiceSettings::new(SERVICE)
@@ -30,7 +30,7 @@ async fn names_are_of_the_services_binding_and_stay() {
         let name = server.started("", parent).await;
         assert!(name.starts_with(&format!("{parent}/operations/")), "{name}");
         let crate::access::fixture::Answer::Operation(got) =
-            server.call(NOBODY, Method::Get, &name).await.unwrap()
+            server.call(ANONYMOUS, Method::Get, &name).await.unwrap()
         else {
             panic!("an operation");
         };
@@ -74,7 +74,7 @@ async fn names_that_no_service_has_are_not_found() {
             "folders/f/operations/1",
             "users/u/operations/1",
         ] {
-            let error = server.call(NOBODY, method, name).await.unwrap_err();
+            let error = server.call(ANONYMOUS, method, name).await.unwrap_err();
             assert_eq!(error.code(), Code::NotFound, "{method} {name}");
         }
     }
@@ -87,7 +87,10 @@ async fn names_that_no_service_has_are_not_found() {
         "-/-",
         "users/u/v",
     ] {
-        let error = server.call(NOBODY, Method::List, parent).await.unwrap_err();
+        let error = server
+            .call(ANONYMOUS, Method::List, parent)
+            .await
+            .unwrap_err();
         assert_eq!(error.code(), Code::NotFound, "{parent}");
     }
 }
@@ -110,7 +113,7 @@ async fn lists_go_by_parent_with_and_without_the_collection() {
         ("projects/p/locations/-/operations", &[&located]),
         ("projects/q/locations/-", &[]),
     ] {
-        let listed = server.listed(NOBODY, parent).await.unwrap();
+        let listed = server.listed(ANONYMOUS, parent).await.unwrap();
         assert_eq!(listed.iter().collect::<Vec<_>>(), expected, "{parent}");
     }
 }
@@ -130,7 +133,7 @@ async fn methods_are_switched_off_for_the_server_or_a_service() {
                     _ => &name,
                 };
                 // Deleting is tried last.
-                let answer = server.call(NOBODY, method, name).await;
+                let answer = server.call(ANONYMOUS, method, name).await;
                 assert_eq!(answer.is_err(), method == off, "{method} {answer:?}");
                 if let Err(error) = answer {
                     assert_eq!(error.code(), Code::Unimplemented);
@@ -149,24 +152,30 @@ async fn where_services_share_names_the_record_says_whose_it_is() {
         it.service(exporter).service(other.clone())
     });
     let name = mine_off.started("", "users/u").await;
-    let error = mine_off.call(NOBODY, Method::Get, &name).await.unwrap_err();
+    let error = mine_off
+        .call(ANONYMOUS, Method::Get, &name)
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), Code::Unimplemented);
-    let listed = mine_off.listed(NOBODY, "users/u").await.unwrap();
+    let listed = mine_off.listed(ANONYMOUS, "users/u").await.unwrap();
     assert!(
         listed.is_empty(),
         "the list is of the other service: {listed:?}"
     );
     let absent = "users/u/operations/1";
     let error = mine_off
-        .call(NOBODY, Method::Get, absent)
+        .call(ANONYMOUS, Method::Get, absent)
         .await
         .unwrap_err();
     assert_eq!(error.code(), Code::NotFound);
 
     let theirs_off = server(|it| it.service(exporter()).service(other.disable(Method::Get)));
     let name = theirs_off.started("", "users/u").await;
-    assert!(theirs_off.call(NOBODY, Method::Get, &name).await.is_ok());
-    assert_eq!(theirs_off.listed(NOBODY, "users/-").await.unwrap(), [name]);
+    assert!(theirs_off.call(ANONYMOUS, Method::Get, &name).await.is_ok());
+    assert_eq!(
+        theirs_off.listed(ANONYMOUS, "users/-").await.unwrap(),
+        [name]
+    );
 }
 
 #[tokio::test]
@@ -180,7 +189,7 @@ async fn a_service_that_left_takes_its_operations_out_of_sight() {
             .service(other)
             .build(),
     );
-    let error = after.call(NOBODY, Method::Get, &name).await.unwrap_err();
+    let error = after.call(ANONYMOUS, Method::Get, &name).await.unwrap_err();
     assert_eq!(error.code(), Code::NotFound);
-    assert!(after.listed(NOBODY, "users/u").await.unwrap().is_empty());
+    assert!(after.listed(ANONYMOUS, "users/u").await.unwrap().is_empty());
 }

@@ -64,7 +64,7 @@ pub(crate) async fn each_operation_of_a_crowd_has_one_result(trial: Trial) {
             }
             (OperationState::Cancelled, None, Some(OperationResult::Error(error))) => {
                 assert_eq!(error.code, 1);
-                assert!(record.cancel_time.is_some(), "somebody asked for it");
+                assert!(record.cancel_time.is_some(), "a caller cancelled it");
             }
             other => panic!("{}: {other:?}", record.name),
         }
@@ -96,7 +96,7 @@ async fn work(trial: &Trial, n: u64, ended: &AtomicUsize) -> Vec<(OperationName,
             if updated.state == OperationState::Succeeded {
                 won.push((name.clone(), response.clone()));
             }
-            // Whoever held it once and comes back late is told so.
+            // A former holder that writes late is rejected as stale.
             let late = trial.update(&name, succeed(fence, "late")).await;
             assert_eq!(late, Err(Refusal::Stale));
         }

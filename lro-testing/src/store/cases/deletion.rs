@@ -59,8 +59,8 @@ pub(crate) async fn a_hidden_operation_is_removed_at_every_end(trial: Trial) {
         trial.apply(&mut record, Command::Delete).await.unwrap();
         let end = trial.apply(&mut record, end).await.unwrap();
         assert_eq!(end.change, Change::Removed);
-        let gone = trial.update(&record.name, renew(1, None)).await;
-        assert_eq!(gone, Err(Refusal::NotFound));
+        let late = trial.update(&record.name, renew(1, None)).await;
+        assert_eq!(late, Err(Refusal::NotFound));
     }
     let last = trial.operation("operations/a").request_id("r", 2);
     trial.started(last.exclusive("k")).await;

@@ -117,7 +117,7 @@ pub(crate) async fn each_end_is_told(trial: Trial) {
         } => end.uid == uid && end.result.is_some(),
         _ => false,
     };
-    log.wait_for("the end of what nobody sees", told).await;
+    log.wait_for("the end of a deleted operation", told).await;
 }
 
 pub(crate) async fn what_callers_do_not_see_any_more_is_told_as_gone(trial: Trial) {
@@ -171,11 +171,11 @@ pub(crate) async fn what_is_told_can_be_read(trial: Trial) {
             }
         });
         let seen = answer.await.unwrap();
-        assert_eq!(seen, Some(record), "read as soon as it was told");
+        assert_eq!(seen, Some(record), "the store answers before the event");
     }
 }
 
-/// Reads an operation as soon as it hears of its end, however early that is.
+/// Reads an operation immediately when it receives the event of its end.
 struct Probe {
     store: Weak<dyn OperationStore>,
     runtime: tokio::runtime::Handle,

@@ -54,7 +54,7 @@ pub(crate) async fn a_stale_fence_cannot_renew(trial: Trial) {
     }
     let mut pending = trial.pending("operations/b").await;
     let stale = trial.apply(&mut pending, renew(0, None)).await;
-    assert_eq!(stale, Err(Refusal::Stale), "nobody holds it");
+    assert_eq!(stale, Err(Refusal::Stale), "no worker holds it");
 }
 
 pub(crate) async fn a_lease_that_is_over_makes_pending_again(trial: Trial) {
@@ -68,7 +68,11 @@ pub(crate) async fn a_lease_that_is_over_makes_pending_again(trial: Trial) {
     assert_eq!(record.state, OperationState::Pending);
     trial.reclaim(&mut record).await;
     assert_eq!((record.attempt, record.fence), (2, 2));
-    assert_eq!(record.checkpoint, Some(any("page 7")), "to go on from");
+    assert_eq!(
+        record.checkpoint,
+        Some(any("page 7")),
+        "the next attempt resumes from it"
+    );
 }
 
 pub(crate) async fn one_claim_turns_back_and_claims(trial: Trial) {

@@ -7,7 +7,7 @@ use crate::store::trial::{Trial, names};
 pub(crate) async fn an_unknown_name_or_parent_is_nothing(trial: Trial) {
     assert_eq!(trial.get(&name("operations/unknown")).await, None);
     assert_eq!(trial.get(&name("p/operations/unknown")).await, None);
-    let page = trial.page("nobody/there", None, 9).await;
+    let page = trial.page("unknown/parent", None, 9).await;
     assert_eq!(page, lro_core::store::Page::default());
 }
 
