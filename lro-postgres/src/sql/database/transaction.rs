@@ -57,8 +57,9 @@ impl Transaction<'_> {
         self.run_commit_and_tell(queries, None).await
     }
 
-    /// The rows of queries that only read, and whether they may be out of date: the server takes no
-    /// writes, and new connections may lead to another one. Then all old connections are closed.
+    /// Returns the rows of read-only queries, and whether they may be outdated: the server accepts
+    /// no writes, and new connections may lead to another server. In that case, all old connections
+    /// are closed.
     pub(crate) async fn read(mut self, queries: &[Query<'_>]) -> Result<Answers, Fault> {
         let is_told = matches!(queries, [query] if statement::tells_read_only(query.sql));
         let mut rows;
