@@ -1,4 +1,4 @@
-//! Who may do what with which operations.
+//! Authorization: which callers may call which methods on which operations.
 //!
 //! Without an [`Authorizer`] everybody who reaches the server may get, list, wait for, cancel and
 //! delete every operation. With one, each call of google.longrunning.Operations, and each start, is
@@ -44,15 +44,15 @@
 //! 5. Only now arguments are checked, and the operation is looked up.
 //! 6. [`Authorizer::authorize_operation`], where the policy depends on who started it.
 //!
-//! Who is refused in 4 or 6 gets PERMISSION_DENIED with the same text whether there is such an
-//! operation or not (AIP-193, AIP-211), and so does who asks for one that does not exist, unless they
-//! may list its parent: only they are told NOT_FOUND. Each page of a list and each WaitOperation is
-//! authorized anew; a page token is no permission.
+//! A caller denied in step 4 or 6 gets PERMISSION_DENIED with the same text whether the operation
+//! exists or not (AIP-193, AIP-211). A caller that asks for a missing operation gets the same answer,
+//! unless it may list the parent: only then does it get NOT_FOUND. Each page of a list and each
+//! WaitOperation is authorized anew; a page token grants no permission.
 //!
-//! A start goes through step 2 as well, and [`Authorizer::authorize_start`]. Who was found is kept
-//! with the operation as its principal, unless `prepare` names another one
-//! ([`StartOptions::principal`](crate::StartOptions::principal)); request ids count for each
-//! principal on its own.
+//! A start goes through step 2 and [`Authorizer::authorize_start`]. The operation records the
+//! caller as its principal, unless `prepare` names another one
+//! ([`StartOptions::principal`](crate::StartOptions::principal)). Request ids are separate for each
+//! principal.
 //!
 //! The methods of [`Operations`](crate::Operations) itself are not asked for permission: who holds
 //! that value is the server.

@@ -136,14 +136,14 @@
 //! | `lro.operations.run_time` | histogram, s | method | one run of a body, to where its end is written |
 //! | `lro.operations.attempts` | counter | method | runs that began |
 //! | `lro.operations.retries` | counter | method | runs that ended with a wish for another attempt, and got it |
-//! | `lro.leases.lost` | counter | method | leases that were over before their bodies |
+//! | `lro.leases.lost` | counter | method | leases that expired before their bodies finished |
 //! | `lro.operations.ready` | gauge | method | operations that are ready and that no worker has claimed, up to 1,000; asked every 15 s by each process that starts or runs operations |
 //! | `lro.operations.ready_age` | gauge, s | method | how long the oldest of them has been ready |
-//! | `lro.operations.deleted_running` | up-down counter | method | bodies that run on though their operation was deleted |
+//! | `lro.operations.deleted_running` | up-down counter | method | bodies that still run although their operation was deleted |
 //! | `lro.runtime.stalls` | counter | | times that a worker's runtime polled no task for [`max_runtime_stall`](WorkerBuilder::max_runtime_stall) |
 //! | `lro.bodies.blocking_polls` | counter | method | polls of bodies that lasted longer than a heartbeat: work for `spawn_blocking` |
 //! | `lro.serve.connections.refused` | counter | limit | connections that the module `serve` closed at once because a limit was reached: `max_connections` or `max_connections_per_ip` (`lro.serve.limit`) |
-//! | `lro.store.call.duration` | histogram, s | call, outcome | calls of the store: `start`, `claim`, `update`, `get`, `backlog`, `list`, `purge`, `page_token_key`; `ok`, `unavailable`, `full`, `corrupt`, `unusable`; an update of which one operation is damaged, or locked by another program, is `corrupt` or `unavailable` |
+//! | `lro.store.call.duration` | histogram, s | call, outcome | calls of the store: `start`, `claim`, `update`, `get`, `backlog`, `list`, `purge`, `page_token_key`; `ok`, `unavailable`, `full`, `corrupt`, `unusable`; an update with an operation that is corrupt, or locked by another program, counts as `corrupt` or `unavailable` |
 //! | `lro.store.accepts_starts` | gauge | | 1, or 0 while the store is full and refuses new operations |
 //!
 //! The method is `rpc.method` (`exporter.v1.Exporter/Export`), the code `rpc.response.status_code`
@@ -163,10 +163,10 @@
 //!
 //! # Errors
 //!
-//! Every error that the server makes, of a call or of an operation, carries a `google.rpc.ErrorInfo`;
-//! one about a field also the field's violation, one about an operation a `ResourceInfo`. What a handler
-//! attaches to its error is kept to the byte; an error of an operation without an ErrorInfo gets one. Errors
-//! of calls are cut down to what trailers hold.
+//! Every error that the server makes, of a call or of an operation, carries a `google.rpc.ErrorInfo`; one
+//! about a field also the field's violation, one about an operation a `ResourceInfo`. Details that a handler
+//! attaches to its error are kept unchanged; an operation's error without an ErrorInfo gets one. Errors of
+//! calls are truncated to the size of trailers.
 //!
 //! With the module `serve` that holds for all services of the server: an unknown service or method is
 //! named, and errors of plain rpcs get an ErrorInfo. On a plain tonic server, what tonic refuses itself

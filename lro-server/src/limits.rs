@@ -15,18 +15,17 @@ use tonic::Status;
 /// assert_eq!(limits.page_size_max, 1_000);
 /// ```
 ///
-/// A call that is over a limit is refused, with an `ErrorInfo` and the field at fault:
-/// INVALID_ARGUMENT where a name, a key or an id is too long, RESOURCE_EXHAUSTED where a message is
-/// too large. What a body makes too large costs it neither the operation nor the process: each limit
-/// says what happens then.
+/// The server rejects a call that exceeds a limit, with an `ErrorInfo` and the field at fault:
+/// INVALID_ARGUMENT if a name, a key or an id is too long, RESOURCE_EXHAUSTED if a message is too
+/// large. For oversized messages of a handler, each limit states the effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The largest request of a long-running rpc, in bytes as encoded: 1 MiB. Larger ones are
     /// RESOURCE_EXHAUSTED.
     pub request_len_max: usize,
     /// The largest metadata, in bytes as encoded: 64 KiB. A start with more is RESOURCE_EXHAUSTED.
-    /// What a body sets beyond it is left out, and its run warns of it once: the metadata stays the
-    /// last that fitted.
+    /// Larger metadata of a handler is dropped with one warning for each run: the operation keeps
+    /// the last metadata that fitted.
     pub metadata_len_max: usize,
     /// The largest checkpoint, in bytes as encoded: 1 MiB. Larger ones are an error of
     /// [`OperationContext::checkpoint`](crate::OperationContext::checkpoint), RESOURCE_EXHAUSTED; the
@@ -202,7 +201,7 @@ pub(crate) struct BodyLimits {
 }
 
 impl BodyLimits {
-    /// What an operation ends with whose body has given that response, or an error of that size.
+    /// The outcome of an operation whose handler returned a response or an error of any size.
     pub(crate) fn bounded(self, outcome: Outcome) -> Outcome {
         let max = self.response_len_max;
         match outcome {

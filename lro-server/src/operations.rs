@@ -52,7 +52,7 @@ struct Inner {
     engine: Arc<Engine>,
     gate: Gate,
     page_tokens: PageTokens,
-    /// What filters were given, for reflection.
+    /// The descriptor sets of the list policies, for reflection.
     descriptor_sets: Vec<Vec<u8>>,
     methods: RwLock<HashMap<&'static str, MethodOptions>>,
 }

@@ -83,10 +83,11 @@
 //!
 //! # The end
 //!
-//! When `shutdown` is over: health says so; who waits for an operation is answered with its latest
-//! state; nothing more is accepted; callers are told to go elsewhere; calls that are under way, and
-//! the bodies of the workers, have [`ServeLimits::shutdown_timeout`] to come to their end. Then
-//! connections are cut, and operations are given back for the next worker. It always ends.
+//! When `shutdown` completes, the graceful shutdown begins. Health reports NOT_SERVING, waiters get
+//! the latest state of their operations, and the server accepts no new connections and sends GOAWAY
+//! on the others. Calls in flight and the bodies of the workers have
+//! [`ServeLimits::shutdown_timeout`] to finish. Then the server closes all connections, and the
+//! workers release their operations for other workers. The shutdown always ends.
 
 mod admission;
 mod close_streams;
@@ -333,7 +334,7 @@ impl Server {
             () = following => {}
         }
         tracing::info!("shutting down");
-        // In this order: who asks where to go is told before the connections end.
+        // In this order: health checks see the change before the connections end.
         health.set(ServingStatus::NotServing).await;
         operations.close();
         drop(incoming);
@@ -362,7 +363,7 @@ async fn end(tasks: &Tasks, workers: Vec<Worker>, limit: Duration) {
     }
 }
 
-/// Whether nobody has added a service of that name; now somebody has.
+/// Registers the name of a service. Returns whether it is new.
 fn is_missing<S: NamedService>(_service: &S, services: &mut Vec<&'static str>) -> bool {
     let missing = !services.contains(&S::NAME);
     if missing {

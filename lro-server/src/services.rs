@@ -80,7 +80,7 @@ impl ServiceSettings {
         self
     }
 
-    /// What its permissions begin with, in place of its full name: with `exporter` they are
+    /// The prefix of its permissions, in place of its full name: with `exporter` they are
     /// `exporter.operations.get` and so on.
     pub fn permission_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.permission_prefix = prefix.into();
@@ -101,9 +101,9 @@ impl ServiceSettings {
         self
     }
 
-    /// What its lists are like, where that is not as the server's
-    /// [policy](crate::OperationsBuilder::list_policy) says: what filters may and must name, and how
-    /// long pages are. For the dialect that one service of several documents:
+    /// The list policy of this service, if it differs from the server's
+    /// [policy](crate::OperationsBuilder::list_policy): the fields that filters may and must name,
+    /// and the page sizes. For a filter dialect that one of several services documents:
     ///
     /// ```
     /// use lro_core::store::{ListPolicy, MemoryStore};
@@ -233,7 +233,7 @@ pub(crate) fn service_of(path: &str) -> &str {
 #[derive(Debug)]
 pub(crate) struct Services {
     settings: Vec<ServiceSettings>,
-    nobody: ServiceSettings,
+    without_names: ServiceSettings,
     list_policy: ListPolicy,
 }
 
@@ -243,13 +243,13 @@ impl Services {
         if settings.is_empty() {
             settings.push(ServiceSettings::any());
         }
-        let mut nobody = ServiceSettings::none();
-        for service in settings.iter_mut().chain([&mut nobody]) {
+        let mut without_names = ServiceSettings::none();
+        for service in settings.iter_mut().chain([&mut without_names]) {
             service.without.extend(without);
         }
         Self {
             settings,
-            nobody,
+            without_names,
             list_policy: ListPolicy::default(),
         }
     }
@@ -269,8 +269,8 @@ impl Services {
         self
     }
 
-    /// What the list below this parent is like: as its services say if they say the same, and
-    /// otherwise as the server does.
+    /// The policy of lists below this parent: that of its services if they agree, and otherwise the
+    /// server's.
     pub(crate) fn list_policy(&self, parent: &ParentPattern) -> &ListPolicy {
         let below = self.below(parent).into_iter();
         let mut policies = below
@@ -310,9 +310,9 @@ impl Services {
         self.settings.iter().all(open)
     }
 
-    /// What to ask permission for where no service has such names.
-    pub(crate) fn nobody(&self) -> &ServiceSettings {
-        &self.nobody
+    /// The service to authorize calls for if no service has the name.
+    pub(crate) fn without_names(&self) -> &ServiceSettings {
+        &self.without_names
     }
 
     /// The services that may have operations below this parent: one, where bindings differ.

@@ -1,5 +1,5 @@
-//! The caller's trace, gone on with: W3C Trace Context for OpenTelemetry. Nothing at all without
-//! the feature `otel`.
+//! Continues the caller's trace: W3C Trace Context for OpenTelemetry. Has no effect without the
+//! feature `otel`.
 
 use tracing::Span;
 
@@ -15,7 +15,7 @@ pub(crate) fn continue_trace(span: &Span, trace_parent: &str, trace_state: &str)
     use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
     if let Some(caller) = otel::parse(trace_parent, trace_state) {
-        // An error is that nobody collects traces.
+        // This fails if no collector of traces is installed.
         let _ = span.set_parent(Context::new().with_remote_span_context(caller));
     }
 }

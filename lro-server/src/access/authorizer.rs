@@ -10,27 +10,30 @@ use super::{Call, Caller, OperationFacts, Principal};
 ///
 /// # Errors
 ///
-/// A method that gives a [`Status`] could not decide, or knows more than yes and no: UNAUTHENTICATED
-/// for credentials that are missing or wrong, UNAVAILABLE when whoever decides is away. It is
-/// answered as it is, with an ErrorInfo if it has none; never put credentials into it. A
-/// PERMISSION_DENIED is [`Access::Denied`], in the words that all who are denied get.
+/// A method returns a [`Status`] if it cannot decide, or for an answer besides yes and no:
+/// UNAUTHENTICATED for missing or wrong credentials, UNAVAILABLE while the policy service is
+/// unreachable. The caller receives the status unchanged, with an ErrorInfo if it has none, so never
+/// put credentials into it. PERMISSION_DENIED counts as [`Access::Denied`], with the text of all
+/// denials.
 ///
 /// # Cancel safety
 ///
 /// A call that goes away drops the future.
 #[tonic::async_trait]
 pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
-    /// Who calls; asked once for each call, starts included. The default is nobody in particular.
+    /// Authenticates the caller, once for each call, starts included. Default: an anonymous
+    /// principal.
     async fn authenticate(&self, caller: &Caller<'_>) -> Result<Principal, Status> {
         let _ = caller;
         Ok(Principal::default())
     }
 
-    /// Whether the call may go on to look for its operation, or list those of its parent.
+    /// Decides whether the call may read its operation, or list the operations of its parent.
     async fn authorize(&self, call: &Call<'_>) -> Result<Access, Status>;
 
-    /// Whether the call may go on, now that the operation has been found: for policies that depend on
-    /// who started it. Lists do not ask: who may list a parent sees all that is there.
+    /// Decides again once the operation has been found: for policies that depend on the principal
+    /// that started it. Lists skip this step: a caller that may list a parent sees all its
+    /// operations.
     async fn authorize_operation(
         &self,
         call: &Call<'_>,
@@ -51,7 +54,7 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
 /// Yes or no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// The call may go on.
+    /// The call may proceed.
     Allowed,
     /// The call is answered with PERMISSION_DENIED.
     Denied,
@@ -66,7 +69,7 @@ impl Access {
         }
     }
 
-    /// Whether the call may go on.
+    /// Whether the call may proceed.
     pub fn is_allowed(self) -> bool {
         self == Self::Allowed
     }
@@ -87,7 +90,7 @@ impl<'a> StartCall<'a> {
         self.caller
     }
 
-    /// Who calls.
+    /// The principal that calls.
     pub fn principal(&self) -> &'a Principal {
         self.principal
     }

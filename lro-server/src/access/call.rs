@@ -8,7 +8,7 @@ use tonic::{Extensions, Request};
 
 use super::{Method, Principal};
 
-/// What is known of a call before it is known who calls.
+/// A call before authentication.
 #[derive(Clone, Copy)]
 pub struct Caller<'a> {
     headers: &'a MetadataMap,
@@ -83,13 +83,13 @@ impl<'a> Call<'a> {
         self.caller
     }
 
-    /// Who calls.
+    /// The principal that calls.
     pub fn principal(&self) -> &'a Principal {
         self.principal
     }
 
-    /// What it wants to do. Not always what the rpc says: to know whether NOT_FOUND may be told, a
-    /// call for one operation is also asked for as a list of its parent.
+    /// The method to authorize. It can differ from the rpc: to decide whether the caller may get
+    /// NOT_FOUND, the server also authorizes a call for one operation as a list of its parent.
     pub fn method(&self) -> Method {
         self.method
     }
@@ -134,7 +134,7 @@ pub(crate) fn is_within(inner: &ParentPattern, outer: &str) -> bool {
         .all(|outer| inner.next() == Some(Some(outer)))
 }
 
-/// What is known of an operation that exists.
+/// The facts about an existing operation.
 #[derive(Clone, Copy, Debug)]
 pub struct OperationFacts<'a> {
     record: &'a OperationRecord,
@@ -155,7 +155,7 @@ impl<'a> OperationFacts<'a> {
         &self.record.method
     }
 
-    /// Who started it; empty when that is not known.
+    /// The principal that started it; empty if unknown.
     pub fn principal(&self) -> &'a str {
         &self.record.origin.principal
     }

@@ -38,7 +38,7 @@ impl Gate {
         self.authorizer.is_some()
     }
 
-    /// Whether nobody is asked anything, and all names and methods are served.
+    /// Whether the server has no authorizer, and serves all names and methods.
     pub(crate) fn is_open(&self) -> bool {
         self.authorizer.is_none() && self.services.are_open()
     }
@@ -57,7 +57,7 @@ impl Gate {
         caller: Caller<'a>,
     ) -> Result<Visit<'a>, Status> {
         if !self.services.iter().any(|service| service.offers(method)) {
-            return Err(unimplemented(method, self.services.nobody()));
+            return Err(unimplemented(method, self.services.without_names()));
         }
         let principal = self.authenticate(&caller).await?;
         Ok(self.visit(method, caller, principal))
@@ -127,7 +127,7 @@ pub(crate) struct Visit<'a> {
     pub(super) method: Method,
 }
 
-/// What a service's scopes and the authorizer say.
+/// The verdict of a service's scopes and the authorizer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Allowed,
@@ -136,7 +136,7 @@ pub(super) enum Verdict {
 }
 
 impl<'a> Visit<'a> {
-    /// It is about one operation, which nobody has looked for yet.
+    /// Admits a call about one operation, which has not been read yet.
     pub(crate) async fn operation(self, name: &'a OperationName) -> Result<Pass<'a>, Status> {
         if self.gate.is_open() {
             return Ok(Pass::trusted(Some(name)));
@@ -144,7 +144,7 @@ impl<'a> Visit<'a> {
         let parent = pattern(name);
         let mut services = self.gate.services.below(&parent);
         if services.is_empty() {
-            services.push(self.gate.services.nobody());
+            services.push(self.gate.services.without_names());
         } else if !services.iter().any(|it| it.offers(self.method)) {
             return Err(unimplemented(self.method, services[0]));
         }
@@ -168,10 +168,10 @@ impl<'a> Visit<'a> {
         let resource = super::refusal::collection(parent.as_str());
         let services = self.gate.services.below(parent);
         if services.is_empty() {
-            let nobody = self.gate.services.nobody();
-            return Err(match self.ask(nobody, self.method, None, parent).await? {
+            let service = self.gate.services.without_names();
+            return Err(match self.ask(service, self.method, None, parent).await? {
                 Verdict::Allowed => no_such_parent(parent),
-                verdict => self.refuse(nobody, verdict, &resource),
+                verdict => self.refuse(service, verdict, &resource),
             });
         }
         let offered = |it: &&&ServiceSettings| it.offers(self.method);
@@ -245,13 +245,13 @@ impl<'a> Visit<'a> {
 
 /// The parent of a name, which has no open segments.
 fn pattern(name: &OperationName) -> ParentPattern {
-    // A parent of a name is a parent; were it not, nobody would have operations there.
+    // The parent of a valid name is always a valid parent.
     let parent = name.parent().parse::<lro_core::ParentName>();
     parent.map(ParentPattern::from).unwrap_or_default()
 }
 
-/// The authorizer's answer. PERMISSION_DENIED is a no, whatever it says: words of its own could tell
-/// what is there.
+/// The authorizer's answer. PERMISSION_DENIED is a denial, whatever its text: an own text could
+/// reveal which operations exist.
 pub(super) fn yes_or_no(answer: Result<Access, Status>) -> Result<Access, Status> {
     match answer {
         Err(status) if status.code() == Code::PermissionDenied => Ok(Access::Denied),

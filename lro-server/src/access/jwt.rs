@@ -167,7 +167,7 @@ impl fmt::Debug for JwtAuthorizer {
     }
 }
 
-/// What a token grants.
+/// The rights that a token grants.
 struct Grants {
     permissions: Vec<String>,
     parents: Vec<String>,
@@ -189,7 +189,7 @@ impl Grants {
     }
 }
 
-/// What is wrong with a token.
+/// The fault of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     Missing,

@@ -10,7 +10,7 @@ use super::{Access, Method, OperationFacts};
 use crate::rpc::error::not_found;
 use crate::services::ServiceSettings;
 
-/// What a call may go on with.
+/// The permission of an admitted call, with the store it may use.
 #[derive(Debug)]
 pub(crate) struct Pass<'a> {
     kind: Kind<'a>,
@@ -106,7 +106,7 @@ impl<'a> Pass<'a> {
         // In the name of the first service, whichever it turns out to be.
         let denied = || {
             let first = services.first().map(|(service, _)| *service);
-            let service = first.unwrap_or(visit.gate.services().nobody());
+            let service = first.unwrap_or(visit.gate.services().without_names());
             visit.refuse(service, Verdict::Denied, name.as_str())
         };
         let Some((record, service, verdict)) = found else {

@@ -3,7 +3,8 @@ use std::fmt;
 
 use tonic::Extensions;
 
-/// Who calls: what [`Authorizer::authenticate`](super::Authorizer::authenticate) has found out.
+/// An authenticated caller, as returned by
+/// [`Authorizer::authenticate`](super::Authorizer::authenticate).
 ///
 /// ```
 /// use lro_server::access::Principal;
@@ -47,7 +48,7 @@ impl Principal {
         self
     }
 
-    /// Its name; empty for nobody in particular.
+    /// The name of the principal; empty if anonymous.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -57,7 +58,7 @@ impl Principal {
         self.scopes.as_ref()
     }
 
-    /// What was found out besides.
+    /// An additional fact about the caller, by its type.
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
         self.attributes.get()
     }

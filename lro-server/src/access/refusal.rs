@@ -1,4 +1,4 @@
-//! What those are told who may not.
+//! Error responses for denied callers.
 
 use lro_core::{OperationName, ParentPattern, Reason};
 use tonic::Status;

@@ -14,7 +14,7 @@ use crate::rpc::error::store_failed;
 /// After how many operations a filtered list gives what it has found.
 const EXAMINED_MAX: usize = 2_000;
 
-/// What a page has beside its operations: its token, and the lengths before it.
+/// The bytes of a page besides its operations: its token, and the length prefixes.
 const PAGE_OVERHEAD: usize = 1024;
 
 /// The largest message that the server sends to a caller, in the extensions of a request.
@@ -25,8 +25,8 @@ impl Operations {
     /// One page of the operations directly below a parent, newest first: those that the
     /// [filter](lro_core::filter) says (AIP-160), all when it is empty.
     ///
-    /// What the filter may name and how long the page is says the
-    /// [policy](crate::ServiceSettings::list_policy) of the service whose parent it is.
+    /// The [policy](crate::ServiceSettings::list_policy) of the service that owns the parent
+    /// determines the fields that the filter may name and the page sizes.
     ///
     /// A page may be short, or even empty, before the end of the list: only an empty
     /// `next_page_token` says that there is no more.

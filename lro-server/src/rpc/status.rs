@@ -57,7 +57,8 @@ pub(crate) fn complete(status: Status) -> Status {
     build(&message, &details)
 }
 
-/// An operation's error with an ErrorInfo, if the handler gave none. What it gave stays as it is.
+/// An operation's error with an ErrorInfo, if the handler gave none. The handler's own ErrorInfo
+/// stays unchanged.
 pub(crate) fn inform(error: &mut rpc::Status) {
     if !error.details.iter().any(is_error_info) {
         error.details.push(error_info("HANDLER_FAILED"));

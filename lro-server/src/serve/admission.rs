@@ -91,7 +91,7 @@ impl Drop for Admitted {
     }
 }
 
-/// What counts as one address: who has one IPv6 address mostly has 2^64 of them.
+/// The network that counts as one address: the owner of one IPv6 address usually has 2^64 of them.
 fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => {

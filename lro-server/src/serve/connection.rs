@@ -29,7 +29,7 @@ use super::admission::Admitted;
 use super::limits::ServeLimits;
 use super::preface::Prefaced;
 
-/// What all connections of a server share.
+/// The state that all connections of a server share.
 pub(super) struct Connections<S> {
     pub(super) service: S,
     pub(super) limits: ServeLimits,
@@ -82,7 +82,7 @@ where
 
     async fn accept(&self, stream: TcpStream) {
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection is gone");
+            tracing::debug!(%error, "a connection was closed before it was served");
             return;
         }
         let tcp = stream.connect_info();
@@ -138,7 +138,7 @@ where
         }
     }
 
-    /// What the other side has to do in this time; `None` when it has not, or the server ends.
+    /// Waits for a step of the peer; `None` if the time limit passes or the server shuts down.
     async fn in_time<T>(
         &self,
         what: &str,
@@ -180,7 +180,7 @@ where
     }
 }
 
-/// What handlers are told of the other side, as tonic's own server tells it.
+/// The peer's addresses for handlers, as in tonic's own server.
 #[derive(Clone, Debug)]
 enum Peer {
     Tcp(TcpConnectInfo),

@@ -46,7 +46,7 @@ impl<S> Layer<S> for DeadlineLayer {
     }
 }
 
-/// What [`DeadlineLayer`] makes of a service.
+/// The service of a [`DeadlineLayer`].
 #[derive(Clone, Debug)]
 pub struct DeadlineService<S> {
     inner: S,
@@ -148,7 +148,7 @@ impl<B: Body> Body for DeadlineBody<B> {
         match this.timer.poll_over(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {
-                // What produces the stream ends with it.
+                // The producer of the stream ends with it.
                 this.inner.set(None);
                 Poll::Ready(Some(Ok(Frame::trailers(trailers_of(&exceeded())))))
             }

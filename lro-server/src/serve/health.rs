@@ -75,7 +75,7 @@ impl Health {
             } else {
                 StoreState::of(operations, &name, limits.health_timeout).await
             };
-            // Watchers hear of changes only.
+            // Watchers receive only changes.
             if last == Some(state) {
                 continue;
             }
@@ -104,7 +104,7 @@ const STILL_SERVED: [&str; 2] = [
     <HealthServer<HealthService> as tonic::server::NamedService>::NAME,
 ];
 
-/// What a store is good for.
+/// The abilities of a store at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StoreState {
     Serving,

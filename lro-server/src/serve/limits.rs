@@ -43,8 +43,8 @@ pub struct ServeLimits {
     pub keep_alive_interval: Duration,
     /// How long it may take to answer that: 20 s.
     pub keep_alive_timeout: Duration,
-    /// How old a connection becomes: 30 min. Then its caller is told to open another (GOAWAY); the
-    /// calls that are under way come to their end.
+    /// The maximum age of a connection: 30 min. Then the server sends GOAWAY, so that the client
+    /// opens another; calls in flight finish.
     pub max_connection_age: Duration,
     /// By which part of it the age of each connection differs, to either side: 0.1. So that the
     /// connections that came together do not go together.
@@ -53,9 +53,9 @@ pub struct ServeLimits {
     pub health_interval: Duration,
     /// How long it may take to answer that: 2 s.
     pub health_timeout: Duration,
-    /// How long calls and operations may go on when the server shuts down: 25 s, which
-    /// leaves room within the 30 s of Kubernetes. Then connections are cut, and operations are
-    /// released for the next worker.
+    /// The time that calls and operations have to finish after a shutdown begins: 25 s, which
+    /// leaves time within the 30 s of Kubernetes. Then the server closes the connections, and the
+    /// workers release their operations for other workers.
     pub shutdown_timeout: Duration,
 }
 

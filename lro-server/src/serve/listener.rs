@@ -50,7 +50,7 @@ impl Listen {
     }
 }
 
-/// What connections are accepted from.
+/// A source of connections.
 pub(super) trait Accept {
     type Io;
 
@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// Fails so many times before it accepts.
+    /// Fails a number of times before it accepts.
     struct Failing {
         kind: io::ErrorKind,
         left: usize,

@@ -16,8 +16,8 @@ use tracing::field::Empty;
 
 use crate::trace_context::continue_trace;
 
-/// Runs each call in a span `rpc`: its method, and in the end its code and how long it took, which
-/// an event of the level debug tells as well. Nothing that the headers say is in it.
+/// Runs each call in a span `rpc` with its method and, at the end, its code and duration. A debug
+/// event reports the same. The span contains nothing from the headers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SpanLayer;
 
@@ -99,7 +99,7 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        // Dropped before its end: the caller is gone.
+        // Dropped before its end: the caller disconnected.
         self.end(Code::Cancelled);
     }
 }

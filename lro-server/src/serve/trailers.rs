@@ -20,7 +20,7 @@ pub(super) fn trailers_of(status: &Status) -> HeaderMap {
 }
 
 pin_project! {
-    /// A body that ends when a token is cancelled: for streams that would go on for ever.
+    /// A body that ends when a token is cancelled: for streams without an end of their own.
     #[derive(Debug)]
     pub(super) struct UntilBody<B> {
         #[pin]
@@ -54,7 +54,7 @@ impl<B: Body> Body for UntilBody<B> {
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        // What was said before the end still arrives.
+        // Frames from before the end still arrive.
         if let Poll::Ready(frame) = inner.poll_frame(cx) {
             return Poll::Ready(frame);
         }

@@ -173,7 +173,7 @@ fn a_list_is_as_its_services_say_if_they_agree() {
             3,
             true,
         ),
-        // Nobody's.
+        // A name of no service.
         (
             ("users/*", Some(2)),
             ("projects/*", Some(3)),

@@ -300,8 +300,8 @@ impl Ending {
                 return Some(Command::Release { fence, metadata });
             }
             Self::NotBegun => {
-                // A slow store is no failure of the body: this run is not to count, if nobody has
-                // turned the operation back yet.
+                // A slow store is no failure of the body: this run must not count, unless the
+                // operation was already requeued.
                 tracing::warn!(name = %run.name, "the claim's answer came too late");
                 return Some(Command::Release { fence, metadata });
             }

@@ -52,7 +52,7 @@ async fn a_running_body_is_dropped_after_its_grace() {
     operations.cancel(&name(&started)).await.unwrap(); // spec:65: repeated
     assert_eq!(seen.recv().await, Some("told"));
     let early = operations.get(&name(&started)).await.unwrap();
-    assert!(!early.done, "not before the handler has gone");
+    assert!(!early.done, "not before the handler has ended");
     assert_eq!(seen.recv().await, Some("dropped"));
     assert_eq!(cancelled_at.elapsed(), Duration::from_secs(5));
     let done = wait(&operations, &started).await;
@@ -152,8 +152,8 @@ async fn what_has_not_started_is_cancelled_at_once() {
     assert_eq!(unknown.unwrap_err().code(), Code::NotFound);
 }
 
-/// Bodies that wait for their cancellation, where answers of the store come late. Heartbeats would bring
-/// the news as well: not within an hour.
+/// Bodies that wait for their cancellation, where answers of the store come late. Heartbeats would
+/// deliver it too, but not within an hour.
 async fn start_lagging(store: &Arc<MemoryStore>) -> (Operations, Arc<Exporter>, Worker) {
     let operations = Operations::new(Node::lagging(store, 10));
     let exporter = Exporter::new(&operations, async |_, operation| {
@@ -165,8 +165,8 @@ async fn start_lagging(store: &Arc<MemoryStore>) -> (Operations, Arc<Exporter>, 
     (operations, exporter, worker)
 }
 
-/// Every round cancels at another moment of the start, to find a window in which nobody hears it:
-/// of an operation that is born claimed, and of one that is claimed later.
+/// Every round cancels at another moment of the start, to find a window in which the cancellation
+/// is lost: for an operation that is claimed at its start, and for one that is claimed later.
 #[tokio::test(start_paused = true)]
 async fn a_cancellation_right_after_the_start_is_never_lost() {
     let store = Arc::new(MemoryStore::new());
@@ -200,7 +200,7 @@ async fn a_cancellation_right_after_the_start_is_never_lost() {
     }
 }
 
-/// As a node hears of all that others cancel: so much that it forgets what may be its own.
+/// A flood of cancellations of other nodes makes a node drop some of its own.
 #[tokio::test(start_paused = true)]
 async fn a_cancellation_before_the_run_is_heard_among_thousands_of_others() {
     let store = Arc::new(MemoryStore::new());

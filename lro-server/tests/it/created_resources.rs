@@ -16,7 +16,7 @@ use tonic::{Code, Request, Response, Status};
 
 use crate::support::exported;
 
-/// Tables that are exported: of so many rows, or `None` while they are not usable.
+/// Exported tables: the number of rows, or `None` while a table is not usable.
 struct Tables {
     operations: Operations,
     rows: Mutex<BTreeMap<String, Option<u64>>>,

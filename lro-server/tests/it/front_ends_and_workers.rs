@@ -1,5 +1,5 @@
-//! Front ends without a worker, workers without a front end, and what reaches one from the other when
-//! neither hears of events.
+//! Front ends without a worker, workers without a front end, and their communication when neither
+//! receives events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::support::{Exporter, exported, name};
 
 const METHOD: &str = "/exporter.v1.Exporter/Export";
 
-/// How often a [`Node`] is to be looked into.
+/// The event gap of a [`Node`].
 const GAP: Duration = Duration::from_secs(1);
 
 /// The operations of two nodes that share a store.
@@ -107,15 +107,15 @@ async fn a_checkpoint_outlasts_a_store_that_is_away_for_less_than_a_lease() {
     let worker = Worker::builder(&operations).host(exporter.clone());
     let _worker = worker.start().await.unwrap();
     let started = exporter.call(&["a"]).await.unwrap();
-    // Who waits fails while the store is away: it is asked for when it is back.
+    // A wait fails while the store is unavailable; the test waits again when it is back.
     tokio::time::sleep(Duration::from_secs(10)).await;
     let done = operations.wait(&name(&started), None).await.unwrap();
     let done = support::Typed::from(done);
     assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(1));
 }
 
-/// A process that stood still for longer than its lease, and then fails to save a checkpoint: what its
-/// body makes of that is no result of the operation, though nobody else has claimed it yet.
+/// A process that stood still for longer than its lease, and then fails to save a checkpoint: the
+/// body's error is no result of the operation, although no other worker has claimed it yet.
 #[tokio::test(start_paused = true)]
 async fn a_checkpoint_that_fails_after_the_lease_ends_no_operation() {
     let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
@@ -144,7 +144,7 @@ async fn a_checkpoint_that_fails_after_the_lease_ends_no_operation() {
     assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(2));
 }
 
-/// A database that is slow to answer claims used up the attempts of operations that nobody ran.
+/// A database that answered claims slowly used up the attempts of operations that no worker ran.
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_is_answered_too_late_is_no_attempt() {
     let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));

@@ -67,12 +67,12 @@ async fn what_cannot_be_written_costs_no_other_its_lease() {
     let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
     let node = Node::lagging(&store, 0);
     let (_worker, names) = start_many(&store, &node, RENEWED_AT_ONCE).await;
-    let damaged = Refusal::Damaged("it has no state".into());
+    let corrupt = Refusal::Damaged("it has no state".into());
     let mut refused = Vec::new();
     for (name, refusal) in names
         .iter()
         .step_by(20)
-        .zip([Refusal::Locked, damaged].iter().cycle())
+        .zip([Refusal::Locked, corrupt].iter().cycle())
     {
         let record = store.get(name).await.unwrap().unwrap();
         node.refused
@@ -102,7 +102,7 @@ async fn what_cannot_be_written_costs_no_other_its_lease() {
     }
 }
 
-/// A renewal for nobody would keep the operation from running again for another lease.
+/// A renewal without a running body would keep the operation from running again for another lease.
 #[tokio::test(start_paused = true)]
 async fn what_is_given_up_while_others_are_renewed_is_not_renewed() {
     let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
@@ -149,7 +149,7 @@ async fn metadata_that_could_not_be_written_is_written_later() {
         wait_for_tables_done(&operations, &started, 1).await;
         wait_for_tables_done(&operations, &other, 2).await;
     };
-    // Before the leases are to be renewed anyway.
+    // Before the leases are due for renewal.
     tokio::time::timeout(LEASE / 3, written).await.unwrap();
     let record = store.get(&name(&started)).await.unwrap().unwrap();
     assert_eq!(record.attempt, 1);
@@ -172,10 +172,10 @@ async fn what_cannot_be_written_is_not_tried_again_at_once() {
         let (calls, refused) = (calls.clone(), node.refused.clone());
         move |updates| {
             *calls.lock().unwrap() += 1;
-            let damaged = Refusal::Damaged("it has no state".into());
+            let corrupt = Refusal::Damaged("it has no state".into());
             let all = updates
                 .iter()
-                .filter_map(|it| Some((it.uid?, damaged.clone())));
+                .filter_map(|it| Some((it.uid?, corrupt.clone())));
             refused.lock().unwrap().extend(all);
             Ok(())
         }

@@ -129,7 +129,7 @@ async fn a_panic_in_a_drop_changes_no_end() {
                 let _spiteful = Spiteful;
                 std::future::pending().await
             }
-            // What it panics with, panics.
+            // The payload of the panic panics itself.
             "panics" => std::panic::panic_any(Spiteful),
             "fails" | "gives up" => {
                 if request.tables[0] == "gives up" {
@@ -297,8 +297,8 @@ async fn a_deleted_operation_runs_on_unseen() {
     let started = exporter.call(&["a"]).await.unwrap();
     tokio::task::yield_now().await;
     operations.delete(&name(&started)).await.unwrap();
-    let gone = operations.get(&name(&started)).await.unwrap_err();
-    assert_eq!(gone.code(), Code::NotFound);
+    let absent = operations.get(&name(&started)).await.unwrap_err();
+    assert_eq!(absent.code(), Code::NotFound);
     let again = operations.delete(&name(&started)).await.unwrap_err();
     assert_eq!(again.code(), Code::NotFound, "spec:74");
     release.send(()).unwrap();

@@ -1,4 +1,4 @@
-//! What is too large or too many is refused where it comes in, and costs no operation.
+//! Limits on sizes and counts reject calls at the entrance, without harm to operations.
 
 use std::time::Duration;
 

@@ -209,7 +209,7 @@ async fn the_servers_policy_and_limits_are_for_services_without_one() {
         ("users/x", 0, 10),
         ("users/x", 99, 20),
         ("services/x", 0, 2),
-        // What a policy leaves open is as the limits say, and not as the server's policy does.
+        // The limits, not the server's policy, apply to values that a policy leaves open.
         ("services/x", 99, 4),
     ] {
         let listed = list(&operations, name, "", page_size).await.unwrap();

@@ -90,7 +90,7 @@ async fn the_name_is_a_parent_with_or_without_the_collection() {
 #[tokio::test]
 async fn an_unknown_parent_has_no_operations() {
     let operations = operations().await;
-    for name in ["nobody", "nobody/operations", "p/q/r", "nobody/-"] {
+    for name in ["unknown", "unknown/operations", "p/q/r", "unknown/-"] {
         let listed = call(&operations, below(name)).await.unwrap();
         assert_eq!(listed, pb::ListOperationsResponse::default(), "{name}");
     }

@@ -202,7 +202,7 @@ async fn an_exclusive_store_expires_the_leases_of_a_worker_that_is_gone() {
     worker.drain().await;
 }
 
-/// Its lease is renewed for nobody otherwise, as long as the process lives.
+/// Otherwise the worker would renew a lease without a body as long as the process lives.
 #[tokio::test(start_paused = true)]
 async fn a_run_whose_task_panics_is_run_again() {
     let node = Node::lagging(&shared_store(), 0);

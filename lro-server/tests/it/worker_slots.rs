@@ -1,4 +1,4 @@
-//! What a worker does when it has no slot free, and what it tells a body on every occasion.
+//! Workers without a free slot, and the notifications that bodies receive.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn shared_store() -> Arc<MemoryStore> {
     Arc::new(MemoryStore::with_clock(TokioClock::new()))
 }
 
-/// An operation that a worker runs which is gone.
+/// An operation held by a lost worker.
 async fn orphan(store: &MemoryStore, number: u128) -> OperationName {
     let name: OperationName = format!("operations/{number}").parse().unwrap();
     let request = pack(&ExportRequest { tables: Vec::new() });
@@ -52,12 +52,12 @@ async fn a_worker_without_a_free_slot_still_ends_what_was_cancelled_and_lost() {
     let (cancelled, waiting) = (orphan(&store, 1).await, orphan(&store, 2).await);
     operations.cancel(&cancelled).await.unwrap();
     let ended = operations.wait(&cancelled, Some(3 * LEASE)).await.unwrap();
-    assert!(ended.done, "nobody's slot is needed for that");
+    assert!(ended.done, "the end of a pending operation needs no slot");
     let Some(pb::operation::Result::Error(error)) = ended.result else {
         panic!("{ended:?}");
     };
     assert_eq!(error.code, tonic::Code::Cancelled as i32);
-    // The other one is ready for whoever has a slot.
+    // The other one is ready for a worker with a free slot.
     let claim = Claim {
         worker: WorkerId::from_uuid(Uuid::from_u128(8)),
         methods: [(METHOD.to_owned(), 9)].into(),

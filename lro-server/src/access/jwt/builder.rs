@@ -12,7 +12,7 @@ use crate::start_error::Error;
 /// How many parents one token may have.
 const PARENTS_MAX: usize = 256;
 
-/// What a [`JwtAuthorizer`] is to be like.
+/// Configures a [`JwtAuthorizer`].
 #[derive(Debug)]
 #[must_use]
 pub struct JwtAuthorizerBuilder {
@@ -124,7 +124,7 @@ impl JwtAuthorizerBuilder {
         self
     }
 
-    /// What the times in tokens are compared with.
+    /// The clock that the times in tokens are compared with.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.settings.clock = clock;
         self

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub(super) struct Claims(BTreeMap<String, Claim>);

@@ -1,4 +1,4 @@
-//! What the authorizer is asked, when, and what its answers become.
+//! The calls of the authorizer, their order, and the effect of its answers.
 
 use std::sync::{Arc, Mutex};
 
@@ -39,7 +39,7 @@ async fn what_is_denied_and_what_is_absent_read_the_same() {
         assert!(not_there.message().starts_with(&expected), "{not_there}");
         let resource = there.get_details_resource_info().unwrap();
         assert_eq!(resource.resource_name, name);
-        // The owner is told, and still has it.
+        // The owner learns it, and the operation stays.
         let error = server.call(As("ada"), method, absent).await.unwrap_err();
         assert_eq!(error.code(), Code::NotFound, "{method}");
     }
@@ -49,7 +49,7 @@ async fn what_is_denied_and_what_is_absent_read_the_same() {
 /// spec:42
 #[tokio::test]
 async fn not_found_is_for_those_who_may_list_the_parent() {
-    // Everybody may get, nobody but ada may list.
+    // Every caller may get, only ada may list.
     let server = server(Policies::new(|call| {
         let lists = call.principal().name() == "ada";
         Ok(Access::when(call.method() != Method::List || lists))
@@ -122,7 +122,7 @@ async fn arguments_are_looked_at_after_the_permission() {
     assert_eq!(error.code(), Code::PermissionDenied);
     let error = server.list(As("ada"), bad).await.unwrap_err();
     assert_eq!(error.code(), Code::InvalidArgument);
-    // Who they are comes before everything; a name that is none comes before permissions.
+    // Authentication comes first; an invalid name comes before permissions.
     let error = server.call(As(""), Method::Get, "!").await.unwrap_err();
     assert_eq!(error.code(), Code::Unauthenticated);
     let error = server.call(As("bob"), Method::Get, "!").await.unwrap_err();

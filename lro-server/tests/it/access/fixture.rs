@@ -1,4 +1,4 @@
-//! Calls as somebody, of the service itself: no sockets between.
+//! Calls of the service as a given principal, without sockets.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::support::{Exporter, Typed, exported};
 /// The service of the support module.
 pub(crate) const SERVICE: &str = "exporter.v1.Exporter";
 
-/// What a policy is asked.
+/// A policy of a test.
 pub(crate) type Policy = Box<dyn Fn(&Call<'_>) -> Result<Access, Status> + Send + Sync>;
 type OwnerPolicy = Box<dyn Fn(&Call<'_>, &OperationFacts<'_>) -> bool + Send + Sync>;
 type StartPolicy = Box<dyn Fn(&StartCall<'_>) -> bool + Send + Sync>;
@@ -93,7 +93,7 @@ pub(crate) struct Server {
     exporter: Arc<Exporter>,
 }
 
-/// What a call of any method gives.
+/// The answer of a call of any method.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
     Operation(pb::Operation),
@@ -180,7 +180,7 @@ impl Server {
     }
 }
 
-/// Who calls; after a `;` come their scopes. Nobody, when empty.
+/// The caller, with scopes after a `;`. Anonymous, if empty.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct As<'a>(pub(crate) &'a str);
 

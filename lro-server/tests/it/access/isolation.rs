@@ -50,7 +50,7 @@ async fn tenants_that_share_a_parent_are_isolated_by_who_started() {
 
 struct Run {
     server: Server,
-    /// What stands before a tenant's name in its parent; empty when all have one parent.
+    /// The prefix of a tenant's name in its parent; empty if all have one parent.
     prefix: &'static str,
     random: Random,
     /// By tenant, the operations it has.
@@ -190,7 +190,7 @@ impl Run {
         let method = self.method();
         let who = As(TENANTS[tenant]);
         let there = self.server.call(who, method, &name).await.unwrap_err();
-        // An id that nobody has, as long as the other's.
+        // An unused id of the same length.
         let id = name.rsplit_once('/').unwrap().1;
         let absent_id: String = id.chars().map(|_| 'z').collect();
         let absent = self.name(other, &absent_id);
@@ -200,7 +200,7 @@ impl Run {
         self.count("refused");
     }
 
-    /// Names that somebody might have, and texts that are none.
+    /// Plausible names, and texts that are not names.
     async fn guess(&mut self, tenant: usize) {
         let id = format!("{}{}", TENANTS[1 - tenant], self.random.below(50));
         let parent = self.parent(1 - tenant);

@@ -53,7 +53,7 @@ async fn a_foreign_operation_is_as_if_it_were_absent() {
         assert_eq!(there.code(), Code::PermissionDenied, "{method}");
         assert_eq!(not_there.code(), Code::PermissionDenied, "{method}");
         assert_eq!(there.message().replace(&name, absent), not_there.message());
-        // Nobody is told NOT_FOUND who may not list.
+        // A caller that may not list never gets NOT_FOUND.
         let own = server.call(As("ada"), method, absent).await.unwrap_err();
         assert_eq!(own.code(), Code::PermissionDenied, "{method}");
     }
@@ -108,6 +108,6 @@ async fn a_wait_that_was_held_is_authorized_by_what_came_with_its_call() {
     assert!(poll!(&mut wait).is_pending());
     let cancel = server.call(As("ada"), Method::Cancel, &name);
     cancel.await.unwrap();
-    // The policy looks at the headers here as well.
+    // The policy also reads the headers here.
     assert!(wait.await.unwrap().into_inner().done);
 }

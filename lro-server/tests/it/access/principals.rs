@@ -1,4 +1,4 @@
-//! Who starts an operation, and what that is good for.
+//! The principal that starts an operation, and its uses.
 
 use lro_core::store::MemoryStore;
 use lro_server::access::Method;

@@ -1,4 +1,4 @@
-// What has to hold of every call of google.longrunning.Operations; shared with the fuzz target.
+// Properties of every call of google.longrunning.Operations; shared with the fuzz target.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
@@ -53,7 +53,7 @@ pub(crate) fn ask(input: &[u8]) {
         if code == Code::Ok {
             shows(method, &answer);
         }
-        // Whatever it was, the server goes on.
+        // The server continues after any call.
         let root = lro_core::ParentPattern::default();
         operations.list(root, "", 0, "").await.expect("a list");
     });

@@ -1,4 +1,4 @@
-// What has to hold of every page token; shared with the fuzz target.
+// Properties of every page token; shared with the fuzz target.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-// What has to hold of every `grpc-timeout`; shared with the fuzz target.
+// Properties of every `grpc-timeout`; shared with the fuzz target.
 
 use std::convert::Infallible;
 use std::time::Duration;

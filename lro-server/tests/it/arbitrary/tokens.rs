@@ -1,4 +1,4 @@
-// What has to hold of every JSON Web Token; shared with the fuzz target.
+// Properties of every JSON Web Token; shared with the fuzz target.
 
 use std::sync::{Arc, LazyLock};
 
@@ -57,9 +57,9 @@ static GENUINE: LazyLock<String> = LazyLock::new(|| signed(HEADER, GOOD));
 ///
 /// # Panics
 ///
-/// When a token that nobody has signed is good, or one that is refused is not UNAUTHENTICATED.
+/// If an unsigned token is accepted, or the rejection of a token is not UNAUTHENTICATED.
 pub(crate) fn ask(text: &str) {
-    assert!(call(text).is_none(), "nobody has signed {text:?}");
+    assert!(call(text).is_none(), "unsigned: {text:?}");
     assert!(call(&format!("Bearer {text}")).is_none());
     assert_eq!(call(&GENUINE).as_deref(), Some("ada"));
     let lines = text.split_once('\n').unwrap_or((HEADER, text));
@@ -77,7 +77,7 @@ pub(crate) fn ask(text: &str) {
     );
 }
 
-/// Who calls with this header, if anybody.
+/// The principal that this header authenticates, if any.
 fn call(header: &str) -> Option<String> {
     let mut request = Request::new(());
     let value = MetadataValue::try_from(header).ok()?;

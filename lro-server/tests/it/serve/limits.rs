@@ -1,4 +1,4 @@
-//! What a server puts up with.
+//! Limits of a server against misbehaving clients.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -55,7 +55,7 @@ pub(crate) async fn next<IO: AsyncRead + AsyncWrite + Unpin>(io: &mut IO) -> Opt
 pub(crate) async fn closed<IO: AsyncRead + Unpin>(io: &mut IO) -> usize {
     let mut seen = 0;
     let mut buffer = [0; 1024];
-    // A reset is an end as well.
+    // A reset also ends the connection.
     while let Ok(read @ 1..) = io.read(&mut buffer).await {
         seen += read;
     }

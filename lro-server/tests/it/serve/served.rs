@@ -137,7 +137,7 @@ pub(crate) fn table(name: &str) -> GetTableRequest {
 pub(crate) struct Plain {
     /// Told when a call hangs.
     pub(crate) hanging: Arc<Notify>,
-    /// Lets a call go on that is held.
+    /// Releases a held call.
     pub(crate) release: Arc<Notify>,
 }
 

@@ -74,7 +74,7 @@ async fn health_follows_the_store_and_the_end() {
     let unknown = client.check(health_of("unknown")).await.unwrap_err();
     assert_eq!(unknown.code(), Code::NotFound);
 
-    // Who watches hears of the end, and does not hold it up.
+    // A health watcher receives the shutdown, and does not delay it.
     let begun = Instant::now();
     let ending = served.begin_stop();
     until(&mut all, ServingStatus::NotServing).await;
@@ -243,7 +243,7 @@ async fn the_end_lets_calls_finish_and_takes_no_new_connection() {
     let call = tokio::spawn(async move { client.get_table(table("held")).await });
     plain.hanging.notified().await;
     let address = served.address;
-    // Somebody who has not said a word yet does not hold up the end.
+    // A silent connection does not delay the shutdown.
     let _silent = served.tcp().await;
     let ending = served.begin_stop();
     while TcpStream::connect(address).await.is_ok() {}
@@ -313,7 +313,7 @@ async fn the_end_drains_workers_within_its_time() {
     ending.await.unwrap().unwrap();
     assert!(operations.get(&name(&ends)).await.unwrap().done);
     assert!(!operations.get(&name(&hangs)).await.unwrap().done);
-    // It was given back: the next worker has it at once, and the attempt does not count.
+    // It was released: the next worker claims it immediately, and the attempt does not count.
     let _next = Worker::builder(&operations).host(exporter).start().await;
     assert_eq!(seen.recv().await, Some(1));
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// How long updates take that fail: as long as PostgreSQL waits for locks by default.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
-/// What a store makes of updates before they are applied.
+/// A hook that sees updates before they are applied, and may fail them.
 type Hook = Arc<dyn Fn(&[Update]) -> Result<(), StoreError> + Send + Sync>;
 
 /// One node's way to a store that nodes share.
@@ -52,7 +52,7 @@ impl fmt::Debug for Node {
 }
 
 impl Node {
-    /// A node that hears of nothing that happens: the worst that a shared store may do.
+    /// A node that receives no events: the worst case of a shared store.
     pub(crate) fn new(store: &Arc<MemoryStore>) -> Self {
         Self {
             store: store.clone(),
@@ -241,7 +241,8 @@ impl OperationStore for Node {
     }
 }
 
-/// What a store that processes share tells a node: which operations the node holds is not asked.
+/// The observer of a store that several processes share, which does not ask for the operations that
+/// the node holds.
 struct EventsOnly(Arc<dyn StoreObserver>);
 
 impl StoreObserver for EventsOnly {
