@@ -57,9 +57,9 @@
 //!
 //! # For stores
 //!
-//! [`Filter::predicate`] is the filter with typed values. [`Predicate::verdict`] says which stretches
-//! of an index cannot hold a match, [`Predicate::states_of`] and [`Predicate::label_needs`] which can,
-//! and [`Predicate::create_times`] where they begin and end.
+//! [`Filter::predicate`] is the filter with typed values. [`Predicate::verdict`] excludes index ranges
+//! that cannot hold a match; [`Predicate::states_of`] and [`Predicate::label_needs`] name those that
+//! can, and [`Predicate::create_times`] bounds them.
 
 mod access;
 mod advice;

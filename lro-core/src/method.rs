@@ -38,14 +38,14 @@ pub trait LongRunningMethod: Send + Sync + 'static {
     const PATH: &'static str;
     /// The fields of the metadata message that the engine fills in by itself.
     const METADATA_FIELDS: MetadataFields = MetadataFields::NONE;
-    /// What the rpc does, as metadata says it: `create` for `CreateShelf`, `batchCreate` for
-    /// `BatchCreateShelves`. Empty when nobody says.
+    /// The verb of the rpc for metadata: `create` for `CreateShelf`, `batchCreate` for
+    /// `BatchCreateShelves`. Empty if unspecified.
     const VERB: &'static str = "";
     /// The last segment of the rpc's package, when it is a version such as `v1` or `v2beta1`, or
     /// else empty.
     const API_VERSION: &'static str = "";
 
-    /// What the standard fields of the request say, where it declares them.
+    /// The values of the standard fields that the request declares.
     fn request_fields(_request: &Self::Request) -> RequestFields {
         RequestFields::default()
     }
@@ -79,10 +79,10 @@ pub trait Targeted: LongRunningMethod {
 pub struct RequestFields {
     /// `string request_id` (AIP-155): makes a repeated start the same start. Empty is none.
     pub request_id: String,
-    /// `bool validate_only` (AIP-163): nothing is to be done.
+    /// `bool validate_only` (AIP-163): validate the request, but start nothing.
     pub validate_only: bool,
-    /// What the operation is done to or below: `string parent` (AIP-133), or else `string name`
-    /// (AIP-135), or the `name` of the resource in an update (AIP-134).
+    /// The resource that the operation changes, or its parent: `string parent` (AIP-133), or else
+    /// `string name` (AIP-135), or the `name` of the resource in an update (AIP-134).
     pub target: String,
 }
 

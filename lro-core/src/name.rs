@@ -55,7 +55,7 @@ impl OperationName {
         &self.name
     }
 
-    /// What stands before `operations/`: the parent, empty for a top-level operation.
+    /// The parent, which is the part before `operations/`; empty for a top-level operation.
     pub fn parent(&self) -> &str {
         let end = self.id_start - COLLECTION.len() - 1;
         self.name[..end].trim_end_matches('/')
@@ -89,7 +89,7 @@ impl OperationName {
         if collection != COLLECTION && !collection.ends_with("/operations") {
             return Err(InvalidName::Shape);
         }
-        // A parent that is itself a collection could not be told from its own children's parent.
+        // A parent that is itself a collection would be ambiguous with its children's parent.
         let parent = collection.strip_suffix("/operations").unwrap_or_default();
         if parent == COLLECTION || parent.ends_with("/operations") {
             return Err(InvalidName::Shape);
@@ -126,8 +126,8 @@ impl fmt::Debug for OperationName {
 
 /// The parent of operations: what stands before `operations/` in their names. The root is empty.
 ///
-/// Accepts the collection as well, because clients send both forms: `projects/p` and
-/// `projects/p/operations` are one parent, so are the empty text and `operations`.
+/// Also accepts the collection, because clients send both forms: `projects/p` and
+/// `projects/p/operations` are one parent, and so are the empty text and `operations`.
 ///
 /// ```
 /// use lro_core::ParentName;
@@ -184,8 +184,8 @@ pub enum InvalidName {
     Length(usize),
 }
 
-/// What stands before the collection, if that is said. A parent that is itself a collection could not
-/// be told from its own parent.
+/// Removes the collection from the end, if present. A parent that is itself a collection would be
+/// ambiguous with its own parent.
 fn without_collection(name: &str) -> Result<&str, InvalidName> {
     let parent = match name.strip_suffix(COLLECTION) {
         Some("") => "",

@@ -63,7 +63,7 @@ impl<R, M> Operation<R, M> {
 }
 
 impl<R, M: Message + Name + Default + 'static> Operation<R, M> {
-    /// What describes the operation's progress, if the server has sent any.
+    /// The metadata, which describes the operation's progress, if the server has sent any.
     ///
     /// # Errors
     ///
@@ -77,8 +77,8 @@ impl<R, M: Message + Name + Default + 'static> Operation<R, M> {
 impl<R: Message + Name + Default + 'static, M> Operation<R, M> {
     /// How the operation ended: its response, or the error's status.
     ///
-    /// `None` while it goes on, and also when a server says `done` and gives neither, which the
-    /// standard allows; ask [`done`](Self::done) to tell them apart.
+    /// `None` while the operation runs, and also if a server sends `done` without a result, which
+    /// the standard allows; [`done`](Self::done) distinguishes the two.
     ///
     /// # Errors
     ///

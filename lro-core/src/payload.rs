@@ -76,7 +76,7 @@ pub enum UnpackError {
     Malformed {
         /// The full name of the wanted type.
         expected: String,
-        /// What the decoder said.
+        /// The decoder's error.
         source: prost::DecodeError,
     },
 }

@@ -70,7 +70,7 @@ pub enum Reason {
     StoreUnavailable,
     /// The store has no room.
     StoreFull,
-    /// What is stored cannot be understood.
+    /// The stored data is corrupt.
     StoreCorrupt,
 }
 
@@ -149,7 +149,7 @@ impl Reason {
         self.field_status_with(field, description, [])
     }
 
-    /// The same, with the dynamic parts of the description in the `ErrorInfo` as well.
+    /// The same, with the dynamic parts of the description also in the `ErrorInfo`.
     pub fn field_status_with<'a>(
         self,
         field: &'a str,
@@ -192,9 +192,9 @@ impl Reason {
         }
     }
 
-    /// The same bytes for the same words, always: they are stored, and one store's record is to be
-    /// another's. A hash map has no order, so each entry is encoded on its own; the concatenation
-    /// of messages is their union.
+    /// Equal input gives equal bytes: they are stored, and all stores must write the same record. A
+    /// hash map has no order, so each entry is encoded on its own; the concatenation of messages is
+    /// their union.
     fn encode_info<'a>(self, metadata: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
         use prost::Message as _;
         use tonic_types::pb::ErrorInfo;

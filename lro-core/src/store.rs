@@ -53,13 +53,13 @@ pub use suspects::Suspects;
 ///
 /// # Guarantees of every implementation
 ///
-/// * **Durable before answered.** What a call answers has been committed, as durably as the store
-///   says of itself.
-/// * **One writer at a time for each record.** Elements are applied through
-///   [`OperationRecord::apply`] as if one after the other; elements of one call in their order. An
-///   element that is refused does not disturb its neighbours, nor does an update of an operation that
-///   is damaged, or that another program has locked.
-/// * **The store's clock decides** when a record is ready, and when a lease is over.
+/// * **Durable before answered.** A call answers after its commit, with the durability that the
+///   store documents.
+/// * **One writer at a time for each record.** The store applies elements through
+///   [`OperationRecord::apply`] as if one after the other, and the elements of one call in their
+///   order. A rejected element does not affect the others, nor does an update of an operation that is
+///   corrupt or locked by another program.
+/// * **The store's clock decides** when a record is ready, and when a lease expires.
 /// * **Events follow the commit**: see [`observe`](Self::observe).
 ///
 /// # Errors
@@ -75,16 +75,16 @@ pub use suspects::Suspects;
 pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// Keeps new operations.
     ///
-    /// Decided by an index, never by looking first: a request id that the same method and parent
-    /// has seen gives the operation there is ([`Started::existing`]) when the fingerprint is the
-    /// same, [`StartError::RequestIdReused`] when it is another; then a name that is taken is
-    /// [`StartError::AlreadyExists`], and an exclusive key that an unfinished operation holds is
-    /// [`StartError::ExclusiveKeyHeld`]; then a uid that is taken is [`StartError::AlreadyExists`] with
-    /// the name of whose it is.
+    /// Conflicts are decided by unique indexes, never by a read before the write, in this order. A
+    /// known request id of the same method and parent returns the existing operation
+    /// ([`Started::existing`]) if the fingerprint is equal, and [`StartError::RequestIdReused`]
+    /// otherwise. A used name is [`StartError::AlreadyExists`]. An exclusive key that an unfinished
+    /// operation holds is [`StartError::ExclusiveKeyHeld`]. A used uid is [`StartError::AlreadyExists`]
+    /// with the name of its operation.
     ///
     /// A request id is known as long as the operation's record: an operation that was deleted while it
-    /// runs still answers for its id, though nobody else sees it. With the record, by deletion or expiry,
-    /// the id is forgotten, and means a new operation.
+    /// runs still answers for its id, although callers do not see it any more. When the record is
+    /// removed, by deletion or expiry, the id is forgotten, and starts a new operation.
     ///
     /// An operation with `claimed_by` is claimed in the same commit.
     async fn start(
@@ -92,18 +92,16 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
         operations: Vec<NewOperation>,
     ) -> Result<Vec<Result<Started, StartError>>, StoreError>;
 
-    /// Claims operations that are ready, the longest ready first (of equally long ones the smaller
-    /// uid), and tells when the next will be. [Suspects](Suspects) come first, as many as the claim
-    /// allows.
+    /// Claims operations that are ready, the longest ready first (by uid if equal), and returns
+    /// when to claim again. [Suspects](Suspects) come first, as many as the claim allows.
     ///
-    /// Also expires a bounded number of leases, of any worker: with [`Command::Expire`] if the worker
-    /// held no other operation when the first of its leases expired, and otherwise with
-    /// [`Command::ExpireShared`]. There is no other rescue. So a claim of no methods with a limit of 0 is of use: a worker
-    /// without a free slot sweeps with it, and learns from [`next_in`](Claimed::next_in) when the
-    /// next lease may be over.
+    /// A claim also expires a bounded number of leases, of any worker: with [`Command::Expire`] if the worker held no
+    /// other operation when the first of its leases expired, and otherwise with [`Command::ExpireShared`]. Nothing else
+    /// requeues operations of lost workers. So a worker without a free slot claims no methods with a limit of 0, to
+    /// expire leases and to learn from [`next_in`](Claimed::next_in) when the next lease may expire.
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError>;
 
-    /// Applies commands to records. One that is damaged or locked is refused by itself
+    /// Applies commands to records. A command for a corrupt or locked record is rejected alone
     /// ([`Refusal::Damaged`], [`Refusal::Locked`]).
     async fn update(
         &self,
@@ -150,14 +148,14 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// refuses the tokens of others.
     async fn page_token_key(&self) -> Result<[u8; 32], StoreError>;
 
-    /// Tells the observer what happens from now on, after each commit.
+    /// Registers an observer, which receives events after each commit from now on.
     ///
-    /// Events are hints: one may come twice or for nothing. One that this process caused is not
-    /// lost; whether those of other processes arrive, [`event_gap`](Self::event_gap) says.
+    /// Events are hints: an event may be duplicated or spurious. Events that this process caused
+    /// are never lost; [`event_gap`](Self::event_gap) says whether those of other processes may be.
     fn observe(&self, observer: Arc<dyn StoreObserver>);
 
-    /// How long news of other processes may go unnoticed: who waits looks again that often.
-    /// `None` when there are no other processes, and events are never lost.
+    /// The maximum delay of events from other processes: waiters poll the store at this interval.
+    /// `None` if there are no other processes, and events are never lost.
     fn event_gap(&self) -> Option<Duration>;
 
     /// Whether this process owns the store alone, so that no other process can claim its
@@ -177,14 +175,14 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// What a worker is ready to run.
+/// A request of a worker for operations to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// Who asks.
+    /// The worker.
     pub worker: WorkerId,
-    /// At most so many of each method.
+    /// The maximum number of operations of each method.
     pub methods: BTreeMap<String, usize>,
-    /// At most so many in all.
+    /// The maximum number of operations in total.
     pub limit: usize,
     /// How long the leases last.
     pub lease_duration: Duration,
@@ -192,14 +190,15 @@ pub struct Claim {
     pub suspects: Suspects,
 }
 
-/// What a worker has got.
+/// The answer to a [`Claim`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Claimed {
     /// The operations it holds now.
     pub operations: Vec<OperationRecord>,
-    /// When to ask again at the latest, without an event: when the next operation of these methods
-    /// is ready, or a lease may be over. Zero when more than `limit` were ready. A lease is good up to
-    /// and including its last moment: a claim at that very moment leaves it, with a zero here.
+    /// When to claim again at the latest, if no event arrives: when the next operation of these
+    /// methods becomes ready, or a lease may expire. Zero if more than `limit` were ready. A lease is
+    /// valid up to and including its last moment: a claim at that moment does not expire it, and
+    /// returns zero here.
     pub next_in: Option<Duration>,
     /// Whether suspects of these methods wait that the claim did not take.
     pub suspects_wait: bool,
@@ -293,13 +292,12 @@ impl Update {
     }
 }
 
-/// What an update has left.
+/// The state of an operation after an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Updated {
-    /// What it did.
+    /// The effect of the command.
     pub change: Change,
-    /// Where the operation stands now. A holder learns here that it is to stop
-    /// ([`OperationState::Cancelling`]).
+    /// The present state. Its holder must stop if it is [`OperationState::Cancelling`].
     pub state: OperationState,
     /// The record's revision.
     pub revision: u64,

@@ -1,7 +1,7 @@
 //! Well-known types as the response or metadata of an operation.
 //!
-//! What an operation carries travels in an `Any`, so its type needs a name. prost gives some of
-//! `google.protobuf` none: these are the same messages with one. `lro_build` names them where an
+//! The payloads of an operation are sent in an `Any`, so their types need names. prost gives some
+//! of `google.protobuf` none: these are the same messages with one. `lro_build` names them where an
 //! `operation_info` does, and nowhere else: fields keep the types of `prost_types`.
 //!
 //! ```
@@ -162,7 +162,7 @@ mod tests {
         check::<Status, _>(
             &crate::pb::rpc::Status {
                 code: 5,
-                message: "gone".into(),
+                message: "deleted".into(),
                 details: vec![pack(&())],
             },
             "type.googleapis.com/google.rpc.Status",

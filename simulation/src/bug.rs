@@ -12,7 +12,7 @@ macro_rules! bugs {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
-            /// What it does.
+            /// A description of the bug.
             pub fn about(self) -> &'static str {
                 match self { $(Self::$name => concat!($($doc,)+).trim_ascii_start(),)+ }
             }
@@ -35,7 +35,7 @@ bugs! {
     LateEvent,
     /// Events come before the commit.
     EventBeforeCommit,
-    /// The end of an operation is told with its record before the commit.
+    /// The end of an operation is published with its record before the commit.
     EndBeforeCommit,
     /// Leases are ended by a clock that is ahead.
     ExpiryByWrongClock,

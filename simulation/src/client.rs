@@ -21,7 +21,7 @@ use crate::world::{Answer, Ask, ClientCall, World};
 pub(crate) struct Door {
     /// Which.
     pub(crate) node: usize,
-    /// What they call.
+    /// The operations that clients call.
     pub(crate) operations: Operations,
     /// Cancelled when it dies.
     pub(crate) dead: CancellationToken,
@@ -41,7 +41,7 @@ pub(crate) struct Client {
     known: Vec<(String, Option<Start>)>,
 }
 
-/// What to start.
+/// An operation to start.
 #[derive(Clone, Debug)]
 pub(crate) struct Start {
     name: String,

@@ -28,7 +28,7 @@ impl StoreClock {
         self.begun.elapsed()
     }
 
-    /// Makes it wrong by so many microseconds.
+    /// Makes the clock wrong by `micros` microseconds.
     pub(crate) fn bend(&self, micros: i64) {
         self.bent.store(micros, Ordering::SeqCst);
     }

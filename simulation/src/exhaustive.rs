@@ -1,9 +1,9 @@
 //! Every state that leases, fences and crashes can bring two operations into (guarantee:R5).
 //!
-//! A breadth-first search over a small world: workers that claim, run, stop being heard of, and whose
-//! last words come late, twice or never; operations that are started, started again, cancelled,
-//! deleted, removed, and whose name is used once more. What a command does to a record is asked of
-//! [`OperationRecord::apply`] itself. A lease may be over at any moment, so no time is needed.
+//! A breadth-first search over a small world: workers that claim, run and disappear, and whose last
+//! messages arrive late, twice or never; operations that are started, repeated, cancelled, deleted
+//! and removed, and whose names are used again. [`OperationRecord::apply`] itself determines the
+//! effect of a command. A lease may expire at any moment, so the search needs no time.
 //!
 //! The search is written here rather than taken from a model checker: what there is to write is the
 //! world and its moves, and a queue.
@@ -40,7 +40,7 @@ pub struct Bounds {
     pub uid_ignored: bool,
 }
 
-/// What the search has seen.
+/// The counts of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// Different states of the world, workers being all alike.
@@ -55,7 +55,7 @@ pub struct Seen {
 ///
 /// # Errors
 ///
-/// What was wrong.
+/// A description of the violation.
 pub fn search(bounds: Bounds) -> Result<Seen, String> {
     let mut search = Search {
         bounds,
@@ -176,7 +176,7 @@ impl Search {
                 }
                 let (answer, mut claimed) = self.applied(world, at, record, Move::Claim)?;
                 if let (Ok(_), Some(record)) = (answer.result, answer.record) {
-                    // The answer may be lost: then the store has it claimed, and nobody runs it.
+                    // The answer may be lost: then the operation is claimed, but no worker runs it.
                     next.push(claimed);
                     claimed.workers[worker][at] = Hold::Runs {
                         generation: place.generation,
@@ -189,7 +189,7 @@ impl Search {
                 let (answer, mut renewed) =
                     self.by_holder(world, at, generation, Move::Renew(fence))?;
                 if answer.is_none_or(|answer| answer.result.is_err()) {
-                    // It is told that it has lost the operation, and stops.
+                    // It learns that it has lost the operation, and stops.
                     renewed.workers[worker][at] = Hold::Nothing;
                 }
                 next.push(renewed);
@@ -214,7 +214,7 @@ impl Search {
         Ok(())
     }
 
-    /// The worker is gone; what it was saying is lost, or still arrives.
+    /// The worker crashes; its last message is lost, or still arrives.
     fn crashed(&self, world: &World, worker: usize) -> Vec<World> {
         let mut dead = *world;
         let holds = std::mem::take(&mut dead.workers[worker]);
@@ -353,7 +353,7 @@ impl Search {
         number
     }
 
-    /// What must be in every state of the world.
+    /// Checks the invariants of every state of the world.
     fn check(&self, world: &World) -> Result<(), String> {
         for (at, place) in world.places.iter().enumerate() {
             let mut claims = HashSet::new();

@@ -110,8 +110,8 @@ impl Link {
         self.inner.cut.load(Ordering::SeqCst)
     }
 
-    /// Carries a call to the store and its answer back. What is on its way is not called back when
-    /// the caller goes away or dies.
+    /// Carries a call to the store and its answer back. A call in transit still arrives if the
+    /// caller drops it or crashes.
     async fn carry<T: Send + 'static>(
         &self,
         commit: impl Future<Output = Result<T, StoreError>> + Send + 'static,
@@ -222,7 +222,7 @@ impl Link {
     }
 }
 
-/// What a start asks for, beside its name.
+/// The options of a start, besides its name.
 struct Wish {
     key: Option<String>,
     not_before: Option<Timestamp>,

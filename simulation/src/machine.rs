@@ -45,7 +45,7 @@ struct Known {
     create_time: i64,
     ready: i64,
     lease: Option<i64>,
-    /// Who holds the lease, if it is held.
+    /// The worker that holds the lease, if any.
     worker: Uuid,
     /// Whether that worker has lost another operation since the lease was renewed.
     shared: bool,
@@ -63,11 +63,11 @@ struct Walk {
     payloads: u64,
 }
 
-/// Walks so many steps. Answers how many operations ended on the way.
+/// Walks `steps` steps. Returns the number of operations that finished on the way.
 ///
 /// # Errors
 ///
-/// What the store answered otherwise than the model.
+/// A difference between the answers of the store and the model.
 pub fn walk(seed: u64, steps: u64) -> Result<u64, String> {
     let clock = Arc::new(Hand(AtomicI64::new(1_700_000_000_000_000)));
     let mut walk = Walk {
@@ -221,7 +221,7 @@ impl Walk {
         Ok(())
     }
 
-    /// What a command makes of an operation in the model.
+    /// Applies a command to an operation of the model.
     fn act(
         &mut self,
         name: &str,

@@ -12,19 +12,19 @@ struct Args {
     /// Runs this seed only, or begins with it.
     #[arg(long)]
     seed: Option<u64>,
-    /// Runs so many seeds.
+    /// The number of seeds to run.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
-    /// Runs seeds for so many hours.
+    /// Runs seeds for this number of hours.
     #[arg(long)]
     hours: Option<f64>,
     /// Plants a bug: a name of the table in SIMULATION.md, or `all` for that table.
     #[arg(long)]
     bug: Option<String>,
-    /// Walks so many steps of the store's state machine instead.
+    /// Walks this number of steps of the store's state machine instead.
     #[arg(long)]
     steps: Option<u64>,
-    /// Searches all states of a small world instead: so many claims of each operation.
+    /// Searches all states of a small world instead, with this number of claims of each operation.
     #[arg(long)]
     exhaustive: Option<u8>,
     /// Shows what was found.

@@ -1,5 +1,5 @@
-//! What an operation does, said a second time and independently of
-//! [`OperationRecord::apply`]: the specification that histories are checked against.
+//! A second model of an operation, independent of [`OperationRecord::apply`]: the specification
+//! that histories are checked against.
 
 use lro_core::store::{Change, OperationRecord, OperationResult, OperationState, Refusal};
 use prost_types::Any;
@@ -30,7 +30,7 @@ pub enum Verdict {
     Error(i32),
 }
 
-/// What is set for all operations of a run.
+/// The settings of all operations of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     /// How often a body may run.
@@ -77,22 +77,22 @@ pub enum Act {
     Finish(u64, Verdict, Option<Digest>),
     /// Its body wants to run again, or else to fail with this code.
     Retry(u64, i32, Option<Digest>),
-    /// Its worker gives it back.
+    /// Its worker releases it.
     Release(u64, Option<Digest>),
     /// Its worker is lost.
     Expire,
     /// Its worker is lost, and others with it.
     ExpireShared,
-    /// Somebody cancels it.
+    /// A client cancels it.
     Cancel,
-    /// Somebody deletes it.
+    /// A client deletes it.
     Delete,
 }
 
 const CANCELLED: Verdict = Verdict::Error(1);
 const ABORTED: Verdict = Verdict::Error(10);
 
-/// So many losses in a row use up no attempt, if others were lost with each.
+/// The number of consecutive losses that use up no attempt, if others were lost with each.
 const FREE_LOSSES: u32 = 8;
 
 impl Op {
@@ -144,7 +144,7 @@ impl Op {
         matches!(self.state, Running | Cancelling)
     }
 
-    /// What comes of it.
+    /// Applies the act.
     pub fn act(&mut self, act: Act, policy: Policy) -> Result<Change, Refusal> {
         let fence = match act {
             Act::Renew(fence, _)

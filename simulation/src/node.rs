@@ -16,7 +16,7 @@ use crate::world::World;
 pub(crate) struct Node {
     /// Its way to the store.
     pub(crate) link: Link,
-    /// What clients call.
+    /// The operations that clients call.
     pub(crate) operations: Operations,
     worker: Option<Worker>,
 }

@@ -1,4 +1,5 @@
-//! What one seed stands for: how many nodes, how good their links and clocks are, what happens.
+//! The plan of one seed: the number of nodes, the quality of their links and clocks, and the
+//! events.
 
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ pub struct Plan {
     pub policy: Policy,
     /// How long they are kept.
     pub retain: Duration,
-    /// How long a cancelled body may go on.
+    /// How long a cancelled body may continue.
     pub cancel_grace: Duration,
     /// How long a body may take.
     pub timeout: Duration,
@@ -61,8 +62,8 @@ impl NodePlan {
         self.speed >= 100
     }
 
-    /// What a span of true time is for its clock, turned into a setting that its code gets: a slow
-    /// clock stretches every span that it measures.
+    /// Converts a span of true time to a setting of the node: a slow clock lengthens every span
+    /// that it measures.
     pub fn stretched(&self, span: Duration) -> Duration {
         span * 100 / self.speed.max(1)
     }

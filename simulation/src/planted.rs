@@ -36,9 +36,9 @@ struct State {
     older: BTreeMap<OperationName, OperationRecord>,
     /// Results that replace others.
     replaced: BTreeMap<OperationName, OperationResult>,
-    /// What the purge has taken wrongly.
-    gone: BTreeSet<OperationName>,
-    /// What was claimed last.
+    /// The operations that the purge removed wrongly.
+    purged: BTreeSet<OperationName>,
+    /// The operations of the last claim.
     claimed: Vec<OperationName>,
     /// Metadata that is written one write too late.
     late: BTreeMap<OperationName, prost_types::Any>,
@@ -62,7 +62,7 @@ impl Planted {
                 random: Random::new(world.plan.seed, 2),
                 older: BTreeMap::new(),
                 replaced: BTreeMap::new(),
-                gone: BTreeSet::new(),
+                purged: BTreeSet::new(),
                 claimed: Vec::new(),
                 late: BTreeMap::new(),
                 last: None,
@@ -94,7 +94,7 @@ impl Planted {
     ) -> Result<Result<Updated, Refusal>, StoreError> {
         let name = update.name.clone();
         let before = self.inner.get(&name).await?;
-        if self.state().gone.contains(&name) {
+        if self.state().purged.contains(&name) {
             return Ok(Err(Refusal::NotFound));
         }
         let as_if = |record: &OperationRecord, change| Updated {
@@ -248,7 +248,7 @@ impl Planted {
         if let Some(result) = state.replaced.get(&record.name) {
             record.result = Some(result.clone());
         }
-        (!state.gone.contains(&record.name)).then_some(record)
+        (!state.purged.contains(&record.name)).then_some(record)
     }
 }
 
@@ -376,7 +376,7 @@ impl OperationStore for Planted {
             for name in claimed {
                 let record = self.inner.get(&name).await?;
                 if record.is_some_and(|record| record.state.is_running()) {
-                    self.state().gone.insert(name);
+                    self.state().purged.insert(name);
                 }
             }
         }

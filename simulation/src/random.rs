@@ -30,7 +30,7 @@ impl Random {
         low + self.below(high.saturating_sub(low))
     }
 
-    /// True in so many of a thousand.
+    /// Returns true with a probability of `chance` per mille.
     pub(crate) fn per_mille(&mut self, chance: u64) -> bool {
         self.below(1_000) < chance
     }

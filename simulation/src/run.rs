@@ -27,10 +27,10 @@ const BY_UID: [&str; 5] = [
     "metadata",
 ];
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// What was wrong.
+    /// The violations found.
     pub violations: Vec<Violation>,
     /// The same for every run of the same seed.
     pub trace: u64,
@@ -93,8 +93,8 @@ async fn run(plan: Plan) -> Report {
     let (mut violations, undecided) = check::all(&world.plan, &notes, &records);
     violations.splice(0..0, notes.violations.iter().cloned());
     // Of a name that several operations have had, one after the other, clients and bodies cannot say
-    // which one they mean. What the store was asked can: each of its operations is held against the
-    // model, by its uid. So can what there is in the end: a response tells which body has made it.
+    // which one they mean. The store's calls can: the checkers compare each operation with the model
+    // by its uid. So can the final records: a response names the body that made it.
     let remade: Vec<_> = notes.made.iter().filter(|(_, times)| **times > 1).collect();
     violations.retain(|violation| {
         let remade = remade.iter().any(|(name, _)| violation.is_about(name));
@@ -228,7 +228,7 @@ fn door(node: &Node) -> Door {
 /// Cancels what has not ended, and gives it the time that it may need. Answers what is stored then.
 async fn settle(world: &Arc<World>, store: &Arc<Planted>, doors: &Doors) -> Vec<OperationRecord> {
     let mut client = Client::new(world, doors, 99);
-    // What hangs on to its timeout, its retries and its schedule ends by itself.
+    // Operations that depend on a timeout, retries or a schedule end by themselves.
     let plan = &world.plan;
     let slowest = plan
         .nodes

@@ -16,7 +16,7 @@ use crate::plan::Plan;
 use crate::random::Random;
 use crate::world::Body;
 
-/// What is to be done.
+/// The job of an operation.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Job {
     /// Which job: its steps are drawn from it.
@@ -27,7 +27,7 @@ pub(crate) struct Job {
     pub(crate) kind: u64,
 }
 
-/// What was done.
+/// The result of a job.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Answer {
     /// Which run of the body has made it.
@@ -43,7 +43,7 @@ pub(crate) struct Progress {
     pub(crate) token: u64,
 }
 
-/// What it can go on from.
+/// The checkpoint of a job.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Saved {
     /// How often something was saved.
@@ -219,7 +219,7 @@ fn begin(link: &Link, operation: &OperationContext<Progress>) -> Result<Noted, H
     drop(notes);
     // On a slow clock, a body may begin so late that it is not the last one any more.
     if restored < saved && world.plan.nodes[link.node()].is_punctual() {
-        let what = format!("{name} goes on from {restored}, although {saved} was saved");
+        let what = format!("{name} resumes from {restored}, although {saved} was saved");
         world.violation("checkpoint", what);
     }
     Ok(Noted {
@@ -267,9 +267,9 @@ async fn work(
             sleep(random.below(3 * lease)).await;
             Ok(answer)
         }
-        Kind::Fails => Err(Status::failed_precondition("as it was told").into()),
+        Kind::Fails => Err(Status::failed_precondition("as requested").into()),
         Kind::Retries if random.per_mille(700) => {
-            let status = Status::unavailable("as it was told");
+            let status = Status::unavailable("as requested");
             Err(HandlerError::retry(status).after(pause_of(job)))
         }
         Kind::Retries => Ok(answer),

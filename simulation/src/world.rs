@@ -1,4 +1,4 @@
-//! What the parts of one run share: the time, the random numbers, and the notes they take.
+//! The shared state of one run: the time, the random numbers, and the notes of all parts.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
@@ -20,14 +20,14 @@ pub(crate) type Moment = Duration;
 /// One run.
 #[derive(Debug)]
 pub(crate) struct World {
-    /// What was drawn.
+    /// The plan of the seed.
     pub(crate) plan: Plan,
     /// The store's clock.
     pub(crate) clock: Arc<StoreClock>,
     notes: Mutex<Notes>,
 }
 
-/// What was noted of a run.
+/// The notes of a run.
 #[derive(Debug)]
 pub(crate) struct Notes {
     /// For everything that happens on the way.
@@ -36,7 +36,7 @@ pub(crate) struct Notes {
     pub(crate) calls: BTreeMap<String, Vec<Call>>,
     /// The runs of bodies, in the order in which they began.
     pub(crate) bodies: Vec<Body>,
-    /// What clients asked and saw.
+    /// The calls of clients, with their answers.
     pub(crate) client_calls: Vec<ClientCall>,
     /// When operations ended, by the store's own events.
     pub(crate) ended: BTreeMap<String, Moment>,
@@ -44,9 +44,9 @@ pub(crate) struct Notes {
     pub(crate) hidden: BTreeMap<String, Moment>,
     /// When operations were created, by the store's clock.
     pub(crate) created: BTreeMap<String, Created>,
-    /// The highest checkpoint that a body of the operation was told is saved.
+    /// The highest checkpoint whose save a body of the operation saw confirmed.
     pub(crate) saved: BTreeMap<String, u64>,
-    /// How often an operation was given back.
+    /// How often each operation was released.
     pub(crate) released: BTreeMap<String, u32>,
     /// How often an operation of that name was made.
     pub(crate) made: BTreeMap<String, u32>,
@@ -56,7 +56,7 @@ pub(crate) struct Notes {
     pub(crate) calm: Option<Moment>,
     /// Which node's call is being committed.
     pub(crate) causer: Option<usize>,
-    /// What was found wrong on the way.
+    /// The violations found during the run.
     pub(crate) violations: Vec<Violation>,
     /// The claim that each node was last given of each operation.
     pub(crate) fences: BTreeMap<(usize, String), u64>,
@@ -86,7 +86,7 @@ impl Notes {
 pub struct Violation {
     /// Which checker found it.
     pub checker: &'static str,
-    /// What it saw.
+    /// A description of the violation.
     pub what: String,
 }
 
@@ -98,7 +98,7 @@ impl Violation {
     }
 }
 
-/// What is known of an operation's start.
+/// The facts of an operation's start.
 #[derive(Clone, Debug)]
 pub(crate) struct Created {
     /// When it was, by the store's clock.
@@ -132,7 +132,7 @@ pub(crate) struct Body {
     pub(crate) metadata: Option<u64>,
     /// When it may be run again at the earliest, if it has asked for that.
     pub(crate) again_after: Option<Duration>,
-    /// Whether it was told that it is cancelled.
+    /// Whether it received a cancellation.
     pub(crate) cancelled: bool,
 }
 
@@ -147,20 +147,20 @@ pub(crate) struct ClientCall {
     pub(crate) returned: Option<Moment>,
     /// Until when its node was in trouble.
     pub(crate) trouble: Moment,
-    /// What was asked.
+    /// The request.
     pub(crate) ask: Ask,
-    /// What was answered.
+    /// The answer.
     pub(crate) answer: Answer,
 }
 
-/// What a client asks.
+/// A request of a client.
 #[derive(Clone, Debug)]
 pub(crate) enum Ask {
     /// To start.
     Start {
         /// A request id.
         request_id: String,
-        /// What the request says.
+        /// The content of the request.
         payload: u64,
     },
     /// For one operation.
@@ -175,7 +175,7 @@ pub(crate) enum Ask {
     Walk,
 }
 
-/// What a client sees.
+/// An answer to a client.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
     /// Nothing.
@@ -302,7 +302,7 @@ impl Notes {
         what.hash(&mut self.trace);
     }
 
-    /// What tells this run from others.
+    /// A hash that distinguishes this run from others.
     pub(crate) fn trace_hash(&self) -> u64 {
         self.trace.finish()
     }

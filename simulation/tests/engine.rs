@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use simulation::{regressions, simulate};
 
-/// So many seeds, if they fit into the time.
+/// The number of seeds, if they fit into the time.
 const SEEDS: u64 = 2_000;
 const TIME: Duration = Duration::from_secs(120);
 

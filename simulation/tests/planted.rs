@@ -2,7 +2,8 @@
 
 use simulation::{Bug, simulate};
 
-/// Within so many seeds. A bug that is found late is one that the checkers hardly see.
+/// The maximum number of seeds until a bug is found. The checkers hardly see a bug that is found
+/// late.
 const SEEDS: u64 = 1_000;
 
 #[test]

@@ -12,7 +12,7 @@ use super::ast::rendered;
 use super::operations::{Fixture, record};
 use super::types::Types;
 
-/// What became of the cases.
+/// The results of the cases.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     /// A line for each case that failed.
@@ -205,7 +205,7 @@ impl Case {
         }
     }
 
-    /// What came instead of what the case says.
+    /// A description of the difference from the expected result.
     fn run(
         &self,
         text: &str,

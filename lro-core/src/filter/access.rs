@@ -1,4 +1,4 @@
-//! What leads to the operations that a filter may match, for stores that have indexes.
+//! Access paths to the operations that a filter may match, for stores with indexes.
 
 use super::condition::{Comparison, Condition, Predicate, TextField};
 use super::known::Known;
@@ -10,7 +10,7 @@ use crate::store::OperationState;
 pub struct LabelNeed {
     /// Its key, in the Unicode normal form C.
     pub key: String,
-    /// What its value must be; `None`: anything.
+    /// The test of its value; `None`: any value.
     pub test: Option<TextTest>,
 }
 
@@ -71,7 +71,7 @@ impl Predicate {
                     part.collect(negated, parts);
                 }
             }
-            // What is always true is no part.
+            // A condition that is always true is omitted.
             (Self::Condition(Condition::Constant(value)), _) if *value != negated => {}
             (_, false) => parts.push(self.clone()),
             (_, true) => parts.push(Self::Not(Box::new(self.clone()))),

@@ -1,4 +1,4 @@
-//! What to write instead of what other query languages have.
+//! Replacements for constructs of other query languages.
 
 use prost_reflect::Kind;
 
@@ -82,7 +82,7 @@ fn bare(part: &Expression) -> Option<String> {
     }
 }
 
-/// What to write for an operator of another language.
+/// The replacement for an operator of another language.
 fn instead(sign: &str) -> Option<&'static str> {
     Some(match sign.to_ascii_lowercase().as_str() {
         "~" | "~=" | "~~" | "~*" | "like" | "ilike" | "contains" | "matches" => {

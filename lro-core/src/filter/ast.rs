@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A stretch of the filter, in bytes.
+/// A span of the filter's text, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Span {
     /// Where it starts.
@@ -33,13 +33,13 @@ impl Span {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expression {
-    /// What it is.
+    /// The kind of expression.
     pub kind: ExpressionKind,
     /// Where it stands.
     pub span: Span,
 }
 
-/// What an expression is. Lists have at least two members.
+/// The kinds of expressions. Lists have at least two members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExpressionKind {
     /// `a AND b AND c`: binds weakest.
@@ -161,7 +161,7 @@ pub struct Segment {
 pub struct Call {
     /// The names before the parenthesis, at least one.
     pub name: Vec<Segment>,
-    /// What it is given.
+    /// The arguments of the function.
     pub arguments: Vec<Argument>,
     /// Where it stands.
     pub span: Span,

@@ -56,7 +56,7 @@ pub enum Condition {
     Text {
         /// Which.
         field: TextField,
-        /// What it must be.
+        /// The test of the text.
         test: TextTest,
     },
     /// On a number.
@@ -92,7 +92,7 @@ pub enum Condition {
     Label {
         /// The key.
         key: String,
-        /// What the value must be.
+        /// The test of the value.
         test: TextTest,
     },
     /// Some key of a label is this.
@@ -101,7 +101,7 @@ pub enum Condition {
     PayloadType {
         /// Which payload.
         payload: PayloadField,
-        /// What the full name of its type must be, without a host: `package.Message`.
+        /// The test of the full name of its type, without a host: `package.Message`.
         test: TextTest,
     },
     /// On the metadata or the response, which a store cannot look into.
@@ -139,11 +139,11 @@ pub enum TimeField {
     Start,
     /// When it ended.
     End,
-    /// When it is to be purged.
+    /// When the operation expires and may be purged.
     Expire,
 }
 
-/// What an operation may be without.
+/// The optional parts of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OptionalField {
     /// A time; the create and update times are always set.
@@ -174,7 +174,8 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// Whether `left` and `right` compare so. What has no order, such as NaN, is only unequal.
+    /// Whether the comparison of `left` and `right` holds. Values without an order, such as NaN,
+    /// are only unequal.
     pub fn holds<T: PartialOrd + ?Sized>(self, left: &T, right: &T) -> bool {
         match self {
             Self::Equal => left == right,

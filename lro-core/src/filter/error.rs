@@ -41,12 +41,12 @@ impl FilterError {
         self.0.offset
     }
 
-    /// What is wrong.
+    /// A description of the error.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// What to write instead, when that is clear.
+    /// A suggestion of a correct filter, if there is one.
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref()
     }
@@ -160,7 +160,7 @@ kinds! {
     RepeatedRestriction = "REPEATED_RESTRICTION",
 }
 
-/// What is wrong with a stretch of the filter; becomes a [`FilterError`] where the text is known.
+/// An error in a span of the filter; becomes a [`FilterError`] together with the text.
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) kind: FilterErrorKind,
@@ -184,7 +184,7 @@ impl Problem {
         self
     }
 
-    /// The same, with the blame on another stretch when it is the operator's.
+    /// The same, but reported at another span if the operator is at fault.
     pub(crate) fn on_operator(mut self, span: Span) -> Self {
         use FilterErrorKind::{BadOperator, TraverseRepeated};
         if matches!(self.kind, BadOperator | TraverseRepeated) {
@@ -206,7 +206,7 @@ impl Problem {
     }
 }
 
-/// A stretch of the filter as messages show it: short, and without control characters.
+/// A span of the filter for messages: shortened, and without control characters.
 pub(crate) fn shown(text: &str) -> String {
     let mut short = String::new();
     for (index, c) in text.chars().enumerate() {

@@ -45,7 +45,7 @@ impl<'a> Subject<'a> {
             Predicate::And(parts) => parts.iter().all(|part| self.satisfies(part)),
             Predicate::Or(parts) => parts.iter().any(|part| self.satisfies(part)),
             Predicate::Not(inner) => !self.satisfies(inner),
-            // What the operation does not have satisfies no condition.
+            // A missing part of the operation satisfies no condition.
             Predicate::Condition(condition) => self.holds(condition).unwrap_or(false),
         }
     }

@@ -5,7 +5,7 @@ use super::payload::PayloadField;
 use crate::clock::Timestamp;
 use crate::store::OperationState;
 
-/// What is known of an operation from where it stands in an index, before it is read.
+/// Facts about an operation from its place in an index, before it is read.
 ///
 /// ```
 /// use lro_core::store::OperationState;
@@ -27,11 +27,13 @@ pub struct Known<'a> {
 }
 
 impl Predicate {
-    /// What it is of every operation of which this is known; `None` when that depends on the rest.
+    /// The predicate's value for every operation with these facts; `None` if it depends on other
+    /// fields.
     ///
-    /// For stores that choose a stretch of an index: one whose verdict is `Some(false)` can be left
-    /// out. It knows what the state machine guarantees: an error is where the state is FAILED or
-    /// CANCELLED, a response where it is SUCCEEDED, an end and an expiry time where it is done.
+    /// Stores use it to choose index ranges: they skip a range whose verdict is `Some(false)`. The
+    /// verdict uses the guarantees of the state machine: an operation has an error exactly if it is
+    /// FAILED or CANCELLED, a response if it is SUCCEEDED, and an end time and an expiry time if it
+    /// is done.
     pub fn verdict(&self, known: &Known<'_>) -> Option<bool> {
         match self {
             Self::And(parts) => all(parts.iter().map(|part| part.verdict(known))),
@@ -43,8 +45,8 @@ impl Predicate {
         }
     }
 
-    /// Create times outside of these are refused, both ends included. The limits are those that are
-    /// joined by AND on the top level; an empty range refuses every operation.
+    /// The range of create times that can match, both ends included. It combines the conditions
+    /// that are joined by AND on the top level; if it is empty, no operation matches.
     ///
     /// ```
     /// # use lro_core::filter::{Filter, Schema};
@@ -100,7 +102,7 @@ impl Predicate {
 impl Condition {
     fn verdict(&self, known: &Known<'_>) -> Option<bool> {
         let state = known.state;
-        // What only operations in such a state have: false for the others.
+        // A part that only operations in such a state have: false for the others.
         let only = |has: fn(OperationState) -> bool| state.filter(|it| !has(*it)).map(|_| false);
         match self {
             Self::Constant(value) => Some(*value),

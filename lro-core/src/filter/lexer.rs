@@ -61,7 +61,7 @@ impl<'a> Lexer<'a> {
         Ok(self.token(kind, start, after_space))
     }
 
-    /// What follows the last token.
+    /// The text after the last token.
     pub(crate) fn rest(&self) -> &'a str {
         self.text.get(self.position..).unwrap_or("")
     }

@@ -38,7 +38,7 @@ pub struct PayloadCondition {
     alternatives: Vec<Alternative>,
 }
 
-/// What the condition says about one type of payload.
+/// The condition for one type of payload.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Alternative {
     pub(crate) message: MessageDescriptor,
@@ -55,7 +55,7 @@ pub(crate) enum Step {
     Key(MapKey),
 }
 
-/// What the value at the end of the path must be.
+/// The test of the value at the end of the path.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ValueTest {
     /// Set, or other than the default, or not empty.
@@ -102,7 +102,7 @@ impl PayloadCondition {
         })
     }
 
-    /// What it says about payloads of this type.
+    /// The alternative for payloads of this type.
     pub(crate) fn alternative(&self, payload: &Any) -> Option<&Alternative> {
         let name = type_name(&payload.type_url);
         let mut alternatives = self.alternatives.iter();

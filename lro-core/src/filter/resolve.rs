@@ -13,7 +13,7 @@ use super::schema::{Meaning, Schema, is_camel};
 use super::text::nfc;
 use crate::store::OperationState;
 
-/// What a path names.
+/// The target of a path.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     Text(TextField),
@@ -58,7 +58,7 @@ const FIELDS: [&str; 14] = [
     "response",
 ];
 
-/// What names the type of a payload, as in JSON.
+/// The name of a payload's type, as in JSON.
 pub(crate) const TYPE: &str = "@type";
 
 /// One name of a path.

@@ -39,7 +39,7 @@ impl Schema {
         SchemaBuilder::default()
     }
 
-    /// What it was built from, to add to it.
+    /// Returns a builder with the contents of this schema, to extend it.
     pub fn to_builder(&self) -> SchemaBuilder {
         SchemaBuilder::clone(&self.0)
     }
@@ -135,7 +135,8 @@ impl SchemaBuilder {
         self
     }
 
-    /// Bare literals are looked for in this text as well. Without any, they are refused.
+    /// Adds a text in which bare literals are searched. A schema without such texts rejects bare
+    /// literals.
     pub fn search(mut self, field: TextField) -> Self {
         if !self.search.contains(&field) {
             self.search.push(field);
@@ -224,8 +225,8 @@ pub(crate) struct Formats {
 }
 
 impl Field {
-    /// Another name for this field, such as `create_time` or `labels.service`. What follows the
-    /// name in a filter follows the path.
+    /// Another name for this field, such as `create_time` or `labels.service`. A filter may append
+    /// further path segments to the name.
     pub fn path(path: &str) -> Self {
         let names = path.split('.').map(str::to_owned).collect();
         Self::new(Meaning::Path(names))

@@ -17,7 +17,7 @@ pub fn nfc(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// What a text must be.
+/// A test of a text.
 ///
 /// ```
 /// use lro_core::filter::{TextTest, Wildcard};
@@ -66,7 +66,7 @@ impl TextTest {
         }
     }
 
-    /// What every ASCII text holds that it accepts; `None`: nothing that is known.
+    /// A substring of every ASCII text that the test accepts; `None` if none is known.
     ///
     /// ```
     /// use lro_core::filter::{TextTest, Wildcard};

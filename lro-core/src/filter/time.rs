@@ -5,7 +5,7 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z: what a `google.protobuf.Timestamp` may hold.
 const SECONDS_MIN: i64 = -62_135_596_800;
 const SECONDS_MAX: i64 = 253_402_300_799;
-/// What a `google.protobuf.Duration` may hold, in both directions.
+/// The limit of a `google.protobuf.Duration` in both directions, in seconds.
 const DURATION_SECONDS_MAX: i128 = 315_576_000_000;
 
 /// The nanoseconds since the Unix epoch that a `google.protobuf.Timestamp` or `Duration` holds.

@@ -15,7 +15,7 @@ use crate::store::OperationState;
 
 const NANOS_PER_MICRO: i128 = 1_000;
 
-/// What `target operator literal` says.
+/// The predicate of `target operator literal`.
 pub(crate) fn predicate(
     target: &Target,
     operator: Operator,
@@ -49,7 +49,7 @@ pub(crate) fn predicate(
     Ok(of_type(test))
 }
 
-/// What a text must be. `:` is `=`, or asks for a part of the text.
+/// The test of a text. `:` is `=`, or tests for a substring.
 pub(crate) fn text(
     operator: Operator,
     literal: &Literal,
@@ -256,7 +256,7 @@ fn whole_payload(
     }
 }
 
-/// What a comparison with a message asks for.
+/// A comparison with a message.
 pub(crate) enum OnMessage<'a> {
     /// Whether it is set.
     Set(bool),

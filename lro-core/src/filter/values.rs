@@ -1,4 +1,4 @@
-//! What a literal must be for a field of a payload.
+//! Literals for fields of payloads, by type.
 
 use prost_reflect::{FieldDescriptor, Kind, MapKey};
 

@@ -12,7 +12,7 @@ pub struct StoreError {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// What a caller can do about a [`StoreError`].
+/// The kind of a [`StoreError`], which says how a caller can react.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
@@ -20,7 +20,7 @@ pub enum StoreErrorKind {
     Unavailable,
     /// The store has no room.
     Full,
-    /// What is stored cannot be understood, or not be changed.
+    /// The stored data is corrupt, or cannot be changed.
     Corrupt,
     /// It cannot be opened: it is another's, newer, or not a store.
     Unusable,
@@ -43,7 +43,7 @@ impl StoreError {
         self
     }
 
-    /// What a caller can do about it.
+    /// The kind, which says how a caller can react.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }

@@ -36,7 +36,7 @@ pub enum StoreEvent {
     Ready {
         /// The gRPC path of its method.
         method: String,
-        /// From when on. Another process may hear of it with an earlier time.
+        /// The earliest time to claim it. Another process may receive an earlier time.
         ready_time: Timestamp,
     },
     /// The visible part of an operation has changed.
@@ -47,7 +47,7 @@ pub enum StoreEvent {
         name: OperationName,
         /// Where it stands now.
         state: OperationState,
-        /// Whether callers do not see it any more.
+        /// Whether it is deleted for callers.
         gone: bool,
         /// The [public part](OperationRecord::public_part) of its record as this change has left it,
         /// when the operation has finished and this process made the change. Waiters here need no

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 /// The right of one worker to run an operation, until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// Who holds it.
+    /// The worker that holds it.
     pub worker: WorkerId,
     /// When it ends unless it is renewed, by the store's clock.
     pub expire_time: Timestamp,

@@ -1,4 +1,4 @@
-//! What lists of operations are like for their callers.
+//! The policy of lists: filter fields and page sizes.
 
 use super::state::OperationState::{Cancelled, Cancelling, Failed, Pending, Running, Succeeded};
 use crate::filter::{Field, Operator, Schema};
@@ -20,7 +20,7 @@ use crate::filter::{Field, Operator, Schema};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListPolicy {
-    /// What filters may name, and which restrictions they must hold.
+    /// The fields that filters may name, and the restrictions that they must contain.
     pub schema: Schema,
     /// How many operations a page has when the caller does not say. `None`: as the server says.
     pub page_size_default: Option<usize>,

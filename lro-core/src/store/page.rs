@@ -15,7 +15,7 @@ pub struct Page {
     pub next: Option<PageCursor>,
 }
 
-/// Where a list goes on: behind this operation, in the order newest first.
+/// The position where a list continues: behind this operation, in the order newest first.
 ///
 /// A key, not an offset, so that operations which come or go meanwhile neither repeat nor hide
 /// others. A store makes and reads it; the wire's page token wraps it. Greater ones are newer.

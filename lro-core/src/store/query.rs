@@ -24,8 +24,9 @@ pub struct ListQuery {
     pub after: Option<PageCursor>,
     /// At most this many operations, and at least one.
     pub limit: usize,
-    /// After looking at about this many operations the page ends, full or not: so a rare match costs
-    /// many short pages rather than one long call. What an index passes over is not looked at.
+    /// The number of operations, roughly, after whose examination the page ends, full or not: a rare
+    /// match then costs many short pages rather than one long call. Operations that an index skips
+    /// do not count.
     pub examine_max: usize,
     /// A page with an operation on it ends before its operations have more bytes than this, counted
     /// by [`OperationRecord::max_wire_len`]. So a page of one operation alone may have more.

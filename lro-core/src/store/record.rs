@@ -1,4 +1,4 @@
-//! What a store keeps of an operation.
+//! The record of an operation in a store.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -44,21 +44,21 @@ pub struct OperationRecord {
     pub request: Any,
     /// The latest metadata; kept when done.
     pub metadata: Option<Any>,
-    /// What the body saved to go on from after a crash. Dropped when done.
+    /// The last checkpoint, which the next attempt resumes from. Removed when done.
     pub checkpoint: Option<Any>,
     /// How it ended.
     pub result: Option<OperationResult>,
     /// The starter's labels.
     pub labels: BTreeMap<String, String>,
-    /// What is known of the call that started it.
+    /// Facts about the call that started it.
     pub origin: Origin,
-    /// What makes a repeated start the same start (AIP-155).
+    /// Identifies repetitions of the start (AIP-155).
     pub request_id: Option<RequestId>,
     /// At most one unfinished operation holds a key.
     pub exclusive_key: Option<String>,
-    /// How it is to be run.
+    /// How the operation is run.
     pub policy: ExecutionPolicy,
-    /// Who runs it, while somebody does.
+    /// The lease of the worker that runs it, while one does.
     pub lease: Option<Lease>,
     /// When it was started.
     pub create_time: Timestamp,
@@ -74,7 +74,8 @@ pub struct OperationRecord {
     pub delete_time: Option<Timestamp>,
     /// When it ended.
     pub end_time: Option<Timestamp>,
-    /// When it is to be purged: the policy's `retain` after its end. Never set before the end.
+    /// When it expires and may be purged: the policy's `retain` after its end. Never set before the
+    /// end.
     pub expire_time: Option<Timestamp>,
 }
 
@@ -141,8 +142,8 @@ impl OperationRecord {
         self.delete_time.is_none()
     }
 
-    /// What is of interest to others: the record without its request, checkpoint, request id and
-    /// exclusive key, which only its runs and its store need.
+    /// The record without its request, checkpoint, request id and exclusive key, which only its
+    /// runs and its store need.
     pub fn public_part(&self) -> Self {
         Self {
             uid: self.uid,
@@ -215,11 +216,11 @@ impl OperationRecord {
     }
 }
 
-/// What is known of the call that started an operation. A `prost::Message`, so that a store can
-/// keep it as bytes.
+/// Facts about the call that started an operation. A `prost::Message`, so that a store can keep it
+/// as bytes.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Origin {
-    /// Who started it, as the server's authorization names them; empty when it has none.
+    /// The principal that started it, as named by the server's authorizer; empty without one.
     #[prost(string, tag = "1")]
     pub principal: String,
     /// The `traceparent` of the call (W3C Trace Context), empty when it had none.
@@ -260,13 +261,13 @@ pub struct RequestId {
     pub fingerprint: [u8; 32],
 }
 
-/// How an operation is run: set by its method, stored with it, so that whoever finds it after a
-/// crash knows what to do.
+/// The policy of running an operation: set by its method, and stored with it, so that a worker that
+/// resumes it after a crash can apply it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecutionPolicy {
     /// How often the body may be run, at least 1.
     pub max_attempts: u32,
-    /// What to do when its worker is lost.
+    /// The action when its worker is lost.
     pub on_crash: OnCrash,
     /// How long it is kept after its end.
     pub retain: Duration,
@@ -289,7 +290,7 @@ impl Default for ExecutionPolicy {
     }
 }
 
-/// What happens to an operation whose worker is lost.
+/// The action for an operation whose worker is lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OnCrash {
     /// The body runs again, with its last checkpoint.
@@ -314,15 +315,15 @@ pub struct NewOperation {
     pub metadata: Option<Any>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
-    /// What is known of the call.
+    /// Facts about the call.
     pub origin: Origin,
-    /// What makes a repeated start the same start.
+    /// Identifies repetitions of the start.
     pub request_id: Option<RequestId>,
     /// Held until the operation ends.
     pub exclusive_key: Option<String>,
     /// Not to be run before this time.
     pub ready_time: Option<Timestamp>,
-    /// How it is to be run.
+    /// How the operation is run.
     pub policy: ExecutionPolicy,
     /// Its outcome, when that is known already: then it is never run.
     pub outcome: Option<Outcome>,

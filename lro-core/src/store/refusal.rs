@@ -1,8 +1,8 @@
-//! Why nothing came of a command.
+//! The reasons why a store rejects a command.
 
 use std::sync::Arc;
 
-/// Why a command did nothing.
+/// The reason why a store rejected a command, which therefore had no effect.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -15,12 +15,12 @@ pub enum Refusal {
     /// It is not pending, or not yet ready.
     #[error("the operation is not ready to be claimed")]
     NotReady,
-    /// Another program holds it, as with a lock of its own in the store's database. Nothing was done;
-    /// later it may work. The state machine never says so, only stores.
+    /// Another program has locked it, for example in the store's database. The command may succeed
+    /// later. Only stores return this, never the state machine.
     #[error("another program has locked the operation")]
     Locked,
-    /// What is stored of it cannot be read, or not be written; this says why. Nothing was done. The
-    /// state machine never says so, only stores.
+    /// The stored record is corrupt: it cannot be read or written, for the given reason. Only
+    /// stores return this, never the state machine.
     #[error("{0}")]
     Damaged(Arc<str>),
 }

@@ -39,8 +39,8 @@ pub struct StandardMetadata {
 }
 
 impl StandardMetadata {
-    /// What the engine fills in for an operation of the method `M` that is done to `target`.
-    /// `None` when the metadata message declares no standard field.
+    /// The standard fields of an operation of the method `M` on `target`. `None` if the metadata
+    /// message declares no standard field.
     pub fn of<M: LongRunningMethod>(target: &str) -> Option<Self> {
         let fields = M::METADATA_FIELDS;
         if fields == MetadataFields::NONE {
@@ -63,9 +63,10 @@ impl StandardMetadata {
 
     /// The record's metadata with the standard fields in it.
     ///
-    /// They are appended to the encoded message: a reader takes the last value of a field, so
-    /// what the engine knows replaces whatever the handler wrote, and nothing needs to be decoded. A
-    /// time that has not come yet, and a cancellation that nobody asked for, are left as they are.
+    /// They are appended to the encoded message: a reader takes the last value of a field, so what
+    /// the engine knows replaces whatever the handler wrote, and nothing needs to be decoded. Times
+    /// that have not been reached, and the cancellation flag of an operation that no caller
+    /// cancelled, stay unchanged.
     pub(crate) fn fill(&self, record: &OperationRecord) -> Option<Any> {
         let mut metadata = match &record.metadata {
             Some(metadata) if type_name(&metadata.type_url) != self.type_name => {

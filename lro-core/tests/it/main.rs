@@ -1,4 +1,4 @@
-//! What `lro-core` guarantees, through its public API.
+//! Guarantees of `lro-core`, through its public API.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 #[cfg(feature = "store")]

@@ -1,4 +1,4 @@
-//! What must hold of the runs of bodies: how many, when, and never two at a time.
+//! Checks the runs of bodies: their number, their times, and that they never overlap.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,13 +21,13 @@ pub(super) fn check(case: &mut Case<'_>) {
     }
 }
 
-/// At most as many runs as are allowed, those that were given back not counted.
+/// At most the allowed number of runs, not counting released ones.
 fn attempts(case: &mut Case<'_>, name: &str, bodies: &[&Body]) {
     let released = case.notes.released.get(name).copied().unwrap_or(0) as usize;
     let most = case.plan.policy.max_attempts;
     if bodies.iter().any(|body| body.attempt > most) {
         let runs = bodies.len();
-        let what = format!("{name} was run {runs} times, {released} given back, of {most}");
+        let what = format!("{name} was run {runs} times, {released} released, of {most}");
         case.found("attempts", what);
     }
     let plan = case.plan;
@@ -93,7 +93,7 @@ fn pauses(case: &mut Case<'_>, name: &str, bodies: &[&Body]) {
         };
         // The wish for the pause may have been lost on its way: then the lease has run out.
         let sure = case.plan.lost == 0 && case.plan.slow == 0;
-        // And one that was being drained was given back, which needs no pause.
+        // And one that was drained was released, which needs no pause.
         let again = second.attempt == first.attempt + 1;
         let early = sure && again && second.begun + Duration::from_millis(1) < ended + pause;
         // Its lease began a little before the body.

@@ -1,4 +1,4 @@
-//! What must hold of what clients see.
+//! Checks the answers that clients receive.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -46,7 +46,7 @@ fn done_is_final(case: &mut Case<'_>) {
     }
 }
 
-/// guarantee:P5: who waits is answered within a second, or a second after the gap.
+/// guarantee:P5: a waiter is answered within a second, or a second after the gap.
 fn waits(case: &mut Case<'_>) {
     let mut late = Vec::new();
     for call in &case.notes.client_calls {
@@ -61,7 +61,7 @@ fn waits(case: &mut Case<'_>) {
         let from = call.invoked.max(*ended).max(call.trouble);
         if call.trouble != Duration::MAX && returned > from + gap + Duration::from_secs(1) {
             late.push(format!(
-                "{name} ended at {ended:?}; who waited on node {} from {:?} was told at {returned:?}",
+                "{name} ended at {ended:?}; the waiter on node {} from {:?} was answered at {returned:?}",
                 call.node, call.invoked
             ));
         }
@@ -71,7 +71,7 @@ fn waits(case: &mut Case<'_>) {
     }
 }
 
-/// When an operation may be gone at the earliest: somebody deletes it, or its time is over.
+/// The earliest time at which an operation may be absent: a client deletes it, or it expires.
 fn gone_from(case: &Case<'_>, name: &str) -> Moment {
     let deletes = case
         .notes
@@ -135,7 +135,7 @@ fn nothing_is_lost(case: &mut Case<'_>) {
     }
 }
 
-/// guarantee:P10: what is there all the time is listed once.
+/// guarantee:P10: an operation that exists during the whole walk is listed once.
 fn walks(case: &mut Case<'_>) {
     let starts = acknowledged(case);
     let mut wrong = Vec::new();
@@ -235,7 +235,7 @@ fn cancellations(case: &mut Case<'_>) {
     for body in case.notes.bodies.iter().filter(|body| body.cancelled) {
         if cancels(&body.name) == 0 {
             wrong.push(format!(
-                "{} was told that it is cancelled, but no client asked for it",
+                "{} received a cancellation that no client requested",
                 body.name
             ));
         }

@@ -1,4 +1,4 @@
-//! What must hold of the records at the end.
+//! Checks the records at the end.
 
 use lro_core::store::{OperationRecord, OperationState};
 
@@ -35,7 +35,7 @@ fn well_formed(case: &mut Case<'_>, record: &OperationRecord) {
 }
 
 /// A response is one that a body of this attempt gave, with the metadata which that body set last;
-/// a cancellation is one that somebody asked for.
+/// a cancellation is one that a client requested.
 fn made_by_its_body(case: &mut Case<'_>, record: &OperationRecord) {
     let op = Op::of(record);
     let name = record.name.as_str();
@@ -66,7 +66,7 @@ fn made_by_its_body(case: &mut Case<'_>, record: &OperationRecord) {
             let mut calls = case.notes.client_calls.iter();
             let asked = calls.any(|call| matches!(&call.ask, Ask::Cancel(it) if it == name));
             if !asked {
-                case.found("cancellation", format!("{name} was cancelled by nobody"));
+                case.found("cancellation", format!("no client has cancelled {name}"));
             }
         }
         _ => {}

@@ -1,10 +1,10 @@
 //! Per-operation linearizability: is there an order of the calls, each between its invocation and
 //! its answer, in which the [model](crate::model) gives the answers that were seen?
 //!
-//! The search is the one of Wing and Gong with the memory that Lowe added: a set of calls and a
-//! state that were tried together once are not tried again. A call whose answer nobody saw may have
-//! happened at any time after its invocation, or never. Between two calls the store may have
-//! expired a lease or removed what had ended: those are tried too.
+//! The search is the one of Wing and Gong with the memory that Lowe added: it never tries the same
+//! set of calls with the same state twice. A call whose answer was lost may have happened at any
+//! time after its invocation, or never. Between two calls the store may have expired a lease or
+//! removed a finished operation: the search tries those, too.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use lro_core::store::{Change, OperationState, Refusal};
 
 use crate::model::{Act, Op, Policy};
 
-/// What a caller asked about one operation.
+/// The request of a caller about one operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
     /// To be made; `born_claimed` when a worker asked for it at once.
@@ -32,7 +32,7 @@ pub enum Input {
     Look,
 }
 
-/// What the caller saw.
+/// The answer that the caller received.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
     /// Nothing: the answer was lost.
@@ -47,7 +47,7 @@ pub enum Output {
     Present,
     /// That there is one which has not ended.
     Unfinished,
-    /// What a change has left.
+    /// The state after a change.
     Updated(Change, OperationState, u64),
     /// That it was refused.
     Refused(Refusal),
@@ -60,13 +60,13 @@ pub struct Call {
     pub invoked: u64,
     /// When it was answered.
     pub returned: u64,
-    /// What was asked.
+    /// The request.
     pub input: Input,
-    /// What was seen.
+    /// The answer.
     pub output: Output,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// There is such an order.
@@ -77,7 +77,7 @@ pub enum Finding {
     Undecided,
 }
 
-/// After so many steps a search is given up.
+/// The maximum number of steps of a search.
 const STEPS_MAX: usize = 2_000_000;
 
 /// Checks the calls about one name.

@@ -11,7 +11,7 @@ use lro_core::store::OperationRecord;
 use crate::plan::Plan;
 use crate::world::{Notes, Violation};
 
-/// What a checker is given, and where it puts what it finds.
+/// The input of a checker, and its findings.
 struct Case<'a> {
     plan: &'a Plan,
     notes: &'a Notes,

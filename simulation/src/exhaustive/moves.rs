@@ -1,4 +1,4 @@
-//! What can be done to a record.
+//! The moves on a record.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use lro_core::store::{Command, OperationRecord, Outcome, WorkerId};
 use prost_types::Any;
 use uuid::Uuid;
 
-/// What a body's end asks for.
+/// The number of commands with which a body can end.
 pub(super) const WORDS: u8 = 4;
 pub(super) const RESPONSE: u8 = 0;
 pub(super) const RETRY: u8 = 1;

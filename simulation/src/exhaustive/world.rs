@@ -1,6 +1,6 @@
 //! The small world.
 
-/// What a worker has of one operation, or what is left of it on the way to the store.
+/// A worker's hold on one operation, or its last message on the way to the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Hold {
     #[default]

@@ -72,8 +72,8 @@ impl Walk {
         }
     }
 
-    /// What is ready, in the order of claims: one that was lost twice alone, or else those that were
-    /// lost once, and then the others.
+    /// The ready operations in the order of claims: a single one that was lost twice, or else those
+    /// that were lost once, and then the others.
     fn ready(&self, time: i64, limit: usize) -> Vec<String> {
         let ready = self.known.iter();
         let ready = ready.filter(|(_, known)| is_pending(known) && known.ready <= time);

@@ -1,4 +1,4 @@
-//! What a record is made of as numbers and bytes, the same in every store that keeps columns.
+//! The parts of a record as numbers and bytes, the same in every store with columns.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ impl OperationResult {
         }
     }
 
-    /// What is in it: an encoded `google.protobuf.Any` or `google.rpc.Status`.
+    /// The encoded content: a `google.protobuf.Any` or `google.rpc.Status`.
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Response(any) => any.encode_to_vec(),
@@ -53,9 +53,9 @@ impl OperationResult {
 }
 
 impl OperationRecord {
-    /// Whether its parts agree with its state, as the state machine guarantees for every record; what
-    /// a store has read and is not so is damaged. So is a counter at its end: no operation is claimed
-    /// or changed that often.
+    /// Whether its parts agree with its state, as the state machine guarantees for every record. A
+    /// stored record that violates this is corrupt. So is a counter at its maximum: no operation is
+    /// claimed or changed that often.
     pub fn is_whole(&self) -> bool {
         let done = self.state.is_done();
         done == self.result.is_some()

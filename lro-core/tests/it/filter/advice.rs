@@ -1,4 +1,4 @@
-//! What a refused filter says to write instead.
+//! Suggestions in the errors of rejected filters.
 
 use lro_core::filter::{Filter, Schema};
 use serde_json::json;

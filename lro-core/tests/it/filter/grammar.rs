@@ -1,4 +1,4 @@
-//! What is a filter at all: grammar, limits and errors, beyond the table.
+//! The grammar of filters, its limits and its errors, beyond the table.
 
 use lro_core::Reason;
 use lro_core::filter::{Filter, FilterErrorKind, Schema, parse};

@@ -1,4 +1,4 @@
-//! What literals mean: wildcards, times, numbers and texts.
+//! The meaning of literals: wildcards, times, numbers and texts.
 
 use lro_core::filter::{Filter, FilterErrorKind};
 use serde_json::json;

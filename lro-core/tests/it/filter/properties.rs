@@ -1,4 +1,4 @@
-//! What holds for every text, tree and operation.
+//! Properties of every text, tree and operation.
 
 use lro_core::Timestamp;
 use lro_core::filter::{
@@ -158,7 +158,7 @@ pub(crate) fn valid() -> impl Strategy<Value = String> {
         "error.code = 5",
         "error.code != 5",
         "error = null",
-        "error.message = \"*gone\"",
+        "error.message = \"*deleted\"",
         "labels:env",
         "labels.env = prod",
         "labels.env != prod",

@@ -1,4 +1,4 @@
-//! What filters mean: the rules of the specification, beyond the table.
+//! The meaning of filters: the rules of the specification, beyond the table.
 
 use lro_core::filter::{Filter, Schema, TextField};
 use lro_core::store::{OperationRecord, OperationResult, StandardMetadata};

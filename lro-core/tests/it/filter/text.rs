@@ -1,4 +1,4 @@
-//! What has to hold for every text; shared with the fuzz target.
+//! Properties of every text; shared with the fuzz target.
 
 use std::sync::LazyLock;
 

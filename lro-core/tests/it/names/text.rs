@@ -1,4 +1,4 @@
-//! What has to hold of every text as a name; shared with the fuzz target.
+//! Properties of every text as a name; shared with the fuzz target.
 
 use lro_core::{OperationName, ParentName, ParentPattern};
 
