@@ -40,6 +40,7 @@ mod clock;
 pub mod codec;
 #[cfg(feature = "store")]
 pub mod filter;
+mod http_route;
 mod include_protos;
 mod method;
 mod name;
@@ -52,6 +53,7 @@ pub mod store;
 pub mod wkt;
 
 pub use clock::{Clock, SystemClock, Timestamp};
+pub use http_route::HttpRoute;
 pub use method::{
     LongRunningMethod, MetadataFields, MetadataOf, RequestFields, RequestOf, ResponseOf, Targeted,
 };

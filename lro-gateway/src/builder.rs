@@ -61,6 +61,23 @@ impl GatewayBuilder {
         self
     }
 
+    /// Adds several sets, as [`file_descriptor_set`](Self::file_descriptor_set) does one.
+    pub fn file_descriptor_sets<S: Into<Vec<u8>>>(
+        mut self,
+        encoded: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.descriptor_sets
+            .extend(encoded.into_iter().map(Into::into));
+        self
+    }
+
+    /// The beginning of all paths, such as `/api`, where a proxy in front does not remove it: then
+    /// `/api/v1/operations/7` is an operation and `/v1/operations/7` is 404. Default: none.
+    pub fn base_path(mut self, path: impl Into<String>) -> Self {
+        self.settings.base_path = path.into();
+        self
+    }
+
     /// Binds an rpc, given as `package.Service/Method` or `package.Service.Method`. The rule replaces the
     /// rpc's annotation.
     pub fn rule(mut self, rpc: &str, rule: HttpRule) -> Self {
@@ -159,6 +176,14 @@ impl GatewayBuilder {
         let has_rules = self.rules.keys().any(|rpc| rpc.starts_with(OPERATIONS));
         if !has_rules {
             return self.operations("/v1").build();
+        }
+        let base_path = &self.settings.base_path;
+        let is_base = base_path.is_empty()
+            || base_path.starts_with('/') && !base_path.ends_with('/') && !base_path.contains("//");
+        if !is_base {
+            return Err(BuildError::new(format!(
+                "the base path `{base_path}` has to begin with a slash and to end without one"
+            )));
         }
         let mut types = DescriptorPool::new();
         for set in &self.descriptor_sets {

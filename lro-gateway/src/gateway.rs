@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use lro_core::HttpRoute;
 use lro_json::ReadOptions;
 use prost_reflect::DescriptorPool;
 use tokio::time::Instant;
@@ -71,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) ignore_unknown_fields: bool,
     pub(crate) ignore_unknown_parameters: bool,
     pub(crate) default_values: bool,
+    /// The beginning of all paths, without a slash at its end.
+    pub(crate) base_path: String,
 }
 
 impl Default for Settings {
@@ -82,6 +85,7 @@ impl Default for Settings {
             ignore_unknown_fields: false,
             ignore_unknown_parameters: false,
             default_values: false,
+            base_path: String::new(),
         }
     }
 }
@@ -149,13 +153,18 @@ impl Shared {
             .preflight(request.method(), request.headers())
         {
             Some(response) => response,
-            None => match self.answer(request).await {
-                Ok(response) => response,
-                Err(fault) => {
+            None => {
+                let mut route = None;
+                let answer = self.answer(request, &mut route).await;
+                let mut response = answer.unwrap_or_else(|fault| {
                     tracing::debug!(code = ?fault.code(), "answered a request with an error");
                     fault.into_response(&self.types)
+                });
+                if let Some(route) = route {
+                    response.extensions_mut().insert(route);
                 }
-            },
+                response
+            }
         };
         if is_head {
             *response.body_mut() = Body::empty();
@@ -169,9 +178,14 @@ impl Shared {
         response
     }
 
-    async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, Fault> {
+    async fn answer(
+        &self,
+        request: Request<Body>,
+        route: &mut Option<HttpRoute>,
+    ) -> Result<Response<Body>, Fault> {
         let (head, body) = request.into_parts();
-        let path = Path::new(head.uri.path()).ok_or_else(Fault::unknown_path)?;
+        let path = head.uri.path().strip_prefix(&*self.settings.base_path);
+        let path = path.and_then(Path::new).ok_or_else(Fault::unknown_path)?;
         let is_tunnelled = head.method == Method::POST
             && head
                 .headers
@@ -187,6 +201,7 @@ impl Shared {
             Bound::Binding(binding, matched) => (binding, matched),
             Bound::Options(allow) => return Ok(options(&allow)),
         };
+        *route = Some(binding.route.clone());
         // Dots and broken escapes never reach an rpc, wherever they stand.
         capture::check(path.segments()).map_err(|bad| Fault::field("path", bad.reason()))?;
         self.cross_site

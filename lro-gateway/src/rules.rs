@@ -5,6 +5,7 @@ mod compile;
 use std::fmt;
 
 use http::uri::PathAndQuery;
+use lro_core::HttpRoute;
 use prost_reflect::{FieldDescriptor, MessageDescriptor};
 
 pub(crate) use compile::{Rules, compile};
@@ -96,6 +97,8 @@ pub(crate) struct Binding {
     pub(crate) rpc: Rpc,
     /// The method and the template, for messages.
     pub(crate) text: String,
+    /// The template, for metrics and traces.
+    pub(crate) route: HttpRoute,
     pub(crate) variables: Vec<Capture>,
     pub(crate) body: Body,
     pub(crate) response_body: Option<FieldDescriptor>,

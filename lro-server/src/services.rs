@@ -304,6 +304,20 @@ impl Services {
         self.settings.iter()
     }
 
+    /// The parents of all of them; none where any may be.
+    #[cfg(feature = "serve")]
+    pub(crate) fn parents(&self) -> Vec<ParentPattern> {
+        let mut all = Vec::new();
+        for service in &self.settings {
+            match &service.parents {
+                Parents::Any => return Vec::new(),
+                Parents::Of(parents) if parents.is_empty() => all.push(ParentPattern::default()),
+                Parents::Of(parents) => all.extend(parents.iter().cloned()),
+            }
+        }
+        all
+    }
+
     /// Whether names and methods need no looking after: no service is configured, and all is on.
     pub(crate) fn are_open(&self) -> bool {
         let open = |it: &ServiceSettings| matches!(it.parents, Parents::Any);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lro_core::HttpRoute;
 use prost_reflect::{
     DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor,
     Value,
@@ -178,6 +179,7 @@ fn add_binding(
     let binding = Binding {
         rpc: rpc.clone(),
         text: text.clone(),
+        route: HttpRoute::new(&*rule.path),
         variables,
         body,
         response_body,

@@ -1,9 +1,8 @@
 //! One connection, from its first words to its end.
 
 use std::convert::Infallible;
-use std::error::Error as StdError;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +10,8 @@ use bytes::Bytes;
 use http::{Extensions, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -22,17 +21,22 @@ use tokio_util::task::TaskTracker;
 #[cfg(feature = "tls")]
 use tonic::transport::server::TlsConnectInfo;
 use tonic::transport::server::{Connected as _, TcpConnectInfo};
-use tower::Service;
+use tower::{BoxError, Service};
 use uuid::Uuid;
 
 use super::admission::Admitted;
 use super::limits::ServeLimits;
-use super::preface::Prefaced;
+use super::preface::{Prefaced, Protocol};
+
+/// About 30 years: hyper adds it to the time it is.
+const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// The state that all connections of a server share.
 pub(super) struct Connections<S> {
     pub(super) service: S,
     pub(super) limits: ServeLimits,
+    /// HTTP/1.1 is spoken, too.
+    pub(super) with_http1: bool,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<tokio_rustls::TlsAcceptor>,
     /// Calls come to their end, and no new ones come.
@@ -69,7 +73,7 @@ where
         + 'static,
     S::Future: Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    B::Error: Into<BoxError>,
 {
     /// Serves one connection in a task of its own.
     pub(super) fn spawn(self: &Arc<Self>, stream: TcpStream, admitted: Admitted) {
@@ -106,16 +110,25 @@ where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let limit = self.limits.first_bytes_timeout;
-        let Some(io) = self.in_time("first bytes", limit, Prefaced::read(io)).await else {
+        let read = Prefaced::read(io, self.with_http1);
+        let Some((io, protocol)) = self.in_time("first bytes", limit, read).await else {
             return;
         };
+        let io = TokioIo::new(io);
         let service = self.service.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             peer.insert_into(request.extensions_mut());
             // Routes and the layers around them are always ready.
             service.clone().call(request)
         });
-        let connection = self.http2().serve_connection(TokioIo::new(io), service);
+        match protocol {
+            Protocol::Http1 => self.drive(self.http1().serve_connection(io, service)).await,
+            Protocol::Http2 => self.drive(self.http2().serve_connection(io, service)).await,
+        }
+    }
+
+    /// Serves a connection to its end, which begins when it is old or the server closes.
+    async fn drive(&self, connection: impl Graceful) {
         let mut connection = pin!(connection);
         // The first 53 bits, as a part of 1.
         let random = (Uuid::new_v4().as_u128() >> 75) as f64 / (1_u64 << 53) as f64;
@@ -134,7 +147,7 @@ where
                 () = &mut closing, if !ending => {}
             }
             ending = true;
-            connection.as_mut().graceful_shutdown();
+            connection.as_mut().begin_end();
         }
     }
 
@@ -162,9 +175,19 @@ where
         }
     }
 
+    fn http1(&self) -> http1::Builder {
+        /// hyper needs this much for the head of a request.
+        const SHORTEST_HEAD: usize = 8 * 1024;
+        let limits = &self.limits;
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.request_head_timeout.min(NEVER))
+            .max_buf_size((limits.max_header_list_len as usize).max(SHORTEST_HEAD));
+        builder
+    }
+
     fn http2(&self) -> http2::Builder<Tasks> {
-        /// About 30 years: hyper adds it to the time it is.
-        const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
         /// A shorter one would be a busy loop.
         const SHORTEST: Duration = Duration::from_millis(10);
         let limits = &self.limits;
@@ -177,6 +200,39 @@ where
             .keep_alive_interval(limits.keep_alive_interval.clamp(SHORTEST, NEVER))
             .keep_alive_timeout(limits.keep_alive_timeout.clamp(SHORTEST, NEVER));
         builder
+    }
+}
+
+/// A connection of either protocol.
+trait Graceful: Future<Output = hyper::Result<()>> {
+    /// The calls under way come to their end, and no new ones come.
+    fn begin_end(self: Pin<&mut Self>);
+}
+
+impl<IO, S, B> Graceful for http1::Connection<IO, S>
+where
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<BoxError>,
+    IO: hyper::rt::Read + hyper::rt::Write + Unpin,
+    B: Body + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn begin_end(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<IO, S, B> Graceful for http2::Connection<IO, S, Tasks>
+where
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    IO: hyper::rt::Read + hyper::rt::Write + Unpin,
+    B: Body<Data: Send> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn begin_end(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
     }
 }
 

@@ -23,8 +23,9 @@ const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 /// `application/grpc` or `application/grpc+proto`. It answers all others with the HTTP status 415,
 /// before any interceptor, authorizer or handler sees them.
 ///
-/// A [`Server`](super::Server) always has this layer. Add it to a plain tonic server, as its first
-/// layer, so that it is the outermost:
+/// A [`Server`](super::Server) always does this, but for the requests of its
+/// [HTTP service](super::Server::http). Add the layer to a plain tonic server, as its first layer, so
+/// that it is the outermost:
 ///
 /// ```
 /// use lro_server::serve::{DeadlineLayer, GrpcOnlyLayer};
@@ -114,13 +115,14 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match self.project().inner.as_pin_mut() {
             Some(inner) => ready!(inner.poll(cx)).map(|response| response.map(GrpcOnlyBody::inner)),
-            None => Ok(refusal()),
+            None => Ok(refusal().map(|text| GrpcOnlyBody::explanation(text))),
         })
     }
 }
 
-fn refusal<R>() -> Response<GrpcOnlyBody<R>> {
-    let mut response = Response::new(GrpcOnlyBody::explanation());
+/// The answer to a request that is not gRPC.
+pub(super) fn refusal() -> Response<&'static str> {
+    let mut response = Response::new(EXPLANATION);
     *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     let headers = response.headers_mut();
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -132,7 +134,7 @@ fn refusal<R>() -> Response<GrpcOnlyBody<R>> {
 }
 
 /// Whether there is one content type, and it is one of gRPC with protobuf.
-fn has_grpc_content_type(headers: &HeaderMap) -> bool {
+pub(super) fn has_grpc_content_type(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return false;
@@ -164,10 +166,10 @@ impl<B> GrpcOnlyBody<B> {
         }
     }
 
-    fn explanation() -> Self {
+    fn explanation(text: &'static str) -> Self {
         Self {
             inner: None,
-            explanation: Some(Bytes::from_static(EXPLANATION.as_bytes())),
+            explanation: Some(Bytes::from_static(text.as_bytes())),
         }
     }
 }

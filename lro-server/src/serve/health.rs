@@ -8,6 +8,7 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
+use super::http_service::Readiness;
 use super::limits::ServeLimits;
 use crate::operations::Operations;
 
@@ -16,6 +17,8 @@ use crate::operations::Operations;
 pub(super) struct Health {
     reporter: HealthReporter,
     services: Vec<&'static str>,
+    /// The same for all services, for probes over HTTP.
+    readiness: Readiness,
 }
 
 impl Health {
@@ -24,6 +27,7 @@ impl Health {
         let health = Self {
             reporter: HealthReporter::new(),
             services: services.to_vec(),
+            readiness: Readiness::default(),
         };
         health.set(ServingStatus::NotServing).await;
         health
@@ -33,8 +37,13 @@ impl Health {
         HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
     }
 
+    pub(super) fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
     /// From the overall health on, which is the service without a name.
     pub(super) async fn set(&self, status: ServingStatus) {
+        self.readiness.set(status == ServingStatus::Serving);
         for service in [""].iter().chain(&self.services) {
             self.reporter.set_service_status(service, status).await;
         }
@@ -45,6 +54,7 @@ impl Health {
             StoreState::Serving => self.set(ServingStatus::Serving).await,
             StoreState::Unavailable => self.set(ServingStatus::NotServing).await,
             StoreState::RefusesStarts => {
+                self.readiness.set(false);
                 for service in [""].iter().chain(&self.services) {
                     let status = if STILL_SERVED.contains(service) {
                         ServingStatus::Serving

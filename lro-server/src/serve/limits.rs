@@ -39,6 +39,11 @@ pub struct ServeLimits {
     pub first_bytes_timeout: Duration,
     /// How long a connection may take for the TLS handshake: 10 s.
     pub tls_handshake_timeout: Duration,
+    /// How long an HTTP/1.1 connection may take for the head of its next request: 75 s, the time
+    /// between two requests included. For a server with an [HTTP service](super::Server::http).
+    pub request_head_timeout: Duration,
+    /// How long the body of an HTTP request may take to arrive: 60 s.
+    pub request_body_timeout: Duration,
     /// How long a connection may be silent before it is asked whether it is still there: 30 s.
     pub keep_alive_interval: Duration,
     /// How long it may take to answer that: 20 s.
@@ -71,6 +76,8 @@ impl Default for ServeLimits {
             max_connections_per_ip: 1_000,
             first_bytes_timeout: Duration::from_secs(10),
             tls_handshake_timeout: Duration::from_secs(10),
+            request_head_timeout: Duration::from_secs(75),
+            request_body_timeout: Duration::from_secs(60),
             keep_alive_interval: Duration::from_secs(30),
             keep_alive_timeout: Duration::from_secs(20),
             max_connection_age: Duration::from_secs(30 * 60),

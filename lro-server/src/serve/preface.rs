@@ -1,6 +1,7 @@
 //! The first words of a connection.
 
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -13,26 +14,40 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #[derive(Debug)]
 pub(super) struct Prefaced<IO> {
     io: IO,
-    /// How much of the preface is still to be read again.
-    left: usize,
+    seen: [u8; PREFACE.len()],
+    /// The part of it that is still to be read again.
+    again: Range<usize>,
+}
+
+/// The protocol that the first words are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http1,
+    Http2,
 }
 
 impl<IO: AsyncRead + Unpin> Prefaced<IO> {
-    /// Reads the first words; `InvalidData` when they are not those of HTTP/2.
-    pub(super) async fn read(mut io: IO) -> io::Result<Self> {
+    /// Reads the first words. Where HTTP/1.1 is not spoken, others than those of HTTP/2 are
+    /// `InvalidData`.
+    pub(super) async fn read(mut io: IO, with_http1: bool) -> io::Result<(Self, Protocol)> {
         let mut seen = [0; PREFACE.len()];
         let mut filled = 0;
-        while filled < seen.len() {
+        let mut protocol = Protocol::Http2;
+        while filled < seen.len() && protocol == Protocol::Http2 {
             let read = io.read(&mut seen[filled..]).await?;
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             filled += read;
             if seen[..filled] != PREFACE[..filled] {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "not HTTP/2"));
+                if !with_http1 {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "not HTTP/2"));
+                }
+                protocol = Protocol::Http1;
             }
         }
-        Ok(Self { io, left: filled })
+        let again = 0..filled;
+        Ok((Self { io, seen, again }, protocol))
     }
 }
 
@@ -43,13 +58,13 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Prefaced<IO> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.left == 0 {
+        if this.again.is_empty() {
             return Pin::new(&mut this.io).poll_read(cx, buf);
         }
-        let again = &PREFACE[PREFACE.len() - this.left..];
+        let again = &this.seen[this.again.clone()];
         let again = &again[..again.len().min(buf.remaining())];
         buf.put_slice(again);
-        this.left -= again.len();
+        this.again.start += again.len();
         Poll::Ready(Ok(()))
     }
 }
@@ -90,19 +105,28 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_words_are_read_again() {
-        let wire = [&PREFACE[..], b"more"].concat();
-        let mut io = Prefaced::read(&*wire).await.unwrap();
-        let mut seen = vec![0; 5];
-        io.read_exact(&mut seen).await.unwrap();
-        io.read_to_end(&mut seen).await.unwrap();
-        assert_eq!(seen, wire);
+        for (wire, expected) in [
+            ([&PREFACE[..], b"more"].concat(), Protocol::Http2),
+            (b"GET / HTTP/1.1\r\n\r\n".to_vec(), Protocol::Http1),
+            (b"PRI / HTTP/1.1\r\n\r\n".to_vec(), Protocol::Http1),
+            (b"P!".to_vec(), Protocol::Http1),
+        ] {
+            let (mut io, protocol) = Prefaced::read(&*wire, true).await.unwrap();
+            assert_eq!(protocol, expected);
+            let mut seen = vec![0; 2];
+            io.read_exact(&mut seen).await.unwrap();
+            io.read_to_end(&mut seen).await.unwrap();
+            assert_eq!(seen, wire);
+        }
     }
 
     #[tokio::test]
     async fn other_words_end_the_connection_at_the_first_byte() {
-        let error = Prefaced::read(&b"G"[..]).await.unwrap_err();
+        let error = Prefaced::read(&b"G"[..], false).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-        let error = Prefaced::read(&PREFACE[..23]).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        for with_http1 in [false, true] {
+            let cut = Prefaced::read(&PREFACE[..23], with_http1).await;
+            assert_eq!(cut.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        }
     }
 }

@@ -14,6 +14,7 @@ use tower::{Layer, Service};
 use tracing::Span;
 use tracing::field::Empty;
 
+use super::http_service::InProcess;
 use crate::trace_context::continue_trace;
 
 /// Runs each call in a span `rpc` with its method and, at the end, its code and duration. A debug
@@ -59,7 +60,9 @@ where
             duration_ms = Empty,
         );
         let header = |name| request.headers().get(name).and_then(|it| it.to_str().ok());
-        if let Some(parent) = header("traceparent") {
+        // The span of an HTTP request, whose call this is, is the child of the caller's.
+        let is_inner = request.extensions().get::<InProcess>().is_some();
+        if let Some(parent) = header("traceparent").filter(|_| !is_inner) {
             continue_trace(&span, parent, header("tracestate").unwrap_or_default());
         }
         let inner = span.in_scope(|| self.inner.call(request));

@@ -80,7 +80,8 @@ impl Tls {
         self
     }
 
-    pub(super) fn acceptor(self) -> Result<TlsAcceptor, Error> {
+    /// With HTTP/1.1 as the second choice of clients, where the server speaks it.
+    pub(super) fn acceptor(self, with_http1: bool) -> Result<TlsAcceptor, Error> {
         let mut config = match self.0 {
             Kind::Config(config) => Arc::unwrap_or_clone(config),
             Kind::Pem {
@@ -89,8 +90,15 @@ impl Tls {
                 clients,
             } => configure(&certificates, &key, clients.as_ref())?,
         };
-        if !config.alpn_protocols.iter().any(|it| it == b"h2") {
-            config.alpn_protocols.push(b"h2".to_vec());
+        let protocols: &[&[u8]] = if with_http1 {
+            &[b"h2", b"http/1.1"]
+        } else {
+            &[b"h2"]
+        };
+        for protocol in protocols {
+            if !config.alpn_protocols.iter().any(|it| it == protocol) {
+                config.alpn_protocols.push(protocol.to_vec());
+            }
         }
         Ok(TlsAcceptor::from(Arc::new(config)))
     }

@@ -3,12 +3,13 @@
 mod content_types;
 mod deadlines;
 mod errors;
+pub(crate) mod http;
 mod limits;
 mod long_pages;
 pub(crate) mod raw;
 pub(crate) mod served;
 mod shutdown;
 mod silent_connections;
-mod spans;
+pub(crate) mod spans;
 #[cfg(feature = "tls")]
 mod tls;

@@ -252,6 +252,27 @@ async fn a_body_goes_on_with_its_callers_trace() {
     assert!(body.parent_span_is_remote);
 }
 
+#[cfg(feature = "serve")]
+#[tokio::test]
+async fn http_requests_are_measured_by_their_routes() {
+    use crate::serve::http::{Http1, server};
+    use crate::serve::served::{Plain, Served};
+
+    let collected = Collected::new();
+    let operations = collected.operations(MemoryStore::new());
+    let served = Served::start(server(&operations, Plain::default())).await;
+    let mut http = Http1::connect(&served).await;
+    for path in ["/tables/a", "/tables/b", "/unknown", "/healthz"] {
+        http.get(path).await;
+    }
+    collected.check(&[
+        ("http.server.request.duration /tables/{name} 200 GET", 2),
+        ("http.server.request.duration 404 GET", 1),
+    ]);
+    drop(http);
+    served.stop().await;
+}
+
 /// report:S5
 #[cfg(feature = "serve")]
 #[tokio::test]

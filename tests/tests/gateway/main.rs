@@ -6,6 +6,7 @@ mod cases;
 mod expectations;
 mod format;
 mod protos;
+mod served;
 mod server;
 mod wire;
 

@@ -27,6 +27,16 @@ impl Metrics {
     #[cfg(feature = "serve")]
     pub(crate) fn connection_refused(&self, _limit: &'static str) {}
 
+    #[cfg(feature = "serve")]
+    pub(crate) fn http_answered(
+        &self,
+        _method: &'static str,
+        _route: &str,
+        _status: u16,
+        _seconds: f64,
+    ) {
+    }
+
     pub(crate) fn run(&self, _record: &OperationRecord) -> RunMetrics {
         RunMetrics
     }

@@ -29,6 +29,8 @@ pub(super) struct Instruments {
     runtime_stalls: Counter<u64>,
     blocking_polls: Counter<u64>,
     connections_refused: Counter<u64>,
+    #[cfg(feature = "serve")]
+    http_requests: Histogram<f64>,
     pub(super) store_calls: Histogram<f64>,
     pub(super) accepts_starts: Gauge<u64>,
 }
@@ -136,6 +138,12 @@ impl Metrics {
                 "{connection}",
                 "Connections that were closed at once because a limit was reached.",
             ),
+            #[cfg(feature = "serve")]
+            http_requests: seconds(
+                "http.server.request.duration",
+                &CALL_BOUNDS,
+                "How long HTTP requests took, to the head of the response.",
+            ),
             store_calls: seconds(
                 "lro.store.call.duration",
                 &CALL_BOUNDS,
@@ -197,6 +205,25 @@ impl Metrics {
     pub(crate) fn connection_refused(&self, limit: &'static str) {
         let limit = KeyValue::new("lro.serve.limit", limit);
         self.0.connections_refused.add(1, &[limit]);
+    }
+
+    /// An HTTP request was answered.
+    #[cfg(feature = "serve")]
+    pub(crate) fn http_answered(
+        &self,
+        method: &'static str,
+        route: &str,
+        status: u16,
+        seconds: f64,
+    ) {
+        let mut attributes = vec![
+            KeyValue::new("http.request.method", method),
+            KeyValue::new("http.response.status_code", i64::from(status)),
+        ];
+        if !route.is_empty() {
+            attributes.push(KeyValue::new("http.route", route.to_owned()));
+        }
+        self.0.http_requests.record(seconds, &attributes);
     }
 
     /// A run of this operation begins, and ends when what this gives is dropped.

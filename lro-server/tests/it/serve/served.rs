@@ -139,6 +139,17 @@ pub(crate) struct Plain {
     pub(crate) hanging: Arc<Notify>,
     /// Releases a held call.
     pub(crate) release: Arc<Notify>,
+    /// Told when a call that hangs is dropped.
+    pub(crate) dropped: Arc<Notify>,
+}
+
+/// Tells of its end.
+struct OnDrop(Arc<Notify>);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
 }
 
 #[tonic::async_trait]
@@ -157,6 +168,7 @@ impl exporter_server::Exporter for Plain {
         let name = &*request.get_ref().name;
         let (name, rows) = match name {
             "hang" => {
+                let _dropped = OnDrop(self.dropped.clone());
                 self.hanging.notify_one();
                 std::future::pending().await
             }

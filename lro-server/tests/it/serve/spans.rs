@@ -8,6 +8,7 @@ use lro_core::store::MemoryStore;
 use lro_server::Operations;
 use lro_server::serve::Server;
 use tonic::{Code, Request};
+use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -15,7 +16,7 @@ use crate::serve::served::{Plain, Served, table, with_timeout};
 
 /// A log that is kept.
 #[derive(Clone, Default)]
-pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
@@ -37,8 +38,19 @@ impl<'a> MakeWriter<'a> for Log {
 }
 
 impl Log {
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// Collects everything that this thread logs, until the guard is dropped.
+    pub(crate) fn install(&self) -> DefaultGuard {
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_span_events(FmtSpan::CLOSE)
+            .with_writer(self.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
     }
 
     /// The closing line of the span of a call that ended with this code.
@@ -56,13 +68,7 @@ impl Log {
 #[tokio::test]
 async fn a_call_is_a_span_and_secrets_are_nowhere() {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_span_events(FmtSpan::CLOSE)
-        .with_writer(log.clone())
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let _logging = log.install();
     let operations = Operations::new(MemoryStore::new());
     let server = Server::builder(&operations).add_service(ExporterServer::new(Plain::default()));
     let served = Served::start(server).await;

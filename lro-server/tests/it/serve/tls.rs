@@ -18,6 +18,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use crate::serve::http::Http1;
 use crate::serve::raw::closed;
 use crate::serve::served::{Direct, Plain, Served, table};
 
@@ -60,6 +61,15 @@ pub(super) async fn handshake(
     trusted: &Authority,
     client: Option<&Identity>,
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    handshake_for(b"h2", served, trusted, client).await
+}
+
+async fn handshake_for(
+    protocol: &[u8],
+    served: &Served,
+    trusted: &Authority,
+    client: Option<&Identity>,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.der().clone()).unwrap();
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -74,7 +84,7 @@ pub(super) async fn handshake(
             builder.with_client_auth_cert(chain, key.unwrap()).unwrap()
         }
     };
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     let name = ServerName::try_from("localhost").unwrap();
     TlsConnector::from(Arc::new(config))
         .connect(name, served.tcp().await)
@@ -135,6 +145,27 @@ async fn mutual_tls_lets_those_in_that_the_authority_knows_and_handlers_see_who(
         let refused = certificate_seen(&served, &ours, client).await;
         refused.unwrap_err();
     }
+    served.stop().await;
+}
+
+/// gateway:125 gateway:144
+#[tokio::test]
+async fn http_comes_in_over_the_same_tls() {
+    let ours = authority();
+    let tls = tls(&identity(&ours, "server")).client_ca(ours.pem());
+    let operations = Operations::new(MemoryStore::new());
+    let server = crate::serve::http::server(&operations, Plain::default()).tls(tls);
+    let served = Served::start(server).await;
+    let alice = identity(&ours, "alice");
+    let (seen, _) = certificate_seen(&served, &ours, Some(&alice))
+        .await
+        .unwrap();
+    let stream = handshake_for(b"http/1.1", &served, &ours, Some(&alice)).await;
+    let stream = stream.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let mut http = Http1::over(stream).await;
+    assert_eq!(http.get("/tables/certificate").await, (200, seen));
+    drop(http);
     served.stop().await;
 }
 

@@ -1,0 +1,65 @@
+//! `/healthz` and `/readyz`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, Request};
+use http_body_util::Full;
+use lro_core::store::MemoryStore;
+use lro_server::Operations;
+use lro_server::serve::ServeLimits;
+
+use super::{Http1, read, server};
+use crate::serve::served::{Plain, Served};
+use crate::support::faulty::Node;
+
+/// Asks until the probe has this status; the health that it follows is looked at every 10 ms.
+async fn until(http: &mut Http1, status: u16) {
+    while http.get("/readyz").await.0 != status {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn probes_follow_the_store_and_the_end() {
+    let store = Arc::new(MemoryStore::new());
+    let node = Node::lagging(&store, 0);
+    let operations = Operations::new(node.clone());
+    let limits = ServeLimits {
+        health_interval: Duration::from_millis(10),
+        ..ServeLimits::default()
+    };
+    let plain = Plain::default();
+    let served = Served::start(server(&operations, plain.clone()).limits(limits)).await;
+    let mut http = Http1::connect(&served).await;
+    let mut held = Http1::connect(&served).await;
+    for (down, status) in [(false, 200), (true, 503), (false, 200)] {
+        node.set_down(down);
+        until(&mut http, status).await;
+        assert_eq!(http.get("/healthz").await, (200, "ok\n".to_owned()));
+    }
+    let post = Request::builder().method(Method::POST).uri("/readyz");
+    let post = post.header("host", "localhost").body(Full::default());
+    assert_eq!(read(http.request(post.unwrap()).await).await.0, 405);
+    // Probes name the pod's address as their host.
+    let other_host = http.send("/readyz", &[("host", "10.0.0.7:50051")]).await;
+    assert_eq!(read(other_host).await.0, 200);
+
+    // The end: a request under way gets its answer, an idle connection is closed.
+    let ((), ending) = tokio::join!(
+        async {
+            let (status, text) = held.get("/tables/held").await;
+            assert_eq!((status, &*text), (200, "released"));
+        },
+        async {
+            plain.hanging.notified().await;
+            let ending = served.begin_stop();
+            http.closed().await;
+            plain.release.notify_one();
+            // In an option: a task is a future itself.
+            Some(ending)
+        }
+    );
+    held.closed().await;
+    ending.unwrap().await.unwrap().unwrap();
+}

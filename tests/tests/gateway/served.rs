@@ -1,0 +1,240 @@
+//! The gateway on the port of a server of operations.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use exporter::pb::exporter_server::ExporterServer;
+use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
+use lro_core::store::MemoryStore;
+use lro_gateway::{Gateway, GatewayBuilder, HttpRule};
+use lro_server::serve::{Error, HostedServices, Server};
+use lro_server::{OperationContext, Operations, OperationsBuilder, Worker, long_running};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::{Request, Response, Status};
+
+use crate::wire::{self, Received, Sent};
+
+/// A service whose exports end when they are cancelled, or at once where they export nothing else.
+struct Exporter {
+    operations: Operations,
+}
+
+#[long_running]
+impl pb::exporter_server::Exporter for Exporter {
+    #[long_running(response = ExportResponse, metadata = ExportMetadata)]
+    async fn export(
+        &self,
+        request: ExportRequest,
+        operation: OperationContext<ExportMetadata>,
+    ) -> Result<ExportResponse, Status> {
+        let tables_total = request.tables.len() as u32;
+        operation.set_metadata(ExportMetadata {
+            tables_done: 0,
+            tables_total,
+        });
+        if request.tables.iter().any(|table| table == "endless") {
+            std::future::pending::<()>().await;
+        }
+        Ok(ExportResponse {
+            tables_exported: tables_total,
+            rows: 7,
+        })
+    }
+
+    async fn get_table(
+        &self,
+        request: Request<GetTableRequest>,
+    ) -> Result<Response<Table>, Status> {
+        let name = request.into_inner().name;
+        Ok(Response::new(Table { name, rows: 7 }))
+    }
+}
+
+/// The gateway of these services, with the exporter's rpcs bound.
+pub(crate) fn gateway(services: &HostedServices) -> GatewayBuilder {
+    let max_body = services.limits().max_decode_len;
+    Gateway::builder(services.clone())
+        .file_descriptor_sets(services.descriptor_sets())
+        .max_body(max_body)
+        .rule(
+            "exporter.v1.Exporter/Export",
+            HttpRule::new("POST", "/v1/exports").body("*"),
+        )
+        .rule(
+            "exporter.v1.Exporter/GetTable",
+            HttpRule::new("GET", "/v1/tables/{name}"),
+        )
+        .operations("/v1")
+}
+
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
+    pub(crate) operations: Operations,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<Result<(), Error>>,
+}
+
+impl Served {
+    pub(crate) async fn start(
+        settings: impl FnOnce(OperationsBuilder) -> OperationsBuilder,
+        gateway: impl FnOnce(&HostedServices) -> GatewayBuilder + Send + 'static,
+    ) -> Self {
+        let builder = Operations::builder(MemoryStore::new());
+        let builder = builder.file_descriptor_set(pb::FILE_DESCRIPTOR_SET);
+        let operations = settings(builder.unwrap()).build();
+        let exporter = Arc::new(Exporter {
+            operations: operations.clone(),
+        });
+        let worker = Worker::builder(&operations).host(exporter.clone());
+        let server = Server::builder(&operations)
+            .add_service(ExporterServer::from_arc(exporter))
+            .worker(worker.start().await.unwrap())
+            .http(|services| gateway(services).build());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = tokio::spawn(server.serve(listener, async {
+            stopped.await.ok();
+        }));
+        Self {
+            address,
+            operations,
+            stop,
+            serving,
+        }
+    }
+
+    /// Sends a request over a connection of its own.
+    pub(crate) async fn send(&self, method: &str, path: &str, body: &str) -> Received {
+        self.send_with(method, path, body, &[]).await
+    }
+
+    pub(crate) async fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+        headers: &[(&str, &str)],
+    ) -> Received {
+        let mut all = Vec::new();
+        if !body.is_empty() {
+            all.push(("content-type".to_owned(), b"application/json".to_vec()));
+        }
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), value.as_bytes().to_vec());
+        all.extend(headers.iter().map(owned));
+        let sent = Sent {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: all,
+            body: body.as_bytes().to_vec(),
+        };
+        wire::send(self.address, &sent).await.unwrap()
+    }
+
+    /// Starts an export, and answers the name of its operation.
+    pub(crate) async fn export(&self, table: &str) -> String {
+        let body = format!(r#"{{"tables":["{table}"]}}"#);
+        let started = self.send("POST", "/v1/exports", &body).await;
+        assert_eq!(started.status, 200, "{}", started.text());
+        let name = started.json()["name"].as_str().map(str::to_owned);
+        name.expect("an operation has a name")
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.serving.await.unwrap().unwrap();
+    }
+}
+
+impl Received {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rest_and_grpc_see_the_same_operations() {
+    let served = Served::start(|builder| builder, gateway).await;
+    let table = served.send("GET", "/v1/tables/t", "").await;
+    assert_eq!(table.text(), r#"{"name":"t","rows":"7"}"#);
+    let name = served.export("endless").await;
+    let path = format!("/v1/{name}");
+    let got = served.send("GET", &path, "").await.json();
+    assert_eq!(got["name"], name);
+    let type_name = got["metadata"]["@type"].as_str();
+    assert_eq!(
+        type_name,
+        Some("type.googleapis.com/exporter.v1.ExportMetadata")
+    );
+    let cancelled = served.send("POST", &format!("{path}:cancel"), "").await;
+    assert_eq!((cancelled.status, &*cancelled.text()), (200, "{}"));
+    let waited = served
+        .send("POST", &format!("{path}:wait"), "")
+        .await
+        .json();
+    assert_eq!(waited["done"], true);
+    assert_eq!(waited["error"]["code"], 1);
+    let parsed = name.parse().unwrap();
+    assert!(served.operations.get(&parsed).await.unwrap().done);
+    let channel = tonic::transport::Endpoint::from_shared(format!("http://{}", served.address));
+    let channel = channel.unwrap().connect().await.unwrap();
+    let mut client = lro_core::pb::operations_client::OperationsClient::new(channel);
+    let request = lro_core::pb::GetOperationRequest { name: name.clone() };
+    assert!(
+        client
+            .get_operation(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .done
+    );
+    let listed = served.send("GET", "/v1/operations", "").await.json();
+    assert_eq!(listed["operations"][0]["name"], name);
+    let deleted = served.send("DELETE", &path, "").await;
+    assert_eq!((deleted.status, &*deleted.text()), (200, "{}"));
+    let missing = served.send("GET", &path, "").await;
+    assert_eq!(missing.status, 404);
+    assert_eq!(missing.json()["error"]["status"], "NOT_FOUND");
+    drop(client);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_base_path_stands_before_every_path() {
+    let served = Served::start(
+        |builder| builder,
+        |services| gateway(services).base_path("/api"),
+    )
+    .await;
+    let below = served.send("GET", "/api/v1/tables/t", "").await;
+    assert_eq!(
+        (below.status, &*below.text()),
+        (200, r#"{"name":"t","rows":"7"}"#)
+    );
+    for path in [
+        "/v1/tables/t",
+        "/apis/v1/tables/t",
+        "/api",
+        "/api/api/v1/tables/t",
+    ] {
+        assert_eq!(served.send("GET", path, "").await.status, 404, "{path}");
+    }
+    assert_eq!(served.send("GET", "/healthz", "").await.status, 200);
+    served.stop().await;
+}
+
+#[test]
+fn a_base_path_that_cannot_be_one_stops_the_start() {
+    for base_path in ["api", "/api/", "/", "//api"] {
+        let gateway = Gateway::builder(tonic::service::Routes::default()).base_path(base_path);
+        let error = gateway.build().unwrap_err();
+        assert!(error.to_string().contains(base_path), "{error}");
+    }
+}
