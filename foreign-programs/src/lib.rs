@@ -72,6 +72,13 @@ impl Environment {
         pinned: "tests/foreign-api/requirements.txt",
     };
 
+    /// Python with schemathesis and a validator of OpenAPI documents, for the gateway.
+    pub const SCHEMATHESIS: Self = Self {
+        folder: "schemathesis",
+        language: Language::Python,
+        pinned: "tests/tests/rest_clients/scripts/requirements.txt",
+    };
+
     /// Google's published protos, below `node_modules/google-proto-files`; no program at all.
     pub const GOOGLE_PROTO_FILES: Self = Self {
         folder: "protos",
@@ -191,6 +198,7 @@ mod tests {
             Environment::GOOGLE_API_CORE,
             Environment::GOOGLE_GAX,
             Environment::GOOGLE_CLOUD_REDIS,
+            Environment::SCHEMATHESIS,
             Environment::GOOGLE_PROTO_FILES,
         ];
         for it in all {

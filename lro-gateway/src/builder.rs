@@ -11,6 +11,7 @@ use crate::body::BoxError;
 use crate::call::Backend;
 use crate::cross_site::CrossSite;
 use crate::gateway::{Gateway, Settings, Shared};
+use crate::openapi::{Document, OpenApi};
 use crate::rules::{BuildError, HttpRule, Rules, compile};
 use crate::types;
 
@@ -26,6 +27,7 @@ pub struct GatewayBuilder {
     rules: Rules,
     settings: Settings,
     cross_site: CrossSite,
+    openapi: Option<OpenApi>,
 }
 
 impl GatewayBuilder {
@@ -50,6 +52,7 @@ impl GatewayBuilder {
             rules: Rules::new(),
             settings: Settings::default(),
             cross_site: CrossSite::default(),
+            openapi: Some(OpenApi::new()),
         }
     }
 
@@ -166,6 +169,20 @@ impl GatewayBuilder {
         self
     }
 
+    /// The title, version and other texts of the [OpenAPI document](OpenApi). By default they are made of
+    /// the packages of the services.
+    pub fn openapi(mut self, openapi: OpenApi) -> Self {
+        self.openapi = Some(openapi);
+        self
+    }
+
+    /// Serves no `openapi.json` below the base path. By default the gateway describes all bindings there, to everybody who
+    /// reaches it.
+    pub fn without_openapi(mut self) -> Self {
+        self.openapi = None;
+        self
+    }
+
     /// Builds the gateway.
     ///
     /// # Errors
@@ -191,12 +208,15 @@ impl GatewayBuilder {
         }
         let types = types::with_standard_types(types)?;
         let router = compile(&types, &self.rules)?;
+        let base_path = self.settings.base_path.clone();
+        let document = self.openapi.map(|texts| Document::new(texts, base_path));
         Ok(Gateway::new(Arc::new(Shared {
             router,
             types,
             backend: self.backend,
             settings: self.settings,
             cross_site: self.cross_site,
+            document,
         })))
     }
 }

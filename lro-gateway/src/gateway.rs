@@ -1,6 +1,7 @@
 //! The gateway: an HTTP service in front of gRPC services.
 
-use std::collections::BTreeSet;
+mod methods;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
@@ -10,8 +11,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, ORIGIN};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::header::{CONTENT_TYPE, ORIGIN};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use lro_core::HttpRoute;
 use lro_json::ReadOptions;
 use prost_reflect::DescriptorPool;
@@ -26,14 +27,16 @@ use crate::cross_site::CrossSite;
 use crate::fault::Fault;
 use crate::headers;
 use crate::message::{self, Parts};
+use crate::openapi::{self, Document};
 use crate::path::Path;
 use crate::query;
 use crate::reply::Writer;
-use crate::router::{EVERY_METHOD, Found, Router};
+use crate::router::{Found, Router};
 use crate::rules::Binding;
 use crate::stream::{Framing, Streamed};
 use crate::system::SystemParameters;
 use crate::{capture, media_type};
+use methods::{allow, options};
 
 /// HTTP/JSON in front of gRPC services, after `google.api.http`.
 ///
@@ -61,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) backend: Backend,
     pub(crate) settings: Settings,
     pub(crate) cross_site: CrossSite,
+    /// The OpenAPI document, unless none is served.
+    pub(crate) document: Option<Document>,
 }
 
 /// The settings of a gateway.
@@ -113,6 +118,13 @@ impl Gateway {
 
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
+    }
+
+    /// The OpenAPI document that `/openapi.json` answers with. `None` where the gateway
+    /// [serves none](GatewayBuilder::without_openapi).
+    pub fn openapi_json(&self) -> Option<&str> {
+        let document = self.shared.document.as_ref()?;
+        Some(document.json(&self.shared.router, &self.shared.types))
     }
 }
 
@@ -184,7 +196,7 @@ impl Shared {
         route: &mut Option<HttpRoute>,
     ) -> Result<Response<Body>, Fault> {
         let (head, body) = request.into_parts();
-        let path = head.uri.path().strip_prefix(&*self.settings.base_path);
+        let path = path_of(&head.uri, &self.settings);
         let path = path.and_then(Path::new).ok_or_else(Fault::unknown_path)?;
         let is_tunnelled = head.method == Method::POST
             && head
@@ -196,6 +208,17 @@ impl Shared {
         } else {
             head.method.clone()
         };
+        if let Some(document) = &self.document
+            && path_of(&head.uri, &self.settings) == Some(openapi::PATH)
+            && self.router.methods_of(&path).is_empty()
+        {
+            if method == Method::OPTIONS {
+                return Ok(options("GET, HEAD, OPTIONS"));
+            }
+            let tag = document.tag(&self.router, &self.types);
+            let json = document.json(&self.router, &self.types);
+            return openapi::answer(&method, &head.headers, tag, json);
+        }
         let binding = self.find(&method, &path)?;
         let (binding, matched) = match binding {
             Bound::Binding(binding, matched) => (binding, matched),
@@ -338,32 +361,16 @@ impl Shared {
     }
 }
 
+/// The path below the base path.
+fn path_of<'u>(uri: &'u Uri, settings: &Settings) -> Option<&'u str> {
+    uri.path().strip_prefix(&*settings.base_path)
+}
+
 /// The result of routing.
 enum Bound<'s, 'p> {
     Binding(&'s Binding, Vec<&'p [&'p str]>),
     /// OPTIONS on a path with these methods.
     Options(String),
-}
-
-/// The methods of a path for the header `Allow`.
-fn allow(mut allow: BTreeSet<&str>) -> String {
-    if allow.remove(EVERY_METHOD) {
-        allow.extend(["GET", "POST", "PUT", "PATCH", "DELETE"]);
-    }
-    if allow.contains("GET") {
-        allow.insert("HEAD");
-    }
-    allow.insert("OPTIONS");
-    allow.into_iter().collect::<Vec<_>>().join(", ")
-}
-
-fn options(allow: &str) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    if let Ok(allow) = allow.parse() {
-        response.headers_mut().insert(ALLOW, allow);
-    }
-    response
 }
 
 /// The message that the fields of an answer are of.

@@ -1,7 +1,7 @@
 //! Content types of requests.
 
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 
 use crate::fault::Fault;
 
@@ -36,4 +36,18 @@ pub(crate) fn check(request: &HeaderMap) -> Result<(), Fault> {
     } else {
         Err(refused())
     }
+}
+
+/// Whether a value is `type/subtype`, with or without parameters.
+pub(crate) fn is_well_formed(value: &HeaderValue) -> bool {
+    let is_token = |text: &str| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        !text.is_empty() && text.chars().all(is_part)
+    };
+    let media_type = value
+        .to_str()
+        .ok()
+        .and_then(|value| value.split(';').next());
+    let parts = media_type.and_then(|media_type| media_type.trim().split_once('/'));
+    parts.is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
 }

@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::body::Body;
 use crate::fault::Fault;
+use crate::media_type;
 use crate::message::is_http_body;
 use crate::rules::Binding;
 use crate::system::SystemParameters;
@@ -149,7 +150,7 @@ impl Writer<'_> {
         let mut response = Response::new(Body::full(data));
         let content_type = HeaderValue::from_str(&content_type)
             .ok()
-            .filter(|value| !value.is_empty());
+            .filter(media_type::is_well_formed);
         let content_type =
             content_type.unwrap_or(HeaderValue::from_static("application/octet-stream"));
         response.headers_mut().insert(CONTENT_TYPE, content_type);
@@ -201,7 +202,7 @@ pub(crate) fn entity_tag(json: &str) -> String {
     tag
 }
 
-fn is_among(tag: &str, request: &HeaderMap) -> bool {
+pub(crate) fn is_among(tag: &str, request: &HeaderMap) -> bool {
     let known = request
         .get_all(IF_NONE_MATCH)
         .iter()
@@ -213,7 +214,7 @@ fn is_among(tag: &str, request: &HeaderMap) -> bool {
 }
 
 /// A response that is compressed where that is worth it and the client accepts it.
-fn compressed(bytes: Bytes, request: &HeaderMap) -> Response<Body> {
+pub(crate) fn compressed(bytes: Bytes, request: &HeaderMap) -> Response<Body> {
     if bytes.len() < MIN_COMPRESSED {
         return Response::new(Body::full(bytes));
     }

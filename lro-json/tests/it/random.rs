@@ -45,7 +45,8 @@ impl Random {
         among[self.0.random_range(0..among.len())].clone()
     }
 
-    fn message(&mut self, descriptor: &MessageDescriptor, depth: u32) -> DynamicMessage {
+    /// A message of any type, valid in every part.
+    pub(crate) fn message(&mut self, descriptor: &MessageDescriptor, depth: u32) -> DynamicMessage {
         let mut message = DynamicMessage::new(descriptor.clone());
         let mut set = |number: u32, value: Value| message.set_field_by_number(number, value);
         match descriptor.full_name() {

@@ -2,9 +2,19 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod archives;
+mod mirror;
+#[path = "../gateway/protos.rs"]
+#[allow(dead_code, reason = "the table of cases needs more of it")]
+mod protos;
+#[path = "../../../lro-json/tests/it/random.rs"]
+#[allow(dead_code, reason = "the tests of lro-json need more of it")]
+mod random;
 mod rooms;
 mod script;
 mod served;
+#[path = "../../../lro-json/tests/it/types.rs"]
+#[allow(dead_code, reason = "the tests of lro-json need more of it")]
+mod types;
 
 use foreign_programs::Environment;
 use tokio::process::Command;
@@ -80,5 +90,31 @@ async fn a_generated_rest_client_starts_polls_cancels_and_reads_errors() {
     client.env("PYTHONPATH", generated.path());
     client.arg(script("generated.py")).arg(&server.url);
     check(client.args([folders.small(), folders.endless()]), 7).await;
+    server.stop().await;
+}
+
+/// Requests made from the document of a service with fields of every kind, whose answers are random.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_of_every_kind_are_as_the_openapi_document_says() {
+    let Some(python) = environment(Environment::SCHEMATHESIS).await else {
+        return;
+    };
+    let server = mirror::serve(1).await;
+    let mut client = Command::new(python.join("bin/python"));
+    client.arg(script("openapi.py"));
+    run(client.args([&server.url, "fuzzing", "8"])).await;
+    server.stop().await;
+}
+
+/// Requests made from the document of a service of operations.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operations_are_as_the_openapi_document_says() {
+    let Some(python) = environment(Environment::SCHEMATHESIS).await else {
+        return;
+    };
+    let server = rooms::serve().await;
+    let mut client = Command::new(python.join("bin/python"));
+    client.arg(script("openapi.py"));
+    run(client.args([&server.url, "coverage,fuzzing", "15"])).await;
     server.stop().await;
 }

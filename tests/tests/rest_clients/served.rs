@@ -12,7 +12,7 @@ use tonic::service::Routes;
 /// A server, until it is stopped.
 pub(crate) struct Served {
     pub(crate) url: String,
-    worker: Worker,
+    worker: Option<Worker>,
     _accepting: JoinSet<()>,
 }
 
@@ -22,6 +22,10 @@ impl Served {
             .file_descriptor_set(descriptors)
             .build()
             .unwrap();
+        Self::start_gateway(gateway, Some(worker)).await
+    }
+
+    pub(crate) async fn start_gateway(gateway: Gateway, worker: Option<Worker>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut accepting = JoinSet::new();
@@ -46,6 +50,8 @@ impl Served {
     }
 
     pub(crate) async fn stop(self) {
-        self.worker.drain().await;
+        if let Some(worker) = self.worker {
+            worker.drain().await;
+        }
     }
 }

@@ -42,6 +42,11 @@ pub(super) const NEEDS: &[Need] = &[
         ask: || make(&Environment::GOOGLE_GAX),
     },
     Need {
+        what: "Python with schemathesis",
+        tests: "the gateway by requests that its OpenAPI document describes",
+        ask: || make(&Environment::SCHEMATHESIS),
+    },
+    Need {
         what: "Google's protos from npm",
         tests: "all of them through lro-build, twenty packages through rustc, and a published API \
                 served to its own client",
