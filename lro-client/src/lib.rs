@@ -84,8 +84,8 @@ pub use policy::{
     ContinueOnTransient, PollingBackoffPolicy, PollingErrorAction, PollingErrorPolicy, PollingState,
 };
 pub use poller::{
-    Cancellation, IncompletePolicy, IntoPoller, Poller, PollerSet, ResumeError, ResumeToken,
-    Updates,
+    Cancellation, IncompletePolicy, IntoPoller, PollAnswer, Poller, PollerSet, ResumeError,
+    ResumeToken, Updates,
 };
 pub use result::PollingResult;
 /// The error details of `google.rpc`, in the version that [`WaitError::details`] uses.

@@ -107,8 +107,8 @@ pub enum PollingErrorAction {
 /// The usual [`PollingErrorPolicy`]: retries errors that may pass by themselves.
 ///
 /// That is UNAVAILABLE (which includes a connection or a stream that broke), DEADLINE_EXCEEDED (a
-/// poll that was not answered in time), and an error of any code with a `google.rpc.RetryInfo`, by
-/// which the server says that it passes. There is no limit in number; [`Poller::time_limit`] sets one in time.
+/// poll that was not answered in time), and an error of any code but UNAUTHENTICATED with a
+/// `google.rpc.RetryInfo`, by which the server says that it passes. There is no limit in number; [`Poller::time_limit`] sets one in time.
 ///
 /// ```
 /// # fn example(poller: lro_client::Poller<(), ()>) {
@@ -156,9 +156,10 @@ pub(crate) fn is_transient(status: &Status) -> bool {
 }
 
 /// The delay of a `google.rpc.RetryInfo`, with which the server says that an error passes; zero if
-/// it names none.
+/// it names none. UNAUTHENTICATED never passes by itself: tries with the same token only add to
+/// the failures that a server counts.
 pub(crate) fn retry_delay(status: &Status) -> Option<Duration> {
-    if status.details().is_empty() {
+    if status.details().is_empty() || status.code() == Code::Unauthenticated {
         return None;
     }
     let info = status.get_details_retry_info()?;

@@ -1,6 +1,7 @@
 //! Waiting for one operation.
 
 mod advance;
+mod answers;
 mod cancel;
 mod into_poller;
 mod outcome;
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use advance::{Attempt, Mode, Step};
+pub use answers::PollAnswer;
 use cancel::CancelGuard;
 pub use cancel::Cancellation;
 pub use into_poller::IntoPoller;
@@ -86,6 +88,7 @@ struct Settings {
     backoff: Option<Arc<dyn PollingBackoffPolicy>>,
     errors: Arc<dyn PollingErrorPolicy>,
     time_limit: Option<Duration>,
+    max_wait: Option<Duration>,
     incomplete: IncompletePolicy,
 }
 
@@ -133,6 +136,7 @@ impl<R, M> Poller<R, M> {
                 backoff: None,
                 errors: Arc::new(ContinueOnTransient::default()),
                 time_limit: None,
+                max_wait: None,
                 incomplete: IncompletePolicy::default(),
             },
             schedule: Schedule::default(),

@@ -20,6 +20,7 @@ pub struct WriteOptions {
     enums_as_numbers: bool,
     default_values: bool,
     pretty: bool,
+    redact: bool,
     types: Option<DescriptorPool>,
 }
 
@@ -60,6 +61,15 @@ impl WriteOptions {
     #[must_use]
     pub fn pretty(mut self, pretty: bool) -> Self {
         self.pretty = pretty;
+        self
+    }
+
+    /// Whether the value of a field with the option `debug_redact` is replaced by the text
+    /// `<redacted>`, whatever its type is: for people and logs. Such a document cannot be read back.
+    /// By default all values are written.
+    #[must_use]
+    pub fn redact(mut self, redact: bool) -> Self {
+        self.redact = redact;
         self
     }
 
@@ -179,6 +189,11 @@ impl<'w> Writer<'w> {
     /// Writes a message's fields, in the order of their numbers, then its extensions.
     fn members(&mut self, message: &DynamicMessage, depth: usize) -> Result<(), WriteError> {
         for field in self.fields_of(message) {
+            if self.options.redact && is_redacted(&field) {
+                self.text.key(field.json_name());
+                self.text.string(REDACTED);
+                continue;
+            }
             self.member(
                 field.json_name(),
                 field.name(),
@@ -296,6 +311,16 @@ impl<'w> Writer<'w> {
             _ => self.text.raw(&number.to_string()),
         }
     }
+}
+
+/// Stands for a value that is not shown.
+const REDACTED: &str = "<redacted>";
+
+/// Whether the proto says that the field's value is not for people and logs.
+fn is_redacted(field: &FieldDescriptor) -> bool {
+    let options = field.options();
+    let redacts = options.get_field_by_name("debug_redact");
+    redacts.and_then(|it| it.as_bool()).unwrap_or_default()
 }
 
 /// The text of a map's key.

@@ -5,8 +5,9 @@ use anyhow::{Result, bail};
 use crate::process::{cargo, run_watched, target_dir};
 
 /// The crates that a release publishes.
-pub(crate) const PUBLISHED: [&str; 9] = [
+pub(crate) const PUBLISHED: [&str; 10] = [
     "lro-build",
+    "lro-cli",
     "lro-client",
     "lro-core",
     "lro-json",

@@ -9,8 +9,8 @@ use crate::ExponentialBackoff;
 /// The default is what the service's published configuration says for Get, List, Cancel and
 /// Delete: 10 s for each of at most 5 tries, after the pauses 0.5 s, 1 s, 2 s and 4 s (each
 /// shortened by up to a half at random). The client retries UNAVAILABLE, which includes a
-/// connection that broke, and errors of any code with a `google.rpc.RetryInfo`, by which the server
-/// says that they pass: not before the delay that it asks for, and not at all if that is longer
+/// connection that broke, and errors of any code but UNAUTHENTICATED with a `google.rpc.RetryInfo`,
+/// by which the server says that they pass: not before the delay that it asks for, and not at all if that is longer
 /// than the longest pause.
 ///
 /// ```

@@ -93,7 +93,14 @@ impl<R, M> Poller<R, M> {
             get: timeout(OperationsMethod::Get),
             wait_slack: timeout(OperationsMethod::Wait),
         };
-        self.schedule.call(now, may_wait, limits)
+        let mut call = self.schedule.call(now, may_wait, limits);
+        if let (Some(wait), Some(max)) = (&mut call.wait, self.settings.max_wait)
+            && *wait > max
+        {
+            *wait = max;
+            call.limit = call.limit.min(max.saturating_add(limits.wait_slack));
+        }
+        call
     }
 
     /// Takes the answer to a poll.

@@ -21,7 +21,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::Poller;
 use crate::{OperationsClient, PollingBackoffPolicy, WaitError};
 use asking::Answer;
-use entry::{Ended, Entry, parent_of};
+use entry::{Ended, Entry, NamedEnd, parent_of};
 use parent::Parent;
 use timeline::{Event, Timeline};
 
@@ -225,16 +225,40 @@ impl<R: Message + Name + Default + 'static, M: 'static> PollerSet<R, M> {
     pub async fn next(&mut self) -> Option<(String, Result<R, WaitError<R, M>>)> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
-}
 
-impl<R: Message + Name + Default + 'static, M: 'static> Stream for PollerSet<R, M> {
-    type Item = (String, Result<R, WaitError<R, M>>);
+    /// The next operation to end as the server has sent it, whichever its result is, with its name;
+    /// `None` when there is none left. Nothing of it is decoded: for programs that do not know the
+    /// types.
+    ///
+    /// ```
+    /// # async fn example(operations: lro_client::OperationsClient) {
+    /// use lro_client::{Poller, PollerSet};
+    ///
+    /// let mut set: PollerSet<(), ()> = PollerSet::new(&operations);
+    /// for name in ["operations/1", "operations/2"] {
+    ///     set.push(Poller::resume(name, &operations));
+    /// }
+    /// while let Some((name, ended)) = set.next_operation().await {
+    ///     println!("{name}: {:?}", ended.map(|operation| operation.into_inner().result));
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError`] when the time limit of the poller is reached or a poll fails for good. It never
+    /// says that the operation has failed.
+    pub async fn next_operation(&mut self) -> Option<NamedEnd<R, M>> {
+        let ended = std::future::poll_fn(|context| self.poll_ended(context)).await?;
+        Some(ended.into_operation())
+    }
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
+    /// The next poller that waits no more.
+    fn poll_ended(&mut self, context: &mut Context<'_>) -> Poll<Option<Ended<R, M>>> {
+        let this = self;
         loop {
             if let Some(ended) = this.ended.pop_front() {
-                return Poll::Ready(Some(ended.conclude()));
+                return Poll::Ready(Some(ended));
             }
             if this.entries.is_empty() {
                 return Poll::Ready(None);
@@ -249,6 +273,15 @@ impl<R: Message + Name + Default + 'static, M: 'static> Stream for PollerSet<R, 
                 ready!(this.poll_sleep(context));
             }
         }
+    }
+}
+
+impl<R: Message + Name + Default + 'static, M: 'static> Stream for PollerSet<R, M> {
+    type Item = (String, Result<R, WaitError<R, M>>);
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let ended = ready!(self.poll_ended(context));
+        Poll::Ready(ended.map(Ended::conclude))
     }
 }
 

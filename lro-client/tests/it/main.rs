@@ -2,6 +2,7 @@
 //! Python.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
+mod answers;
 mod arbitrary;
 #[cfg(feature = "blocking")]
 mod blocking;

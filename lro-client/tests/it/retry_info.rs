@@ -13,7 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// report:C1
 #[tokio::test(start_paused = true)]
 async fn with_a_retry_info_an_error_of_any_code_passes() {
-    for code in (1..=16).map(Code::from) {
+    for code in (1..=15).map(Code::from) {
         let busy = || Err(with_retry_info(code, Some(SECOND * 7)));
         let fake = Fake::script(vec![busy(), Ok(running()), busy(), Ok(succeeded())]);
         fake.resumed().until_done().await.unwrap();
@@ -35,6 +35,23 @@ async fn with_a_retry_info_an_error_of_any_code_passes() {
             assert_eq!(error.code(), code);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unauthenticated_is_never_retried() {
+    let refused = || Err(with_retry_info(Code::Unauthenticated, Some(SECOND)));
+    let fake = Fake::script(vec![refused(), Ok(succeeded())]);
+    let error = fake.resumed().until_done().await.unwrap_err();
+    assert_eq!(
+        (error.code(), fake.calls().len()),
+        (Code::Unauthenticated, 1)
+    );
+    let fake = Fake::script(vec![refused(), Ok(succeeded())]);
+    let error = fake.client().get(NAME).await.unwrap_err();
+    assert_eq!(
+        (error.code(), fake.calls().len()),
+        (Code::Unauthenticated, 1)
+    );
 }
 
 fn with_retry_info(code: Code, delay: Option<Duration>) -> Status {

@@ -61,6 +61,12 @@ const ROWS: &[Row] = &[
         reason: "callers do not pull the server",
     },
     Row {
+        name: "lro-cli",
+        built_with: &["lro-client", "lro-core", "lro-json"],
+        tested_with: Tested::Freely,
+        reason: "it calls any server, and knows none",
+    },
+    Row {
         name: "lro-build",
         built_with: &[],
         // Its tests compile what it has written.

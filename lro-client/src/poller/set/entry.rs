@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lro_core::Operation;
 use prost::{Message, Name};
 use tokio::time::Instant;
 
@@ -37,6 +38,9 @@ impl<R, M> Entry<R, M> {
     }
 }
 
+/// The name of an operation, and the operation when it is done.
+pub(super) type NamedEnd<R, M> = (String, Result<Operation<R, M>, WaitError<R, M>>);
+
 /// An operation that is waited for no more.
 #[derive(Debug)]
 pub(super) struct Ended<R, M> {
@@ -59,6 +63,18 @@ impl<R: Message + Name + Default + 'static, M> Ended<R, M> {
         };
         let name = self.poller.name().to_owned();
         (name, result.map_err(|it| WaitError::new(it, self.poller)))
+    }
+}
+
+impl<R, M> Ended<R, M> {
+    /// The operation itself, whichever its result is.
+    pub(super) fn into_operation(self) -> NamedEnd<R, M> {
+        let name = self.poller.name().to_owned();
+        let result = match self.ending {
+            None => Ok(self.poller.operation),
+            Some(ending) => Err(WaitError::new(ending, self.poller)),
+        };
+        (name, result)
     }
 }
 

@@ -1,0 +1,94 @@
+//! The examples at the end of each help text.
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  lro list --state running
+  lro wait operations/42 --timeout 10m
+  lro start Exporter/Export tables=users --wait";
+
+pub(super) const EXAMPLES_AND_CODES: &str = "\
+Examples:
+  lro list --state running
+  lro wait operations/42 --timeout 10m
+  lro start Exporter/Export tables=users --wait
+
+Exit codes:
+   0  done; with several operations, all succeeded
+   1  a fault of the command itself: I/O, a broken configuration
+   2  wrong usage, or a filter or request that was refused
+   3  an operation ended with an error
+   4  an operation ended CANCELLED
+   5  the --timeout was reached; the operation still runs
+   6  there is no such operation
+   7  not authenticated, or not permitted
+   8  could not find out: the server is unreachable, or too many calls failed
+   9  the server refused some or all of what was asked for
+  10  the server does not offer this call
+ 130  SIGINT ended the watching (143: SIGTERM); the operation still runs
+
+With several operations it is the first of 7, 8, 6, 3, 5, 4 that occurs.";
+
+pub(super) const LIST: &str = "\
+Examples:
+  lro list --state running,failed --limit 4
+  lro list --filter 'labels.batch = \"nightly\"' --since 24h -o name
+  lro list --all -o 'value(name,error.code,metadata.tables_done)'
+
+--filter goes to the server as it is. --state and --since work on every server: they are sent as a
+filter where the server takes it, and checked here in any case.";
+
+pub(super) const GET: &str = "\
+Examples:
+  lro get operations/42
+  lro get ..e41d @latest -o json
+  lro list --all -o name | lro get - -o ndjson
+
+A NAME is a full name, a suffix of one of the newest 1,000 (..e41d), @latest, a resume token, or -
+for names from stdin, one a line. The exit code of a failed operation is 0 here: see `lro wait`.";
+
+pub(super) const WAIT: &str = "\
+Examples:
+  lro wait operations/42 --timeout 10m > result.json
+  lro wait ..e41d ..9c02 --any
+  lro wait --filter 'labels.batch = \"nightly\"'
+
+The exit code says how it ended: 0 succeeded, 3 failed, 4 cancelled, 5 time limit reached (it still
+runs), 6 no such operation, 7 not permitted, 8 could not find out.";
+
+pub(super) const WATCH: &str = "\
+Examples:
+  lro watch operations/42
+  lro watch ..e41d ..9c02
+  lro watch operations/42 -o ndjson | jq .change
+
+Ctrl-C ends the watching, not the operation, and prints the command to continue with.";
+
+pub(super) const CANCEL: &str = "\
+Examples:
+  lro cancel operations/42
+  lro cancel --filter 'labels.batch = \"nightly\" AND done = false'
+  lro cancel --filter 'labels.batch = \"nightly\"' -y --expect 12
+
+With --filter the command shows what matches and asks for the count. It never touches more than it
+has shown. The exit code is 0 when all ended CANCELLED, and 9 when some ended otherwise.";
+
+pub(super) const DELETE: &str = "\
+Examples:
+  lro delete operations/42
+  lro delete --filter 'done = true' --dry-run";
+
+pub(super) const START: &str = "\
+Examples:
+  lro start Exporter/Export tables=users tables=orders --wait
+  lro start Exporter/Export -d '{\"tables\":[\"users\"]}'
+  lro start Exporter/Export --template > request.json
+  lro start Exporter/Export -d @request.json
+
+METHOD is Service/Method; the package may be left out where that is clear. FIELD=VALUE sets a field
+of the request, and appends to a repeated one. Types come from reflection or --descriptor-set.";
+
+pub(super) const CONFIG: &str = "\
+Examples:
+  lro config view --show-origin
+  lro config set server https://ops.example.com -p prod
+  lro config use prod";

@@ -1,0 +1,14 @@
+//! A module for each command.
+
+pub(crate) mod bulk;
+pub(crate) mod config;
+pub(crate) mod count;
+pub(crate) mod describe;
+pub(crate) mod doctor;
+pub(crate) mod generate;
+pub(crate) mod get;
+pub(crate) mod inspection;
+pub(crate) mod list;
+pub(crate) mod methods;
+pub(crate) mod start;
+pub(crate) mod wait;

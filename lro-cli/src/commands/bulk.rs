@@ -1,0 +1,361 @@
+//! `lro cancel` and `lro delete`: operations by name, or by a filter after a preview.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt as _, stream};
+use http::HeaderValue;
+use lro_client::OperationsClient;
+use lro_core::pb;
+use tonic::Status;
+use tonic::body::Body;
+use tower::ServiceExt as _;
+
+use super::list::quoted;
+use crate::args::{Bulk, Cancel, Delete, Until};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::follow::{End, Ends};
+use crate::output::{Output, TimeForm};
+use crate::progress::bar;
+use crate::shown::State;
+
+/// The most operations that one command changes.
+const MAX_MATCHES: usize = 1_000;
+/// The longest reason, in bytes.
+const MAX_REASON: usize = 256;
+
+/// The change of the operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Cancel,
+    Delete,
+}
+
+impl Verb {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+pub(crate) async fn cancel(context: &Context, args: &Cancel) -> Result<Exit, Failure> {
+    let output = context
+        .settings
+        .text("output")
+        .map(Output::parse)
+        .transpose()?;
+    context.writable("cancel")?;
+    let client = client(context, args.reason.as_deref())?;
+    let Some(names) = chosen(context, &args.bulk, Verb::Cancel).await? else {
+        return Ok(Exit::Done);
+    };
+    let calls = stream::iter(&names).map(|name| {
+        let client = client.clone();
+        async move { (name.clone(), client.cancel(name).await) }
+    });
+    let (accepted, mut exits) = answered(context, calls, Verb::Cancel).await?;
+    if args.no_wait || accepted.is_empty() {
+        if !accepted.is_empty() {
+            context
+                .terminal
+                .say(&format!("asked to cancel {}", operations(accepted.len())));
+        }
+        return Ok(Exit::of_several(exits));
+    }
+    let follow = super::wait::follow(&accepted, args.timeout, "wait");
+    let ends = follow.run(context).await?;
+    if names.len() > 1 && ends.interrupted.is_none() {
+        context.terminal.say(&summary(&ends, accepted.len()));
+    }
+    // That an operation succeeded first, or failed, is no fault of the cancellation.
+    let quiet = quietly(&ends);
+    let exit = super::wait::conclude(
+        context,
+        &follow,
+        &quiet,
+        output.as_ref().or(Some(&NOTHING)),
+        Until::Cancelled,
+    )?;
+    if ends.interrupted.is_some() {
+        return Ok(exit);
+    }
+    for (_, end) in &ends.ends {
+        exits.push(match end {
+            End::Done(shown) if shown.state == State::Cancelled => Exit::Done,
+            End::Done(_) => Exit::Refused,
+            end => end.exit(),
+        });
+    }
+    Ok(Exit::of_several(exits))
+}
+
+/// Writes nothing for an operation.
+const NOTHING: Output = Output::Value(Vec::new());
+
+pub(crate) async fn delete(context: &Context, args: &Delete) -> Result<Exit, Failure> {
+    context.writable("delete")?;
+    let Some(names) = chosen(context, &args.bulk, Verb::Delete).await? else {
+        return Ok(Exit::Done);
+    };
+    let calls = stream::iter(&names)
+        .map(|name| async move { (name.clone(), context.operations.delete(name).await) });
+    let (deleted, exits) = answered(context, calls, Verb::Delete).await?;
+    if !deleted.is_empty() {
+        context
+            .terminal
+            .say(&format!("deleted {}", operations(deleted.len())));
+    }
+    Ok(Exit::of_several(exits))
+}
+
+/// Makes the calls. Returns the names that the server took, and the exit codes of the others.
+async fn answered<F>(
+    context: &Context,
+    calls: impl futures_util::Stream<Item = F>,
+    verb: Verb,
+) -> Result<(Vec<String>, Vec<Exit>), Failure>
+where
+    F: Future<Output = (String, Result<(), Status>)>,
+{
+    let concurrency = context.settings.number("concurrency")?.max(1);
+    let mut answers = Box::pin(calls.buffered(concurrency));
+    let (mut taken, mut exits) = (Vec::new(), Vec::new());
+    while let Some((name, answer)) = answers.next().await {
+        match answer {
+            Ok(()) => taken.push(name),
+            Err(status) => {
+                let doing = format!("cannot {} {name}", verb.name());
+                let failure = context.failed(&status, &doing);
+                context.terminal.fail(&failure);
+                exits.push(failure.exit());
+            }
+        }
+    }
+    if !taken.is_empty() && !exits.is_empty() {
+        // Some done, some refused: unless the reason is a worse one.
+        exits.push(Exit::Refused);
+    }
+    Ok((taken, exits))
+}
+
+/// The operations to change, after what has to be confirmed. `None`: nothing is done.
+async fn chosen(
+    context: &Context,
+    bulk: &Bulk,
+    verb: Verb,
+) -> Result<Option<Vec<String>>, Failure> {
+    let Some(filter) = &bulk.filter else {
+        let names = context.names(&bulk.names).await?;
+        expected(bulk, names.len())?;
+        if bulk.dry_run {
+            let text = format!("would {} {}:", verb.name(), operations(names.len()));
+            context.terminal.say(&text);
+            names
+                .iter()
+                .try_for_each(|name| context.terminal.line(name))?;
+            return Ok(None);
+        }
+        return Ok(Some(names));
+    };
+    let snapshot = context.now();
+    let (mut found, more) = context.first(filter, MAX_MATCHES).await?;
+    if verb == Verb::Cancel {
+        found.retain(|operation| !operation.done);
+    }
+    let terminal = &context.terminal;
+    if found.is_empty() {
+        terminal.say("There are no such operations.");
+        expected(bulk, 0)?;
+        return Ok(None);
+    }
+    let at = TimeForm::Utc.of_day(snapshot);
+    for line in preview(&found, &at, more) {
+        terminal.tell(&line);
+    }
+    let unfinished = found.iter().filter(|it| !it.done).count();
+    if verb == Verb::Delete && unfinished > 0 {
+        terminal.tell(&format!(
+            "{unfinished} of them still run: deleting them stops nothing on most servers"
+        ));
+    }
+    let names: Vec<String> = found.into_iter().map(|operation| operation.name).collect();
+    expected(bulk, names.len())?;
+    if bulk.dry_run {
+        names.iter().try_for_each(|name| terminal.line(name))?;
+        return Ok(None);
+    }
+    confirm(context, bulk, verb, filter, names.len())?;
+    Ok(Some(names))
+}
+
+/// The matches, by state and type.
+fn preview(found: &[pb::Operation], at: &str, more: bool) -> Vec<String> {
+    let count = super::count::number(found.len(), more);
+    let newest = found
+        .first()
+        .map(|it| crate::neutral::line(&it.name).into_owned());
+    let newest = newest.unwrap_or_default();
+    let verb = if found.len() == 1 {
+        "operation matches"
+    } else {
+        "operations match"
+    };
+    let mut lines = vec![format!("{count} {verb} (snapshot {at}, newest {newest}):")];
+    if more {
+        lines.push(format!("  only the newest {} are changed", found.len()));
+    }
+    let mut groups: BTreeMap<(State, String), usize> = BTreeMap::new();
+    for operation in found {
+        let url = operation.metadata.as_ref().map_or("", |it| &*it.type_url);
+        let kind = lro_core::type_name(url);
+        let kind = kind.rsplit('.').next().unwrap_or_default();
+        let kind = if kind.is_empty() { "-" } else { kind };
+        let group = (
+            State::of(operation),
+            crate::neutral::line(kind).into_owned(),
+        );
+        *groups.entry(group).or_default() += 1;
+    }
+    let groups: Vec<String> = groups
+        .into_iter()
+        .map(|((state, kind), count)| format!("{count} {}  {kind}", state.name()))
+        .collect();
+    for pair in groups.chunks(2) {
+        lines.push(format!("  {}", pair.join("     ")));
+    }
+    lines
+}
+
+fn expected(bulk: &Bulk, count: usize) -> Result<(), Failure> {
+    match bulk.expect {
+        Some(expected) if expected != count => Err(Failure::new(
+            Exit::Refused,
+            format!(
+                "{} match, and {expected} were expected; nothing was done",
+                operations(count)
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Asks for the count. `CI=true` never means yes.
+fn confirm(
+    context: &Context,
+    bulk: &Bulk,
+    verb: Verb,
+    filter: &str,
+    count: usize,
+) -> Result<(), Failure> {
+    let name = verb.name();
+    let command = format!("lro {name} --filter {} -y --expect {count}", quoted(filter));
+    if bulk.yes {
+        if bulk.expect.is_some() {
+            return Ok(());
+        }
+        return Err(
+            Failure::usage("-y with --filter needs --expect: what matches may change")
+                .advise(command),
+        );
+    }
+    if !context.environment.stdin_is_terminal {
+        return Err(
+            Failure::usage("nothing was done: there is no terminal to ask on")
+                .advise(format!("to confirm, run: {command}")),
+        );
+    }
+    let mut title = name.to_owned();
+    title[..1].make_ascii_uppercase();
+    context
+        .terminal
+        .ask(&format!("{title} them? Type {count} to continue: "));
+    if context.answer().as_deref() == Some(&*count.to_string()) {
+        return Ok(());
+    }
+    Err(Failure::usage("nothing was done: that is not the count"))
+}
+
+/// The client of the calls, with the reason as a header. Servers that know it keep it.
+fn client(context: &Context, reason: Option<&str>) -> Result<OperationsClient, Failure> {
+    let Some(reason) = reason else {
+        return Ok(context.operations.clone());
+    };
+    let value = HeaderValue::try_from(reason)
+        .ok()
+        .filter(|it| it.to_str().is_ok());
+    let value = value
+        .filter(|_| reason.len() <= MAX_REASON)
+        .ok_or_else(|| {
+            Failure::usage("this is no --reason").advise(format!(
+                "write at most {MAX_REASON} visible ASCII characters"
+            ))
+        })?;
+    let service = context.connection.service.clone();
+    let service = tower::service_fn(move |mut request: http::Request<Body>| {
+        request.headers_mut().insert("lro-reason", value.clone());
+        service.clone().oneshot(request)
+    });
+    Ok(OperationsClient::new(service)
+        .with_library("lro", env!("CARGO_PKG_VERSION"))
+        .with_call_settings(
+            *context
+                .operations
+                .call_settings(lro_client::OperationsMethod::Cancel),
+        ))
+}
+
+fn operations(count: usize) -> String {
+    if count == 1 {
+        "1 operation".to_owned()
+    } else {
+        format!("{count} operations")
+    }
+}
+
+/// How the operations of a bulk cancellation ended.
+fn summary(ends: &Ends, asked: usize) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, end) in &ends.ends {
+        let word = match end {
+            End::Done(shown) => match shown.state {
+                State::Cancelled => "1cancelled",
+                State::Succeeded => "2succeeded first",
+                State::Failed => "3failed",
+                State::Running => "4still running",
+            },
+            End::TimedOut => "4still running",
+            End::Missing | End::Lost(_) => "5unknown",
+        };
+        *counts.entry(word).or_default() += 1;
+    }
+    let ended = ends
+        .ends
+        .iter()
+        .filter(|(_, end)| matches!(end, End::Done(_)))
+        .count();
+    let parts: Vec<String> = counts
+        .iter()
+        .map(|(word, count)| format!("{count} {}", &word[1..]))
+        .collect();
+    let fraction = ended as f64 / asked.max(1) as f64;
+    format!(
+        "{} {ended} of {asked}   {}",
+        bar(fraction),
+        parts.join(", ")
+    )
+}
+
+/// The ends without those that are as they should be, which need no message.
+fn quietly(ends: &Ends) -> Ends {
+    let told = ends
+        .ends
+        .iter()
+        .filter(|(_, end)| !matches!(end, End::Done(shown) if shown.state == State::Cancelled));
+    Ends {
+        ends: told.cloned().collect(),
+        interrupted: ends.interrupted,
+    }
+}

@@ -1,0 +1,286 @@
+//! `lro list`: a page of operations or all of them.
+
+use lro_core::{Timestamp, pb};
+use tonic::{Code, Status};
+
+use crate::args::{List, StateArg};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::show;
+use crate::shown::{Shown, State};
+
+/// How many operations a call asks for where the server does not filter.
+const SCAN_PAGE: usize = 500;
+
+pub(crate) async fn run(context: &Context, args: &List) -> Result<Exit, Failure> {
+    let output = context.output(Output::Table)?;
+    let columns = show::columns(&args.columns)?;
+    if !columns.is_empty() && !output.is_for_people() {
+        return Err(Failure::usage("--columns is for tables")
+            .advise("write -o 'value(FIELD,..)' for chosen fields"));
+    }
+    let mut list = Listing::new(context, args);
+    let limit = if args.all { usize::MAX } else { args.limit };
+    let mut shown: Vec<Shown> = Vec::new();
+    let mut count = 0;
+    let shower = context.shower()?;
+    while count < limit && !list.ended {
+        let page = list.next(limit - count).await?;
+        count += page.len();
+        for operation in page {
+            let operation = shower.show(operation).await?;
+            // Forms that need no other row are written as they come.
+            match &output {
+                Output::Ndjson | Output::Name | Output::Value(_) | Output::Token => {
+                    show::write(context, &output, &[operation], "")?;
+                }
+                _ => shown.push(operation),
+            }
+        }
+    }
+    match &output {
+        Output::Table | Output::Wide if !columns.is_empty() => {
+            show::table(context, &shown, &columns, output == Output::Wide)?;
+        }
+        Output::Table | Output::Wide if shown.is_empty() => {
+            context.terminal.say("There are no such operations.");
+        }
+        Output::Table | Output::Wide => show::write(context, &output, &shown, "")?,
+        Output::Json => show::write(context, &output, &shown, &list.token)?,
+        _ => {}
+    }
+    if !list.ended {
+        let again = list.command();
+        context.terminal.say(&format!("There are more: {again}"));
+    }
+    Ok(Exit::Done)
+}
+
+/// A list under way. Where the server does not take the filter of `--state` and `--since`, the
+/// command checks each operation itself; it does so in any case, for servers that ignore filters.
+struct Listing<'a> {
+    context: &'a Context,
+    args: &'a List,
+    since: Option<Timestamp>,
+    /// The user's filter with what `--state` and `--since` add.
+    filter: String,
+    /// Whether the server filters by all of it.
+    pushed: bool,
+    token: String,
+    scanned: usize,
+    ended: bool,
+}
+
+impl<'a> Listing<'a> {
+    fn new(context: &'a Context, args: &'a List) -> Self {
+        let since = args.since.map(|since| context.now().saturating_sub(since));
+        let filter = combined(args, since);
+        Self {
+            context,
+            args,
+            since,
+            pushed: filter != args.filter.clone().unwrap_or_default(),
+            filter,
+            token: args.page_token.clone().unwrap_or_default(),
+            scanned: 0,
+            ended: false,
+        }
+    }
+
+    /// The operations of the next page that match, at most `limit`. The token behind it leads to
+    /// exactly what follows them.
+    async fn next(&mut self, limit: usize) -> Result<Vec<pb::Operation>, Failure> {
+        let local = self.is_local();
+        let size = if local { limit.max(SCAN_PAGE) } else { limit };
+        let page = self.page(size).await?;
+        self.scanned += page.operations.len();
+        let mut kept = Vec::new();
+        let mut cut = None;
+        for (index, operation) in page.operations.into_iter().enumerate() {
+            if kept.len() == limit {
+                cut = Some(index);
+                break;
+            }
+            if self.matches(&operation) {
+                kept.push(operation);
+            }
+        }
+        if let Some(length) = cut {
+            // The same page again, just as long as what was taken of it, has the token that is wanted.
+            self.scanned = self.scanned.saturating_sub(size.min(self.scanned));
+            let page = self.page(length).await?;
+            self.advance(page.next_page_token)?;
+            return Ok(kept);
+        }
+        self.advance(page.next_page_token)?;
+        if local && self.scanned >= self.args.scan && !self.ended && kept.len() < limit {
+            let terminal = &self.context.terminal;
+            terminal.say(&format!(
+                "note: looked through {} operations (--scan), which the server does not filter",
+                self.scanned
+            ));
+            terminal.say(&format!("There are more: {}", self.command()));
+            self.ended = true;
+        }
+        Ok(kept)
+    }
+
+    fn advance(&mut self, token: String) -> Result<(), Failure> {
+        if !token.is_empty() && token == self.token {
+            return Err(
+                Failure::new(Exit::Unknown, "the server gives the same page token again")
+                    .server(&self.context.server()),
+            );
+        }
+        self.ended = token.is_empty();
+        self.token = token;
+        Ok(())
+    }
+
+    async fn page(&mut self, size: usize) -> Result<pb::ListOperationsResponse, Failure> {
+        let answer = self.context.page(&self.filter, size, &self.token).await;
+        let status = match answer {
+            Ok(page) => return Ok(page),
+            Err(status) => status,
+        };
+        let users = self.args.filter.clone().unwrap_or_default();
+        let is_first = self.token.is_empty();
+        if self.pushed && is_first && refuses_filter(&status) && self.can_check() {
+            self.pushed = false;
+            self.filter.clone_from(&users);
+            let terminal = &self.context.terminal;
+            terminal.note(
+                "note: the server does not filter by state or time; lro looks through the list",
+            );
+            let again = self.context.page(&self.filter, size, &self.token).await;
+            return again.map_err(|status| self.failed(&status));
+        }
+        Err(self.failed(&status))
+    }
+
+    fn failed(&self, status: &Status) -> Failure {
+        let failure = self.context.unlisted(status, &self.filter);
+        if self.token.is_empty() {
+            return failure;
+        }
+        failure.advise(format!("continue with: {}", self.command()))
+    }
+
+    fn is_local(&self) -> bool {
+        !self.pushed && (!self.args.state.is_empty() || self.since.is_some())
+    }
+
+    /// Whether the wire tells what was asked for: it does not tell states of ours.
+    fn can_check(&self) -> bool {
+        let ours = [StateArg::Pending, StateArg::Cancelling];
+        !self.args.state.iter().any(|state| ours.contains(state))
+    }
+
+    fn matches(&self, operation: &pb::Operation) -> bool {
+        let state = State::of(operation);
+        let states = &self.args.state;
+        if !states.is_empty() && !states.iter().any(|it| wire(*it) == state) {
+            return false;
+        }
+        let (Some(since), false) = (self.since, self.pushed) else {
+            return true;
+        };
+        // Without its types only the name may tell when it was created.
+        let bare = Shown {
+            state,
+            operation: operation.clone(),
+            json: String::new(),
+            tree: serde_json::Value::Null,
+            progress: None,
+            opaque: Vec::new(),
+        };
+        match bare.created() {
+            Some(created) => created >= since,
+            None => {
+                let terminal = &self.context.terminal;
+                terminal.note("note: operations that do not tell when they were created are kept");
+                true
+            }
+        }
+    }
+
+    /// The command that continues here.
+    fn command(&self) -> String {
+        let mut words = vec!["lro".to_owned(), "list".to_owned()];
+        let mut add = |flag: &str, value: &str| {
+            words.push(flag.to_owned());
+            words.push(quoted(value));
+        };
+        if self.since.is_some() && self.pushed {
+            // The time of `--since` moves, and a page token belongs to one filter.
+            add("--filter", &self.filter);
+        } else {
+            if let Some(filter) = &self.args.filter {
+                add("--filter", filter);
+            }
+            if !self.args.state.is_empty() {
+                add("--state", &names(&self.args.state));
+            }
+        }
+        words.push(format!("--page-token={}", quoted(&self.token)));
+        words.join(" ")
+    }
+}
+
+/// The filter of all options. `running` is every state before the end, as on the wire.
+fn combined(args: &List, since: Option<Timestamp>) -> String {
+    let mut parts = Vec::new();
+    if !args.state.is_empty() {
+        let states = args.state.iter().map(|state| match state {
+            StateArg::Running => "done = false".to_owned(),
+            state => format!("state = {}", names(&[*state]).to_uppercase()),
+        });
+        parts.push(states.collect::<Vec<_>>().join(" OR "));
+    }
+    if let Some(since) = since
+        && let Ok(at) = jiff::Timestamp::from_microsecond(since.as_micros())
+    {
+        parts.push(format!("create_time >= \"{at}\""));
+    }
+    let users = args.filter.as_deref().unwrap_or_default();
+    if parts.is_empty() {
+        return users.to_owned();
+    }
+    if !users.trim().is_empty() {
+        parts.insert(0, users.to_owned());
+    }
+    if let [only] = &*parts {
+        return only.clone();
+    }
+    let parts: Vec<String> = parts.iter().map(|part| format!("({part})")).collect();
+    parts.join(" AND ")
+}
+
+fn wire(state: StateArg) -> State {
+    match state {
+        StateArg::Pending | StateArg::Running | StateArg::Cancelling => State::Running,
+        StateArg::Succeeded => State::Succeeded,
+        StateArg::Failed => State::Failed,
+        StateArg::Cancelled => State::Cancelled,
+    }
+}
+
+fn names(states: &[StateArg]) -> String {
+    use clap::ValueEnum as _;
+    let names = states.iter().filter_map(StateArg::to_possible_value);
+    names
+        .map(|it| it.get_name().to_owned())
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+fn refuses_filter(status: &Status) -> bool {
+    matches!(status.code(), Code::InvalidArgument | Code::Unimplemented)
+}
+
+/// A word as a shell reads it.
+pub(crate) fn quoted(word: &str) -> String {
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned)
+}

@@ -1,0 +1,217 @@
+//! Progress as bars on a terminal, several operations at once.
+
+use std::collections::HashMap;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use lro_core::Timestamp;
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::neutral;
+use crate::output::age;
+use crate::progress::{Estimate, bar, percent};
+use crate::shown::{Shown, State};
+use crate::terminal::Terminal;
+
+/// The columns of the text between a bar and its estimate.
+const TEXT: usize = 30;
+
+pub(super) struct Bars {
+    multi: MultiProgress,
+    bars: HashMap<String, One>,
+    /// All together, where there are too many for a line each.
+    total: Option<Total>,
+    cross: &'static str,
+}
+
+struct One {
+    bar: ProgressBar,
+    short: String,
+    estimate: Estimate,
+    began: Timestamp,
+    /// The last fraction that was shown: a bar does not go back silently.
+    fraction: f64,
+    shown: Option<Shown>,
+}
+
+struct Total {
+    bar: ProgressBar,
+    all: usize,
+    ends: HashMap<State, usize>,
+    unknown: usize,
+}
+
+impl Bars {
+    pub(super) fn new(terminal: &Terminal, short: &HashMap<String, String>, many: bool) -> Self {
+        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        let add = || {
+            let bar = multi.add(ProgressBar::no_length());
+            // The line is made here; indicatif draws it, and cuts it to the terminal.
+            if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
+                bar.set_style(style);
+            }
+            bar
+        };
+        let mut bars = HashMap::new();
+        let mut total = None;
+        if many {
+            let bar = add();
+            total = Some(Total {
+                bar,
+                all: short.len(),
+                ends: HashMap::new(),
+                unknown: 0,
+            });
+        } else {
+            let widest = short
+                .values()
+                .map(|it| it.width())
+                .max()
+                .unwrap_or_default();
+            let mut names: Vec<_> = short.iter().collect();
+            names.sort();
+            for (name, short) in names {
+                let pad = " ".repeat(widest.saturating_sub(short.width()));
+                let one = One {
+                    bar: add(),
+                    short: format!("{}{pad}", neutral::line(short)),
+                    estimate: Estimate::default(),
+                    began: Timestamp::EPOCH,
+                    fraction: 0.0,
+                    shown: None,
+                };
+                one.bar.set_message(format!("{}  ...", one.short));
+                bars.insert(name.clone(), one);
+            }
+        }
+        terminal.show_bars(Some(multi.clone()));
+        Self {
+            multi,
+            bars,
+            total,
+            cross: terminal.cross(),
+        }
+    }
+
+    pub(super) fn state(&mut self, shown: &Shown, now: Timestamp) {
+        if let Some(total) = &mut self.total {
+            if shown.operation.done {
+                *total.ends.entry(shown.state).or_default() += 1;
+            }
+            total.draw();
+            return;
+        }
+        let cross = self.cross;
+        if let Some(one) = self.bars.get_mut(shown.name()) {
+            one.shown = Some(shown.clone());
+            if one.began == Timestamp::EPOCH {
+                one.began = now;
+            }
+            if let Some(progress) = &shown.progress {
+                let seconds = now.since(one.began).as_secs_f64();
+                one.estimate.observe(seconds, progress.fraction);
+            }
+            one.draw(now, cross);
+        }
+    }
+
+    pub(super) fn lost(&mut self, name: &str, text: &str) {
+        if let Some(total) = &mut self.total {
+            total.unknown += 1;
+            total.draw();
+        } else if let Some(one) = self.bars.get(name) {
+            one.bar.set_message(format!("{}  {text}", one.short));
+        }
+    }
+
+    pub(super) fn tick(&mut self, now: Timestamp) {
+        let cross = self.cross;
+        self.bars.values_mut().for_each(|one| one.draw(now, cross));
+    }
+
+    pub(super) fn finish(&mut self) {
+        for one in self.bars.values() {
+            one.bar.abandon();
+        }
+        if let Some(total) = &self.total {
+            total.bar.abandon();
+        }
+        // Its lines stay where they are.
+        self.multi.set_draw_target(ProgressDrawTarget::hidden());
+    }
+}
+
+impl One {
+    fn draw(&mut self, now: Timestamp, cross: &str) {
+        let Some(shown) = &self.shown else {
+            return;
+        };
+        let short = &self.short;
+        let summary = shown.summary();
+        let summary = neutral::line(&summary);
+        if shown.state != State::Running {
+            let took = shown.duration().unwrap_or_else(|| now.since(self.began));
+            let line = match shown.state {
+                State::Succeeded => format!("{short}  {} 100 %  {summary}", bar(1.0)),
+                state => format!("{short}  {cross} {} {summary}", state.name()),
+            };
+            self.bar.set_message(right(&line, &age(took)));
+            return;
+        }
+        let Some(progress) = &shown.progress else {
+            let running = age(shown.age(now).unwrap_or_else(|| now.since(self.began)));
+            let line = format!("{short}  {} {summary}", shown.state.name());
+            self.bar.set_message(right(&line, &running));
+            return;
+        };
+        let back = if progress.fraction < self.fraction {
+            "↓"
+        } else {
+            ""
+        };
+        self.fraction = progress.fraction;
+        let (bar, percent) = (bar(progress.fraction), percent(progress.fraction));
+        let line = format!("{short}  {bar} {percent}{back}  {summary}");
+        self.bar
+            .set_message(right(&line, &self.estimate.left().unwrap_or_default()));
+    }
+}
+
+impl Total {
+    fn draw(&self) {
+        let done: usize = self.ends.values().sum::<usize>() + self.unknown;
+        let fraction = done as f64 / self.all.max(1) as f64;
+        let line = format!(
+            "{} {done} of {}   {}",
+            bar(fraction),
+            self.all,
+            self.parts()
+        );
+        self.bar.set_message(line.trim_end().to_owned());
+    }
+
+    fn parts(&self) -> String {
+        let mut parts = Vec::new();
+        for (state, word) in [
+            (State::Succeeded, "succeeded"),
+            (State::Failed, "failed"),
+            (State::Cancelled, "cancelled"),
+        ] {
+            if let Some(count) = self.ends.get(&state) {
+                parts.push(format!("{count} {word}"));
+            }
+        }
+        if self.unknown > 0 {
+            parts.push(format!("{} unknown", self.unknown));
+        }
+        parts.join(", ")
+    }
+}
+
+/// A line with something at its right, in a column of its own.
+fn right(line: &str, text: &str) -> String {
+    let column = 7 + 12 + 7 + TEXT;
+    let pad = column.saturating_sub(line.width()).max(2);
+    format!("{line}{}{text}", " ".repeat(pad))
+        .trim_end()
+        .to_owned()
+}

@@ -1,0 +1,142 @@
+//! How progress is shown: bars, lines, JSON or nothing.
+
+use std::collections::HashMap;
+
+use tonic::Status;
+
+use super::bars::Bars;
+use super::lines::Lines;
+use super::{End, Follow, MANY};
+use crate::context::Context;
+use crate::exit::code_name;
+use crate::failure::Failure;
+use crate::output::{TimeForm, suffixes};
+use crate::shown::Shown;
+
+/// Shows how far the operations are.
+pub(super) struct Display<'a> {
+    context: &'a Context,
+    form: Form<'a>,
+    total: usize,
+    done: usize,
+}
+
+enum Form<'a> {
+    Bars(Bars),
+    Lines(Lines<'a>),
+    Json,
+    None,
+}
+
+impl<'a> Display<'a> {
+    pub(super) fn new(context: &'a Context, follow: &Follow<'_>) -> Result<Self, Failure> {
+        let words = ["auto", "bars", "lines", "json", "none"];
+        let set = |name| {
+            context
+                .environment
+                .variable(name)
+                .is_some_and(|it| it != "false" && it != "0")
+        };
+        let terminal = &context.terminal;
+        let dumb = context.environment.variable("TERM") == Some("dumb");
+        let chosen = match context.settings.word("progress", &words)? {
+            _ if terminal.quiet => "none",
+            // A screen reader reads every frame, and a log keeps it.
+            "auto" if set("ACCESSIBLE") || set("CI") || dumb => "lines",
+            "auto" if terminal.stderr_is_terminal => "bars",
+            "auto" => "lines",
+            chosen => chosen,
+        };
+        let names: Vec<&str> = follow.names.iter().map(String::as_str).collect();
+        let form = match chosen {
+            "bars" => Form::Bars(Bars::new(
+                terminal,
+                &short(context, &names),
+                names.len() > MANY,
+            )),
+            "lines" => {
+                let times = match context.settings.text("time") {
+                    Some("local") => TimeForm::Local,
+                    _ => TimeForm::Utc,
+                };
+                Form::Lines(Lines::new(context, times, names.len() > MANY))
+            }
+            "json" => Form::Json,
+            _ => Form::None,
+        };
+        Ok(Self {
+            context,
+            form,
+            total: names.len(),
+            done: 0,
+        })
+    }
+
+    /// The server has told a state.
+    pub(super) fn state(&mut self, shown: &Shown) {
+        if shown.operation.done {
+            self.done += 1;
+        }
+        match &mut self.form {
+            Form::Bars(bars) => bars.state(shown, self.context.now()),
+            Form::Lines(lines) => lines.state(shown, self.done, self.total),
+            Form::Json => self
+                .context
+                .terminal
+                .say(&crate::neutral::json(&shown.json)),
+            Form::None => {}
+        }
+    }
+
+    /// A poll failed, and will be made again.
+    pub(super) fn retry(&mut self, name: &str, status: &Status) {
+        let code = code_name(status.code() as i32);
+        let text = format!("{name}: retrying after {code}: {}", status.message());
+        match &mut self.form {
+            Form::Bars(_) | Form::Lines(_) => self.context.terminal.note(&text),
+            Form::Json | Form::None => self.context.terminal.trace(&text),
+        }
+    }
+
+    /// Following one operation ended without its end.
+    pub(super) fn lost(&mut self, name: &str, end: &End) {
+        self.done += 1;
+        if let Form::Bars(bars) = &mut self.form {
+            let text = match end {
+                End::TimedOut => "still running",
+                End::Missing => "no such operation",
+                End::Done(_) | End::Lost(_) => "unknown",
+            };
+            bars.lost(name, text);
+        }
+    }
+
+    /// Some time has passed.
+    pub(super) fn tick(&mut self) {
+        match &mut self.form {
+            Form::Bars(bars) => bars.tick(self.context.now()),
+            Form::Lines(lines) => lines.tick(self.done, self.total),
+            Form::Json | Form::None => {}
+        }
+    }
+
+    /// Leaves the last state on the screen.
+    pub(super) fn finish(&mut self) {
+        if let Form::Bars(bars) = &mut self.form {
+            bars.finish();
+        }
+        self.context.terminal.show_bars(None);
+    }
+}
+
+/// How names are shown beside bars: `…e41d`.
+fn short(context: &Context, names: &[&str]) -> HashMap<String, String> {
+    let ellipsis = context.terminal.ellipsis();
+    let suffixes = suffixes(names);
+    let each = names.iter().map(|name| {
+        let suffix = suffixes.get(name);
+        let short = suffix.map_or_else(|| (*name).to_owned(), |it| format!("{ellipsis}{it}"));
+        ((*name).to_owned(), short)
+    });
+    each.collect()
+}

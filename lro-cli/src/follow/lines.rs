@@ -1,0 +1,142 @@
+//! Progress as lines, for logs and screen readers: one for each change, at most one in 10 s for an
+//! operation, and one each minute where nothing changes.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use lro_core::Timestamp;
+
+use crate::context::Context;
+use crate::output::{TimeForm, age};
+use crate::shown::{Shown, State};
+
+/// How far apart the lines of one operation are at least.
+const APART: Duration = Duration::from_secs(10);
+/// After how much silence a line says that it continues.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+
+pub(super) struct Lines<'a> {
+    context: &'a Context,
+    times: TimeForm,
+    /// Shows ends only.
+    many: bool,
+    seen: HashMap<String, Seen>,
+    began: Timestamp,
+    last: Timestamp,
+}
+
+/// The last line of an operation.
+struct Seen {
+    line: String,
+    told: String,
+    at: Timestamp,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(context: &'a Context, times: TimeForm, many: bool) -> Self {
+        let now = context.now();
+        Self {
+            context,
+            times,
+            many,
+            seen: HashMap::new(),
+            began: now,
+            last: now,
+        }
+    }
+
+    pub(super) fn state(&mut self, shown: &Shown, done: usize, total: usize) {
+        let now = self.context.now();
+        let name = middle(shown.name(), self.context.terminal.ellipsis());
+        if shown.operation.done {
+            let since = shown.created().unwrap_or(self.began);
+            let took = shown.duration().unwrap_or_else(|| now.since(since));
+            let count = if self.many {
+                format!(" ({done} of {total})")
+            } else {
+                String::new()
+            };
+            self.tell(
+                now,
+                &format!("{name} {} after {}{count}", shown.state.name(), age(took)),
+            );
+            self.seen.remove(shown.name());
+            return;
+        }
+        if self.many {
+            return;
+        }
+        let line = format!("{name} {} {}", State::Running.name(), shown.summary());
+        let line = line.trim_end().to_owned();
+        let first = Seen {
+            line: String::new(),
+            told: String::new(),
+            at: Timestamp::EPOCH,
+        };
+        let seen = self.seen.entry(shown.name().to_owned()).or_insert(first);
+        seen.line = line;
+        if seen.line != seen.told && now.since(seen.at) >= APART {
+            seen.told.clone_from(&seen.line);
+            seen.at = now;
+            let line = seen.line.clone();
+            self.tell(now, &line);
+        }
+    }
+
+    /// Tells what was held back, and that it continues.
+    pub(super) fn tick(&mut self, done: usize, total: usize) {
+        let now = self.context.now();
+        let mut due = Vec::new();
+        for seen in self.seen.values_mut() {
+            if seen.line != seen.told && now.since(seen.at) >= APART {
+                seen.told.clone_from(&seen.line);
+                seen.at = now;
+                due.push(seen.line.clone());
+            }
+        }
+        if due.is_empty() && now.since(self.last) >= HEARTBEAT {
+            due = self.seen.values().map(|seen| seen.line.clone()).collect();
+            if self.many {
+                due = vec![format!("{done} of {total} done")];
+            }
+        }
+        for line in due {
+            self.tell(now, &line);
+        }
+    }
+
+    fn tell(&mut self, now: Timestamp, line: &str) {
+        self.last = now;
+        let line = format!("{} {}", self.times.of_day(now), crate::neutral::line(line));
+        self.context.terminal.say(&line);
+    }
+}
+
+/// A long id without its middle: `operations/0197c2…e41d`.
+pub(super) fn middle(name: &str, ellipsis: &str) -> String {
+    let (folder, id) = match name.rsplit_once('/') {
+        Some((folder, id)) => (format!("{folder}/"), id),
+        None => (String::new(), name),
+    };
+    let chars: Vec<char> = id.chars().collect();
+    if chars.len() <= 16 {
+        return name.to_owned();
+    }
+    let head: String = chars[..6].iter().collect();
+    let tail: String = chars[chars.len() - 4..].iter().collect();
+    format!("{folder}{head}{ellipsis}{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::middle;
+
+    #[test]
+    fn a_long_id_loses_its_middle() {
+        assert_eq!(
+            middle("operations/0197c2aa-bbbb-7ccc-8ddd-eeeeeeeee41d", "…"),
+            "operations/0197c2…e41d"
+        );
+        assert_eq!(middle("operations/42", "…"), "operations/42");
+    }
+}

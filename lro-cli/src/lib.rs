@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+
+mod args;
+mod call;
+mod commands;
+pub mod config;
+mod connect;
+mod context;
+mod details;
+pub mod environment;
+pub mod exit;
+mod failure;
+mod follow;
+mod names;
+pub mod neutral;
+mod output;
+mod progress;
+mod run;
+mod show;
+mod shown;
+mod terminal;
+mod types;
+
+pub use run::{main, run};

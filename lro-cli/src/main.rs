@@ -1,0 +1,7 @@
+//! The command `lro`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lro_cli::main()
+}

@@ -1,0 +1,143 @@
+//! From arguments to an exit code.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use crate::args::{Cli, Command};
+use crate::commands;
+use crate::config::Settings;
+use crate::context::Context;
+use crate::environment::Environment;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::terminal::Terminal;
+
+/// Runs the command with the arguments and the environment of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start: {error}");
+            return Exit::Fault.into();
+        }
+    };
+    let exit = runtime.block_on(run(std::env::args_os(), Environment::of_process()));
+    // A blocked read of stdin does not keep the process.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+/// Runs the command in an environment; the first argument is the program's name.
+///
+/// ```
+/// use lro_cli::environment::{Environment, Stream};
+/// use lro_cli::exit::Exit;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let environment = Environment {
+///     stdout: Stream::plain(std::io::sink()),
+///     stderr: Stream::plain(std::io::sink()),
+///     ..Environment::of_process()
+/// };
+/// let exit = lro_cli::run(["lro", "get", "42"], environment).await;
+/// assert_eq!(exit, Exit::Usage);
+/// # }
+/// ```
+pub async fn run<A>(arguments: A, mut environment: Environment) -> Exit
+where
+    A: IntoIterator<Item: Into<OsString> + Clone>,
+{
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &mut environment),
+    };
+    let settings = Settings::resolve(&cli.globals, &environment);
+    let colour = match &settings {
+        Ok(settings) => settings
+            .word("color", &["auto", "always", "never"])
+            .map(str::to_owned),
+        Err(_) => Ok("auto".to_owned()),
+    };
+    let shown = colour.clone().unwrap_or_else(|_| "auto".to_owned());
+    let globals = &cli.globals;
+    let terminal = Terminal::new(&mut environment, &shown, globals.quiet, globals.verbose);
+    let terminal = Arc::new(terminal);
+    let done = async {
+        let settings = settings?;
+        colour?;
+        match cli.command {
+            Command::Config(command) => {
+                commands::config::run(&command, &settings, globals, &environment, &terminal)
+            }
+            Command::Completion { shell } => commands::generate::completion(shell, &terminal),
+            Command::Man { folder } => commands::generate::man(&folder, &terminal),
+            command => {
+                let context = Context::new(globals, environment, settings, terminal.clone())?;
+                dispatch(&context, command).await
+            }
+        }
+    };
+    match done.await {
+        Ok(exit) => exit,
+        Err(failure) => {
+            if !failure.is_silent() {
+                terminal.fail(&failure);
+            }
+            failure.exit()
+        }
+    }
+}
+
+async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::List(args) => commands::list::run(context, &args).await,
+        Command::Get(args) => commands::get::run(context, &args).await,
+        Command::Describe(args) => commands::describe::run(context, &args).await,
+        Command::Wait(args) => commands::wait::run(context, &args, false).await,
+        Command::Watch(args) => commands::wait::run(context, &args, true).await,
+        Command::Cancel(args) => commands::bulk::cancel(context, &args).await,
+        Command::Delete(args) => commands::bulk::delete(context, &args).await,
+        Command::Start(args) => commands::start::run(context, &args).await,
+        Command::Count(args) => commands::count::run(context, &args).await,
+        Command::Methods => commands::methods::methods(context).await,
+        Command::Services => commands::methods::services(context).await,
+        Command::Doctor => commands::doctor::run(context).await,
+        Command::Resubmit(_) => Err(commands::inspection::missing(context, "resubmit")),
+        Command::Workers(_) => Err(commands::inspection::missing(context, "workers")),
+        // Answered before there is a connection.
+        Command::Config(_) | Command::Completion { .. } | Command::Man { .. } => Ok(Exit::Fault),
+    }
+}
+
+/// Help and the version are data; everything else that clap says is an error of usage.
+fn usage(error: &clap::Error, environment: &mut Environment) -> Exit {
+    let text = error.render().to_string();
+    let is_data = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    let (stream, exit) = if is_data {
+        (&mut environment.stdout, Exit::Done)
+    } else {
+        (&mut environment.stderr, Exit::Usage)
+    };
+    let text = crate::neutral::lines(&text);
+    let written = stream
+        .writer
+        .write_all(text.as_bytes())
+        .and_then(|()| stream.writer.flush());
+    match written {
+        Ok(()) => exit,
+        Err(_) => Exit::Fault,
+    }
+}

@@ -1,0 +1,396 @@
+//! Operations as the command shows them.
+
+use std::fmt;
+use std::time::Duration;
+
+use lro_core::{Timestamp, pb};
+use lro_json::WriteOptions;
+use prost::Message as _;
+use prost_reflect::DynamicMessage;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::exit::{Exit, code_name};
+use crate::failure::Failure;
+use crate::output::lookup;
+use crate::progress::{Fields, Progress, find};
+use crate::terminal::Terminal;
+use crate::types::Types;
+
+/// How often the types within types are asked for.
+const MAX_ROUNDS: usize = 8;
+
+/// The state of an operation, as far as the standard tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum State {
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+impl State {
+    pub(crate) fn of(operation: &pb::Operation) -> Self {
+        match &operation.result {
+            _ if !operation.done => Self::Running,
+            Some(pb::operation::Result::Error(status)) if status.code == 1 => Self::Cancelled,
+            Some(pb::operation::Result::Error(_)) => Self::Failed,
+            // The standard allows an operation that is done without a result.
+            Some(pb::operation::Result::Response(_)) | None => Self::Succeeded,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+
+    /// How `wait` ends with such an operation.
+    pub(crate) fn exit(self) -> Exit {
+        match self {
+            Self::Running => Exit::TimedOut,
+            Self::Succeeded => Exit::Done,
+            Self::Failed => Exit::Failed,
+            Self::Cancelled => Exit::Cancelled,
+        }
+    }
+}
+
+/// An operation, decoded.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    pub(crate) operation: pb::Operation,
+    pub(crate) state: State,
+    /// As JSON, compact and without default values.
+    pub(crate) json: String,
+    /// As JSON with default values, for columns and paths.
+    pub(crate) tree: Value,
+    pub(crate) progress: Option<Progress>,
+    /// The types that are shown as base64.
+    pub(crate) opaque: Vec<String>,
+}
+
+/// The members of a JSON object, in their order and as they are written.
+struct Members(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Read)
+    }
+}
+
+/// Decodes operations.
+#[derive(Debug)]
+pub(crate) struct Shower<'a> {
+    pub(crate) types: &'a Types,
+    pub(crate) terminal: &'a Terminal,
+    pub(crate) fields: Option<Fields>,
+    pub(crate) unredacted: bool,
+}
+
+impl Shower<'_> {
+    /// Decodes an operation, asking the server for the types that are not known.
+    pub(crate) async fn show(&self, operation: pb::Operation) -> Result<Shown, Failure> {
+        let bytes = operation.encode_to_vec();
+        let mut rounds = 0;
+        let (tree, opaque) = loop {
+            let (json, opaque) = self.write(&bytes, true)?;
+            let tree: Value = serde_json::from_str(&json).map_err(|error| bug(&error))?;
+            if opaque == 0 || rounds == MAX_ROUNDS {
+                break (tree, opaque);
+            }
+            rounds += 1;
+            let mut loaded = false;
+            for name in unknown(&tree, self.types) {
+                // Without its type an Any stays base64, and everything else works.
+                match self.types.load(&name).await {
+                    Ok(found) => loaded |= found,
+                    Err(failure) => self.terminal.note(&format!("hint: {}", failure.summary())),
+                }
+            }
+            if !loaded {
+                break (tree, opaque);
+            }
+        };
+        let opaque = if opaque > 0 {
+            self.explain(&tree)
+        } else {
+            Vec::new()
+        };
+        let (json, _) = self.write(&bytes, false)?;
+        Ok(Shown {
+            state: State::of(&operation),
+            progress: find(&tree, self.fields.as_ref()),
+            operation,
+            json,
+            tree,
+            opaque,
+        })
+    }
+
+    fn write(&self, bytes: &[u8], default_values: bool) -> Result<(String, usize), Failure> {
+        let pool = self.types.pool();
+        let descriptor = pool
+            .get_message_by_name("google.longrunning.Operation")
+            .ok_or_else(|| bug(&"google.longrunning.Operation is not known"))?;
+        let message = DynamicMessage::decode(descriptor, bytes).map_err(|error| bug(&error))?;
+        let written = WriteOptions::new()
+            .types(pool)
+            .default_values(default_values)
+            .redact(!self.unredacted)
+            .write(&message)
+            .map_err(|error| bug(&error))?;
+        Ok((written.json, written.opaque))
+    }
+
+    /// Says once which types are shown as base64, and why.
+    fn explain(&self, tree: &Value) -> Vec<String> {
+        let names = unknown(tree, self.types);
+        for name in &names {
+            let why = match self.types.reflection_version() {
+                Some(_) => "the server's reflection does not know it",
+                None => "the server has no reflection",
+            };
+            self.terminal.note(&format!(
+                "hint: {name} is shown as base64: {why}; give --descriptor-set to decode it"
+            ));
+        }
+        names
+    }
+}
+
+impl Shown {
+    pub(crate) fn name(&self) -> &str {
+        &self.operation.name
+    }
+
+    /// The full name of the metadata's type.
+    pub(crate) fn metadata_type(&self) -> Option<&str> {
+        let url = &self.operation.metadata.as_ref()?.type_url;
+        Some(lro_core::type_name(url))
+    }
+
+    /// The error, as its code's name and its message.
+    pub(crate) fn error(&self) -> Option<(String, &str)> {
+        match &self.operation.result {
+            Some(pb::operation::Result::Error(status)) if self.operation.done => {
+                Some((code_name(status.code), &status.message))
+            }
+            _ => None,
+        }
+    }
+
+    /// A time in the metadata, by a field's name of the standard's examples.
+    pub(crate) fn time(&self, names: &[&str]) -> Option<Timestamp> {
+        let metadata = self.tree.get("metadata")?;
+        names
+            .iter()
+            .find_map(|name| read_time(metadata.get(*name)?))
+    }
+
+    /// When it was created: by its metadata, or by the time in its name, if that is a UUID of
+    /// version 7.
+    pub(crate) fn created(&self) -> Option<Timestamp> {
+        let told = self.time(&["createTime", "startTime"]);
+        told.or_else(|| time_in_name(self.name()))
+    }
+
+    pub(crate) fn ended(&self) -> Option<Timestamp> {
+        self.time(&["endTime"])
+    }
+
+    /// How long ago it was created.
+    pub(crate) fn age(&self, now: Timestamp) -> Option<Duration> {
+        Some(now.since(self.created()?))
+    }
+
+    /// How long it ran, where the metadata tells both ends.
+    pub(crate) fn duration(&self) -> Option<Duration> {
+        let from = self.time(&["startTime", "createTime"])?;
+        Some(self.ended()?.since(from))
+    }
+
+    /// The response as compact JSON, without its type.
+    pub(crate) fn response(&self) -> Option<String> {
+        let members: Members = serde_json::from_str(&self.json).ok()?;
+        let response = members
+            .0
+            .into_iter()
+            .find(|(name, _)| name == "response")?
+            .1;
+        let members: Members = serde_json::from_str(response.get()).ok()?;
+        let typed = members.0.iter().any(|(name, _)| name == "@type");
+        let rest: Vec<_> = members
+            .0
+            .into_iter()
+            .filter(|(name, _)| name != "@type")
+            .collect();
+        match &*rest {
+            // A well-known type, whose JSON stands in one member. An unknown type has it too, and
+            // then the type is all that there is to know.
+            [(name, value)] if typed && name == "value" && !self.is_opaque("response") => {
+                Some(value.get().to_owned())
+            }
+            [(name, _)] if typed && name == "value" => Some(response.get().to_owned()),
+            rest => {
+                let members = rest.iter().map(|(name, value)| {
+                    let name = serde_json::to_string(name).unwrap_or_default();
+                    format!("{name}:{}", value.get())
+                });
+                Some(format!("{{{}}}", members.collect::<Vec<_>>().join(",")))
+            }
+        }
+    }
+
+    /// Whether a part is shown as base64, because its type is unknown.
+    fn is_opaque(&self, part: &str) -> bool {
+        self.opaque.iter().any(|name| {
+            let url = lookup(&self.tree, part).and_then(|it| it.get("@type")?.as_str());
+            url.is_some_and(|url| lro_core::type_name(url) == name)
+        })
+    }
+
+    /// One line about how far it is, for people.
+    pub(crate) fn summary(&self) -> String {
+        if let Some((code, message)) = self.error() {
+            return format!("{code}: {message}");
+        }
+        let text = |name| {
+            let value = lookup(&self.tree, &format!("metadata.{name}"))?;
+            Some(value.as_str()?.to_owned())
+        };
+        let status = [
+            "statusMessage",
+            "message",
+            "status",
+            "stage",
+            "phase",
+            "step",
+            "current",
+        ];
+        let detail = status
+            .into_iter()
+            .filter_map(text)
+            .find(|it| !it.is_empty());
+        let counted = self.progress.as_ref().map(|it| it.text.clone());
+        let parts = [counted, detail]
+            .into_iter()
+            .flatten()
+            .filter(|it| !it.is_empty());
+        parts.collect::<Vec<_>>().join(" · ")
+    }
+}
+
+/// The names of the types in the tree that the pool does not have.
+fn unknown(tree: &Value, types: &Types) -> Vec<String> {
+    let mut names = Vec::new();
+    collect(tree, &mut names);
+    let pool = types.pool();
+    names.retain(|name| pool.get_message_by_name(name).is_none());
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn collect(tree: &Value, names: &mut Vec<String>) {
+    match tree {
+        Value::Object(object) => {
+            if let Some(url) = object.get("@type").and_then(Value::as_str) {
+                let name = url.rsplit_once('/').map_or(url, |(_, name)| name);
+                let is_name = !name.is_empty()
+                    && name
+                        .bytes()
+                        .all(|it| it.is_ascii_alphanumeric() || b"._".contains(&it));
+                if is_name {
+                    names.push(name.to_owned());
+                }
+            }
+            object.values().for_each(|it| collect(it, names));
+        }
+        Value::Array(list) => list.iter().for_each(|it| collect(it, names)),
+        _ => {}
+    }
+}
+
+pub(crate) fn read_time(value: &Value) -> Option<Timestamp> {
+    let time: jiff::Timestamp = value.as_str()?.parse().ok()?;
+    Some(Timestamp::from_micros(time.as_microsecond()))
+}
+
+/// When an operation was created, as far as its name tells.
+pub(crate) fn created_by_name(name: &str) -> Option<Timestamp> {
+    time_in_name(name)
+}
+
+fn time_in_name(name: &str) -> Option<Timestamp> {
+    let id = name.rsplit('/').next()?;
+    let id: uuid::Uuid = id.parse().ok()?;
+    if id.get_version_num() != 7 {
+        return None;
+    }
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
+    let micros = i64::try_from(seconds).ok()?.checked_mul(1_000_000)?;
+    Some(Timestamp::from_micros(micros + i64::from(nanos / 1_000)))
+}
+
+fn bug(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Exit::Fault, format!("cannot show the operation: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_is_what_the_wire_says() {
+        let mut operation = pb::Operation::default();
+        assert_eq!(State::of(&operation), State::Running);
+        operation.done = true;
+        assert_eq!(State::of(&operation), State::Succeeded);
+        for (code, state) in [
+            (1, State::Cancelled),
+            (5, State::Failed),
+            (-3, State::Failed),
+        ] {
+            let status = pb::rpc::Status {
+                code,
+                ..Default::default()
+            };
+            operation.result = Some(pb::operation::Result::Error(status));
+            assert_eq!(State::of(&operation), state);
+        }
+    }
+
+    #[test]
+    fn a_name_of_version_7_tells_its_time_and_another_does_not() {
+        let time = time_in_name("operations/0190163d-8694-739b-aea5-966c26f8ad91").unwrap();
+        assert_eq!(time.as_micros() / 1_000_000, 1_718_360_049);
+        assert_eq!(
+            time_in_name("operations/3fa85f64-5717-4562-b3fc-2c963f66afa6"),
+            None
+        );
+        assert_eq!(time_in_name("operations/42"), None);
+    }
+}
