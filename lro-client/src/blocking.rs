@@ -32,6 +32,18 @@ pub use poller::{Poller, Updates};
 /// A client of the service `google.longrunning.Operations` that blocks. A cheap clone, which can
 /// be used from many threads.
 ///
+/// ```
+/// use lro_client::blocking::OperationsClient;
+/// use tonic::transport::Channel;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let operations = OperationsClient::new(async {
+///     let channel = Channel::from_static("http://[::1]:50051").connect_lazy();
+///     Ok::<_, tonic::Status>(lro_client::OperationsClient::new(channel))
+/// })??;
+/// # Ok(()) }
+/// ```
+///
 /// The methods do what those of the same names of [`crate::OperationsClient`] do.
 ///
 /// # Errors

@@ -95,6 +95,21 @@ pub trait PollingErrorPolicy: Send + Sync {
 }
 
 /// The reaction to a poll that failed.
+///
+/// ```
+/// use lro_client::PollingErrorAction;
+/// use tonic::{Code, Status};
+///
+/// /// The reaction of a policy that retries only while the server is unavailable.
+/// fn action(error: &Status) -> PollingErrorAction {
+///     if error.code() == Code::Unavailable {
+///         PollingErrorAction::Continue
+///     } else {
+///         PollingErrorAction::Stop
+///     }
+/// }
+/// # assert_eq!(action(&Status::internal("")), PollingErrorAction::Stop);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PollingErrorAction {
     /// Poll again, after a pause that grows with each failure from 0.5 s to 10 s, or that the

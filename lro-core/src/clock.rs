@@ -74,6 +74,22 @@ impl From<SystemTime> for Timestamp {
 }
 
 /// Where the time comes from. Passed in, so that tests and simulations own it.
+///
+/// ```
+/// use lro_core::{Clock, Timestamp};
+///
+/// /// A clock for a test that stands still.
+/// #[derive(Debug)]
+/// struct Stopped(Timestamp);
+///
+/// impl Clock for Stopped {
+///     fn now(&self) -> Timestamp {
+///         self.0
+///     }
+/// }
+///
+/// assert_eq!(Stopped(Timestamp::EPOCH).now(), Timestamp::EPOCH);
+/// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The time now. May jump in both directions: nothing but timestamps for people and the
     /// store's own deadlines may depend on it.
@@ -81,6 +97,12 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 }
 
 /// The system's wall clock.
+///
+/// ```
+/// use lro_core::{Clock, SystemClock, Timestamp};
+///
+/// assert!(SystemClock.now() > Timestamp::EPOCH);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

@@ -108,6 +108,24 @@ use crate::store::OperationRecord;
 
 /// A filter that was checked against a [`Schema`]. Cheap to clone.
 ///
+/// ```
+/// use lro_core::Timestamp;
+/// use lro_core::filter::{Filter, Schema};
+/// use lro_core::store::{NewOperation, OperationRecord};
+///
+/// let operation = NewOperation::new(
+///     uuid::Uuid::nil(),
+///     "operations/1".parse()?,
+///     "/exporter.v1.Exporter/Export",
+///     lro_core::pack(&()),
+/// );
+/// let record = OperationRecord::new(operation, Timestamp::EPOCH);
+///
+/// let filter = Filter::parse("done = false AND method = \"*/Export\"", &Schema::default())?;
+/// assert!(filter.matches(&record));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// The default matches every operation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filter {

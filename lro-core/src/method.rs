@@ -62,6 +62,14 @@ pub trait LongRunningMethod: Send + Sync + 'static {
 /// Says that requests of the rpc tell what the operation is done to or below, so that the
 /// operation's parent can be taken from there.
 ///
+/// ```
+/// use lro_core::{LongRunningMethod, RequestFields, Targeted};
+///
+/// fn parent_of<M: Targeted>(request: &M::Request) -> String {
+///     M::request_fields(request).target
+/// }
+/// ```
+///
 /// `lro_build` implements it where [`RequestFields::target`] is declared.
 #[diagnostic::on_unimplemented(
     message = "the request of `{Self}` has no `parent` and no `name` that an operation's parent could be taken from",
@@ -75,6 +83,13 @@ pub trait Targeted: LongRunningMethod {
 }
 
 /// The standard fields of a request, by their AIP.
+///
+/// ```
+/// use lro_core::RequestFields;
+///
+/// let fields = RequestFields { request_id: "9f3c".into(), ..RequestFields::default() };
+/// assert!(!fields.validate_only && fields.target.is_empty());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestFields {
     /// `string request_id` (AIP-155): makes a repeated start the same start. Empty is none.
@@ -88,6 +103,14 @@ pub struct RequestFields {
 
 /// The field numbers of what a metadata message declares in the way of Google's
 /// `OperationMetadata` messages, and the engine therefore fills in; 0 where it declares none.
+///
+/// ```
+/// use lro_core::MetadataFields;
+///
+/// // The message declares `google.protobuf.Timestamp create_time = 1` only.
+/// let fields = MetadataFields { create_time: 1, ..MetadataFields::NONE };
+/// assert_eq!(fields.end_time, 0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MetadataFields {
     /// `google.protobuf.Timestamp create_time`.
@@ -124,6 +147,23 @@ impl MetadataFields {
 
 /// Says that `Self` is the request type of the rpc `M`, which `Expected` is.
 ///
+/// ```
+/// use lro_core::{LongRunningMethod, RequestOf};
+///
+/// # enum Export {}
+/// # impl LongRunningMethod for Export {
+/// #     type Request = ();
+/// #     type Response = ();
+/// #     type Metadata = ();
+/// #     const PATH: &'static str = "/exporter.v1.Exporter/Export";
+/// # }
+/// // Generated for the request type of `Export`, here `google.protobuf.Empty`.
+/// impl RequestOf<Export> for () {}
+///
+/// fn takes_request_of_export(_request: impl RequestOf<Export>) {}
+/// takes_request_of_export(());
+/// ```
+///
 /// Only `lro_build` implements it; it exists so that the compiler can name the mistake.
 #[diagnostic::on_unimplemented(
     message = "the proto says that `{M}` takes `{Expected}`; this handler takes `{Self}`",
@@ -147,6 +187,23 @@ pub trait RequestOf<M: LongRunningMethod, Expected = <M as LongRunningMethod>::R
 /// Says that `Self` is the response type which the proto's `operation_info` names for the rpc `M`,
 /// which `Expected` is; where that is `google.protobuf.Any`, one of several.
 ///
+/// ```
+/// use lro_core::{LongRunningMethod, ResponseOf};
+///
+/// # enum Export {}
+/// # impl LongRunningMethod for Export {
+/// #     type Request = ();
+/// #     type Response = ();
+/// #     type Metadata = ();
+/// #     const PATH: &'static str = "/exporter.v1.Exporter/Export";
+/// # }
+/// // Generated for the response type of `Export`, here `google.protobuf.Empty`.
+/// impl ResponseOf<Export> for () {}
+///
+/// fn takes_response_of_export(_response: impl ResponseOf<Export>) {}
+/// takes_response_of_export(());
+/// ```
+///
 /// Only `lro_build` implements it; it exists so that the compiler can name the mistake.
 #[diagnostic::on_unimplemented(
     message = "the proto's operation_info says `{Expected}`; this handler returns `{Self}`",
@@ -169,6 +226,23 @@ pub trait ResponseOf<M: LongRunningMethod, Expected = <M as LongRunningMethod>::
 
 /// Says that `Self` is the metadata type which the proto's `operation_info` names for the rpc `M`,
 /// which `Expected` is; where that is `google.protobuf.Any`, one of several.
+///
+/// ```
+/// use lro_core::{LongRunningMethod, MetadataOf};
+///
+/// # enum Export {}
+/// # impl LongRunningMethod for Export {
+/// #     type Request = ();
+/// #     type Response = ();
+/// #     type Metadata = ();
+/// #     const PATH: &'static str = "/exporter.v1.Exporter/Export";
+/// # }
+/// // Generated for the metadata type of `Export`, here `google.protobuf.Empty`.
+/// impl MetadataOf<Export> for () {}
+///
+/// fn takes_metadata_of_export(_metadata: impl MetadataOf<Export>) {}
+/// takes_metadata_of_export(());
+/// ```
 ///
 /// Only `lro_build` implements it; it exists so that the compiler can name the mistake.
 #[diagnostic::on_unimplemented(

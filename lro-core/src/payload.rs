@@ -60,6 +60,14 @@ pub fn type_name(type_url: &str) -> &str {
 }
 
 /// A payload that is not the message it should be.
+///
+/// ```
+/// use lro_core::{pack, unpack};
+///
+/// let error = unpack::<prost_types::Timestamp>(&pack(&())).unwrap_err();
+/// assert_eq!(error.expected(), "google.protobuf.Timestamp");
+/// assert_eq!(error.found(), Some("google.protobuf.Empty"));
+/// ```
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnpackError {

@@ -47,6 +47,27 @@ pub use suspects::Suspects;
 
 /// Where operations are kept.
 ///
+/// ```
+/// use lro_core::store::{Command, MemoryStore, NewOperation, OperationStore, Update};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = MemoryStore::new();
+/// let operation = NewOperation::new(
+///     uuid::Uuid::now_v7(),
+///     "operations/1".parse()?,
+///     "/exporter.v1.Exporter/Export",
+///     lro_core::pack(&()),
+/// );
+/// let started = store.start(vec![operation]).await?.remove(0)?;
+/// assert!(!started.existing);
+///
+/// let cancel = Update::by_name(started.record.name.clone(), Command::Cancel);
+/// let updated = store.update(vec![cancel]).await?.remove(0)?;
+/// assert!(updated.state.is_done());
+/// # Ok(()) }
+/// ```
+///
 /// A store knows records and commands, no handlers and no wire. Its calls come in batches, one
 /// answer an element in the same order, so that a store can share one commit or one round trip
 /// among them.
@@ -176,6 +197,21 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
 }
 
 /// A request of a worker for operations to run.
+///
+/// ```
+/// use std::time::Duration;
+/// use lro_core::store::{Claim, Suspects, WorkerId};
+///
+/// // Up to two exports, and no operations of other methods.
+/// let claim = Claim {
+///     worker: WorkerId::from_uuid(uuid::Uuid::now_v7()),
+///     methods: [("/exporter.v1.Exporter/Export".to_owned(), 2)].into(),
+///     limit: 2,
+///     lease_duration: Duration::from_secs(30),
+///     suspects: Suspects::default(),
+/// };
+/// assert_eq!(claim.methods.len(), 1);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The worker.
@@ -191,6 +227,14 @@ pub struct Claim {
 }
 
 /// The answer to a [`Claim`].
+///
+/// ```
+/// use lro_core::store::Claimed;
+///
+/// // Nothing was ready, and no later time is known.
+/// let claimed = Claimed::default();
+/// assert!(claimed.operations.is_empty() && claimed.next_in.is_none());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Claimed {
     /// The operations it holds now.
@@ -236,6 +280,15 @@ impl Backlog {
 }
 
 /// An operation that a start gave.
+///
+/// ```
+/// use lro_core::store::Started;
+///
+/// fn log(started: &Started) {
+///     let made_by = if started.existing { "an earlier start" } else { "this start" };
+///     println!("{} was made by {made_by}", started.record.name);
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Started {
     /// Its record.
@@ -245,6 +298,14 @@ pub struct Started {
 }
 
 /// Why a start made no operation.
+///
+/// ```
+/// use lro_core::store::StartError;
+///
+/// let error = StartError::AlreadyExists("operations/1".parse()?);
+/// assert_eq!(error.to_string(), "operation `operations/1` exists already");
+/// # Ok::<(), lro_core::InvalidName>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -260,6 +321,14 @@ pub enum StartError {
 }
 
 /// One command for one operation.
+///
+/// ```
+/// use lro_core::store::{Command, Update};
+///
+/// let cancel = Update::by_name("operations/1".parse()?, Command::Cancel);
+/// assert_eq!(cancel.uid, None);
+/// # Ok::<(), lro_core::InvalidName>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Update {
     /// Which.
@@ -293,6 +362,18 @@ impl Update {
 }
 
 /// The state of an operation after an update.
+///
+/// ```
+/// use lro_core::store::{Change, OperationState, Updated};
+///
+/// /// Whether the worker must stop the body.
+/// fn must_stop(updated: &Updated) -> bool {
+///     updated.state == OperationState::Cancelling
+/// }
+///
+/// let updated = Updated { change: Change::Lease, state: OperationState::Running, revision: 3 };
+/// assert!(!must_stop(&updated));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Updated {
     /// The effect of the command.

@@ -2,6 +2,18 @@ use std::{fmt, io};
 
 /// A worker, or an authorizer, that cannot start.
 ///
+/// ```
+/// use lro_server::{Operations, Worker};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let store = lro_server::lro_core::store::MemoryStore::new();
+/// let operations = Operations::new(store);
+/// let error = Worker::builder(&operations).start().await.unwrap_err();
+/// assert!(error.to_string().starts_with("the worker hosts no method"));
+/// # }
+/// ```
+///
 /// A mistake in the program, found when it starts: [`Display`](fmt::Display) says which.
 pub struct Error {
     kind: Kind,

@@ -137,6 +137,14 @@ where
 }
 
 /// The updates of an operation, as an iterator that blocks: see [`Poller::updates`].
+///
+/// ```
+/// fn watch(poller: lro_client::blocking::Poller<(), ()>) {
+///     for update in poller.updates() {
+///         println!("{update:?}");
+///     }
+/// }
+/// ```
 #[must_use = "an iterator does nothing until it is read"]
 pub struct Updates<R, M> {
     poller: Poller<R, M>,

@@ -15,6 +15,17 @@ type Told<R, M> = (Poller<R, M>, Option<PollingResult<R, M>>);
 type Telling<R, M> = Pin<Box<dyn Future<Output = Told<R, M>> + Send>>;
 
 /// The updates of an operation, as a [`Stream`]: see [`Poller::into_stream`].
+///
+/// ```
+/// use futures_util::StreamExt as _;
+///
+/// async fn watch(poller: lro_client::Poller<(), ()>) {
+///     let mut updates = poller.into_stream();
+///     while let Some(update) = updates.next().await {
+///         println!("{update:?}");
+///     }
+/// }
+/// ```
 #[must_use = "a stream does nothing until it is read"]
 pub struct Updates<R, M> {
     /// Here between two items.

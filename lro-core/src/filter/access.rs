@@ -6,6 +6,15 @@ use super::text::TextTest;
 use crate::store::OperationState;
 
 /// A label that an operation must have.
+///
+/// ```
+/// use lro_core::filter::{Filter, Schema};
+///
+/// let filter = Filter::parse("labels.env = prod", &Schema::default())?;
+/// let needs = filter.predicate().label_needs();
+/// assert_eq!(needs[0][0].key, "env");
+/// # Ok::<(), lro_core::filter::FilterError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelNeed {
     /// Its key, in the Unicode normal form C.

@@ -3,6 +3,15 @@
 use std::fmt;
 
 /// A span of the filter's text, in bytes.
+///
+/// ```
+/// use lro_core::filter::parse;
+///
+/// let text = "done = true";
+/// let span = parse(text)?.unwrap().span;
+/// assert_eq!(&text[span.start..span.end], text);
+/// # Ok::<(), lro_core::filter::FilterError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Span {
     /// Where it starts.
@@ -40,6 +49,14 @@ pub struct Expression {
 }
 
 /// The kinds of expressions. Lists have at least two members.
+///
+/// ```
+/// use lro_core::filter::{ExpressionKind, parse};
+///
+/// let tree = parse("NOT done = true")?.unwrap();
+/// assert!(matches!(tree.kind, ExpressionKind::Not(_)));
+/// # Ok::<(), lro_core::filter::FilterError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExpressionKind {
     /// `a AND b AND c`: binds weakest.
@@ -57,6 +74,16 @@ pub enum ExpressionKind {
 }
 
 /// `field = literal`.
+///
+/// ```
+/// use lro_core::filter::{ExpressionKind, Operator, parse};
+///
+/// let tree = parse("attempt > 1")?.unwrap();
+/// let ExpressionKind::Restriction(restriction) = tree.kind else { unreachable!() };
+/// assert_eq!(restriction.operator, Operator::Greater);
+/// assert_eq!(restriction.to_string(), "attempt > 1");
+/// # Ok::<(), lro_core::filter::FilterError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restriction {
     /// The left side.
@@ -70,6 +97,12 @@ pub struct Restriction {
 }
 
 /// An operator.
+///
+/// ```
+/// use lro_core::filter::Operator;
+///
+/// assert_eq!(Operator::LessOrEqual.as_str(), "<=");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operator {
     /// `=`
@@ -115,6 +148,15 @@ impl Operator {
 }
 
 /// A path of names, or a call.
+///
+/// ```
+/// use lro_core::filter::{Comparable, ExpressionKind, parse};
+///
+/// let tree = parse("error.code = 5")?.unwrap();
+/// let ExpressionKind::Restriction(restriction) = tree.kind else { unreachable!() };
+/// assert!(matches!(restriction.field, Comparable::Path(_)));
+/// # Ok::<(), lro_core::filter::FilterError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Comparable {
     /// `a.b."c d"`: a field on the left, a literal on the right.
@@ -134,6 +176,16 @@ impl Comparable {
 }
 
 /// Names with dots between them, at least one.
+///
+/// ```
+/// use lro_core::filter::{Comparable, ExpressionKind, parse};
+///
+/// let tree = parse("error.code = 5")?.unwrap();
+/// let ExpressionKind::Restriction(restriction) = tree.kind else { unreachable!() };
+/// let Comparable::Path(path) = restriction.field else { unreachable!() };
+/// assert_eq!(path.segments[1].text, "code");
+/// # Ok::<(), lro_core::filter::FilterError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
     /// The names.
@@ -143,6 +195,16 @@ pub struct Path {
 }
 
 /// One name of a path: bare text or a quoted string.
+///
+/// ```
+/// use lro_core::filter::{Comparable, ExpressionKind, parse};
+///
+/// let tree = parse("labels.\"a b\" = c")?.unwrap();
+/// let ExpressionKind::Restriction(restriction) = tree.kind else { unreachable!() };
+/// let Comparable::Path(path) = restriction.field else { unreachable!() };
+/// assert_eq!((&*path.segments[1].text, path.segments[1].quoted), ("a b", true));
+/// # Ok::<(), lro_core::filter::FilterError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
     /// The text, escapes resolved.
@@ -157,6 +219,15 @@ pub struct Segment {
 }
 
 /// A call of a function.
+///
+/// ```
+/// use lro_core::filter::{Comparable, ExpressionKind, parse};
+///
+/// let tree = parse("near(home, 5)")?.unwrap();
+/// let ExpressionKind::Global(Comparable::Call(call)) = tree.kind else { unreachable!() };
+/// assert_eq!((&*call.name[0].text, call.arguments.len()), ("near", 2));
+/// # Ok::<(), lro_core::filter::FilterError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The names before the parenthesis, at least one.
@@ -168,6 +239,15 @@ pub struct Call {
 }
 
 /// The right side of an operator, or what a function is given.
+///
+/// ```
+/// use lro_core::filter::{Argument, ExpressionKind, parse};
+///
+/// let tree = parse("labels.env = (dev OR test)")?.unwrap();
+/// let ExpressionKind::Restriction(restriction) = tree.kind else { unreachable!() };
+/// assert!(matches!(restriction.argument, Argument::Composite(_)));
+/// # Ok::<(), lro_core::filter::FilterError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Argument {
     /// A literal or a call.

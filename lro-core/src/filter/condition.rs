@@ -6,6 +6,15 @@ use super::text::TextTest;
 
 /// A checked filter: what stores turn into their own queries.
 ///
+/// ```
+/// use lro_core::filter::{Condition, Filter, Predicate, Schema};
+///
+/// let filter = Filter::parse("NOT done = true", &Schema::default())?;
+/// let Predicate::Not(inner) = filter.predicate() else { unreachable!() };
+/// assert_eq!(**inner, Predicate::Condition(Condition::Done(true)));
+/// # Ok::<(), lro_core::filter::FilterError>(())
+/// ```
+///
 /// Every node is true or false, never unknown. A [`Condition`] on something that the operation does
 /// not have is false, so its `Not` is true; see [`Condition`] for what that means in SQL.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +30,15 @@ pub enum Predicate {
 }
 
 /// One comparison.
+///
+/// ```
+/// use lro_core::filter::{Condition, Filter, Predicate, Schema};
+///
+/// let filter = Filter::parse("state = RUNNING", &Schema::default())?;
+/// let Predicate::Condition(Condition::State(states)) = filter.predicate() else { unreachable!() };
+/// assert_eq!(states.len(), 1);
+/// # Ok::<(), lro_core::filter::FilterError>(())
+/// ```
 ///
 /// # For authors of SQL
 ///
@@ -109,6 +127,14 @@ pub enum Condition {
 }
 
 /// A text that every store keeps.
+///
+/// ```
+/// use lro_core::filter::{Filter, Schema, TextField};
+///
+/// // A bare literal searches the name.
+/// let schema = Schema::builder().search(TextField::Name).build();
+/// assert!(Filter::parse("howl", &schema).is_ok());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TextField {
     /// The resource name.
@@ -120,6 +146,17 @@ pub enum TextField {
 }
 
 /// A number that every store keeps.
+///
+/// ```
+/// use lro_core::filter::{Condition, Filter, NumberField, Predicate, Schema};
+///
+/// let filter = Filter::parse("attempt > 1", &Schema::default())?;
+/// let Predicate::Condition(Condition::Number { field, .. }) = filter.predicate() else {
+///     unreachable!()
+/// };
+/// assert_eq!(*field, NumberField::Attempt);
+/// # Ok::<(), lro_core::filter::FilterError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NumberField {
     /// The code of the error, if it ended with one.
@@ -129,6 +166,17 @@ pub enum NumberField {
 }
 
 /// A time that every store keeps.
+///
+/// ```
+/// use lro_core::filter::{Condition, Filter, Predicate, Schema, TimeField};
+///
+/// let filter = Filter::parse("end_time > \"2026-01-01T00:00:00Z\"", &Schema::default())?;
+/// let Predicate::Condition(Condition::Time { field, .. }) = filter.predicate() else {
+///     unreachable!()
+/// };
+/// assert_eq!(*field, TimeField::End);
+/// # Ok::<(), lro_core::filter::FilterError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TimeField {
     /// When it was started. Always set.
@@ -144,6 +192,15 @@ pub enum TimeField {
 }
 
 /// The optional parts of an operation.
+///
+/// ```
+/// use lro_core::filter::{Condition, Filter, OptionalField, Predicate, Schema};
+///
+/// let filter = Filter::parse("error:*", &Schema::default())?;
+/// let present = Condition::Set { field: OptionalField::Error, set: true };
+/// assert_eq!(*filter.predicate(), Predicate::Condition(present));
+/// # Ok::<(), lro_core::filter::FilterError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OptionalField {
     /// A time; the create and update times are always set.
@@ -157,6 +214,13 @@ pub enum OptionalField {
 }
 
 /// How two values compare.
+///
+/// ```
+/// use lro_core::filter::Comparison;
+///
+/// assert!(Comparison::Less.holds(&1, &2));
+/// assert!(!Comparison::Less.holds(&f64::NAN, &2.0));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Comparison {
     /// `=`

@@ -10,6 +10,13 @@ const ANY: &str = "google.protobuf.Any";
 const STRUCT: &str = "google.protobuf.Struct";
 
 /// The bytes are no encoded `google.protobuf.FileDescriptorSet`, or one with a file missing.
+///
+/// ```
+/// use lro_core::filter::Schema;
+///
+/// let error = Schema::builder().file_descriptor_set(b"no descriptor set").unwrap_err();
+/// assert!(error.to_string().starts_with("not a whole file descriptor set"));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("not a whole file descriptor set: {0}")]
 pub struct InvalidDescriptorSet(prost_reflect::DescriptorError);

@@ -9,6 +9,17 @@ use super::time;
 use crate::payload::type_name;
 
 /// Which of its payloads a condition looks into.
+///
+/// ```
+/// use lro_core::filter::{Condition, Filter, PayloadField, Predicate, Schema};
+///
+/// let filter = Filter::parse("response.@type = lib.v1.ImportResponse", &Schema::default())?;
+/// let Predicate::Condition(Condition::PayloadType { payload, .. }) = filter.predicate() else {
+///     unreachable!()
+/// };
+/// assert_eq!(*payload, PayloadField::Response);
+/// # Ok::<(), lro_core::filter::FilterError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PayloadField {
     /// The metadata.
@@ -29,6 +40,24 @@ impl PayloadField {
 
 /// A comparison of a field of the metadata or the response: true or false for a payload, and
 /// nothing that a store could say otherwise.
+///
+/// ```
+/// use lro_core::filter::{Condition, PayloadField, Predicate};
+///
+/// /// Whether a predicate must decode the metadata of each operation.
+/// fn reads_metadata(predicate: &Predicate) -> bool {
+///     match predicate {
+///         Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(reads_metadata),
+///         Predicate::Not(inner) => reads_metadata(inner),
+///         Predicate::Condition(Condition::Payload(condition)) => {
+///             condition.payload() == PayloadField::Metadata
+///         }
+///         Predicate::Condition(_) => false,
+///     }
+/// }
+///
+/// assert!(!reads_metadata(&Predicate::And(Vec::new())));
+/// ```
 ///
 /// It is false for a payload that is of none of [`type_names`](Self::type_names), does not decode,
 /// or lacks a message on the way to the field.

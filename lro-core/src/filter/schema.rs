@@ -85,6 +85,18 @@ impl Schema {
 }
 
 /// Builds a [`Schema`].
+///
+/// ```
+/// use lro_core::filter::{Field, Filter, Schema};
+///
+/// // `service` becomes a short name of the label, and no other field may be named.
+/// let schema = Schema::builder()
+///     .field("service", Field::path("labels.service"))
+///     .closed()
+///     .build();
+/// assert!(Filter::parse("service = billing", &schema).is_ok());
+/// assert!(Filter::parse("done = true", &schema).is_err());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SchemaBuilder {
     fields: BTreeMap<String, Field>,

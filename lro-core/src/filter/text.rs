@@ -44,6 +44,13 @@ pub enum TextTest {
 }
 
 /// A text with a wildcard at one end or both. The text is normalized, and all of it is literal.
+///
+/// ```
+/// use lro_core::filter::{TextTest, Wildcard};
+///
+/// let test = TextTest::Like { pattern: Wildcard::Contains("port".into()), negated: false };
+/// assert!(test.accepts("exporter"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Wildcard {
     /// `*`: any text, the empty one included.

@@ -11,6 +11,17 @@ use crate::pb::rpc::Status;
 
 /// A change of an operation after its start.
 ///
+/// ```
+/// use lro_core::Timestamp;
+/// use lro_core::store::{Command, NewOperation, OperationRecord};
+///
+/// # let operation = NewOperation::new(uuid::Uuid::nil(), "operations/1".parse()?, "/s.S/M", lro_core::pack(&()));
+/// let mut record = OperationRecord::new(operation, Timestamp::EPOCH);
+/// record.apply(Command::Cancel, Timestamp::EPOCH)?;
+/// assert!(record.state.is_done());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// Commands with a `fence` come from the worker that holds the operation. They are refused if the
 /// operation was claimed again since.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,6 +93,17 @@ pub enum Command {
 }
 
 /// How a body ended.
+///
+/// ```
+/// use lro_core::store::{Command, Outcome};
+///
+/// let finish = Command::Finish {
+///     fence: 1,
+///     outcome: Outcome::Response(lro_core::pack(&())),
+///     metadata: None,
+/// };
+/// assert!(matches!(finish, Command::Finish { outcome: Outcome::Response(_), .. }));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// With a response.
@@ -93,6 +115,17 @@ pub enum Outcome {
 }
 
 /// The effect of a command.
+///
+/// ```
+/// use lro_core::Timestamp;
+/// use lro_core::store::{Change, Command, NewOperation, OperationRecord};
+///
+/// # let operation = NewOperation::new(uuid::Uuid::nil(), "operations/1".parse()?, "/s.S/M", lro_core::pack(&()));
+/// let mut record = OperationRecord::new(operation, Timestamp::EPOCH);
+/// assert_eq!(record.apply(Command::Cancel, Timestamp::EPOCH), Ok(Change::Record));
+/// assert_eq!(record.apply(Command::Cancel, Timestamp::EPOCH), Ok(Change::Nothing));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// Nothing: it was so already.

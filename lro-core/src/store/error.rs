@@ -5,6 +5,14 @@ use std::fmt;
 
 /// A store that failed.
 ///
+/// ```
+/// use lro_core::store::{StoreError, StoreErrorKind};
+///
+/// let error = StoreError::new(StoreErrorKind::Full, "the disk is full");
+/// assert!(error.is_retryable());
+/// assert_eq!(error.to_string(), "the disk is full");
+/// ```
+///
 /// [`kind`](Self::kind) says what a caller can do about it.
 pub struct StoreError {
     kind: StoreErrorKind,
@@ -13,6 +21,13 @@ pub struct StoreError {
 }
 
 /// The kind of a [`StoreError`], which says how a caller can react.
+///
+/// ```
+/// use lro_core::store::{StoreError, StoreErrorKind};
+///
+/// let error = StoreError::new(StoreErrorKind::Unusable, "the database is of a newer version");
+/// assert_eq!(error.kind(), StoreErrorKind::Unusable);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {

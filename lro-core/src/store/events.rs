@@ -11,6 +11,25 @@ use crate::clock::Timestamp;
 use crate::name::OperationName;
 
 /// Hears what a store has committed.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use lro_core::store::{MemoryStore, OperationStore, StoreEvent, StoreObserver};
+///
+/// /// Counts events.
+/// #[derive(Default)]
+/// struct Counter(AtomicU64);
+///
+/// impl StoreObserver for Counter {
+///     fn on_event(&self, _event: &StoreEvent) {
+///         self.0.fetch_add(1, Ordering::Relaxed);
+///     }
+/// }
+///
+/// let store = MemoryStore::new();
+/// store.observe(Arc::new(Counter::default()));
+/// ```
 pub trait StoreObserver: Send + Sync {
     /// Something happened. Called on the store's own thread: must not block.
     fn on_event(&self, event: &StoreEvent);
@@ -29,6 +48,21 @@ pub trait StoreObserver: Send + Sync {
 }
 
 /// Something that a store has committed.
+///
+/// ```
+/// use lro_core::store::StoreEvent;
+///
+/// /// Whether a worker of `own` should claim now.
+/// fn wakes(event: &StoreEvent, own: &str) -> bool {
+///     match event {
+///         StoreEvent::Ready { method, .. } => method == own,
+///         StoreEvent::Missed => true,
+///         _ => false,
+///     }
+/// }
+///
+/// assert!(wakes(&StoreEvent::Missed, "/exporter.v1.Exporter/Export"));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum StoreEvent {

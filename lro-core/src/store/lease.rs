@@ -7,6 +7,17 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 
 /// The right of one worker to run an operation, until when.
+///
+/// ```
+/// use lro_core::Timestamp;
+/// use lro_core::store::{Lease, WorkerId};
+///
+/// let lease = Lease {
+///     worker: WorkerId::from_uuid(uuid::Uuid::now_v7()),
+///     expire_time: Timestamp::from_micros(30_000_000),
+/// };
+/// assert!(lease.expire_time > Timestamp::EPOCH);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// The worker that holds it.
@@ -16,6 +27,14 @@ pub struct Lease {
 }
 
 /// A worker's identity: fresh for every start of a process, never a host's name.
+///
+/// ```
+/// use lro_core::store::WorkerId;
+/// use uuid::Uuid;
+///
+/// let uuid = Uuid::now_v7();
+/// assert_eq!(WorkerId::from_uuid(uuid).as_uuid(), uuid);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerId(Uuid);
 

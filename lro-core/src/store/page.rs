@@ -6,6 +6,25 @@ use super::record::OperationRecord;
 use crate::clock::Timestamp;
 
 /// A part of a list.
+///
+/// ```
+/// use lro_core::ParentName;
+/// use lro_core::store::{ListQuery, MemoryStore, OperationStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), lro_core::store::StoreError> {
+/// # let store = MemoryStore::new();
+/// let mut query = ListQuery::new(ParentName::default(), 50);
+/// loop {
+///     let page = store.list(query.clone()).await?;
+///     page.records.iter().for_each(|record| println!("{}", record.name));
+///     query.after = page.next;
+///     if query.after.is_none() {
+///         break;
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
     /// The records, each its [public part](OperationRecord::public_part): a list reads neither
@@ -16,6 +35,14 @@ pub struct Page {
 }
 
 /// The position where a list continues: behind this operation, in the order newest first.
+///
+/// ```
+/// use lro_core::Timestamp;
+/// use lro_core::store::PageCursor;
+///
+/// let cursor = PageCursor { create_time: Timestamp::EPOCH, uid: uuid::Uuid::nil() };
+/// assert_eq!(PageCursor::from_bytes(cursor.to_bytes()), cursor);
+/// ```
 ///
 /// A key, not an offset, so that operations which come or go meanwhile neither repeat nor hide
 /// others. A store makes and reads it; the wire's page token wraps it. Greater ones are newer.

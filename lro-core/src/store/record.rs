@@ -18,6 +18,22 @@ use crate::pb::rpc::Status;
 
 /// Everything that a store keeps of one operation.
 ///
+/// ```
+/// use lro_core::Timestamp;
+/// use lro_core::store::{NewOperation, OperationRecord, OperationState};
+///
+/// let operation = NewOperation::new(
+///     uuid::Uuid::nil(),
+///     "operations/1".parse()?,
+///     "/exporter.v1.Exporter/Export",
+///     lro_core::pack(&()),
+/// );
+/// let record = OperationRecord::new(operation, Timestamp::EPOCH);
+/// assert_eq!(record.state, OperationState::Pending);
+/// assert!(!record.to_operation().done);
+/// # Ok::<(), lro_core::InvalidName>(())
+/// ```
+///
 /// Stores change a record only through [`apply`](Self::apply), so that every store goes through
 /// the same states.
 #[derive(Clone, Debug, PartialEq)]
@@ -218,6 +234,13 @@ impl OperationRecord {
 
 /// Facts about the call that started an operation. A `prost::Message`, so that a store can keep it
 /// as bytes.
+///
+/// ```
+/// use lro_core::store::Origin;
+///
+/// let origin = Origin { principal: "ada".into(), ..Origin::default() };
+/// assert!(origin.trace_parent.is_empty());
+/// ```
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Origin {
     /// The principal that started it, as named by the server's authorizer; empty without one.
@@ -235,6 +258,14 @@ pub struct Origin {
 }
 
 /// How an operation ended.
+///
+/// ```
+/// use lro_core::pb;
+/// use lro_core::store::OperationResult;
+///
+/// let result = OperationResult::Response(lro_core::pack(&()));
+/// assert!(matches!(result.into(), pb::operation::Result::Response(_)));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum OperationResult {
     /// With a response.
@@ -253,6 +284,14 @@ impl From<OperationResult> for pb::operation::Result {
 }
 
 /// A client's request id (AIP-155) and what tells a repetition from another request.
+///
+/// ```
+/// use lro_core::store::RequestId;
+///
+/// let first = RequestId { id: "9f3c".into(), fingerprint: [1; 32] };
+/// let other = RequestId { id: "9f3c".into(), fingerprint: [2; 32] };
+/// assert_ne!(first, other); // the same id with another request
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId {
     /// The id as the client sent it.
@@ -263,6 +302,13 @@ pub struct RequestId {
 
 /// The policy of running an operation: set by its method, and stored with it, so that a worker that
 /// resumes it after a crash can apply it.
+///
+/// ```
+/// use lro_core::store::{ExecutionPolicy, OnCrash};
+///
+/// let policy = ExecutionPolicy { on_crash: OnCrash::Abort, ..ExecutionPolicy::default() };
+/// assert_eq!(policy.max_attempts, 10);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecutionPolicy {
     /// How often the body may be run, at least 1.
@@ -291,6 +337,12 @@ impl Default for ExecutionPolicy {
 }
 
 /// The action for an operation whose worker is lost.
+///
+/// ```
+/// use lro_core::store::OnCrash;
+///
+/// assert_eq!(OnCrash::default(), OnCrash::Resume);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OnCrash {
     /// The body runs again, with its last checkpoint.
@@ -301,6 +353,20 @@ pub enum OnCrash {
 }
 
 /// An operation to be started.
+///
+/// ```
+/// use lro_core::store::NewOperation;
+///
+/// let mut operation = NewOperation::new(
+///     uuid::Uuid::now_v7(),
+///     "operations/1".parse()?,
+///     "/exporter.v1.Exporter/Export",
+///     lro_core::pack(&()),
+/// );
+/// operation.labels.insert("env".into(), "prod".into());
+/// operation.exclusive_key = Some("table/users".into());
+/// # Ok::<(), lro_core::InvalidName>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewOperation {
     /// A fresh, time-ordered identity (UUIDv7).

@@ -3,6 +3,18 @@
 use std::sync::Arc;
 
 /// The reason why a store rejected a command, which therefore had no effect.
+///
+/// ```
+/// use std::time::Duration;
+/// use lro_core::Timestamp;
+/// use lro_core::store::{Command, NewOperation, OperationRecord, Refusal};
+///
+/// # let operation = NewOperation::new(uuid::Uuid::nil(), "operations/1".parse()?, "/s.S/M", lro_core::pack(&()));
+/// let mut record = OperationRecord::new(operation, Timestamp::EPOCH);
+/// let late = Command::Renew { fence: 1, lease_duration: Duration::from_secs(30), metadata: None };
+/// assert_eq!(record.apply(late, Timestamp::EPOCH), Err(Refusal::Stale));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {

@@ -12,6 +12,21 @@ use crate::payload::{TYPE_URL_PREFIX, type_name};
 /// with the operation, so that any server of the store can show it, whether it knows the method or
 /// not.
 ///
+/// ```
+/// use lro_core::LongRunningMethod;
+/// use lro_core::store::StandardMetadata;
+///
+/// # enum Export {}
+/// # impl LongRunningMethod for Export {
+/// #     type Request = ();
+/// #     type Response = ();
+/// #     type Metadata = ();
+/// #     const PATH: &'static str = "/exporter.v1.Exporter/Export";
+/// # }
+/// // `Empty` declares none of the standard fields.
+/// assert_eq!(StandardMetadata::of::<Export>(""), None);
+/// ```
+///
 /// It is a `prost::Message` so that a store can keep it as bytes.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct StandardMetadata {

@@ -8,6 +8,25 @@ use super::{Call, Caller, OperationFacts, Principal};
 
 /// Decides who may do what. The [module](super) has an example, and the order of a call.
 ///
+/// ```
+/// use lro_server::access::{Access, Authorizer, Call};
+/// use tonic::Status;
+///
+/// /// Callers may do anything, but only in one project.
+/// #[derive(Debug)]
+/// struct OneProject;
+///
+/// #[tonic::async_trait]
+/// impl Authorizer for OneProject {
+///     async fn authorize(&self, call: &Call<'_>) -> Result<Access, Status> {
+///         Ok(Access::when(call.is_within("projects/a")))
+///     }
+/// }
+///
+/// # let store = lro_server::lro_core::store::MemoryStore::new();
+/// let operations = lro_server::Operations::builder(store).authorizer(OneProject).build();
+/// ```
+///
 /// # Errors
 ///
 /// A method returns a [`Status`] if it cannot decide, or for an answer besides yes and no:
@@ -52,6 +71,13 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
 }
 
 /// Yes or no.
+///
+/// ```
+/// use lro_server::access::Access;
+///
+/// assert!(Access::when(true).is_allowed());
+/// assert_eq!(Access::when(false), Access::Denied);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// The call may proceed.
@@ -61,12 +87,9 @@ pub enum Access {
 }
 
 impl Access {
-    /// Allowed when it is so.
+    /// [`Allowed`](Self::Allowed) if `allowed` is true, otherwise [`Denied`](Self::Denied).
     pub fn when(allowed: bool) -> Self {
-        match allowed {
-            true => Self::Allowed,
-            false => Self::Denied,
-        }
+        if allowed { Self::Allowed } else { Self::Denied }
     }
 
     /// Whether the call may proceed.
@@ -76,6 +99,16 @@ impl Access {
 }
 
 /// An rpc that is about to start an operation.
+///
+/// ```
+/// use lro_server::access::{Access, StartCall};
+///
+/// /// A policy: callers start operations only below their own name.
+/// fn may_start(start: &StartCall<'_>) -> Access {
+///     let own = format!("users/{}", start.principal().name());
+///     Access::when(start.is_within(&own))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct StartCall<'a> {
     pub(super) caller: Caller<'a>,

@@ -9,6 +9,17 @@ use tonic::{Extensions, Request};
 use super::{Method, Principal};
 
 /// A call before authentication.
+///
+/// ```
+/// use lro_server::access::{Caller, Principal};
+/// use tonic::Status;
+///
+/// fn authenticate(caller: &Caller<'_>) -> Result<Principal, Status> {
+///     let user = caller.header("x-user");
+///     let user = user.ok_or_else(|| Status::unauthenticated("the header x-user is missing"))?;
+///     Ok(Principal::new(user))
+/// }
+/// ```
 #[derive(Clone, Copy)]
 pub struct Caller<'a> {
     headers: &'a MetadataMap,
@@ -66,6 +77,15 @@ impl fmt::Debug for Caller<'_> {
 }
 
 /// A call that wants to do something with an operation, or to list operations.
+///
+/// ```
+/// use lro_server::access::{Access, Call};
+///
+/// /// A policy: callers see only the operations below their own name.
+/// fn may_call(call: &Call<'_>) -> Access {
+///     Access::when(call.is_within(&format!("users/{}", call.principal().name())))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     pub(super) caller: Caller<'a>,
@@ -135,6 +155,15 @@ pub(crate) fn is_within(inner: &ParentPattern, outer: &str) -> bool {
 }
 
 /// The facts about an existing operation.
+///
+/// ```
+/// use lro_server::access::{Access, Call, OperationFacts};
+///
+/// /// A policy: callers see only the operations that they have started.
+/// fn is_own(call: &Call<'_>, operation: &OperationFacts<'_>) -> Access {
+///     Access::when(operation.principal() == call.principal().name())
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct OperationFacts<'a> {
     record: &'a OperationRecord,

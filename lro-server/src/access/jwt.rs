@@ -67,6 +67,22 @@ const TOKEN_LEN_MAX: usize = 8 * 1024;
 
 /// Knows callers by their JSON Web Tokens. A cheap clone; all clones have the same keys.
 ///
+/// ```
+/// use lro_server::access::jwt::jsonwebtoken::{Algorithm, DecodingKey};
+/// use lro_server::access::jwt::{JwtAuthorizer, JwtKeys};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let secret = b"0123456789abcdef0123456789abcdef";
+/// let keys = JwtKeys::new().key(Algorithm::HS256, DecodingKey::from_secret(secret));
+/// let authorizer = JwtAuthorizer::builder("https://issuer.example", "exporter.example", keys)
+///     .algorithms([Algorithm::HS256])
+///     .any_parent()
+///     .grant(["exporter.operations.*"])
+///     .build()?;
+/// # drop(authorizer);
+/// # Ok(()) }
+/// ```
+///
 /// The [module](self) has an example.
 #[derive(Clone)]
 pub struct JwtAuthorizer {

@@ -106,6 +106,23 @@ impl std::error::Error for HandlerError {
 
 /// The error type of a handler: anything that converts into a [`Status`], or a
 /// [`HandlerError`].
+///
+/// ```
+/// use lro_server::{HandlerError, IntoHandlerError};
+/// use tonic::Status;
+///
+/// /// An error of the application.
+/// struct NoSuchTable(String);
+///
+/// impl From<NoSuchTable> for Status {
+///     fn from(error: NoSuchTable) -> Self {
+///         Status::not_found(format!("there is no table `{}`", error.0))
+///     }
+/// }
+///
+/// let error: HandlerError = NoSuchTable("users".into()).into_handler_error();
+/// assert!(!error.is_retryable());
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a long-running handler",
     label = "does not convert into `tonic::Status`",

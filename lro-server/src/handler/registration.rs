@@ -16,12 +16,51 @@ use crate::handler::run::Run;
 
 /// A service with long-running methods. Written by `#[long_running]`, for each service `S` that a
 /// type implements (`S` is the generated `ExporterServer<Self>`).
+///
+/// ```
+/// use std::sync::Arc;
+/// use lro_server::{Host, Operations, Worker, WorkerBuilder};
+///
+/// /// Any service with `#[long_running]` methods can be hosted.
+/// fn worker<S, H: Host<S>>(operations: &Operations, service: Arc<H>) -> WorkerBuilder {
+///     Worker::builder(operations).host(service)
+/// }
+/// ```
 pub trait Host<S>: Sized + Send + Sync + 'static {
     /// Names the methods and their bodies.
     fn register(registration: &mut Registration<Self>);
 }
 
 /// Collects the long-running methods of a service.
+///
+/// ```
+/// use std::sync::Arc;
+/// use lro_server::lro_core::{LongRunningMethod, MetadataOf, RequestOf, ResponseOf};
+/// use lro_server::{Host, MethodOptions, OperationContext, Registration};
+/// use tonic::Status;
+///
+/// # enum Export {}
+/// # impl LongRunningMethod for Export {
+/// #     type Request = ();
+/// #     type Response = ();
+/// #     type Metadata = ();
+/// #     const PATH: &'static str = "/exporter.v1.Exporter/Export";
+/// # }
+/// # impl RequestOf<Export> for () {}
+/// # impl ResponseOf<Export> for () {}
+/// # impl MetadataOf<Export> for () {}
+/// # enum ExporterServer {}
+/// struct Exporter;
+///
+/// impl Host<ExporterServer> for Exporter {
+///     fn register(registration: &mut Registration<Self>) {
+///         registration.method::<Export, _, _, _, _, _, _>(
+///             MethodOptions::new(),
+///             |_: Arc<Self>, (): (), _: OperationContext<()>| async { Ok::<(), Status>(()) },
+///         );
+///     }
+/// }
+/// ```
 pub struct Registration<H> {
     methods: Vec<HostMethod<H>>,
 }
@@ -228,6 +267,14 @@ pub enum OnDelete {
 }
 
 /// How the operations of one method are run: the arguments of `#[long_running]` on the method.
+///
+/// ```
+/// use std::time::Duration;
+/// use lro_server::MethodOptions;
+///
+/// let options = MethodOptions::new().timeout(Duration::from_secs(600)).max_attempts(3);
+/// # assert_ne!(options, MethodOptions::new());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MethodOptions {
     pub(crate) timeout: Option<Duration>,

@@ -16,6 +16,15 @@ use super::poll::PollWatch;
 use crate::limits::BodyLimits;
 
 /// Why a body is to stop.
+///
+/// ```
+/// use lro_server::{OperationContext, StopReason};
+///
+/// /// Whether a stopped body removes its temporary files: another attempt may need them.
+/// fn must_clean_up(context: &OperationContext<()>) -> bool {
+///     context.stop_reason() == Some(StopReason::Cancelled)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StopReason {

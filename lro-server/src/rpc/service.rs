@@ -15,6 +15,14 @@ use crate::rpc::error::invalid_name;
 use crate::rpc::status::complete;
 
 /// `google.longrunning.Operations` over [`Operations`]: what [`Operations::server`] serves.
+///
+/// ```
+/// use lro_server::Operations;
+///
+/// # let store = lro_server::lro_core::store::MemoryStore::new();
+/// let operations = Operations::new(store);
+/// let server = tonic::transport::Server::builder().add_service(operations.server());
+/// ```
 #[derive(Clone, Debug)]
 pub struct OperationsService {
     operations: Operations,

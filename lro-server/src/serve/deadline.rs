@@ -47,6 +47,15 @@ impl<S> Layer<S> for DeadlineLayer {
 }
 
 /// The service of a [`DeadlineLayer`].
+///
+/// ```
+/// use lro_server::serve::{DeadlineLayer, DeadlineService};
+/// use tower::Layer as _;
+///
+/// fn with_deadline<S>(service: S) -> DeadlineService<S> {
+///     DeadlineLayer::new().layer(service)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct DeadlineService<S> {
     inner: S,

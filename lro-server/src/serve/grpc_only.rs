@@ -67,6 +67,15 @@ impl<S> Layer<S> for GrpcOnlyLayer {
 }
 
 /// The service that [`GrpcOnlyLayer`] makes of another service.
+///
+/// ```
+/// use lro_server::serve::{GrpcOnlyLayer, GrpcOnlyService};
+/// use tower::Layer as _;
+///
+/// fn grpc_only<S>(service: S) -> GrpcOnlyService<S> {
+///     GrpcOnlyLayer::new().layer(service)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct GrpcOnlyService<S> {
     inner: S,

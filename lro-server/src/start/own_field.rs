@@ -4,6 +4,19 @@ use std::ops::Deref;
 
 /// A service whose field `operations` the macro reads. The compiler quotes the name of this type
 /// where there is no such field: "add the field `operations`, or the argument".
+///
+/// ```
+/// use lro_server::Operations;
+/// use lro_server::__private::AddTheFieldOrTheArgument;
+///
+/// struct Exporter {
+///     operations: Operations,
+/// }
+///
+/// fn operations_of(exporter: &Exporter) -> Operations {
+///     AddTheFieldOrTheArgument::of(exporter).operations.clone()
+/// }
+/// ```
 #[derive(Debug)]
 pub struct AddTheFieldOrTheArgument<'a, T: ?Sized> {
     service: &'a T,

@@ -21,6 +21,24 @@ use crate::handler::registration::{Host, HostedMethod, Registration};
 use crate::operations::Operations;
 
 /// The settings of a [`Worker`], and the services that it hosts.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use lro_server::{Host, Operations, Worker};
+///
+/// async fn start<S>(
+///     operations: &Operations,
+///     service: Arc<impl Host<S>>,
+/// ) -> Result<Worker, lro_server::Error> {
+///     Worker::builder(operations)
+///         .host(service)
+///         .concurrency(16)
+///         .lease_duration(Duration::from_secs(30))
+///         .start()
+///         .await
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "a worker runs nothing before it is started"]
 pub struct WorkerBuilder {

@@ -7,6 +7,20 @@ use crate::store::{Backlog, Claim, OperationRecord, Suspects};
 
 /// The pending operations of a store that lives in one process, by method, in the order in which
 /// claims take them. Saves such a store from polling its database.
+///
+/// ```
+/// use lro_core::Timestamp;
+/// use lro_core::store::kit::{ReadyEntry, ReadyQueue};
+///
+/// let mut queue = ReadyQueue::default();
+/// queue.insert(&ReadyEntry {
+///     method: "/exporter.v1.Exporter/Export".to_owned(),
+///     ready_time: Timestamp::EPOCH,
+///     uid: uuid::Uuid::nil(),
+///     losses: 0,
+/// });
+/// assert_eq!(queue.backlog(10, Timestamp::EPOCH)[0].count, 1);
+/// ```
 #[derive(Debug, Default)]
 pub struct ReadyQueue {
     /// Operations without losses.

@@ -13,6 +13,20 @@ use crate::start_error::Error;
 const PARENTS_MAX: usize = 256;
 
 /// Configures a [`JwtAuthorizer`].
+///
+/// ```
+/// use std::time::Duration;
+/// use lro_server::access::jwt::{JwtAuthorizer, JwtKeys};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let builder = JwtAuthorizer::builder("https://issuer.example", "exporter.example", JwtKeys::new())
+///     .parent("users/{sub}")
+///     .grant(["exporter.operations.get"])
+///     .leeway(Duration::from_secs(10));
+/// let authorizer = builder.build()?;
+/// # drop(authorizer);
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct JwtAuthorizerBuilder {

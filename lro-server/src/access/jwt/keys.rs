@@ -5,6 +5,14 @@ use jsonwebtoken::jwk::{JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 
 /// The keys that tokens may be signed with: given one by one, or as a JWK set.
+///
+/// ```
+/// use lro_server::access::jwt::JwtKeys;
+/// use lro_server::access::jwt::jsonwebtoken::{Algorithm, DecodingKey};
+///
+/// # let secret = b"0123456789abcdef0123456789abcdef";
+/// let keys = JwtKeys::new().key(Algorithm::HS256, DecodingKey::from_secret(secret));
+/// ```
 #[derive(Clone, Default)]
 #[must_use]
 pub struct JwtKeys {
