@@ -12,6 +12,7 @@ mod lease;
 mod list_policy;
 mod memory;
 mod page;
+mod policy;
 mod query;
 mod record;
 mod refusal;
@@ -36,10 +37,9 @@ pub use lease::{Lease, WorkerId};
 pub use list_policy::ListPolicy;
 pub use memory::MemoryStore;
 pub use page::{Page, PageCursor};
+pub use policy::{ExecutionPolicy, OnCrash};
 pub use query::ListQuery;
-pub use record::{
-    ExecutionPolicy, NewOperation, OnCrash, OperationRecord, OperationResult, Origin, RequestId,
-};
+pub use record::{NewOperation, OperationRecord, OperationResult, Origin, RequestId};
 pub use refusal::Refusal;
 pub use standard_metadata::StandardMetadata;
 pub use state::OperationState;
@@ -123,7 +123,7 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError>;
 
     /// Applies commands to records. A command for a corrupt or locked record is rejected alone
-    /// ([`Refusal::Damaged`], [`Refusal::Locked`]).
+    /// ([`Refusal::Corrupt`], [`Refusal::Locked`]).
     async fn update(
         &self,
         updates: Vec<Update>,

@@ -277,9 +277,12 @@ impl LocalWorker for Shared {
                 self.renew_now.notify_one();
             }
             StoreEvent::Changed {
-                uid, state, gone, ..
+                uid,
+                state,
+                deleted,
+                ..
             } => {
-                if *gone && state.is_running() {
+                if *deleted && state.is_running() {
                     self.deleted(*uid);
                 }
                 if *state == OperationState::Cancelling {

@@ -52,7 +52,7 @@
 //! **Integrity.** `sqlite3 operations.db "PRAGMA integrity_check"` answers `ok`, or what is corrupt;
 //! it reads the whole file. An operation whose row or page is corrupt fails alone: reads of it are
 //! [`Corrupt`](lro_core::store::StoreErrorKind::Corrupt), updates
-//! [`Refusal::Damaged`](lro_core::store::Refusal::Damaged), claims and purges pass it over, and the
+//! [`Refusal::Corrupt`](lro_core::store::Refusal::Corrupt), claims and purges pass it over, and the
 //! log names it. Restore a backup, or write a new file with `sqlite3 operations.db ".recover"`.
 //!
 //! **No room.** When the disk or [`max_size`](SqliteStoreBuilder::max_size) is full, starts fail with

@@ -96,8 +96,11 @@ impl EventLog {
         let what = format!("{of} has changed");
         self.wait_for(&what, |event| match event {
             StoreEvent::Changed {
-                name, state, gone, ..
-            } => name == of && wanted(*state, *gone),
+                name,
+                state,
+                deleted,
+                ..
+            } => name == of && wanted(*state, *deleted),
             _ => false,
         })
         .await

@@ -315,7 +315,10 @@ pub(crate) struct Truth(pub Arc<World>);
 impl StoreObserver for Truth {
     fn on_event(&self, event: &StoreEvent) {
         let StoreEvent::Changed {
-            name, state, gone, ..
+            name,
+            state,
+            deleted,
+            ..
         } = event
         else {
             return;
@@ -326,7 +329,7 @@ impl StoreObserver for Truth {
         if state.is_done() {
             notes.hidden.remove(&name);
             notes.ended.entry(name).or_insert(now);
-        } else if *gone {
+        } else if *deleted {
             notes.hidden.entry(name).or_insert(now);
         }
     }

@@ -82,7 +82,7 @@ pub enum StoreEvent {
         /// Where it stands now.
         state: OperationState,
         /// Whether it is deleted for callers.
-        gone: bool,
+        deleted: bool,
         /// The [public part](OperationRecord::public_part) of its record as this change has left it,
         /// when the operation has finished and this process made the change. Waiters here need no
         /// read.
@@ -118,7 +118,7 @@ impl StoreEvent {
             uid: after.uid,
             name: after.name.clone(),
             state: after.state,
-            gone: change == Change::Removed || !after.is_visible(),
+            deleted: change == Change::Removed || !after.is_visible(),
             ended: (!before.is_done() && after.state.is_done())
                 .then(|| Arc::new(after.public_part())),
         })
@@ -131,7 +131,7 @@ impl StoreEvent {
             uid: record.uid,
             name: record.name.clone(),
             state: record.state,
-            gone: !record.is_visible(),
+            deleted: !record.is_visible(),
             ended: None,
         }
     }
@@ -142,7 +142,7 @@ impl StoreEvent {
             uid: record.uid,
             name: record.name.clone(),
             state: record.state,
-            gone: false,
+            deleted: false,
             ended: Some(record),
         }
     }
@@ -153,7 +153,7 @@ impl StoreEvent {
             uid,
             name,
             state,
-            gone: true,
+            deleted: true,
             ended: None,
         }
     }

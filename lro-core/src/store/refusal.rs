@@ -34,5 +34,5 @@ pub enum Refusal {
     /// The stored record is corrupt: it cannot be read or written, for the given reason. Only
     /// stores return this, never the state machine.
     #[error("{0}")]
-    Damaged(Arc<str>),
+    Corrupt(Arc<str>),
 }

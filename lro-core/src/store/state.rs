@@ -7,7 +7,8 @@ use tonic::Code;
 
 use super::command::{Change, Command, Outcome};
 use super::lease::{Lease, WorkerId};
-use super::record::{OnCrash, OperationRecord, OperationResult};
+use super::policy::OnCrash;
+use super::record::{OperationRecord, OperationResult};
 use super::refusal::Refusal;
 use crate::clock::Timestamp;
 use crate::pb::rpc::Status;

@@ -81,7 +81,7 @@ impl Serve<&Update, Answer> for ByLock<'_> {
     async fn serve(&self, updates: &[&Update]) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
         match (self.update(updates).await, updates) {
             (Err(fault), [_]) if fault.is_lasting() => {
-                let corrupt = Refusal::Damaged(fault.to_error().to_string().into());
+                let corrupt = Refusal::Corrupt(fault.to_error().to_string().into());
                 Ok(vec![Ok(Err(corrupt))])
             }
             (answers, _) => Ok(answers?.into_iter().map(Ok).collect()),
@@ -169,7 +169,7 @@ impl Updates {
             match decode_head(row) {
                 Ok(record) => work.add(record),
                 Err(Fault::Row(message)) => {
-                    let corrupt = Refusal::Damaged(message.into());
+                    let corrupt = Refusal::Corrupt(message.into());
                     work.left.push((row.try_get(0)?, row.try_get(1)?, corrupt));
                 }
                 Err(fault) => return Err(fault),

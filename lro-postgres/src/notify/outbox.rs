@@ -214,10 +214,10 @@ impl Pending {
                     name,
                     uid,
                     state,
-                    gone,
+                    deleted,
                     ..
-                } if *gone || state.is_done() || *state == OperationState::Cancelling => {
-                    let changed = (*state, *gone);
+                } if *deleted || state.is_done() || *state == OperationState::Cancelling => {
+                    let changed = (*state, *deleted);
                     self.changed.insert((name.clone(), *uid), changed);
                     news = true;
                 }
@@ -242,9 +242,9 @@ impl Pending {
         let changed = self
             .changed
             .into_iter()
-            .map(|((name, uid), (state, gone))| {
-                let (state, gone) = (encode_state(state), u8::from(gone));
-                format!("\nC{state}{gone}{} {name}", uid.simple())
+            .map(|((name, uid), (state, deleted))| {
+                let (state, deleted) = (encode_state(state), u8::from(deleted));
+                format!("\nC{state}{deleted}{} {name}", uid.simple())
             });
         let mut payloads: Vec<String> = Vec::new();
         for line in ready.chain(changed) {
@@ -273,7 +273,7 @@ mod tests {
             name: format!("projects/p/operations/{n}").parse().unwrap(),
             uid: Uuid::from_u128(n as u128),
             state: OperationState::Succeeded,
-            gone: n % 2 == 1,
+            deleted: n % 2 == 1,
             ended: None,
         }
     }
@@ -325,7 +325,7 @@ mod tests {
             name: "operations/1".parse().unwrap(),
             uid: Uuid::from_u128(1),
             state: OperationState::Running,
-            gone: false,
+            deleted: false,
             ended: None,
         }]);
         assert!(outbox.lock().is_empty());

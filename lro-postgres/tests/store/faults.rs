@@ -137,7 +137,7 @@ async fn what_cannot_be_changed_is_refused_by_itself() {
         let answers = renew_all().await;
         for (record, answer) in held.iter().zip(answers) {
             match (record.name.as_str(), answer) {
-                ("operations/b", Err(Refusal::Damaged(said))) => {
+                ("operations/b", Err(Refusal::Corrupt(said))) => {
                     assert!(said.contains(why), "{said}");
                 }
                 ("operations/b", answer) => panic!("{answer:?}"),
@@ -159,7 +159,7 @@ async fn what_cannot_be_changed_is_refused_by_itself() {
     check_corrupt("operations/b").await;
     let cancel = Update::by_name("operations/b".parse().unwrap(), Command::Cancel);
     let answer = store.update(vec![cancel]).await.unwrap().remove(0);
-    assert!(matches!(answer, Err(Refusal::Damaged(_))), "{answer:?}");
+    assert!(matches!(answer, Err(Refusal::Corrupt(_))), "{answer:?}");
 }
 
 /// A corrupt row whose lease has expired cannot be requeued, and is not retried all the time.

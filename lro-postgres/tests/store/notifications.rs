@@ -46,7 +46,9 @@ async fn what_one_node_commits_the_others_hear() {
         .wait_for_change(&record.name, |state, _| state == OperationState::Succeeded)
         .await;
     update(&second, &record, Command::Delete).await.unwrap();
-    heard.wait_for_change(&record.name, |_, gone| gone).await;
+    heard
+        .wait_for_change(&record.name, |_, deleted| deleted)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,15 +25,17 @@ impl StoreObserver for Observer {
             StoreEvent::Changed {
                 name,
                 state,
-                gone,
+                deleted,
                 ended,
                 ..
             } => {
                 if let Some(record) = ended {
                     engine.metrics.ended(record);
                 }
-                if *gone || state.is_done() {
-                    engine.waiters.wake(name, ended.as_ref().filter(|_| !gone));
+                if *deleted || state.is_done() {
+                    engine
+                        .waiters
+                        .wake(name, ended.as_ref().filter(|_| !deleted));
                 }
             }
             StoreEvent::Missed => engine.waiters.wake_all(),

@@ -7,7 +7,7 @@ use lro_core::store::{OperationStore, Refusal, StoreError, StoreErrorKind, Updat
 pub(crate) fn failure(refusal: &Refusal) -> Option<StoreError> {
     let kind = match refusal {
         Refusal::Locked => StoreErrorKind::Unavailable,
-        Refusal::Damaged(_) => StoreErrorKind::Corrupt,
+        Refusal::Corrupt(_) => StoreErrorKind::Corrupt,
         _ => return None,
     };
     Some(StoreError::new(kind, refusal.to_string()))

@@ -40,6 +40,19 @@ use crate::operations::Operations;
 use crate::worker::Worker;
 
 /// A server, to be given services and served. See the [module](super).
+///
+/// ```
+/// use lro_server::Operations;
+/// use lro_server::serve::Server;
+/// use tokio::net::TcpListener;
+///
+/// async fn serve(operations: &Operations) -> Result<(), Box<dyn std::error::Error>> {
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+///     let shutdown = async { drop(tokio::signal::ctrl_c().await) };
+///     Server::builder(operations).serve(listener, shutdown).await?;
+///     Ok(())
+/// }
+/// ```
 #[must_use = "a server does nothing before it is served"]
 pub struct Server {
     operations: Operations,

@@ -67,7 +67,7 @@ async fn what_cannot_be_written_costs_no_other_its_lease() {
     let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
     let node = Node::lagging(&store, 0);
     let (_worker, names) = start_many(&store, &node, RENEWED_AT_ONCE).await;
-    let corrupt = Refusal::Damaged("it has no state".into());
+    let corrupt = Refusal::Corrupt("it has no state".into());
     let mut refused = Vec::new();
     for (name, refusal) in names
         .iter()
@@ -172,7 +172,7 @@ async fn what_cannot_be_written_is_not_tried_again_at_once() {
         let (calls, refused) = (calls.clone(), node.refused.clone());
         move |updates| {
             *calls.lock().unwrap() += 1;
-            let corrupt = Refusal::Damaged("it has no state".into());
+            let corrupt = Refusal::Corrupt("it has no state".into());
             let all = updates
                 .iter()
                 .filter_map(|it| Some((it.uid?, corrupt.clone())));

@@ -167,12 +167,12 @@ fn update_each(
     for update in updates {
         if corrupt.contains(update) {
             let why = format!("operation `{}` is on a corrupt page", update.name);
-            answers.push(Err(Refusal::Damaged(why.into())));
+            answers.push(Err(Refusal::Corrupt(why.into())));
             continue;
         }
         match transaction.update(update) {
             Ok(answer) => answers.push(answer),
-            Err(Fault::Row(message)) => answers.push(Err(Refusal::Damaged(message))),
+            Err(Fault::Row(message)) => answers.push(Err(Refusal::Corrupt(message))),
             Err(fault) => return Err(Failure::of(fault, || Culprit::Update(update.clone()))),
         }
     }

@@ -95,7 +95,7 @@ async fn a_row_damaged_while_it_waits_is_passed_over() {
             .map(|name| Update::by_name(name.parse().unwrap(), Command::Cancel));
         let answers = store.update(updates.into()).await.unwrap();
         match &answers[0] {
-            Err(Refusal::Damaged(why)) => assert!(why.contains("operations/bad"), "{sql}: {why}"),
+            Err(Refusal::Corrupt(why)) => assert!(why.contains("operations/bad"), "{sql}: {why}"),
             answer => {
                 assert_eq!(*answer, Err(Refusal::NotFound), "{sql}");
                 assert!(sql.starts_with("DELETE"), "{sql}");
@@ -261,7 +261,7 @@ async fn operations_on_a_corrupt_page_fail_alone() {
         Update::by_name(name, Command::Cancel)
     });
     let answers = store.update(renewals.collect()).await.unwrap();
-    let corrupt = |answer: &&Result<_, Refusal>| matches!(answer, Err(Refusal::Damaged(_)));
+    let corrupt = |answer: &&Result<_, Refusal>| matches!(answer, Err(Refusal::Corrupt(_)));
     let count = answers.iter().filter(corrupt).count();
     assert!((1..100).contains(&count), "{count}");
     // Their leases expire; operations on the page do not stop that.

@@ -35,7 +35,7 @@ impl Relay {
             uid: record.uid,
             name: record.name.clone(),
             state: OperationState::Succeeded,
-            gone: !record.is_visible(),
+            deleted: !record.is_visible(),
             ended: believed.then(|| Arc::new(end.public_part())),
         };
         Self::tell(&self.observers(), &event);

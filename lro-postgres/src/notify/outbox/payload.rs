@@ -40,12 +40,12 @@ fn event(line: &str) -> Option<StoreEvent> {
         });
     }
     let (state, rest) = head.strip_prefix('C')?.split_at_checked(1)?;
-    let (gone, uid) = rest.split_at_checked(1)?;
+    let (deleted, uid) = rest.split_at_checked(1)?;
     Some(StoreEvent::Changed {
         name: OperationName::from_stored(of).ok()?,
         uid: Uuid::try_parse(uid).ok()?,
         state: decode_state(state.parse().ok()?)?,
-        gone: gone == "1",
+        deleted: deleted == "1",
         ended: None,
     })
 }

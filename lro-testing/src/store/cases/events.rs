@@ -47,8 +47,8 @@ pub(crate) async fn a_lease_that_is_over_is_told(trial: Trial) {
     trial.advance(LEASE + secs(1));
     trial.expire_as(&mut again, Command::ExpireShared).await;
     ready(&log, &again).await;
-    let told = log.wait_for_change(&last.name, |state, gone| {
-        state == OperationState::Failed && !gone
+    let told = log.wait_for_change(&last.name, |state, deleted| {
+        state == OperationState::Failed && !deleted
     });
     let StoreEvent::Changed { ended, .. } = told.await else {
         unreachable!("a change was waited for");
@@ -112,7 +112,7 @@ pub(crate) async fn each_end_is_told(trial: Trial) {
     let told = |event: &StoreEvent| match event {
         StoreEvent::Changed {
             ended: Some(end),
-            gone: true,
+            deleted: true,
             ..
         } => end.uid == uid && end.result.is_some(),
         _ => false,
@@ -208,26 +208,26 @@ async fn ready(log: &EventLog, record: &OperationRecord) {
         .await;
 }
 
-async fn changed(log: &EventLog, record: &OperationRecord, gone: bool) {
-    heard(log, record, gone, None).await;
+async fn changed(log: &EventLog, record: &OperationRecord, deleted: bool) {
+    heard(log, record, deleted, None).await;
 }
 
 /// That it has changed, and with that change ended.
-async fn ended(log: &EventLog, record: &OperationRecord, gone: bool) {
-    heard(log, record, gone, Some(Arc::new(record.public_part()))).await;
+async fn ended(log: &EventLog, record: &OperationRecord, deleted: bool) {
+    heard(log, record, deleted, Some(Arc::new(record.public_part()))).await;
 }
 
 async fn heard(
     log: &EventLog,
     record: &OperationRecord,
-    gone: bool,
+    deleted: bool,
     ended: Option<Arc<OperationRecord>>,
 ) {
     let wanted = StoreEvent::Changed {
         uid: record.uid,
         name: record.name.clone(),
         state: record.state,
-        gone,
+        deleted,
         ended,
     };
     log.wait_for(&format!("{wanted:?}"), |event| *event == wanted)
