@@ -1,6 +1,6 @@
 //! Memory for each operation.
 
-use lro_core::ParentPattern;
+use lro_core::{ListOptions, ParentPattern};
 use lro_sqlite::SqliteStore;
 
 use crate::Setting;
@@ -36,7 +36,8 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
             task.await??;
         }
         let grown = resident_kib(None)?.saturating_sub(before);
-        let page = server.operations.list(ParentPattern::default(), "", 1, "");
+        let options = ListOptions::new().page_size(1);
+        let page = server.operations.list(ParentPattern::default(), &options);
         anyhow::ensure!(!page.await?.operations[0].done, "nothing has ended yet");
         rows.push(vec![
             what.to_owned(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lro_core::ParentPattern;
+use lro_core::{ListOptions, ParentPattern};
 use lro_sqlite::SqliteStore;
 
 use crate::Setting;
@@ -64,9 +64,8 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
 }
 
 async fn page(server: &Server, token: &str) -> anyhow::Result<String> {
-    let page = server
-        .operations
-        .list(ParentPattern::default(), "", 50, token);
+    let options = ListOptions::new().page_size(50).page_token(token);
+    let page = server.operations.list(ParentPattern::default(), &options);
     Ok(page.await?.next_page_token)
 }
 

@@ -108,7 +108,7 @@ impl Server {
         let address = incoming.local_addr()?;
         let router = tonic::transport::Server::builder()
             .add_service(ExporterServer::from_arc(self.exporter.clone()))
-            .add_service(self.operations.server());
+            .add_service(self.operations.service());
         tokio::spawn(router.serve_with_incoming(incoming));
         Ok(address)
     }

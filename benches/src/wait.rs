@@ -221,7 +221,7 @@ pub(crate) async fn serve(role: Role, operations: usize) -> anyhow::Result<()> {
                 ..Limits::default()
             };
             let operations = Operations::builder(store).limits(limits).build();
-            server.add_service(operations.server())
+            server.add_service(operations.service())
         }
     };
     println!("{address}");

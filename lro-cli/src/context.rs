@@ -3,9 +3,7 @@
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lro_client::{
-    CallSettings, ExponentialBackoff, ListOptions, OperationsClient, OperationsMethod,
-};
+use lro_client::{CallSettings, ExponentialBackoff, ListOptions, OperationsClient, OperationsRpc};
 use lro_core::{Clock, Timestamp, pb};
 use tonic::Status;
 
@@ -62,10 +60,10 @@ impl Context {
             .with_library("lro", env!("CARGO_PKG_VERSION"))
             .with_call_settings(calls)
             .with_method_settings(
-                OperationsMethod::Wait,
+                OperationsRpc::Wait,
                 CallSettings {
                     timeout: calls.timeout,
-                    ..OperationsMethod::Wait.default_settings()
+                    ..CallSettings::default_of(OperationsRpc::Wait)
                 },
             )
             .max_decoding_message_size(64 << 20);

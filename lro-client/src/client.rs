@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use lro_core::pb;
 use lro_core::pb::operations_client::OperationsClient as Rpc;
+use lro_core::{ListOptions, OperationsRpc, pb};
 use tonic::body::Body;
 use tonic::{Code, Request, Response, Status};
 use tower::{BoxError, Service};
@@ -22,7 +22,7 @@ use tower::{BoxError, Service};
 use call::{DURATION_MAX, call, retried};
 use config::Config;
 pub use pages::OperationList;
-pub use settings::{CallSettings, ListOptions, OperationsMethod};
+pub use settings::CallSettings;
 pub use token::{DEFAULT_SCOPES, TokenProvider};
 
 use crate::policy::retry_delay;
@@ -97,7 +97,7 @@ impl OperationsClient {
     ///
     /// NOT_FOUND when there is no such operation, or not any more; see [the type](Self#errors).
     pub async fn get(&self, name: &str) -> Result<pb::Operation, Status> {
-        let settings = self.config.settings(OperationsMethod::Get);
+        let settings = self.config.settings(OperationsRpc::Get);
         retried(settings, || self.get_once(name, settings.timeout)).await
     }
 
@@ -105,7 +105,7 @@ impl OperationsClient {
     /// state either way. The server may answer earlier, even at once.
     ///
     /// One try only, which lasts at most 10 s longer than `timeout`, unless the
-    /// [settings](Self::with_method_settings) of [`OperationsMethod::Wait`] say otherwise. A
+    /// [settings](Self::with_method_settings) of [`OperationsRpc::Wait`] say otherwise. A
     /// `timeout` of more than 10,000 years is cut to that.
     ///
     /// A [`Poller`](crate::Poller) waits as long as it takes.
@@ -114,7 +114,7 @@ impl OperationsClient {
     ///
     /// UNIMPLEMENTED from a server that does not offer this; see [the type](Self#errors).
     pub async fn wait(&self, name: &str, timeout: Duration) -> Result<pb::Operation, Status> {
-        let settings = self.config.settings(OperationsMethod::Wait);
+        let settings = self.config.settings(OperationsRpc::Wait);
         let limit = timeout.saturating_add(settings.timeout);
         retried(settings, || self.wait_once(name, timeout, limit)).await
     }
@@ -130,8 +130,7 @@ impl OperationsClient {
     pub async fn cancel(&self, name: &str) -> Result<(), Status> {
         let request = pb::CancelOperationRequest { name: name.into() };
         let send = async |mut rpc: Rpc<Transport>, request| rpc.cancel_operation(request).await;
-        self.call(OperationsMethod::Cancel, name, request, send)
-            .await
+        self.call(OperationsRpc::Cancel, name, request, send).await
     }
 
     /// Deletes an operation: no caller is interested in its result any more. That does not cancel
@@ -144,8 +143,7 @@ impl OperationsClient {
     pub async fn delete(&self, name: &str) -> Result<(), Status> {
         let request = pb::DeleteOperationRequest { name: name.into() };
         let send = async |mut rpc: Rpc<Transport>, request| rpc.delete_operation(request).await;
-        self.call(OperationsMethod::Delete, name, request, send)
-            .await
+        self.call(OperationsRpc::Delete, name, request, send).await
     }
 
     /// One page of the operations below `parent`; [`list_all`](Self::list_all) returns all pages.
@@ -187,8 +185,7 @@ impl OperationsClient {
             return_partial_success: options.return_partial_success,
         };
         let send = async |mut rpc: Rpc<Transport>, request| rpc.list_operations(request).await;
-        self.call(OperationsMethod::List, parent, request, send)
-            .await
+        self.call(OperationsRpc::List, parent, request, send).await
     }
 
     /// All operations below `parent`, from all pages; [`ListOptions::page_token`] says from where
@@ -220,15 +217,7 @@ impl OperationsClient {
         let request = pb::GetOperationRequest { name: name.into() };
         let mut rpc = self.rpc();
         let send = |request| async move { rpc.get_operation(request).await };
-        call(
-            &self.config,
-            OperationsMethod::Get,
-            name,
-            limit,
-            request,
-            send,
-        )
-        .await
+        call(&self.config, OperationsRpc::Get, name, limit, request, send).await
     }
 
     pub(crate) async fn wait_once(
@@ -245,7 +234,7 @@ impl OperationsClient {
         let send = |request| async move { rpc.wait_operation(request).await };
         let answer: Result<_, Status> = call(
             &self.config,
-            OperationsMethod::Wait,
+            OperationsRpc::Wait,
             name,
             limit,
             request,
@@ -264,7 +253,7 @@ impl OperationsClient {
 
     async fn call<Q: Clone, T, F>(
         &self,
-        method: OperationsMethod,
+        method: OperationsRpc,
         name: &str,
         message: Q,
         send: impl Fn(Rpc<Transport>, Request<Q>) -> F,

@@ -74,12 +74,12 @@ mod result;
 mod transport;
 
 pub use backoff::ExponentialBackoff;
-pub use client::{
-    CallSettings, DEFAULT_SCOPES, ListOptions, OperationList, OperationsClient, OperationsMethod,
-    TokenProvider,
-};
+pub use client::{CallSettings, DEFAULT_SCOPES, OperationList, OperationsClient, TokenProvider};
 pub use error::WaitError;
-pub use lro_core::{self, Operation, OperationName, UnpackError, include_protos};
+pub use lro_core::{
+    self, ListOptions, Operation, OperationName, OperationsRpc, Outcome, UnpackError,
+    include_protos,
+};
 pub use policy::{
     ContinueOnTransient, PollingBackoffPolicy, PollingErrorAction, PollingErrorPolicy, PollingState,
 };

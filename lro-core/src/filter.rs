@@ -156,9 +156,32 @@ impl Filter {
         })
     }
 
+    /// The same filter, for operations of the method with this gRPC path only.
+    #[must_use]
+    pub fn of_method(self, path: &str) -> Self {
+        let method = Predicate::Condition(Condition::Text {
+            field: TextField::Method,
+            test: TextTest::Compare {
+                comparison: Comparison::Equal,
+                value: nfc(path).into_owned(),
+            },
+        });
+        let predicate = match &*self.predicate {
+            Predicate::And(parts) => {
+                let parts = parts.iter().cloned().chain([method]);
+                Predicate::And(parts.collect())
+            }
+            other => Predicate::And(vec![other.clone(), method]),
+        };
+        Self {
+            text: self.text,
+            predicate: Arc::new(predicate),
+        }
+    }
+
     /// Whether it matches every operation because it says nothing.
     pub fn is_empty(&self) -> bool {
-        self.text.trim().is_empty()
+        matches!(&*self.predicate, Predicate::And(parts) if parts.is_empty())
     }
 
     /// The filter as it was written.

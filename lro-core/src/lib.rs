@@ -42,9 +42,11 @@ pub mod codec;
 pub mod filter;
 mod http_route;
 mod include_protos;
+mod list_options;
 mod method;
 mod name;
 mod operation;
+mod operations_rpc;
 mod payload;
 pub mod pb;
 mod reason;
@@ -54,21 +56,12 @@ pub mod wkt;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use http_route::HttpRoute;
+pub use list_options::ListOptions;
 pub use method::{
     LongRunningMethod, MetadataFields, MetadataOf, RequestFields, RequestOf, ResponseOf, Targeted,
 };
 pub use name::{InvalidName, OperationName, ParentName, ParentPattern};
-pub use operation::Operation;
+pub use operation::{Operation, Outcome};
+pub use operations_rpc::OperationsRpc;
 pub use payload::{TYPE_URL_PREFIX, UnpackError, pack, type_name, unpack};
 pub use reason::{DOMAIN, Reason};
-
-// The old places of what is in `store` now.
-#[cfg(feature = "store")]
-#[doc(hidden)]
-pub use store::{
-    Change, Claim, Claimed, Command, ExecutionPolicy, Lease, ListPolicy, ListQuery, MemoryStore,
-    NewOperation, OnCrash, OperationRecord, OperationResult, OperationState, OperationStore,
-    Origin, Outcome, Page, PageCursor, Refusal, RequestId, StandardMetadata, StartError, Started,
-    StoreError, StoreErrorKind, StoreEvent, StoreObserver, Update, Updated, WorkerId,
-    kit::{PageBuilder, ReadyQueue, decode_labels, encode_labels},
-};

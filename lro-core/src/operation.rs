@@ -15,7 +15,7 @@ use crate::pb::rpc::Status;
 /// stubs that `lro_build` generates can return it in place of the raw message.
 ///
 /// ```
-/// use lro_core::{Operation, pack, pb};
+/// use lro_core::{Operation, Outcome, pack, pb};
 ///
 /// let operation = Operation::<prost_types::Timestamp, ()>::from(pb::Operation {
 ///     name: "operations/1".into(),
@@ -24,7 +24,7 @@ use crate::pb::rpc::Status;
 ///     result: Some(pb::operation::Result::Response(pack(&prost_types::Timestamp::default()))),
 /// });
 /// assert_eq!(operation.metadata()?, Some(()));
-/// assert_eq!(operation.result().unwrap()?, Ok(prost_types::Timestamp::default()));
+/// assert_eq!(operation.outcome()?, Outcome::Response(prost_types::Timestamp::default()));
 /// # Ok::<(), lro_core::UnpackError>(())
 /// ```
 pub struct Operation<R, M> {
@@ -38,7 +38,7 @@ impl<R, M> Operation<R, M> {
         &self.inner.name
     }
 
-    /// Whether it has ended, and [`result`](Self::result) will not change any more.
+    /// Whether it has finished, and [`outcome`](Self::outcome) will not change any more.
     pub fn done(&self) -> bool {
         self.inner.done
     }
@@ -75,19 +75,78 @@ impl<R, M: Message + Name + Default + 'static> Operation<R, M> {
 }
 
 impl<R: Message + Name + Default + 'static, M> Operation<R, M> {
-    /// How the operation ended: its response, or the error's status.
+    /// The state of the operation: running, or finished with a response or an error.
     ///
-    /// `None` while the operation runs, and also if a server sends `done` without a result, which
-    /// the standard allows; [`done`](Self::done) distinguishes the two.
+    /// A server may send a result before it says `done`: that counts as finished.
     ///
     /// # Errors
     ///
-    /// [`UnpackError`] when the response is of another type, or does not decode.
-    pub fn result(&self) -> Option<Result<Result<R, Status>, UnpackError>> {
-        Some(match self.inner.result.as_ref()? {
-            pb::operation::Result::Response(any) => unpack(any).map(Ok),
-            pb::operation::Result::Error(status) => Ok(Err(status.clone())),
+    /// [`UnpackError`] when the response has another type than `R`, or does not decode.
+    pub fn outcome(&self) -> Result<Outcome<R>, UnpackError> {
+        Ok(match &self.inner.result {
+            Some(pb::operation::Result::Response(any)) => Outcome::Response(unpack(any)?),
+            Some(pb::operation::Result::Error(status)) => Outcome::Error(status.clone()),
+            None if self.inner.done => Outcome::Missing,
+            None => Outcome::Running,
         })
+    }
+}
+
+/// The state of an [`Operation`] as its caller sees it. See [`Operation::outcome`].
+///
+/// ```
+/// use lro_core::{Operation, Outcome, pb};
+///
+/// let operation = Operation::<(), ()>::from(pb::Operation {
+///     done: true,
+///     result: Some(pb::operation::Result::Error(pb::rpc::Status {
+///         code: 5,
+///         message: "no such table".into(),
+///         details: Vec::new(),
+///     })),
+///     ..Default::default()
+/// });
+/// match operation.outcome()? {
+///     Outcome::Running => println!("still running"),
+///     Outcome::Response(()) => println!("succeeded"),
+///     Outcome::Error(status) => println!("failed: {}", status.message),
+///     Outcome::Missing => println!("finished, but the server sent no result"),
+/// }
+/// # Ok::<(), lro_core::UnpackError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome<R> {
+    /// It has not finished.
+    Running,
+    /// It has succeeded.
+    Response(R),
+    /// It has failed, or was cancelled (code CANCELLED).
+    Error(Status),
+    /// It has finished, and the server sent neither a response nor an error. The standard allows
+    /// that; servers of this project never do it.
+    Missing,
+}
+
+impl<R> Outcome<R> {
+    /// The response of an operation that has succeeded.
+    pub fn response(self) -> Option<R> {
+        match self {
+            Self::Response(response) => Some(response),
+            Self::Running | Self::Error(_) | Self::Missing => None,
+        }
+    }
+
+    /// The error of an operation that has failed or was cancelled.
+    pub fn error(self) -> Option<Status> {
+        match self {
+            Self::Error(status) => Some(status),
+            Self::Running | Self::Response(_) | Self::Missing => None,
+        }
+    }
+
+    /// Whether the operation has finished.
+    pub fn is_done(&self) -> bool {
+        !matches!(self, Self::Running)
     }
 }
 
@@ -206,7 +265,7 @@ mod tests {
             ..succeeded()
         });
         assert!(typed.metadata().is_err());
-        let response = typed.result().unwrap().unwrap().unwrap();
+        let response = typed.outcome().unwrap().response().unwrap();
         assert_eq!(response.seconds, 7);
     }
 
@@ -217,6 +276,6 @@ mod tests {
             result: None,
             ..succeeded()
         });
-        assert!(silent.done() && silent.result().is_none() && silent.error().is_none());
+        assert!(silent.outcome().unwrap() == Outcome::Missing && silent.error().is_none());
     }
 }

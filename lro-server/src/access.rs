@@ -22,13 +22,13 @@
 //!     }
 //!
 //!     async fn authorize(&self, call: &Call<'_>) -> Result<Access, Status> {
-//!         Ok(Access::when(call.is_within(&format!("users/{}", call.principal().name()))))
+//!         Ok(Access::allowed_if(call.is_within(&format!("users/{}", call.principal().name()))))
 //!     }
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let operations = Operations::builder(MemoryStore::new())
-//!     .service(ServiceSettings::new("google.example.v1.Exporter").parent("users/*".parse()?))
+//!     .bind(ServiceSettings::new("google.example.v1.Exporter").parent("users/*".parse()?))
 //!     .authorizer(EachTheirOwn)
 //!     .build();
 //! # Ok(()) }
@@ -62,14 +62,13 @@ mod call;
 mod gate;
 #[cfg(feature = "jwt")]
 pub mod jwt;
-mod method;
 mod pass;
 mod principal;
 mod refusal;
 
 pub use authorizer::{Access, Authorizer, StartCall};
 pub use call::{Call, Caller, OperationFacts};
-pub use method::Method;
+pub use lro_core::OperationsRpc;
 pub use principal::Principal;
 
 pub(crate) use gate::{Gate, Visit};

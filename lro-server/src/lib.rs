@@ -77,7 +77,7 @@
 //! # let started = client.export(request).await?.into_inner();
 //! # let done = operations.wait(&started.name().parse()?, None).await?;
 //! # let done = lro_server::lro_core::Operation::<ExportResponse, ExportMetadata>::from(done);
-//! # assert_eq!(done.result().unwrap()?.unwrap(), ExportResponse { tables_exported: 2, rows: 14 });
+//! # assert_eq!(done.outcome()?.response().unwrap(), ExportResponse { tables_exported: 2, rows: 14 });
 //! # assert_eq!(done.metadata()?.unwrap().tables_done, 1);
 //! # drop((client, local));
 //! # stop.send(()).unwrap();
@@ -190,7 +190,6 @@ mod rpc;
 pub mod serve;
 mod services;
 mod start;
-mod start_error;
 mod trace_context;
 mod worker;
 
@@ -201,17 +200,16 @@ pub use handler::registration::{Host, MethodOptions, OnDelete, Registration};
 pub use handler::run::StopReason;
 pub use limits::Limits;
 pub use lro_core::store::OnCrash;
-pub use lro_core::{self, Timestamp, include_protos};
+pub use lro_core::{self, ListOptions, Timestamp, include_protos};
 pub use lro_macros::long_running;
-pub use operations::{Operations, OperationsBuilder};
+pub use operations::{Operations, OperationsBuilder, OperationsOf, PageOf};
 pub use page_token::PageTokenKeys;
 pub use rpc::service::OperationsService;
 pub use services::ServiceSettings;
 pub use start::StartOptions;
-pub use start_error::Error;
 /// The error details of `google.rpc`, in the version that this crate uses.
 pub use tonic_types;
-pub use worker::{Worker, WorkerBuilder};
+pub use worker::{Worker, WorkerBuildError, WorkerBuilder};
 
 /// The names that `#[long_running]` writes. Not for use by hand; it changes without notice.
 #[doc(hidden)]

@@ -1,5 +1,6 @@
 mod builder;
 mod list;
+mod typed;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,6 +15,7 @@ use tonic::Status;
 
 pub use builder::OperationsBuilder;
 pub(crate) use list::MaxMessageLen;
+pub use typed::{OperationsOf, PageOf};
 
 use crate::access::{Caller, Gate, Pass, Principal};
 use crate::engine::Engine;
@@ -30,7 +32,7 @@ const SHORT_LIFE: Duration = Duration::from_millis(20);
 /// The operations of a server: starts them, gets, lists, waits for, cancels and deletes them. A
 /// cheap clone.
 ///
-/// Its own methods need no permission; the service that [`server`](Self::server) gives asks
+/// Its own methods need no permission; the service that [`service`](Self::service) gives asks
 /// the [`Authorizer`](crate::access::Authorizer), if there is one, and without one lets everybody do
 /// everything.
 ///

@@ -61,7 +61,7 @@
 //! # On a plain tonic server
 //!
 //! Operations need nothing of this module: a tonic router serves them with
-//! [`Operations::server`](crate::Operations::server). Then add [`GrpcOnlyLayer`] yourself, and bound
+//! [`Operations::service`](crate::Operations::service). Then add [`GrpcOnlyLayer`] yourself, and bound
 //! the shutdown: drain the worker beside the router's shutdown and not behind it, because one idle
 //! connection keeps `serve_with_shutdown` from returning.
 //!
@@ -81,7 +81,7 @@
 //! let router = tonic::transport::Server::builder()
 //!     .layer(GrpcOnlyLayer::new())
 //!     .add_service(ExporterServer::from_arc(exporter))
-//!     .add_service(operations.server());
+//!     .add_service(operations.service());
 //! let serving = router.serve_with_incoming_shutdown(incoming, closing.clone().cancelled_owned());
 //! let ending = async {
 //!     shutdown.await;

@@ -8,20 +8,20 @@ use lro_core::store::ListPolicy;
 use lro_core::{OperationName, ParentPattern, Reason};
 use tonic::Status;
 
-use crate::access::{Method, Principal};
+use crate::access::{OperationsRpc, Principal};
 
 /// How the operations of one service are served.
 ///
 /// ```
 /// use lro_core::store::MemoryStore;
-/// use lro_server::access::Method;
+/// use lro_server::access::OperationsRpc;
 /// use lro_server::{Operations, ServiceSettings};
 ///
 /// let exporter = ServiceSettings::new("google.example.v1.Exporter")
 ///     .parent("users/*".parse()?)
 ///     .parent("projects/*/locations/*".parse()?)
-///     .disable(Method::Wait);
-/// let operations = Operations::builder(MemoryStore::new()).service(exporter).build();
+///     .disable(OperationsRpc::Wait);
+/// let operations = Operations::builder(MemoryStore::new()).bind(exporter).build();
 /// assert_eq!(
 ///     operations.describe(),
 ///     "google.example.v1.Exporter: users/*/operations/*, projects/*/locations/*/operations/*; \
@@ -35,7 +35,7 @@ pub struct ServiceSettings {
     service: String,
     permission_prefix: String,
     parents: Parents,
-    without: BTreeSet<Method>,
+    without: BTreeSet<OperationsRpc>,
     scopes: BTreeSet<String>,
     read_only_scopes: BTreeSet<String>,
     list_policy: Option<ListPolicy>,
@@ -75,7 +75,7 @@ impl ServiceSettings {
     }
 
     /// Switches a method off: UNIMPLEMENTED.
-    pub fn disable(mut self, method: Method) -> Self {
+    pub fn disable(mut self, method: OperationsRpc) -> Self {
         self.without.insert(method);
         self
     }
@@ -115,13 +115,13 @@ impl ServiceSettings {
     ///     .list_policy(ListPolicy::genomics_v1());
     /// let exporter = ServiceSettings::new("google.example.v1.Exporter").parent("users/*".parse()?);
     /// let operations = Operations::builder(MemoryStore::new())
-    ///     .service(genomics)
-    ///     .service(exporter)
+    ///     .bind(genomics)
+    ///     .bind(exporter)
     ///     .build();
     /// let dialect = "projectId = p AND status = RUNNING";
-    /// assert!(operations.list("projects/p".parse()?, dialect, 0, "").await.is_ok());
-    /// assert!(operations.list("users/u".parse()?, dialect, 0, "").await.is_err());
-    /// assert!(operations.list("users/u".parse()?, "done = false", 0, "").await.is_ok());
+    /// assert!(operations.list("projects/p".parse()?, &ListOptions::new().filter(dialect)).await.is_ok());
+    /// assert!(operations.list("users/u".parse()?, &ListOptions::new().filter(dialect)).await.is_err());
+    /// assert!(operations.list("users/u".parse()?, &ListOptions::new().filter("done = false")).await.is_ok());
     /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
     /// ```
     ///
@@ -140,12 +140,12 @@ impl ServiceSettings {
     }
 
     /// Whether its operations are served by this method.
-    pub fn offers(&self, method: Method) -> bool {
+    pub fn offers(&self, method: OperationsRpc) -> bool {
         !self.without.contains(&method)
     }
 
     /// The permission that a caller needs.
-    pub fn permission(&self, method: Method) -> String {
+    pub fn permission(&self, method: OperationsRpc) -> String {
         format!("{}.operations.{method}", self.permission_prefix)
     }
 
@@ -210,8 +210,8 @@ impl fmt::Display for ServiceSettings {
             Parents::Of(parents) if parents.is_empty() => vec!["operations/*".to_owned()],
             Parents::Of(parents) => parents.iter().map(binding).collect(),
         };
-        let methods = Method::ALL.into_iter().filter(|it| self.offers(*it));
-        let methods: Vec<_> = methods.map(Method::as_str).collect();
+        let methods = OperationsRpc::ALL.into_iter().filter(|it| self.offers(*it));
+        let methods: Vec<_> = methods.map(OperationsRpc::as_str).collect();
         write!(f, ": {}; {}", bindings.join(", "), methods.join(", "))
     }
 }
@@ -239,7 +239,10 @@ pub(crate) struct Services {
 
 impl Services {
     /// With `disable` switched off for all of them.
-    pub(crate) fn new(mut settings: Vec<ServiceSettings>, without: &BTreeSet<Method>) -> Self {
+    pub(crate) fn new(
+        mut settings: Vec<ServiceSettings>,
+        without: &BTreeSet<OperationsRpc>,
+    ) -> Self {
         if settings.is_empty() {
             settings.push(ServiceSettings::any());
         }
@@ -274,7 +277,7 @@ impl Services {
     pub(crate) fn list_policy(&self, parent: &ParentPattern) -> &ListPolicy {
         let below = self.below(parent).into_iter();
         let mut policies = below
-            .filter(|service| service.offers(Method::List))
+            .filter(|service| service.offers(OperationsRpc::List))
             .map(|service| self.policy_of(service));
         match policies.next() {
             Some(first) if policies.all(|other| other == first) => first,
@@ -284,7 +287,7 @@ impl Services {
 
     /// Pairs of services that share parents, but not what lists are like.
     pub(crate) fn mixed_lists(&self) -> Vec<(&ServiceSettings, &ServiceSettings)> {
-        let listed = |it: &&ServiceSettings| it.offers(Method::List);
+        let listed = |it: &&ServiceSettings| it.offers(OperationsRpc::List);
         let services: Vec<_> = self.settings.iter().filter(listed).collect();
         let pairs = services.iter().enumerate().flat_map(|(n, one)| {
             let others = &services[n + 1..];
@@ -349,7 +352,7 @@ impl Services {
         let Some(settings) = self.settings.iter().find(|it| it.owns(path)) else {
             let message = format!(
                 "`{service}` starts operations, and the server has no settings for it: give \
-                 OperationsBuilder::service its ServiceSettings"
+                 OperationsBuilder::bind its ServiceSettings"
             );
             return Err(misconfigured(message, service));
         };

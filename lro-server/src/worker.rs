@@ -4,6 +4,7 @@ mod backlog;
 mod builder;
 mod claim;
 mod deletion;
+mod error;
 mod executor;
 mod lease;
 mod lease_thread;
@@ -27,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use builder::WorkerBuilder;
+pub use error::WorkerBuildError;
 pub use executor::Executor;
 
 use executor::Place;
@@ -47,7 +49,7 @@ use crate::operations::Operations;
 /// ```no_run
 /// # use std::sync::Arc;
 /// # use lro_server::{Host, Operations, Worker};
-/// # async fn example<S, H: Host<S>>(operations: Operations, exporter: Arc<H>) -> Result<(), lro_server::Error> {
+/// # async fn example<S, H: Host<S>>(operations: Operations, exporter: Arc<H>) -> Result<(), lro_server::WorkerBuildError> {
 /// let worker = Worker::builder(&operations).host(exporter).concurrency(16).start().await?;
 /// // .. serve, until it is time to go ..
 /// worker.drain().await;

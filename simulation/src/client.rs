@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::{OperationName, ParentPattern, Timestamp, pb};
+use lro_core::{ListOptions, OperationName, ParentPattern, Timestamp, pb};
 use lro_server::{Operations, StartOptions};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -209,9 +209,8 @@ impl Client {
             let mut names = Vec::new();
             let mut token = String::new();
             loop {
-                let page = operations
-                    .list(ParentPattern::default(), "", size, &token)
-                    .await?;
+                let options = ListOptions::new().page_size(size).page_token(&token);
+                let page = operations.list(ParentPattern::default(), &options).await?;
                 names.extend(page.operations.into_iter().map(|operation| operation.name));
                 token = page.next_page_token;
                 if token.is_empty() {

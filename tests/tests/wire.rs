@@ -78,10 +78,7 @@ fn source(root: &Path, name: &str, length: u64) -> PathBuf {
 
 async fn all_names(operations: &OperationsClient, page_size: i32) -> Vec<String> {
     let mut names = Vec::new();
-    let mut options = ListOptions {
-        page_size,
-        ..ListOptions::default()
-    };
+    let mut options = ListOptions::new().page_size(page_size);
     loop {
         let page = operations.list("operations", &options).await.unwrap();
         assert!(page.operations.len() <= 2, "{page:?}");
@@ -144,7 +141,7 @@ async fn from_the_call_to_the_typed_result_and_over_a_restart() {
     assert_eq!(all_names(&server.operations, 2).await, names);
     let done = server.operations.get(&names[2]).await.unwrap();
     let done = Operation::<Archive, CreateArchiveMetadata>::from(done);
-    let archive = done.result().unwrap().unwrap().unwrap();
+    let archive = done.outcome().unwrap().response().unwrap();
     assert_eq!(archive.name, "archives/c");
     assert_eq!(done.metadata().unwrap().unwrap().files_done, 1);
     let poller = Creation::resume(&running, &server.operations).time_limit(PATIENCE);

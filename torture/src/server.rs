@@ -116,7 +116,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     println!("listening on {}", incoming.local_addr()?);
     tonic::transport::Server::builder()
         .add_service(ExporterServer::from_arc(server.exporter.clone()))
-        .add_service(server.operations.server())
+        .add_service(server.operations.service())
         .serve_with_incoming(incoming)
         .await?;
     Ok(())

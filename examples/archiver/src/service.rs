@@ -39,7 +39,7 @@ use crate::reason;
 /// let archiver = Arc::new(archiver);
 /// let worker = Worker::builder(&operations).host(archiver.clone()).start().await?;
 /// let service = pb::archiver_server::ArchiverServer::from_arc(archiver);
-/// // .. add the service, and operations.server(), to a tonic server ..
+/// // .. add the service, and operations.service(), to a tonic server ..
 /// # drop(service);
 /// worker.drain().await;
 /// # Ok(()) }

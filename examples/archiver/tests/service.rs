@@ -230,7 +230,7 @@ async fn a_repeated_request_id_is_the_same_operation() {
     let again = clients.archiver.create_archive(request.clone()).await;
     let again = again.unwrap().into_inner();
     assert_eq!(again.name(), first.name());
-    assert_eq!(again.result().unwrap().unwrap().unwrap(), archive);
+    assert_eq!(again.outcome().unwrap().response().unwrap(), archive);
     request.archive_id = "b".to_owned();
     let other = clients.archiver.create_archive(request.clone()).await;
     assert_eq!(other.unwrap_err().code(), Code::InvalidArgument);

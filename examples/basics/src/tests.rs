@@ -31,7 +31,7 @@ async fn a_service_needs_no_port() -> Result {
         .await?;
     let mut client = ExporterClient::new(ExporterServer::from_arc(exporter));
     let started = client.export(tables(["a", "b"])).await?.into_inner();
-    let poller = started.into_poller(&OperationsClient::new(operations.server()));
+    let poller = started.into_poller(&OperationsClient::new(operations.service()));
     let response = poller.until_done().await?;
     assert_eq!(response.tables_exported, 2);
     worker.drain().await;

@@ -243,7 +243,7 @@ async fn a_worker_that_is_killed_is_followed_by_another() {
     let _next = fleet.work("worker-2", &["--lease", "1000"]);
     let done = clients.done(render.name()).await;
     let done = Operation::<RenderResponse, Progress>::from(done);
-    let response = done.result().unwrap().unwrap().unwrap();
+    let response = done.outcome().unwrap().response().unwrap();
     assert_eq!((response.frames, &*response.worker), (40, "worker-2"));
     assert!(response.attempts > 1, "{response:?}");
 }

@@ -303,7 +303,7 @@ fn client(context: &Context, reason: Option<&str>) -> Result<OperationsClient, F
         .with_call_settings(
             *context
                 .operations
-                .call_settings(lro_client::OperationsMethod::Cancel),
+                .call_settings(lro_client::OperationsRpc::Cancel),
         ))
 }
 

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use lro_core::OperationsRpc;
 use tokio::time::Instant;
 use tonic::{Code, Request, Response, Status};
 
+use super::CallSettings;
 use super::config::Config;
 use super::headers::{API_CLIENT, REQUEST_PARAMS, request_params};
 use super::token::bearer;
-use super::{CallSettings, OperationsMethod};
 use crate::policy::retry_delay;
 
 /// The longest duration there is in protobuf; about 10,000 years.
@@ -58,7 +59,7 @@ fn pause(settings: &CallSettings, status: &Status, index: u32) -> Option<Duratio
 /// Makes a call that ends after `limit`, on whichever side, with DEADLINE_EXCEEDED.
 pub(super) async fn call<Q, T, F>(
     config: &Config,
-    method: OperationsMethod,
+    method: OperationsRpc,
     name: &str,
     limit: Duration,
     message: Q,
@@ -105,19 +106,19 @@ fn late(limit: Duration) -> Status {
 
 /// Whether it is the answer of a server, or a router, that does not know the service. Every server
 /// of operations has GetOperation; of the other methods, it may have said what it does instead.
-fn lacks_service(method: OperationsMethod, status: &Status) -> bool {
-    let is_unexplained = method == OperationsMethod::Get || status.message().is_empty();
+fn lacks_service(method: OperationsRpc, status: &Status) -> bool {
+    let is_unexplained = method == OperationsRpc::Get || status.message().is_empty();
     status.code() == Code::Unimplemented && is_unexplained
 }
 
 /// Says what is missing: many servers answer with an empty message.
-fn unimplemented(method: OperationsMethod, status: &Status) -> Status {
-    let rpc = method.rpc();
+fn unimplemented(method: OperationsRpc, status: &Status) -> Status {
+    let rpc = method.name();
     let cause = match (method, status.message()) {
-        (OperationsMethod::Get, "") => {
+        (OperationsRpc::Get, "") => {
             "the server has no service google.longrunning.Operations".to_owned()
         }
-        (OperationsMethod::Get, said) => {
+        (OperationsRpc::Get, said) => {
             format!("the server has no service google.longrunning.Operations, it says `{said}`")
         }
         _ => {
@@ -150,7 +151,7 @@ mod tests {
         let never = |_| std::future::pending::<Result<Response<()>, Status>>();
         let error = call(
             &Config::default(),
-            OperationsMethod::Get,
+            OperationsRpc::Get,
             "n",
             limit,
             (),
@@ -176,7 +177,7 @@ mod tests {
             };
             let error = call(
                 &Config::default(),
-                OperationsMethod::Get,
+                OperationsRpc::Get,
                 "n",
                 Duration::from_secs(3),
                 (),
@@ -192,7 +193,7 @@ mod tests {
         let answer = |_| async { Ok(Response::new(())) };
         call(
             &Config::default(),
-            OperationsMethod::Get,
+            OperationsRpc::Get,
             "n",
             Duration::MAX,
             (),

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use tonic::codec::CompressionEncoding;
 use tonic::metadata::{Ascii, MetadataValue};
 
-use super::settings::{CallSettings, OperationsMethod};
+use lro_core::OperationsRpc;
+
+use super::settings::CallSettings;
 use super::token::{DEFAULT_SCOPES, TokenProvider};
 use super::{OperationsClient, headers};
 
 #[derive(Clone)]
 pub(super) struct Config {
-    settings: [CallSettings; OperationsMethod::ALL.len()],
+    settings: [CallSettings; OperationsRpc::ALL.len()],
     pub(super) api_client: MetadataValue<Ascii>,
     pub(super) tokens: Option<Arc<dyn TokenProvider>>,
     pub(super) scopes: Vec<String>,
@@ -23,7 +25,7 @@ pub(super) struct Config {
 }
 
 impl Config {
-    pub(super) fn settings(&self, method: OperationsMethod) -> &CallSettings {
+    pub(super) fn settings(&self, method: OperationsRpc) -> &CallSettings {
         &self.settings[method as usize]
     }
 }
@@ -31,7 +33,7 @@ impl Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            settings: OperationsMethod::ALL.map(OperationsMethod::default_settings),
+            settings: OperationsRpc::ALL.map(CallSettings::default_of),
             api_client: headers::api_client(),
             tokens: None,
             scopes: DEFAULT_SCOPES.iter().map(|&it| it.to_owned()).collect(),
@@ -76,8 +78,8 @@ impl OperationsClient {
     #[must_use]
     pub fn with_call_settings(mut self, settings: CallSettings) -> Self {
         let config = self.config_mut();
-        for method in OperationsMethod::ALL {
-            if method != OperationsMethod::Wait {
+        for method in OperationsRpc::ALL {
+            if method != OperationsRpc::Wait {
                 config.settings[method as usize] = settings;
             }
         }
@@ -89,24 +91,20 @@ impl OperationsClient {
     /// ```
     /// # fn example(operations: lro_client::OperationsClient) {
     /// use std::time::Duration;
-    /// use lro_client::{CallSettings, OperationsMethod};
+    /// use lro_client::{CallSettings, OperationsRpc};
     ///
     /// let slow = CallSettings { timeout: Duration::from_secs(60), ..CallSettings::default() };
-    /// let operations = operations.with_method_settings(OperationsMethod::List, slow);
+    /// let operations = operations.with_method_settings(OperationsRpc::List, slow);
     /// # }
     /// ```
     #[must_use]
-    pub fn with_method_settings(
-        mut self,
-        method: OperationsMethod,
-        settings: CallSettings,
-    ) -> Self {
+    pub fn with_method_settings(mut self, method: OperationsRpc, settings: CallSettings) -> Self {
         self.config_mut().settings[method as usize] = settings;
         self
     }
 
     /// The time limits and retries of a method.
-    pub fn call_settings(&self, method: OperationsMethod) -> &CallSettings {
+    pub fn call_settings(&self, method: OperationsRpc) -> &CallSettings {
         self.config.settings(method)
     }
 

@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
-use lro_core::pb;
+use lro_core::{ListOptions, pb};
 use tonic::Status;
 
-use super::{ListOptions, OperationsClient};
+use super::OperationsClient;
 
 type Fetched = Result<pb::ListOperationsResponse, Status>;
 

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use lro_core::OperationsRpc;
 use tonic::Code;
 
 use crate::ExponentialBackoff;
@@ -28,7 +29,7 @@ use crate::ExponentialBackoff;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CallSettings {
     /// How long one try may take. After this time the call has failed with DEADLINE_EXCEEDED. Of
-    /// [`Wait`](OperationsMethod::Wait), how much longer than the wait itself.
+    /// [`Wait`](OperationsRpc::Wait), how much longer than the wait itself.
     pub timeout: Duration,
     /// How many tries there are at most, the first one included. None is one.
     pub attempts: u32,
@@ -39,6 +40,25 @@ pub struct CallSettings {
 }
 
 impl CallSettings {
+    /// The settings that a new client has for an rpc: as published, with a single try of
+    /// [`Wait`](OperationsRpc::Wait) that lasts up to 10 s longer than the wait.
+    ///
+    /// ```
+    /// use lro_client::{CallSettings, OperationsRpc};
+    ///
+    /// assert_eq!(CallSettings::default_of(OperationsRpc::Wait).attempts, 1);
+    /// ```
+    pub fn default_of(rpc: OperationsRpc) -> Self {
+        let attempts = match rpc {
+            OperationsRpc::Wait => 1,
+            _ => Self::ATTEMPTS,
+        };
+        Self {
+            attempts,
+            ..Self::default()
+        }
+    }
+
     /// The default [`timeout`](Self::timeout) of a try: 10 s.
     pub const TIMEOUT: Duration = Duration::from_secs(10);
     /// The default number of [`attempts`](Self::attempts): 5.
@@ -60,83 +80,4 @@ impl Default for CallSettings {
             retry_codes: Self::RETRY_CODES,
         }
     }
-}
-
-/// A method of `google.longrunning.Operations`, to give it [settings](CallSettings) of its own.
-///
-/// ```
-/// use lro_client::OperationsMethod;
-///
-/// assert_eq!(OperationsMethod::Wait.default_settings().attempts, 1);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum OperationsMethod {
-    /// GetOperation.
-    Get,
-    /// ListOperations.
-    List,
-    /// CancelOperation.
-    Cancel,
-    /// DeleteOperation.
-    Delete,
-    /// WaitOperation, for which nothing is published: it is tried once.
-    Wait,
-}
-
-impl OperationsMethod {
-    /// All methods.
-    pub const ALL: [Self; 5] = [
-        Self::Get,
-        Self::List,
-        Self::Cancel,
-        Self::Delete,
-        Self::Wait,
-    ];
-
-    /// The name of the rpc.
-    pub(super) fn rpc(self) -> &'static str {
-        match self {
-            Self::Get => "GetOperation",
-            Self::List => "ListOperations",
-            Self::Cancel => "CancelOperation",
-            Self::Delete => "DeleteOperation",
-            Self::Wait => "WaitOperation",
-        }
-    }
-
-    /// The settings of a new client: as published, with a single try of
-    /// [`Wait`](OperationsMethod::Wait) that lasts up to 10 s longer than the wait.
-    pub fn default_settings(self) -> CallSettings {
-        match self {
-            Self::Wait => CallSettings {
-                attempts: 1,
-                ..CallSettings::default()
-            },
-            _ => CallSettings::default(),
-        }
-    }
-}
-
-/// Which operations [`OperationsClient::list`](crate::OperationsClient::list) and
-/// [`list_all`](crate::OperationsClient::list_all) ask for.
-///
-/// ```
-/// let options = lro_client::ListOptions {
-///     page_size: 50,
-///     ..Default::default()
-/// };
-/// assert_eq!(options.filter, "");
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ListOptions {
-    /// An expression (AIP-160) in the terms of the server; empty for all operations.
-    pub filter: String,
-    /// How many operations a page has at most; 0 leaves it to the server, and the server may
-    /// always return fewer.
-    pub page_size: i32,
-    /// The `next_page_token` of the page before; empty for the first page.
-    pub page_token: String,
-    /// Whether to return what could be reached when a part of the operations could not. A server
-    /// that does not offer this answers UNIMPLEMENTED.
-    pub return_partial_success: bool,
 }

@@ -9,7 +9,7 @@ use super::pace::WaitPace;
 use super::schedule::{Call, CallLimits, Cut};
 use crate::error::Ending;
 use crate::policy::{PollingBackoffPolicy as _, PollingErrorAction, is_transient, retry_delay};
-use crate::{ExponentialBackoff, OperationsMethod, PollingState};
+use crate::{ExponentialBackoff, OperationsRpc, PollingState};
 
 /// The aim of the poller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,8 +90,8 @@ impl<R, M> Poller<R, M> {
     pub(super) fn next_call(&self, now: Instant, may_wait: bool) -> Call {
         let timeout = |method| self.operations.call_settings(method).timeout;
         let limits = CallLimits {
-            get: timeout(OperationsMethod::Get),
-            wait_slack: timeout(OperationsMethod::Wait),
+            get: timeout(OperationsRpc::Get),
+            wait_slack: timeout(OperationsRpc::Wait),
         };
         let mut call = self.schedule.call(now, may_wait, limits);
         if let (Some(wait), Some(max)) = (&mut call.wait, self.settings.max_wait)

@@ -1,9 +1,9 @@
-use lro_core::pb;
+use lro_core::{Outcome, pb};
 use prost::{Message, Name};
 
 use super::{Mode, Poller, Step};
 use crate::error::Ending;
-use crate::{OperationsMethod, PollingResult, WaitError};
+use crate::{OperationsRpc, PollingResult, WaitError};
 
 impl<R: Message + Name + Default + 'static, M> Poller<R, M> {
     /// Waits until the operation is done, and gives its response.
@@ -44,14 +44,14 @@ impl<R: Message + Name + Default + 'static, M> Poller<R, M> {
                 }
             };
         }
-        match self.operation.result() {
-            Some(Ok(Ok(response))) => Ok(response),
-            Some(Ok(Err(status))) if status.code == tonic::Code::Cancelled as i32 => {
+        match self.operation.outcome() {
+            Ok(Outcome::Response(response)) => Ok(response),
+            Ok(Outcome::Error(status)) if status.code == tonic::Code::Cancelled as i32 => {
                 Err(Ending::Cancelled(status))
             }
-            Some(Ok(Err(status))) => Err(Ending::Failed(status)),
-            Some(Err(error)) => Err(Ending::InvalidResponse(error)),
-            None => Err(Ending::MissingResult),
+            Ok(Outcome::Error(status)) => Err(Ending::Failed(status)),
+            Ok(Outcome::Missing | Outcome::Running) => Err(Ending::MissingResult),
+            Err(error) => Err(Ending::InvalidResponse(error)),
         }
     }
 
@@ -91,7 +91,7 @@ where
     /// [timeout]: crate::CallSettings::timeout
     pub async fn poll(&mut self) -> PollingResult<R, M> {
         if !self.operation.done() {
-            let limit = self.operations.call_settings(OperationsMethod::Get).timeout;
+            let limit = self.operations.call_settings(OperationsRpc::Get).timeout;
             match self.operations.get_once(&self.name, limit).await {
                 Ok(operation) => self.learn(operation),
                 Err(status) => return PollingResult::PollingError(status),

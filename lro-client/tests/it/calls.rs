@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use lro_client::{
-    CallSettings, ExponentialBackoff, ListOptions, OperationsClient, OperationsMethod,
-    TokenProvider,
+    CallSettings, ExponentialBackoff, ListOptions, OperationsClient, OperationsRpc, TokenProvider,
 };
 use tokio::time::Instant;
 use tonic::{Code, Status};
@@ -20,10 +19,7 @@ async fn every_call_has_its_headers() {
     client.cancel(NAME).await.unwrap();
     client.delete(NAME).await.unwrap();
     client.wait(NAME, Duration::from_secs(5)).await.unwrap();
-    let options = ListOptions {
-        filter: "done = true".into(),
-        ..Default::default()
-    };
+    let options = ListOptions::new().filter("done = true");
     let page = client.list("projects/p q", &options).await.unwrap();
     assert_eq!(
         (page.operations.len(), &*page.next_page_token),
@@ -139,7 +135,7 @@ async fn each_method_and_each_call_can_have_its_own_settings() {
         ..CallSettings::default()
     };
     let client = fake.client();
-    let client = client.with_method_settings(OperationsMethod::Delete, stubborn);
+    let client = client.with_method_settings(OperationsRpc::Delete, stubborn);
     client.get(NAME).await.unwrap_err();
     client.delete(NAME).await.unwrap_err();
     let once = client.clone().with_call_settings(stubborn).get(NAME).await;
@@ -153,7 +149,7 @@ async fn each_method_and_each_call_can_have_its_own_settings() {
         timeout: Duration::from_secs(1),
         ..stubborn
     };
-    let client = client.with_method_settings(OperationsMethod::Wait, waits);
+    let client = client.with_method_settings(OperationsRpc::Wait, waits);
     let wait = client.wait(NAME, Duration::from_secs(5)).await;
     wait.unwrap_err();
     let calls = fake.calls();

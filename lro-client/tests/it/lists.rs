@@ -53,10 +53,7 @@ async fn an_error_ends_it_and_another_goes_on_from_there() {
     let error = list.next().await.unwrap().unwrap_err();
     assert_eq!(error.code(), Code::Unavailable);
     assert!(list.next().await.is_none());
-    let options = ListOptions {
-        page_token: list.page_token().to_owned(),
-        ..ListOptions::default()
-    };
+    let options = ListOptions::new().page_token(list.page_token());
     assert_eq!(client.list_all("operations", options).count().await, 6);
 }
 
@@ -80,10 +77,7 @@ async fn a_call_that_is_dropped_half_way_loses_nothing() {
 async fn a_server_that_goes_round_in_circles_is_stopped() {
     // It gives the filter as the next token, always.
     let server = support::Fake::script(vec![Ok(support::running())]);
-    let options = ListOptions {
-        filter: "x".into(),
-        ..ListOptions::default()
-    };
+    let options = ListOptions::new().filter("x");
     let list = server.client().list_all("operations", options);
     let all: Vec<_> = list.collect().await;
     let codes: Vec<_> = all

@@ -19,7 +19,7 @@ use super::{Call, Caller, OperationFacts, Principal};
 /// #[tonic::async_trait]
 /// impl Authorizer for OneProject {
 ///     async fn authorize(&self, call: &Call<'_>) -> Result<Access, Status> {
-///         Ok(Access::when(call.is_within("projects/a")))
+///         Ok(Access::allowed_if(call.is_within("projects/a")))
 ///     }
 /// }
 ///
@@ -75,8 +75,8 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
 /// ```
 /// use lro_server::access::Access;
 ///
-/// assert!(Access::when(true).is_allowed());
-/// assert_eq!(Access::when(false), Access::Denied);
+/// assert!(Access::allowed_if(true).is_allowed());
+/// assert_eq!(Access::allowed_if(false), Access::Denied);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -88,7 +88,7 @@ pub enum Access {
 
 impl Access {
     /// [`Allowed`](Self::Allowed) if `allowed` is true, otherwise [`Denied`](Self::Denied).
-    pub fn when(allowed: bool) -> Self {
+    pub fn allowed_if(allowed: bool) -> Self {
         if allowed { Self::Allowed } else { Self::Denied }
     }
 
@@ -106,7 +106,7 @@ impl Access {
 /// /// A policy: callers start operations only below their own name.
 /// fn may_start(start: &StartCall<'_>) -> Access {
 ///     let own = format!("users/{}", start.principal().name());
-///     Access::when(start.is_within(&own))
+///     Access::allowed_if(start.is_within(&own))
 /// }
 /// ```
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use lro_core::{OperationName, ParentPattern};
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request};
 
-use super::{Method, Principal};
+use super::{OperationsRpc, Principal};
 
 /// A call before authentication.
 ///
@@ -83,14 +83,14 @@ impl fmt::Debug for Caller<'_> {
 ///
 /// /// A policy: callers see only the operations below their own name.
 /// fn may_call(call: &Call<'_>) -> Access {
-///     Access::when(call.is_within(&format!("users/{}", call.principal().name())))
+///     Access::allowed_if(call.is_within(&format!("users/{}", call.principal().name())))
 /// }
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     pub(super) caller: Caller<'a>,
     pub(super) principal: &'a Principal,
-    pub(super) method: Method,
+    pub(super) method: OperationsRpc,
     pub(super) service: &'a str,
     pub(super) permission: &'a str,
     pub(super) name: Option<&'a OperationName>,
@@ -110,7 +110,7 @@ impl<'a> Call<'a> {
 
     /// The method to authorize. It can differ from the rpc: to decide whether the caller may get
     /// NOT_FOUND, the server also authorizes a call for one operation as a list of its parent.
-    pub fn method(&self) -> Method {
+    pub fn method(&self) -> OperationsRpc {
         self.method
     }
 
@@ -161,7 +161,7 @@ pub(crate) fn is_within(inner: &ParentPattern, outer: &str) -> bool {
 ///
 /// /// A policy: callers see only the operations that they have started.
 /// fn is_own(call: &Call<'_>, operation: &OperationFacts<'_>) -> Access {
-///     Access::when(operation.principal() == call.principal().name())
+///     Access::allowed_if(operation.principal() == call.principal().name())
 /// }
 /// ```
 #[derive(Clone, Copy, Debug)]

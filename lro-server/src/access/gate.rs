@@ -6,7 +6,7 @@ use tonic::{Code, Status};
 
 use super::pass::Pass;
 use super::refusal::{denied, no_such_parent, scopes_missing, start_denied, unimplemented};
-use super::{Access, Authorizer, Call, Caller, Method, Principal, StartCall};
+use super::{Access, Authorizer, Call, Caller, OperationsRpc, Principal, StartCall};
 use crate::rpc::status::complete;
 use crate::services::{ServiceSettings, Services};
 
@@ -53,7 +53,7 @@ impl Gate {
     /// A call of google.longrunning.Operations comes in.
     pub(crate) async fn enter<'a>(
         &'a self,
-        method: Method,
+        method: OperationsRpc,
         caller: Caller<'a>,
     ) -> Result<Visit<'a>, Status> {
         if !self.services.iter().any(|service| service.offers(method)) {
@@ -97,7 +97,7 @@ impl Gate {
         name: &OperationName,
         record: Option<OperationRecord>,
     ) -> bool {
-        let visit = self.visit(Method::Get, caller, principal.clone());
+        let visit = self.visit(OperationsRpc::Get, caller, principal.clone());
         match visit.operation(name).await {
             Ok(pass) => match pass.admit(record).await {
                 Ok(_) => true,
@@ -108,7 +108,12 @@ impl Gate {
         }
     }
 
-    fn visit<'a>(&'a self, method: Method, caller: Caller<'a>, principal: Principal) -> Visit<'a> {
+    fn visit<'a>(
+        &'a self,
+        method: OperationsRpc,
+        caller: Caller<'a>,
+        principal: Principal,
+    ) -> Visit<'a> {
         Visit {
             gate: self,
             caller,
@@ -124,7 +129,7 @@ pub(crate) struct Visit<'a> {
     pub(super) gate: &'a Gate,
     caller: Caller<'a>,
     pub(super) principal: Principal,
-    pub(super) method: Method,
+    pub(super) method: OperationsRpc,
 }
 
 /// The verdict of a service's scopes and the authorizer.
@@ -192,7 +197,7 @@ impl<'a> Visit<'a> {
     pub(super) async fn ask(
         &self,
         service: &ServiceSettings,
-        method: Method,
+        method: OperationsRpc,
         name: Option<&OperationName>,
         parent: &ParentPattern,
     ) -> Result<Verdict, Status> {
@@ -214,7 +219,7 @@ impl<'a> Visit<'a> {
         &'c self,
         service: &'c ServiceSettings,
         permission: &'c str,
-        method: Method,
+        method: OperationsRpc,
         name: Option<&'c OperationName>,
         parent: &'c ParentPattern,
     ) -> Call<'c> {

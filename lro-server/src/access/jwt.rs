@@ -18,7 +18,7 @@
 //!     .permission_prefix("exporter")
 //!     .parent("users/*".parse()?);
 //! let operations = Operations::builder(MemoryStore::new())
-//!     .service(exporter)
+//!     .bind(exporter)
 //!     .authorizer(authorizer.clone())
 //!     .build();
 //! // Later, when the issuer has other keys:
@@ -45,6 +45,7 @@
 
 mod builder;
 mod claims;
+mod error;
 mod keys;
 
 use std::fmt;
@@ -60,6 +61,7 @@ use super::{Access, Authorizer, Call, Caller, Principal, StartCall};
 pub use builder::JwtAuthorizerBuilder;
 use builder::Settings;
 use claims::Claims;
+pub use error::BuildError;
 pub use keys::JwtKeys;
 
 /// The longest token that is looked at, in bytes.
@@ -159,7 +161,7 @@ impl Authorizer for JwtAuthorizer {
 
     async fn authorize(&self, call: &Call<'_>) -> Result<Access, Status> {
         let grants = call.principal().get::<Arc<Grants>>();
-        Ok(Access::when(grants.is_some_and(|grants| {
+        Ok(Access::allowed_if(grants.is_some_and(|grants| {
             grants.permit(call.permission()) && grants.reach(|parent| call.is_within(parent))
         })))
     }
@@ -167,7 +169,7 @@ impl Authorizer for JwtAuthorizer {
     async fn authorize_start(&self, start: &StartCall<'_>) -> Result<Access, Status> {
         let grants = start.principal().get::<Arc<Grants>>();
         let reach = grants.is_some_and(|it| it.reach(|parent| start.is_within(parent)));
-        Ok(Access::when(reach))
+        Ok(Access::allowed_if(reach))
     }
 }
 

@@ -6,7 +6,7 @@ use tonic::Status;
 
 use super::gate::{Verdict, Visit, yes_or_no};
 use super::refusal::unimplemented;
-use super::{Access, Method, OperationFacts};
+use super::{Access, OperationFacts, OperationsRpc};
 use crate::rpc::error::not_found;
 use crate::services::ServiceSettings;
 
@@ -160,7 +160,7 @@ impl Visit<'_> {
     ) -> Result<bool, Status> {
         let mut may = false;
         for (service, _) in services {
-            may |= self.ask(service, Method::List, None, parent).await? == Verdict::Allowed;
+            may |= self.ask(service, OperationsRpc::List, None, parent).await? == Verdict::Allowed;
         }
         Ok(may)
     }

@@ -3,7 +3,7 @@
 use lro_core::{OperationName, ParentPattern, Reason};
 use tonic::Status;
 
-use super::Method;
+use super::OperationsRpc;
 use crate::services::ServiceSettings;
 
 /// One text for what is not allowed and for what is not there (AIP-193, AIP-211).
@@ -24,8 +24,8 @@ pub(super) fn start_denied(rpc: &str, name: &OperationName) -> Status {
     Reason::PermissionDenied.resource_status(message, &parent, [("method", rpc)])
 }
 
-pub(super) fn unimplemented(method: Method, service: &ServiceSettings) -> Status {
-    let (rpc, service) = (method.rpc(), service.name());
+pub(super) fn unimplemented(method: OperationsRpc, service: &ServiceSettings) -> Status {
+    let (rpc, service) = (method.name(), service.name());
     match service {
         "" => {
             let message = format!("{rpc} is not offered by this server");

@@ -6,7 +6,7 @@ use lro_core::store::{ListPolicy, OperationStore};
 use lro_core::{Clock, SystemClock};
 
 use super::{Inner, Operations};
-use crate::access::{Authorizer, Gate, Method};
+use crate::access::{Authorizer, Gate, OperationsRpc};
 use crate::engine::Engine;
 use crate::engine::metrics::Metrics;
 use crate::limits::Limits;
@@ -34,7 +34,7 @@ pub struct OperationsBuilder {
     #[cfg(feature = "otel")]
     metrics: Option<Metrics>,
     services: Vec<ServiceSettings>,
-    without: BTreeSet<Method>,
+    without: BTreeSet<OperationsRpc>,
     authorizer: Option<Arc<dyn Authorizer>>,
     page_token_keys: Option<PageTokenKeys>,
 }
@@ -83,7 +83,7 @@ impl OperationsBuilder {
     ///     .file_descriptor_set(pb::FILE_DESCRIPTOR_SET)?
     ///     .build();
     /// let filter = "metadata.tables_done >= 5 AND done = false";
-    /// operations.list(Default::default(), filter, 0, "").await?;
+    /// operations.list(Default::default(), &ListOptions::new().filter(filter)).await?;
     /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
     /// ```
     ///
@@ -113,14 +113,14 @@ impl OperationsBuilder {
     /// Without any, all services may start operations of any name. With one, all that start
     /// operations have to be given: a start by another fails with INTERNAL, and so does one whose
     /// name is not the service's.
-    pub fn service(mut self, service: ServiceSettings) -> Self {
+    pub fn bind(mut self, service: ServiceSettings) -> Self {
         self.services.retain(|it| it.name() != service.name());
         self.services.push(service);
         self
     }
 
     /// Switches a method off for the whole server: UNIMPLEMENTED.
-    pub fn disable(mut self, method: Method) -> Self {
+    pub fn disable(mut self, method: OperationsRpc) -> Self {
         self.without.insert(method);
         self
     }

@@ -2,7 +2,7 @@
 
 use lro_core::filter::Filter;
 use lro_core::store::{ListPolicy, ListQuery, OperationRecord};
-use lro_core::{ParentPattern, Reason, pb};
+use lro_core::{ListOptions, ParentPattern, Reason, pb};
 use prost::Message as _;
 use tonic::Status;
 
@@ -33,32 +33,46 @@ impl Operations {
     ///
     /// # Errors
     ///
-    /// INVALID_ARGUMENT for a negative page size, a filter that is none, or a page token that is not
-    /// of this list; or the store's failure.
+    /// INVALID_ARGUMENT for a negative page size, a filter that does not parse, or a page token of
+    /// another list; UNIMPLEMENTED for [`return_partial_success`](ListOptions::return_partial_success)
+    /// where the policy does not offer it; or the store's failure.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe to drop.
     pub async fn list(
         &self,
         parent: ParentPattern,
-        filter: &str,
-        page_size: i32,
-        page_token: &str,
+        options: &ListOptions,
     ) -> Result<pb::ListOperationsResponse, Status> {
-        let request = pb::ListOperationsRequest {
-            filter: filter.to_owned(),
-            page_size,
-            page_token: page_token.to_owned(),
-            ..Default::default()
-        };
-        self.list_as(&Pass::trusted(None), parent, &request, None)
-            .await
+        self.page(&Pass::trusted(None), parent, options, None).await
     }
 
-    /// The same, of what the pass lets one see; and with `return_partial_success`, which is for
-    /// several collections, where the policy takes it.
+    /// The same, of the operations that the pass admits, and of one method if a path is given.
+    pub(super) async fn page(
+        &self,
+        pass: &Pass<'_>,
+        parent: ParentPattern,
+        options: &ListOptions,
+        method: Option<&'static str>,
+    ) -> Result<pb::ListOperationsResponse, Status> {
+        let request = pb::ListOperationsRequest {
+            filter: options.filter.clone(),
+            page_size: options.page_size,
+            page_token: options.page_token.clone(),
+            return_partial_success: options.return_partial_success,
+            ..Default::default()
+        };
+        self.list_as(pass, parent, &request, method, None).await
+    }
+
+    /// The same for a request from outside, with the largest message that its caller can receive.
     pub(crate) async fn list_as(
         &self,
         pass: &Pass<'_>,
         parent: ParentPattern,
         request: &pb::ListOperationsRequest,
+        method: Option<&'static str>,
         max_message: Option<MaxMessageLen>,
     ) -> Result<pb::ListOperationsResponse, Status> {
         let policy = self.gate().services().list_policy(&parent);
@@ -70,11 +84,15 @@ impl Operations {
             .engine()
             .limits()
             .page_size(request.page_size, policy)?;
-        let filter = Filter::parse(&request.filter, &policy.schema).map_err(Status::from)?;
+        let mut filter = Filter::parse(&request.filter, &policy.schema).map_err(Status::from)?;
+        if let Some(method) = method {
+            filter = filter.of_method(method);
+        }
         // A token belongs to all of its list.
         let scope = pass.token_scope();
         let partial = if partial { "partial" } else { "" };
-        let list = [parent.as_str(), &request.filter, partial, &scope];
+        let mut list = vec![parent.as_str(), &*request.filter, partial, &*scope];
+        list.extend(method);
         let now = self.engine().clock().now();
         let after = match &*request.page_token {
             "" => None,

@@ -2,26 +2,26 @@ use std::pin::Pin;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use lro_core::pb::operations_server::Operations as OperationsRpc;
+use lro_core::pb::operations_server::Operations as OperationsServer;
 use lro_core::store::Command;
 use lro_core::{OperationName, ParentPattern, Reason, pb};
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Response, Status};
 
-use crate::access::{Caller, Method, Visit};
+use crate::access::{Caller, OperationsRpc, Visit};
 use crate::engine::deadline::{margin, time_left};
 use crate::operations::{MaxMessageLen, Operations};
 use crate::rpc::error::invalid_name;
 use crate::rpc::status::complete;
 
-/// `google.longrunning.Operations` over [`Operations`]: what [`Operations::server`] serves.
+/// `google.longrunning.Operations` over [`Operations`]: what [`Operations::service`] serves.
 ///
 /// ```
 /// use lro_server::Operations;
 ///
 /// # let store = lro_server::lro_core::store::MemoryStore::new();
 /// let operations = Operations::new(store);
-/// let server = tonic::transport::Server::builder().add_service(operations.server());
+/// let server = tonic::transport::Server::builder().add_service(operations.service());
 /// ```
 #[derive(Clone, Debug)]
 pub struct OperationsService {
@@ -29,8 +29,8 @@ pub struct OperationsService {
 }
 
 impl Operations {
-    /// The gRPC service `google.longrunning.Operations`, to be added to a tonic server.
-    pub fn server(&self) -> pb::operations_server::OperationsServer<OperationsService> {
+    /// The gRPC service `google.longrunning.Operations`, for a tonic server.
+    pub fn service(&self) -> pb::operations_server::OperationsServer<OperationsService> {
         pb::operations_server::OperationsServer::new(OperationsService::new(self.clone()))
     }
 }
@@ -49,7 +49,7 @@ impl OperationsService {
 
     async fn enter<'a>(
         &'a self,
-        method: Method,
+        method: OperationsRpc,
         headers: &'a MetadataMap,
         extensions: &'a Extensions,
     ) -> Result<Visit<'a>, Status> {
@@ -59,20 +59,22 @@ impl OperationsService {
 }
 
 #[tonic::async_trait]
-impl OperationsRpc for OperationsService {
+impl OperationsServer for OperationsService {
     async fn list_operations(
         &self,
         request: Request<pb::ListOperationsRequest>,
     ) -> Result<Response<pb::ListOperationsResponse>, Status> {
         let (headers, extensions, request) = request.into_parts();
         answer(async {
-            let visit = self.enter(Method::List, &headers, &extensions).await?;
+            let visit = self
+                .enter(OperationsRpc::List, &headers, &extensions)
+                .await?;
             let parent: ParentPattern =
                 request.name.parse().map_err(|error| invalid_name(&error))?;
             let pass = visit.list(&parent).await?;
             let max_message = extensions.get::<MaxMessageLen>().copied();
             self.operations
-                .list_as(&pass, parent, &request, max_message)
+                .list_as(&pass, parent, &request, None, max_message)
                 .await
         })
         .await
@@ -84,7 +86,9 @@ impl OperationsRpc for OperationsService {
     ) -> Result<Response<pb::Operation>, Status> {
         let (headers, extensions, request) = request.into_parts();
         answer(async {
-            let visit = self.enter(Method::Get, &headers, &extensions).await?;
+            let visit = self
+                .enter(OperationsRpc::Get, &headers, &extensions)
+                .await?;
             let name = parse(&request.name)?;
             let pass = visit.operation(&name).await?;
             self.operations.get_as(&pass, &name).await
@@ -98,7 +102,9 @@ impl OperationsRpc for OperationsService {
     ) -> Result<Response<()>, Status> {
         let (headers, extensions, request) = request.into_parts();
         answer(async {
-            let visit = self.enter(Method::Delete, &headers, &extensions).await?;
+            let visit = self
+                .enter(OperationsRpc::Delete, &headers, &extensions)
+                .await?;
             let name = parse(&request.name)?;
             let pass = visit.operation(&name).await?;
             self.operations.update(&pass, &name, Command::Delete).await
@@ -112,7 +118,9 @@ impl OperationsRpc for OperationsService {
     ) -> Result<Response<()>, Status> {
         let (headers, extensions, request) = request.into_parts();
         answer(async {
-            let visit = self.enter(Method::Cancel, &headers, &extensions).await?;
+            let visit = self
+                .enter(OperationsRpc::Cancel, &headers, &extensions)
+                .await?;
             let name = parse(&request.name)?;
             let pass = visit.operation(&name).await?;
             self.operations.update(&pass, &name, Command::Cancel).await
@@ -146,7 +154,7 @@ impl OperationsService {
         mut request: pb::WaitOperationRequest,
     ) -> Result<pb::Operation, Status> {
         let (headers, extensions) = from.as_deref().unwrap_or(&NO_PARTS);
-        let visit = Box::pin(self.enter(Method::Wait, headers, extensions)).await?;
+        let visit = Box::pin(self.enter(OperationsRpc::Wait, headers, extensions)).await?;
         let name = parse(&std::mem::take(&mut request.name))?;
         let pass = Box::pin(visit.operation(&name)).await?;
         let asked = request.timeout.map(to_duration).transpose()?;

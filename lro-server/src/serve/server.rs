@@ -237,7 +237,7 @@ impl Server {
         let limits = self.limits;
         let operations = self.operations;
         let server = operations
-            .server()
+            .service()
             .max_decoding_message_size(limits.max_decode_len);
         let mut services = self.services;
         let mut routes = self.routes;

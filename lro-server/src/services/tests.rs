@@ -48,7 +48,7 @@ fn a_start_has_to_fit_its_service() {
     assert_eq!(all.of_start("/a.A/Export", &name).unwrap().name(), "a.A");
     let error = all.of_start("/b.B/Export", &name).unwrap_err();
     assert_eq!(error.code(), tonic::Code::Internal);
-    assert!(error.message().contains("OperationsBuilder::service"));
+    assert!(error.message().contains("OperationsBuilder::bind"));
     let name = "operations/1".parse().unwrap();
     let error = all.of_start("/a.A/Export", &name).unwrap_err();
     assert_eq!(error.code(), tonic::Code::Internal);
@@ -193,7 +193,7 @@ fn a_list_is_as_its_services_say_if_they_agree() {
 fn a_service_that_offers_no_lists_is_in_nobodys_way() {
     let mut all = with_lists([("a.A", "users/*", Some(2)), ("b.B", "users/*", Some(3))]);
     assert_eq!(all.mixed_lists().len(), 1);
-    all.settings[1].without.insert(Method::List);
+    all.settings[1].without.insert(OperationsRpc::List);
     assert_eq!(all.mixed_lists().len(), 0);
     let policy = all.list_policy(&"users/u".parse().unwrap());
     assert_eq!(policy.page_size_max, Some(2));

@@ -9,13 +9,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use super::error::WorkerBuildError;
 use super::executor::{Executor, Place};
 use super::probe::Probe;
 use super::quarantine::Quarantine;
 use super::runs::Runs;
 use super::slots::Slots;
 use super::{Settings, Shared, Worker, claim, lease_thread, retention};
-use crate::Error;
 use crate::engine::LocalWorker;
 use crate::handler::registration::{Host, HostedMethod, Registration};
 use crate::operations::Operations;
@@ -30,7 +30,7 @@ use crate::operations::Operations;
 /// async fn start<S>(
 ///     operations: &Operations,
 ///     service: Arc<impl Host<S>>,
-/// ) -> Result<Worker, lro_server::Error> {
+/// ) -> Result<Worker, lro_server::WorkerBuildError> {
 ///     Worker::builder(operations)
 ///         .host(service)
 ///         .concurrency(16)
@@ -104,7 +104,7 @@ impl WorkerBuilder {
     /// ```no_run
     /// # use std::sync::Arc;
     /// # use lro_server::{Host, Operations, Worker};
-    /// # async fn example<S, H: Host<S>>(operations: Operations, exporter: Arc<H>) -> Result<(), lro_server::Error> {
+    /// # async fn example<S, H: Host<S>>(operations: Operations, exporter: Arc<H>) -> Result<(), lro_server::WorkerBuildError> {
     /// let worker = Worker::builder(&operations).host(exporter);
     /// let worker = worker.only(["/exporter.v1.Exporter/Export"]).start().await?;
     /// # worker.drain().await;
@@ -172,19 +172,19 @@ impl WorkerBuilder {
     ///
     /// When no method is hosted, one is hosted twice, [`only`](Self::only) names one that none of
     /// the hosts has, or the thread cannot be created.
-    pub async fn start(mut self) -> Result<Worker, Error> {
+    pub async fn start(mut self) -> Result<Worker, WorkerBuildError> {
         if let Some(only) = &self.only {
             let stranger = only
                 .iter()
                 .find(|path| !self.methods.iter().any(|it| it.path == **path));
             if let Some(path) = stranger {
-                return Err(Error::not_hosted(path));
+                return Err(WorkerBuildError::not_hosted(path));
             }
             self.methods
                 .retain(|it| only.iter().any(|path| it.path == *path));
         }
         if self.methods.is_empty() {
-            return Err(Error::nothing_hosted());
+            return Err(WorkerBuildError::nothing_hosted());
         }
         let limits = self
             .methods
@@ -195,7 +195,7 @@ impl WorkerBuilder {
         for method in self.methods {
             let path = method.path;
             if methods.insert(path, method).is_some() {
-                return Err(Error::hosted_twice(path));
+                return Err(WorkerBuildError::hosted_twice(path));
             }
         }
         self.settings.max_deleted_runs = self.concurrency;
@@ -223,7 +223,7 @@ impl WorkerBuilder {
             renewals_ended: CancellationToken::new(),
         });
         let renewals = lease_thread::start(&shared).await;
-        renewals.map_err(Error::no_thread)?;
+        renewals.map_err(WorkerBuildError::no_thread)?;
         let worker: Arc<dyn LocalWorker> = shared.clone();
         let workers = self.operations.engine().workers();
         workers.register(Arc::downgrade(&worker));

@@ -202,7 +202,7 @@ impl<S: OperationStore + Clone> Scene<S> {
         let record = self.record(name);
         assert_eq!(record.fence, u64::from(by), "{record:?}");
         let operation = Operation::<ExportResponse, ExportMetadata>::from(record.to_operation());
-        let response = operation.result().unwrap().unwrap().unwrap();
+        let response = operation.outcome().unwrap().response().unwrap();
         assert_eq!(response, exported(by));
     }
 }

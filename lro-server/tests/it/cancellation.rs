@@ -8,7 +8,7 @@ use lro_core::store::{
     Command, MemoryStore, NewOperation, OperationState, OperationStore as _, Update, WorkerId,
 };
 use lro_core::{OperationName, pb};
-use lro_server::access::Method;
+use lro_server::access::OperationsRpc;
 use lro_server::{Operations, StopReason, Worker};
 use prost_types::Any;
 use tokio::sync::mpsc;
@@ -86,7 +86,7 @@ async fn a_body_may_complete_all_the_same() {
     let started = exporter.call(&["a"]).await.unwrap();
     operations.cancel(&name(&started)).await.unwrap();
     let done = wait(&operations, &started).await;
-    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(9));
+    assert_eq!(done.outcome().unwrap().response().unwrap(), exported(9));
 }
 
 /// A resource whose newest wish counts: the service cancels the operation that is in the way, and
@@ -113,7 +113,7 @@ async fn a_preempted_operation_ends_with_aborted() {
     assert_eq!(error.message, "a newer wish came");
     let newer = exporter.call(&["new", "exclusive_key=k"]).await.unwrap();
     let newer = wait(&operations, &newer).await;
-    assert_eq!(newer.result().unwrap().unwrap().unwrap(), exported(1));
+    assert_eq!(newer.outcome().unwrap().response().unwrap(), exported(1));
 }
 
 /// spec:71
@@ -122,12 +122,12 @@ async fn cancel_is_implemented_unless_it_is_switched_off() {
     for (switched_off, expected) in [(false, Code::Ok), (true, Code::Unimplemented)] {
         let builder = Operations::builder(MemoryStore::new());
         let operations = match switched_off {
-            true => builder.disable(Method::Cancel).build(),
+            true => builder.disable(OperationsRpc::Cancel).build(),
             false => builder.build(),
         };
         let exporter = Exporter::new(&operations, async |_, _| Ok(exported(1)));
         let started = exporter.call(&["a"]).await.unwrap();
-        let mut client = pb::operations_client::OperationsClient::new(operations.server());
+        let mut client = pb::operations_client::OperationsClient::new(operations.service());
         let name = started.name().to_owned();
         let cancelled = client
             .cancel_operation(pb::CancelOperationRequest { name })

@@ -139,7 +139,7 @@ async fn operations_are_googles_and_so_is_their_service() {
 
     let (operations, tables, _worker) = start().await;
     assert_eq!(
-        name_of(&operations.server()),
+        name_of(&operations.service()),
         "google.longrunning.Operations"
     );
     let request = Request::new(ExportRequest {
@@ -147,7 +147,7 @@ async fn operations_are_googles_and_so_is_their_service() {
     });
     let started = exporter_server::Exporter::export(&*tables, request).await;
     let started = started.unwrap().into_inner();
-    let mut client = lro::operations_client::OperationsClient::new(operations.server());
+    let mut client = lro::operations_client::OperationsClient::new(operations.service());
     let name = started.name().to_owned();
     let got = client
         .get_operation(lro::GetOperationRequest { name })

@@ -181,7 +181,7 @@ impl Authorizer for MayCancel {
     }
 
     async fn authorize(&self, call: &Call<'_>) -> Result<Access, Status> {
-        Ok(Access::when(call.principal().name() == "ada"))
+        Ok(Access::allowed_if(call.principal().name() == "ada"))
     }
 }
 

@@ -65,7 +65,7 @@ async fn a_drained_body_is_given_back_and_goes_on_from_its_checkpoint() {
     let second = Worker::builder(&operations).host(exporter.clone());
     let _second = second.start().await.unwrap();
     let done = wait(&operations, &started).await;
-    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(7));
+    assert_eq!(done.outcome().unwrap().response().unwrap(), exported(7));
     let checkpoint = prost_types::Duration {
         seconds: 42,
         nanos: 0,

@@ -84,7 +84,7 @@ async fn live_long(store: impl OperationStore) {
         let started = call(&[]).await;
         let name = support::name(&started);
         let done: Typed = operations.wait(&name, timeout).await.unwrap().into();
-        let response = done.result().unwrap().unwrap().unwrap();
+        let response = done.outcome().unwrap().response().unwrap();
         assert_eq!(response, support::exported(1));
     }
     // One that asks for another attempt after all time.

@@ -36,7 +36,7 @@ async fn what_one_node_starts_another_runs_and_who_waits_hears() {
     let started = called.call(&["a"]).await.unwrap();
     let done = front_end.wait(&name(&started), None).await.unwrap();
     let done = support::Typed::from(done);
-    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(7));
+    assert_eq!(done.outcome().unwrap().response().unwrap(), exported(7));
     assert!(begun.elapsed() <= 2 * GAP, "{:?}", begun.elapsed());
 }
 
@@ -111,7 +111,7 @@ async fn a_checkpoint_outlasts_a_store_that_is_away_for_less_than_a_lease() {
     tokio::time::sleep(Duration::from_secs(10)).await;
     let done = operations.wait(&name(&started), None).await.unwrap();
     let done = support::Typed::from(done);
-    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(1));
+    assert_eq!(done.outcome().unwrap().response().unwrap(), exported(1));
 }
 
 /// A process that stood still for longer than its lease, and then fails to save a checkpoint: the
@@ -141,7 +141,7 @@ async fn a_checkpoint_that_fails_after_the_lease_ends_no_operation() {
     let started = exporter.call(&["a"]).await.unwrap();
     let done = front_end.wait(&name(&started), None).await.unwrap();
     let done = support::Typed::from(done);
-    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(2));
+    assert_eq!(done.outcome().unwrap().response().unwrap(), exported(2));
 }
 
 /// A database that answered claims slowly used up the attempts of operations that no worker ran.
@@ -162,5 +162,5 @@ async fn a_claim_that_is_answered_too_late_is_no_attempt() {
     let started = called.call(&["a"]).await.unwrap();
     let done = front_end.wait(&name(&started), None).await.unwrap();
     let done = support::Typed::from(done);
-    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(1));
+    assert_eq!(done.outcome().unwrap().response().unwrap(), exported(1));
 }

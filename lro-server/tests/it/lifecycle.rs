@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use exporter::pb::ExportMetadata;
-use lro_core::Reason;
+use lro_core::{ListOptions, Reason};
 use lro_server::{HandlerError, Operations};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -28,7 +28,7 @@ async fn a_body_runs_and_its_response_is_kept() {
     assert_eq!(started.metadata().unwrap().unwrap().tables_total, 2);
     let done = wait(&operations, &started).await;
     assert_eq!(done.name(), started.name(), "spec:29");
-    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(2));
+    assert_eq!(done.outcome().unwrap().response().unwrap(), exported(2));
     let metadata = done.metadata().unwrap().unwrap();
     assert_eq!(metadata.tables_done, 2, "spec:30: kept when done");
     worker.drain().await;
@@ -42,10 +42,9 @@ async fn a_start_that_is_refused_makes_no_operation() {
     assert_eq!(refused.code(), Code::InvalidArgument);
     let violations = refused.get_details_bad_request().unwrap().field_violations;
     assert_eq!(violations[0].field, "tables");
-    let list = operations
-        .list(Default::default(), "", 0, "")
-        .await
-        .unwrap();
+    let options = ListOptions::new();
+    let list = operations.list(Default::default(), &options);
+    let list = list.await.unwrap();
     assert!(list.operations.is_empty());
 }
 
@@ -177,7 +176,7 @@ async fn a_retryable_error_runs_the_body_again() {
     .await;
     let started = exporter.call(&["3"]).await.unwrap();
     let done = wait(&operations, &started).await;
-    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(3));
+    assert_eq!(done.outcome().unwrap().response().unwrap(), exported(3));
     let started = exporter.call(&["4"]).await.unwrap();
     let done = wait(&operations, &started).await;
     let error = done.error().unwrap();

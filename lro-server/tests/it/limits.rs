@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use exporter::pb::{ExportMetadata, ExportResponse};
 use futures_util::poll;
+use lro_core::ListOptions;
 use lro_core::store::MemoryStore;
 use lro_server::{HandlerError, Limits, Operations, Worker};
 use tonic::{Code, Status};
@@ -63,7 +64,7 @@ async fn what_a_body_makes_too_large_is_left_out_or_refused_and_the_operation_go
         .unwrap();
     let started = exporter.call(&["a"]).await.unwrap();
     let done = wait(&operations, &started).await;
-    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(2));
+    assert_eq!(done.outcome().unwrap().response().unwrap(), exported(2));
     assert_eq!(done.metadata().unwrap().unwrap(), metadata(1));
 }
 
@@ -138,10 +139,9 @@ async fn a_start_that_brings_too_much_makes_no_operation() {
         let violations = &details.bad_request().unwrap().field_violations;
         assert_eq!(violations[0].field, field);
     }
-    let all = operations
-        .list("".parse().unwrap(), "", 0, "")
-        .await
-        .unwrap();
+    let options = ListOptions::new();
+    let all = operations.list("".parse().unwrap(), &options);
+    let all = all.await.unwrap();
     assert_eq!(all.operations, []);
 }
 

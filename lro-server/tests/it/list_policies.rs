@@ -5,8 +5,8 @@ use std::sync::Arc;
 use exporter::pb::FILE_DESCRIPTOR_SET;
 use lro_core::filter::Schema;
 use lro_core::store::{ListPolicy, MemoryStore, NewOperation, OperationStore as _};
-use lro_core::{Reason, pack, pb};
-use lro_server::access::Method;
+use lro_core::{ListOptions, Reason, pack, pb};
+use lro_server::access::OperationsRpc;
 use lro_server::{Limits, Operations, OperationsBuilder, ServiceSettings};
 use pb::ListOperationsRequest;
 use tonic::{Code, Status};
@@ -60,9 +60,9 @@ async fn server() -> Operations {
     let genomics = bound(GENOMICS, &["projects/*", "both/*"]);
     let builder = builder()
         .await
-        .service(management.list_policy(ListPolicy::service_infrastructure()))
-        .service(genomics.list_policy(ListPolicy::genomics_v1()))
-        .service(bound(PLAIN, &["users/*"]));
+        .bind(management.list_policy(ListPolicy::service_infrastructure()))
+        .bind(genomics.list_policy(ListPolicy::genomics_v1()))
+        .bind(bound(PLAIN, &["users/*"]));
     builder.build()
 }
 
@@ -72,7 +72,7 @@ async fn list(
     filter: &str,
     page_size: i32,
 ) -> Result<usize, Status> {
-    let mut client = pb::operations_client::OperationsClient::new(operations.server());
+    let mut client = pb::operations_client::OperationsClient::new(operations.service());
     let request = ListOperationsRequest {
         name: name.to_owned(),
         filter: filter.to_owned(),
@@ -81,7 +81,8 @@ async fn list(
     };
     let listed = client.list_operations(request).await?.into_inner();
     // The server itself lists as its callers do.
-    let own = operations.list(name.parse().unwrap(), filter, page_size, "");
+    let options = ListOptions::new().filter(filter).page_size(page_size);
+    let own = operations.list(name.parse().unwrap(), &options);
     assert_eq!(listed.operations, own.await.unwrap().operations);
     Ok(listed.operations.len())
 }
@@ -158,8 +159,8 @@ async fn where_services_disagree_a_list_is_as_the_server_says() {
     let genomics = bound(GENOMICS, &["services/*"]).list_policy(ListPolicy::genomics_v1());
     let operations = builder()
         .await
-        .service(management.list_policy(ListPolicy::service_infrastructure()))
-        .service(genomics.disable(Method::List))
+        .bind(management.list_policy(ListPolicy::service_infrastructure()))
+        .bind(genomics.disable(OperationsRpc::List))
         .build();
     let listed = list(&operations, "services/x", "serviceName = x", 0).await;
     assert_eq!(listed.unwrap(), 50);
@@ -173,8 +174,8 @@ async fn services_that_agree_have_their_policy_for_the_lists_that_they_share() {
     };
     let operations = builder()
         .await
-        .service(of(MANAGEMENT))
-        .service(of(GENOMICS))
+        .bind(of(MANAGEMENT))
+        .bind(of(GENOMICS))
         .build();
     let listed = list(&operations, "services/x", "serviceName = x", 0).await;
     assert_eq!(listed.unwrap(), 50);
@@ -202,8 +203,8 @@ async fn the_servers_policy_and_limits_are_for_services_without_one() {
         .await
         .limits(limits)
         .list_policy(policy)
-        .service(bound(MANAGEMENT, &["services/*"]).list_policy(own))
-        .service(bound(PLAIN, &["users/*"]))
+        .bind(bound(MANAGEMENT, &["services/*"]).list_policy(own))
+        .bind(bound(PLAIN, &["users/*"]))
         .build();
     for (name, page_size, len) in [
         ("users/x", 0, 10),
@@ -226,10 +227,10 @@ async fn partial_success_is_each_services_to_take() {
     };
     let operations = builder()
         .await
-        .service(bound(MANAGEMENT, &["services/*"]).list_policy(takes))
-        .service(bound(PLAIN, &["users/*"]))
+        .bind(bound(MANAGEMENT, &["services/*"]).list_policy(takes))
+        .bind(bound(PLAIN, &["users/*"]))
         .build();
-    let mut client = pb::operations_client::OperationsClient::new(operations.server());
+    let mut client = pb::operations_client::OperationsClient::new(operations.service());
     for (name, code) in [
         ("services/-", Code::Ok),
         ("services/x", Code::InvalidArgument),
@@ -254,8 +255,8 @@ async fn payloads_may_be_named_in_the_lists_of_all_services() {
     };
     let with_service = |builder: OperationsBuilder| {
         builder
-            .service(bound(MANAGEMENT, &["services/*"]).list_policy(own.clone()))
-            .service(bound(GENOMICS, &["projects/*"]).list_policy(ListPolicy::genomics_v1()))
+            .bind(bound(MANAGEMENT, &["services/*"]).list_policy(own.clone()))
+            .bind(bound(GENOMICS, &["projects/*"]).list_policy(ListPolicy::genomics_v1()))
     };
     let without = with_service(builder().await).build();
     assert_eq!(

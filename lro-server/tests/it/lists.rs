@@ -47,7 +47,7 @@ async fn call(
     operations: &Operations,
     request: ListOperationsRequest,
 ) -> Result<pb::ListOperationsResponse, Status> {
-    let mut client = pb::operations_client::OperationsClient::new(operations.server());
+    let mut client = pb::operations_client::OperationsClient::new(operations.service());
     Ok(client.list_operations(request).await?.into_inner())
 }
 
@@ -151,7 +151,7 @@ async fn what_cannot_be_reached_fails_the_call() {
 #[tokio::test]
 async fn everybody_who_may_list_sees_the_same() {
     let operations = operations().await;
-    let mut client = pb::operations_client::OperationsClient::new(operations.server());
+    let mut client = pb::operations_client::OperationsClient::new(operations.service());
     let mut seen = Vec::new();
     for caller in ["alice", "bob"] {
         let mut request = tonic::Request::new(below("p/q"));

@@ -23,5 +23,6 @@ mod store_failures;
 mod support;
 #[cfg(feature = "otel")]
 mod telemetry;
+mod typed;
 mod waiting;
 mod worker_slots;

@@ -70,7 +70,7 @@ async fn a_worker_that_is_cut_off_stops_its_bodies_before_their_lease_ends() {
     );
     let done = second.wait(&name(&started), None).await.unwrap();
     let done = support::Typed::from(done);
-    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(2));
+    assert_eq!(done.outcome().unwrap().response().unwrap(), exported(2));
     cut.set_down(false);
     tokio::time::sleep(3 * LEASE).await;
     assert!(seen.try_recv().is_err(), "the first never ended");
@@ -168,7 +168,7 @@ async fn a_store_that_is_full_for_longer_than_a_lease_loses_no_outcome() {
     node.before_updates(|_| Ok(()));
     for started in [short, long] {
         let done = support::wait(&operations, &started).await;
-        assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(1));
+        assert_eq!(done.outcome().unwrap().response().unwrap(), exported(1));
     }
     assert!(seen.try_recv().is_err(), "each body ran once");
     worker.drain().await;
@@ -198,7 +198,7 @@ async fn an_exclusive_store_expires_the_leases_of_a_worker_that_is_gone() {
     let worker = Worker::builder(&operations).lease_duration(LEASE);
     let worker = worker.host(exporter).start().await.unwrap();
     let done = support::wait(&operations, &started).await;
-    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(2));
+    assert_eq!(done.outcome().unwrap().response().unwrap(), exported(2));
     worker.drain().await;
 }
 
@@ -222,7 +222,7 @@ async fn a_run_whose_task_panics_is_run_again() {
     let worker = worker.host(exporter.clone()).start().await.unwrap();
     let started = exporter.call(&["a"]).await.unwrap();
     let done = support::wait(&operations, &started).await;
-    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(2));
+    assert_eq!(done.outcome().unwrap().response().unwrap(), exported(2));
     worker.drain().await;
 }
 
@@ -251,7 +251,7 @@ async fn a_healthy_long_body_is_never_run_twice() {
             break support::Typed::from(seen);
         }
     };
-    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(1));
+    assert_eq!(done.outcome().unwrap().response().unwrap(), exported(1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -337,7 +337,7 @@ async fn a_lease_that_nobody_renews_is_taken_over_within_another_lease() {
             break support::Typed::from(seen);
         }
     };
-    assert_eq!(done.result().unwrap().unwrap().unwrap(), exported(2));
+    assert_eq!(done.outcome().unwrap().response().unwrap(), exported(2));
     assert!(begun.elapsed() <= LEASE * 2, "{:?}", begun.elapsed());
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::store::MemoryStore;
-use lro_core::{ParentPattern, pb};
+use lro_core::{ListOptions, ParentPattern, pb};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tonic::{Code, Request};
@@ -20,7 +20,7 @@ use crate::support::{exported, name, start, start_on};
 async fn a_wait_ends_before_every_limit_with_ok() {
     let (operations, exporter, _worker) = start(async |_, _| pending().await).await;
     let started = exporter.call(&["a"]).await.unwrap();
-    let mut service = pb::operations_client::OperationsClient::new(operations.server());
+    let mut service = pb::operations_client::OperationsClient::new(operations.service());
     for (asked, grpc_timeout, expected) in [
         (Some(0), None, 0),
         (Some(300), None, 300),
@@ -164,7 +164,10 @@ async fn lists_page_newest_first_and_refuse_foreign_tokens() {
     let mut token = String::new();
     loop {
         let page = operations
-            .list(ParentPattern::default(), "", 2, &token)
+            .list(
+                ParentPattern::default(),
+                &ListOptions::new().page_size(2).page_token(&token),
+            )
             .await
             .unwrap();
         seen.extend(page.operations.into_iter().map(|operation| operation.name));
@@ -173,7 +176,10 @@ async fn lists_page_newest_first_and_refuse_foreign_tokens() {
             break;
         }
         let other = "projects/p".parse().unwrap();
-        let foreign = operations.list(other, "", 2, &token).await.unwrap_err();
+        let foreign = operations
+            .list(other, &ListOptions::new().page_size(2).page_token(&token))
+            .await
+            .unwrap_err();
         assert_eq!(foreign.code(), Code::InvalidArgument);
     }
     assert_eq!(seen, [4, 3, 2, 1, 0].map(|id| format!("operations/{id}")));
@@ -190,7 +196,15 @@ async fn filters_choose_and_are_checked() {
     }
     let list = async |filter: &str, page_size, token: &str| {
         let root = ParentPattern::default();
-        operations.list(root, filter, page_size, token).await
+        operations
+            .list(
+                root,
+                &ListOptions::new()
+                    .filter(filter)
+                    .page_size(page_size)
+                    .page_token(token),
+            )
+            .await
     };
     let mut seen = Vec::new();
     let mut token = String::new();
@@ -223,7 +237,16 @@ async fn a_rare_match_costs_short_pages_not_a_long_call() {
     loop {
         let root = ParentPattern::default();
         let filter = "name = \"operations/0\"";
-        let page = operations.list(root, filter, 10, &token).await.unwrap();
+        let page = operations
+            .list(
+                root,
+                &ListOptions::new()
+                    .filter(filter)
+                    .page_size(10)
+                    .page_token(&token),
+            )
+            .await
+            .unwrap();
         pages += 1;
         seen.extend(page.operations.into_iter().map(|operation| operation.name));
         token = page.next_page_token;

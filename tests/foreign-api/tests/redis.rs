@@ -68,7 +68,7 @@ impl Fixture {
             .start()
             .await?;
         let routes =
-            Routes::new(CloudRedisServer::from_arc(redis)).add_service(operations.server());
+            Routes::new(CloudRedisServer::from_arc(redis)).add_service(operations.service());
         Ok(Self { routes, worker })
     }
 

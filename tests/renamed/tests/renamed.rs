@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use server::{Operations, Worker};
 use tonic::Request;
-use wire::{LongRunningMethod, MemoryStore};
+use wire::LongRunningMethod;
+use wire::store::MemoryStore;
 
 macro_rules! runs {
     ($name:ident) => {
@@ -25,7 +26,7 @@ macro_rules! runs {
             let name = started.unwrap().get_ref().name().parse().unwrap();
             let ended = operations.wait(&name, None).await.unwrap();
             let ended = wire::Operation::<pb::ExportResponse, pb::ExportMetadata>::from(ended);
-            let response = ended.result().unwrap().unwrap().unwrap();
+            let response = ended.outcome().unwrap().response().unwrap();
             assert_eq!(response.tables_exported, 2);
             assert_eq!(ended.metadata().unwrap().unwrap().tables_done, 2);
             assert_eq!(

@@ -195,7 +195,7 @@ impl Server {
             return Err("the operation did not start".to_owned());
         }
         let operations = lro_server::Operations::new(store);
-        let routes = tonic::service::Routes::new(operations.server());
+        let routes = tonic::service::Routes::new(operations.service());
         let mut builder =
             Gateway::builder(routes.clone()).file_descriptor_set(&*self.descriptor_set);
         for (rpc, rule) in &self.extra_rules {

@@ -8,10 +8,7 @@ use crate::Fixture;
 use crate::standard_fields::request;
 
 async fn found(it: &Fixture, filter: &str) -> Vec<String> {
-    let options = ListOptions {
-        filter: filter.to_owned(),
-        ..ListOptions::default()
-    };
+    let options = ListOptions::new().filter(filter);
     let page = it.operations.list("", &options).await.unwrap();
     page.operations.into_iter().map(|it| it.name).collect()
 }
@@ -86,10 +83,7 @@ async fn fields_that_no_type_has_are_refused() {
         "response.colour = red",
         "metadata.percent = many",
     ] {
-        let options = ListOptions {
-            filter: filter.to_owned(),
-            ..ListOptions::default()
-        };
+        let options = ListOptions::new().filter(filter);
         let refused = it.operations.list("", &options).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "{filter}");
     }

@@ -44,7 +44,7 @@ impl Fixture {
             .host::<LoansServer<Service<Desk>>, _>(service.clone());
         Self {
             desk,
-            operations: OperationsClient::new(operations.server()),
+            operations: OperationsClient::new(operations.service()),
             library: LibraryClient::new(LibraryServer::from_arc(service.clone())),
             loans: LoansClient::new(LoansServer::from_arc(service)),
             _worker: worker.start().await.unwrap(),

@@ -86,7 +86,7 @@ impl Fixture {
         let worker = Worker::builder(&operations).host(building.clone());
         Self {
             rooms: RoomsClient::new(RoomsServer::from_arc(building)),
-            operations: OperationsClient::new(operations.server()),
+            operations: OperationsClient::new(operations.service()),
             _worker: worker.start().await.unwrap(),
         }
     }

@@ -77,7 +77,7 @@ impl pb::library_server::Library for Plain {
 #[tokio::test]
 async fn standard_fields_are_the_handlers_own() {
     let operations = Operations::new(MemoryStore::new());
-    let client = OperationsClient::new(operations.server());
+    let client = OperationsClient::new(operations.service());
     let service = Arc::new(Plain {
         operations: operations.clone(),
     });
@@ -94,7 +94,7 @@ async fn standard_fields_are_the_handlers_own() {
     assert_ne!(started.name(), "");
     assert_ne!(started.name(), again.name());
     let ended = crate::end(&client, &started).await;
-    assert_eq!(ended.result().unwrap().unwrap().unwrap().name, "poems");
+    assert_eq!(ended.outcome().unwrap().response().unwrap().name, "poems");
     let metadata = ended.metadata().unwrap().unwrap();
     assert_eq!(metadata.verb, "its own");
     assert_eq!(metadata.create_time, None);

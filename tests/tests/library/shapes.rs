@@ -14,7 +14,7 @@ async fn empty_and_struct_and_another_attempt() {
     let mut it = Fixture::start().await;
     let started = it.library.purge(()).await.unwrap().into_inner();
     let ended = it.end(&started).await;
-    assert_eq!(ended.result().unwrap().unwrap().unwrap(), ());
+    assert_eq!(ended.outcome().unwrap().response().unwrap(), ());
     assert!(ended.metadata().unwrap().is_none());
 }
 
@@ -23,7 +23,7 @@ async fn a_keyword() {
     let mut it = Fixture::start().await;
     let started = it.library.r#type(shelf("poems")).await.unwrap();
     let ended = it.end(started.get_ref()).await;
-    let response = ended.result().unwrap().unwrap().unwrap();
+    let response = ended.outcome().unwrap().response().unwrap();
     assert!(response.fields.contains_key("type"));
 }
 
@@ -32,7 +32,7 @@ async fn an_rpc_whose_types_the_attribute_says() {
     let mut it = Fixture::start().await;
     let started = it.library.index(shelf("poems")).await.unwrap();
     let ended = it.end(started.get_ref()).await;
-    let response: Any = ended.result().unwrap().unwrap().unwrap();
+    let response: Any = ended.outcome().unwrap().response().unwrap();
     assert_eq!(
         lro_core::unpack::<Shelf>(&response).unwrap(),
         shelf("poems")
@@ -52,7 +52,7 @@ async fn a_second_service_of_the_type() {
     };
     let started = it.loans.lend(request).await.unwrap();
     let ended = it.end(started.get_ref()).await;
-    let loan: Loan = ended.result().unwrap().unwrap().unwrap();
+    let loan: Loan = ended.outcome().unwrap().response().unwrap();
     assert_eq!(loan.name, "books/1");
     let metadata: OperationMetadata = ended.metadata().unwrap().unwrap();
     assert_eq!(

@@ -55,7 +55,7 @@ async fn validate_only_is_done_and_kept_nowhere() {
     assert!(validated.done());
     assert_eq!(validated.name(), "");
     assert_eq!(
-        validated.result().unwrap().unwrap().unwrap(),
+        validated.outcome().unwrap().response().unwrap(),
         Shelf::default()
     );
     let listed = it.operations.list("", &ListOptions::default()).await;

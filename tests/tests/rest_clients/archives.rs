@@ -56,6 +56,6 @@ pub(crate) async fn serve(folders: &Folders) -> Served {
     let worker = Worker::builder(&operations).host(archiver.clone());
     let worker = worker.start().await.unwrap();
     let routes = Routes::new(ArchiverServer::from_arc(archiver));
-    let routes = routes.add_service(operations.server());
+    let routes = routes.add_service(operations.service());
     Served::start(routes, pb::FILE_DESCRIPTOR_SET, worker).await
 }

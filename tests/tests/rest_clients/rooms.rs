@@ -81,6 +81,6 @@ pub(crate) async fn serve() -> Served {
     let worker = Worker::builder(&operations).host(building.clone());
     let worker = worker.start().await.unwrap();
     let routes = Routes::new(RoomsServer::from_arc(building));
-    let routes = routes.add_service(operations.server());
+    let routes = routes.add_service(operations.service());
     Served::start(routes, pb::FILE_DESCRIPTOR_SET, worker).await
 }

@@ -85,7 +85,7 @@ async fn live(options: Options) -> anyhow::Result<()> {
     println!("listening on {}", incoming.local_addr()?);
     tonic::transport::Server::builder()
         .add_service(ExporterServer::from_arc(exporter))
-        .add_service(operations.server())
+        .add_service(operations.service())
         .serve_with_incoming(incoming)
         .await?;
     Ok(())

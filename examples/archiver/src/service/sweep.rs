@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use lro_core::{Operation, ParentPattern};
+use lro_core::{ListOptions, Operation, ParentPattern};
 use lro_server::Operations;
 use tonic::Status;
 
@@ -47,8 +47,9 @@ async fn worked_on(operations: &Operations) -> Result<HashSet<String>, Status> {
     let mut names = HashSet::new();
     let mut page_token = String::new();
     loop {
-        let page = operations.list(ParentPattern::default(), "", PAGE_SIZE, &page_token);
-        let page = page.await?;
+        let options = ListOptions::new().page_size(PAGE_SIZE);
+        let options = options.page_token(page_token);
+        let page = operations.list(ParentPattern::default(), &options).await?;
         for operation in page.operations.into_iter().filter(|it| !it.done) {
             names.extend(archive_of(operation.into()));
         }

@@ -61,14 +61,14 @@ impl Authorizer for EachTheirOwn {
 
     async fn authorize(&self, call: &Call<'_>) -> std::result::Result<Access, Status> {
         let own = format!("users/{}", call.principal().name());
-        Ok(Access::when(call.is_within(&own)))
+        Ok(Access::allowed_if(call.is_within(&own)))
     }
 }
 
 #[tokio::main]
 async fn main() -> Result {
     let operations = Operations::builder(MemoryStore::new())
-        .service(ServiceSettings::new("exporter.v1.Exporter").parent("users/*".parse()?))
+        .bind(ServiceSettings::new("exporter.v1.Exporter").parent("users/*".parse()?))
         .authorizer(EachTheirOwn)
         .build();
     let exporter = Exporter {

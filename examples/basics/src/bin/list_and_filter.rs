@@ -71,10 +71,7 @@ async fn main() -> Result {
 }
 
 async fn count(operations: &OperationsClient, filter: &str) -> Result<usize> {
-    let options = ListOptions {
-        filter: filter.to_owned(),
-        ..Default::default()
-    };
+    let options = ListOptions::new().filter(filter);
     let mut pages = operations.list_all("operations", options);
     let mut count = 0;
     while let Some(operation) = pages.next().await {

@@ -41,7 +41,7 @@ async fn main() -> Result {
     let router = tonic::transport::Server::builder()
         .layer(GrpcOnlyLayer::new()) // no calls from web pages
         .add_service(ExporterServer::from_arc(exporter))
-        .add_service(operations.server());
+        .add_service(operations.service());
     let serving = router.serve_with_incoming(incoming);
     tokio::select! {
         served = serving => served?,

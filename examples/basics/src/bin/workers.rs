@@ -78,7 +78,7 @@ async fn front_end(operations: Operations, exporter: Exporter, database: &str) -
     let mut worker = Command::new(std::env::current_exe()?);
     worker.args([database, "work"]).stdin(Stdio::piped());
     let mut worker = worker.spawn()?;
-    let poller = started.into_poller(&OperationsClient::new(operations.server()));
+    let poller = started.into_poller(&OperationsClient::new(operations.service()));
     let response = poller.until_done().await?;
     drop(worker.stdin.take());
     tokio::task::spawn_blocking(move || worker.wait()).await??;

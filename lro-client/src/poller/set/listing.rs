@@ -77,12 +77,11 @@ impl<R, M> PollerSet<R, M> {
         };
         parent.pages += 1;
         self.calls_made += 1;
-        let options = ListOptions {
-            filter: self.settings.list_filter.clone(),
-            page_size: parent.page_size,
-            page_token: parent.page_token.clone(),
-            return_partial_success: false,
-        };
+        let options = ListOptions::new()
+            .filter(&self.settings.list_filter)
+            .page_size(parent.page_size)
+            .page_token(&parent.page_token)
+            .return_partial_success(false);
         let (operations, key, epoch) = (self.operations.clone(), key.clone(), parent.epoch);
         self.calls.push(Box::pin(async move {
             let asked = Instant::now();

@@ -42,12 +42,11 @@ where
     let again = Operation::<R, M>::decode(&*operation.encode_to_vec());
     assert!(again.is_ok_and(|again| again == operation));
     let _ = format!("{operation:?} {:?}", operation.metadata());
-    let result = operation.result();
-    assert_eq!(result.is_some(), operation.as_inner().result.is_some());
-    assert_eq!(
-        matches!(result, Some(Ok(Err(_)))),
-        operation.error().is_some()
-    );
+    if let Ok(outcome) = operation.outcome() {
+        let has_result = operation.as_inner().result.is_some();
+        assert_eq!(outcome.is_done(), has_result || operation.done());
+        assert_eq!(outcome.error().as_ref(), operation.error());
+    }
 }
 
 async fn ask<R, M>(bytes: &[u8])

@@ -78,7 +78,7 @@ pub(crate) async fn start() -> Result<Server, Box<dyn std::error::Error>> {
     let url = format!("http://{}", listener.local_addr()?);
     let router = tonic::transport::Server::builder()
         .add_service(ExporterServer::from_arc(exporter))
-        .add_service(operations.server());
+        .add_service(operations.service());
     tokio::spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));
     Ok(Server {
         url,

@@ -5,9 +5,9 @@ use std::time::Duration;
 use jsonwebtoken::Algorithm;
 use lro_core::{Clock, OperationName, ParentName, SystemClock};
 
+use super::BuildError;
 use super::claims::Claims;
 use super::{Fault, Grants, JwtAuthorizer, JwtKeys};
-use crate::start_error::Error;
 
 /// How many parents one token may have.
 const PARENTS_MAX: usize = 256;
@@ -149,14 +149,14 @@ impl JwtAuthorizerBuilder {
     /// # Errors
     ///
     /// When no algorithm is allowed, or a template of a parent is none.
-    pub fn build(mut self) -> Result<JwtAuthorizer, Error> {
+    pub fn build(mut self) -> Result<JwtAuthorizer, BuildError> {
         if self.settings.algorithms.is_empty() {
-            return Err(Error::jwt("no algorithm is allowed".to_owned()));
+            return Err(BuildError::new("no algorithm is allowed"));
         }
         for template in &self.templates {
             let parsed = Template::parse(template);
             let parsed = parsed.ok_or_else(|| {
-                Error::jwt(format!("`{template}` is no path like `users/{{sub}}`"))
+                BuildError::new(format!("`{template}` is no path like `users/{{sub}}`"))
             })?;
             self.settings.parents.push(parsed);
         }

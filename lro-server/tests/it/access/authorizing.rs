@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use lro_core::pb::ListOperationsRequest;
 use lro_core::store::MemoryStore;
-use lro_server::access::{Access, Method};
+use lro_server::access::{Access, OperationsRpc};
 use lro_server::{Operations, ServiceSettings};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -18,7 +18,7 @@ fn users() -> ServiceSettings {
 }
 
 fn server(policies: Policies) -> Server {
-    let builder = Operations::builder(MemoryStore::new()).service(users());
+    let builder = Operations::builder(MemoryStore::new()).bind(users());
     Server::new(builder.authorizer(policies).build())
 }
 
@@ -29,7 +29,12 @@ async fn what_is_denied_and_what_is_absent_read_the_same() {
     let name = server.started("ada", "users/ada").await;
     let absent = "users/ada/operations/0190f3c2-0000-7000-8000-000000000000";
     assert_eq!(name.len(), absent.len());
-    for method in [Method::Get, Method::Wait, Method::Cancel, Method::Delete] {
+    for method in [
+        OperationsRpc::Get,
+        OperationsRpc::Wait,
+        OperationsRpc::Cancel,
+        OperationsRpc::Delete,
+    ] {
         let there = server.call(As("bob"), method, &name).await.unwrap_err();
         let not_there = server.call(As("bob"), method, absent).await.unwrap_err();
         assert_eq!(there.code(), Code::PermissionDenied);
@@ -43,7 +48,12 @@ async fn what_is_denied_and_what_is_absent_read_the_same() {
         let error = server.call(As("ada"), method, absent).await.unwrap_err();
         assert_eq!(error.code(), Code::NotFound, "{method}");
     }
-    assert!(server.call(As("ada"), Method::Get, &name).await.is_ok());
+    assert!(
+        server
+            .call(As("ada"), OperationsRpc::Get, &name)
+            .await
+            .is_ok()
+    );
 }
 
 /// spec:42
@@ -52,21 +62,28 @@ async fn not_found_is_for_those_who_may_list_the_parent() {
     // Every caller may get, only ada may list.
     let server = server(Policies::new(|call| {
         let lists = call.principal().name() == "ada";
-        Ok(Access::when(call.method() != Method::List || lists))
+        Ok(Access::allowed_if(
+            call.method() != OperationsRpc::List || lists,
+        ))
     }));
     let absent = "users/u/operations/1";
     let error = server
-        .call(As("ada"), Method::Get, absent)
+        .call(As("ada"), OperationsRpc::Get, absent)
         .await
         .unwrap_err();
     assert_eq!(error.code(), Code::NotFound);
     let error = server
-        .call(As("bob"), Method::Get, absent)
+        .call(As("bob"), OperationsRpc::Get, absent)
         .await
         .unwrap_err();
     assert_eq!(error.code(), Code::PermissionDenied);
     let name = server.started("eve", "users/u").await;
-    assert!(server.call(As("bob"), Method::Get, &name).await.is_ok());
+    assert!(
+        server
+            .call(As("bob"), OperationsRpc::Get, &name)
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -86,9 +103,9 @@ async fn the_authorizer_sees_permission_name_parent_and_service() {
             Ok(Access::Denied)
         }
     }));
-    for method in Method::ALL {
+    for method in OperationsRpc::ALL {
         let name = match method {
-            Method::List => "users/-/operations",
+            OperationsRpc::List => "users/-/operations",
             _ => "users/u/operations/7",
         };
         let error = server.call(As("ada"), method, name).await.unwrap_err();
@@ -123,9 +140,15 @@ async fn arguments_are_looked_at_after_the_permission() {
     let error = server.list(As("ada"), bad).await.unwrap_err();
     assert_eq!(error.code(), Code::InvalidArgument);
     // Authentication comes first; an invalid name comes before permissions.
-    let error = server.call(As(""), Method::Get, "!").await.unwrap_err();
+    let error = server
+        .call(As(""), OperationsRpc::Get, "!")
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), Code::Unauthenticated);
-    let error = server.call(As("bob"), Method::Get, "!").await.unwrap_err();
+    let error = server
+        .call(As("bob"), OperationsRpc::Get, "!")
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), Code::InvalidArgument);
 }
 
@@ -136,13 +159,19 @@ async fn an_authorizer_that_cannot_decide_answers_itself_but_has_no_words_for_no
         _ => Err(Status::permission_denied("operation 7 is secret")),
     }));
     let name = "users/u/operations/7";
-    let error = server.call(As("ada"), Method::Get, name).await.unwrap_err();
+    let error = server
+        .call(As("ada"), OperationsRpc::Get, name)
+        .await
+        .unwrap_err();
     assert_eq!(
         (error.code(), error.message()),
         (Code::Unavailable, "the policy server is away")
     );
     assert!(error.get_details_error_info().is_some());
-    let error = server.call(As("bob"), Method::Get, name).await.unwrap_err();
+    let error = server
+        .call(As("bob"), OperationsRpc::Get, name)
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), Code::PermissionDenied);
     assert!(!error.message().contains("secret"), "{error}");
 }
@@ -152,7 +181,7 @@ async fn scopes_are_asked_for_before_the_authorizer_is() {
     let service = users()
         .scopes(["auth/cloud-platform", "auth/genomics"])
         .read_only_scopes(["auth/genomics.readonly"]);
-    let builder = Operations::builder(MemoryStore::new()).service(service);
+    let builder = Operations::builder(MemoryStore::new()).bind(service);
     let server = Server::new(builder.authorizer(Policies::tenants()).build());
     let error = server
         .start("ada", &["parent=users/ada"])
@@ -163,9 +192,9 @@ async fn scopes_are_asked_for_before_the_authorizer_is() {
     assert!(server.start(reads, &["parent=users/ada"]).await.is_err());
     let writes = "ada;other auth/genomics";
     let name = server.started(writes, "users/ada").await;
-    for method in Method::ALL {
+    for method in OperationsRpc::ALL {
         let name = match method {
-            Method::List => "users/ada",
+            OperationsRpc::List => "users/ada",
             _ => &name,
         };
         for (who, allowed) in [
@@ -194,9 +223,9 @@ async fn scopes_are_asked_for_before_the_authorizer_is() {
 async fn without_an_authorizer_everybody_may_do_everything() {
     let server = Server::new(Operations::new(MemoryStore::new()));
     let name = server.started("ada", "users/ada").await;
-    for method in Method::ALL {
+    for method in OperationsRpc::ALL {
         let name = match method {
-            Method::List => "users/ada",
+            OperationsRpc::List => "users/ada",
             _ => &name,
         };
         assert!(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lro_core::store::MemoryStore;
-use lro_server::access::Method;
+use lro_server::access::OperationsRpc;
 use lro_server::{Operations, OperationsBuilder, ServiceSettings};
 use tonic::Code;
 
@@ -25,12 +25,14 @@ fn server(settings: impl FnOnce(OperationsBuilder) -> OperationsBuilder) -> Serv
 /// spec:28 spec:29
 #[tokio::test]
 async fn names_are_of_the_services_binding_and_stay() {
-    let server = server(|it| it.service(exporter()));
+    let server = server(|it| it.bind(exporter()));
     for parent in ["users/u", "projects/p/locations/l"] {
         let name = server.started("", parent).await;
         assert!(name.starts_with(&format!("{parent}/operations/")), "{name}");
-        let crate::access::fixture::Answer::Operation(got) =
-            server.call(ANONYMOUS, Method::Get, &name).await.unwrap()
+        let crate::access::fixture::Answer::Operation(got) = server
+            .call(ANONYMOUS, OperationsRpc::Get, &name)
+            .await
+            .unwrap()
         else {
             panic!("an operation");
         };
@@ -40,7 +42,7 @@ async fn names_are_of_the_services_binding_and_stay() {
 
 #[tokio::test]
 async fn a_start_outside_of_its_binding_is_the_programs_mistake() {
-    let bound = server(|it| it.service(exporter()));
+    let bound = server(|it| it.bind(exporter()));
     for parent in ["", "users", "users/u/v", "folders/f"] {
         let parent = format!("parent={parent}");
         let error = bound.start("", &[&parent]).await.unwrap_err();
@@ -51,14 +53,14 @@ async fn a_start_outside_of_its_binding_is_the_programs_mistake() {
             "{error}"
         );
     }
-    let other = server(|it| it.service(ServiceSettings::new("google.example.v1.Other")));
+    let other = server(|it| it.bind(ServiceSettings::new("google.example.v1.Other")));
     let error = other.start("", &["a"]).await.unwrap_err();
     assert_eq!(error.code(), Code::Internal);
     assert!(
-        error.message().contains("OperationsBuilder::service"),
+        error.message().contains("OperationsBuilder::bind"),
         "{error}"
     );
-    let default = server(|it| it.service(ServiceSettings::new(SERVICE)));
+    let default = server(|it| it.bind(ServiceSettings::new(SERVICE)));
     assert!(default.start("", &["a"]).await.is_ok());
     assert!(default.start("", &["parent=users/u"]).await.is_err());
     let open = server(|it| it);
@@ -67,8 +69,13 @@ async fn a_start_outside_of_its_binding_is_the_programs_mistake() {
 
 #[tokio::test]
 async fn names_that_no_service_has_are_not_found() {
-    let server = server(|it| it.service(exporter()));
-    for method in [Method::Get, Method::Wait, Method::Cancel, Method::Delete] {
+    let server = server(|it| it.bind(exporter()));
+    for method in [
+        OperationsRpc::Get,
+        OperationsRpc::Wait,
+        OperationsRpc::Cancel,
+        OperationsRpc::Delete,
+    ] {
         for name in [
             "operations/1",
             "folders/f/operations/1",
@@ -88,7 +95,7 @@ async fn names_that_no_service_has_are_not_found() {
         "users/u/v",
     ] {
         let error = server
-            .call(ANONYMOUS, Method::List, parent)
+            .call(ANONYMOUS, OperationsRpc::List, parent)
             .await
             .unwrap_err();
         assert_eq!(error.code(), Code::NotFound, "{parent}");
@@ -98,7 +105,7 @@ async fn names_that_no_service_has_are_not_found() {
 /// spec:80 spec:81 spec:82 spec:83 spec:85
 #[tokio::test]
 async fn lists_go_by_parent_with_and_without_the_collection() {
-    let server = server(|it| it.service(exporter()));
+    let server = server(|it| it.bind(exporter()));
     let one = server.started("", "users/u").await;
     let other = server.started("", "users/v").await;
     let located = server.started("", "projects/p/locations/l").await;
@@ -121,15 +128,15 @@ async fn lists_go_by_parent_with_and_without_the_collection() {
 /// spec:6 spec:7
 #[tokio::test]
 async fn methods_are_switched_off_for_the_server_or_a_service() {
-    for off in Method::ALL {
+    for off in OperationsRpc::ALL {
         let whole = server(|it| it.disable(off));
-        let service = server(|it| it.service(exporter().disable(off)));
+        let service = server(|it| it.bind(exporter().disable(off)));
         for server in [whole, service] {
             assert!(!server.operations.describe().contains(off.as_str()));
             let name = server.started("", "users/u").await;
-            for method in Method::ALL {
+            for method in OperationsRpc::ALL {
                 let name = match method {
-                    Method::List => "users/u",
+                    OperationsRpc::List => "users/u",
                     _ => &name,
                 };
                 // Deleting is tried last.
@@ -148,12 +155,14 @@ async fn where_services_share_names_the_record_says_whose_it_is() {
     let other = ServiceSettings::new("google.example.v1.Other").parent("users/*".parse().unwrap());
     // One service offers it, so the name alone does not decide.
     let mine_off = server(|it| {
-        let exporter = exporter().disable(Method::Get).disable(Method::List);
-        it.service(exporter).service(other.clone())
+        let exporter = exporter()
+            .disable(OperationsRpc::Get)
+            .disable(OperationsRpc::List);
+        it.bind(exporter).bind(other.clone())
     });
     let name = mine_off.started("", "users/u").await;
     let error = mine_off
-        .call(ANONYMOUS, Method::Get, &name)
+        .call(ANONYMOUS, OperationsRpc::Get, &name)
         .await
         .unwrap_err();
     assert_eq!(error.code(), Code::Unimplemented);
@@ -164,14 +173,19 @@ async fn where_services_share_names_the_record_says_whose_it_is() {
     );
     let absent = "users/u/operations/1";
     let error = mine_off
-        .call(ANONYMOUS, Method::Get, absent)
+        .call(ANONYMOUS, OperationsRpc::Get, absent)
         .await
         .unwrap_err();
     assert_eq!(error.code(), Code::NotFound);
 
-    let theirs_off = server(|it| it.service(exporter()).service(other.disable(Method::Get)));
+    let theirs_off = server(|it| it.bind(exporter()).bind(other.disable(OperationsRpc::Get)));
     let name = theirs_off.started("", "users/u").await;
-    assert!(theirs_off.call(ANONYMOUS, Method::Get, &name).await.is_ok());
+    assert!(
+        theirs_off
+            .call(ANONYMOUS, OperationsRpc::Get, &name)
+            .await
+            .is_ok()
+    );
     assert_eq!(
         theirs_off.listed(ANONYMOUS, "users/-").await.unwrap(),
         [name]
@@ -186,10 +200,13 @@ async fn a_service_that_left_takes_its_operations_out_of_sight() {
     let other = ServiceSettings::new("google.example.v1.Other").parent("users/*".parse().unwrap());
     let after = Server::new(
         Operations::builder(Node::lagging(&store, 0))
-            .service(other)
+            .bind(other)
             .build(),
     );
-    let error = after.call(ANONYMOUS, Method::Get, &name).await.unwrap_err();
+    let error = after
+        .call(ANONYMOUS, OperationsRpc::Get, &name)
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), Code::NotFound);
     assert!(after.listed(ANONYMOUS, "users/u").await.unwrap().is_empty());
 }

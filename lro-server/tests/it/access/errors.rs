@@ -9,7 +9,7 @@ use std::sync::Arc;
 use lro_core::pb::rpc;
 use lro_core::store::MemoryStore;
 use lro_core::{DOMAIN, pb};
-use lro_server::access::{Access, Method};
+use lro_server::access::{Access, OperationsRpc};
 use lro_server::{Operations, ServiceSettings};
 use prost::Message as _;
 use prost_types::Any;
@@ -89,14 +89,14 @@ async fn every_error_of_the_service_carries_its_details() {
     let node = Node::lagging(&store, 0);
     let users = ServiceSettings::new(SERVICE)
         .parent("users/*".parse().unwrap())
-        .disable(Method::Delete);
+        .disable(OperationsRpc::Delete);
     let mut policies = Policies::new(|call| match call.principal().name() {
         "stuck" => Err(Status::unavailable("x".repeat(100_000))),
         "eve" => Ok(Access::Denied),
         _ => Ok(Access::Allowed),
     });
     policies.operation = Box::new(|call, _| call.principal().name() != "bob");
-    let builder = Operations::builder(node.clone()).service(users);
+    let builder = Operations::builder(node.clone()).bind(users);
     let server = Server::new(builder.authorizer(policies).build());
     let name = server.started("ada", "users/u").await;
     let long = format!("users/{}/operations/1", "\u{1}".repeat(490));
@@ -107,7 +107,7 @@ async fn every_error_of_the_service_carries_its_details() {
         (
             "no credentials",
             "",
-            Method::Get,
+            OperationsRpc::Get,
             absent,
             Code::Unauthenticated,
             "UNAUTHENTICATED",
@@ -116,7 +116,7 @@ async fn every_error_of_the_service_carries_its_details() {
         (
             "denied",
             "eve",
-            Method::Get,
+            OperationsRpc::Get,
             absent,
             Code::PermissionDenied,
             "PERMISSION_DENIED",
@@ -125,7 +125,7 @@ async fn every_error_of_the_service_carries_its_details() {
         (
             "denied later",
             "bob",
-            Method::Get,
+            OperationsRpc::Get,
             &name,
             Code::PermissionDenied,
             "PERMISSION_DENIED",
@@ -134,7 +134,7 @@ async fn every_error_of_the_service_carries_its_details() {
         (
             "denied list",
             "eve",
-            Method::List,
+            OperationsRpc::List,
             "users/-",
             Code::PermissionDenied,
             "PERMISSION_DENIED",
@@ -143,7 +143,7 @@ async fn every_error_of_the_service_carries_its_details() {
         (
             "undecided",
             "stuck",
-            Method::Get,
+            OperationsRpc::Get,
             absent,
             Code::Unavailable,
             "UNAVAILABLE",
@@ -152,7 +152,7 @@ async fn every_error_of_the_service_carries_its_details() {
         (
             "absent",
             "ada",
-            Method::Get,
+            OperationsRpc::Get,
             absent,
             Code::NotFound,
             "OPERATION_NOT_FOUND",
@@ -161,7 +161,7 @@ async fn every_error_of_the_service_carries_its_details() {
         (
             "absent",
             "ada",
-            Method::Wait,
+            OperationsRpc::Wait,
             absent,
             Code::NotFound,
             "OPERATION_NOT_FOUND",
@@ -170,7 +170,7 @@ async fn every_error_of_the_service_carries_its_details() {
         (
             "absent",
             "ada",
-            Method::Cancel,
+            OperationsRpc::Cancel,
             absent,
             Code::NotFound,
             "OPERATION_NOT_FOUND",
@@ -179,7 +179,7 @@ async fn every_error_of_the_service_carries_its_details() {
         (
             "unbound",
             "ada",
-            Method::Get,
+            OperationsRpc::Get,
             "operations/1",
             Code::NotFound,
             "OPERATION_NOT_FOUND",
@@ -188,7 +188,7 @@ async fn every_error_of_the_service_carries_its_details() {
         (
             "unbound",
             "ada",
-            Method::List,
+            OperationsRpc::List,
             "",
             Code::NotFound,
             "OPERATION_NOT_FOUND",
@@ -197,7 +197,7 @@ async fn every_error_of_the_service_carries_its_details() {
         (
             "off",
             "ada",
-            Method::Delete,
+            OperationsRpc::Delete,
             &name,
             Code::Unimplemented,
             "UNIMPLEMENTED_HERE",
@@ -206,7 +206,7 @@ async fn every_error_of_the_service_carries_its_details() {
         (
             "no name",
             "ada",
-            Method::Get,
+            OperationsRpc::Get,
             "",
             Code::InvalidArgument,
             "INVALID_FIELD",
@@ -215,7 +215,7 @@ async fn every_error_of_the_service_carries_its_details() {
         (
             "bad name",
             "ada",
-            Method::Cancel,
+            OperationsRpc::Cancel,
             &long,
             Code::InvalidArgument,
             "INVALID_FIELD",
@@ -224,7 +224,7 @@ async fn every_error_of_the_service_carries_its_details() {
         (
             "long name",
             "ada",
-            Method::Wait,
+            OperationsRpc::Wait,
             &too_long,
             Code::InvalidArgument,
             "INVALID_FIELD",
@@ -233,7 +233,7 @@ async fn every_error_of_the_service_carries_its_details() {
         (
             "bad parent",
             "ada",
-            Method::List,
+            OperationsRpc::List,
             "a//b",
             Code::InvalidArgument,
             "INVALID_FIELD",
@@ -297,8 +297,13 @@ async fn every_error_of_the_service_carries_its_details() {
     );
 
     node.set_down(true);
-    for method in [Method::Get, Method::List, Method::Wait, Method::Cancel] {
-        let name = if method == Method::List {
+    for method in [
+        OperationsRpc::Get,
+        OperationsRpc::List,
+        OperationsRpc::Wait,
+        OperationsRpc::Cancel,
+    ] {
+        let name = if method == OperationsRpc::List {
             "users/u"
         } else {
             &name

@@ -7,7 +7,7 @@ use exporter::pb::exporter_server::Exporter as ExporterRpc;
 use lro_core::pb;
 use lro_core::pb::operations_server::Operations as _;
 use lro_server::access::{
-    Access, Authorizer, Call, Caller, Method, OperationFacts, Principal, StartCall,
+    Access, Authorizer, Call, Caller, OperationFacts, OperationsRpc, Principal, StartCall,
 };
 use lro_server::{Operations, OperationsService};
 use prost_types::Duration;
@@ -44,8 +44,11 @@ impl Policies {
     /// Each caller has what is below `users/{name}`.
     pub(crate) fn tenants() -> Self {
         let own = |name: &str| format!("users/{name}");
-        let mut policies =
-            Self::new(move |call| Ok(Access::when(call.is_within(&own(call.principal().name())))));
+        let mut policies = Self::new(move |call| {
+            Ok(Access::allowed_if(
+                call.is_within(&own(call.principal().name())),
+            ))
+        });
         policies.start = Box::new(move |start| start.is_within(&own(start.principal().name())));
         policies
     }
@@ -78,11 +81,11 @@ impl Authorizer for Policies {
         call: &Call<'_>,
         operation: &OperationFacts<'_>,
     ) -> Result<Access, Status> {
-        Ok(Access::when((self.operation)(call, operation)))
+        Ok(Access::allowed_if((self.operation)(call, operation)))
     }
 
     async fn authorize_start(&self, start: &StartCall<'_>) -> Result<Access, Status> {
-        Ok(Access::when((self.start)(start)))
+        Ok(Access::allowed_if((self.start)(start)))
     }
 }
 
@@ -128,32 +131,32 @@ impl Server {
     pub(crate) async fn call(
         &self,
         who: As<'_>,
-        method: Method,
+        method: OperationsRpc,
         name: &str,
     ) -> Result<Answer, Status> {
         let name = name.to_owned();
         let service = &self.service;
         Ok(match method {
-            Method::Get => {
+            OperationsRpc::Get => {
                 let request = who.request(pb::GetOperationRequest { name });
                 Answer::Operation(service.get_operation(request).await?.into_inner())
             }
-            Method::Wait => {
+            OperationsRpc::Wait => {
                 let timeout = Some(Duration::default());
                 let request = who.request(pb::WaitOperationRequest { name, timeout });
                 Answer::Operation(service.wait_operation(request).await?.into_inner())
             }
-            Method::Cancel => {
+            OperationsRpc::Cancel => {
                 let request = who.request(pb::CancelOperationRequest { name });
                 service.cancel_operation(request).await?;
                 Answer::Nothing
             }
-            Method::Delete => {
+            OperationsRpc::Delete => {
                 let request = who.request(pb::DeleteOperationRequest { name });
                 service.delete_operation(request).await?;
                 Answer::Nothing
             }
-            Method::List => {
+            OperationsRpc::List => {
                 let request = pb::ListOperationsRequest {
                     name,
                     ..Default::default()
@@ -173,7 +176,7 @@ impl Server {
     }
 
     pub(crate) async fn listed(&self, who: As<'_>, parent: &str) -> Result<Vec<String>, Status> {
-        let Answer::List(list) = self.call(who, Method::List, parent).await? else {
+        let Answer::List(list) = self.call(who, OperationsRpc::List, parent).await? else {
             panic!("a list answers a list");
         };
         Ok(list.operations.into_iter().map(|it| it.name).collect())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lro_core::pb::{ListOperationsRequest, operation::Result as Ended};
 use lro_core::store::MemoryStore;
-use lro_server::access::{Access, Method};
+use lro_server::access::{Access, OperationsRpc};
 use lro_server::{Operations, ServiceSettings};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -22,7 +22,7 @@ const OPERATIONS_MAX: usize = 40;
 #[tokio::test]
 async fn tenants_with_parents_of_their_own_are_isolated() {
     let users = ServiceSettings::new(SERVICE).parent("users/*".parse().unwrap());
-    let builder = Operations::builder(MemoryStore::new()).service(users);
+    let builder = Operations::builder(MemoryStore::new()).bind(users);
     let server = Server::new(builder.authorizer(Policies::tenants()).build());
     let counts = Run::new(server, "users/").go(1).await;
     for wanted in [
@@ -39,7 +39,8 @@ async fn tenants_with_parents_of_their_own_are_isolated() {
 
 #[tokio::test]
 async fn tenants_that_share_a_parent_are_isolated_by_who_started() {
-    let mut policies = Policies::new(|call| Ok(Access::when(call.method() != Method::List)));
+    let mut policies =
+        Policies::new(|call| Ok(Access::allowed_if(call.method() != OperationsRpc::List)));
     policies.operation = Box::new(|call, it| it.principal() == call.principal().name());
     let builder = Operations::builder(MemoryStore::new()).authorizer(policies);
     let counts = Run::new(Server::new(builder.build()), "").go(2).await;
@@ -108,8 +109,13 @@ impl Run {
         }
     }
 
-    fn method(&mut self) -> Method {
-        [Method::Get, Method::Wait, Method::Cancel, Method::Delete][self.random.below(4)]
+    fn method(&mut self) -> OperationsRpc {
+        [
+            OperationsRpc::Get,
+            OperationsRpc::Wait,
+            OperationsRpc::Cancel,
+            OperationsRpc::Delete,
+        ][self.random.below(4)]
     }
 
     /// Starts with ids and keys that the other uses too.
@@ -118,8 +124,14 @@ impl Run {
         if full {
             let name = self.names[tenant].swap_remove(0);
             let who = As(TENANTS[tenant]);
-            self.server.call(who, Method::Cancel, &name).await.unwrap();
-            self.server.call(who, Method::Delete, &name).await.unwrap();
+            self.server
+                .call(who, OperationsRpc::Cancel, &name)
+                .await
+                .unwrap();
+            self.server
+                .call(who, OperationsRpc::Delete, &name)
+                .await
+                .unwrap();
         }
         let elsewhere = !self.prefix.is_empty() && self.random.below(8) == 0;
         let target = if elsewhere { 1 - tenant } else { tenant };
@@ -165,9 +177,9 @@ impl Run {
         };
         let method = self.method();
         let who = As(TENANTS[tenant]);
-        if method == Method::Delete {
+        if method == OperationsRpc::Delete {
             // So that nothing of it is left, its request id and its key included.
-            let cancelled = self.server.call(who, Method::Cancel, &name).await;
+            let cancelled = self.server.call(who, OperationsRpc::Cancel, &name).await;
             cancelled.unwrap();
         }
         let answer = self.server.call(who, method, &name).await.unwrap();
@@ -175,7 +187,7 @@ impl Run {
             assert_eq!(operation.name, name);
             assert!(!matches!(operation.result, Some(Ended::Response(_))));
         }
-        if method == Method::Delete {
+        if method == OperationsRpc::Delete {
             self.names[tenant].retain(|it| *it != name);
         }
         self.count("own");

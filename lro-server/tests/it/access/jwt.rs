@@ -72,7 +72,7 @@ fn service(authorizer: JwtAuthorizer) -> OperationsService {
     let users = ServiceSettings::new(SERVICE)
         .permission_prefix("exporter")
         .parent("users/*".parse().unwrap());
-    let builder = Operations::builder(MemoryStore::new()).service(users);
+    let builder = Operations::builder(MemoryStore::new()).bind(users);
     builder.authorizer(authorizer).build().into()
 }
 

@@ -4,7 +4,7 @@ use futures_util::poll;
 use lro_core::pb;
 use lro_core::pb::operations_server::Operations as _;
 use lro_core::store::MemoryStore;
-use lro_server::access::{Access, Method};
+use lro_server::access::{Access, OperationsRpc};
 use lro_server::{Limits, Operations};
 use tonic::Code;
 
@@ -18,7 +18,9 @@ fn server() -> Server {
 fn with_limits(limits: Limits) -> Server {
     let mut policies = Policies::new(|call| {
         let admin = call.principal().name() == "admin";
-        Ok(Access::when(call.method() != Method::List || admin))
+        Ok(Access::allowed_if(
+            call.method() != OperationsRpc::List || admin,
+        ))
     });
     policies.operation = Box::new(|call, operation| {
         assert_eq!(operation.method(), "/exporter.v1.Exporter/Export");
@@ -37,9 +39,12 @@ async fn a_wait_that_is_not_held_is_authorized_all_the_same() {
         ..Limits::default()
     });
     let name = server.started("ada", "").await;
-    let foreign = server.call(As("bob"), Method::Wait, &name).await;
+    let foreign = server.call(As("bob"), OperationsRpc::Wait, &name).await;
     assert_eq!(foreign.unwrap_err().code(), Code::PermissionDenied);
-    server.call(As("ada"), Method::Wait, &name).await.unwrap();
+    server
+        .call(As("ada"), OperationsRpc::Wait, &name)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -47,7 +52,12 @@ async fn a_foreign_operation_is_as_if_it_were_absent() {
     let server = server();
     let name = server.started("ada", "").await;
     let absent = "operations/0190f3c2-0000-7000-8000-000000000000";
-    for method in [Method::Get, Method::Wait, Method::Cancel, Method::Delete] {
+    for method in [
+        OperationsRpc::Get,
+        OperationsRpc::Wait,
+        OperationsRpc::Cancel,
+        OperationsRpc::Delete,
+    ] {
         let there = server.call(As("bob"), method, &name).await.unwrap_err();
         let not_there = server.call(As("bob"), method, absent).await.unwrap_err();
         assert_eq!(there.code(), Code::PermissionDenied, "{method}");
@@ -57,7 +67,7 @@ async fn a_foreign_operation_is_as_if_it_were_absent() {
         let own = server.call(As("ada"), method, absent).await.unwrap_err();
         assert_eq!(own.code(), Code::PermissionDenied, "{method}");
     }
-    let absent = server.call(As("admin"), Method::Get, absent).await;
+    let absent = server.call(As("admin"), OperationsRpc::Get, absent).await;
     assert_eq!(absent.unwrap_err().code(), Code::NotFound);
     let list = server.listed(As("bob"), "").await.unwrap_err();
     assert_eq!(list.code(), Code::PermissionDenied);
@@ -65,7 +75,12 @@ async fn a_foreign_operation_is_as_if_it_were_absent() {
         server.listed(As("admin"), "").await.unwrap(),
         std::slice::from_ref(&name)
     );
-    for method in [Method::Get, Method::Wait, Method::Cancel, Method::Delete] {
+    for method in [
+        OperationsRpc::Get,
+        OperationsRpc::Wait,
+        OperationsRpc::Cancel,
+        OperationsRpc::Delete,
+    ] {
         let own = server.call(As("ada"), method, &name).await;
         assert!(own.is_ok(), "{method}: {own:?}");
     }
@@ -106,7 +121,7 @@ async fn a_wait_that_was_held_is_authorized_by_what_came_with_its_call() {
     });
     let mut wait = server.service.wait_operation(request);
     assert!(poll!(&mut wait).is_pending());
-    let cancel = server.call(As("ada"), Method::Cancel, &name);
+    let cancel = server.call(As("ada"), OperationsRpc::Cancel, &name);
     cancel.await.unwrap();
     // The policy also reads the headers here.
     assert!(wait.await.unwrap().into_inner().done);

@@ -26,7 +26,7 @@ fn page(name: &str, filter: &str, page_token: &str) -> ListOperationsRequest {
 
 fn builder(store: &Arc<MemoryStore>) -> OperationsBuilder {
     let users = ServiceSettings::new(SERVICE).parent("users/*".parse().unwrap());
-    let builder = Operations::builder(Node::lagging(store, 0)).service(users);
+    let builder = Operations::builder(Node::lagging(store, 0)).bind(users);
     builder.authorizer(Policies::tenants())
 }
 

@@ -1,7 +1,7 @@
 //! The principal that starts an operation, and its uses.
 
 use lro_core::store::MemoryStore;
-use lro_server::access::Method;
+use lro_server::access::OperationsRpc;
 use lro_server::{Operations, ServiceSettings};
 use tonic::Code;
 
@@ -10,7 +10,7 @@ use crate::support;
 
 fn operations() -> Operations {
     let users = ServiceSettings::new(SERVICE).parent("users/*".parse().unwrap());
-    let builder = Operations::builder(MemoryStore::new()).service(users);
+    let builder = Operations::builder(MemoryStore::new()).bind(users);
     builder.authorizer(Policies::tenants()).build()
 }
 
@@ -89,7 +89,10 @@ async fn a_tenant_is_told_that_its_own_deleted_operation_still_has_its_name() {
     let tables = ["parent=users/ada", "operation_id=mine"];
     let started = server.start("ada", &tables).await.unwrap();
     let name = started.name();
-    server.call(As("ada"), Method::Delete, name).await.unwrap();
+    server
+        .call(As("ada"), OperationsRpc::Delete, name)
+        .await
+        .unwrap();
     let error = server.start("ada", &tables).await.unwrap_err();
     assert_eq!(error.code(), Code::AlreadyExists);
 }

@@ -29,7 +29,7 @@ impl Wire {
         let incoming = tonic::transport::server::TcpIncoming::bind(address).unwrap();
         let address = incoming.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let served = Tonic::builder().add_service(operations.server());
+        let served = Tonic::builder().add_service(operations.service());
         let serving = tokio::spawn(served.serve_with_incoming_shutdown(incoming, async {
             stopped.await.ok();
         }));
@@ -358,7 +358,7 @@ async fn a_start_may_answer_with_an_operation_that_is_done() {
     assert_eq!(got.name, started.name());
     let got = crate::support::Typed::from(got);
     assert_eq!(
-        got.result().unwrap().unwrap().unwrap(),
+        got.outcome().unwrap().response().unwrap(),
         crate::support::exported(3)
     );
     wire.stop().await;

@@ -3,11 +3,11 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
 use lro_core::filter::Schema;
-use lro_core::pb;
 use lro_core::store::{
     Claim, Command, ListPolicy, MemoryStore, NewOperation, OperationStore, Outcome, Suspects,
     Update,
 };
+use lro_core::{ListOptions, pb};
 use lro_server::Operations;
 use prost::Message;
 use tonic::{Code, Status};
@@ -55,7 +55,10 @@ pub(crate) fn ask(input: &[u8]) {
         }
         // The server continues after any call.
         let root = lro_core::ParentPattern::default();
-        operations.list(root, "", 0, "").await.expect("a list");
+        operations
+            .list(root, &ListOptions::new())
+            .await
+            .expect("a list");
     });
 }
 
@@ -144,7 +147,7 @@ async fn call(operations: &Operations, method: &str, request: &[u8]) -> (Code, B
         .header("te", "trailers")
         .body(tonic::body::Body::new(Full::new(framed.freeze())))
         .expect("it is a request");
-    let Ok(answer) = operations.server().oneshot(request).await;
+    let Ok(answer) = operations.service().oneshot(request).await;
     let (head, body) = answer.into_parts();
     let body = body.collect().await.expect("the answer ends");
     let trailers = body.trailers().unwrap_or(&head.headers);

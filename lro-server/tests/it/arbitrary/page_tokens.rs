@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use lro_core::ParentPattern;
 use lro_core::store::{MemoryStore, NewOperation, OperationStore as _};
+use lro_core::{ListOptions, ParentPattern};
 use lro_server::Operations;
 use tokio::runtime::{Builder, Runtime};
 use tonic::Code;
@@ -27,7 +27,8 @@ static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
     let started = runtime.block_on(store.start(vec![new(1), new(2)]));
     assert_eq!(started.expect("the store works").len(), 2);
     let operations = Operations::new(store);
-    let page = runtime.block_on(operations.list(ParentPattern::default(), "", 1, ""));
+    let page = runtime
+        .block_on(operations.list(ParentPattern::default(), &ListOptions::new().page_size(1)));
     let genuine = page.expect("a page").next_page_token;
     assert!(!genuine.is_empty());
     Fixture {
@@ -60,7 +61,8 @@ pub(crate) fn ask(bytes: &[u8]) {
     }
     let spliced = String::from_utf8_lossy(&spliced);
     for token in [&*text, &*spliced] {
-        let page = operations.list(ParentPattern::default(), "", 1, token);
+        let options = ListOptions::new().page_size(1).page_token(token);
+        let page = operations.list(ParentPattern::default(), &options);
         match runtime.block_on(page) {
             Ok(_) => assert!(token.is_empty() || token == genuine, "{token:?}"),
             Err(error) => {

@@ -194,7 +194,7 @@ async fn the_layer_guards_a_plain_tonic_server() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let router = tonic::transport::Server::builder()
         .layer(GrpcOnlyLayer::new())
-        .add_service(operations.server());
+        .add_service(operations.service());
     let serving = tokio::spawn(router.serve_with_incoming_shutdown(incoming, async {
         stopped.await.ok();
     }));

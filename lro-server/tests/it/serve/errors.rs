@@ -112,7 +112,7 @@ async fn requests_that_cannot_be_decoded_are_invalid_arguments() {
     let address = incoming.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let router = tonic::transport::Server::builder()
-        .add_service(operations.server())
+        .add_service(operations.service())
         .add_service(ExporterServer::new(Plain::default()));
     let serving = tokio::spawn(router.serve_with_incoming_shutdown(incoming, async {
         stopped.await.ok();

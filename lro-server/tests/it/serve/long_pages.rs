@@ -63,7 +63,7 @@ async fn a_page_ends_before_the_message_limit() {
     let store = store([200_000; 50]).await;
     let operations = Operations::new(Node::new(&store));
     // The client of tonic accepts 4 MiB.
-    let client = OperationsClient::new(operations.server());
+    let client = OperationsClient::new(operations.service());
     let pages = walk(client, "").await.unwrap();
     assert_eq!(pages.iter().map(|page| page.0).sum::<usize>(), 50);
     assert!(pages.iter().all(|page| page.1 <= 4 * MIB), "{pages:?}");
@@ -90,7 +90,7 @@ async fn a_page_ends_before_the_message_limit() {
 async fn an_operation_that_is_longer_than_a_page_is_named() {
     let store = store([10, 5 * MIB, 10]).await;
     let operations = Operations::new(Node::new(&store));
-    let client = || OperationsClient::new(operations.server());
+    let client = || OperationsClient::new(operations.service());
     let error = walk(client(), "").await.unwrap_err();
     assert_eq!(error.code(), Code::ResourceExhausted);
     let details = error.get_error_details();
@@ -107,7 +107,7 @@ async fn an_operation_that_is_longer_than_a_page_is_named() {
         max_page_len: 6 * MIB,
         ..Limits::default()
     });
-    let client = OperationsClient::new(operations.build().server());
+    let client = OperationsClient::new(operations.build().service());
     let pages = walk(client.max_decoding_message_size(6 * MIB), "").await;
     assert_eq!(pages.unwrap()[0].0, 3);
 }

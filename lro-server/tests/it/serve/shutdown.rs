@@ -166,7 +166,7 @@ async fn reflection_can_be_left_out_and_bad_descriptors_are_said() {
 async fn a_service_may_take_the_place_of_ours_and_is_not_added_twice() {
     let operations = Operations::new(MemoryStore::new());
     let refuse = |_: tonic::Request<()>| Err(tonic::Status::unauthenticated("who are you"));
-    let guarded = InterceptedService::new(operations.server(), refuse);
+    let guarded = InterceptedService::new(operations.service(), refuse);
     let served = Served::start(Server::builder(&operations).add_service(guarded)).await;
     let mut client = served.connect().await.operations();
     let refused = client.wait_operation(wait_for(&"operations/1".parse().unwrap()));

@@ -49,7 +49,7 @@ async fn a_plain_tonic_server_that_drains_beside_its_shutdown_ends() {
     let closing = CancellationToken::new();
     let router = tonic::transport::Server::builder()
         .layer(GrpcOnlyLayer::new())
-        .add_service(operations.server());
+        .add_service(operations.service());
     let serving = router.serve_with_incoming_shutdown(incoming, closing.clone().cancelled_owned());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let ending = async {

@@ -19,9 +19,7 @@ async fn every_error_of_a_start_carries_its_details() {
         request_len_max: 2_000,
         ..Limits::default()
     };
-    let builder = Operations::builder(node.clone())
-        .service(users)
-        .limits(limits);
+    let builder = Operations::builder(node.clone()).bind(users).limits(limits);
     let mut policies = Policies::new(|_| Ok(Access::Allowed));
     policies.start = Box::new(|start| start.principal().name() != "eve");
     let server = Server::new(builder.authorizer(policies).build());

@@ -1,34 +1,30 @@
 use std::{fmt, io};
 
-/// A worker, or an authorizer, that cannot start.
+/// The reason why a worker cannot start: a mistake in the program, or a thread that the system
+/// refuses.
 ///
 /// ```
+/// use lro_core::store::MemoryStore;
 /// use lro_server::{Operations, Worker};
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// # let store = lro_server::lro_core::store::MemoryStore::new();
-/// let operations = Operations::new(store);
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let operations = Operations::new(MemoryStore::new());
 /// let error = Worker::builder(&operations).start().await.unwrap_err();
-/// assert!(error.to_string().starts_with("the worker hosts no method"));
-/// # }
+/// assert!(error.to_string().contains("hosts no method"));
+/// # });
 /// ```
-///
-/// A mistake in the program, found when it starts: [`Display`](fmt::Display) says which.
-pub struct Error {
+pub struct WorkerBuildError {
     kind: Kind,
 }
 
 enum Kind {
     NothingHosted,
     HostedTwice(&'static str),
-    #[cfg(feature = "jwt")]
-    Jwt(String),
     NotHosted(String),
     NoThread(io::Error),
 }
 
-impl Error {
+impl WorkerBuildError {
     pub(crate) fn nothing_hosted() -> Self {
         Self {
             kind: Kind::NothingHosted,
@@ -38,13 +34,6 @@ impl Error {
     pub(crate) fn hosted_twice(path: &'static str) -> Self {
         Self {
             kind: Kind::HostedTwice(path),
-        }
-    }
-
-    #[cfg(feature = "jwt")]
-    pub(crate) fn jwt(message: String) -> Self {
-        Self {
-            kind: Kind::Jwt(message),
         }
     }
 
@@ -61,22 +50,20 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for WorkerBuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::NothingHosted => f.write_str(
                 "the worker hosts no method: give its builder a service with `.host(..)`",
             ),
             Kind::HostedTwice(path) => write!(f, "the worker hosts `{path}` twice"),
-            #[cfg(feature = "jwt")]
-            Kind::Jwt(message) => write!(f, "the JWT authorizer cannot be built: {message}"),
             Kind::NoThread(error) => {
                 write!(f, "cannot create the thread that renews leases: {error}")
             }
             Kind::NotHosted(path) => {
                 write!(
                     f,
-                    "the worker is to run `{path}` only, and hosts no such method"
+                    "the worker should run `{path}` only, and hosts no such method"
                 )
             }
         }
@@ -84,11 +71,11 @@ impl fmt::Display for Error {
 }
 
 // Readable, because it is what `main` prints when it returns one.
-impl fmt::Debug for Error {
+impl fmt::Debug for WorkerBuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
 // The cause of a thread that cannot be created stands in the text.
-impl std::error::Error for Error {}
+impl std::error::Error for WorkerBuildError {}

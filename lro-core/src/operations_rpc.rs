@@ -1,16 +1,17 @@
 use std::fmt;
 
-/// A method of google.longrunning.Operations.
+/// An rpc of `google.longrunning.Operations`.
 ///
 /// ```
-/// use lro_server::access::Method;
+/// use lro_core::OperationsRpc;
 ///
-/// assert_eq!(Method::Wait.to_string(), "wait");
-/// assert!(Method::Wait.is_read_only());
-/// assert!(!Method::Cancel.is_read_only());
+/// assert_eq!(OperationsRpc::Wait.name(), "WaitOperation");
+/// assert_eq!(OperationsRpc::Wait.to_string(), "wait");
+/// assert!(OperationsRpc::Wait.is_read_only());
+/// assert!(!OperationsRpc::Cancel.is_read_only());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Method {
+pub enum OperationsRpc {
     /// GetOperation.
     Get,
     /// ListOperations.
@@ -23,8 +24,8 @@ pub enum Method {
     Delete,
 }
 
-impl Method {
-    /// All five.
+impl OperationsRpc {
+    /// All five, in the order of the variants.
     pub const ALL: [Self; 5] = [
         Self::Get,
         Self::List,
@@ -33,7 +34,7 @@ impl Method {
         Self::Delete,
     ];
 
-    /// The verb, as it stands in permissions.
+    /// The verb, as permissions name it: `get`, `list`, `wait`, `cancel` or `delete`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Get => "get",
@@ -49,8 +50,8 @@ impl Method {
         matches!(self, Self::Get | Self::List | Self::Wait)
     }
 
-    /// The name of the rpc.
-    pub(crate) const fn rpc(self) -> &'static str {
+    /// The name of the rpc, such as `GetOperation`.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Get => "GetOperation",
             Self::List => "ListOperations",
@@ -60,8 +61,8 @@ impl Method {
         }
     }
 
-    /// The gRPC path of the rpc.
-    pub(crate) const fn path(self) -> &'static str {
+    /// The gRPC path of the rpc, such as `/google.longrunning.Operations/GetOperation`.
+    pub const fn path(self) -> &'static str {
         match self {
             Self::Get => "/google.longrunning.Operations/GetOperation",
             Self::List => "/google.longrunning.Operations/ListOperations",
@@ -72,7 +73,8 @@ impl Method {
     }
 }
 
-impl fmt::Display for Method {
+/// Writes the verb.
+impl fmt::Display for OperationsRpc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
