@@ -1,6 +1,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use prost::Message as _;
+
 use crate::error::Error;
 use crate::extern_paths::{ExternPaths, RPC_MESSAGES};
 use crate::generator::{Output, generate};
@@ -50,6 +52,7 @@ pub struct Builder {
     pub(crate) style_packages: Option<Vec<String>>,
     pub(crate) build_descriptors: bool,
     pub(crate) file_descriptor_set_path: Option<PathBuf>,
+    pub(crate) comments_path: Option<PathBuf>,
     pub(crate) include_file: Option<PathBuf>,
     pub(crate) core_path: Option<String>,
     pub(crate) codec_path: Option<String>,
@@ -87,6 +90,7 @@ pub fn configure() -> Builder {
         style_packages: None,
         build_descriptors: true,
         file_descriptor_set_path: None,
+        comments_path: None,
         include_file: Some(INCLUDE_FILE.into()),
         core_path: None,
         codec_path: None,
@@ -195,6 +199,14 @@ impl Builder {
     /// The generated code has it anyway, as `FILE_DESCRIPTOR_SET` beside every service.
     pub fn file_descriptor_set_path(mut self, path: impl AsRef<Path>) -> Self {
         self.file_descriptor_set_path = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Writes the descriptor set with the comments of the protos to this file, too: for the OpenAPI document
+    /// of `lro-gateway`. The set in the generated code has no comments, because every program would carry
+    /// them.
+    pub fn comments_path(mut self, path: impl AsRef<Path>) -> Self {
+        self.comments_path = Some(path.as_ref().to_owned());
         self
     }
 
@@ -324,6 +336,9 @@ impl Builder {
         }
         if let Some(path) = self.file_descriptor_set_path {
             output.push(path, protos.encoded);
+        }
+        if let Some(path) = self.comments_path {
+            output.push(path, protos.typed.encode_to_vec());
         }
         output.write()
     }

@@ -210,6 +210,7 @@ impl GatewayBuilder {
         let router = compile(&types, &self.rules)?;
         let base_path = self.settings.base_path.clone();
         let document = self.openapi.map(|texts| Document::new(texts, base_path));
+        let document = document.transpose()?;
         Ok(Gateway::new(Arc::new(Shared {
             router,
             types,

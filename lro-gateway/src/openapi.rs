@@ -14,13 +14,15 @@ use std::sync::OnceLock;
 
 use http::header::{CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use prost::Message as _;
 use prost_reflect::DescriptorPool;
+use prost_types::FileDescriptorSet;
 
 use crate::body::Body;
 use crate::fault::Fault;
 use crate::reply::{compressed, entity_tag, is_among};
 use crate::router::Router;
-use crate::rules::Binding;
+use crate::rules::{Binding, BuildError};
 
 /// The path of the document.
 pub(crate) const PATH: &str = "/openapi.json";
@@ -41,8 +43,8 @@ pub(crate) const PATH: &str = "/openapi.json";
 /// ```
 ///
 /// The document is OpenAPI 3.1 and describes the bindings that the gateway serves, with ProtoJSON as the
-/// gateway writes it. Comments of the protos are its descriptions where a descriptor set has them
-/// (`--include_source_info`).
+/// gateway writes it. Comments of the protos are its descriptions where a descriptor set has them:
+/// [`comments`](Self::comments).
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct OpenApi {
@@ -50,6 +52,7 @@ pub struct OpenApi {
     version: Option<String>,
     description: Option<String>,
     server_url: Option<String>,
+    comments: Vec<Vec<u8>>,
 }
 
 impl OpenApi {
@@ -83,6 +86,15 @@ impl OpenApi {
         self.server_url = Some(url.into());
         self
     }
+
+    /// An encoded `FileDescriptorSet` with the comments of the protos, which are descriptions in the document:
+    /// what `lro_build`'s `Builder::comments_path` writes, or `protoc --include_source_info`. Further calls
+    /// add further sets. A set that cannot be read is an error of
+    /// [`GatewayBuilder::build`](crate::GatewayBuilder::build).
+    pub fn comments(mut self, encoded: impl Into<Vec<u8>>) -> Self {
+        self.comments.push(encoded.into());
+        self
+    }
 }
 
 /// The document, written when it is first asked for.
@@ -97,14 +109,19 @@ struct Written {
 }
 
 impl Document {
-    pub(crate) fn new(mut texts: OpenApi, base_path: String) -> Self {
+    pub(crate) fn new(mut texts: OpenApi, base_path: String) -> Result<Self, BuildError> {
+        for set in &texts.comments {
+            FileDescriptorSet::decode(&**set).map_err(|error| {
+                BuildError::new(format!("the comments are no descriptor set: {error}"))
+            })?;
+        }
         if texts.server_url.is_none() && !base_path.is_empty() {
             texts.server_url = Some(base_path);
         }
-        Self {
+        Ok(Self {
             texts,
             written: OnceLock::new(),
-        }
+        })
     }
 
     pub(crate) fn json(&self, router: &Router<Binding>, types: &DescriptorPool) -> &str {

@@ -1,4 +1,5 @@
-//! The server: the service, its worker and its embedded database, over one data folder.
+//! The server: the service, its worker and its embedded database, over one data folder; gRPC and
+//! HTTP/JSON on one port.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,7 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_server::serve::{self, ServeLimits, Tls};
+use lro_gateway::{Gateway, OpenApi};
+use lro_server::serve::{self, HostedServices, ServeLimits, Tls};
 use lro_server::{Operations, Worker};
 use lro_sqlite::SqliteStore;
 use tokio::net::TcpListener;
@@ -21,6 +23,9 @@ use crate::service::Archiver;
 
 const DATABASE: &str = "operations.db";
 const ARCHIVES: &str = "archives";
+
+/// The protos with their comments.
+const COMMENTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/comments.binpb"));
 
 /// How often the leftovers of operations that have ended are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
@@ -150,7 +155,8 @@ impl Server {
         let server = serve::Server::builder(&self.operations)
             .add_service(ArchiverServer::from_arc(archiver.clone()))
             .worker(self.worker)
-            .limits(limits);
+            .limits(limits)
+            .http(gateway);
         let server = match self.tls {
             Some(tls) => server.tls(tls),
             None => server,
@@ -164,6 +170,19 @@ impl Server {
         let served = server.serve(self.listener, shutdown).await;
         served.map_err(|source| Error::new("cannot serve", source))
     }
+}
+
+/// HTTP/JSON for the rpcs of the server, after the annotations of the protos.
+fn gateway(services: &HostedServices) -> Result<Gateway, lro_gateway::BuildError> {
+    let document = OpenApi::new()
+        .title("Archiver")
+        .version(env!("CARGO_PKG_VERSION"))
+        .comments(COMMENTS);
+    Gateway::builder(services.clone())
+        .file_descriptor_sets(services.descriptor_sets())
+        .max_body(services.limits().max_decode_len)
+        .openapi(document)
+        .build()
 }
 
 async fn keep_sweeping(archiver: &Archiver) {

@@ -2,23 +2,38 @@
 
 use std::collections::HashMap;
 
+use prost::Message as _;
 use prost_reflect::{
     DescriptorPool, EnumDescriptor, EnumValueDescriptor, FieldDescriptor, FileDescriptor,
     MessageDescriptor, MethodDescriptor, ServiceDescriptor,
 };
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
 /// The leading comments of all files that keep source information.
 pub(super) struct Comments(HashMap<String, HashMap<Vec<i32>, String>>);
 
 impl Comments {
-    pub(super) fn new(types: &DescriptorPool) -> Self {
-        let files = types.files();
-        Self(
-            files
-                .map(|file| (file.name().to_owned(), of_file(&file)))
-                .filter(|(_, comments)| !comments.is_empty())
-                .collect(),
-        )
+    /// The comments of the pool's files, and of these sets.
+    pub(super) fn new(types: &DescriptorPool, sets: &[Vec<u8>]) -> Self {
+        let mut comments = Self(HashMap::new());
+        for file in types.files() {
+            comments.add(file.file_descriptor_proto());
+        }
+        // The sets were read once when the gateway was built.
+        let sets = sets
+            .iter()
+            .filter_map(|set| FileDescriptorSet::decode(&**set).ok());
+        for file in sets.flat_map(|set| set.file) {
+            comments.add(&file);
+        }
+        comments
+    }
+
+    fn add(&mut self, file: &FileDescriptorProto) {
+        let comments = of_file(file);
+        if !comments.is_empty() {
+            self.0.insert(file.name().to_owned(), comments);
+        }
     }
 
     fn get(&self, file: &FileDescriptor, path: &[i32]) -> Option<&str> {
@@ -50,8 +65,7 @@ impl Comments {
     }
 }
 
-fn of_file(file: &FileDescriptor) -> HashMap<Vec<i32>, String> {
-    let file = file.file_descriptor_proto();
+fn of_file(file: &FileDescriptorProto) -> HashMap<Vec<i32>, String> {
     let locations = file.source_code_info.iter().flat_map(|info| &info.location);
     locations
         .filter_map(|location| {

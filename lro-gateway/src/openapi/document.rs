@@ -29,7 +29,7 @@ struct Item {
 }
 
 pub(super) fn write(texts: &OpenApi, router: &Router<Binding>, types: &DescriptorPool) -> Value {
-    let comments = Comments::new(types);
+    let comments = Comments::new(types, &texts.comments);
     let mut operations = Operations {
         types,
         comments: &comments,

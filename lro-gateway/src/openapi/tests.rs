@@ -105,7 +105,7 @@ fn comments_are_descriptions() {
             ],
         });
     }
-    let gateway = Gateway::builder(Routes::default()).file_descriptor_set(set.encode_to_vec());
+    let gateway = operations().openapi(OpenApi::new().comments(set.encode_to_vec()));
     let document = read(&gateway.build().unwrap());
     assert_eq!(document["tags"][0]["description"], "All of them.");
     let list = &document["paths"]["/v1/operations"]["get"];
@@ -133,6 +133,12 @@ fn the_texts_of_a_document_are_the_users() {
     let gateway = operations().base_path("/things").build().unwrap();
     let below = read(&gateway);
     assert_eq!(below["servers"][0]["url"], "/things");
+    let broken = operations().openapi(OpenApi::new().comments(b"comments"));
+    let error = broken.build().unwrap_err().to_string();
+    assert!(
+        error.starts_with("the comments are no descriptor set"),
+        "{error}"
+    );
     let gateway = operations().without_openapi().build().unwrap();
     assert_eq!(gateway.openapi_json(), None);
 }

@@ -1,16 +1,12 @@
 //! The archiver, and folders to pack.
 
 use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::time::Duration;
 
-use archiver::archive::Options;
-use archiver::pb::archiver_server::ArchiverServer;
-use archiver::{Archiver, pb};
-use lro_core::store::MemoryStore;
-use lro_server::{Operations, Worker};
+use archiver::{Server, ServerOptions};
 use tempfile::TempDir;
-use tonic::service::Routes;
 
 use crate::served::Served;
 
@@ -44,18 +40,15 @@ impl Folders {
     }
 }
 
-/// Serves the archiver until the result is stopped.
+/// Serves the archiver, gRPC and HTTP/JSON on one port, until the result is stopped.
 pub(crate) async fn serve(folders: &Folders) -> Served {
-    let operations = Operations::builder(MemoryStore::new())
-        .file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
-        .unwrap()
-        .build();
-    let archives = folders.temporary.path().join("archives");
-    let archiver = Archiver::new(&operations, &archives, Options::default()).unwrap();
-    let archiver = Arc::new(archiver);
-    let worker = Worker::builder(&operations).host(archiver.clone());
-    let worker = worker.start().await.unwrap();
-    let routes = Routes::new(ArchiverServer::from_arc(archiver));
-    let routes = routes.add_service(operations.service());
-    Served::start(routes, pb::FILE_DESCRIPTOR_SET, worker).await
+    let options = ServerOptions {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        drain_timeout: Duration::from_millis(1),
+        ..ServerOptions::new(folders.temporary.path().join("data"))
+    };
+    let server = Server::bind(options).await.unwrap();
+    Served::run(server.address(), |stopped| async {
+        server.serve(stopped).await.unwrap();
+    })
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod archives;
+mod guide;
 mod mirror;
 #[path = "../gateway/protos.rs"]
 #[allow(dead_code, reason = "the table of cases needs more of it")]
@@ -90,6 +91,28 @@ async fn a_generated_rest_client_starts_polls_cancels_and_reads_errors() {
     client.env("PYTHONPATH", generated.path());
     client.arg(script("generated.py")).arg(&server.url);
     check(client.args([folders.small(), folders.endless()]), 7).await;
+    server.stop().await;
+}
+
+/// The commands of the guide, as a person would type them.
+///
+/// gateway:31 gateway:42 gateway:46 gateway:69 gateway:88 gateway:108 gateway:113 gateway:136 gateway:137
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn curl_starts_cancels_waits_and_lists_as_the_guide_says() {
+    let curl = std::process::Command::new("curl").arg("--version").output();
+    if foreign_programs::there_or_skip(curl).is_none() {
+        return;
+    }
+    let folders = Folders::new();
+    let server = archives::serve(&folders).await;
+    let (small, endless) = (folders.small(), folders.endless());
+    let places = [
+        ("localhost:50051", server.url.trim_start_matches("http://")),
+        ("/srv/small", small.to_str().unwrap()),
+        ("/srv/endless", endless.to_str().unwrap()),
+    ];
+    let page = include_str!("../../../docs/guide/http-json.md");
+    assert_eq!(guide::check(page, &places).await, 10);
     server.stop().await;
 }
 

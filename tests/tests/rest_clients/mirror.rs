@@ -49,7 +49,7 @@ pub(crate) async fn serve(seed: u64) -> Served {
         async move { Ok::<_, Infallible>(mirror.answer(&request)) }
     });
     let gateway = Gateway::builder(service).file_descriptor_set(descriptors);
-    Served::start_gateway(gateway.build().unwrap(), None).await
+    Served::gateway(gateway.build().unwrap()).await
 }
 
 impl Mirror {

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use lro_core::store::MemoryStore;
+use lro_gateway::Gateway;
+use lro_server::serve::Server;
 use lro_server::tonic_types::{ErrorDetails, StatusExt as _};
 use lro_server::{OperationContext, Operations, Worker, long_running};
 use lro_tests::library as pb;
@@ -11,7 +13,7 @@ use lro_tests::library::rooms_server::RoomsServer;
 use lro_tests::library::{
     CreateRoomRequest, DeleteRoomRequest, OperationMetadata, Room, UpdateRoomRequest,
 };
-use tonic::service::Routes;
+use tokio::net::TcpListener;
 use tonic::{Code, Status};
 
 use crate::served::Served;
@@ -79,8 +81,17 @@ pub(crate) async fn serve() -> Served {
         operations: operations.clone(),
     });
     let worker = Worker::builder(&operations).host(building.clone());
-    let worker = worker.start().await.unwrap();
-    let routes = Routes::new(RoomsServer::from_arc(building));
-    let routes = routes.add_service(operations.service());
-    Served::start(routes, pb::FILE_DESCRIPTOR_SET, worker).await
+    let server = Server::builder(&operations)
+        .add_service(RoomsServer::from_arc(building))
+        .worker(worker.start().await.unwrap())
+        .http(|services| {
+            Gateway::builder(services.clone())
+                .file_descriptor_sets(services.descriptor_sets())
+                .build()
+        });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    Served::run(address, |stopped| async {
+        server.serve(listener, stopped).await.unwrap();
+    })
 }

@@ -140,6 +140,7 @@ const ROWS: &[Row] = &[
             "lro-build",
             "lro-client",
             "lro-core",
+            "lro-gateway",
             "lro-server",
             "lro-sqlite",
         ],
