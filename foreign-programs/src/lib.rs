@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_pinned_is_there() {
+    fn pinned_programs_exist() {
         let all = [
             Environment::GRPCIO,
             Environment::GOOGLE_API_CORE,

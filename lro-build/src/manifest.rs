@@ -220,7 +220,7 @@ mod tests {
 
     /// report:M9
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_dependencies_are_named() {
         let manifest = Manifest {
             path: PathBuf::new(),
             dependencies: vec![Dependency {

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_pass_by_itself_is_sat_out() {
+    fn transient_errors_are_retried() {
         let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
         for status in [
             Status::unavailable("down"),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_has_decided_is_not() {
+    fn final_errors_are_not_retried() {
         for code in (1..=16).map(Code::from) {
             let passes = matches!(code, Code::Unavailable | Code::DeadlineExceeded);
             let stops = action(&Status::new(code, "")) == PollingErrorAction::Stop;

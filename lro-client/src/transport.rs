@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_server_or_a_layer_has_said_stays() {
+    async fn statuses_of_the_server_and_of_layers_stay() {
         let data = || Frame::data(Bytes::from_static(b"data"));
         let body = frames(vec![Ok(data()), Ok(trailers(GRPC_STATUS))]);
         assert!(!body.is_end_stream());

@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn done_without_a_result_is_told_from_not_done() {
+    fn done_without_a_result_differs_from_not_done() {
         let silent = Typed::from(pb::Operation {
             done: true,
             result: None,

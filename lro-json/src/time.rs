@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_range_has_no_text() {
+    fn times_out_of_range_have_no_text() {
         for (seconds, nanos) in [
             (FIRST_SECOND - 1, 0),
             (LAST_SECOND + 1, 0),
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_again() {
+    fn written_times_are_read_again() {
         for nanos in [0, 1, 1_000, 1_000_000, 999_999_999] {
             for seconds in [FIRST_SECOND, -1, 0, 1_709_164_800, LAST_SECOND] {
                 let timestamp = Timestamp { seconds, nanos };

@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_start_brings_along_is_bounded() {
+    fn options_of_a_start_are_bounded() {
         use tonic::Code::{InvalidArgument, ResourceExhausted};
         type Fill = fn(&mut NewOperation, usize);
         let cases: [(&str, usize, tonic::Code, Fill); 10] = [

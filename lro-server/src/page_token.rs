@@ -332,7 +332,7 @@ mod tests {
     proptest! {
         /// spec:96
         #[test]
-        fn whatever_comes_is_refused(token in "\\PC{0,200}|[A-Za-z0-9_-]{100,110}") {
+        fn arbitrary_tokens_are_rejected(token in "\\PC{0,200}|[A-Za-z0-9_-]{100,110}") {
             let error = own().open(&token, &["p"], NOW).unwrap_err();
             prop_assert_eq!(error.code(), tonic::Code::InvalidArgument);
         }

@@ -54,7 +54,7 @@ mod otel {
         const SPAN: &str = "00f067aa0ba902b7";
 
         #[test]
-        fn what_the_w3c_allows_is_read() {
+        fn trace_contexts_that_the_w3c_allows_are_read() {
             let context = parse(&format!("00-{TRACE}-{SPAN}-01"), "a=1,b=2").unwrap();
             assert_eq!(context.trace_id().to_string(), TRACE);
             assert_eq!(context.span_id().to_string(), SPAN);

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_open_transaction_writes_is_its_own() {
+    fn writes_of_an_open_transaction_are_not_visible() {
         let (hot, mut written) = (Hot::default(), Written::default());
         let (before, after) = (record(1, 0), record(1, 1));
         commit(&hot, [before.clone()]);

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn background_goes_on_however_much_else_there_is() {
+    fn background_calls_continue_under_any_load() {
         let queue = Queue::new();
         queue.push(Priority::Background, 0).unwrap();
         queue.push(Priority::Normal, 600).unwrap();

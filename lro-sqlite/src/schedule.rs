@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_committed_is_taken_back() {
+    fn uncommitted_changes_are_undone() {
         let at = Timestamp::from_micros;
         let id = Uuid::from_u128;
         let worker = WorkerId::from_uuid(id(0));

@@ -170,7 +170,7 @@ fn each_fault_is_found_by_its_case_and_a_script() {
             Fault::ForgetsRenewals,
             "a_renewal_counts_from_the_clock_of_the_store",
         ),
-        (Fault::EndsTheListEarly, "the_end_is_told_exactly"),
+        (Fault::EndsTheListEarly, "the_end_of_a_list_is_exact"),
         (
             Fault::LosesTheCheckpoint,
             "a_checkpoint_is_kept_until_the_end",

@@ -225,7 +225,7 @@ mod tests {
 
     /// As after the machine was switched off and on: the folder is there, and no process is.
     #[test]
-    fn what_a_server_left_that_is_no_more_is_made_anew() {
+    fn the_files_of_a_dead_server_are_created_anew() {
         // Where there is no keeper, no process would end these.
         if shared_or_skip().is_none_or(|shared| shared._users.is_none()) {
             return;

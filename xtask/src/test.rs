@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_step_fails_the_whole_and_stops_it_unless_told_otherwise() {
+    fn a_failed_step_fails_the_run_and_stops_it_by_default() {
         static LATER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let steps = [
             Step {

@@ -44,18 +44,18 @@ impl Meter {
     /// Reads them when all other sessions have closed: a backend reports its last transactions when
     /// it exits.
     pub(crate) async fn read_after(&self) -> anyhow::Result<Reading> {
-        self.others_have_gone().await?;
+        self.others_have_left().await?;
         self.read().await
     }
 
     /// All transactions of a database, once no session uses it any more.
     pub(crate) async fn transactions_of(&self, database: &str) -> anyhow::Result<i64> {
-        self.others_have_gone().await?;
+        self.others_have_left().await?;
         let sql = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = $1";
         Ok(self.client.query_one(sql, &[&database]).await?.try_get(0)?)
     }
 
-    async fn others_have_gone(&self) -> anyhow::Result<()> {
+    async fn others_have_left(&self) -> anyhow::Result<()> {
         let others = "SELECT count(*) FROM pg_stat_activity \
                       WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
         loop {

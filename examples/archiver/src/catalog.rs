@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_go_on_behind_an_id_and_leave_out_what_is_corrupt() {
+    fn lists_continue_behind_an_id_and_skip_corrupt_rows() {
         let directory = tempfile::tempdir().unwrap();
         let catalog = Catalog::open(directory.path()).unwrap();
         for name in ["c", "a", "b", "d"] {

@@ -77,7 +77,7 @@ async fn killed_again_and_again_nothing_acknowledged_is_lost() {
 }
 
 #[tokio::test]
-async fn terminated_it_gives_back_what_runs_and_the_next_one_goes_on() {
+async fn sigterm_releases_operations_and_the_next_process_resumes_them() {
     let folders = Folders::new();
     let source = folders.source("big");
     tree::grow(&source);

@@ -72,7 +72,7 @@ async fn operations(clients: &Clients) -> usize {
 }
 
 #[tokio::test]
-async fn what_is_refused_makes_no_operation() {
+async fn rejected_requests_start_no_operation() {
     let folders = Folders::new();
     let (server, mut clients) = start(&folders.data()).await;
     let source = folders.small("source");
@@ -247,7 +247,7 @@ async fn a_repeated_request_id_is_the_same_operation() {
 
 /// spec:32
 #[tokio::test]
-async fn what_is_left_out_is_a_partial_failure() {
+async fn skipped_files_are_a_partial_failure() {
     let folders = Folders::new();
     let (server, mut clients) = start(&folders.data()).await;
     let source = folders.small("source");
@@ -297,7 +297,7 @@ async fn lists_have_pages() {
 }
 
 #[tokio::test]
-async fn a_start_removes_what_nobody_will_finish_and_keeps_the_rest() {
+async fn a_start_removes_abandoned_files_and_keeps_the_rest() {
     let folders = Folders::new();
     let (server, mut clients) = start(&folders.data()).await;
     let kept = clients.create(&folders.endless("endless"), "kept").await;

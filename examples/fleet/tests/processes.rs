@@ -204,7 +204,7 @@ fn the_summary_names_the_workers() {
 }
 
 #[tokio::test]
-async fn what_nobody_hosts_waits_for_a_worker() {
+async fn an_unhosted_operation_waits_for_a_worker() {
     let Some(fleet) = Fleet::new("waits", &[]) else {
         return;
     };

@@ -171,7 +171,7 @@ fn links_and_html_become_text() {
 
 /// Rust refuses both in a comment.
 #[test]
-fn what_rust_refuses_is_left_out() {
+fn characters_that_rust_rejects_are_left_out() {
     check(
         " One\r two \u{202e}three\u{0}\r\n four\n",
         &expect![[r#"

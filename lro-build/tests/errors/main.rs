@@ -281,7 +281,7 @@ fn the_build_script_says_what_the_proto_does_not() {
 
 /// report:M10
 #[test]
-fn what_is_not_imported_can_be() {
+fn the_missing_import_is_suggested() {
     check_file(
         "syntax = \"proto3\";\npackage broken.v1;\nmessage Request {}\nservice Broken {\n\
          rpc Run(Request) returns (google.longrunning.Operation);\n}\n",

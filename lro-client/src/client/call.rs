@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn tonics_own_time_limit_is_told_from_a_cancelled_call() {
+    async fn tonics_own_time_limit_differs_from_a_cancelled_call() {
         for (message, after, code) in [
             ("Timeout expired", 1, Code::DeadlineExceeded),
             ("stream reset", 3, Code::DeadlineExceeded),

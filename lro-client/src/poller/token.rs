@@ -233,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_token_is_an_error() {
+    fn invalid_tokens_are_errors() {
         for text in [
             "",
             "1",

@@ -83,7 +83,7 @@ async fn a_retry_can_succeed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_else_is_tried_again() {
+async fn other_errors_are_not_retried() {
     for code in [
         Code::NotFound,
         Code::DeadlineExceeded,

@@ -63,7 +63,7 @@ async fn cancel_and_wait_tells_what_came_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_done_is_not_cancelled() {
+async fn finished_operations_are_not_cancelled() {
     let server = fake(Err(Status::internal("asked")), Ok(succeeded()));
     let mut poller = server.started();
     poller.poll().await;
@@ -73,7 +73,7 @@ async fn what_is_done_is_not_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_cancels_nothing_is_told_from_a_failure() {
+async fn a_server_without_cancellation_differs_from_a_failure() {
     let refusal = || Err(Status::unimplemented("no"));
     let server = fake(refusal(), Ok(running()));
     let error = server.started().cancel_and_wait().await.unwrap_err();
@@ -134,7 +134,7 @@ async fn dropping_cancels_nothing_that_is_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_poller_that_an_error_gives_back_cancels_too() {
+async fn the_poller_of_an_error_cancels_too() {
     let server = fake(Ok(()), Ok(running()));
     let poller = server.started().cancel_on_drop(Handle::current());
     let mut poller = poller.time_limit(SECOND);

@@ -39,7 +39,7 @@ async fn all_pages_are_read_and_no_more_than_are_wanted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_ends_it_and_another_goes_on_from_there() {
+async fn an_error_ends_a_list_and_another_list_continues_from_there() {
     let (fleet, client) = server(10, 4);
     let client = client.with_call_settings(CallSettings {
         attempts: 1,

@@ -97,7 +97,7 @@ async fn a_server_that_does_not_list_is_asked_one_by_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_list_does_not_show_is_asked_for() {
+async fn operations_missing_in_a_list_are_read_singly() {
     let mut fleet = Fleet::new(names("", 100), SECOND);
     fleet.page_max = 1_000;
     fleet.hidden = names("", 100).skip(50).take(3).collect();
@@ -142,7 +142,7 @@ async fn an_outage_is_sat_out_by_all_with_few_calls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_is_gone_ends_alone_and_gives_its_poller_back() {
+async fn an_absent_operation_ends_alone_and_returns_its_poller() {
     let mut fleet = Fleet::new(names("", 50), SECOND);
     fleet.page_max = 1_000;
     let fleet = Arc::new(fleet);
@@ -207,7 +207,7 @@ async fn parents_take_turns() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pushing_and_removing_go_on_meanwhile() {
+async fn pushing_and_removing_continue_meanwhile() {
     let mut fleet = Fleet::new(names("", 60), SECOND);
     fleet.page_max = 7;
     fleet.offers_wait = true;
@@ -230,7 +230,7 @@ async fn pushing_and_removing_go_on_meanwhile() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_done_when_it_is_pushed_needs_no_call() {
+async fn a_finished_operation_needs_no_call_when_pushed() {
     let fleet = Arc::new(Fleet::new(names("", 1), Duration::ZERO));
     let operations = client(&fleet);
     let mut poller = started("operations/00000", &operations);

@@ -93,7 +93,7 @@ async fn the_error_policy_sees_the_delay_and_has_the_last_word() {
 
 /// report:C1
 #[tokio::test(start_paused = true)]
-async fn watching_goes_on_after_a_retry_info_too() {
+async fn watching_continues_after_a_retry_info_too() {
     let busy = Err(with_retry_info(Code::Aborted, Some(SECOND * 5)));
     let fake = Fake::script(vec![Ok(running()), busy, Ok(succeeded())]);
     fake.resumed().until_done_with(|_| {}).await.unwrap();

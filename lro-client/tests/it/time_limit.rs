@@ -89,7 +89,7 @@ async fn an_outage_ends_at_the_limit_with_its_cause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_gave_up_can_go_on_with_the_whole_limit() {
+async fn a_poller_continues_after_a_timeout_with_the_whole_limit() {
     let fake = Fake::new(|call| async move {
         sleep(call.wait).await;
         Ok(if call.index < 3 {

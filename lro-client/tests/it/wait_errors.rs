@@ -58,7 +58,7 @@ async fn a_failed_operation_keeps_its_details_and_metadata() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_operation_is_told_from_a_failed_one() {
+async fn a_cancelled_operation_differs_from_a_failed_one() {
     let error = end(failed(1, "by hand")).await;
     assert!(error.is_cancelled() && !error.is_failed());
     assert_eq!(
@@ -93,7 +93,7 @@ async fn a_response_of_another_type_names_both() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_decode_is_an_error() {
+async fn undecodable_payloads_are_errors() {
     let garbage = Any {
         type_url: format!("{TYPE_URL_PREFIX}google.protobuf.Timestamp"),
         value: vec![0xff; 5],

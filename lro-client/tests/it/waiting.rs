@@ -12,7 +12,7 @@ use crate::support::{Fake, response, running, succeeded};
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
-async fn waits_on_the_server_and_is_told_at_once() {
+async fn waits_on_the_server_and_is_answered_immediately() {
     let fake = Fake::new(|call| async move {
         sleep(call.wait.min(SECOND * 150 - call.at)).await;
         Ok(if call.at + call.wait >= SECOND * 150 {

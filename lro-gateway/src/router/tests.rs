@@ -126,7 +126,7 @@ fn the_most_specific_binding_is_found() {
 
 /// gateway:22 gateway:26 gateway:27 gateway:30
 #[test]
-fn another_method_of_a_known_path_is_told_from_an_unknown_path() {
+fn another_method_of_a_known_path_differs_from_an_unknown_path() {
     for (method, path, expected) in [
         ("GET", "/v1/depots/n/parcels/p:recall", r#"{"POST"}"#),
         ("POST", "/v1/depots/n/parcels/p:Recall", r#"{"GET"}"#),

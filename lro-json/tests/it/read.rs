@@ -277,7 +277,7 @@ fn strings_are_unicode() {
 
 /// gateway:94
 #[test]
-fn what_is_nested_too_deep_is_refused_before_any_work() {
+fn deep_nesting_is_rejected_before_any_work() {
     let nested = |levels: usize| {
         let open = r#"{"inner":"#.repeat(levels - 1);
         format!("{open}{{}}{}", "}".repeat(levels - 1))

@@ -145,6 +145,6 @@ pub(crate) async fn write(
         let record = Arc::new(record);
         happened.push(StoreEvent::finished(record));
     }
-    events.publish_unless_told(&happened, told);
+    events.publish_unless_notified(&happened, told);
     Ok(answers)
 }

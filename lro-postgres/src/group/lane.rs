@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_waits_is_taken_together_within_the_weight() {
+    async fn waiting_calls_are_grouped_within_the_weight() {
         let lane = Lane::new();
         for call in 1..=5 {
             lane.push(call).unwrap();

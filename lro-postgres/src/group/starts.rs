@@ -76,7 +76,7 @@ impl Serve<NewOperation, Answer> for Starts {
             }
             let refused = records.into_iter().filter(|(_, _, is_new)| !is_new);
             let refused: Vec<Refused> = refused.map(|(place, record, _)| (place, record)).collect();
-            self.events.publish_unless_told(&events, told);
+            self.events.publish_unless_notified(&events, told);
             let reasons = Reasons {
                 database: &self.database,
                 inserted: &inserted,

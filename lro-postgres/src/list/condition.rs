@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_rust_can_tell_is_not_asked() {
+    fn conditions_that_only_rust_can_evaluate_are_not_in_the_statement() {
         check("", None, 0);
         check("metadata:*", None, 0);
         check("NOT metadata:*", None, 0);

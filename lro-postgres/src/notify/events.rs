@@ -44,12 +44,12 @@ impl Events {
 
     /// Publishes events that this process has committed.
     pub(crate) fn publish(&self, events: &[StoreEvent]) {
-        self.publish_unless_told(events, false);
+        self.publish_unless_notified(events, false);
     }
 
     /// Publishes events, to other processes only if they were not notified [at
     /// once](Self::at_once).
-    pub(crate) fn publish_unless_told(&self, events: &[StoreEvent], told: bool) {
+    pub(crate) fn publish_unless_notified(&self, events: &[StoreEvent], told: bool) {
         self.tell(events);
         if !told {
             self.outbox.add(events);

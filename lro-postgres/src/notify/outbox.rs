@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_told_is_heard() {
+    async fn a_notification_can_be_read() {
         let outbox = Outbox::new("lro");
         let ready = StoreEvent::Ready {
             method: "/odd.\0\n\\/M".to_owned(),
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn too_much_is_told_as_anything() {
+    async fn a_flood_becomes_one_notification_of_any_change() {
         let outbox = Outbox::new("lro");
         outbox.add(&(0..100_000).map(changed).collect::<Vec<_>>());
         let payloads = payloads(outbox.next().await);
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_comes_alone_is_told_at_once_and_what_comes_after_it_together() {
+    async fn a_single_event_is_sent_at_once_and_later_ones_together() {
         let outbox = Outbox::new("lro");
         let [first, second, third, fourth] = [1, 2, 3, 4].map(|n| [changed(n)]);
         let told = payloads(outbox.at_once(&first).unwrap());
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_could_not_be_told_is_anything() {
+    async fn unsent_events_become_a_notification_of_any_change() {
         let outbox = Outbox::new("lro");
         drop(outbox.at_once(&[changed(1)]));
         let told = payloads(outbox.next().await);
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_alone_tells_nothing() {
+    async fn a_node_that_is_alone_sends_nothing() {
         let outbox = Outbox::new("lro");
         outbox.presence.begin(Instant::now());
         assert!(outbox.at_once(&[changed(1)]).is_some());

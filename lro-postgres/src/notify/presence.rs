@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_hears_nobody_for_some_time_is_alone() {
+    fn a_node_that_hears_no_other_for_some_time_is_alone() {
         let (presence, begun) = (Presence::default(), Instant::now());
         let after = |seconds| begun + Duration::from_secs(seconds);
         let other = Uuid::from_u128(1);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn who_begins_again_does_not_count_on_answers() {
+    fn a_node_that_listens_again_does_not_rely_on_answers() {
         let (presence, begun) = (Presence::default(), Instant::now());
         presence.begin(begun);
         presence.end();
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_is_greeted_once() {
+    fn a_new_node_is_greeted_once() {
         let (presence, begun) = (Presence::default(), Instant::now());
         presence.begin(begun);
         let [first, second] = [1, 2].map(Uuid::from_u128);

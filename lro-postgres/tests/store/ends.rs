@@ -127,7 +127,7 @@ async fn times_without_end_are_the_latest_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_have_changed_meanwhile_counts() {
+async fn concurrent_changes_of_others_count() {
     let Some(schema) = Schema::new() else { return };
     let open = || schema.store().notifications(false).open();
     let (store, other) = (open().await.unwrap(), open().await.unwrap());
@@ -170,7 +170,7 @@ async fn what_others_have_changed_meanwhile_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_process_itself_has_written_is_known() {
+async fn own_writes_are_known() {
     let Some(schema) = Schema::new() else { return };
     let store = schema.store().open().await.unwrap();
     let record = running(&store, "operations/1").await;

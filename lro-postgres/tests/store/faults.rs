@@ -17,7 +17,7 @@ use crate::link::Link;
 use crate::support::Schema;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_outsider_has_locked_holds_up_nothing_else() {
+async fn a_row_locked_by_an_outsider_delays_no_other() {
     let Some(schema) = Schema::new() else { return };
     let store = schema.store().notifications(false).open().await.unwrap();
     for n in 0..20 {
@@ -79,7 +79,7 @@ async fn a_statement_that_takes_too_long_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_operation_is_its_own_misfortune() {
+async fn a_corrupt_operation_fails_alone() {
     let Some(schema) = Schema::new() else { return };
     let store = schema.store().notifications(false).open().await.unwrap();
     let names = ["operations/a", "operations/b", "operations/c"];
@@ -112,7 +112,7 @@ async fn a_damaged_operation_is_its_own_misfortune() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_changed_is_refused_by_itself() {
+async fn an_unwritable_row_is_rejected_alone() {
     let Some(schema) = Schema::new() else { return };
     let store = schema.store().notifications(false).open().await.unwrap();
     for name in ["operations/a", "operations/b", "operations/c"] {
@@ -164,7 +164,7 @@ async fn what_cannot_be_changed_is_refused_by_itself() {
 
 /// A corrupt row whose lease has expired cannot be requeued, and is not retried all the time.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_lease_is_looked_at_again_later() {
+async fn a_corrupt_lease_is_retried_later() {
     let Some(schema) = Schema::new() else { return };
     let clock = Arc::new(ManualClock::default());
     let store = schema.store().notifications(false);
@@ -188,7 +188,7 @@ async fn a_damaged_lease_is_looked_at_again_later() {
 /// Starts share a transaction. One conflicts with a corrupt row; the others get their own answers,
 /// and none is reported to conflict with itself.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_holder_of_a_request_id_is_in_the_way_of_nobody_else() {
+async fn a_corrupt_holder_of_a_request_id_blocks_no_other_start() {
     let Some(schema) = Schema::new() else { return };
     let store = schema.store().notifications(false).open().await.unwrap();
     let with_request = |name: &str| {

@@ -87,7 +87,7 @@ async fn a_table_that_is_in_use_is_migrated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pool_of_one_connection_migrates_as_well() {
+async fn a_pool_of_one_connection_migrates_too() {
     let Some(schema) = Schema::new() else { return };
     let old = open(schema.store()).await;
     start_labelled(&old, 1).await;

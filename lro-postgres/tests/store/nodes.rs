@@ -82,7 +82,7 @@ async fn a_claim_by_the_clock_of_the_database_is_stored_as_it_is_answered() {
 /// Before the marks of the last look: it is found by the next look at everything, and the worker comes
 /// back for that.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_told_and_not_found_is_looked_for_again_soon() {
+async fn an_announced_operation_that_was_not_found_is_searched_again_soon() {
     let Some(schema) = Schema::new() else { return };
     let store = schema.store().notifications(false).open().await.unwrap();
     let outsider = schema.outsider().await;
@@ -216,7 +216,7 @@ async fn a_holder_that_another_node_has_replaced_is_refused() {
 /// Claims begin to look where the last ones have found something, and look at everything now and
 /// then.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_became_ready_long_ago_is_found_as_well() {
+async fn an_operation_that_became_ready_long_ago_is_found_too() {
     let Some(schema) = Schema::new() else { return };
     let store = schema.store().notifications(false).open().await.unwrap();
     for n in 0..3 {

@@ -27,7 +27,7 @@ fn is_ready(event: &StoreEvent, record: &OperationRecord) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_one_node_commits_the_others_hear() {
+async fn other_nodes_receive_commits_of_one_node() {
     let Some(schema) = Schema::new() else { return };
     let (first, heard) = listening(&schema, "first").await;
     let (second, _) = listening(&schema, "second").await;

@@ -97,7 +97,7 @@ async fn a_table_of_another_program_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_connected_says_why() {
+async fn failed_connections_name_the_reason() {
     let Some(schema) = Schema::new() else { return };
     use StoreErrorKind::*;
     let url = schema.url();

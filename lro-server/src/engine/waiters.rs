@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_has_begun_here_is_young_until_its_end_is_told() {
+    async fn a_new_operation_is_young_until_its_end_is_announced() {
         let waiters = Arc::new(Waiters::new(9, 9));
         let name: OperationName = "operations/1".parse().unwrap();
         let waiter = waiters.subscribe(&name).unwrap();
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_lives_as_long_as_somebody_waits() {
+    fn an_entry_lives_as_long_as_its_waiters() {
         let waiters = Arc::new(Waiters::new(9, 9));
         let name: OperationName = "operations/1".parse().unwrap();
         let first = waiters.subscribe(&name);
@@ -300,7 +300,7 @@ mod tests {
 
     /// spec:59
     #[test]
-    fn so_many_wait_for_one_and_so_many_in_all() {
+    fn waiters_are_limited_for_one_operation_and_in_total() {
         let waiters = Arc::new(Waiters::new(3, 2));
         let name = |n: u8| format!("operations/{n}").parse::<OperationName>().unwrap();
         let first = [1, 1].map(|n| waiters.subscribe(&name(n)).unwrap());

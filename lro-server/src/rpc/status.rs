@@ -130,7 +130,7 @@ mod tests {
 
     /// spec:135
     #[test]
-    fn what_has_no_error_info_gets_one() {
+    fn errors_without_an_error_info_get_one() {
         let status = complete(Status::unavailable("the policy server is away"));
         let info = status.get_details_error_info().unwrap();
         assert_eq!((&*info.reason, &*info.domain), ("UNAVAILABLE", DOMAIN));

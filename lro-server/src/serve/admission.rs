@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_limits_hold_and_places_are_given_back() {
+    fn both_limits_hold_and_places_are_released() {
         let admission = Admission::new(3, 2);
         let admit = |ip: &str| admission.admit(ip.parse().unwrap());
         let first = admit("10.0.0.1").unwrap();

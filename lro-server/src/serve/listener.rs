@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_that_is_gone_holds_up_nobody() {
+    async fn a_closed_connection_delays_no_other() {
         let (took, calls) = accept(io::ErrorKind::ConnectionAborted, 5).await;
         assert_eq!((took, calls), (Duration::ZERO, 6));
     }

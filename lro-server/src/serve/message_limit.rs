@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_said() {
+    fn oversized_messages_name_the_limit() {
         let mut lengths = Lengths::new(2);
         let status = lengths.check(Some(&Bytes::from(wire(1))), "request");
         let status = status.unwrap_err();

@@ -190,7 +190,7 @@ fn a_list_is_as_its_services_say_if_they_agree() {
 }
 
 #[test]
-fn a_service_that_offers_no_lists_is_in_nobodys_way() {
+fn a_service_without_lists_affects_no_other() {
     let mut all = with_lists([("a.A", "users/*", Some(2)), ("b.B", "users/*", Some(3))]);
     assert_eq!(all.mixed_lists().len(), 1);
     all.settings[1].without.insert(OperationsRpc::List);

@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn who_finds_nothing_again_and_again_pauses_for_longer_up_to_a_limit() {
+    async fn empty_claims_pause_longer_up_to_a_limit() {
         let mut idle = Idle::default();
         let mut pauses = Vec::new();
         for found in [false, false, false, false, true, false, false] {

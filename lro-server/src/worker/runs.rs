@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_claim_brings_is_asked_for_when_its_cancellation_may_be_forgotten() {
+    fn claimed_operations_are_read_again_if_a_cancellation_may_be_lost() {
         let (runs, tasks) = (Arc::new(Runs::default()), TaskTracker::new());
         let before = runs.claiming(&tasks);
         for uid in 1..=EARLY_MAX as u128 {

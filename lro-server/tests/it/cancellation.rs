@@ -61,7 +61,7 @@ async fn a_running_body_is_dropped_after_its_grace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_gives_up_when_told_ends_at_once() {
+async fn a_body_that_stops_on_cancellation_ends_immediately() {
     let (operations, exporter, _worker) = start(async |_, operation| {
         operation.cancelled().await;
         Err(Status::cancelled("tidied up").into())
@@ -141,7 +141,7 @@ async fn cancel_is_implemented_unless_it_is_switched_off() {
 
 /// spec:69
 #[tokio::test(start_paused = true)]
-async fn what_has_not_started_is_cancelled_at_once() {
+async fn a_pending_operation_is_cancelled_immediately() {
     let operations = Operations::new(MemoryStore::new());
     let exporter = Exporter::new(&operations, async |_, _| Ok(exported(1)));
     let started = exporter.call(&["a"]).await.unwrap();

@@ -18,7 +18,7 @@ use crate::support::faulty::{Node, TokioClock};
 use crate::support::{Exporter, exported, name, start_on, wait};
 
 #[tokio::test(start_paused = true)]
-async fn a_drained_body_is_given_back_and_goes_on_from_its_checkpoint() {
+async fn a_drained_body_is_released_and_resumes_from_its_checkpoint() {
     let (events, mut seen) = mpsc::unbounded_channel();
     let body = move |_, operation: support::Context| {
         let events = events.clone();

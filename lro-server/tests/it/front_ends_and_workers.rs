@@ -27,7 +27,7 @@ fn nodes() -> (Operations, Operations) {
 
 /// spec:55
 #[tokio::test(start_paused = true)]
-async fn what_one_node_starts_another_runs_and_who_waits_hears() {
+async fn one_node_starts_and_another_runs_and_waiters_are_notified() {
     let (front_end, other) = nodes();
     let called = Exporter::new(&front_end, async |_, _| panic!("front ends run nothing"));
     let run = Exporter::new(&other, async |_, _| Ok(exported(7)));
@@ -66,7 +66,7 @@ async fn a_cancellation_reaches_another_node_within_the_gap_however_long_leases_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_runs_only_what_it_is_told_to() {
+async fn a_worker_runs_only_its_methods() {
     let (front_end, other) = nodes();
     let called = Exporter::new(&front_end, async |_, _| panic!("front ends run nothing"));
     let run = Exporter::new(&other, async |_, _| Ok(exported(1)));

@@ -63,7 +63,7 @@ async fn start_many(
 
 /// As an operator's open transaction locks them, or a stray command damages them.
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_written_costs_no_other_its_lease() {
+async fn an_unwritable_operation_costs_no_other_its_lease() {
     let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
     let node = Node::lagging(&store, 0);
     let (_worker, names) = start_many(&store, &node, RENEWED_AT_ONCE).await;
@@ -104,7 +104,7 @@ async fn what_cannot_be_written_costs_no_other_its_lease() {
 
 /// A renewal without a running body would keep the operation from running again for another lease.
 #[tokio::test(start_paused = true)]
-async fn what_is_given_up_while_others_are_renewed_is_not_renewed() {
+async fn an_operation_given_up_during_renewals_is_not_renewed() {
     let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
     let node = Node::lagging(&store, 0);
     let (_worker, names) = start_many(&store, &node, RENEWED_AT_ONCE + 1).await;
@@ -156,7 +156,7 @@ async fn metadata_that_could_not_be_written_is_written_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_written_is_not_tried_again_at_once() {
+async fn an_unwritable_operation_is_not_retried_immediately() {
     let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
     let node = Node::lagging(&store, 0);
     let operations = Operations::new(node.clone());

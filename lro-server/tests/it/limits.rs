@@ -36,7 +36,7 @@ fn metadata(tables_done: u32) -> ExportMetadata {
 }
 
 #[tokio::test]
-async fn what_a_body_makes_too_large_is_left_out_or_refused_and_the_operation_goes_on() {
+async fn oversized_output_is_dropped_or_rejected_and_the_run_continues() {
     let operations = tight();
     let exporter = Exporter::new(&operations, |_, operation| async move {
         operation.set_metadata(metadata(1));
@@ -147,7 +147,7 @@ async fn a_start_that_brings_too_much_makes_no_operation() {
 
 /// spec:59
 #[tokio::test(start_paused = true)]
-async fn who_is_too_many_is_answered_at_once_with_the_latest_state() {
+async fn excess_waiters_get_the_latest_state_immediately() {
     let limits = Limits {
         waiters_per_operation_max: 2,
         waiters_max: 3,

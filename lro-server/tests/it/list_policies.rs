@@ -142,7 +142,7 @@ async fn each_service_has_filters_of_its_own() {
 }
 
 #[tokio::test]
-async fn where_services_disagree_a_list_is_as_the_server_says() {
+async fn the_servers_policy_applies_where_services_disagree() {
     let operations = server().await;
     assert_eq!(
         list(&operations, "both/x", "done = false", 0)

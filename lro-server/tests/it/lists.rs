@@ -125,7 +125,7 @@ async fn partial_success_is_not_there_unless_the_policy_has_it() {
 
 /// spec:87
 #[tokio::test]
-async fn what_cannot_be_reached_fails_the_call() {
+async fn an_unreachable_store_fails_the_call() {
     let node = Node::new(&store().await);
     let policy = ListPolicy {
         partial_success: true,
@@ -314,7 +314,7 @@ async fn when_an_operation_expires_is_a_time_and_named_so() {
 
 /// spec:79
 #[tokio::test]
-async fn who_is_deleted_is_seen_by_nobody() {
+async fn a_deleted_operation_is_never_listed() {
     let set = FileDescriptorSet::decode(pb::FILE_DESCRIPTOR_SET).unwrap();
     let mut messages = set.file.iter().flat_map(|file| &file.message_type);
     let list = messages.find(|it| it.name() == "ListOperationsRequest");

@@ -178,7 +178,7 @@ async fn a_store_that_is_full_for_longer_than_a_lease_loses_no_outcome() {
 ///
 /// report:E3
 #[tokio::test(start_paused = true)]
-async fn an_exclusive_store_expires_the_leases_of_a_worker_that_is_gone() {
+async fn an_exclusive_store_expires_the_leases_of_a_lost_worker() {
     let store = shared_store();
     let node = Node::alone(&store);
     let operations = Operations::new(node.clone());
@@ -282,7 +282,7 @@ async fn a_cancellation_reaches_a_worker_that_hears_no_events() {
 
 /// spec:76 spec:77
 #[tokio::test(start_paused = true)]
-async fn what_has_ended_is_removed_when_its_time_is_over() {
+async fn finished_operations_are_removed_when_they_expire() {
     let store = shared_store();
     let operations = Operations::new(Node::lagging(&store, 0));
     let (release, _) = tokio::sync::broadcast::channel::<()>(1);
@@ -313,7 +313,7 @@ async fn what_has_ended_is_removed_when_its_time_is_over() {
 
 /// Two workers of one process, one of which goes away without a word: no event tells the other.
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_nobody_renews_is_taken_over_within_another_lease() {
+async fn a_lease_without_renewals_is_taken_over_within_another_lease() {
     let store = shared_store();
     let (lost, whole) = (Node::new(&store), Node::lagging(&store, 0));
     let first = Operations::new(lost.clone());

@@ -222,7 +222,7 @@ async fn an_end_by_the_loss_of_another_worker_is_counted() {
 }
 
 #[tokio::test]
-async fn a_body_goes_on_with_its_callers_trace() {
+async fn a_body_continues_its_callers_trace() {
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder()
         .with_simple_exporter(exporter.clone())

@@ -80,7 +80,7 @@ async fn a_wait_ends_when_the_operation_does() {
 
 /// spec:55
 #[tokio::test(start_paused = true)]
-async fn who_waits_where_an_operation_ends_is_told_its_result() {
+async fn a_waiter_on_the_same_node_gets_the_result() {
     const WAITERS: usize = 50;
     let node = Node::lagging(&Arc::new(MemoryStore::new()), 3);
     let release = Arc::new(Notify::new());

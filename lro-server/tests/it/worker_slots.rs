@@ -77,7 +77,7 @@ async fn a_worker_without_a_free_slot_still_ends_what_was_cancelled_and_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_checkpoint_tells_of_a_cancellation_that_no_event_told() {
+async fn a_checkpoint_reveals_a_cancellation_whose_event_was_lost() {
     let store = shared_store();
     let other = Operations::new(Node::new(&store));
     let operations = Operations::new(Node::new(&store));

@@ -6,7 +6,7 @@ use lro_sqlite::SqliteStore;
 use crate::fixture::*;
 
 #[tokio::test]
-async fn a_damaged_row_is_corrupt_and_stands_in_nobodys_way() {
+async fn a_corrupt_row_is_reported_and_blocks_no_other() {
     for damage in [
         "state = 9",
         "state = 3",
@@ -72,7 +72,7 @@ async fn a_damaged_row_is_corrupt_and_stands_in_nobodys_way() {
 }
 
 #[tokio::test]
-async fn a_row_damaged_while_it_waits_is_passed_over() {
+async fn a_row_that_becomes_corrupt_while_pending_is_skipped() {
     for sql in [
         "UPDATE operation SET fence = fence, labels = x'ff'",
         "UPDATE operation SET ready_time = 7, labels = x'ff'",
@@ -108,7 +108,7 @@ async fn a_row_damaged_while_it_waits_is_passed_over() {
 }
 
 #[tokio::test]
-async fn a_damaged_row_takes_one_place_of_one_claim() {
+async fn a_corrupt_row_takes_one_place_of_one_claim() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
     start(&store, new("operations/bad")).await;
@@ -125,7 +125,7 @@ async fn a_damaged_row_takes_one_place_of_one_claim() {
 }
 
 #[tokio::test]
-async fn a_row_that_somebody_has_moved_is_claimed_where_it_is_now() {
+async fn a_row_moved_by_another_program_is_claimed_at_its_new_place() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
     for name in [
@@ -160,7 +160,7 @@ async fn a_row_that_somebody_has_moved_is_claimed_where_it_is_now() {
 }
 
 #[tokio::test]
-async fn what_somebody_has_given_back_is_claimed_when_its_lease_would_be_over() {
+async fn a_row_released_by_another_program_is_claimed_when_the_lease_ends() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
     start(&store, new("operations/given-back")).await;
@@ -172,7 +172,7 @@ async fn what_somebody_has_given_back_is_claimed_when_its_lease_would_be_over() 
 }
 
 #[tokio::test]
-async fn what_a_purge_removes_although_it_waits_stands_in_nobodys_way() {
+async fn a_pending_row_removed_by_a_purge_blocks_no_other() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
     start(&store, new("operations/bad")).await;
@@ -186,7 +186,7 @@ async fn what_a_purge_removes_although_it_waits_stands_in_nobodys_way() {
 }
 
 #[tokio::test]
-async fn damaged_pages_are_errors() {
+async fn corrupt_pages_are_errors() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
     let operations = (0..200).map(|i| new(&format!("operations/{i}")));

@@ -23,7 +23,7 @@ async fn an_end_in_memory_is_the_end_in_the_file() {
 }
 
 #[tokio::test]
-async fn what_was_hidden_or_removed_is_not_found_in_memory() {
+async fn hidden_or_removed_operations_are_not_found_in_memory() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
     for command in [Command::Delete, succeed(1)] {

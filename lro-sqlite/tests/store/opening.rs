@@ -138,7 +138,7 @@ async fn paths_that_cannot_be() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn what_is_read_only_is_refused() {
+async fn read_only_files_are_rejected() {
     use std::os::unix::fs::PermissionsExt as _;
     let fixture = Fixture::new();
     drop(fixture.open().await);

@@ -5,7 +5,7 @@ use lro_core::store::{Command, OnCrash, OperationResult, OperationState, Operati
 use crate::fixture::*;
 
 #[tokio::test]
-async fn what_was_running_is_taken_back_at_once() {
+async fn running_operations_are_requeued_immediately() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
     let mut abort = new("operations/abort");

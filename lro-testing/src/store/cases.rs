@@ -86,13 +86,13 @@ macro_rules! __for_each_store_case {
                 a_lease_is_good_in_its_last_moment
                 a_renewed_lease_is_not_over
                 a_checkpoint_renews_the_lease
-                a_late_renewal_is_good_while_nobody_has_claimed_since
+                a_late_renewal_is_valid_until_another_claim
                 a_holder_that_lost_its_lease_is_refused
                 a_lost_worker_aborts_what_is_not_to_resume
                 a_lost_worker_fails_what_has_no_attempt_left
                 a_lost_worker_cancels_what_is_cancelling
                 a_lost_worker_of_a_deleted_operation_that_ends_removes_it
-                leases_of_methods_that_are_not_hosted_are_turned_back_too
+                leases_of_methods_that_are_not_hosted_expire_too
                 many_leases_that_are_over_come_back_in_bounded_steps
                 a_claim_of_nothing_turns_back_what_is_over_too
                 a_batch_of_renewals_answers_each;
@@ -122,7 +122,7 @@ macro_rules! __for_each_store_case {
                 concurrent_finishes_have_one_winner
                 a_retry_pauses_and_counts
                 the_last_retry_fails_with_its_error
-                a_release_gives_back_without_counting
+                a_release_counts_no_attempt
                 expire_turns_back_a_lease_that_is_not_over
                 commands_in_a_batch_apply_in_order
                 a_refused_command_does_not_disturb_its_neighbours
@@ -160,7 +160,7 @@ macro_rules! __for_each_store_case {
                 open_segments_list_across_collections
                 a_list_does_not_descend
                 hidden_operations_are_left_out_of_pages
-                the_end_is_told_exactly
+                the_end_of_a_list_is_exact
                 the_limit_may_change_between_pages
                 neither_new_nor_removed_ones_disturb_the_pages
                 what_is_removed_ahead_does_not_hide_others
@@ -190,22 +190,22 @@ macro_rules! __for_each_store_case {
                 names_in_unicode_are_kept
                 the_longest_name_is_kept
                 labels_with_odd_characters_are_kept
-                keys_with_odd_characters_are_told_apart
+                keys_with_odd_characters_are_distinguished
                 every_fingerprint_is_kept
                 times_are_kept_to_the_microsecond
                 durations_are_kept_to_the_microsecond
                 the_largest_numbers_are_kept;
             events:
-                a_started_operation_is_told_as_ready
-                a_scheduled_operation_is_told_with_its_time
-                what_goes_back_to_pending_is_told_as_ready
-                a_lease_that_is_over_is_told
-                each_visible_change_is_told
-                each_end_is_told
-                what_callers_do_not_see_any_more_is_told_as_gone
-                a_purged_operation_is_told_as_gone
-                every_observer_is_told
-                what_is_told_can_be_read;
+                a_started_operation_is_announced_as_ready
+                a_scheduled_operation_is_announced_with_its_time
+                a_requeued_operation_is_announced_as_ready
+                an_expired_lease_is_announced
+                each_visible_change_is_announced
+                each_end_is_announced
+                a_deleted_operation_is_announced_as_deleted
+                a_purged_operation_is_announced_as_deleted
+                every_observer_receives_events
+                an_announced_change_can_be_read;
             concurrency:
                 each_operation_of_a_crowd_has_one_result
                 cancel_and_finish_at_once_leave_one_end

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_synced_stays_and_the_rest_is_torn() {
+    fn synced_data_stays_and_the_rest_is_torn() {
         let mut replay = Replay::of(&Image::from([("a".into(), vec![0; 1_024])]), false);
         replay.apply(write(1));
         replay.apply(Event::Sync { file: 0 });

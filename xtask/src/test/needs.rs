@@ -104,7 +104,7 @@ mod tests {
     };
 
     #[test]
-    fn what_is_missing_is_said_and_in_ci_a_failure() {
+    fn missing_programs_are_reported_and_fail_in_ci() {
         assert!(ask(&[THERE], true).unwrap().is_empty());
         let skipped = ask(&[MISSING, THERE], false).unwrap();
         let [skipped] = &*skipped else {

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_generated_may_be_long() {
+    fn generated_files_may_be_long() {
         assert_eq!(
             check(&repo("lro-build/tests/golden/a.rs", 900, "")),
             [""; 0]

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_written_out_is_found() {
+    fn missing_and_repeated_fields_are_found() {
         assert_eq!(findings(GOOD, "=0.1.0"), [""; 0]);
         for (good, bad, told) in [
             ("lints.workspace = true", "", "add `[lints]`"),

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_guard_removes_unless_told_to_keep() {
+    fn the_guard_removes_the_file_unless_it_is_kept() {
         let directory = tempfile::tempdir().unwrap();
         let destination = Destination::new(directory.path(), "a").unwrap();
         drop(Partial::open(&destination).unwrap());

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_skipped_is_told() {
+    fn skipped_files_are_reported() {
         let text = archive(&Archive {
             name: "archives/a".to_owned(),
             skipped_count: 2,

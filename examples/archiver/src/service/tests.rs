@@ -99,7 +99,7 @@ async fn the_archive_of_another_operation_is_left_alone() {
 }
 
 #[tokio::test]
-async fn what_another_run_works_on_is_tried_again_later() {
+async fn a_folder_used_by_another_run_is_retried_later() {
     let fixture = Fixture::new();
     let partial = fixture.path("archives/a.tar.zst.partial");
     fs::write(&partial, "theirs").unwrap();

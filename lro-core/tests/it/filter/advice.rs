@@ -20,7 +20,7 @@ fn says(schema: &Schema, text: &str, kind: &str, offset: usize, part: &str) {
 
 /// report:L6
 #[test]
-fn what_other_languages_have_is_answered_with_what_this_one_has() {
+fn constructs_of_other_languages_get_a_suggestion() {
     let schema = fixtures::wide_schema();
     for (text, kind, offset, part) in [
         (

@@ -257,7 +257,7 @@ proptest! {
     }
 
     #[test]
-    fn what_parses_prints_and_parses_to_the_same(text in text()) {
+    fn parsed_filters_print_and_parse_to_the_same(text in text()) {
         if let Ok(Some(tree)) = parse(&text) {
             let again = parse(&tree.to_string()).unwrap().unwrap();
             prop_assert_eq!(cases::rendered(&again), cases::rendered(&tree));
@@ -294,7 +294,7 @@ proptest! {
 
     /// spec:120
     #[test]
-    fn what_matches_has_one_of_the_labels_that_are_needed(text in valid(), record in record()) {
+    fn matching_operations_have_a_needed_label(text in valid(), record in record()) {
         let filter = Filter::parse(&text, &fixtures::wide_schema()).unwrap();
         let matches = filter.matches(&record);
         let has = |need: &LabelNeed| record.labels.iter().any(|(key, value)| {

@@ -24,7 +24,7 @@ fn server(policies: Policies) -> Server {
 
 /// spec:43
 #[tokio::test]
-async fn what_is_denied_and_what_is_absent_read_the_same() {
+async fn denied_and_absent_operations_read_the_same() {
     let server = server(Policies::tenants());
     let name = server.started("ada", "users/ada").await;
     let absent = "users/ada/operations/0190f3c2-0000-7000-8000-000000000000";

@@ -151,7 +151,7 @@ async fn methods_are_switched_off_for_the_server_or_a_service() {
 }
 
 #[tokio::test]
-async fn where_services_share_names_the_record_says_whose_it_is() {
+async fn the_record_decides_between_services_that_share_names() {
     let other = ServiceSettings::new("google.example.v1.Other").parent("users/*".parse().unwrap());
     // One service offers it, so the name alone does not decide.
     let mine_off = server(|it| {

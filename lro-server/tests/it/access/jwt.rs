@@ -127,7 +127,7 @@ async fn a_good_token_is_good_and_one_header_carries_it() {
 }
 
 #[tokio::test]
-async fn every_fault_of_a_token_is_told_apart() {
+async fn every_fault_of_a_token_has_its_own_error() {
     let service = service(builder().grant(["exporter.operations.*"]).build().unwrap());
     let hs256 = r#"{"alg":"HS256"}"#;
     let sign = |header: &str, claims: &str| token(header, claims, Algorithm::HS256, SECRET);

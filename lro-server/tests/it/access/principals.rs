@@ -84,7 +84,7 @@ async fn a_request_id_is_each_principals_own() {
 }
 
 #[tokio::test]
-async fn a_tenant_is_told_that_its_own_deleted_operation_still_has_its_name() {
+async fn a_tenant_learns_that_its_deleted_operation_still_has_its_name() {
     let server = Server::new(operations());
     let tables = ["parent=users/ada", "operation_id=mine"];
     let started = server.start("ada", &tables).await.unwrap();

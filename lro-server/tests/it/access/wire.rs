@@ -257,7 +257,7 @@ async fn an_operation_has_its_result_when_it_is_done_and_not_before() {
 
 /// spec:34
 #[tokio::test]
-async fn what_a_start_answers_can_be_read_at_once() {
+async fn a_started_operation_can_be_read_immediately() {
     let wire = Wire::new().await;
     let mut client = wire.client();
     for _ in 0..20 {

@@ -31,7 +31,7 @@ async fn plain(limits: ServeLimits) -> (Served, Plain) {
 
 /// guarantee:R15
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_idle_waiters_hold_up_nobody_and_all_are_woken() {
+async fn ten_thousand_idle_waiters_delay_no_call_and_all_are_woken() {
     const WAITERS: usize = 10_000;
     let store = Arc::new(MemoryStore::new());
     let node = Node::lagging(&store, 0);
@@ -272,7 +272,7 @@ async fn headers_that_are_too_large_are_refused() {
 
 /// guarantee:R15
 #[tokio::test]
-async fn a_slow_reader_blocks_nobody_else() {
+async fn a_slow_reader_blocks_no_other_call() {
     let (served, _) = plain(ServeLimits::default()).await;
     let slow = served.connect().await;
     let large = "x".repeat(3 * 1024 * 1024);

@@ -202,7 +202,7 @@ async fn connections_without_a_handshake_are_closed() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_used_is_said_before_anything_is_served() {
+async fn unusable_certificates_are_reported_before_serving() {
     let authority = authority();
     let server = identity(&authority, "server");
     let other = identity(&authority, "other");

@@ -11,13 +11,13 @@ use crate::EventLog;
 use crate::store::build::*;
 use crate::store::trial::Trial;
 
-pub(crate) async fn a_started_operation_is_told_as_ready(trial: Trial) {
+pub(crate) async fn a_started_operation_is_announced_as_ready(trial: Trial) {
     let log = trial.observe();
     let record = trial.pending("operations/a").await;
     ready(&log, &record).await;
 }
 
-pub(crate) async fn a_scheduled_operation_is_told_with_its_time(trial: Trial) {
+pub(crate) async fn a_scheduled_operation_is_announced_with_its_time(trial: Trial) {
     let log = trial.observe();
     let mut operation = trial.operation("operations/a").method(OTHER);
     operation.ready_time = Some(trial.now().saturating_add(secs(60)));
@@ -25,7 +25,7 @@ pub(crate) async fn a_scheduled_operation_is_told_with_its_time(trial: Trial) {
     ready(&log, &record).await;
 }
 
-pub(crate) async fn what_goes_back_to_pending_is_told_as_ready(trial: Trial) {
+pub(crate) async fn a_requeued_operation_is_announced_as_ready(trial: Trial) {
     let log = trial.observe();
     let backs = [retry(1, secs(7)), release(1), Command::Expire];
     for (n, back) in (0..).zip(backs) {
@@ -38,7 +38,7 @@ pub(crate) async fn what_goes_back_to_pending_is_told_as_ready(trial: Trial) {
     }
 }
 
-pub(crate) async fn a_lease_that_is_over_is_told(trial: Trial) {
+pub(crate) async fn an_expired_lease_is_announced(trial: Trial) {
     let log = trial.observe();
     let mut operation = trial.operation("operations/b");
     operation.policy.on_crash = OnCrash::Abort;
@@ -58,7 +58,7 @@ pub(crate) async fn a_lease_that_is_over_is_told(trial: Trial) {
     assert_eq!(ended.as_deref(), read.map(|it| it.public_part()).as_ref());
 }
 
-pub(crate) async fn each_visible_change_is_told(trial: Trial) {
+pub(crate) async fn each_visible_change_is_announced(trial: Trial) {
     let log = trial.observe();
     let mut record = trial.pending("operations/a").await;
     trial.reclaim(&mut record).await;
@@ -78,7 +78,7 @@ pub(crate) async fn each_visible_change_is_told(trial: Trial) {
     }
 }
 
-pub(crate) async fn each_end_is_told(trial: Trial) {
+pub(crate) async fn each_end_is_announced(trial: Trial) {
     let log = trial.observe();
     let ends = [
         succeed(1, "r"),
@@ -120,7 +120,7 @@ pub(crate) async fn each_end_is_told(trial: Trial) {
     log.wait_for("the end of a deleted operation", told).await;
 }
 
-pub(crate) async fn what_callers_do_not_see_any_more_is_told_as_gone(trial: Trial) {
+pub(crate) async fn a_deleted_operation_is_announced_as_deleted(trial: Trial) {
     let log = trial.observe();
     let mut hidden = trial.running("operations/hidden").await;
     trial.apply(&mut hidden, Command::Delete).await.unwrap();
@@ -131,7 +131,7 @@ pub(crate) async fn what_callers_do_not_see_any_more_is_told_as_gone(trial: Tria
     changed(&log, &removed, true).await;
 }
 
-pub(crate) async fn a_purged_operation_is_told_as_gone(trial: Trial) {
+pub(crate) async fn a_purged_operation_is_announced_as_deleted(trial: Trial) {
     let log = trial.observe();
     let mut record = trial.running("operations/a").await;
     trial.apply(&mut record, succeed(1, "r")).await.unwrap();
@@ -140,7 +140,7 @@ pub(crate) async fn a_purged_operation_is_told_as_gone(trial: Trial) {
     changed(&log, &record, true).await;
 }
 
-pub(crate) async fn every_observer_is_told(trial: Trial) {
+pub(crate) async fn every_observer_receives_events(trial: Trial) {
     let logs = [trial.observe(), trial.observe(), trial.observe()];
     let mut record = trial.pending("operations/a").await;
     trial.apply(&mut record, Command::Cancel).await.unwrap();
@@ -151,7 +151,7 @@ pub(crate) async fn every_observer_is_told(trial: Trial) {
 }
 
 /// spec:54
-pub(crate) async fn what_is_told_can_be_read(trial: Trial) {
+pub(crate) async fn an_announced_change_can_be_read(trial: Trial) {
     let (told, mut heard) = mpsc::unbounded_channel();
     let probe = Probe {
         store: Arc::downgrade(trial.store()),

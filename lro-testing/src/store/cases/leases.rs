@@ -173,7 +173,7 @@ pub(crate) async fn a_checkpoint_renews_the_lease(trial: Trial) {
     assert_eq!(trial.claimed_names(9).await, ["operations/a"]);
 }
 
-pub(crate) async fn a_late_renewal_is_good_while_nobody_has_claimed_since(trial: Trial) {
+pub(crate) async fn a_late_renewal_is_valid_until_another_claim(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     trial.advance(LEASE + secs(100));
     trial.apply(&mut record, renew(1, None)).await.unwrap();
@@ -248,7 +248,7 @@ pub(crate) async fn a_lost_worker_of_a_deleted_operation_that_ends_removes_it(tr
     trial.started(again).await;
 }
 
-pub(crate) async fn leases_of_methods_that_are_not_hosted_are_turned_back_too(trial: Trial) {
+pub(crate) async fn leases_of_methods_that_are_not_hosted_expire_too(trial: Trial) {
     let operation = trial.operation("operations/a").method(OTHER);
     let mut record = trial.running_from(operation).await;
     trial.advance(LEASE + MICRO);

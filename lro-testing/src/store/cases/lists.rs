@@ -239,7 +239,7 @@ pub(crate) async fn hidden_operations_are_left_out_of_pages(trial: Trial) {
 }
 
 /// spec:93
-pub(crate) async fn the_end_is_told_exactly(trial: Trial) {
+pub(crate) async fn the_end_of_a_list_is_exact(trial: Trial) {
     for n in 0..6 {
         trial.pending(&numbered("", n)).await;
     }

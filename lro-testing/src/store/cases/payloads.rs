@@ -113,7 +113,7 @@ pub(crate) async fn labels_with_odd_characters_are_kept(trial: Trial) {
     assert_eq!(record.labels.len(), 2 * ODD.len());
 }
 
-pub(crate) async fn keys_with_odd_characters_are_told_apart(trial: Trial) {
+pub(crate) async fn keys_with_odd_characters_are_distinguished(trial: Trial) {
     for (n, odd) in (0..).zip(ODD) {
         let mut operation = trial.operation(&numbered("", n));
         operation.method = format!("/odd.{odd}/M");

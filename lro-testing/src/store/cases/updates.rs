@@ -211,7 +211,7 @@ pub(crate) async fn the_last_retry_fails_with_its_error(trial: Trial) {
     assert_eq!(record.result, Some(OperationResult::Error(failure(14))));
 }
 
-pub(crate) async fn a_release_gives_back_without_counting(trial: Trial) {
+pub(crate) async fn a_release_counts_no_attempt(trial: Trial) {
     let mut operation = trial.operation("operations/a");
     operation.policy.max_attempts = 1;
     let mut record = trial.running_from(operation).await;

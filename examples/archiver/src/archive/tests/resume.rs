@@ -183,7 +183,7 @@ fn other_options_or_another_source_are_packed_from_scratch() {
 }
 
 #[test]
-fn what_is_new_behind_the_checkpoint_is_packed() {
+fn new_files_behind_the_checkpoint_are_packed() {
     let fixture = Fixture::full();
     let checkpoint = fixture.pack_up_to("part", &small_frames(), 10);
     fixture.write("zzz/new", b"new");
@@ -195,7 +195,7 @@ fn what_is_new_behind_the_checkpoint_is_packed() {
 
 /// A checkpoint from a store is data from outside.
 #[test]
-fn a_damaged_checkpoint_never_gives_a_wrong_archive() {
+fn a_corrupt_checkpoint_never_gives_a_wrong_archive() {
     type Damage = fn(&mut Checkpoint, u64);
     let damages: [Damage; 14] = [
         |it, n| it.entries_done = n,

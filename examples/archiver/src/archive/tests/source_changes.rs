@@ -12,7 +12,7 @@ fn skipped_paths(summary: &Summary) -> Vec<String> {
 }
 
 #[test]
-fn what_vanished_is_skipped() {
+fn vanished_files_are_skipped() {
     let fixture = Fixture::full();
     let plan = fixture.scan();
     fixture.remove("a/small");
@@ -48,7 +48,7 @@ fn what_vanished_is_skipped() {
 }
 
 #[test]
-fn what_vanished_is_still_reported_after_a_resume() {
+fn vanished_files_are_still_reported_after_a_resume() {
     let fixture = Fixture::full();
     let plan = fixture.scan();
     fixture.remove("a/small");
@@ -68,7 +68,7 @@ fn what_vanished_is_still_reported_after_a_resume() {
 }
 
 #[test]
-fn what_cannot_be_read_is_skipped_and_reported_after_a_resume() {
+fn unreadable_files_are_skipped_and_reported_after_a_resume() {
     let fixture = Fixture::full();
     for path in ["a/small", "empty"] {
         let permissions = Permissions::from_mode(0o000);
@@ -105,7 +105,7 @@ fn more_is_skipped_than_is_listed() {
 }
 
 #[test]
-fn what_changed_its_kind_is_skipped_with_what_was_in_it() {
+fn entries_that_changed_their_kind_are_skipped_with_their_contents() {
     let fixture = Fixture::empty();
     fixture.write("directory/inside", b"x");
     fixture.write("directory-not", b"x");

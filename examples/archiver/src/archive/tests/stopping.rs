@@ -66,7 +66,7 @@ fn a_stop_while_the_partial_file_is_read_again_leaves_it_whole() {
 }
 
 #[test]
-fn what_was_cancelled_leaves_nothing_and_what_was_drained_stays() {
+fn a_cancelled_run_leaves_nothing_and_a_drained_run_leaves_its_files() {
     let fixture = Fixture::full();
     let destination = fixture.destination("a");
     for is_draining in [true, false] {

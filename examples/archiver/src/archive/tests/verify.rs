@@ -79,7 +79,7 @@ fn every_cut_is_found() {
 }
 
 #[test]
-fn what_follows_the_end_is_found() {
+fn data_after_the_end_is_found() {
     let fixture = Fixture::full();
     let (_, bytes) = fixture.pack_whole("a", &small_frames());
     let frame = |content: &[u8]| zstd::encode_all(content, 1).unwrap();
@@ -89,7 +89,7 @@ fn what_follows_the_end_is_found() {
 }
 
 #[test]
-fn reasons_are_told() {
+fn reasons_are_reported() {
     let fixture = Fixture::full();
     let (_, bytes) = fixture.pack_whole("a", &small_frames());
     let stream = zstd::decode_all(&bytes[..]).unwrap();
