@@ -97,12 +97,16 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Resolves all settings.
+    /// Resolves all settings. `is_new` allows a profile that does not exist yet.
     ///
     /// # Errors
     ///
     /// When the configuration file cannot be read, or the profile is not in it.
-    pub(crate) fn resolve(globals: &Globals, environment: &Environment) -> Result<Self, Failure> {
+    pub(crate) fn resolve(
+        globals: &Globals,
+        environment: &Environment,
+        is_new: bool,
+    ) -> Result<Self, Failure> {
         let path = path(globals, environment);
         let file = load(path.as_deref())?;
         let chosen = globals
@@ -115,7 +119,7 @@ impl Settings {
             .unwrap_or_else(|| "default".to_owned());
         let profile = match file.profiles.get(&name) {
             Some(profile) => profile.values(),
-            None if name == "default" && chosen.is_none() => BTreeMap::new(),
+            None if is_new || (name == "default" && chosen.is_none()) => BTreeMap::new(),
             None => return Err(unknown_profile(&name, &file, path.as_deref())),
         };
         let flags = globals.values();

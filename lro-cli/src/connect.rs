@@ -63,6 +63,13 @@ impl Connection {
             ))
             .advise("write https://, or give --plaintext-token on a network that you trust"));
         }
+        for name in ["tls.key", "token_file"] {
+            if let Some(path) = settings.text(name).filter(|path| is_open_to_all(path)) {
+                terminal.note(&format!(
+                    "warning: every user of this machine can read {path}"
+                ));
+            }
+        }
         let headers = headers(settings)?;
         let endpoint = Endpoint::from_shared(target.endpoint())
             .and_then(|it| it.user_agent(concat!("lro/", env!("CARGO_PKG_VERSION"))))
@@ -80,9 +87,11 @@ impl Connection {
         let channel = endpoint.connect_with_connector_lazy(connector);
         let service = {
             let (tokens, terminal) = (tokens.clone(), terminal.clone());
+            let dialer = dialer.clone();
             tower::service_fn(move |mut request: http::Request<Body>| {
                 let (channel, tokens) = (channel.clone(), tokens.clone());
                 let (headers, terminal) = (headers.clone(), terminal.clone());
+                let dialer = dialer.clone();
                 async move {
                     let path = request.uri().path().to_owned();
                     for (name, value) in &headers {
@@ -98,7 +107,13 @@ impl Connection {
                         Ok(response) => trace(&terminal, &path, response.headers()),
                         Err(error) => terminal.trace(&format!("{path}: {error}")),
                     }
-                    answer.map_err(fault::unsent)
+                    match answer {
+                        Ok(response) => Ok(response),
+                        Err(error) => Err(match dialer.explain(&error).await {
+                            Some(fault) => fault.into_status(),
+                            None => fault::unsent(error),
+                        }),
+                    }
                 }
             })
         };
@@ -109,6 +124,18 @@ impl Connection {
             tokens,
         })
     }
+}
+
+/// Whether a file that holds a secret can be read by every user.
+#[cfg(unix)]
+fn is_open_to_all(path: &str) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_open_to_all(_: &str) -> bool {
+    false
 }
 
 fn trace(terminal: &Terminal, path: &str, headers: &HeaderMap) {

@@ -101,7 +101,7 @@ impl Failure {
         let mut failure = match filter.and_then(|filter| refused_filter(status, filter)) {
             Some(failure) => failure,
             None => {
-                let message = status.message();
+                let message = innermost(status);
                 let what = match message {
                     "" => format!("{doing}: {}", code_name(status.code() as i32)),
                     message => format!("{doing}: {message}"),
@@ -131,6 +131,16 @@ impl Failure {
             _ => failure,
         }
     }
+}
+
+/// The message of the first status of a chain: those around it quote it.
+fn innermost(status: &Status) -> &str {
+    let first = std::error::Error::source(status);
+    let chain = std::iter::successors(first, |error| (*error).source());
+    let inner = chain
+        .filter_map(|error| error.downcast_ref::<Status>())
+        .last();
+    inner.unwrap_or(status).message()
 }
 
 /// A refused filter, with the place of its fault where the server says it.

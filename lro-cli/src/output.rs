@@ -5,7 +5,7 @@ mod time;
 
 use serde_json::Value;
 
-pub(crate) use table::{Column, Row, Table, shorten, suffixes};
+pub(crate) use table::{Column, Row, Table, middle, shorten, suffixes};
 pub(crate) use time::{TimeForm, age};
 
 use crate::failure::{Failure, nearest};

@@ -229,7 +229,9 @@ impl Estimate {
 
 /// Ten signs of a bar: `[######----]`.
 pub(crate) fn bar(fraction: f64) -> String {
-    let filled = ((fraction.clamp(0.0, 1.0) * 10.0).floor() as usize).min(10);
+    let fraction = fraction.clamp(0.0, 1.0);
+    let most = if fraction < 1.0 { 9 } else { 10 };
+    let filled = ((fraction * 10.0).round() as usize).min(most);
     format!("[{}{}]", "#".repeat(filled), "-".repeat(10 - filled))
 }
 

@@ -61,7 +61,7 @@ where
         Ok(cli) => cli,
         Err(error) => return usage(&error, &mut environment),
     };
-    let settings = Settings::resolve(&cli.globals, &environment);
+    let settings = Settings::resolve(&cli.globals, &environment, makes_profile(&cli.command));
     let colour = match &settings {
         Ok(settings) => settings
             .word("color", &["auto", "always", "never"])
@@ -96,6 +96,15 @@ where
             failure.exit()
         }
     }
+}
+
+/// Whether the command may name a profile that does not exist yet.
+fn makes_profile(command: &Command) -> bool {
+    use crate::args::Config;
+    matches!(
+        command,
+        Command::Config(Config::Set { .. } | Config::Path | Config::Use { .. })
+    )
 }
 
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {

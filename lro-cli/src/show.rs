@@ -46,6 +46,7 @@ pub(crate) fn write(
         }
         Output::Ndjson => shown.iter().try_for_each(|it| terminal.json(&it.json)),
         Output::Name => shown.iter().try_for_each(|it| terminal.line(it.name())),
+        Output::Value(paths) if paths.is_empty() => Ok(()),
         Output::Value(paths) => shown.iter().try_for_each(|it| values(context, it, paths)),
         Output::Token => shown.iter().try_for_each(|it| terminal.line(&token(it))),
     }

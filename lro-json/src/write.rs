@@ -191,7 +191,7 @@ impl<'w> Writer<'w> {
         for field in self.fields_of(message) {
             if self.options.redact && is_redacted(&field) {
                 self.text.key(field.json_name());
-                self.text.string(REDACTED);
+                self.text.raw(REDACTED);
                 continue;
             }
             self.member(
@@ -314,7 +314,7 @@ impl<'w> Writer<'w> {
 }
 
 /// Stands for a value that is not shown.
-const REDACTED: &str = "<redacted>";
+const REDACTED: &str = "\"<redacted>\"";
 
 /// Whether the proto says that the field's value is not for people and logs.
 fn is_redacted(field: &FieldDescriptor) -> bool {

@@ -172,7 +172,7 @@ async fn chosen(
         return Ok(None);
     }
     let at = TimeForm::Utc.of_day(snapshot);
-    for line in preview(&found, &at, more) {
+    for line in preview(&found, &at, more, terminal.ellipsis()) {
         terminal.tell(&line);
     }
     let unfinished = found.iter().filter(|it| !it.done).count();
@@ -192,11 +192,11 @@ async fn chosen(
 }
 
 /// The matches, by state and type.
-fn preview(found: &[pb::Operation], at: &str, more: bool) -> Vec<String> {
+fn preview(found: &[pb::Operation], at: &str, more: bool, ellipsis: &str) -> Vec<String> {
     let count = super::count::number(found.len(), more);
     let newest = found
         .first()
-        .map(|it| crate::neutral::line(&it.name).into_owned());
+        .map(|it| crate::neutral::line(&crate::output::middle(&it.name, ellipsis)).into_owned());
     let newest = newest.unwrap_or_default();
     let verb = if found.len() == 1 {
         "operation matches"

@@ -46,7 +46,7 @@ pub(crate) async fn run(context: &Context, args: &Get) -> Result<Exit, Failure> 
             }
         }
     }
-    let single = names.len() == 1 && !args.names.iter().any(|it| it == "-");
+    let single = args.names.len() == 1 && args.names[0] != "-";
     match &output {
         Output::Ndjson => {}
         Output::Json if single => {

@@ -146,7 +146,7 @@ impl<'a> Listing<'a> {
             Err(status) => status,
         };
         let users = self.args.filter.clone().unwrap_or_default();
-        let is_first = self.token.is_empty();
+        let is_first = self.scanned == 0;
         if self.pushed && is_first && refuses_filter(&status) && self.can_check() {
             self.pushed = false;
             self.filter.clone_from(&users);
@@ -282,5 +282,9 @@ fn refuses_filter(status: &Status) -> bool {
 
 /// A word as a shell reads it.
 pub(crate) fn quoted(word: &str) -> String {
+    let plain = |it: u8| it.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(&it);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
     shlex::try_quote(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned)
 }

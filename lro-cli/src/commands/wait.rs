@@ -142,7 +142,8 @@ fn failed(context: &Context, shown: &Shown) {
         "failed"
     };
     let took = shown.duration().map(|took| format!(" after {}", age(took)));
-    let name = crate::neutral::line(shown.name()).into_owned();
+    let name = crate::output::middle(shown.name(), terminal.ellipsis());
+    let name = crate::neutral::line(&name).into_owned();
     let took = took.unwrap_or_default();
     terminal.tell(&format!("{} {name} {word}{took}", terminal.cross()));
     let line = |text: &str| terminal.tell(&format!("  {}", crate::neutral::line(text)));

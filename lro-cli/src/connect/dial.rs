@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::path::Path;
+#[cfg(feature = "tls")]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -34,6 +36,8 @@ pub(crate) struct Dialer {
     timeout: Duration,
     #[cfg(feature = "tls")]
     tls: Option<super::tls::Tls>,
+    #[cfg(feature = "tls")]
+    explained: AtomicBool,
 }
 
 impl Dialer {
@@ -57,10 +61,13 @@ impl Dialer {
             proxies: Proxies::new(environment),
             timeout,
             #[cfg(feature = "tls")]
-            tls: match target.is_tls() {
-                true => Some(super::tls::Tls::new(target, settings, environment)?),
-                false => None,
+            tls: if target.is_tls() {
+                Some(super::tls::Tls::new(target, settings, environment)?)
+            } else {
+                None
             },
+            #[cfg(feature = "tls")]
+            explained: AtomicBool::new(false),
         })
     }
 
@@ -72,6 +79,42 @@ impl Dialer {
     /// Connects once, to see what comes of it.
     pub(crate) async fn probe(&self) -> Result<Option<Handshake>, ConnectFault> {
         Ok(self.within_limit(self.open()).await?.1)
+    }
+
+    /// Whether a call broke because the server speaks TLS and the address says otherwise. It is
+    /// asked once.
+    #[cfg(feature = "tls")]
+    pub(super) async fn explain(&self, error: &tonic::transport::Error) -> Option<ConnectFault> {
+        let Target::Tcp {
+            host,
+            port,
+            tls: false,
+        } = &self.target
+        else {
+            return None;
+        };
+        let is_known = {
+            let first: &(dyn std::error::Error + 'static) = error;
+            let mut chain = std::iter::successors(Some(first), |error| (*error).source());
+            chain.any(<dyn std::error::Error>::is::<ConnectFault>)
+        };
+        if is_known || self.explained.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let bare = self.target.bare_host();
+        let asked = async { super::tls::speaks_tls(bare, tcp(bare, *port).await.ok()?).await };
+        let limit = self.timeout.min(Duration::from_secs(2));
+        tokio::time::timeout(limit, asked).await.ok()??.then(|| {
+            ConnectFault::permanent(
+                format!("{} speaks TLS", self.target),
+                format!("write https://{host}:{port}"),
+            )
+        })
+    }
+
+    #[cfg(not(feature = "tls"))]
+    pub(super) async fn explain(&self, _: &tonic::transport::Error) -> Option<ConnectFault> {
+        None
     }
 
     async fn within_limit<T>(

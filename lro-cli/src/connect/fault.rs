@@ -39,6 +39,18 @@ impl ConnectFault {
         self
     }
 
+    /// The status of a call that was not sent. UNAVAILABLE is retried, so a permanent fault has
+    /// another code.
+    pub(super) fn into_status(self) -> Status {
+        let mut status = if self.permanent {
+            Status::failed_precondition(self.what.clone())
+        } else {
+            Status::unavailable(self.what.clone())
+        };
+        status.set_source(Arc::new(self));
+        status
+    }
+
     /// The fault behind the status of a call.
     pub(crate) fn of(status: &Status) -> Option<&Self> {
         let first = status.source()?;
@@ -55,25 +67,16 @@ impl fmt::Display for ConnectFault {
 
 impl Error for ConnectFault {}
 
-/// The status of a call that was not sent. UNAVAILABLE is retried, so a permanent fault has another
-/// code.
+/// The status of a call that was not sent.
 pub(super) fn unsent(error: tonic::transport::Error) -> Status {
     let first: &(dyn Error + 'static) = &error;
     let mut chain = std::iter::successors(Some(first), |error| (*error).source());
     if let Some(fault) = chain.find_map(|error| error.downcast_ref::<ConnectFault>()) {
-        let mut status = if fault.permanent {
-            Status::failed_precondition(fault.what.clone())
-        } else {
-            Status::unavailable(fault.what.clone())
-        };
-        status.set_source(Arc::new(fault.clone()));
-        return status;
+        return fault.clone().into_status();
     }
     #[cfg(feature = "tls")]
     if let Some(fault) = super::tls::refused_certificate(&error) {
-        let mut status = Status::failed_precondition(fault.what.clone());
-        status.set_source(Arc::new(fault));
-        return status;
+        return fault.into_status();
     }
     let chain = std::iter::successors(Some(first), |error| (*error).source());
     let last = chain.last().map(ToString::to_string).unwrap_or_default();

@@ -129,10 +129,12 @@ impl Tls {
                     presented.join(", ")
                 ),
             ),
-            CertificateError::UnknownIssuer => ConnectFault::permanent(
-                format!("the certificate of {target} is from an authority that is not trusted"),
-                "give the authority's certificate with --ca",
-            ),
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                ConnectFault::permanent(
+                    format!("the certificate of {target} is from an authority that is not trusted"),
+                    "give the authority's certificate with --ca",
+                )
+            }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 ConnectFault::permanent(
                     format!("the certificate of {target} has expired"),
@@ -157,16 +159,33 @@ impl Tls {
     }
 }
 
+/// Whether a server answers a handshake, whatever comes of it.
+pub(super) async fn speaks_tls(host: &str, io: tokio::net::TcpStream) -> Option<bool> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().ok()?;
+    let config = builder
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let name = ServerName::try_from(host.to_owned()).ok()?;
+    match TlsConnector::from(Arc::new(config)).connect(name, io).await {
+        Ok(_) => Some(true),
+        Err(error) => Some(matches!(
+            cause(&error),
+            Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_))
+        )),
+    }
+}
+
 /// A server that refuses the client's certificate says so after the handshake (TLS 1.3), on whatever
 /// comes next.
 pub(super) fn refused_certificate(error: &(dyn Error + 'static)) -> Option<ConnectFault> {
-    let mut chain = std::iter::successors(Some(error), |error| (*error).source());
-    let io = chain.find_map(|error| error.downcast_ref::<std::io::Error>())?;
-    let rustls::Error::AlertReceived(alert) = cause(io)? else {
-        return None;
-    };
+    // HTTP/2 keeps the error's text only.
+    let chain = std::iter::successors(Some(error), |error| (*error).source());
+    let last = chain.last()?.to_string();
+    let (_, alert) = last.split_once("received fatal alert: ")?;
     Some(ConnectFault::permanent(
-        format!("the server refused the client's certificate, or its absence: {alert:?}"),
+        format!("the server refused the client's certificate, or its absence: {alert}"),
         "give a certificate that it trusts with --cert and --key",
     ))
 }

@@ -41,12 +41,12 @@ struct Total {
 }
 
 impl Bars {
-    pub(super) fn new(terminal: &Terminal, short: &HashMap<String, String>, many: bool) -> Self {
+    pub(super) fn new(terminal: &Terminal, short: &[(String, String)], many: bool) -> Self {
         let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let add = || {
             let bar = multi.add(ProgressBar::no_length());
-            // The line is made here; indicatif draws it, and cuts it to the terminal.
-            if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
+            // The line is made here; indicatif draws it.
+            if let Ok(style) = ProgressStyle::with_template("{msg}") {
                 bar.set_style(style);
             }
             bar
@@ -62,14 +62,9 @@ impl Bars {
                 unknown: 0,
             });
         } else {
-            let widest = short
-                .values()
-                .map(|it| it.width())
-                .max()
-                .unwrap_or_default();
-            let mut names: Vec<_> = short.iter().collect();
-            names.sort();
-            for (name, short) in names {
+            let widths = short.iter().map(|(_, short)| short.width());
+            let widest = widths.max().unwrap_or_default();
+            for (name, short) in short {
                 let pad = " ".repeat(widest.saturating_sub(short.width()));
                 let one = One {
                     bar: add(),
@@ -79,7 +74,7 @@ impl Bars {
                     fraction: 0.0,
                     shown: None,
                 };
-                one.bar.set_message(format!("{}  ...", one.short));
+                show(&one.bar, &format!("{}  ...", one.short));
                 bars.insert(name.clone(), one);
             }
         }
@@ -119,7 +114,7 @@ impl Bars {
             total.unknown += 1;
             total.draw();
         } else if let Some(one) = self.bars.get(name) {
-            one.bar.set_message(format!("{}  {text}", one.short));
+            show(&one.bar, &format!("{}  {text}", one.short));
         }
     }
 
@@ -154,13 +149,13 @@ impl One {
                 State::Succeeded => format!("{short}  {} 100 %  {summary}", bar(1.0)),
                 state => format!("{short}  {cross} {} {summary}", state.name()),
             };
-            self.bar.set_message(right(&line, &age(took)));
+            show(&self.bar, &right(&line, &age(took)));
             return;
         }
         let Some(progress) = &shown.progress else {
             let running = age(shown.age(now).unwrap_or_else(|| now.since(self.began)));
             let line = format!("{short}  {} {summary}", shown.state.name());
-            self.bar.set_message(right(&line, &running));
+            show(&self.bar, &right(&line, &running));
             return;
         };
         let back = if progress.fraction < self.fraction {
@@ -171,8 +166,10 @@ impl One {
         self.fraction = progress.fraction;
         let (bar, percent) = (bar(progress.fraction), percent(progress.fraction));
         let line = format!("{short}  {bar} {percent}{back}  {summary}");
-        self.bar
-            .set_message(right(&line, &self.estimate.left().unwrap_or_default()));
+        show(
+            &self.bar,
+            &right(&line, &self.estimate.left().unwrap_or_default()),
+        );
     }
 }
 
@@ -186,7 +183,7 @@ impl Total {
             self.all,
             self.parts()
         );
-        self.bar.set_message(line.trim_end().to_owned());
+        show(&self.bar, line.trim_end());
     }
 
     fn parts(&self) -> String {
@@ -205,6 +202,13 @@ impl Total {
         }
         parts.join(", ")
     }
+}
+
+/// Shows a line, cut to the width that the terminal has now: a line that wraps cannot be redrawn.
+fn show(bar: &ProgressBar, line: &str) {
+    let (_, columns) = console::Term::stderr().size();
+    let line = console::truncate_str(line, usize::from(columns).saturating_sub(1), "…");
+    bar.set_message(line.into_owned());
 }
 
 /// A line with something at its right, in a column of its own.

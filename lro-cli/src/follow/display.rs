@@ -1,7 +1,5 @@
 //! How progress is shown: bars, lines, JSON or nothing.
 
-use std::collections::HashMap;
-
 use tonic::Status;
 
 use super::bars::Bars;
@@ -130,7 +128,7 @@ impl<'a> Display<'a> {
 }
 
 /// How names are shown beside bars: `…e41d`.
-fn short(context: &Context, names: &[&str]) -> HashMap<String, String> {
+fn short(context: &Context, names: &[&str]) -> Vec<(String, String)> {
     let ellipsis = context.terminal.ellipsis();
     let suffixes = suffixes(names);
     let each = names.iter().map(|name| {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lro_core::Timestamp;
 
 use crate::context::Context;
-use crate::output::{TimeForm, age};
+use crate::output::{TimeForm, age, middle};
 use crate::shown::{Shown, State};
 
 /// How far apart the lines of one operation are at least.
@@ -109,34 +109,5 @@ impl<'a> Lines<'a> {
         self.last = now;
         let line = format!("{} {}", self.times.of_day(now), crate::neutral::line(line));
         self.context.terminal.say(&line);
-    }
-}
-
-/// A long id without its middle: `operations/0197c2…e41d`.
-pub(super) fn middle(name: &str, ellipsis: &str) -> String {
-    let (folder, id) = match name.rsplit_once('/') {
-        Some((folder, id)) => (format!("{folder}/"), id),
-        None => (String::new(), name),
-    };
-    let chars: Vec<char> = id.chars().collect();
-    if chars.len() <= 16 {
-        return name.to_owned();
-    }
-    let head: String = chars[..6].iter().collect();
-    let tail: String = chars[chars.len() - 4..].iter().collect();
-    format!("{folder}{head}{ellipsis}{tail}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::middle;
-
-    #[test]
-    fn a_long_id_loses_its_middle() {
-        assert_eq!(
-            middle("operations/0197c2aa-bbbb-7ccc-8ddd-eeeeeeeee41d", "…"),
-            "operations/0197c2…e41d"
-        );
-        assert_eq!(middle("operations/42", "…"), "operations/42");
     }
 }

@@ -135,6 +135,21 @@ pub(crate) fn shorten(name: &str, suffix: &str, ellipsis: &str) -> String {
     format!("{folder}{ellipsis}{suffix}")
 }
 
+/// A long id without its middle: `operations/0197c2…e41d`.
+pub(crate) fn middle(name: &str, ellipsis: &str) -> String {
+    let (folder, id) = match name.rsplit_once('/') {
+        Some((folder, id)) => (format!("{folder}/"), id),
+        None => (String::new(), name),
+    };
+    let chars: Vec<char> = id.chars().collect();
+    if chars.len() <= 16 {
+        return name.to_owned();
+    }
+    let head: String = chars[..6].iter().collect();
+    let tail: String = chars[chars.len() - 4..].iter().collect();
+    format!("{folder}{head}{ellipsis}{tail}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,5 +171,14 @@ mod tests {
             "operations/…77aa"
         );
         assert!(suffixes(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_long_id_loses_its_middle() {
+        assert_eq!(
+            middle("operations/0197c2aa-bbbb-7ccc-8ddd-eeeeeeeee41d", "…"),
+            "operations/0197c2…e41d"
+        );
+        assert_eq!(middle("operations/42", "…"), "operations/42");
     }
 }

@@ -1,0 +1,16 @@
+//! The command as its users meet it: against a scripted server, ours, and one in Python.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+mod config;
+mod connections;
+mod hostile;
+mod live;
+mod outputs;
+mod python;
+mod sessions;
+mod support;
+#[cfg(unix)]
+mod terminal;
+#[cfg(feature = "tls")]
+mod tls;
+mod waiting;

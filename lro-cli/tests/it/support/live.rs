@@ -1,0 +1,109 @@
+//! Our own server, with the exporter, reflection and SQLite, or with TLS.
+
+use std::sync::Arc;
+
+use exporter::pb::exporter_server::ExporterServer;
+use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
+use lro_server::serve::{Server, Tls};
+use lro_server::tonic_types::{ErrorDetails, StatusExt as _};
+use lro_server::{OperationContext, Operations, Worker, long_running};
+use lro_sqlite::SqliteStore;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tonic::{Code, Request, Response, Status};
+
+/// A server that ends when it is dropped.
+pub(crate) struct Live {
+    pub(crate) port: u16,
+    _stop: oneshot::Sender<()>,
+    _directory: tempfile::TempDir,
+}
+
+struct Exporter {
+    operations: Operations,
+}
+
+#[long_running]
+impl pb::exporter_server::Exporter for Exporter {
+    #[long_running(response = ExportResponse, metadata = ExportMetadata)]
+    async fn export(
+        &self,
+        request: ExportRequest,
+        operation: OperationContext<ExportMetadata>,
+    ) -> Result<ExportResponse, Status> {
+        let tables_total = request.tables.len() as u32;
+        for (index, table) in request.tables.iter().enumerate() {
+            operation.set_metadata(ExportMetadata {
+                tables_done: index as u32,
+                tables_total,
+            });
+            match table.as_str() {
+                "missing" => return Err(no_table(table)),
+                "endless" => std::future::pending().await,
+                _ => {}
+            }
+        }
+        operation.set_metadata(ExportMetadata {
+            tables_done: tables_total,
+            tables_total,
+        });
+        Ok(ExportResponse {
+            tables_exported: tables_total,
+            rows: 81_234,
+        })
+    }
+
+    async fn get_table(
+        &self,
+        request: Request<GetTableRequest>,
+    ) -> Result<Response<Table>, Status> {
+        let name = request.into_inner().name;
+        Ok(Response::new(Table { name, rows: 0 }))
+    }
+}
+
+fn no_table(name: &str) -> Status {
+    let details = ErrorDetails::with_resource_info("Table", name, "", "it was dropped");
+    let message = format!("there is no table `{name}`");
+    Status::with_error_details(Code::NotFound, message, details)
+}
+
+impl Live {
+    pub(crate) async fn start(tls: Option<Tls>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(directory.path().join("operations.db"))
+            .await
+            .unwrap();
+        let operations = Operations::new(store);
+        let exporter = Arc::new(Exporter {
+            operations: operations.clone(),
+        });
+        let worker = Worker::builder(&operations)
+            .host(exporter.clone())
+            .start()
+            .await
+            .unwrap();
+        let mut server = Server::builder(&operations)
+            .add_service(ExporterServer::from_arc(exporter))
+            .file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
+            .worker(worker);
+        if let Some(tls) = tls {
+            server = server.tls(tls);
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (stop, stopped) = oneshot::channel();
+        tokio::spawn(server.serve(listener, async {
+            stopped.await.unwrap_or(());
+        }));
+        Self {
+            port,
+            _stop: stop,
+            _directory: directory,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
