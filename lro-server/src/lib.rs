@@ -198,7 +198,7 @@ pub use handler::context::OperationContext;
 pub use handler::error::{HandlerError, IntoHandlerError};
 pub use handler::registration::{Host, MethodOptions, OnDelete, Registration};
 pub use handler::run::StopReason;
-pub use limits::Limits;
+pub use limits::{BodyLimits, Limits};
 pub use lro_core::store::OnCrash;
 pub use lro_core::{self, ListOptions, Timestamp, include_protos};
 pub use lro_macros::long_running;

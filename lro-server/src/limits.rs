@@ -1,7 +1,10 @@
+mod body;
+
 use std::time::Duration;
 
+pub use body::BodyLimits;
+
 use lro_core::Reason;
-use lro_core::pb::rpc;
 use lro_core::store::{ListPolicy, NewOperation, Outcome};
 use tonic::Status;
 
@@ -192,66 +195,10 @@ pub(crate) fn check_len(field: &str, len: usize, max: usize) -> Result<(), Statu
     Err(Reason::LimitExceeded.field_status_with(field, description, metadata))
 }
 
-/// The limits that a running body meets.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct BodyLimits {
-    pub(crate) metadata_len_max: usize,
-    pub(crate) checkpoint_len_max: usize,
-    pub(crate) response_len_max: usize,
-}
-
-impl BodyLimits {
-    /// The outcome of an operation whose handler returned a response or an error of any size.
-    pub(crate) fn bounded(self, outcome: Outcome) -> Outcome {
-        let max = self.response_len_max;
-        match outcome {
-            Outcome::Response(response) if response.value.len() > max => {
-                let len = response.value.len();
-                tracing::warn!(
-                    len,
-                    max,
-                    "response too large: the operation fails; raise `Limits::response_len_max`"
-                );
-                let message = format!(
-                    "the response has {len} bytes, more than the {max} that \
-                     `Limits::response_len_max` allows"
-                );
-                let metadata = [
-                    ("field", "response"),
-                    ("length", &*len.to_string()),
-                    ("limit", &max.to_string()),
-                ];
-                Outcome::Error(Reason::LimitExceeded.operation_error(message, metadata))
-            }
-            Outcome::Error(status) => Outcome::Error(self.bounded_error(status)),
-            Outcome::Response(_) | Outcome::Cancelled => outcome,
-        }
-    }
-
-    /// An error that a store can keep.
-    pub(crate) fn bounded_error(self, mut status: rpc::Status) -> rpc::Status {
-        use prost::Message as _;
-        let (len, max) = (status.encoded_len(), self.response_len_max);
-        if len <= max {
-            return status;
-        }
-        tracing::warn!(
-            len,
-            max,
-            "a handler's error is too large; its details are dropped"
-        );
-        status.details.clear();
-        let end = (0..=max.min(status.message.len())).rev();
-        let end = end
-            .into_iter()
-            .find(|end| status.message.is_char_boundary(*end));
-        status.message.truncate(end.unwrap_or(0));
-        status
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use lro_core::pb::rpc;
+
     use super::*;
 
     /// spec:89 spec:90 spec:91

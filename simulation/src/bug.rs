@@ -87,4 +87,50 @@ bugs! {
     LeaseNeverEnds,
     /// Workers trust their lease for longer than it lasts.
     WorkerTrustsTooLong,
+    /// A loss that operations share uses up an attempt of each.
+    SharedLossesCount,
+    /// The loss of a worker that ran one operation uses up no attempt.
+    LoneLossesFree,
+    /// Workers run suspects like other operations.
+    SuspectsNotIsolated,
+    /// Workers start operations that were lost twice together, as if they were lost once.
+    TrialsTogether,
+    /// Claims do not say that suspects wait, so that no worker becomes idle for them.
+    SuspectsUnannounced,
+    /// A worker that has just started treats suspects like other operations.
+    QuarantineForgotten,
+    /// The runtime of the bodies renews the leases.
+    RenewalsOnRuntime,
+    /// A runtime that polls nothing keeps its leases for ever.
+    StallIgnored,
+    /// A runtime loses its leases long before it counts as stalled.
+    StallTooEarly,
+}
+
+/// The kind of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scenario {
+    /// Clients, faults of links and nodes, clocks.
+    #[default]
+    Faults,
+    /// Bodies that kill their process.
+    Deaths,
+    /// Bodies that block the runtime of their worker.
+    Stalls,
+}
+
+impl Bug {
+    /// The runs that have to find it.
+    pub fn scenario(self) -> Scenario {
+        match self {
+            Self::SharedLossesCount
+            | Self::LoneLossesFree
+            | Self::SuspectsNotIsolated
+            | Self::TrialsTogether
+            | Self::SuspectsUnannounced
+            | Self::QuarantineForgotten => Scenario::Deaths,
+            Self::RenewalsOnRuntime | Self::StallIgnored | Self::StallTooEarly => Scenario::Stalls,
+            _ => Scenario::Faults,
+        }
+    }
 }

@@ -115,6 +115,7 @@ impl Client {
             job: Job {
                 id,
                 kind: self.random.next(),
+                steps: Vec::new(),
             },
             request_id: match self.random.per_mille(600) {
                 true => format!("q{id}"),
@@ -257,6 +258,22 @@ impl Client {
         });
         answer
     }
+}
+
+/// Starts an operation whose body follows these steps.
+pub(crate) async fn start_script(
+    operations: &Operations,
+    name: &str,
+    job: Job,
+) -> Result<pb::Operation, Status> {
+    let start = Start {
+        name: name.to_owned(),
+        job,
+        request_id: String::new(),
+        key: None,
+        at: None,
+    };
+    start_on(operations, &start).await
 }
 
 async fn start_on(operations: &Operations, start: &Start) -> Result<pb::Operation, Status> {

@@ -1,33 +1,27 @@
 //! A node's way to the store: slow, lossy, cut off at times; it notes every call and its answer.
 
 mod act;
-
 mod ear;
+mod store;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use lro_core::store::{
-    Change, Claim, Claimed, Command, ListQuery, NewOperation, OperationRecord, OperationStore,
-    Page, Refusal, StartError, Started, StoreError, StoreErrorKind, StoreObserver, Update, Updated,
-    WorkerId,
-};
-use lro_core::{Clock as _, OperationName, Timestamp};
-use parking_lot::Mutex;
+use lro_core::store::{StartError, Started, StoreError, StoreErrorKind, WorkerId};
+use lro_core::{Clock as _, OperationName};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::ear::Ear;
-
-use self::act::act;
+use crate::bug::Bug;
 use crate::check::linear::{Input, Output};
-use crate::model::{Act, Op, digest};
+use crate::model::Op;
 use crate::plan::NodePlan;
 use crate::planted::Planted;
-use crate::world::{Created, Ticket, World};
+use crate::thread::OneThread;
+use crate::world::{Moment, Ticket, World};
 
 /// One life of one node, as the store sees it.
 #[derive(Clone, Debug)]
@@ -41,8 +35,10 @@ struct Inner {
     store: Arc<Planted>,
     node: usize,
     life: u64,
+    born: Moment,
     cut: AtomicBool,
     dead: CancellationToken,
+    thread: Arc<OneThread>,
     uids: AtomicU64,
 }
 
@@ -60,8 +56,10 @@ impl Link {
                 store: store.clone(),
                 node,
                 life,
+                born: world.now(),
                 cut: AtomicBool::new(false),
                 dead: CancellationToken::new(),
+                thread: Arc::default(),
                 uids: AtomicU64::new(life << 32),
             }),
         }
@@ -80,6 +78,19 @@ impl Link {
     /// its way already.
     pub(crate) fn kill(&self) {
         self.inner.dead.cancel();
+    }
+
+    /// A body of the node kills it.
+    pub(crate) fn kill_from_within(&self) {
+        self.kill();
+        let world = &self.inner.world;
+        world.notes().killed.push(self.inner.node);
+        world.body_killed.notify_one();
+    }
+
+    /// The thread that runs the bodies of the node, if they may block it.
+    pub(crate) fn thread(&self) -> &Arc<OneThread> {
+        &self.inner.thread
     }
 
     /// Is cancelled when the node dies.
@@ -170,6 +181,16 @@ impl Link {
         (there, back, lost.0, lost.1)
     }
 
+    /// Whether a planted bug hides from the worker which operations are suspects.
+    fn forgets_losses(&self) -> bool {
+        let (world, inner) = (&self.inner.world, &self.inner);
+        match world.plan.bug {
+            Some(Bug::SuspectsNotIsolated) => true,
+            Some(Bug::QuarantineForgotten) => world.now() < inner.born + 2 * world.plan.lease,
+            _ => false,
+        }
+    }
+
     /// An id that depends on nothing but the run, and on what the node takes for the time.
     fn uid(&self) -> Uuid {
         let now = self.inner.world.clock.now().as_micros() / 1_000;
@@ -222,213 +243,8 @@ impl Link {
     }
 }
 
-/// The options of a start, besides its name.
-struct Wish {
-    key: Option<String>,
-    not_before: Option<Timestamp>,
-}
-
-impl Wish {
-    fn of(new: &NewOperation) -> Self {
-        Self {
-            key: new.exclusive_key.clone(),
-            not_before: new.ready_time,
-        }
-    }
-
-    fn at(self, created: Timestamp) -> Created {
-        Created {
-            at: created,
-            key: self.key,
-            not_before: self.not_before,
-        }
-    }
-}
-
 async fn pause(duration: Duration) {
     if !duration.is_zero() {
         tokio::time::sleep(duration).await;
-    }
-}
-
-#[async_trait::async_trait]
-impl OperationStore for Link {
-    async fn start(
-        &self,
-        mut operations: Vec<NewOperation>,
-    ) -> Result<Vec<Result<Started, StartError>>, StoreError> {
-        for new in &mut operations {
-            new.uid = self.uid();
-            if let Some((worker, lease)) = &mut new.claimed_by {
-                *worker = self.worker_id();
-                *lease = self.inner.world.plan.lease;
-            }
-        }
-        let tickets: Vec<_> = operations
-            .iter()
-            .map(|new| {
-                let input = Input::Start {
-                    uid: new.uid.as_u128(),
-                    metadata: new.metadata.as_ref().map(digest),
-                    born_claimed: new.claimed_by.is_some(),
-                };
-                self.inner.world.invoked(new.name.as_str(), input)
-            })
-            .collect();
-        let world = &self.inner.world;
-        let wishes: Vec<_> = operations.iter().map(Wish::of).collect();
-        let (noted, names) = (world.clone(), tickets.clone());
-        let store = self.inner.store.clone();
-        let answers = self
-            .carry(async move {
-                let answers = store.start(operations).await?;
-                let mut notes = noted.notes();
-                for (ticket, answer) in names.iter().zip(&answers) {
-                    if matches!(answer, Ok(started) if !started.existing) {
-                        *notes.made.entry(ticket.name.clone()).or_default() += 1;
-                    }
-                }
-                drop(notes);
-                Ok(answers)
-            })
-            .await?;
-        for (wish, answer) in wishes.into_iter().zip(&answers) {
-            if let Ok(started) = answer
-                && !started.existing
-            {
-                let created = wish.at(started.record.create_time);
-                (world.notes()).starts(self.inner.node, &started.record, created);
-            }
-        }
-        for (ticket, answer) in tickets.iter().zip(&answers) {
-            self.note_started(ticket, answer);
-        }
-        Ok(answers)
-    }
-
-    async fn claim(&self, mut claim: Claim) -> Result<Claimed, StoreError> {
-        claim.worker = self.worker_id();
-        claim.lease_duration = self.inner.world.plan.lease;
-        let (world, store) = (self.inner.world.clone(), self.inner.store.clone());
-        let invoked = world.notes().number();
-        let noted = world.clone();
-        let (claimed, tickets) = self
-            .carry(async move {
-                let claimed = store.claim(claim).await?;
-                let mut notes = noted.notes();
-                let tickets: Vec<_> = claimed
-                    .operations
-                    .iter()
-                    .map(|record| {
-                        let claim = Input::Act(Act::Claim, Some(record.uid.as_u128()));
-                        notes.push(record.name.as_str(), invoked, claim)
-                    })
-                    .collect();
-                Ok((claimed, tickets))
-            })
-            .await?;
-        for (record, ticket) in claimed.operations.iter().zip(&tickets) {
-            world.notes().claims(self.inner.node, record);
-            world.returned(ticket, Output::Seen(Op::of(record)));
-        }
-        Ok(claimed)
-    }
-
-    async fn update(
-        &self,
-        mut updates: Vec<Update>,
-    ) -> Result<Vec<Result<Updated, Refusal>>, StoreError> {
-        let lease = self.inner.world.plan.lease;
-        // Workers gather their runs in no particular order.
-        let mut order: Vec<_> = (0..updates.len()).collect();
-        order.sort_by(|a, b| updates[*a].name.as_str().cmp(updates[*b].name.as_str()));
-        for update in &mut updates {
-            match &mut update.command {
-                Command::Renew { lease_duration, .. }
-                | Command::Checkpoint { lease_duration, .. } => *lease_duration = lease,
-                _ => {}
-            }
-        }
-        let sorted: Vec<_> = order.iter().map(|index| updates[*index].clone()).collect();
-        let world = &self.inner.world;
-        let tickets: Vec<_> = sorted
-            .iter()
-            .map(|update| {
-                let uid = update.uid.map(|uid| uid.as_u128());
-                let input = Input::Act(act(&update.command), uid);
-                world.invoked(update.name.as_str(), input)
-            })
-            .collect();
-        let store = self.inner.store.clone();
-        let commands = sorted.clone();
-        let answers = self
-            .carry(async move { store.update(sorted).await })
-            .await?;
-        let mut unsorted = vec![Err(Refusal::NotFound); answers.len()];
-        for (place, (ticket, answer)) in order.iter().zip(tickets.iter().zip(&answers)) {
-            let output = match answer {
-                Ok(updated) => Output::Updated(updated.change, updated.state, updated.revision),
-                Err(refusal) => Output::Refused(refusal.clone()),
-            };
-            world.returned(ticket, output);
-            unsorted[*place] = answer.clone();
-        }
-        for (update, answer) in commands.iter().zip(&answers) {
-            if let (Command::Release { .. }, Ok(updated)) = (&update.command, answer)
-                && updated.change != Change::Nothing
-            {
-                let name = update.name.as_str().to_owned();
-                *world.notes().released.entry(name).or_default() += 1;
-            }
-        }
-        Ok(unsorted)
-    }
-
-    async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
-        let world = &self.inner.world;
-        let ticket = world.invoked(name.as_str(), Input::Get);
-        let (store, asked) = (self.inner.store.clone(), name.clone());
-        let answer = self.carry(async move { store.get(&asked).await }).await?;
-        let seen = |record: &OperationRecord| Output::Seen(Op::of(record));
-        world.returned(&ticket, answer.as_ref().map_or(Output::Absent, seen));
-        Ok(answer)
-    }
-
-    async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
-        let world = &self.inner.world;
-        let invoked = world.notes().number();
-        let store = self.inner.store.clone();
-        let page = self.carry(async move { store.list(query).await }).await?;
-        for record in &page.records {
-            let ticket = world
-                .notes()
-                .push(record.name.as_str(), invoked, Input::Get);
-            world.returned(&ticket, Output::Listed(Op::of(record).public_part()));
-        }
-        Ok(page)
-    }
-
-    async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
-        let store = self.inner.store.clone();
-        self.carry(async move { store.purge(limit).await }).await
-    }
-
-    async fn page_token_key(&self) -> Result<[u8; 32], StoreError> {
-        let store = self.inner.store.clone();
-        self.carry(async move { store.page_token_key().await })
-            .await
-    }
-
-    fn observe(&self, observer: Arc<dyn StoreObserver>) {
-        let ear = Ear {
-            link: self.clone(),
-            observer,
-            heard: Mutex::new(0),
-        };
-        self.inner.store.observe(Arc::new(ear));
-    }
-
-    fn event_gap(&self) -> Option<Duration> {
-        self.plan().event_gap
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use simulation::exhaustive::{Bounds, search};
-use simulation::{Bug, machine, regressions, simulate};
+use simulation::{Bug, DeathCounts, DeathPlan, Scenario, machine, regressions, simulate_in};
 
 /// Runs the engine in simulation.
 #[derive(Debug, Parser)]
@@ -21,6 +21,9 @@ struct Args {
     /// Plants a bug: a name of the table in SIMULATION.md, or `all` for that table.
     #[arg(long)]
     bug: Option<String>,
+    /// The kind of the runs.
+    #[arg(long, value_enum, default_value_t)]
+    scenario: Scenario,
     /// Walks this number of steps of the store's state machine instead.
     #[arg(long)]
     steps: Option<u64>,
@@ -50,7 +53,7 @@ fn main() -> std::process::ExitCode {
     if args.bug.as_deref() == Some("all") {
         for bug in Bug::ALL {
             let found = (first..first + args.seeds).find_map(|seed| {
-                let report = simulate(seed, Some(*bug));
+                let report = simulate_in(bug.scenario(), seed, Some(*bug));
                 report
                     .violations
                     .into_iter()
@@ -79,7 +82,9 @@ fn main() -> std::process::ExitCode {
     let begun = Instant::now();
     let (mut passed, mut failed) = (0_u64, 0_u64);
     let mut seed = first;
-    let mut regressions = args.seed.is_none().then(regressions).into_iter().flatten();
+    let has_regressions = args.seed.is_none() && args.scenario == Scenario::Faults;
+    let mut regressions = has_regressions.then(regressions).into_iter().flatten();
+    let mut deaths = DeathCounts::default();
     let mut simulated = Duration::ZERO;
     let (mut events, mut undecided) = (0, 0);
     while match limit {
@@ -88,7 +93,14 @@ fn main() -> std::process::ExitCode {
     } {
         let regression = regressions.next();
         let seed_now = regression.unwrap_or(seed);
-        let report = simulate(seed_now, bug);
+        let report = simulate_in(args.scenario, seed_now, bug);
+        if args.scenario == Scenario::Deaths {
+            let plan = DeathPlan::new(seed_now, bug);
+            deaths.add(&plan, report.deaths);
+            if args.verbose {
+                println!("{plan}");
+            }
+        }
         simulated += report.simulated;
         events += report.events;
         undecided += report.undecided;
@@ -102,7 +114,8 @@ fn main() -> std::process::ExitCode {
             true => passed += 1,
             false => {
                 failed += 1;
-                println!("FAILED: cargo run --release -p simulation -- --seed {seed_now} -v");
+                let scenario = args.scenario;
+                println!("FAILED: {}", simulation::command(scenario, seed_now));
                 if args.verbose {
                     report.history.iter().for_each(|line| println!("  {line}"));
                 }
@@ -118,6 +131,7 @@ fn main() -> std::process::ExitCode {
         simulated.as_secs_f64() / 3_600.0,
         begun.elapsed().as_secs_f64()
     );
+    print!("{deaths}");
     println!("{passed} passed, {failed} failed");
     match failed {
         0 => std::process::ExitCode::SUCCESS,

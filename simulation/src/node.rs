@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_server::{Operations, Worker};
+use lro_server::__private::Executor;
+use lro_server::{Operations, Worker, WorkerBuilder};
 
 use crate::bug::Bug;
 use crate::link::Link;
 use crate::planted::Planted;
 use crate::service::Service;
+use crate::thread::NeverBlocked;
 use crate::world::World;
 
 /// One life of one node.
@@ -40,14 +42,14 @@ impl Node {
         }
         let worker = match plan.worker {
             false => None,
-            true => Worker::builder(&operations)
-                .host(service)
-                .concurrency(world.plan.concurrency)
-                .lease_duration(lease)
-                .drain_timeout(Duration::from_millis(500))
-                .start()
-                .await
-                .ok(),
+            true => {
+                let worker = Worker::builder(&operations)
+                    .host(service)
+                    .concurrency(world.plan.concurrency)
+                    .lease_duration(lease)
+                    .drain_timeout(Duration::from_millis(500));
+                on_its_thread(worker, &link).start().await.ok()
+            }
         };
         Self {
             link,
@@ -78,4 +80,25 @@ impl Node {
         }
         self.crash();
     }
+}
+
+/// The bodies run on the thread of the node if they may block it, and the renewals beside it.
+fn on_its_thread(worker: WorkerBuilder, link: &Link) -> WorkerBuilder {
+    let plan = &link.world().plan;
+    let Some(max_runtime_stall) = plan.max_runtime_stall else {
+        return worker;
+    };
+    let thread = link.thread().clone();
+    let renew_on: Arc<dyn Executor> = match plan.bug {
+        Some(Bug::RenewalsOnRuntime) => thread.clone(),
+        _ => Arc::new(NeverBlocked),
+    };
+    let max_runtime_stall = match plan.bug {
+        Some(Bug::StallIgnored) => Duration::MAX,
+        Some(Bug::StallTooEarly) => plan.lease,
+        _ => max_runtime_stall,
+    };
+    worker
+        .max_runtime_stall(max_runtime_stall)
+        .simulated(thread, renew_on)
 }

@@ -41,6 +41,8 @@ pub struct Plan {
     pub faults: u64,
     /// Whether clients start operations of the same few names again and again.
     pub reuse_names: bool,
+    /// How long the runtime of a worker may poll nothing; none if bodies never block it.
+    pub max_runtime_stall: Option<Duration>,
 }
 
 /// One node.
@@ -114,6 +116,41 @@ impl Plan {
             // The seeds that have found something did so without.
             reuse_names: Random::new(seed, 4).per_mille(400)
                 && !regressions().any(|known| known == seed),
+            max_runtime_stall: None,
+        }
+    }
+
+    /// A plan without clients and without faults: one node that only answers calls, and workers.
+    pub(crate) fn quiet(seed: u64, bug: Option<Bug>, workers: usize, lease: Duration) -> Self {
+        // Processes that share a store do not receive every event.
+        let event_gap = (workers > 1).then_some(Duration::from_millis(500));
+        let node = |worker| NodePlan {
+            worker,
+            event_gap,
+            speed: 100,
+            skew: 0,
+        };
+        Self {
+            seed,
+            bug,
+            nodes: (0..=workers).map(|index| node(index > 0)).collect(),
+            lease,
+            policy: Policy {
+                max_attempts: 1,
+                abort_on_crash: false,
+            },
+            retain: Duration::from_secs(100_000),
+            cancel_grace: Duration::ZERO,
+            timeout: Duration::from_secs(100_000),
+            concurrency: 1,
+            clients: 0,
+            calls: 0,
+            lost: 0,
+            slow: 0,
+            // The runs of these plans disturb the workers.
+            faults: 1,
+            reuse_names: false,
+            max_runtime_stall: None,
         }
     }
 }

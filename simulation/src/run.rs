@@ -1,21 +1,25 @@
 //! One run: a seed, from its first start to the verdict of the checkers.
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::store::{MemoryStore, OperationRecord, OperationStore as _, Suspects};
 use parking_lot::Mutex;
 
-use crate::bug::Bug;
+use crate::bug::{Bug, Scenario};
 use crate::check;
 use crate::check::linear::Call;
-use crate::client::{Client, Door, Doors};
+use crate::client::{Client, Door, Doors, start_script};
+use crate::deaths::DeathPlan;
 use crate::node::Node;
 use crate::plan::Plan;
 use crate::planted::Planted;
 use crate::random::Random;
-use crate::service;
+use crate::script::Step;
+use crate::service::{self, Job};
+use crate::stalls::StallPlan;
 use crate::world::{Notes, Truth, Violation, World};
 
 /// The checkers that tell operations of one name apart.
@@ -42,6 +46,8 @@ pub struct Report {
     pub bodies: usize,
     /// How many operations there were.
     pub operations: usize,
+    /// How many processes were killed by a body.
+    pub deaths: usize,
     /// For how many operations the search for an order was given up.
     pub undecided: usize,
     /// All that is known of the operations that a violation names.
@@ -53,28 +59,47 @@ pub fn simulate(seed: u64, bug: Option<Bug>) -> Report {
     simulate_plan(Plan::new(seed, bug))
 }
 
+/// Runs a seed of a scenario.
+pub fn simulate_in(scenario: Scenario, seed: u64, bug: Option<Bug>) -> Report {
+    match scenario {
+        Scenario::Faults => simulate(seed, bug),
+        Scenario::Deaths => DeathPlan::new(seed, bug).simulate(),
+        Scenario::Stalls => StallPlan::new(seed, bug).simulate(),
+    }
+}
+
+/// The command that runs a seed again.
+pub fn command(scenario: Scenario, seed: u64) -> String {
+    let run = "cargo run --release -p simulation --";
+    match scenario {
+        Scenario::Faults => format!("{run} --seed {seed} -v"),
+        Scenario::Deaths => format!("{run} --scenario deaths --seed {seed} -v"),
+        Scenario::Stalls => format!("{run} --scenario stalls --seed {seed} -v"),
+    }
+}
+
 /// Runs a plan.
 ///
 /// # Panics
 ///
 /// When there is no memory for a runtime.
 pub fn simulate_plan(plan: Plan) -> Report {
+    block_on(run(plan))
+}
+
+/// Runs a future by a clock that jumps to the next timer.
+pub(crate) fn block_on<T>(run: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build();
     let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
-    runtime.block_on(run(plan))
+    runtime.block_on(run)
 }
 
 async fn run(plan: Plan) -> Report {
-    service::set_options(&plan);
-    let world = World::new(plan);
-    let memory = Arc::new(MemoryStore::with_clock(world.clock.clone()));
-    memory.observe(Arc::new(Truth(world.clone())));
-    let store = Planted::new(memory.clone(), &world);
-    let mut cluster = Cluster::start(&world, &store).await;
-
+    let mut cluster = Cluster::new(plan).await;
+    let world = cluster.world.clone();
     let clients: Vec<_> = (0..world.plan.clients)
         .map(|id| tokio::spawn(Client::new(&world, &cluster.doors, id).run()))
         .collect();
@@ -85,12 +110,18 @@ async fn run(plan: Plan) -> Report {
         client.await.ok();
     }
     cluster.calm().await;
-    let records = settle(&world, &store, &cluster.doors).await;
+    let records = settle(&world, &cluster.store, &cluster.doors).await;
+    report(cluster, &records)
+}
+
+/// Ends a run, and checks what was noted of it.
+pub(crate) fn report(mut cluster: Cluster, records: &[OperationRecord]) -> Report {
     for node in &mut cluster.nodes {
         node.crash();
     }
+    let world = &cluster.world;
     let notes = world.notes();
-    let (mut violations, undecided) = check::all(&world.plan, &notes, &records);
+    let (mut violations, undecided) = check::all(&world.plan, &notes, records);
     violations.splice(0..0, notes.violations.iter().cloned());
     // Of a name that several operations have had, one after the other, clients and bodies cannot say
     // which one they mean. The store's calls can: the checkers compare each operation with the model
@@ -106,6 +137,7 @@ async fn run(plan: Plan) -> Report {
         events: notes.events,
         bodies: notes.bodies.len(),
         operations: notes.calls.len(),
+        deaths: 0,
         undecided,
         history: history(&notes, &violations),
         violations,
@@ -138,30 +170,56 @@ fn history(notes: &Notes, violations: &[Violation]) -> Vec<String> {
     lines
 }
 
-struct Cluster {
-    world: Arc<World>,
+/// The nodes of a run and their store.
+pub(crate) struct Cluster {
+    /// The run.
+    pub(crate) world: Arc<World>,
     store: Arc<Planted>,
-    nodes: Vec<Node>,
+    /// The current life of each node.
+    pub(crate) nodes: Vec<Node>,
     doors: Doors,
     lives: u64,
     random: Random,
 }
 
 impl Cluster {
-    async fn start(world: &Arc<World>, store: &Arc<Planted>) -> Self {
+    /// Starts the nodes of a plan.
+    pub(crate) async fn new(plan: Plan) -> Self {
+        service::set_options(&plan);
+        let world = World::new(plan);
+        let memory = Arc::new(MemoryStore::with_clock(world.clock.clone()));
+        memory.observe(Arc::new(Truth(world.clone())));
+        let store = Planted::new(memory.clone(), &world);
         let mut nodes = Vec::new();
         for node in 0..world.plan.nodes.len() {
-            nodes.push(Node::start(world, store, node, 0).await);
+            nodes.push(Node::start(&world, &store, node, 0).await);
         }
         let doors = nodes.iter().map(door).collect();
         Self {
-            world: world.clone(),
-            store: store.clone(),
+            random: Random::new(world.plan.seed, 3),
+            world,
+            store,
             nodes,
             doors: Arc::new(Mutex::new(doors)),
             lives: 0,
-            random: Random::new(world.plan.seed, 3),
         }
+    }
+
+    /// Starts operations whose bodies follow scripts, by way of the first node.
+    pub(crate) async fn start_scripts(&self, scripts: Vec<(String, Vec<Step>)>) {
+        for (id, (name, steps)) in (1..).zip(scripts) {
+            let job = Job { id, kind: 0, steps };
+            let started = start_script(&self.nodes[0].operations, &name, job).await;
+            if let Err(status) = started {
+                let what = format!("{name} was not started: {status}");
+                self.world.violation("starts", what);
+            }
+        }
+    }
+
+    /// All operations, as they are stored.
+    pub(crate) async fn records(&self) -> Vec<OperationRecord> {
+        all(&self.world, &self.store).await
     }
 
     async fn sleep(&mut self, most: Duration) {
@@ -200,7 +258,8 @@ impl Cluster {
         }
     }
 
-    async fn restart(&mut self, index: usize) {
+    /// Begins a new life of a node.
+    pub(crate) async fn restart(&mut self, index: usize) {
         self.lives += 1;
         self.nodes[index] = Node::start(&self.world, &self.store, index, self.lives).await;
         let mut doors = self.doors.lock();

@@ -14,6 +14,7 @@ use crate::link::Link;
 use crate::model::digest;
 use crate::plan::Plan;
 use crate::random::Random;
+use crate::script::{self, Step};
 use crate::world::Body;
 
 /// The job of an operation.
@@ -25,6 +26,9 @@ pub(crate) struct Job {
     /// How it is to end: see [`Kind`].
     #[prost(uint64, tag = "2")]
     pub(crate) kind: u64,
+    /// The steps of its body, if they are not drawn.
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) steps: Vec<Step>,
 }
 
 /// The result of a job.
@@ -161,6 +165,14 @@ impl Noted {
     }
 }
 
+impl Noted {
+    /// The body received a cancellation.
+    fn cancelled(&self) {
+        let now = self.link.world().now();
+        self.change(|body| body.cancelled = Some(now));
+    }
+}
+
 impl Drop for Noted {
     fn drop(&mut self) {
         let now = self.link.world().now();
@@ -201,19 +213,18 @@ fn begin(link: &Link, operation: &OperationContext<Progress>) -> Result<Noted, H
     let mut notes = world.notes();
     let saved = notes.saved.get(&name).copied().unwrap_or(0);
     notes.trace((begun, &name, restored));
-    let fence = notes.fences.get(&(link.node(), name.clone())).copied();
     notes.bodies.push(Body {
         name: name.clone(),
         node: link.node(),
         life: link.life(),
         attempt: operation.attempt(),
-        fence: fence.unwrap_or(0),
+        fence: operation.fence(),
         begun,
         ended: None,
         response: None,
         metadata: None,
         again_after: None,
-        cancelled: false,
+        cancelled: None,
     });
     let index = notes.bodies.len() - 1;
     drop(notes);
@@ -239,6 +250,11 @@ async fn work(
     operation: &OperationContext<Progress>,
 ) -> Result<Answer, HandlerError> {
     let world = link.world();
+    if !job.steps.is_empty() {
+        script::follow(link, &job.steps, operation).await?;
+        let token = world.notes().number();
+        return Ok(Answer { token });
+    }
     let kind = Kind::ALL[(job.kind % Kind::ALL.len() as u64) as usize];
     let stream = 1_000 + job.id * 100 + u64::from(operation.attempt());
     let mut random = Random::new(world.plan.seed, stream);
@@ -278,14 +294,14 @@ async fn work(
         Kind::Panics => Ok(answer),
         Kind::Heeds => {
             operation.cancelled().await;
-            noted.change(|body| body.cancelled = true);
+            noted.cancelled();
             sleep(random.below(1_500)).await;
             Ok(answer)
         }
         Kind::Forever => {
             let cancelled = async {
                 operation.cancelled().await;
-                noted.change(|body| body.cancelled = true);
+                noted.cancelled();
                 std::future::pending::<()>().await;
             };
             cancelled.await;
@@ -294,7 +310,11 @@ async fn work(
     }
 }
 
-async fn save(link: &Link, operation: &OperationContext<Progress>) -> Result<(), HandlerError> {
+/// Saves one more checkpoint.
+pub(crate) async fn save(
+    link: &Link,
+    operation: &OperationContext<Progress>,
+) -> Result<(), HandlerError> {
     let count = operation.restore::<Saved>()?.map_or(0, |saved| saved.count) + 1;
     match operation.checkpoint(&Saved { count }).await {
         Ok(()) => {
@@ -309,6 +329,7 @@ async fn save(link: &Link, operation: &OperationContext<Progress>) -> Result<(),
     }
 }
 
-async fn sleep(millis: u64) {
+/// Sleeps.
+pub(crate) async fn sleep(millis: u64) {
     tokio::time::sleep(Duration::from_millis(millis)).await;
 }

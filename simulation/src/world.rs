@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::Timestamp;
-use lro_core::store::{OperationRecord, StoreEvent, StoreObserver};
+use lro_core::store::{StoreEvent, StoreObserver};
 use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::Notify;
 
 use crate::check::linear::{Call, Input, Output};
 use crate::clock::StoreClock;
@@ -24,6 +25,8 @@ pub(crate) struct World {
     pub(crate) plan: Plan,
     /// The store's clock.
     pub(crate) clock: Arc<StoreClock>,
+    /// Notified when a body has killed its node.
+    pub(crate) body_killed: Notify,
     notes: Mutex<Notes>,
 }
 
@@ -58,27 +61,12 @@ pub(crate) struct Notes {
     pub(crate) causer: Option<usize>,
     /// The violations found during the run.
     pub(crate) violations: Vec<Violation>,
-    /// The claim that each node was last given of each operation.
-    pub(crate) fences: BTreeMap<(usize, String), u64>,
+    /// The nodes that their bodies have killed, and that were not yet restarted.
+    pub(crate) killed: Vec<usize>,
     /// How many events there were.
     pub(crate) events: u64,
     next: u64,
     trace: DefaultHasher,
-}
-
-impl Notes {
-    /// An operation was created, perhaps claimed by this node at once.
-    pub(crate) fn starts(&mut self, node: usize, record: &OperationRecord, created: Created) {
-        self.claims(node, record);
-        let name = record.name.as_str().to_owned();
-        self.created.insert(name, created);
-    }
-
-    /// A node received a claim.
-    pub(crate) fn claims(&mut self, node: usize, record: &OperationRecord) {
-        let claim = (node, record.name.as_str().to_owned());
-        self.fences.insert(claim, record.fence);
-    }
 }
 
 /// Something that must not be.
@@ -132,8 +120,8 @@ pub(crate) struct Body {
     pub(crate) metadata: Option<u64>,
     /// When it may be run again at the earliest, if it has asked for that.
     pub(crate) again_after: Option<Duration>,
-    /// Whether it received a cancellation.
-    pub(crate) cancelled: bool,
+    /// When it received a cancellation.
+    pub(crate) cancelled: Option<Moment>,
 }
 
 /// One call of a client.
@@ -208,7 +196,7 @@ impl World {
             calm: None,
             causer: None,
             violations: Vec::new(),
-            fences: BTreeMap::new(),
+            killed: Vec::new(),
             events: 0,
             next: 0,
             trace: DefaultHasher::new(),
@@ -216,6 +204,7 @@ impl World {
         Arc::new(Self {
             plan,
             clock: Arc::new(StoreClock::new()),
+            body_killed: Notify::new(),
             notes: Mutex::new(notes),
         })
     }

@@ -3,17 +3,18 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use simulation::{regressions, simulate};
+use simulation::{Scenario, command, regressions, simulate_in};
 
 /// The number of seeds, if they fit into the time.
 const SEEDS: u64 = 2_000;
 const TIME: Duration = Duration::from_secs(120);
 
 fn passes(seed: u64) {
-    let report = simulate(seed, None);
+    let report = simulate_in(Scenario::Faults, seed, None);
     assert!(
         report.violations.is_empty() && report.undecided == 0,
-        "cargo run --release -p simulation -- --seed {seed} -v\n{:#?}",
+        "{}\n{:#?}",
+        command(Scenario::Faults, seed),
         report.violations
     );
 }
@@ -47,8 +48,11 @@ fn no_seed_finds_anything() {
 
 #[test]
 fn the_same_seed_is_the_same_run() {
-    for seed in 1..=60 {
-        let (first, second) = (simulate(seed, None), simulate(seed, None));
-        assert_eq!(first.trace, second.trace, "seed {seed}");
+    for scenario in [Scenario::Faults, Scenario::Deaths, Scenario::Stalls] {
+        for seed in 1..=60 {
+            let run = || simulate_in(scenario, seed, None);
+            let (first, second) = (run(), run());
+            assert_eq!(first.trace, second.trace, "{scenario:?}, seed {seed}");
+        }
     }
 }

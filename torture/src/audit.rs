@@ -20,7 +20,8 @@ const FAILED_PRECONDITION: i32 = 9;
 
 /// A row of the table.
 pub(crate) struct Found {
-    pub(crate) attempt: u32,
+    /// How often it was claimed.
+    pub(crate) fence: u32,
     pub(crate) cancel_asked: bool,
     pub(crate) hidden: bool,
     pub(crate) ended: bool,
@@ -101,11 +102,10 @@ fn check_response(id: &str, entry: &Entry, row: &Found, bytes: &[u8]) -> anyhow:
     let response: ExportResponse = lro_core::unpack(&Any::decode(bytes)?)?;
     ensure!(response.rows == rows(id), "has another's response");
     ensure!(
-        // A checkpoint may have restored attempts since the body began.
-        response.tables_exported >= row.attempt,
-        "attempt {} has written the end of attempt {}",
+        response.tables_exported == row.fence,
+        "the body of claim {} has written the end of claim {}",
         response.tables_exported,
-        row.attempt
+        row.fence
     );
     ensure!(
         entry.script != Script::Fail,
@@ -137,14 +137,14 @@ fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Found>> {
     let verdict: String =
         connection.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
     ensure!(verdict == "ok", "integrity_check says {verdict}");
-    let sql = "SELECT name, attempt, cancel_time IS NOT NULL, delete_time IS NOT NULL, \
+    let sql = "SELECT name, fence, cancel_time IS NOT NULL, delete_time IS NOT NULL, \
                end_time IS NOT NULL, result_kind, result, request FROM operation";
     let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map((), |row| {
         let kind: Option<i64> = row.get(5)?;
         let bytes: Option<Vec<u8>> = row.get(6)?;
         let found = Found {
-            attempt: row.get(1)?,
+            fence: row.get(1)?,
             cancel_asked: row.get(2)?,
             hidden: row.get(3)?,
             ended: row.get(4)?,

@@ -110,7 +110,7 @@ async fn pause(
     for id in &ids {
         let ended = tokio::time::timeout(END_MAX, end(&mut operations, id, journal)).await;
         let operation = ended.with_context(|| format!("{id} does not end"))??;
-        again += u64::from(attempt(&operation) > 1);
+        again += u64::from(claims(&operation) > 1);
     }
     // Once more, when every late write has had its chance.
     for id in &ids {
@@ -140,7 +140,8 @@ async fn end(
     }
 }
 
-fn attempt(operation: &pb::Operation) -> u32 {
+/// How often the operation was claimed, as the body that finished it says.
+fn claims(operation: &pb::Operation) -> u32 {
     let Some(pb::operation::Result::Response(response)) = &operation.result else {
         return 0;
     };

@@ -79,7 +79,7 @@ pub fn keyed(id: &str, script: Script, key: Option<&str>) -> ExportRequest {
     request
 }
 
-/// The answer of a body that succeeds, besides its attempt.
+/// The answer of a body that succeeds, besides its fence.
 pub fn rows(id: &str) -> u64 {
     let seed = id
         .bytes()
@@ -199,7 +199,8 @@ impl pb::exporter_server::Exporter for Exporter {
             }
         }
         Ok(ExportResponse {
-            tables_exported: attempt,
+            // Which claim the body belongs to: no two runs have the same.
+            tables_exported: u32::try_from(operation.fence()).unwrap_or(u32::MAX),
             rows: rows(id),
         })
     }

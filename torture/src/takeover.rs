@@ -103,9 +103,10 @@ fn pause(folder: &Path, random: &mut Random, sqlite: bool) -> anyhow::Result<u64
             "{name} has the end of a worker that had lost it"
         );
         ensure!(
-            record.fence == 2,
-            "{name} was claimed {} times",
-            record.fence
+            record.fence == 2 && response.tables_exported == 2,
+            "{name} was claimed {} times, and finished by claim {}",
+            record.fence,
+            response.tables_exported
         );
         let Ends {
             accepted,
@@ -237,7 +238,7 @@ impl pb::exporter_server::Exporter for Exporter {
         let mut release = self.release.clone();
         let _ = release.wait_for(|released| *released).await;
         Ok(ExportResponse {
-            tables_exported: operation.attempt(),
+            tables_exported: u32::try_from(operation.fence()).unwrap_or(u32::MAX),
             rows: self.number,
         })
     }

@@ -15,7 +15,7 @@ use crate::engine::backoff::Backoff;
 use crate::engine::deadline::later;
 use crate::engine::update::update_one;
 use crate::handler::run::{Run, StopReason, told_to_stop};
-use crate::limits::{Limits, check_len};
+use crate::limits::{BodyLimits, Limits, check_len};
 use crate::rpc::error::store_failed;
 
 /// A handler's side of its operation: reports progress, saves checkpoints, learns of cancellation. A cheap clone, usable from blocking threads too.
@@ -52,7 +52,8 @@ impl<M> OperationContext<M> {
         // The name is a constant that is valid, which the doc example above proves.
         let Ok(name) = name else { unreachable!() };
         let new = NewOperation::new(uid, name, "", prost_types::Any::default());
-        let record = OperationRecord::new(new, Timestamp::EPOCH);
+        let mut record = OperationRecord::new(new, Timestamp::EPOCH);
+        (record.attempt, record.fence) = (1, 1);
         let lease_end = later(Instant::now(), Duration::MAX);
         let limits = Limits::default().of_bodies();
         Self::new(Arc::new(Run::new(&record, None, limits, lease_end, None)))
@@ -66,6 +67,20 @@ impl<M> OperationContext<M> {
     /// Which run of the body this is: 1 for the first.
     pub fn attempt(&self) -> u32 {
         self.run.attempt
+    }
+
+    /// The number of the claim that this run belongs to. It is larger than that of every earlier
+    /// run of the operation, so it serves as a fencing token for effects outside of the store.
+    /// [`attempt`](Self::attempt) does not: a run whose worker was lost together with other
+    /// operations uses up no attempt, and the next run has the same number.
+    ///
+    /// ```
+    /// # use lro_server::OperationContext;
+    /// let operation = OperationContext::<()>::detached();
+    /// assert_eq!((operation.attempt(), operation.fence()), (1, 1));
+    /// ```
+    pub fn fence(&self) -> u64 {
+        self.run.fence
     }
 
     /// The labels that the operation was started with.
@@ -94,10 +109,24 @@ impl<M> OperationContext<M> {
         self.run.deadline
     }
 
+    /// The limits that this run meets, to be asked before a large checkpoint or response is made.
+    ///
+    /// ```
+    /// # use lro_server::OperationContext;
+    /// let operation = OperationContext::<()>::detached();
+    /// let limits = operation.limits();
+    /// assert_eq!(limits.max_response_len(), 1 << 20);
+    /// assert_eq!(limits.max_checkpoint_len(), 1 << 20);
+    /// assert_eq!(limits.max_metadata_len(), 64 << 10);
+    /// ```
+    pub fn limits(&self) -> BodyLimits {
+        self.run.limits
+    }
+
     /// The largest response that the operation can have, in bytes as encoded:
     /// [`Limits::response_len_max`].
     pub fn max_response_len(&self) -> usize {
-        self.run.limits.response_len_max
+        self.limits().max_response_len()
     }
 
     /// Fails if the response is larger than [`max_response_len`](Self::max_response_len), with which

@@ -8,6 +8,7 @@ use lro_core::store::{Claim, Claimed, Suspects};
 use tokio::time::Instant;
 
 use super::Shared;
+use super::quarantine::Ask;
 use crate::engine::backoff::Backoff;
 
 /// The most operations in one claim.
@@ -92,28 +93,38 @@ enum Looked {
 async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool) {
     let mut found = false;
     loop {
-        let Some(suspects) = shared.quarantine.ask(shared.runs.is_idle()) else {
-            return (Looked::NoSlot, true);
+        let is_idle = shared.runs.is_idle();
+        let suspects = match shared.quarantine.ask(is_idle) {
+            Ask::Nothing => return (Looked::NoSlot, true),
+            Ask::Look => match look(shared, backoff).await {
+                Some(wait) => return (Looked::AgainIn(Some(wait)), true),
+                None => continue,
+            },
+            Ask::Claim(suspects) => suspects,
         };
         let Some(mut reserved) = shared.slots.reserve(CLAIM_MAX) else {
-            shared.quarantine.answered(None);
+            shared.quarantine.failed();
             return (Looked::NoSlot, true);
         };
         let limit = reserved.total();
         let Some(claiming) = shared.claiming() else {
-            shared.quarantine.answered(None);
+            shared.quarantine.failed();
             return (Looked::NoSlot, true);
         };
         let called_at = Instant::now();
         let claimed = match call(shared, reserved.by_method(), limit, suspects, backoff).await {
             Ok(claimed) => claimed,
             Err(pause) => {
-                shared.quarantine.answered(None);
+                shared.quarantine.failed();
                 return (Looked::AgainIn(Some(pause)), true);
             }
         };
         let count = claimed.operations.len();
         found |= count > 0;
+        let losses = claimed.operations.iter().map(|record| record.losses);
+        let is_trial = losses.clone().any(Suspects::is_tried_alone);
+        // Those that need not start alone go before operations without losses.
+        let took_others = count < limit || losses.clone().any(|losses| losses == 0);
         for record in claimed.operations {
             match reserved.split(&record.method) {
                 Some(slot) => shared.launch(record, slot, called_at),
@@ -122,7 +133,12 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool
                 }
             }
         }
-        shared.quarantine.answered(Some(claimed.suspects_wait));
+        // Suspects that it left though it took other operations must start alone.
+        let trials_wait = claimed.suspects_wait && suspects.max_together > 0 && took_others;
+        // Where others share the store, one that has begun with trials continues with them.
+        let makes_room = shared.store().event_gap().is_none() || is_trial;
+        let quarantine = &shared.quarantine;
+        quarantine.answered(claimed.suspects_wait, trials_wait && makes_room);
         drop(claiming);
         if count < limit {
             if shared.slots.settle(reserved) {
@@ -135,6 +151,21 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool
         if shared.draining.is_cancelled() {
             return (Looked::NoSlot, true);
         }
+    }
+}
+
+/// How long it takes to look again whether suspects still wait; none if they do not.
+async fn look(shared: &Shared, backoff: &mut Backoff) -> Option<Duration> {
+    const PAUSE: Duration = Duration::from_millis(200);
+    let methods = shared.methods.keys();
+    let methods = methods.map(|path| ((*path).to_owned(), 1)).collect();
+    match call(shared, methods, 0, Suspects::NONE, backoff).await {
+        Ok(claimed) => {
+            let wait = claimed.suspects_wait;
+            shared.quarantine.answered(wait, false);
+            wait.then_some(PAUSE)
+        }
+        Err(pause) => Some(pause),
     }
 }
 

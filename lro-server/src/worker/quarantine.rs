@@ -1,14 +1,19 @@
 //! Which suspects a worker may run, and when it starts nothing else beside one.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lro_core::store::Suspects;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::Shared;
 use crate::handler::run::Run;
+
+/// How long a worker starts nothing in all, so that operations that wait to be started alone follow
+/// each other.
+const MAX_ROOM: Duration = Duration::from_secs(120);
 
 /// The suspects that run in quarantine, as [`Suspects`] describes.
 #[derive(Debug, Default)]
@@ -21,19 +26,37 @@ pub(super) struct Quarantine {
     asking: AtomicBool,
     /// Whether the last claim left suspects behind.
     suspects_wait: AtomicBool,
+    /// Until when the worker starts nothing, to become idle for operations that wait to be started
+    /// alone. It is kept until none waits.
+    room: Mutex<Option<Instant>>,
+}
+
+/// The claims that a worker may make.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Nothing: it does not call the store.
+    Nothing,
+    /// Nothing, but it asks whether suspects still wait.
+    Look,
+    /// These suspects, and other operations.
+    Claim(Suspects),
 }
 
 impl Quarantine {
     /// Whether the worker must start nothing at present.
     pub(super) fn is_closed(&self) -> bool {
-        self.trials.load(Ordering::Acquire) > 0 || self.asking.load(Ordering::Acquire)
+        self.trials.load(Ordering::Acquire) > 0
+            || self.asking.load(Ordering::Acquire)
+            || self.makes_room()
     }
 
-    /// The suspects for the next claim of a worker that runs nothing or something. `None`: it must
-    /// not claim.
-    pub(super) fn ask(&self, is_idle: bool) -> Option<Suspects> {
+    /// The next claim of a worker that runs nothing or something.
+    pub(super) fn ask(&self, is_idle: bool) -> Ask {
         if self.trials.load(Ordering::Acquire) > 0 {
-            return None;
+            return Ask::Nothing;
+        }
+        if !is_idle && self.makes_room() {
+            return Ask::Look;
         }
         let together = self.together.load(Ordering::Acquire);
         let trial_after = match (is_idle, together) {
@@ -44,18 +67,37 @@ impl Quarantine {
         if is_idle && self.suspects_wait() {
             self.asking.store(true, Ordering::Release);
         }
-        Some(Suspects {
+        Ask::Claim(Suspects {
             max_together: Suspects::MAX_TOGETHER.saturating_sub(together),
             trial_after,
         })
     }
 
-    /// The claim has been answered, and what it brought has been [entered](Self::enter).
-    pub(super) fn answered(&self, suspects_wait: Option<bool>) {
+    /// The claim has failed.
+    pub(super) fn failed(&self) {
         self.asking.store(false, Ordering::Release);
-        if let Some(wait) = suspects_wait {
-            self.suspects_wait.store(wait, Ordering::Release);
+    }
+
+    /// The claim has been answered, and what it brought has been [entered](Self::enter): whether it
+    /// left suspects behind, and whether these must start alone.
+    pub(super) fn answered(&self, suspects_wait: bool, trials_wait: bool) {
+        self.suspects_wait.store(suspects_wait, Ordering::Release);
+        if !suspects_wait {
+            *self.lock_room() = None;
+        } else if trials_wait {
+            self.lock_room()
+                .get_or_insert_with(|| Instant::now() + MAX_ROOM);
         }
+        self.asking.store(false, Ordering::Release);
+    }
+
+    /// Whether the worker lets its bodies finish and starts none.
+    fn makes_room(&self) -> bool {
+        self.suspects_wait() && self.lock_room().is_some_and(|until| Instant::now() < until)
+    }
+
+    fn lock_room(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a claim may find a suspect when a body returns.
@@ -110,25 +152,49 @@ impl Drop for InQuarantine {
 mod tests {
     use super::*;
 
+    fn claims(ask: Ask) -> Suspects {
+        match ask {
+            Ask::Claim(suspects) => suspects,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn a_worker_starts_nothing_beside_an_operation_that_is_tried() {
         let quarantine = Quarantine::default();
-        assert_eq!(
-            quarantine.ask(true).unwrap().trial_after,
-            Some(Duration::ZERO)
-        );
+        let idle = claims(quarantine.ask(true));
+        assert_eq!(idle.trial_after, Some(Duration::ZERO));
         assert!(!quarantine.is_closed(), "no suspect is known to wait");
-        quarantine.answered(Some(true));
+        quarantine.answered(true, false);
         quarantine.ask(true);
         assert!(quarantine.is_closed(), "the claim may bring one");
-        quarantine.answered(None);
+        quarantine.failed();
         quarantine.together.store(3, Ordering::Release);
-        let busy = quarantine.ask(false).unwrap();
+        let busy = claims(quarantine.ask(false));
         assert_eq!((busy.max_together, busy.trial_after), (5, None));
         quarantine.together.store(0, Ordering::Release);
-        let busy = quarantine.ask(false).unwrap();
+        let busy = claims(quarantine.ask(false));
         assert_eq!(busy.trial_after, Some(Suspects::PATIENCE));
         quarantine.trials.store(1, Ordering::Release);
-        assert!(quarantine.is_closed() && quarantine.ask(true).is_none());
+        assert!(quarantine.is_closed());
+        assert_eq!(quarantine.ask(true), Ask::Nothing);
+    }
+
+    /// report:N2
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_worker_becomes_idle_for_trials_that_wait_but_not_for_ever() {
+        let quarantine = Quarantine::default();
+        quarantine.answered(true, true);
+        assert!(quarantine.is_closed());
+        assert_eq!(quarantine.ask(false), Ask::Look);
+        claims(quarantine.ask(true));
+        quarantine.answered(true, false);
+        tokio::time::advance(MAX_ROOM).await;
+        assert!(!quarantine.is_closed());
+        quarantine.answered(true, true);
+        claims(quarantine.ask(false));
+        quarantine.answered(false, false);
+        quarantine.answered(true, true);
+        assert_eq!(quarantine.ask(false), Ask::Look, "another crash");
     }
 }

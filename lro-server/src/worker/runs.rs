@@ -1,6 +1,6 @@
 //! The runs of a worker, and the events about operations that are about to join them.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::task::TaskTracker;
@@ -23,7 +23,8 @@ pub(super) struct Runs {
 
 #[derive(Default)]
 struct Inner {
-    runs: HashMap<Uuid, Entry>,
+    /// In order, so that a simulated run can be repeated.
+    runs: BTreeMap<Uuid, Entry>,
     /// The runs that continue though their operation was deleted, in the order of the deletions.
     deleted: VecDeque<Uuid>,
     /// Operations that were deleted while a claim was under way: perhaps one of its.

@@ -1,48 +1,14 @@
 //! Ready operations that no worker claims, and workers that stop without a drain, are logged.
 
-use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::store::MemoryStore;
 use lro_server::{Operations, Worker};
-use tracing::subscriber::DefaultGuard;
 
 use crate::support::faulty::{Node, TokioClock};
+use crate::support::log::Log;
 use crate::support::{Exporter, exported};
-
-/// The log of this thread, and of the tasks and threads that it starts.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn capture() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn lines_with(&self, text: &str) -> Vec<String> {
-        let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let lines = log.lines().filter(|line| line.contains(text));
-        lines.map(str::to_owned).collect()
-    }
-}
 
 /// report:S1 report:S2
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,9 @@
 //!
 //! Each test's own thread stands outside that runtime, with a runtime and a worker of its own.
 
+#[cfg(all(feature = "serve", feature = "otel"))]
+mod stalled;
+
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,6 +23,7 @@ use uuid::Uuid;
 
 use crate::support::exported;
 use crate::support::faulty::Node;
+use crate::support::log::Log;
 
 /// The shortest there is.
 const LEASE: Duration = Duration::from_secs(1);
@@ -89,6 +93,8 @@ impl Host<Export> for Service {
 /// A runtime whose threads are blocked, and what there is outside of it.
 struct Scene<S> {
     store: S,
+    /// Those of the worker inside.
+    operations: Operations,
     /// The one of the test's thread.
     outside: Runtime,
     inside: Option<thread::JoinHandle<()>>,
@@ -100,10 +106,17 @@ struct Scene<S> {
 
 impl<S: OperationStore + Clone> Scene<S> {
     /// A worker on the runtime that `inside` builds.
-    fn new(inside: Runtime, store: impl Future<Output = S>, max_runtime_stall: Duration) -> Self {
+    fn new(
+        inside: Runtime,
+        store: impl Future<Output = S>,
+        max_runtime_stall: Duration,
+        log: &Log,
+        operations: impl FnOnce(S) -> Operations,
+    ) -> Self {
         let mut outside = Builder::new_multi_thread();
         let outside = outside.worker_threads(1).enable_all().build().unwrap();
         let store = outside.block_on(store);
+        let operations = operations(store.clone());
         let (sender, begun) = mpsc::channel();
         let released = Released {
             flag: Mutex::new(false),
@@ -118,10 +131,13 @@ impl<S: OperationStore + Clone> Scene<S> {
         let leave = watch::Sender::new(false);
         let (ready, is_ready) = mpsc::channel();
         let inside = thread::spawn({
-            let (store, service, mut left) = (store.clone(), service.clone(), leave.subscribe());
+            let (operations, service) = (operations.clone(), service.clone());
+            let (log, mut left) = (log.clone(), leave.subscribe());
             move || {
+                let _log = log.follow();
                 inside.block_on(async move {
-                    let worker = worker(&store, service, max_runtime_stall).await;
+                    let worker = worker(&operations, service, max_runtime_stall).await;
+                    drop(operations);
                     ready.send(()).unwrap();
                     left.wait_for(|left| *left).await.unwrap();
                     worker.drain().await;
@@ -131,6 +147,7 @@ impl<S: OperationStore + Clone> Scene<S> {
         is_ready.recv_timeout(PATIENCE).unwrap();
         Self {
             store,
+            operations,
             outside,
             inside: Some(inside),
             leave,
@@ -194,7 +211,8 @@ impl<S: OperationStore + Clone> Scene<S> {
             worker: 2,
             ..(*self.service).clone()
         };
-        let rival = worker(&self.store, Arc::new(service), Duration::MAX);
+        let operations = Operations::new(self.store.clone());
+        let rival = worker(&operations, Arc::new(service), Duration::MAX);
         self.outside.block_on(rival)
     }
 
@@ -207,13 +225,12 @@ impl<S: OperationStore + Clone> Scene<S> {
     }
 }
 
-async fn worker<S: OperationStore + Clone>(
-    store: &S,
+async fn worker(
+    operations: &Operations,
     service: Arc<Service>,
     max_runtime_stall: Duration,
 ) -> Worker {
-    let operations = Operations::new(store.clone());
-    let worker = Worker::builder(&operations)
+    let worker = Worker::builder(operations)
         .host::<Export, _>(service)
         .lease_duration(LEASE)
         .max_runtime_stall(max_runtime_stall);
@@ -239,7 +256,8 @@ fn no_lease_expires<S: OperationStore + Clone>(
     threads: u128,
     store: impl Future<Output = S>,
 ) {
-    let mut scene = Scene::new(inside, store, Duration::MAX);
+    let log = Log::default();
+    let mut scene = Scene::new(inside, store, Duration::MAX, &log, Operations::new);
     let mut names = scene.start("sleep", 5);
     names.extend(scene.start("block", threads));
     let rival = scene.rival();
@@ -299,27 +317,4 @@ fn a_blocked_runtime_loses_no_lease_in_postgres() {
         let store = inside.block_on(opened).unwrap();
         no_lease_expires(inside, threads, async { store });
     }
-}
-
-/// A deadlock does not hold operations for ever. The body that blocked past its lease also has an
-/// answer, which is not written over the one of the next run.
-///
-/// report:N1
-#[test]
-fn a_runtime_that_polls_nothing_for_too_long_loses_its_leases() {
-    let mut scene = Scene::new(two_threads(), memory(), 2 * LEASE);
-    let sleeps = scene.start("sleep", 1);
-    scene.start("block", 2);
-    let names = ["operations/1", "operations/2", "operations/3"];
-    let names: Vec<OperationName> = names.map(|name| name.parse().unwrap()).into();
-    let rival = scene.rival();
-    scene.wait_until(&sleeps[0], |record| record.fence == 2);
-    scene.release();
-    let operations = Operations::new(scene.store.clone());
-    for name in &names {
-        let done = scene.outside.block_on(operations.wait(name, None)).unwrap();
-        assert!(done.done, "{done:?}");
-        scene.assert_responded(name, 2);
-    }
-    scene.outside.block_on(rival.drain());
 }

@@ -1,6 +1,7 @@
 //! A service whose body each test brings along.
 
 pub(crate) mod faulty;
+pub(crate) mod log;
 
 use std::future::Future;
 use std::pin::Pin;

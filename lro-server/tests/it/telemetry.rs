@@ -25,20 +25,21 @@ use crate::support::{Exporter, exported, name, wait};
 
 const METHOD: &str = "exporter.v1.Exporter/Export";
 
-struct Collected {
+/// The metrics of operations.
+pub(crate) struct Collected {
     exporter: InMemoryMetricExporter,
     provider: SdkMeterProvider,
 }
 
 impl Collected {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let exporter = InMemoryMetricExporter::default();
         let reader = PeriodicReader::builder(exporter.clone()).build();
         let provider = SdkMeterProvider::builder().with_reader(reader).build();
         Self { exporter, provider }
     }
 
-    fn operations(&self, store: impl lro_core::store::OperationStore) -> Operations {
+    pub(crate) fn operations(&self, store: impl lro_core::store::OperationStore) -> Operations {
         let meter = self.provider.meter("test");
         Operations::builder(store).meter(&meter).build()
     }
@@ -85,7 +86,7 @@ impl Collected {
         seen
     }
 
-    fn check(&self, expected: &[(&str, i64)]) {
+    pub(crate) fn check(&self, expected: &[(&str, i64)]) {
         let seen = self.read();
         for (what, value) in expected {
             let what = what.replace("METHOD", METHOD);

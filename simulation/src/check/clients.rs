@@ -219,21 +219,46 @@ fn exclusive_keys(case: &mut Case<'_>) {
     }
 }
 
+/// Whether a worker had a reason of its own to cancel an operation until then: it was deleted, and ran
+/// beside more deleted operations than the worker has slots.
+fn was_surplus(case: &Case<'_>, name: &str, until: Moment) -> bool {
+    let mut deleted: BTreeMap<&str, Moment> = BTreeMap::new();
+    for call in &case.notes.client_calls {
+        if let Ask::Delete(it) = &call.ask {
+            let first = deleted.entry(it).or_insert(call.invoked);
+            *first = (*first).min(call.invoked);
+        }
+    }
+    let deleted_runs: Vec<_> = case
+        .notes
+        .bodies
+        .iter()
+        .filter_map(|body| Some((body, body.begun.max(*deleted.get(&*body.name)?))))
+        .collect();
+    let own = deleted_runs.iter().filter(|(body, _)| body.name == name);
+    own.into_iter().any(|(own, _)| {
+        let beside: Vec<_> = deleted_runs
+            .iter()
+            .filter(|(body, _)| (body.node, body.life) == (own.node, own.life))
+            .collect();
+        let times = beside.iter().map(|(_, since)| *since);
+        times.filter(|time| *time <= until).any(|time| {
+            let runs = beside.iter().filter(|(body, since)| {
+                *since <= time && body.ended.is_none_or(|ended| ended >= time)
+            });
+            runs.count() > case.plan.concurrency
+        })
+    })
+}
+
 /// guarantee:P9: when nothing disturbs, what was cancelled ends soon; and nothing is cancelled by itself.
 fn cancellations(case: &mut Case<'_>) {
-    let cancels = |name: &str| {
-        let calls = case.notes.client_calls.iter();
-        calls
-            .filter(move |call| match &call.ask {
-                // A worker cancels deleted operations beyond its bound.
-                Ask::Cancel(asked) | Ask::Delete(asked) => asked == name,
-                _ => false,
-            })
-            .count()
-    };
     let mut wrong = Vec::new();
-    for body in case.notes.bodies.iter().filter(|body| body.cancelled) {
-        if cancels(&body.name) == 0 {
+    for body in &case.notes.bodies {
+        let Some(at) = body.cancelled else { continue };
+        let mut calls = case.notes.client_calls.iter();
+        let asked = calls.any(|call| matches!(&call.ask, Ask::Cancel(it) if *it == body.name));
+        if !asked && !was_surplus(case, &body.name, at) {
             wrong.push(format!(
                 "{} received a cancellation that no client requested",
                 body.name

@@ -34,7 +34,7 @@ fn well_formed(case: &mut Case<'_>, record: &OperationRecord) {
     }
 }
 
-/// A response is one that a body of this attempt gave, with the metadata which that body set last;
+/// A response is one that the body of the last claim gave, with the metadata which that body set last;
 /// a cancellation is one that a client requested.
 fn made_by_its_body(case: &mut Case<'_>, record: &OperationRecord) {
     let op = Op::of(record);
@@ -45,11 +45,10 @@ fn made_by_its_body(case: &mut Case<'_>, record: &OperationRecord) {
             let body = bodies.find(|body| body.name == name && body.response == Some(response));
             match body {
                 None => case.found("results", format!("no body of {name} gave its response")),
-                // A checkpoint gives attempts back while the body runs.
-                Some(body) if body.attempt < record.attempt => {
+                Some(body) if body.fence != record.fence => {
                     let what = format!(
-                        "{name} is at attempt {}, its response was made by attempt {}",
-                        record.attempt, body.attempt
+                        "{name} was claimed {} times, its response was made by claim {}",
+                        record.fence, body.fence
                     );
                     case.found("results", what);
                 }

@@ -11,7 +11,7 @@ use crate::audit::Found;
 /// All operations, by name.
 pub(super) fn read(cluster: &Cluster) -> anyhow::Result<BTreeMap<String, Found>> {
     let rows = cluster.sql(&format!(
-        "SELECT name, attempt, (cancel_time IS NOT NULL)::int, (delete_time IS NOT NULL)::int, \
+        "SELECT name, fence, (cancel_time IS NOT NULL)::int, (delete_time IS NOT NULL)::int, \
          (end_time IS NOT NULL)::int, coalesce(result_kind::text, ''), \
          coalesce(encode(result, 'hex'), ''), encode(request, 'hex') FROM {SCHEMA}.operation"
     ))?;
@@ -28,7 +28,7 @@ pub(super) fn unfinished(cluster: &Cluster) -> anyhow::Result<u64> {
 
 fn parse(row: &str) -> anyhow::Result<(String, Found)> {
     let columns: Vec<_> = row.split('|').collect();
-    let [name, attempt, cancel, delete, end, kind, result, request] = *columns else {
+    let [name, fence, cancel, delete, end, kind, result, request] = *columns else {
         return Err(anyhow!("it has {} columns", columns.len()));
     };
     let result = match kind {
@@ -36,7 +36,7 @@ fn parse(row: &str) -> anyhow::Result<(String, Found)> {
         kind => Some((kind.parse()?, bytes(result)?)),
     };
     let found = Found {
-        attempt: attempt.parse()?,
+        fence: fence.parse()?,
         cancel_asked: cancel == "1",
         hidden: delete == "1",
         ended: end == "1",

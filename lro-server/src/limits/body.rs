@@ -1,0 +1,92 @@
+//! The limits of messages that a body makes.
+
+use lro_core::Reason;
+use lro_core::pb::rpc;
+use lro_core::store::Outcome;
+
+/// The limits that a running body meets:
+/// [`OperationContext::limits`](crate::OperationContext::limits).
+///
+/// They are those of the [`Limits`](crate::Limits) of its worker's process.
+///
+/// ```
+/// # use lro_server::OperationContext;
+/// fn rows_per_page(operation: &OperationContext<()>, row_len: usize) -> usize {
+///     operation.limits().max_response_len() / row_len
+/// }
+/// # assert_eq!(rows_per_page(&OperationContext::detached(), 1024), 1024);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    pub(crate) metadata_len_max: usize,
+    pub(crate) checkpoint_len_max: usize,
+    pub(crate) response_len_max: usize,
+}
+
+impl BodyLimits {
+    /// The largest response, in bytes as encoded: [`Limits::response_len_max`](crate::Limits::response_len_max). A larger one fails the
+    /// operation.
+    pub fn max_response_len(&self) -> usize {
+        self.response_len_max
+    }
+
+    /// The largest checkpoint, in bytes as encoded: [`Limits::checkpoint_len_max`](crate::Limits::checkpoint_len_max). A larger one is
+    /// refused, and the body continues.
+    pub fn max_checkpoint_len(&self) -> usize {
+        self.checkpoint_len_max
+    }
+
+    /// The largest metadata, in bytes as encoded: [`Limits::metadata_len_max`](crate::Limits::metadata_len_max). Larger ones are left
+    /// out.
+    pub fn max_metadata_len(&self) -> usize {
+        self.metadata_len_max
+    }
+
+    /// The outcome of an operation whose handler returned a response or an error of any size.
+    pub(crate) fn bounded(self, outcome: Outcome) -> Outcome {
+        let max = self.response_len_max;
+        match outcome {
+            Outcome::Response(response) if response.value.len() > max => {
+                let len = response.value.len();
+                tracing::warn!(
+                    len,
+                    max,
+                    "response too large: the operation fails; raise `Limits::response_len_max`"
+                );
+                let message = format!(
+                    "the response has {len} bytes, more than the {max} that \
+                     `Limits::response_len_max` allows"
+                );
+                let metadata = [
+                    ("field", "response"),
+                    ("length", &*len.to_string()),
+                    ("limit", &max.to_string()),
+                ];
+                Outcome::Error(Reason::LimitExceeded.operation_error(message, metadata))
+            }
+            Outcome::Error(status) => Outcome::Error(self.bounded_error(status)),
+            Outcome::Response(_) | Outcome::Cancelled => outcome,
+        }
+    }
+
+    /// An error that a store can keep.
+    pub(crate) fn bounded_error(self, mut status: rpc::Status) -> rpc::Status {
+        use prost::Message as _;
+        let (len, max) = (status.encoded_len(), self.response_len_max);
+        if len <= max {
+            return status;
+        }
+        tracing::warn!(
+            len,
+            max,
+            "a handler's error is too large; its details are dropped"
+        );
+        status.details.clear();
+        let end = (0..=max.min(status.message.len())).rev();
+        let end = end
+            .into_iter()
+            .find(|end| status.message.is_char_boundary(*end));
+        status.message.truncate(end.unwrap_or(0));
+        status
+    }
+}

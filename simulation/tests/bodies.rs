@@ -1,0 +1,45 @@
+//! Bodies that kill their process, and bodies that block their runtime.
+
+use std::time::{Duration, Instant};
+
+use simulation::{DeathCounts, DeathPlan, Report, Scenario, command, simulate_in};
+
+/// The number of seeds, if they fit into the time.
+const SEEDS: u64 = 500;
+const TIME: Duration = Duration::from_secs(60);
+
+fn no_seed_finds_anything(scenario: Scenario, mut each: impl FnMut(u64, &Report)) {
+    let begun = Instant::now();
+    let mut ran = 0;
+    for seed in (1..=SEEDS).take_while(|_| begun.elapsed() < TIME) {
+        let report = simulate_in(scenario, seed, None);
+        assert!(
+            report.violations.is_empty() && report.undecided == 0,
+            "{}\n{:#?}",
+            command(scenario, seed),
+            report.violations
+        );
+        each(seed, &report);
+        ran += 1;
+    }
+    println!("{ran} passed, 0 failed");
+    assert!(ran >= 50, "only {ran} seeds in {TIME:?}");
+}
+
+/// report:N2: every innocent operation succeeds, each poison ends ATTEMPTS_EXHAUSTED, one or two of
+/// them after at most `max_attempts` + 8 deaths of processes.
+#[test]
+fn poisons_fail_alone() {
+    let mut counts = DeathCounts::default();
+    no_seed_finds_anything(Scenario::Deaths, |seed, report| {
+        counts.add(&DeathPlan::new(seed, None), report.deaths);
+    });
+    print!("{counts}");
+}
+
+/// report:N1: a blocked runtime costs no operation its lease until it counts as stalled, and then it
+/// loses all.
+#[test]
+fn a_blocked_runtime_keeps_its_leases_until_it_counts_as_stalled() {
+    no_seed_finds_anything(Scenario::Stalls, |_, _| {});
+}
