@@ -326,8 +326,14 @@ impl Builder {
         )?;
         let mut warnings = protos.warnings.clone();
         warnings.extend(operations.shown(self.style_packages.as_deref()));
-        if let Some(manifest) = manifest {
-            warnings.extend(manifest.check(lacks_core, output.code())?);
+        if let Some(manifest) = manifest
+            && let Some(warning) = manifest.check(lacks_core, output.code())?
+        {
+            warnings.push(warning);
+            if emit && self.emit_rerun_if_changed {
+                // So that the warning disappears once the dependency is there.
+                println!("cargo:rerun-if-changed={}", manifest.path().display());
+            }
         }
         if emit {
             for warning in warnings {

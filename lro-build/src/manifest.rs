@@ -68,6 +68,11 @@ impl Manifest {
         })
     }
 
+    /// The path of the manifest.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The Rust path of lro-core.
     pub(crate) fn core_path(&self) -> Option<String> {
         WITH_CORE.iter().find_map(|(package, inside)| {
@@ -110,8 +115,7 @@ impl Manifest {
         }
         Ok((!missing.is_empty()).then(|| {
             format!(
-                "{path}: the generated code needs dependencies that are not there; run `cargo add \
-                 {}`",
+                "{path}: dependencies of the generated code are missing; run `cargo add {}`",
                 missing.join(" "),
             )
         }))

@@ -27,8 +27,8 @@ pub struct ExponentialBackoff {
 }
 
 impl ExponentialBackoff {
-    /// Pauses from `initial` on, each twice as long as the one before until they are `max` long,
-    /// shortened by up to a half at random.
+    /// Creates pauses that start at `initial` and double up to `max`, each shortened at random by
+    /// up to a half.
     pub const fn new(initial: Duration, max: Duration) -> Self {
         Self {
             initial,
@@ -38,14 +38,14 @@ impl ExponentialBackoff {
         }
     }
 
-    /// By how much each pause is longer than the one before, 2 by default. Less than 1 is 1.
+    /// Sets the factor by which each pause grows. Default: 2. Values below 1 count as 1.
     #[must_use]
     pub const fn with_factor(mut self, factor: f64) -> Self {
         self.factor = factor.max(1.0);
         self
     }
 
-    /// Up to which part of it, from 0 to 1, each pause is shortened at random: 0.5 by default.
+    /// Sets the largest random reduction of a pause, as a fraction from 0 to 1. Default: 0.5.
     #[must_use]
     pub const fn with_jitter(mut self, jitter: f64) -> Self {
         // In this order it has an answer for what is no number, too.
@@ -69,8 +69,8 @@ impl ExponentialBackoff {
     }
 }
 
-/// Anything from 0 to 1. The keys of the standard library's hash maps are good enough for pauses,
-/// and there on every target.
+/// A random number from 0 to 1. The random keys of the standard library's hash maps suffice for
+/// pauses, and exist on every target.
 fn chance() -> f64 {
     let bits = RandomState::new().hash_one(());
     // As many as an f64 holds exactly.

@@ -1,4 +1,5 @@
-//! For callers that are not async: the same client and poller, on a small runtime of their own.
+//! A blocking client and poller for programs without async: they run the async client on a small
+//! runtime of their own.
 //!
 //! ```no_run
 //! use lro_client::blocking::OperationsClient;
@@ -14,8 +15,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! All calls block the thread. Called from within an async runtime, where they would block other
-//! tasks, they do nothing but fail, with FAILED_PRECONDITION.
+//! All calls block the thread. Within an async runtime, where they would block other tasks, they
+//! fail immediately with FAILED_PRECONDITION.
 
 mod poller;
 
@@ -29,8 +30,8 @@ use tonic::Status;
 use crate::{ListOptions, ResumeError, ResumeToken};
 pub use poller::{Poller, Updates};
 
-/// A client of the service `google.longrunning.Operations` that blocks. A cheap clone, which can
-/// be used from many threads.
+/// A blocking client of the service `google.longrunning.Operations`. It is cheap to clone, and many
+/// threads can use it.
 ///
 /// ```
 /// use lro_client::blocking::OperationsClient;
@@ -44,11 +45,11 @@ pub use poller::{Poller, Updates};
 /// # Ok(()) }
 /// ```
 ///
-/// The methods do what those of the same names of [`crate::OperationsClient`] do.
+/// The methods correspond to those of [`crate::OperationsClient`] with the same names.
 ///
 /// # Errors
 ///
-/// As there, and FAILED_PRECONDITION within an async runtime.
+/// As for the async client, and FAILED_PRECONDITION within an async runtime.
 #[derive(Clone, Debug)]
 pub struct OperationsClient {
     operations: crate::OperationsClient,
@@ -56,16 +57,16 @@ pub struct OperationsClient {
 }
 
 impl OperationsClient {
-    /// A client that `connect` makes, on the runtime that becomes its own: a channel stays with
-    /// the runtime in which it was made.
+    /// Creates a client: runs `connect` on a new runtime, which the client keeps, because a channel
+    /// belongs to the runtime that created it.
     ///
-    /// The runtime runs on the threads that call, while they call. Between the calls nothing
-    /// happens: a connection that the server closes meanwhile is opened again by the next one.
+    /// The runtime runs on the calling threads during their calls, and not between them. If the
+    /// server closes the connection meanwhile, the next call opens another.
     ///
     /// # Errors
     ///
-    /// FAILED_PRECONDITION within an async runtime, INTERNAL when the system has no resources for
-    /// one; else what `connect` gives.
+    /// FAILED_PRECONDITION within an async runtime, INTERNAL if the system has no resources for a
+    /// runtime; the inner result is that of `connect`.
     pub fn new<E>(
         connect: impl Future<Output = Result<crate::OperationsClient, E>>,
     ) -> Result<Result<Self, E>, Status> {
@@ -77,7 +78,7 @@ impl OperationsClient {
         }))
     }
 
-    /// The client that is async, to change its settings.
+    /// Changes the settings of the async client inside.
     #[must_use]
     pub fn map(
         self,
@@ -108,7 +109,7 @@ impl OperationsClient {
         self.block_on(self.operations.get(name))?
     }
 
-    /// Waits on the server until the operation is done or `timeout` is over.
+    /// Waits on the server until the operation is done or `timeout` has passed.
     ///
     /// # Errors
     ///
@@ -134,7 +135,8 @@ impl OperationsClient {
     ///
     /// # Errors
     ///
-    /// An item is an error as in [`crate::OperationList`]; within an async runtime, every one is.
+    /// An item is an error as in [`crate::OperationList`]; within an async runtime, every item is
+    /// an error.
     pub fn list_all(
         &self,
         parent: impl Into<String>,
@@ -158,7 +160,7 @@ impl OperationsClient {
         self.block_on(self.operations.cancel(name))?
     }
 
-    /// Deletes an operation: no caller is interested in its result any more.
+    /// Deletes an operation whose result no caller needs any more.
     ///
     /// # Errors
     ///
@@ -167,7 +169,7 @@ impl OperationsClient {
         self.block_on(self.operations.delete(name))?
     }
 
-    /// A poller for an operation that was only just started.
+    /// A poller for an operation that was just started.
     pub fn poller<R, M>(&self, operation: Operation<R, M>) -> Poller<R, M> {
         let poller = crate::IntoPoller::into_poller(operation, &self.operations);
         Poller::new(poller, self.runtime.clone())
@@ -179,11 +181,11 @@ impl OperationsClient {
         Poller::new(poller, self.runtime.clone())
     }
 
-    /// A poller for the operation of this token; see [`ResumeToken::resume`].
+    /// A poller for the operation of a token; see [`ResumeToken::resume`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`ResumeToken::resume`].
     pub fn resume_token<R: prost::Name, M: prost::Name>(
         &self,
         token: &ResumeToken,

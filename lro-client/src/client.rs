@@ -28,7 +28,7 @@ pub use token::{DEFAULT_SCOPES, TokenProvider};
 use crate::policy::retry_delay;
 use crate::transport::{Transport, boxed};
 
-/// A client of the service `google.longrunning.Operations`. A cheap clone.
+/// A client of the service `google.longrunning.Operations`. It is cheap to clone.
 ///
 /// ```
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -41,23 +41,24 @@ use crate::transport::{Transport, boxed};
 /// # Ok(()) }
 /// ```
 ///
-/// It gives the wire messages; `Operation::<R, M>::from` makes a typed [`Operation`] of one, and a
-/// [`Poller`] waits for one to be done.
+/// Its methods return the wire messages. `Operation::<R, M>::from` converts one to a typed
+/// [`Operation`], and a [`Poller`] waits until one is done.
 ///
-/// [`get`](Self::get), [`list`](Self::list), [`cancel`](Self::cancel) and
-/// [`delete`](Self::delete) have a time limit and are tried again as [`CallSettings`] says. Every
-/// call carries its time limit as `grpc-timeout`, the header `x-goog-request-params` by which
-/// routers find the operation's server, and `x-goog-api-client`, which says who calls.
+/// [`get`](Self::get), [`list`](Self::list), [`cancel`](Self::cancel) and [`delete`](Self::delete)
+/// have a time limit and retries, which [`CallSettings`] sets. Every call sends three headers:
+/// `grpc-timeout` with its time limit, `x-goog-request-params`, by which routers find the
+/// operation's server, and `x-goog-api-client`, which identifies the client.
 ///
 /// # Errors
 ///
-/// The methods give the server's own status, of the last try if there were many. A call that ran
-/// out of time has failed with DEADLINE_EXCEEDED; tonic's own time limits, which say CANCELLED,
-/// are put right. That an operation has failed is not an error of these calls.
+/// The methods return the server's status of the last try. A call that exceeds its time limit fails
+/// with DEADLINE_EXCEEDED, also if tonic's own time limit reports CANCELLED. A failed operation is
+/// not an error of these calls.
 ///
 /// # Cancel safety
 ///
-/// All methods can be dropped; it is unknown then whether the server has done its part.
+/// The futures of all methods can be dropped. It is then unknown whether the server has processed
+/// the call.
 ///
 /// [`Operation`]: crate::Operation
 /// [`Poller`]: crate::Poller
@@ -65,16 +66,16 @@ use crate::transport::{Transport, boxed};
 pub struct OperationsClient {
     transport: Transport,
     config: Arc<Config>,
-    /// Learnt by any clone, known to all of them.
+    /// Knowledge that all clones share.
     wait_unimplemented: Arc<AtomicBool>,
 }
 
 impl OperationsClient {
-    /// A client over a channel, or over any other service that takes gRPC requests: a channel with
-    /// layers or an interceptor, or a server's own service without a network between.
+    /// A client over a channel, or over any other service for gRPC requests: a channel with layers
+    /// or an interceptor, or a server's service in the same process.
     ///
-    /// It speaks to one service: give each service a client of its own, since what one learns of
-    /// its server (whether it offers WaitOperation) its clones share.
+    /// Create one client for each server, because all clones share their knowledge of the server,
+    /// such as whether it offers WaitOperation.
     pub fn new<S, B>(service: S) -> Self
     where
         S: Service<http::Request<Body>, Response = http::Response<B>>,
@@ -95,20 +96,20 @@ impl OperationsClient {
     ///
     /// # Errors
     ///
-    /// NOT_FOUND when there is no such operation, or not any more; see [the type](Self#errors).
+    /// NOT_FOUND if the operation does not exist, or not any more; see [the type](Self#errors).
     pub async fn get(&self, name: &str) -> Result<pb::Operation, Status> {
         let settings = self.config.settings(OperationsRpc::Get);
         retried(settings, || self.get_once(name, settings.timeout)).await
     }
 
-    /// Waits on the server until the operation is done or `timeout` is over, and gives its latest
-    /// state either way. The server may answer earlier, even at once.
+    /// Waits on the server until the operation is done or `timeout` has passed, and returns the
+    /// latest state in both cases. The server may answer earlier, even immediately.
     ///
-    /// One try only, which lasts at most 10 s longer than `timeout`, unless the
-    /// [settings](Self::with_method_settings) of [`OperationsRpc::Wait`] say otherwise. A
-    /// `timeout` of more than 10,000 years is cut to that.
+    /// By default it makes one try, which lasts at most 10 s longer than `timeout`; the
+    /// [settings](Self::with_method_settings) of [`OperationsRpc::Wait`] change that. A `timeout`
+    /// is at most 10,000 years.
     ///
-    /// A [`Poller`](crate::Poller) waits as long as it takes.
+    /// To wait without a limit, use a [`Poller`](crate::Poller).
     ///
     /// # Errors
     ///
@@ -119,27 +120,26 @@ impl OperationsClient {
         retried(settings, || self.wait_once(name, timeout, limit)).await
     }
 
-    /// Asks the server to cancel an operation. Whether it was cancelled, its state will tell: a
-    /// cancelled operation is done, with an error of the code CANCELLED. One that is done already
-    /// stays as it is.
+    /// Asks the server to cancel an operation. The operation's state shows the outcome: a cancelled
+    /// operation is done, with an error of the code CANCELLED. An operation that is done already
+    /// does not change.
     ///
     /// # Errors
     ///
-    /// NOT_FOUND when there is no such operation, UNIMPLEMENTED from a server that cancels
-    /// nothing; see [the type](Self#errors).
+    /// NOT_FOUND if the operation does not exist, UNIMPLEMENTED from a server without cancellation;
+    /// see [the type](Self#errors).
     pub async fn cancel(&self, name: &str) -> Result<(), Status> {
         let request = pb::CancelOperationRequest { name: name.into() };
         let send = async |mut rpc: Rpc<Transport>, request| rpc.cancel_operation(request).await;
         self.call(OperationsRpc::Cancel, name, request, send).await
     }
 
-    /// Deletes an operation: no caller is interested in its result any more. That does not cancel
-    /// it.
+    /// Deletes an operation whose result no caller needs any more. This does not cancel it.
     ///
     /// # Errors
     ///
-    /// NOT_FOUND when there is no such operation: also when an earlier try of this very call has
-    /// deleted it, but its answer was lost. See [the type](Self#errors).
+    /// NOT_FOUND if the operation does not exist, also if an earlier try of the same call has
+    /// deleted it and the answer was lost. See [the type](Self#errors).
     pub async fn delete(&self, name: &str) -> Result<(), Status> {
         let request = pb::DeleteOperationRequest { name: name.into() };
         let send = async |mut rpc: Rpc<Transport>, request| rpc.delete_operation(request).await;
@@ -148,8 +148,8 @@ impl OperationsClient {
 
     /// One page of the operations below `parent`; [`list_all`](Self::list_all) returns all pages.
     ///
-    /// The parent is the part before `operations/` in their names, or what else the server
-    /// defines: many take `operations` for the root.
+    /// The parent is the part before `operations/` in the names, or another text that the server
+    /// defines: many servers use `operations` for the root.
     ///
     /// ```
     /// # async fn example(operations: lro_client::OperationsClient) -> Result<(), tonic::Status> {
@@ -171,7 +171,7 @@ impl OperationsClient {
     ///
     /// # Errors
     ///
-    /// INVALID_ARGUMENT for options that the server does not take; see [the type](Self#errors).
+    /// INVALID_ARGUMENT for options that the server rejects; see [the type](Self#errors).
     pub async fn list(
         &self,
         parent: &str,
@@ -188,8 +188,8 @@ impl OperationsClient {
         self.call(OperationsRpc::List, parent, request, send).await
     }
 
-    /// All operations below `parent`, from all pages; [`ListOptions::page_token`] says from where
-    /// on. See [`list`](Self::list) for the `parent`.
+    /// All operations below `parent`, from all pages, starting at [`ListOptions::page_token`]. See
+    /// [`list`](Self::list) for `parent`.
     ///
     /// ```
     /// # async fn example(operations: lro_client::OperationsClient) -> Result<(), tonic::Status> {
@@ -203,8 +203,8 @@ impl OperationsClient {
         OperationList::new(self.clone(), parent.into(), options)
     }
 
-    /// Whether the server may be waited at: unless it is known to do without WaitOperation, or it
-    /// [is not to be](Self::without_wait_operation).
+    /// Whether to call WaitOperation: unless the server is known not to offer it, or the client
+    /// [must not use it](Self::without_wait_operation).
     pub(crate) fn may_wait(&self) -> bool {
         self.config.waits && !self.wait_unimplemented.load(Ordering::Relaxed)
     }

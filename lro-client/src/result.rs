@@ -19,11 +19,11 @@ use crate::WaitError;
 /// ```
 #[derive(Debug)]
 pub enum PollingResult<R, M> {
-    /// How far the operation is. `None` when the server does not tell, or tells it in another type:
-    /// [`Poller::metadata`](crate::Poller::metadata) knows which.
+    /// The progress of the operation. `None` if the server sends no metadata, or metadata of
+    /// another type: [`Poller::metadata`](crate::Poller::metadata) distinguishes the two.
     InProgress(Option<M>),
-    /// The operation is done, or there is no waiting for it any more.
+    /// The operation is done, or the wait has failed permanently.
     Completed(Result<R, WaitError<R, M>>),
-    /// The poll failed, which says nothing about the operation.
+    /// The poll failed; the state of the operation is unknown.
     PollingError(Status),
 }

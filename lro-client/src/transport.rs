@@ -13,7 +13,7 @@ use tonic::body::Body;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt as _};
 
-/// Any gRPC transport, its type forgotten.
+/// Any gRPC transport, with its type erased.
 ///
 /// Its error is already the status that tonic would make of it: with a boxed error in this place,
 /// the compiler cannot tell any more that the generated client's futures are `Send`.
@@ -44,7 +44,7 @@ where
     }))
 }
 
-/// A response, with a body that notices when its stream breaks.
+/// A response whose body detects a broken stream.
 fn received<B>(response: http::Response<B>) -> Result<http::Response<Body>, Status>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -64,8 +64,8 @@ where
     }
 }
 
-/// Whether a proxy answers so that could not reach the server, or not in time. tonic itself makes
-/// UNAVAILABLE of 502, 503 and 504 only.
+/// Whether a proxy returns this code when it cannot reach the server, or not in time. tonic itself
+/// converts only 502, 503 and 504 to UNAVAILABLE.
 fn is_from_gateway(status: StatusCode) -> bool {
     match status {
         StatusCode::REQUEST_TIMEOUT => true,

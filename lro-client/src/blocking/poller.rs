@@ -8,7 +8,7 @@ use super::Shared;
 use crate::error::Ending;
 use crate::{Cancellation, PollingResult, ResumeToken, WaitError};
 
-/// Waits for an operation to be done, blocking; see [`crate::Poller`].
+/// Waits for an operation by blocking the thread; see [`crate::Poller`].
 ///
 /// ```no_run
 /// # fn example(operations: &lro_client::blocking::OperationsClient) -> Result<(), Box<dyn std::error::Error>> {
@@ -23,8 +23,8 @@ use crate::{Cancellation, PollingResult, ResumeToken, WaitError};
 ///
 /// # Errors
 ///
-/// As there, and within an async runtime one that [says](WaitError::is_poll_failed) that a poll
-/// failed, with FAILED_PRECONDITION.
+/// As [`crate::Poller`]. Within an async runtime, a [failed poll](WaitError::is_poll_failed) with
+/// FAILED_PRECONDITION.
 #[must_use = "a poller does nothing until it is asked"]
 pub struct Poller<R, M> {
     poller: crate::Poller<R, M>,
@@ -36,7 +36,7 @@ impl<R, M> Poller<R, M> {
         Self { poller, runtime }
     }
 
-    /// The poller that is async, to change its settings.
+    /// Changes the settings of the async poller inside.
     pub fn map(self, change: impl FnOnce(crate::Poller<R, M>) -> crate::Poller<R, M>) -> Self {
         Self {
             poller: change(self.poller),
@@ -49,7 +49,7 @@ impl<R, M> Poller<R, M> {
         self.poller.name()
     }
 
-    /// The state that was last seen.
+    /// The last known state.
     pub fn operation(&self) -> &Operation<R, M> {
         self.poller.operation()
     }
@@ -63,7 +63,7 @@ impl<R, M> Poller<R, M> {
         self.runtime.block_on(self.poller.cancel())?
     }
 
-    /// Deletes the operation: no caller is interested in its result any more.
+    /// Deletes the operation, whose result no caller needs any more.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl<R, M> Poller<R, M> {
 }
 
 impl<R: Message + Name + Default + 'static, M> Poller<R, M> {
-    /// Waits until the operation is done, and gives its response.
+    /// Waits until the operation is done, and returns its response.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ where
     R: Message + Name + Default + 'static,
     M: Message + Name + Default + 'static,
 {
-    /// The metadata that was last seen.
+    /// The last known metadata.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ where
         self.poller.resume_token()
     }
 
-    /// Asks once, now, unless the operation is known to be done.
+    /// Polls once, immediately, unless the operation is known to be done.
     pub fn poll(&mut self) -> PollingResult<R, M> {
         match self.runtime.block_on(self.poller.poll()) {
             Ok(result) => result,
@@ -126,8 +126,8 @@ where
         }
     }
 
-    /// The updates of the operation, each when it happens: see
-    /// [`crate::Poller::next_update`]. Within an async runtime there is one item, an error.
+    /// Iterates over the updates of the operation as they happen: see
+    /// [`crate::Poller::next_update`]. Within an async runtime, the only item is an error.
     pub fn updates(self) -> Updates<R, M> {
         Updates {
             poller: self,
@@ -136,7 +136,7 @@ where
     }
 }
 
-/// The updates of an operation, as an iterator that blocks: see [`Poller::updates`].
+/// A blocking iterator over the updates of an operation: see [`Poller::updates`].
 ///
 /// ```
 /// fn watch(poller: lro_client::blocking::Poller<(), ()>) {
@@ -152,7 +152,7 @@ pub struct Updates<R, M> {
 }
 
 impl<R, M> Updates<R, M> {
-    /// The poller, to wait or to cancel with.
+    /// Returns the poller, to wait or to cancel.
     pub fn into_poller(self) -> Poller<R, M> {
         self.poller
     }

@@ -12,7 +12,7 @@ use super::headers::{API_CLIENT, REQUEST_PARAMS, request_params};
 use super::token::bearer;
 use crate::policy::retry_delay;
 
-/// The longest duration there is in protobuf; about 10,000 years.
+/// The longest duration of protobuf, about 10,000 years.
 pub(super) const DURATION_MAX: Duration = Duration::from_secs(315_576_000_000);
 
 /// The shortest time limit that is sent, and that the first try of a call has: servers round a
@@ -42,7 +42,7 @@ where
     attempt().await
 }
 
-/// How long to pause before the next try. `None`: there is none.
+/// The pause before the next try; `None` if there is none.
 fn pause(settings: &CallSettings, status: &Status, index: u32) -> Option<Duration> {
     let pause = settings.backoff.delay(index);
     match retry_delay(status) {
@@ -111,7 +111,7 @@ fn lacks_service(method: OperationsRpc, status: &Status) -> bool {
     status.code() == Code::Unimplemented && is_unexplained
 }
 
-/// Says what is missing: many servers answer with an empty message.
+/// Adds the missing method to the message, which many servers leave empty.
 fn unimplemented(method: OperationsRpc, status: &Status) -> Status {
     let rpc = method.name();
     let cause = match (method, status.message()) {
@@ -133,8 +133,8 @@ fn unimplemented(method: OperationsRpc, status: &Status) -> Status {
     Status::with_details_and_metadata(status.code(), message, details.into(), metadata)
 }
 
-/// Whether it is tonic's way of saying that the time was up, which both its channel and its
-/// server do with CANCELLED.
+/// Whether the status is tonic's report of a passed time limit: both its channel and its server use
+/// CANCELLED.
 fn ran_out_of_time(status: &Status, late: bool) -> bool {
     let words = tonic::TimeoutExpired(()).to_string();
     status.code() == Code::Cancelled && (late || status.message() == words)

@@ -56,9 +56,9 @@ impl fmt::Debug for Config {
     }
 }
 
-/// The settings of all calls. Each of these gives the same client, over the same transport,
-/// with one thing changed; clones made before stay as they are. A clone is cheap, so this also
-/// serves for a single call:
+/// The settings of all calls. Each method returns the same client, over the same transport, with
+/// one setting changed; earlier clones do not change. Clones are cheap, so you can also change a
+/// setting for a single call:
 ///
 /// ```
 /// # async fn example(operations: lro_client::OperationsClient) -> Result<(), tonic::Status> {
@@ -74,7 +74,7 @@ impl fmt::Debug for Config {
 /// # Ok(()) }
 /// ```
 impl OperationsClient {
-    /// Other time limits and retries for Get, List, Cancel and Delete.
+    /// Sets the time limits and retries of Get, List, Cancel and Delete.
     #[must_use]
     pub fn with_call_settings(mut self, settings: CallSettings) -> Self {
         let config = self.config_mut();
@@ -86,7 +86,7 @@ impl OperationsClient {
         self
     }
 
-    /// Other time limits and retries for one method.
+    /// Sets the time limits and retries of one method.
     ///
     /// ```
     /// # fn example(operations: lro_client::OperationsClient) {
@@ -111,58 +111,59 @@ impl OperationsClient {
     /// The name and the version of the library in the header `x-goog-api-client`, in place of
     /// this crate's: `gl-rust/1.95.0 archiver/2.1.0 grpc/0.14`.
     ///
-    /// Both are cut to 128 bytes, and what cannot stand in the header becomes `-`. Without a name
-    /// the header tells the language and the transport only.
+    /// Both are truncated to 128 bytes, and `-` replaces invalid characters. Without a name, the
+    /// header contains only the language and the transport.
     #[must_use]
     pub fn with_library(mut self, name: &str, version: &str) -> Self {
         self.config_mut().api_client = headers::api_client_of(name, version);
         self
     }
 
-    /// Shows a token with each call, in the header `authorization`. None by default.
+    /// Sends a token with each call, in the header `authorization`. Default: none.
     ///
-    /// The token goes to whatever the channel is connected to: use TLS. The header is marked as
-    /// sensitive, so that neither logs nor HTTP/2's tables keep it.
+    /// The peer of the channel receives the token, so use TLS. The header is marked as sensitive,
+    /// so that neither logs nor the tables of HTTP/2 contain it.
     #[must_use]
     pub fn with_token_provider(mut self, tokens: impl TokenProvider) -> Self {
         self.config_mut().tokens = Some(Arc::new(tokens));
         self
     }
 
-    /// The scopes that the token provider is asked for; [`DEFAULT_SCOPES`] by default.
+    /// Sets the scopes for the token provider. Default: [`DEFAULT_SCOPES`].
     #[must_use]
     pub fn with_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.config_mut().scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The longest message that is accepted, in bytes: 4 MiB by default, as in tonic. Longer ones
-    /// end the call with OUT_OF_RANGE. A page of a list is one message.
+    /// Sets the largest message to accept, in bytes. Default: 4 MiB, as in tonic. A larger message
+    /// fails the call with OUT_OF_RANGE. A page of a list is one message.
     #[must_use]
     pub fn max_decoding_message_size(mut self, bytes: usize) -> Self {
         self.config_mut().message_size_max = Some(bytes);
         self
     }
 
-    /// Lets the server compress its answers in this way, and in the ones named before. The ways
-    /// are features of tonic.
+    /// Allows the server to compress its answers with this encoding, in addition to earlier ones.
+    /// The encodings are features of tonic.
     #[must_use]
     pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
         self.config_mut().accepts.push(encoding);
         self
     }
 
-    /// Compresses the requests, which a server must understand: they are short, so it seldom pays.
+    /// Compresses requests. The server must support the encoding. Requests are short, so this
+    /// seldom pays off.
     #[must_use]
     pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
         self.config_mut().sends = Some(encoding);
         self
     }
 
-    /// Pollers of this client poll with GetOperation, whether or not the server offers
-    /// WaitOperation: for a network that cuts calls which last.
+    /// Makes pollers of this client use GetOperation even if the server offers WaitOperation: for
+    /// networks that cut long calls.
     ///
-    /// [`OperationsClient::wait`] itself stays as it is.
+    /// [`OperationsClient::wait`] is not affected.
     #[must_use]
     pub fn without_wait_operation(mut self) -> Self {
         self.config_mut().waits = false;

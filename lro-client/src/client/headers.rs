@@ -9,7 +9,7 @@ pub(super) const API_CLIENT: &str = "x-goog-api-client";
 
 /// The name of this crate in the header.
 const NAME: &str = "lro";
-/// The version of tonic that the header tells: a crate cannot ask for it.
+/// The version of tonic in the header: a crate cannot query it.
 const TONIC: &str = "0.14";
 
 /// `gl-rust/1.95.0 lro/0.1.0 grpc/0.14`.
@@ -47,7 +47,7 @@ pub(super) fn request_params(name: &str) -> Option<MetadataValue<Ascii>> {
     MetadataValue::try_from(format!("name={}", percent_encoded(name))).ok()
 }
 
-/// Everything but the unreserved characters of RFC 3986 as `%XX`.
+/// Encodes everything except the unreserved characters of RFC 3986 as `%XX`.
 fn percent_encoded(text: &str) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut encoded = String::with_capacity(text.len() + 8);

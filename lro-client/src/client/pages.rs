@@ -1,4 +1,4 @@
-//! A list that fetches its pages by itself.
+//! A list that fetches its pages on demand.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,8 +16,8 @@ type Fetched = Result<pb::ListOperationsResponse, Status>;
 /// The operations of a list, from all its pages: see
 /// [`OperationsClient::list_all`](crate::OperationsClient::list_all).
 ///
-/// It is a [`Stream`], and does without one's extension traits through [`next`](Self::next). It
-/// holds one page, and asks for the next one when that has been taken.
+/// It is a [`Stream`]; with [`next`](Self::next) you need no extension trait. It holds one page,
+/// and fetches the next page when you have read all operations of that one.
 ///
 /// ```
 /// # async fn example(operations: lro_client::OperationsClient) -> Result<(), tonic::Status> {
@@ -30,15 +30,14 @@ type Fetched = Result<pb::ListOperationsResponse, Status>;
 ///
 /// # Errors
 ///
-/// A page that could not be fetched, after the tries of the
-/// [settings](crate::CallSettings), is the item before the last; there is nothing after it, and
-/// [`page_token`](Self::page_token) tells where to resume. A server that gives the same page
-/// token twice in a row would never end: that is INTERNAL.
+/// If a page cannot be fetched with the retries of the [settings](crate::CallSettings), the error
+/// is the last item, and [`page_token`](Self::page_token) is where to resume. A server that returns
+/// the same page token twice in a row causes an INTERNAL error, because the list would never end.
 #[must_use = "a list does nothing until it is read"]
 pub struct OperationList {
     operations: OperationsClient,
     parent: String,
-    /// With the token of the page that is fetched next.
+    /// The options with the token of the next page.
     options: ListOptions,
     page: VecDeque<pb::Operation>,
     unreachable: Vec<String>,
@@ -67,12 +66,12 @@ impl OperationList {
     ///
     /// # Cancel safety
     ///
-    /// It can be dropped, and called again: no operation gets lost.
+    /// The future can be dropped, and the method called again: no operation is lost.
     pub async fn next(&mut self) -> Option<Result<pb::Operation, Status>> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
-    /// The token of the page that is fetched next, or was being fetched when it failed: with it in
+    /// The token of the next page, or of the page that failed. With it in
     /// [`ListOptions::page_token`], another list continues here. Empty before the first page and
     /// after the last.
     pub fn page_token(&self) -> &str {
@@ -86,7 +85,7 @@ impl OperationList {
         &self.unreachable
     }
 
-    /// How many names of what the server could not reach are kept: 1,000.
+    /// The maximum number of unreachable names to keep: 1,000.
     pub const UNREACHABLE_MAX: usize = 1_000;
 
     fn fetch(&self) -> Pin<Box<dyn Future<Output = Fetched> + Send>> {

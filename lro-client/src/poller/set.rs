@@ -25,7 +25,7 @@ use entry::{Ended, Entry, NamedEnd, parent_of};
 use parent::Parent;
 use timeline::{Event, Timeline};
 
-/// Waits for many operations at once, with far fewer calls than their pollers would make.
+/// Waits for many operations at once, with far fewer calls than separate pollers.
 ///
 /// ```
 /// # use prost_types::Timestamp as Report;
@@ -48,16 +48,17 @@ use timeline::{Event, Timeline};
 /// # }
 /// ```
 ///
-/// The results come in the order in which the operations end, each with the operation's name.
-/// More can be pushed at any time. The set is also a [`Stream`], which ends when it is empty.
+/// The set returns results in the order in which the operations finish, each with the operation's
+/// name. You can push more operations at any time. The set is also a [`Stream`], which ends when
+/// the set is empty.
 ///
-/// # How it asks
+/// # Calls
 ///
-/// * Few operations, up to the [concurrency](Self::concurrency), are waited for on the
-///   server, each with a WaitOperation of its own, where the server offers that.
-/// * 16 or more ([`list_from`](Self::list_from)) below one parent share their polls: pages of 1,000
-///   of ListOperations, in rounds 1 s apart, and up to 60 s while there is no news. The set calls
-///   GetOperation for operations that the list does not show.
+/// * For few operations, up to the [concurrency](Self::concurrency), the set calls WaitOperation
+///   for each, if the server offers it.
+/// * For 16 or more ([`list_from`](Self::list_from)) operations below one parent, it calls
+///   ListOperations with pages of 1,000, in rounds 1 s apart, and up to 60 s apart while nothing
+///   changes. The set calls GetOperation for operations that the list does not show.
 /// * The set calls GetOperation for each operation, at the pace of its poller, in three cases: the
 ///   server rejects ListOperations; the parent has so many other operations that a round of pages
 ///   costs more than a quarter of the single calls; or the names do not end in `operations/{id}`.
@@ -69,8 +70,8 @@ use timeline::{Event, Timeline};
 ///
 /// # Cancel safety
 ///
-/// [`next`](Self::next) can be dropped, and called again: nothing gets lost. The set asks only
-/// while it is read. Dropping the set drops its pollers.
+/// The future of [`next`](Self::next) can be dropped, and the method called again: nothing is lost.
+/// The set makes calls only while it is read. Dropping the set drops its pollers.
 #[must_use = "a set does nothing until it is read"]
 pub struct PollerSet<R, M> {
     operations: OperationsClient,
@@ -98,12 +99,13 @@ struct Settings {
 }
 
 impl<R, M> PollerSet<R, M> {
-    /// How many calls are under way at once by default: 16.
+    /// The default of [`concurrency`](Self::concurrency): 16 calls in flight.
     pub const CONCURRENCY: usize = 16;
-    /// How many operations below one parent share their polls by default: 16.
+    /// The default of [`list_from`](Self::list_from): 16 operations below one parent.
     pub const LIST_FROM: usize = 16;
 
-    /// An empty set, which lists through `operations`. Its pollers must be of the same service.
+    /// Creates an empty set, which lists through `operations`. All pollers must belong to the same
+    /// service.
     pub fn new(operations: &OperationsClient) -> Self {
         Self {
             operations: operations.clone(),
@@ -126,22 +128,22 @@ impl<R, M> PollerSet<R, M> {
         }
     }
 
-    /// How many calls may be under way at once, and how many operations at most are waited for on
-    /// the server, which makes up to as many again. [`Self::CONCURRENCY`] by default.
+    /// Sets the maximum number of calls in flight, and the maximum number of operations to wait for
+    /// on the server. The two add up. Default: [`Self::CONCURRENCY`].
     pub fn concurrency(mut self, calls: NonZeroUsize) -> Self {
         self.settings.concurrency = calls.get();
         self
     }
 
-    /// From how many operations below one parent on they are listed; [`Self::LIST_FROM`] by
-    /// default. `usize::MAX` is never.
+    /// Sets the number of operations below one parent from which the set uses ListOperations.
+    /// Default: [`Self::LIST_FROM`]. `usize::MAX` disables lists.
     pub fn list_from(mut self, operations: usize) -> Self {
         self.settings.list_from = operations.max(1);
         self
     }
 
-    /// The filter of the lists, in the terms of the server: it must show the set's operations, the ended ones
-    /// too. All by default. It pays where a parent has many other operations.
+    /// Sets the filter of the lists, in the server's dialect. It must match all operations of the set, also
+    /// finished ones. Default: no filter. A filter helps if the parent has many other operations.
     pub fn list_filter(mut self, filter: impl Into<String>) -> Self {
         self.settings.list_filter = filter.into();
         self
@@ -155,24 +157,24 @@ impl<R, M> PollerSet<R, M> {
         self
     }
 
-    /// How many operations are waited for, and how many results are not taken yet.
+    /// The number of operations to wait for, plus the number of results not taken yet.
     pub fn len(&self) -> usize {
         self.entries.len() + self.ended.len()
     }
 
-    /// Whether there is nothing to wait for, and no result to take.
+    /// Whether there is no operation to wait for and no result to take.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many calls the set has made, not counting the tries of one.
+    /// The number of calls that the set has made, without retries.
     pub fn calls(&self) -> u64 {
         self.calls_made
     }
 
-    /// Adds an operation. Its time limit counts from here.
+    /// Adds an operation. Its time limit starts now.
     ///
-    /// There is one poller for a name: pushing another gives the one before back.
+    /// The set holds one poller for each name: pushing another returns the previous one.
     pub fn push(&mut self, poller: Poller<R, M>) -> Option<Poller<R, M>> {
         let before = self.remove(poller.name());
         let now = Instant::now();
@@ -207,7 +209,7 @@ impl<R, M> PollerSet<R, M> {
         before
     }
 
-    /// Takes an operation out again, without waiting for it any more.
+    /// Removes an operation, and returns its poller.
     pub fn remove(&mut self, name: &str) -> Option<Poller<R, M>> {
         let (_, entry) = self.entries.remove_entry(name)?;
         self.forget(name, &entry);
@@ -216,7 +218,8 @@ impl<R, M> PollerSet<R, M> {
 }
 
 impl<R: Message + Name + Default + 'static, M: 'static> PollerSet<R, M> {
-    /// The next operation to end, with its name; `None` when there is none left.
+    /// Waits for the next operation to finish, and returns its name and result; `None` if no
+    /// operation is left.
     ///
     /// # Errors
     ///
@@ -226,9 +229,8 @@ impl<R: Message + Name + Default + 'static, M: 'static> PollerSet<R, M> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
-    /// The next operation to end as the server has sent it, whichever its result is, with its name;
-    /// `None` when there is none left. Nothing of it is decoded: for programs that do not know the
-    /// types.
+    /// Waits for the next operation to finish, and returns it as the server sent it, with its name;
+    /// `None` if no operation is left. It decodes nothing: for programs that do not know the types.
     ///
     /// ```
     /// # async fn example(operations: lro_client::OperationsClient) {
@@ -246,8 +248,8 @@ impl<R: Message + Name + Default + 'static, M: 'static> PollerSet<R, M> {
     ///
     /// # Errors
     ///
-    /// [`WaitError`] when the time limit of the poller is reached or a poll fails for good. It never
-    /// says that the operation has failed.
+    /// [`WaitError`] when the time limit of the poller is reached or a poll fails for good. A failed
+    /// operation is not an error here.
     pub async fn next_operation(&mut self) -> Option<NamedEnd<R, M>> {
         let ended = std::future::poll_fn(|context| self.poll_ended(context)).await?;
         Some(ended.into_operation())

@@ -10,7 +10,7 @@ use crate::OperationsClient;
 /// The data that another process needs to resume a [`Poller`]: the operation's name, and the types of
 /// its response and metadata.
 ///
-/// It is short text, without white space in it if the name has none, to be stored anywhere:
+/// It is a short text, without white space if the name has none, which you can store anywhere:
 ///
 /// ```
 /// use lro_client::{OperationsClient, Poller, ResumeToken};
@@ -37,7 +37,7 @@ use crate::OperationsClient;
 /// # example(&OperationsClient::new(channel)).unwrap();
 /// ```
 ///
-/// It holds no secret, and no settings of the poller.
+/// It contains no secret, and no settings of the poller.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ResumeToken {
     name: String,
@@ -46,11 +46,10 @@ pub struct ResumeToken {
 }
 
 impl ResumeToken {
-    /// The longest token that is read, in bytes: 4,096. The name of every operation that a server
-    /// can be asked for is shorter than that.
+    /// The maximum length of a token, in bytes: 4,096. All valid names of operations fit.
     pub const MAX_LEN: usize = 4_096;
 
-    /// The beginning of every token. A later format has another.
+    /// The prefix of every token. A later format will have another.
     const VERSION: &str = "1";
 
     /// The operation's name.
@@ -72,7 +71,7 @@ impl ResumeToken {
     ///
     /// # Errors
     ///
-    /// [`ResumeError`] when the token is of a poller for another response or metadata type.
+    /// [`ResumeError`] if the token has other types of the response or the metadata.
     pub fn resume<R: Name, M: Name>(
         &self,
         operations: &OperationsClient,
@@ -191,7 +190,7 @@ impl ResumeError {
         matches!(self.0, Kind::Version(_))
     }
 
-    /// The full name of the type that the caller wants, when it is another one.
+    /// The full name of the type that the caller expects, after a type mismatch.
     pub fn expected(&self) -> Option<&str> {
         match &self.0 {
             Kind::Mismatch(mismatch) => Some(&mismatch.expected),
@@ -199,7 +198,7 @@ impl ResumeError {
         }
     }
 
-    /// The full name of the type that the token has, when it is another one.
+    /// The full name of the type in the token, after a type mismatch.
     pub fn found(&self) -> Option<&str> {
         match &self.0 {
             Kind::Mismatch(mismatch) => Some(&mismatch.found),

@@ -38,9 +38,9 @@ where
     R: Message + Name + Default + 'static,
     M: Message + Name + Default + 'static,
 {
-    /// The updates of [`next_update`](Self::next_update) as a stream: how far the operation is, at
-    /// once; then only changes, the last metadata of the ended operation among them; then how it
-    /// has ended.
+    /// Converts the poller to a stream of the updates of [`next_update`](Self::next_update): first
+    /// the present progress; then each change, including the last metadata of the finished
+    /// operation; then the result.
     ///
     /// ```
     /// # use prost_types::Timestamp as Progress;
@@ -60,8 +60,8 @@ where
     /// # Ok(()) }
     /// ```
     ///
-    /// It paces itself, in the same way. It polls only while it is read: there is no task, and no
-    /// queue that could grow. A slow reader misses changes in between, but not the last one.
+    /// It polls at the same pace, and only while it is read: there is no task and no growing queue.
+    /// A slow reader misses intermediate changes, but not the last one.
     pub fn into_stream(self) -> Updates<R, M> {
         Updates {
             poller: Some(self),
@@ -71,20 +71,20 @@ where
 }
 
 impl<R, M> Updates<R, M> {
-    /// The poller, between two items: `None` while the next one is awaited.
+    /// The poller; `None` while the next item is awaited.
     pub fn poller(&self) -> Option<&Poller<R, M>> {
         self.poller.as_ref()
     }
 
-    /// The poller, to wait or to cancel with: `None` while the next item is awaited.
+    /// Returns the poller, to wait or to cancel; `None` while the next item is awaited.
     pub fn into_poller(self) -> Option<Poller<R, M>> {
         self.poller
     }
 }
 
 impl<R, M: Message + Name + Default + 'static> Updates<R, M> {
-    /// The metadata behind the last item, where [`PollingResult::InProgress`] has `None` for what
-    /// is not readable.
+    /// The metadata of the last item. Use it to distinguish missing from unreadable metadata:
+    /// [`PollingResult::InProgress`] has `None` for both.
     ///
     /// # Errors
     ///

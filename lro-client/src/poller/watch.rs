@@ -16,9 +16,8 @@ where
     R: Message + Name + Default + 'static,
     M: Message + Name + Default + 'static,
 {
-    /// The next thing there is to tell: first how far the operation is, at once; then only
-    /// changes, the last metadata of the ended operation among them; then how it has ended; then
-    /// `None`.
+    /// Waits for the next update: first the present progress, immediately; then each change,
+    /// including the last metadata of the finished operation; then the result; then `None`.
     ///
     /// ```
     /// # use prost_types::Timestamp as Progress;
@@ -35,15 +34,14 @@ where
     /// # Ok(()) }
     /// ```
     ///
-    /// It paces itself, with calls of GetOperation 0.25 s to 1 s apart or as the [backoff
-    /// policy](Self::backoff_policy) says. A poll that failed and will be repeated is an update
-    /// too. When the wait ends before the operation does, the error in the last update holds a
-    /// poller to continue with.
+    /// It calls GetOperation every 0.25 s to 1 s, or as the [backoff policy](Self::backoff_policy)
+    /// says. A poll that failed and will be repeated is an update too. When the wait ends before
+    /// the operation does, the error in the last update holds a poller to continue with.
     ///
     /// # Cancel safety
     ///
-    /// It can be dropped, in a `select!` for example, and called again: no update gets lost, and
-    /// polls do not come sooner. The time limit runs between the calls too.
+    /// The future can be dropped, for example in a `select!`, and the method called again: no
+    /// update is lost, and polls keep their pace. The time limit also runs between the calls.
     pub async fn next_update(&mut self) -> Option<PollingResult<R, M>> {
         if self.watch.ended {
             return None;
@@ -70,8 +68,8 @@ where
         }
     }
 
-    /// Waits until the operation is done, and hands out its metadata on the way: what there is at
-    /// once, then each change that is seen, the last one included.
+    /// Waits until the operation is done, and calls the closure with its metadata: immediately with
+    /// the present value, then with each change, including the last.
     ///
     /// ```
     /// # use prost_types::Timestamp as Progress;
@@ -80,8 +78,8 @@ where
     /// # Ok(()) }
     /// ```
     ///
-    /// It polls as [`next_update`](Self::next_update) does. Metadata that is not readable is
-    /// traced as a warning, and left out.
+    /// It polls at the pace of [`next_update`](Self::next_update). Metadata that cannot be decoded
+    /// is logged as a warning and skipped.
     ///
     /// # Errors
     ///
