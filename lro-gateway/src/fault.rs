@@ -32,6 +32,27 @@ impl From<Status> for Fault {
     }
 }
 
+/// The longest name of a field in a message, in bytes.
+const MAX_FIELD: usize = 256;
+
+/// The longest reason in a message, in bytes. With the name, a message quotes less than 1 KiB.
+const MAX_REASON: usize = 700;
+
+/// A text of the client's, or with such a text in it: cut off, and control characters escaped.
+fn quoted(text: &str, max: usize) -> String {
+    let mut quoted = String::new();
+    for c in text.chars() {
+        let escaped = c.is_control().then(|| c.escape_default().to_string());
+        let part = escaped.unwrap_or_else(|| c.to_string());
+        if quoted.len() + part.len() > max {
+            quoted.push('…');
+            break;
+        }
+        quoted.push_str(&part);
+    }
+    quoted
+}
+
 impl Fault {
     fn new(http: StatusCode, status: Status) -> Self {
         Self {
@@ -43,7 +64,9 @@ impl Fault {
 
     /// 400 that names the field, the parameter or the header at fault.
     pub(crate) fn field(field: &str, reason: impl Into<String>) -> Self {
-        Reason::InvalidField.field_status(field, reason).into()
+        let field = quoted(field, MAX_FIELD);
+        let reason = quoted(&reason.into(), MAX_REASON);
+        Reason::InvalidField.field_status(&field, reason).into()
     }
 
     /// 400 for a request that is malformed as a whole.

@@ -217,4 +217,38 @@ mod tests {
             .collect();
         assert_eq!(pairs, [("tenant", "t"), ("x-a", "1"), ("x-a", "2")]);
     }
+
+    /// gateway:122
+    #[test]
+    fn metadata_of_a_response_becomes_headers_but_those_of_the_transport() {
+        let mut answer = HeaderMap::new();
+        from_metadata(
+            headers(&[
+                ("x-a", "1"),
+                ("x-a", "2"),
+                ("x-blob-bin", "AQI"),
+                ("access-control-allow-origin", "*"),
+                ("content-type", "application/grpc"),
+                ("grpc-status", "0"),
+                ("grpc-status-details-bin", "AA"),
+                ("set-cookie", "a=b"),
+                ("connection", "close"),
+                ("transfer-encoding", "chunked"),
+            ]),
+            &mut answer,
+        );
+        let pairs: Vec<_> = answer
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect();
+        assert_eq!(
+            pairs,
+            [
+                ("x-a", "1"),
+                ("x-a", "2"),
+                ("x-blob-bin", "AQI"),
+                ("access-control-allow-origin", "*"),
+            ]
+        );
+    }
 }

@@ -107,7 +107,8 @@ impl SystemParameters {
     pub(crate) fn check_fields(&self, output: &MessageDescriptor) -> Result<(), Fault> {
         for path in &self.fields {
             let mut message = Some(output.clone());
-            for part in path {
+            let mut parts = path.iter().peekable();
+            while let Some(part) = parts.next() {
                 // Below a map, and in messages of any content, every name is possible.
                 let Some(parent) = &message else { break };
                 if parent.full_name().starts_with("google.protobuf.") {
@@ -122,7 +123,12 @@ impl SystemParameters {
                 };
                 message = match field.kind() {
                     Kind::Message(message) if !field.is_map() => Some(message),
-                    _ => None,
+                    Kind::Message(_) => None,
+                    _ if parts.peek().is_none() => None,
+                    _ => {
+                        let reason = format!("`{part}` is no message and has no fields");
+                        return Err(Fault::field("fields", reason));
+                    }
                 };
             }
         }
