@@ -21,4 +21,4 @@ mod shown;
 mod terminal;
 mod types;
 
-pub use run::{main, run};
+pub use run::{accepts, main, run};

@@ -10,10 +10,13 @@ use clap::error::ErrorKind;
 use crate::args::{Cli, Command};
 use crate::commands;
 use crate::config::Settings;
+use crate::connect::Target;
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::Output;
+use crate::progress::Fields;
 use crate::terminal::Terminal;
 
 /// Runs the command with the arguments and the environment of this process.
@@ -96,6 +99,36 @@ where
             failure.exit()
         }
     }
+}
+
+/// Whether the arguments and the settings of a run are ones that the command can read. Nothing is
+/// sent, and nothing is written.
+///
+/// ```
+/// use lro_cli::environment::Environment;
+///
+/// let environment = Environment::of_process();
+/// assert!(lro_cli::accepts(["lro", "list", "-s", "localhost:1"], &environment));
+/// assert!(!lro_cli::accepts(["lro", "list", "-s", "localhost:1", "-o", "jsno"], &environment));
+/// ```
+pub fn accepts<A>(arguments: A, environment: &Environment) -> bool
+where
+    A: IntoIterator<Item: Into<OsString> + Clone>,
+{
+    let Ok(cli) = Cli::try_parse_from(arguments) else {
+        return false;
+    };
+    let Ok(settings) = Settings::resolve(&cli.globals, environment, true) else {
+        return false;
+    };
+    let server = Target::parse(settings.text("server").unwrap_or_default());
+    let output = settings.text("output").map(Output::parse).transpose();
+    let fields = settings
+        .text("progress_fields")
+        .map(Fields::parse)
+        .transpose();
+    let timeout = settings.duration("rpc_timeout");
+    server.is_ok() && output.is_ok() && fields.is_ok() && timeout.is_ok()
 }
 
 /// Whether the command may name a profile that does not exist yet.

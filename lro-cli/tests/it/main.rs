@@ -1,6 +1,7 @@
 //! The command as its users meet it: against a scripted server, ours, and one in Python.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
+mod arbitrary;
 mod config;
 mod connections;
 mod hostile;

@@ -28,6 +28,42 @@ fn with(field: &str, value: &impl prost::Message) -> DynamicMessage {
     message
 }
 
+#[test]
+fn fields_marked_as_debug_redact_are_hidden() {
+    let mut compiler = protox::Compiler::with_file_resolver(Marked);
+    compiler.open_file("marked.proto").unwrap();
+    let pool = compiler.descriptor_pool();
+    let marked = pool.get_message_by_name("Marked").unwrap();
+    let json = br#"{"shown":"a","inner":{"secret":7},"all":[{"secret":8}]}"#;
+    let message = lro_json::ReadOptions::new().read(&marked, json).unwrap();
+    let written = WriteOptions::new().redact(true).write(&message).unwrap();
+    assert_eq!(
+        written.json,
+        r#"{"shown":"a","inner":{"secret":"<redacted>"},"all":"<redacted>"}"#
+    );
+    assert_eq!(
+        WriteOptions::new().write(&message).unwrap().json.as_bytes(),
+        json
+    );
+}
+
+/// A file with marked fields.
+struct Marked;
+
+impl protox::file::FileResolver for Marked {
+    fn open_file(&self, name: &str) -> Result<protox::file::File, protox::Error> {
+        let source = r#"
+            syntax = "proto3";
+            message Marked { string shown = 1; Inner inner = 2; repeated Inner all = 3 [debug_redact = true]; }
+            message Inner { int32 secret = 1 [debug_redact = true]; }
+        "#;
+        match name {
+            "marked.proto" => protox::file::File::from_source(name, source),
+            _ => Err(protox::Error::file_not_found(name)),
+        }
+    }
+}
+
 /// gateway:95 gateway:103
 #[test]
 fn defaults_are_left_out_unless_there_is_presence() {
