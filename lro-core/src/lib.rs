@@ -36,6 +36,7 @@
 //!
 //! It starts no task, opens no socket and reads no clock but through [`Clock`].
 
+pub mod changes;
 mod clock;
 pub mod codec;
 #[cfg(feature = "store")]

@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use lro_core::ParentPattern;
 use prost_reflect::DescriptorPool;
 use tower::Service;
 
 use crate::body::BoxError;
 use crate::call::Backend;
 use crate::cross_site::CrossSite;
+use crate::fault::seconds;
 use crate::gateway::{Gateway, Settings, Shared};
 use crate::openapi::{Document, OpenApi};
+use crate::operations::OperationsBindings;
 use crate::rules::{BuildError, HttpRule, Rules, compile};
 use crate::types;
-
-/// The service of operations.
-const OPERATIONS: &str = "google.longrunning.Operations";
 
 /// Builds a [`Gateway`].
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub struct GatewayBuilder {
     backend: Backend,
     descriptor_sets: Vec<Vec<u8>>,
     rules: Rules,
+    operations: OperationsBindings,
     settings: Settings,
     cross_site: CrossSite,
     openapi: Option<OpenApi>,
@@ -33,6 +34,9 @@ pub struct GatewayBuilder {
 impl GatewayBuilder {
     /// The default of [`max_body`](Self::max_body): 4 MiB, the default limit of gRPC messages.
     pub const DEFAULT_MAX_BODY: usize = 4 * 1024 * 1024;
+
+    /// The default of [`max_watch`](Self::max_watch): 30 minutes.
+    pub const DEFAULT_MAX_WATCH: Duration = Duration::from_secs(30 * 60);
 
     pub(crate) fn new<S, B>(service: S) -> Self
     where
@@ -50,6 +54,7 @@ impl GatewayBuilder {
             backend: Backend::new(service),
             descriptor_sets: Vec::new(),
             rules: Rules::new(),
+            operations: OperationsBindings::default(),
             settings: Settings::default(),
             cross_site: CrossSite::default(),
             openapi: Some(OpenApi::new()),
@@ -90,37 +95,33 @@ impl GatewayBuilder {
     }
 
     /// Binds `google.longrunning.Operations` below a prefix, for names of both styles:
-    /// `/v1/operations/7` and `/v1/projects/p/locations/l/operations/7`. Default: `/v1`, unless there are
-    /// [rules](Self::rule) for its rpcs.
-    pub fn operations(self, prefix: &str) -> Self {
-        let at = |method: &str, path: &str| HttpRule::new(method, format!("{prefix}{path}"));
-        let service = OPERATIONS;
-        let one = "/{name=operations/**}";
-        let any = "/{name=**/operations/*}";
-        self.rule(
-            &format!("{service}.ListOperations"),
-            at("GET", "/{name=operations}").additional_binding(at("GET", "/{name=**}/operations")),
-        )
-        .rule(
-            &format!("{service}.GetOperation"),
-            at("GET", one).additional_binding(at("GET", any)),
-        )
-        .rule(
-            &format!("{service}.DeleteOperation"),
-            at("DELETE", one).additional_binding(at("DELETE", any)),
-        )
-        .rule(
-            &format!("{service}.CancelOperation"),
-            at("POST", &format!("{one}:cancel"))
-                .body("*")
-                .additional_binding(at("POST", &format!("{any}:cancel")).body("*")),
-        )
-        .rule(
-            &format!("{service}.WaitOperation"),
-            at("POST", &format!("{one}:wait"))
-                .body("*")
-                .additional_binding(at("POST", &format!("{any}:wait")).body("*")),
-        )
+    /// `/v1/operations/7` and `/v1/projects/p/locations/l/operations/7`. Further calls add further
+    /// prefixes. Default: `/v1`, unless there are [rules](Self::rule) for its rpcs, which replace these
+    /// bindings.
+    pub fn operations(mut self, prefix: &str) -> Self {
+        self.operations.bind(prefix, &[]);
+        self
+    }
+
+    /// Binds `google.longrunning.Operations` below a prefix, for operations of these parents only:
+    /// `/v1/users/u/operations/7` for `users/*`. Without parents it is [`operations`](Self::operations).
+    /// Further calls add further bindings.
+    ///
+    /// ```
+    /// use lro_gateway::Gateway;
+    /// use tonic::service::Routes;
+    ///
+    /// # fn example(routes: Routes) -> Result<(), Box<dyn std::error::Error>> {
+    /// let gateway = Gateway::builder(routes)
+    ///     .operations_of("/v1", &["users/*".parse()?])
+    ///     .operations_of("/v2beta", &["projects/*/locations/*".parse()?])
+    ///     .build()?;
+    /// # let _ = gateway;
+    /// # Ok(()) }
+    /// ```
+    pub fn operations_of(mut self, prefix: &str, parents: &[ParentPattern]) -> Self {
+        self.operations.bind(prefix, parents);
+        self
     }
 
     /// The largest body of a request, inflated, in bytes. A larger one is answered with 413. Default:
@@ -141,6 +142,20 @@ impl GatewayBuilder {
     /// deadline has none.
     pub fn max_timeout(mut self, timeout: Duration) -> Self {
         self.settings.max_timeout = Some(timeout);
+        self
+    }
+
+    /// The longest time that one watch of an operation lasts. Then it ends with the event `bye`, and the
+    /// client connects again. Default: [`DEFAULT_MAX_WATCH`](Self::DEFAULT_MAX_WATCH).
+    pub fn max_watch(mut self, time: Duration) -> Self {
+        self.settings.max_watch = time;
+        self
+    }
+
+    /// Gives the answers of GetOperation a `Retry-After` while the operation is not done: the pause, in
+    /// whole seconds and rounded up, after which a client should poll again. By default it has none.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.settings.poll_hint = Some(seconds(interval));
         self
     }
 
@@ -190,10 +205,6 @@ impl GatewayBuilder {
     /// When a descriptor set cannot be read, or a rule cannot be served: a malformed template, a field that
     /// does not exist, two rules of one method and path.
     pub fn build(self) -> Result<Gateway, BuildError> {
-        let has_rules = self.rules.keys().any(|rpc| rpc.starts_with(OPERATIONS));
-        if !has_rules {
-            return self.operations("/v1").build();
-        }
         let base_path = &self.settings.base_path;
         let is_base = base_path.is_empty()
             || base_path.starts_with('/') && !base_path.ends_with('/') && !base_path.contains("//");
@@ -207,7 +218,9 @@ impl GatewayBuilder {
             types::add(&mut types, set)?;
         }
         let types = types::with_standard_types(types)?;
-        let router = compile(&types, &self.rules)?;
+        let mut rules = self.rules;
+        self.operations.add_to(&mut rules);
+        let router = compile(&types, &rules)?;
         let base_path = self.settings.base_path.clone();
         let document = self.openapi.map(|texts| Document::new(texts, base_path));
         let document = document.transpose()?;

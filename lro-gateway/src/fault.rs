@@ -113,6 +113,13 @@ impl Fault {
         Reason::PermissionDenied.status(message, []).into()
     }
 
+    /// 429 for a watch beyond the limit of the server.
+    pub(crate) fn too_many_watches() -> Self {
+        let message =
+            "the server has as many watches as it allows; try again later, or poll the operation";
+        Reason::LimitExceeded.status(message, []).into()
+    }
+
     /// 504.
     pub(crate) fn deadline() -> Self {
         Reason::DeadlineExceeded
@@ -190,7 +197,7 @@ fn with_code(code: Code, message: &str) -> Status {
 }
 
 /// Whole seconds, rounded up.
-fn seconds(delay: Duration) -> u64 {
+pub(crate) fn seconds(delay: Duration) -> u64 {
     delay.as_secs() + u64::from(delay.subsec_nanos() > 0)
 }
 

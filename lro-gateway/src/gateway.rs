@@ -1,6 +1,7 @@
 //! The gateway: an HTTP service in front of gRPC services.
 
 mod methods;
+mod settings;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -8,7 +9,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ORIGIN};
@@ -17,7 +17,6 @@ use lro_core::HttpRoute;
 use lro_json::ReadOptions;
 use prost_reflect::DescriptorPool;
 use tokio::time::Instant;
-use tonic::metadata::MetadataMap;
 use tower::Service;
 
 use crate::body::{self, Body, BoxError};
@@ -35,7 +34,10 @@ use crate::router::{Found, Router};
 use crate::rules::Binding;
 use crate::stream::{Framing, Streamed};
 use crate::system::SystemParameters;
+use crate::watch::{Watched, asks_to_watch};
 use crate::{capture, media_type};
+pub(crate) use settings::Settings;
+
 use methods::{allow, options};
 
 /// HTTP/JSON in front of gRPC services, after `google.api.http`.
@@ -59,40 +61,13 @@ pub struct Gateway {
 }
 
 pub(crate) struct Shared {
-    pub(crate) router: Router<Binding>,
+    pub(crate) router: Router<Arc<Binding>>,
     pub(crate) types: DescriptorPool,
     pub(crate) backend: Backend,
     pub(crate) settings: Settings,
     pub(crate) cross_site: CrossSite,
     /// The OpenAPI document, unless none is served.
     pub(crate) document: Option<Document>,
-}
-
-/// The settings of a gateway.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) max_body: usize,
-    pub(crate) max_response: usize,
-    pub(crate) max_timeout: Option<Duration>,
-    pub(crate) ignore_unknown_fields: bool,
-    pub(crate) ignore_unknown_parameters: bool,
-    pub(crate) default_values: bool,
-    /// The beginning of all paths, without a slash at its end.
-    pub(crate) base_path: String,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            max_body: GatewayBuilder::DEFAULT_MAX_BODY,
-            max_response: usize::MAX,
-            max_timeout: None,
-            ignore_unknown_fields: false,
-            ignore_unknown_parameters: false,
-            default_values: false,
-            base_path: String::new(),
-        }
-    }
 }
 
 impl Gateway {
@@ -157,7 +132,7 @@ where
 }
 
 impl Shared {
-    async fn respond(&self, request: Request<Body>) -> Response<Body> {
+    async fn respond(self: Arc<Self>, request: Request<Body>) -> Response<Body> {
         let origin = request.headers().get(ORIGIN).cloned();
         let is_head = request.method() == Method::HEAD;
         let mut response = match self
@@ -191,7 +166,7 @@ impl Shared {
     }
 
     async fn answer(
-        &self,
+        self: &Arc<Self>,
         request: Request<Body>,
         route: &mut Option<HttpRoute>,
     ) -> Result<Response<Body>, Fault> {
@@ -229,7 +204,10 @@ impl Shared {
         capture::check(path.segments()).map_err(|bad| Fault::field("path", bad.reason()))?;
         self.cross_site
             .check(&head.method, &head.uri, &head.headers)?;
-        let deadline = headers::deadline(&head.headers, self.settings.max_timeout)?;
+        // A watch lasts longer than the calls that it makes.
+        let is_watch = binding.is_watch || asks_to_watch(binding, &head.method, &head.headers);
+        let max_timeout = self.settings.max_timeout.filter(|_| !is_watch);
+        let deadline = headers::deadline(&head.headers, max_timeout)?;
         let deadline = deadline.and_then(|timeout| Instant::now().checked_add(timeout));
         let call = self.call(
             binding,
@@ -239,6 +217,7 @@ impl Shared {
             head.extensions,
             body,
             is_tunnelled,
+            is_watch,
             deadline,
         );
         match deadline {
@@ -255,7 +234,9 @@ impl Shared {
         let mut found = self.router.find(method.as_str(), path);
         if *method == Method::HEAD && matches!(found, Found::OtherMethods(_)) {
             found = match self.router.find(Method::GET.as_str(), path) {
-                Found::Binding(binding, _) if binding.rpc.server_streaming => found,
+                Found::Binding(binding, _) if binding.rpc.server_streaming || binding.is_watch => {
+                    found
+                }
                 found => found,
             };
         }
@@ -277,14 +258,15 @@ impl Shared {
         reason = "they are the parts of one request"
     )]
     async fn call(
-        &self,
-        binding: &Binding,
+        self: &Arc<Self>,
+        binding: &Arc<Binding>,
         matched: Vec<&[&str]>,
         uri: &Uri,
         request: &HeaderMap,
         extensions: http::Extensions,
         body: Body,
         is_tunnelled: bool,
+        is_watch: bool,
         deadline: Option<Instant>,
     ) -> Result<Response<Body>, Fault> {
         let mut body = body::read(request, body, self.settings.max_body).await?;
@@ -323,7 +305,18 @@ impl Shared {
             &options,
             self.settings.ignore_unknown_parameters,
         )?;
-        let metadata = metadata(request, &system)?;
+        let metadata = headers::to_call_metadata(request, system.api_key.as_deref())?;
+        if is_watch {
+            let watched = Watched {
+                shared: self.clone(),
+                binding: binding.clone(),
+                system,
+                metadata,
+                extensions,
+                deadline,
+            };
+            return watched.response(&message, request).await;
+        }
         let limits = Limits {
             max_response: self.settings.max_response,
             timeout: deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())),
@@ -340,6 +333,7 @@ impl Shared {
                     default_values: self.settings.default_values,
                     system: &system,
                     binding,
+                    poll_hint: self.settings.poll_hint,
                 };
                 writer.response(&message, request)?
             }
@@ -368,7 +362,7 @@ fn path_of<'u>(uri: &'u Uri, settings: &Settings) -> Option<&'u str> {
 
 /// The result of routing.
 enum Bound<'s, 'p> {
-    Binding(&'s Binding, Vec<&'p [&'p str]>),
+    Binding(&'s Arc<Binding>, Vec<&'p [&'p str]>),
     /// OPTIONS on a path with these methods.
     Options(String),
 }
@@ -383,14 +377,4 @@ fn answer_type(binding: &Binding) -> prost_reflect::MessageDescriptor {
         Some(prost_reflect::Kind::Message(message)) => message,
         _ => binding.rpc.output.clone(),
     }
-}
-
-fn metadata(request: &HeaderMap, system: &SystemParameters) -> Result<MetadataMap, Fault> {
-    let mut metadata = headers::to_metadata(request)?;
-    if let Some(key) = &system.api_key
-        && let Ok(key) = HeaderValue::from_str(key)
-    {
-        metadata.entry("x-goog-api-key").or_insert(key);
-    }
-    Ok(MetadataMap::from_headers(metadata))
 }

@@ -7,6 +7,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tonic::metadata::MetadataMap;
 
 use crate::fault::Fault;
 
@@ -71,6 +72,18 @@ pub(crate) fn to_metadata(headers: &HeaderMap) -> Result<HeaderMap, Fault> {
         metadata.append(name, value.clone());
     }
     Ok(metadata)
+}
+
+/// The metadata of the rpc as tonic has it, with the API key of the query.
+pub(crate) fn to_call_metadata(
+    headers: &HeaderMap,
+    api_key: Option<&str>,
+) -> Result<MetadataMap, Fault> {
+    let mut metadata = to_metadata(headers)?;
+    if let Some(Ok(key)) = api_key.map(HeaderValue::from_str) {
+        metadata.entry("x-goog-api-key").or_insert(key);
+    }
+    Ok(MetadataMap::from_headers(metadata))
 }
 
 fn is_forwarded(name: &str) -> bool {

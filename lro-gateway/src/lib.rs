@@ -11,6 +11,7 @@ mod headers;
 mod media_type;
 mod message;
 mod openapi;
+mod operations;
 mod path;
 mod query;
 mod reply;
@@ -20,6 +21,7 @@ mod stream;
 mod system;
 mod template;
 mod types;
+mod watch;
 
 pub use body::{Body, BodyError};
 pub use builder::GatewayBuilder;

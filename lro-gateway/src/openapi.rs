@@ -10,7 +10,7 @@ mod schema;
 mod tests;
 mod well_known;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use http::header::{CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
@@ -124,15 +124,15 @@ impl Document {
         })
     }
 
-    pub(crate) fn json(&self, router: &Router<Binding>, types: &DescriptorPool) -> &str {
+    pub(crate) fn json(&self, router: &Router<Arc<Binding>>, types: &DescriptorPool) -> &str {
         &self.written(router, types).json
     }
 
-    pub(crate) fn tag(&self, router: &Router<Binding>, types: &DescriptorPool) -> &str {
+    pub(crate) fn tag(&self, router: &Router<Arc<Binding>>, types: &DescriptorPool) -> &str {
         &self.written(router, types).tag
     }
 
-    fn written(&self, router: &Router<Binding>, types: &DescriptorPool) -> &Written {
+    fn written(&self, router: &Router<Arc<Binding>>, types: &DescriptorPool) -> &Written {
         self.written.get_or_init(|| {
             let json = document::write(&self.texts, router, types).to_string();
             let tag = entity_tag(&json);

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+    RETRY_AFTER, VARY,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use lro_json::{WriteError, WriteOptions};
@@ -25,7 +26,7 @@ use crate::system::SystemParameters;
 const MIN_COMPRESSED: usize = 1_024;
 
 /// The rpc whose answers have an entity tag: operations are polled.
-const GET_OPERATION: &str = "/google.longrunning.Operations/GetOperation";
+pub(crate) const GET_OPERATION: &str = "/google.longrunning.Operations/GetOperation";
 
 /// How messages become JSON.
 pub(crate) struct Writer<'w> {
@@ -33,6 +34,8 @@ pub(crate) struct Writer<'w> {
     pub(crate) default_values: bool,
     pub(crate) system: &'w SystemParameters,
     pub(crate) binding: &'w Binding,
+    /// The seconds after which a client may poll an unfinished operation again.
+    pub(crate) poll_hint: Option<u64>,
 }
 
 impl Writer<'_> {
@@ -95,9 +98,7 @@ impl Writer<'_> {
         }
         let json = self.json(message)?;
         let tag = (self.binding.rpc.path.as_str() == GET_OPERATION).then(|| entity_tag(&json));
-        let is_done = message
-            .get_field_by_name("done")
-            .is_some_and(|done| done.as_bool() == Some(true));
+        let is_done = is_done(message);
         let is_known = tag.as_ref().is_some_and(|tag| is_among(tag, request));
         let mut response = if is_known {
             let mut response = Response::new(Body::empty());
@@ -117,6 +118,9 @@ impl Writer<'_> {
             headers.insert(ETAG, tag);
             if !is_done {
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                if let Some(seconds) = self.poll_hint {
+                    headers.insert(RETRY_AFTER, seconds.into());
+                }
             }
         }
         Ok(response)
@@ -188,6 +192,12 @@ fn keep(message: &mut DynamicMessage, paths: &[&[String]]) {
             _ => {}
         }
     }
+}
+
+/// Whether the operation is done.
+pub(crate) fn is_done(operation: &DynamicMessage) -> bool {
+    let done = operation.get_field_by_name("done");
+    done.is_some_and(|done| done.as_bool() == Some(true))
 }
 
 /// A tag of the JSON: equal messages have equal ones.

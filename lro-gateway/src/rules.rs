@@ -102,6 +102,8 @@ pub(crate) struct Binding {
     pub(crate) variables: Vec<Capture>,
     pub(crate) body: Body,
     pub(crate) response_body: Option<FieldDescriptor>,
+    /// The answer is a stream of the operation's states.
+    pub(crate) is_watch: bool,
 }
 
 // Descriptors of recursive messages cannot be formatted for debugging.

@@ -1,5 +1,6 @@
 //! Streams of messages as JSON.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use crate::rules::Binding;
 use crate::system::SystemParameters;
 
 /// The pause after which a comment keeps a stream of events alive.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How messages are put behind each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +93,7 @@ impl Framing {
 }
 
 /// An event of this data. Each of its lines is one of the event's.
-fn event(json: &str) -> String {
+pub(crate) fn event(json: &str) -> String {
     let mut event = String::new();
     for line in json.split('\n') {
         event.push_str("data: ");
@@ -108,7 +109,7 @@ pub(crate) struct Streamed {
     pub(crate) types: DescriptorPool,
     pub(crate) default_values: bool,
     pub(crate) system: SystemParameters,
-    pub(crate) binding: Binding,
+    pub(crate) binding: Arc<Binding>,
     pub(crate) framing: Framing,
     pub(crate) deadline: Option<Instant>,
 }
@@ -162,6 +163,7 @@ impl Streamed {
             default_values: self.default_values,
             system: &self.system,
             binding: &self.binding,
+            poll_hint: None,
         };
         writer.json(message)
     }

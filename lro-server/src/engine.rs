@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 pub(crate) use local_worker::{LocalSlot, LocalWorker};
 
+use crate::changes::Hub;
 use crate::limits::Limits;
 use events::Observer;
 use local_worker::LocalWorkers;
@@ -33,6 +34,7 @@ pub(crate) struct Engine {
     clock: Arc<dyn Clock>,
     limits: Limits,
     waiters: Arc<Waiters>,
+    changes: Hub,
     workers: LocalWorkers,
     uids: Mutex<uuid::ContextV7>,
     closing: AtomicBool,
@@ -50,6 +52,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
         limits: Limits,
     ) -> Arc<Self> {
+        let changes = Hub::new(limits.max_change_subscribers);
         let waiters = Waiters::new(limits.waiters_max, limits.waiters_per_operation_max);
         let engine = Arc::new(Self {
             store: metrics.observe(store),
@@ -57,6 +60,7 @@ impl Engine {
             clock,
             limits,
             waiters: Arc::new(waiters),
+            changes,
             workers: LocalWorkers::default(),
             uids: Mutex::new(uuid::ContextV7::new()),
             closing: AtomicBool::new(false),
@@ -87,6 +91,11 @@ impl Engine {
         &self.waiters
     }
 
+    /// The subscribers to changes.
+    pub(crate) fn changes(&self) -> &Hub {
+        &self.changes
+    }
+
     /// The workers of this process that run operations of this store.
     pub(crate) fn workers(&self) -> &LocalWorkers {
         &self.workers
@@ -109,6 +118,7 @@ impl Engine {
         self.closing.store(true, Ordering::Release);
         // A waiter that has not read the flag by now listens already.
         self.waiters.wake_all();
+        self.changes.close();
     }
 
     /// Counts a worker whose runtime has stalled, or polls again.

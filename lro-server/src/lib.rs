@@ -180,6 +180,7 @@
 //! in front), and has no profile of the Remote Execution API, whose operations are streams.
 
 pub mod access;
+pub mod changes;
 mod engine;
 mod handler;
 mod limits;

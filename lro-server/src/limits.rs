@@ -61,6 +61,9 @@ pub struct Limits {
     /// How many calls wait at a time, for all operations: 100,000. Further ones are answered at once,
     /// with the latest state of their operation.
     pub waiters_max: usize,
+    /// How many subscribers to [changes](crate::changes::Changes) there are at a time, of watches over HTTP
+    /// among others: 100,000. Further ones are RESOURCE_EXHAUSTED.
+    pub max_change_subscribers: usize,
     /// How many operations a page has when the caller does not say: 50.
     pub page_size_default: usize,
     /// How many operations a page has at most: 1,000. Larger wishes are cut down to it.
@@ -91,6 +94,7 @@ impl Default for Limits {
             wait_max: Duration::from_secs(60),
             waiters_per_operation_max: 10_000,
             waiters_max: 100_000,
+            max_change_subscribers: 100_000,
             page_size_default: 50,
             page_size_max: 1_000,
             max_page_len: 4 * 1024 * 1024,

@@ -1,5 +1,7 @@
 //! The whole document.
 
+use std::sync::Arc;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost_reflect::DescriptorPool;
@@ -28,7 +30,11 @@ struct Item {
     operations: BTreeMap<String, Value>,
 }
 
-pub(super) fn write(texts: &OpenApi, router: &Router<Binding>, types: &DescriptorPool) -> Value {
+pub(super) fn write(
+    texts: &OpenApi,
+    router: &Router<Arc<Binding>>,
+    types: &DescriptorPool,
+) -> Value {
     let comments = Comments::new(types, &texts.comments);
     let mut operations = Operations {
         types,
@@ -36,7 +42,7 @@ pub(super) fn write(texts: &OpenApi, router: &Router<Binding>, types: &Descripto
         schemas: Schemas::new(&comments),
     };
     let mut items: BTreeMap<String, Item> = BTreeMap::new();
-    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
+    let mut numbers: BTreeMap<(String, bool), usize> = BTreeMap::new();
     let mut left_out: Vec<String> = Vec::new();
     let entries = router.entries();
     // Those of every method take what the others leave.
@@ -61,7 +67,7 @@ pub(super) fn write(texts: &OpenApi, router: &Router<Binding>, types: &Descripto
         }
         for method in methods {
             let number = numbers
-                .entry(entry.binding.rpc.path.to_string())
+                .entry((entry.binding.rpc.path.to_string(), entry.binding.is_watch))
                 .or_default();
             *number += 1;
             let operation = operations.write(entry, &item.path, *number);
@@ -91,7 +97,7 @@ pub(super) fn write(texts: &OpenApi, router: &Router<Binding>, types: &Descripto
 }
 
 /// The full names of the services, without that of operations if there are others.
-fn services(entries: &[Entry<'_, Binding>]) -> BTreeSet<String> {
+fn services(entries: &[Entry<'_, Arc<Binding>>]) -> BTreeSet<String> {
     let services: BTreeSet<String> = entries
         .iter()
         .filter_map(|entry| entry.binding.rpc.path.as_str().split('/').nth(1))
@@ -129,7 +135,11 @@ fn info(texts: &OpenApi, services: &BTreeSet<String>) -> Value {
     info
 }
 
-fn tags(types: &DescriptorPool, comments: &Comments, entries: &[Entry<'_, Binding>]) -> Vec<Value> {
+fn tags(
+    types: &DescriptorPool,
+    comments: &Comments,
+    entries: &[Entry<'_, Arc<Binding>>],
+) -> Vec<Value> {
     let names: BTreeSet<&str> = entries
         .iter()
         .filter_map(|entry| entry.binding.rpc.path.as_str().split('/').nth(1))

@@ -1,5 +1,7 @@
 //! One rpc under one path and method.
 
+use std::sync::Arc;
+
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 use serde_json::{Map, Value, json};
 
@@ -8,6 +10,7 @@ use super::path::{PathText, variable, wildcard};
 use super::schema::Schemas;
 use super::{field, well_known};
 use crate::message::is_http_body;
+use crate::reply::GET_OPERATION;
 use crate::router::Entry;
 use crate::rules::{Binding, Body};
 use crate::template::Segment;
@@ -26,7 +29,7 @@ impl Operations<'_> {
     /// The operation of a binding. Its id is unique if `number` counts the bindings of the rpc.
     pub(super) fn write(
         &mut self,
-        entry: &Entry<'_, Binding>,
+        entry: &Entry<'_, Arc<Binding>>,
         path: &PathText,
         number: usize,
     ) -> Value {
@@ -41,6 +44,9 @@ impl Operations<'_> {
             let mut id = format!("{}_{}", service.name(), method.name());
             if number > 1 {
                 id.push_str(&format!("_{number}"));
+            }
+            if binding.is_watch {
+                id.push_str("_watch");
             }
             operation["operationId"] = id.into();
             operation["tags"] = json!([service.full_name()]);
@@ -62,7 +68,7 @@ impl Operations<'_> {
         operation
     }
 
-    fn parameters(&mut self, entry: &Entry<'_, Binding>, path: &PathText) -> Vec<Value> {
+    fn parameters(&mut self, entry: &Entry<'_, Arc<Binding>>, path: &PathText) -> Vec<Value> {
         let mut parameters: Vec<Value> = Vec::new();
         for (index, segment) in entry.segments.iter().enumerate() {
             if matches!(segment, Segment::Literal(_)) {
@@ -206,6 +212,9 @@ impl Operations<'_> {
             None => {
                 content.insert("*/*".into(), json!({}));
             }
+            Some(_) if binding.is_watch => {
+                content.insert("text/event-stream".into(), json!({}));
+            }
             Some(schema) if binding.rpc.server_streaming => {
                 let list = json!({ "schema": { "type": "array", "items": schema } });
                 content.insert("application/json".into(), list);
@@ -220,7 +229,12 @@ impl Operations<'_> {
             "200": { "description": "The response of the rpc.", "content": content },
             "default": { "$ref": "#/components/responses/Error" },
         });
-        if binding.rpc.path.as_str() == "/google.longrunning.Operations/GetOperation" {
+        if binding.is_watch {
+            responses["204"] = json!({
+                "description": "The operation is done, and as `Last-Event-ID` says.",
+            });
+        } else if binding.rpc.path.as_str() == GET_OPERATION {
+            responses["200"]["content"]["text/event-stream"] = json!({});
             responses["304"] = json!({
                 "description": "The operation is as `If-None-Match` says.",
             });

@@ -1,5 +1,7 @@
 //! Paths of the document: templates whose variables are split into one parameter a segment.
 
+use std::sync::Arc;
+
 use prost_reflect::FieldDescriptor;
 
 use crate::router::Entry;
@@ -14,12 +16,12 @@ pub(super) struct PathText {
 }
 
 /// The part of a path that OpenAPI compares: literals, verb, and the places of parameters.
-pub(super) fn shape(entry: &Entry<'_, Binding>) -> String {
+pub(super) fn shape(entry: &Entry<'_, Arc<Binding>>) -> String {
     write(entry, |_| String::new())
 }
 
 impl PathText {
-    pub(super) fn new(entry: &Entry<'_, Binding>) -> Self {
+    pub(super) fn new(entry: &Entry<'_, Arc<Binding>>) -> Self {
         let mut parameters: Vec<String> = Vec::new();
         for (index, segment) in entry.segments.iter().enumerate() {
             if matches!(segment, Segment::Literal(_)) {
@@ -39,7 +41,7 @@ impl PathText {
     }
 
     /// A variable of a binding as its field's value looks: `archives/{archive}`.
-    pub(super) fn pattern(&self, entry: &Entry<'_, Binding>, variable: &Capture) -> String {
+    pub(super) fn pattern(&self, entry: &Entry<'_, Arc<Binding>>, variable: &Capture) -> String {
         let range = variable.first..variable.first + variable.count;
         let parts = range.map(|index| match &entry.segments[index] {
             Segment::Literal(literal) => literal.clone(),
@@ -50,19 +52,19 @@ impl PathText {
 }
 
 /// The number of wildcards before a segment.
-pub(super) fn wildcard(entry: &Entry<'_, Binding>, index: usize) -> usize {
+pub(super) fn wildcard(entry: &Entry<'_, Arc<Binding>>, index: usize) -> usize {
     let is_wildcard = |segment: &&Segment| !matches!(segment, Segment::Literal(_));
     entry.segments[..index].iter().filter(is_wildcard).count()
 }
 
 /// The variable that a segment belongs to.
-pub(super) fn variable<'b>(entry: &Entry<'b, Binding>, index: usize) -> Option<&'b Capture> {
+pub(super) fn variable<'b>(entry: &Entry<'b, Arc<Binding>>, index: usize) -> Option<&'b Capture> {
     let covers =
         |variable: &&Capture| (variable.first..variable.first + variable.count).contains(&index);
     entry.binding.variables.iter().find(covers)
 }
 
-fn write(entry: &Entry<'_, Binding>, name: impl Fn(usize) -> String) -> String {
+fn write(entry: &Entry<'_, Arc<Binding>>, name: impl Fn(usize) -> String) -> String {
     let mut text = String::new();
     let mut wildcards = 0;
     for segment in &entry.segments {
@@ -85,7 +87,7 @@ fn write(entry: &Entry<'_, Binding>, name: impl Fn(usize) -> String) -> String {
 
 /// A name for the parameter of a wildcard: its field if that is all of it, or else the singular of the
 /// collection before it.
-fn name(entry: &Entry<'_, Binding>, index: usize) -> String {
+fn name(entry: &Entry<'_, Arc<Binding>>, index: usize) -> String {
     let before = index.checked_sub(1).map(|before| &entry.segments[before]);
     let Some(variable) = variable(entry, index) else {
         return match before {

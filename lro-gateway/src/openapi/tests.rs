@@ -25,14 +25,20 @@ fn a_document_has_the_paths_of_the_router() {
             "/v1/operations/{operation}",
             "/v1/operations/{operation}:cancel",
             "/v1/operations/{operation}:wait",
+            "/v1/operations/{operation}:watch",
             "/v1/{name}/operations",
             "/v1/{parent}/operations/{operation}",
             "/v1/{parent}/operations/{operation}:cancel",
             "/v1/{parent}/operations/{operation}:wait",
+            "/v1/{parent}/operations/{operation}:watch",
         ]
     );
     let get = &document["paths"]["/v1/{parent}/operations/{operation}"]["get"];
     assert_eq!(get["operationId"], "Operations_GetOperation_2");
+    let watch = &document["paths"]["/v1/operations/{operation}:watch"]["get"];
+    assert_eq!(watch["operationId"], "Operations_GetOperation_watch");
+    let content = watch["responses"]["200"]["content"].as_object().unwrap();
+    assert_eq!(content.keys().collect::<Vec<_>>(), ["text/event-stream"]);
     let parameters = get["parameters"].as_array().unwrap();
     assert_eq!(parameters.len(), 2, "{parameters:?}");
     assert_eq!(parameters[0]["name"], "parent");
@@ -62,6 +68,7 @@ fn a_binding_that_openapi_cannot_tell_is_named() {
     let expected = [
         "LOOK /v1/{name=operations/*}",
         "GET /v1/{name=operations/**}",
+        "GET /v1/{name=operations/**}:watch",
     ];
     assert_eq!(*left_out, serde_json::json!(expected));
     let methods = document["paths"]["/v2/operations/{operation}"].as_object();

@@ -1,6 +1,7 @@
 //! From rules to a router.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lro_core::HttpRoute;
 use prost_reflect::{
@@ -9,6 +10,7 @@ use prost_reflect::{
 };
 
 use super::{Binding, Body, BuildError, Capture, HttpRule, Rpc};
+use crate::reply::GET_OPERATION;
 use crate::router::{EVERY_METHOD, Router};
 use crate::template::{Template, Variable};
 
@@ -19,8 +21,8 @@ pub(crate) type Rules = BTreeMap<String, HttpRule>;
 pub(crate) fn compile(
     types: &DescriptorPool,
     rules: &Rules,
-) -> Result<Router<Binding>, BuildError> {
-    let mut router = Router::default();
+) -> Result<Router<Arc<Binding>>, BuildError> {
+    let mut bindings = Bindings::default();
     let mut unused = rules.clone();
     for service in types.services() {
         for method in service.methods() {
@@ -31,14 +33,37 @@ pub(crate) fn compile(
                     None => continue,
                 },
             };
-            add(&mut router, &method, &rule)?;
+            add(&mut bindings, &method, &rule)?;
         }
     }
     match unused.into_keys().next() {
         Some(name) => Err(BuildError::new(format!(
             "a rule is for the rpc `{name}`, which no service has"
         ))),
-        None => Ok(router),
+        None => Ok(bindings.into_router()),
+    }
+}
+
+/// The verb of a path that watches what the path without it gets.
+const WATCH: &str = "watch";
+
+/// The bindings that are compiled so far.
+#[derive(Default)]
+struct Bindings {
+    router: Router<Arc<Binding>>,
+    /// Those that no rule writes: each path of an operation can be watched.
+    watches: Vec<(Template, Arc<Binding>)>,
+}
+
+impl Bindings {
+    fn into_router(self) -> Router<Arc<Binding>> {
+        let mut router = self.router;
+        for (template, watch) in self.watches {
+            if let Err(other) = router.add("GET", &template, watch) {
+                tracing::debug!(binding = other.text, "a rule takes the path of a watch");
+            }
+        }
+        router
     }
 }
 
@@ -92,7 +117,7 @@ fn fault(method: &MethodDescriptor, reason: &str) -> BuildError {
 }
 
 fn add(
-    router: &mut Router<Binding>,
+    bindings: &mut Bindings,
     method: &MethodDescriptor,
     rule: &HttpRule,
 ) -> Result<(), BuildError> {
@@ -111,7 +136,7 @@ fn add(
         output: method.output(),
         server_streaming: method.is_server_streaming(),
     };
-    add_binding(router, method, &rpc, rule)?;
+    add_binding(bindings, method, &rpc, rule)?;
     for binding in &rule.additional {
         if !binding.additional.is_empty() {
             return Err(fault(
@@ -119,13 +144,13 @@ fn add(
                 "additional bindings have no additional bindings of their own",
             ));
         }
-        add_binding(router, method, &rpc, binding)?;
+        add_binding(bindings, method, &rpc, binding)?;
     }
     Ok(())
 }
 
 fn add_binding(
-    router: &mut Router<Binding>,
+    bindings: &mut Bindings,
     method: &MethodDescriptor,
     rpc: &Rpc,
     rule: &HttpRule,
@@ -183,9 +208,25 @@ fn add_binding(
         variables,
         body,
         response_body,
+        is_watch: false,
     };
-    router
-        .add(&rule.method, &template, binding)
+    if binding.rpc.path == GET_OPERATION && rule.method == "GET" && template.verb.is_none() {
+        let watch = Binding {
+            text: format!("{text}:{WATCH}"),
+            route: HttpRoute::new(format!("{}:{WATCH}", rule.path)),
+            is_watch: true,
+            ..binding.clone()
+        };
+        let watched = Template {
+            verb: Some(WATCH.to_owned()),
+            ..template.clone()
+        };
+        // A rule of the program's own for this path takes its place.
+        bindings.watches.push((watched, Arc::new(watch)));
+    }
+    bindings
+        .router
+        .add(&rule.method, &template, Arc::new(binding))
         .map_err(|other| {
             fault(&format!(
                 "the same method and path as `{}` of {}",

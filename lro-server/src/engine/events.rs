@@ -37,8 +37,12 @@ impl StoreObserver for Observer {
                         .waiters
                         .wake(name, ended.as_ref().filter(|_| !deleted));
                 }
+                engine.changes.changed(name);
             }
-            StoreEvent::Missed => engine.waiters.wake_all(),
+            StoreEvent::Missed => {
+                engine.waiters.wake_all();
+                engine.changes.resync();
+            }
             _ => {}
         }
         engine.workers.on_event(event);

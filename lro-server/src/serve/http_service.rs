@@ -16,6 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
+use lro_core::changes::OperationChanges;
 use tonic::body::Body;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt as _};
@@ -58,6 +59,8 @@ pub(super) struct Http {
     pub(super) readiness: Readiness,
     pub(super) hosts: Arc<Hosts>,
     pub(super) body_timeout: Duration,
+    /// For a service that pushes changes to its clients.
+    pub(super) changes: OperationChanges,
     pub(super) metrics: Metrics,
 }
 
@@ -77,7 +80,8 @@ impl Http {
             return Box::pin(std::future::ready(telemetry.end(response)));
         }
         let timeout = self.body_timeout;
-        let request = request.map(|body| TimedBody::new(body, timeout).into_body());
+        let mut request = request.map(|body| TimedBody::new(body, timeout).into_body());
+        request.extensions_mut().insert(self.changes.clone());
         let service = self.service.clone();
         Box::pin(telemetry.run(async move {
             match service.oneshot(request).await {

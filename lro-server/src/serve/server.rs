@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{Request, Response};
+use lro_core::changes::OperationChanges;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -282,6 +283,7 @@ impl Server {
                     readiness: health.readiness().clone(),
                     hosts: Arc::new(Hosts::of(&listener, is_guarded, self.allowed_hosts)),
                     body_timeout: limits.request_body_timeout,
+                    changes: OperationChanges::new(Arc::new(operations.changes())),
                     metrics: metrics.clone(),
                 })
             }

@@ -49,6 +49,8 @@ async fn store(engine: &Engine, operation: NewOperation) -> Result<Answer, Statu
         && !started.existing
     {
         engine.metrics().started(&started.record);
+        // The store has no event of it, unless it waits to be claimed.
+        engine.changes().changed(&started.record.name);
         if !started.record.state.is_done() {
             young.keep();
         }

@@ -7,6 +7,7 @@ mod arbitrary;
 mod backlog;
 mod blocked_runtime;
 mod cancellation;
+mod changes;
 mod created_resources;
 mod deletion;
 mod drain;

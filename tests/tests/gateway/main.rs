@@ -8,6 +8,7 @@ mod format;
 mod protos;
 mod served;
 mod server;
+mod watch;
 mod wire;
 
 /// The cases are samples of these rules.

@@ -2,23 +2,27 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use exporter::pb::exporter_server::ExporterServer;
 use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
 use lro_core::store::MemoryStore;
 use lro_gateway::{Gateway, GatewayBuilder, HttpRule};
-use lro_server::serve::{Error, HostedServices, Server};
-use lro_server::{OperationContext, Operations, OperationsBuilder, Worker, long_running};
+use lro_server::serve::{Error, HostedServices, ServeLimits, Server};
+use lro_server::{
+    OperationContext, Operations, OperationsBuilder, ServiceSettings, Worker, long_running,
+};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tonic::{Request, Response, Status};
 
 use crate::wire::{self, Received, Sent};
 
-/// A service whose exports end when they are cancelled, or at once where they export nothing else.
+/// A service whose exports end at once, never (`endless`), or after three steps of a test (`steps`).
 struct Exporter {
     operations: Operations,
+    steps: Arc<Semaphore>,
 }
 
 #[long_running]
@@ -34,8 +38,19 @@ impl pb::exporter_server::Exporter for Exporter {
             tables_done: 0,
             tables_total,
         });
-        if request.tables.iter().any(|table| table == "endless") {
-            std::future::pending::<()>().await;
+        match request.tables.first().map(String::as_str) {
+            Some("endless") => std::future::pending().await,
+            Some("steps") => {
+                for tables_done in 1..=3 {
+                    self.step().await;
+                    operation.set_metadata(ExportMetadata {
+                        tables_done,
+                        tables_total,
+                    });
+                }
+                self.step().await;
+            }
+            _ => {}
         }
         Ok(ExportResponse {
             tables_exported: tables_total,
@@ -49,6 +64,14 @@ impl pb::exporter_server::Exporter for Exporter {
     ) -> Result<Response<Table>, Status> {
         let name = request.into_inner().name;
         Ok(Response::new(Table { name, rows: 7 }))
+    }
+}
+
+impl Exporter {
+    async fn step(&self) {
+        if let Ok(step) = self.steps.acquire().await {
+            step.forget();
+        }
     }
 }
 
@@ -72,6 +95,8 @@ pub(crate) fn gateway(services: &HostedServices) -> GatewayBuilder {
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     pub(crate) operations: Operations,
+    /// Lets an export of `steps` take its next step.
+    pub(crate) steps: Arc<Semaphore>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Result<(), Error>>,
 }
@@ -84,13 +109,21 @@ impl Served {
         let builder = Operations::builder(MemoryStore::new());
         let builder = builder.file_descriptor_set(pb::FILE_DESCRIPTOR_SET);
         let operations = settings(builder.unwrap()).build();
+        let steps = Arc::new(Semaphore::new(0));
         let exporter = Arc::new(Exporter {
             operations: operations.clone(),
+            steps: steps.clone(),
         });
-        let worker = Worker::builder(&operations).host(exporter.clone());
+        let worker = Worker::builder(&operations)
+            .host(exporter.clone())
+            .metadata_interval(Duration::ZERO);
         let server = Server::builder(&operations)
             .add_service(ExporterServer::from_arc(exporter))
             .worker(worker.start().await.unwrap())
+            .limits(ServeLimits {
+                shutdown_timeout: Duration::from_secs(1),
+                ..ServeLimits::default()
+            })
             .http(|services| gateway(services).build());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -101,6 +134,7 @@ impl Served {
         Self {
             address,
             operations,
+            steps,
             stop,
             serving,
         }
@@ -142,9 +176,14 @@ impl Served {
         name.expect("an operation has a name")
     }
 
-    pub(crate) async fn stop(self) {
+    /// Begins the graceful shutdown; the task ends with it.
+    pub(crate) fn begin_stop(self) -> JoinHandle<Result<(), Error>> {
         self.stop.send(()).unwrap();
-        self.serving.await.unwrap().unwrap();
+        self.serving
+    }
+
+    pub(crate) async fn stop(self) {
+        self.begin_stop().await.unwrap().unwrap();
     }
 }
 
@@ -227,6 +266,50 @@ async fn a_base_path_stands_before_every_path() {
         assert_eq!(served.send("GET", path, "").await.status, 404, "{path}");
     }
     assert_eq!(served.send("GET", "/healthz", "").await.status, 200);
+    served.stop().await;
+}
+
+/// gateway:11 gateway:32
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operations_are_bound_for_the_parents_of_their_services() {
+    let bound = |services: &HostedServices| {
+        Gateway::builder(services.clone())
+            .operations_of("/v1", services.operation_parents())
+            .operations_of("/v2beta", &["projects/*".parse().unwrap()])
+    };
+    let exporter = ServiceSettings::new("exporter.v1.Exporter")
+        .parent("users/*".parse().unwrap())
+        .parent("projects/*/locations/*".parse().unwrap())
+        .parent("".parse().unwrap());
+    let served = Served::start(|builder| builder.bind(exporter), bound).await;
+    // NOT_FOUND of the rpc names the operation, and that of the gateway the path.
+    for (path, reaches) in [
+        ("/v1/operations/7", true),
+        ("/v1/users/u/operations/7", true),
+        ("/v1/projects/p/locations/l/operations/7", true),
+        ("/v1/projects/p/operations/7", false),
+        ("/v1/other/o/operations/7", false),
+        ("/v2beta/projects/p/operations/7", true),
+        ("/v2beta/users/u/operations/7", false),
+        ("/v3/operations/7", false),
+    ] {
+        let answer = served.send("GET", path, "").await;
+        assert_eq!(answer.status, 404, "{path}");
+        let message = answer.json()["error"]["message"].to_string();
+        assert_eq!(
+            !message.contains("no method is bound"),
+            reaches,
+            "{path}: {message}"
+        );
+    }
+    for (path, status) in [
+        ("/v1/operations", 200),
+        ("/v1/users/u/operations", 200),
+        ("/v1/projects/p/locations/-/operations", 200),
+        ("/v1/projects/p/operations", 404),
+    ] {
+        assert_eq!(served.send("GET", path, "").await.status, status, "{path}");
+    }
     served.stop().await;
 }
 
