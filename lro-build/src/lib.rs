@@ -1,4 +1,4 @@
-//! Generate typed long-running rpcs from protos, without protoc.
+//! Generates typed long-running rpcs from protos, without protoc.
 //!
 //! ```no_run
 //! // build.rs
@@ -7,7 +7,7 @@
 //! }
 //! ```
 //!
-//! For an rpc that says what its operation carries
+//! For an rpc that declares the types of its operation
 //!
 //! ```proto
 //! rpc Export(ExportRequest) returns (google.longrunning.Operation) {
@@ -18,11 +18,11 @@
 //! }
 //! ```
 //!
-//! the generated server trait and the generated client say the same in Rust:
-//! `lro_core::Operation<ExportResponse, ExportMetadata>`. A handler or a caller that expects
-//! something else does not compile. Everything else is what tonic generates.
+//! the generated server trait and the generated client use `lro_core::Operation<ExportResponse,
+//! ExportMetadata>`. A handler or a caller that expects other types does not compile. Everything
+//! else is as tonic generates it.
 //!
-//! # What is in a generated file
+//! # Generated files
 //!
 //! `protos.rs` includes the code of all packages, each in the modules of its name:
 //!
@@ -47,10 +47,10 @@
 //!   service. All packages of a build include the same file, named after the first of them.
 //!
 //! A crate with generated code depends on prost, tonic, and one of lro-server, lro-client and
-//! lro-core, and on prost-types if a proto uses well-known types. The build script finds lro-core by
-//! the crate's manifest, and says what is missing there.
+//! lro-core, and on prost-types if a proto uses well-known types. The build script finds lro-core
+//! through the crate's manifest, and names missing dependencies.
 //!
-//! Comments become documentation in which rustdoc finds neither code, nor links into Rust, nor HTML.
+//! Comments become documentation, escaped so that rustdoc finds no code, Rust links or HTML in it.
 //!
 //! # Names
 //!
@@ -58,19 +58,19 @@
 //! methods of its own, such as `connect` and `clone`. There the method of an rpc `Connect` is
 //! `connect_rpc`; the handler in the server trait is `connect`.
 //!
-//! Other clashes are errors, which name both sides and what helps. A package `a.b.cluster` beside a
-//! message `a.b.Cluster` with nested types is none: both are in the module `a::b::cluster`.
+//! Other name clashes are errors, which name both items and a remedy. A package `a.b.cluster`
+//! beside a message `a.b.Cluster` with nested types does not clash: both are in the module
+//! `a::b::cluster`.
 //!
 //! # Imports
 //!
 //! `google/longrunning/operations.proto`, `google/rpc/{code,error_details,status}.proto` and
 //! `google/api/{annotations,client,field_behavior,field_info,http,httpbody,launch_stage,resource,routing}.proto`
-//! come with the crate; a copy of yours below an include path wins. `google/protobuf/*.proto` come
-//! with the compiler, and are always its own. A type that an `operation_info` names and that no file
-//! imports is looked for in the files below the include paths, and compiled, too; that is a
-//! warning. The Rust types of `google.longrunning` are
-//! `lro_core::pb`, those of `google.rpc` are `lro_core::pb::rpc`; `google.api` gets Rust code only
-//! where a message or rpc uses its types.
+//! come with the crate; your own copy below an include path has precedence. `google/protobuf/*.proto` always
+//! come with the compiler. If no file imports a type that an `operation_info` names, the compiler searches the
+//! files below the include paths, compiles the one with the type, and prints a warning. The Rust types of
+//! `google.longrunning` are `lro_core::pb`, those of `google.rpc` are `lro_core::pb::rpc`; `google.api` gets
+//! Rust code only where a message or rpc uses its types.
 //!
 //! # Type names
 //!
@@ -87,23 +87,23 @@
 //!
 //! # Rpcs without `operation_info`
 //!
-//! They are a warning. If the proto is yours, annotate it; if it is not, say it in the
-//! build script with [`Builder::operation_info`], and caller and handler are typed all the same.
-//! Without either, the rpc returns `Operation<Any, Any>`, and its handler may carry any message of
-//! the package or of a file that the proto imports, `()` or `Any`: whatever it names in
-//! `#[long_running(response = .., metadata = ..)]`. An rpc that streams operations keeps the raw
-//! message, and so does one whose request has no `prost::Name`.
+//! They cause a warning. If the proto is yours, annotate it; otherwise declare the types in the
+//! build script with [`Builder::operation_info`], and caller and handler are typed, too. Without
+//! either, the rpc returns `Operation<Any, Any>`, and its handler may use any message of the
+//! package or of a file that the proto imports, `()` or `Any`, as named in `#[long_running(response
+//! = .., metadata = ..)]`. An rpc that streams operations keeps the raw message, and so does one
+//! whose request has no `prost::Name`.
 //!
 //! # Protos of others
 //!
-//! Their users cannot change them, so the build script can say
+//! You cannot change the protos of others, so the build script has these options:
 //!
-//! * [`operation_info`](Builder::operation_info): what an operation carries, where the option is
-//!   missing or names types that there are not;
-//! * [`ignore_operation_info`](Builder::ignore_operation_info): that the option is wrong. An rpc that
-//!   has the option and returns a message with the operation in it is a plain rpc either way, and a
-//!   warning without this;
-//! * [`style_warnings_for`](Builder::style_warnings_for): whose style is of interest.
+//! * [`operation_info`](Builder::operation_info): declares the types of an operation, if the option
+//!   is missing or names unknown types;
+//! * [`ignore_operation_info`](Builder::ignore_operation_info): ignores a wrong option. An rpc that
+//!   has the option but returns a message that contains the operation is a plain rpc in any case, and
+//!   causes a warning without this;
+//! * [`style_warnings_for`](Builder::style_warnings_for): selects the packages for style warnings.
 //!
 //! # Standard fields
 //!
@@ -132,12 +132,12 @@
 //!   [`emit_cargo_lines`](Builder::emit_cargo_lines) are new;
 //! * the [`include_file`](Builder::include_file) is written by default.
 //!
-//! # What it does not do
+//! # Limitations
 //!
-//! It starts no process, and reads no file but the protos. It does not depend on lro-core either:
-//! it only writes down its name. It knows proto2 and proto3, because neither the compiler nor prost
-//! knows editions. A file with `edition = "2023"` is an error where code would be generated for it;
-//! one that is imported and not used is a warning.
+//! The crate starts no process, and reads only protos and the manifest. It does not depend on
+//! lro-core; the generated code does. It supports proto2 and proto3, because neither the compiler
+//! nor prost supports editions. A file with `edition = "2023"` is an error where code would be
+//! generated for it; one that is imported and not used is a warning.
 //!
 #![doc = include_str!("../COST.md")]
 

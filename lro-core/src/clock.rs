@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A point in time, in microseconds since the Unix epoch: what every store can keep exactly.
+/// A point in time, in microseconds since the Unix epoch, a precision that every store can keep.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,30 +23,30 @@ impl Timestamp {
     /// The Unix epoch.
     pub const EPOCH: Self = Self(0);
 
-    /// From microseconds since the Unix epoch.
+    /// A time from microseconds since the Unix epoch.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// In microseconds since the Unix epoch.
+    /// The time in microseconds since the Unix epoch.
     pub const fn as_micros(self) -> i64 {
         self.0
     }
 
-    /// This much later, at most [`Timestamp::MAX`].
+    /// The time `duration` later, at most [`Timestamp::MAX`].
     pub fn saturating_add(self, duration: Duration) -> Self {
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(micros)).min(Self::MAX)
     }
 
-    /// This much earlier.
+    /// The time `duration` earlier.
     #[must_use]
     pub fn saturating_sub(self, duration: Duration) -> Self {
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         Self(self.0.saturating_sub(micros))
     }
 
-    /// How long after `earlier` this is; zero when it is not after.
+    /// The duration since `earlier`; zero if this time is not later.
     pub fn since(self, earlier: Self) -> Duration {
         let micros = self.0.saturating_sub(earlier.0);
         Duration::from_micros(u64::try_from(micros).unwrap_or(0))
@@ -73,7 +73,7 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
-/// Where the time comes from. Passed in, so that tests and simulations own it.
+/// The source of time. It is passed in, so that tests and simulations control it.
 ///
 /// ```
 /// use lro_core::{Clock, Timestamp};
@@ -91,7 +91,7 @@ impl From<SystemTime> for Timestamp {
 /// assert_eq!(Stopped(Timestamp::EPOCH).now(), Timestamp::EPOCH);
 /// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The time now. May jump in both directions: nothing but timestamps for people and the
+    /// The present time. It may jump in both directions, so only timestamps for people and the
     /// store's own deadlines may depend on it.
     fn now(&self) -> Timestamp;
 }

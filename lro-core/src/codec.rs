@@ -1,5 +1,5 @@
-//! The message codec that generated services and clients name, so that a user's crate needs no
-//! dependency on `tonic-prost` of its own.
+//! The message codec of generated services and clients, so that your crate needs no dependency on
+//! `tonic-prost`.
 
 use prost::Message;
 use tonic::Status;

@@ -39,17 +39,18 @@
 //!   before a digit is refused there. Write `field = -1 OR field = 40`, or `(NOT 1 OR 40)`.
 //! * A comparison is false of an operation that lacks a message on the way to the field, or the key
 //!   of a map: `!=` too. `NOT` is true of what is not true, so `NOT a.b = c` and `a.b != c` differ.
-//! * A payload that does not decode, or is of a type without the field, is lacking.
+//! * A payload that does not decode, or whose type lacks the field, counts as missing.
 //! * Field names may be in lowerCamelCase; keys of maps are taken as they are.
 //! * Texts are compared by code point, in the Unicode normal form C.
 //! * `metadata.@type` and `response.@type` are the full names of the types: `metadata.@type =
 //!   lib.v1.ImportMetadata`, with a host before it or without, quoted or not. `:` also takes the name
 //!   without its package.
 //! * `error.code` takes the names of codes: `error.code = NOT_FOUND`.
-//! * `:` with an empty text is refused: it would ask for nothing.
-//! * Where a service documents that `:` means *contains*, as Spanner and Bigtable do, its schema says
-//!   so: [`SchemaBuilder::colon_contains`].
-//! * Bare literals are refused unless the schema says where to search; there are no functions.
+//! * `:` with an empty text is rejected, because it would match everything.
+//! * If a service documents that `:` means *contains*, as Spanner and Bigtable do, enable it in the
+//!   schema: [`SchemaBuilder::colon_contains`].
+//! * Bare literals are rejected unless the schema names the fields to search. There are no
+//!   functions.
 //!
 //! # Limits
 //!
@@ -106,7 +107,7 @@ pub use text::{TextTest, Wildcard, nfc};
 
 use crate::store::OperationRecord;
 
-/// A filter that was checked against a [`Schema`]. Cheap to clone.
+/// A filter that was checked against a [`Schema`]. It is cheap to clone.
 ///
 /// ```
 /// use lro_core::Timestamp;
@@ -134,7 +135,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Parses and checks a filter. One that is empty or blank matches every operation.
+    /// Parses and checks a filter. An empty or blank filter matches every operation.
     ///
     /// # Errors
     ///
@@ -179,7 +180,7 @@ impl Filter {
         }
     }
 
-    /// Whether it matches every operation because it says nothing.
+    /// Whether the filter is empty, and therefore matches every operation.
     pub fn is_empty(&self) -> bool {
         matches!(&*self.predicate, Predicate::And(parts) if parts.is_empty())
     }

@@ -1,5 +1,5 @@
-//! The contract of long-running operations in the sense of `google.longrunning` and AIP-151:
-//! what the server side, the client side and the stores agree on.
+//! The shared types of long-running operations as defined by `google.longrunning` and AIP-151: the
+//! contract between servers, clients and stores.
 //!
 //! Service authors start at `lro_server`, callers at `lro_client`; both re-export this crate.
 //! Authors of a store ([`store::OperationStore`]) need only this one.
@@ -28,11 +28,11 @@
 //!
 //! # Features
 //!
-//! | feature | what |
+//! | feature | adds |
 //! | --- | --- |
 //! | `store` | the modules [`store`] and [`filter`]: for servers and stores |
 //!
-//! # What it does not do
+//! # Limitations
 //!
 //! It starts no task, opens no socket and reads no clock but through [`Clock`].
 

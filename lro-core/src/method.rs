@@ -92,7 +92,8 @@ pub trait Targeted: LongRunningMethod {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestFields {
-    /// `string request_id` (AIP-155): makes a repeated start the same start. Empty is none.
+    /// `string request_id` (AIP-155): makes a repeated start return the first operation. Empty
+    /// counts as none.
     pub request_id: String,
     /// `bool validate_only` (AIP-163): validate the request, but start nothing.
     pub validate_only: bool,
@@ -101,8 +102,8 @@ pub struct RequestFields {
     pub target: String,
 }
 
-/// The field numbers of what a metadata message declares in the way of Google's
-/// `OperationMetadata` messages, and the engine therefore fills in; 0 where it declares none.
+/// The numbers of the standard fields that a metadata message declares, as in Google's
+/// `OperationMetadata` messages, and that the engine therefore fills in; 0 for a missing field.
 ///
 /// ```
 /// use lro_core::MetadataFields;
@@ -177,7 +178,7 @@ pub trait RequestOf<M: LongRunningMethod, Expected = <M as LongRunningMethod>::R
     ///
     /// # Errors
     ///
-    /// When it is another message, or does not decode.
+    /// If it has another type, or does not decode.
     #[doc(hidden)]
     fn unpack(request: &Any) -> Result<Self, UnpackError> {
         unpack(request)

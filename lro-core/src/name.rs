@@ -40,7 +40,7 @@ impl OperationName {
     ///
     /// # Errors
     ///
-    /// [`InvalidName`] when the id is not one valid segment or the whole is too long.
+    /// [`InvalidName`] if the id is not one valid segment, or the name is too long.
     pub fn new(parent: &ParentName, operation_id: &str) -> Result<Self, InvalidName> {
         check_segment(operation_id)?;
         let name = match parent.as_str() {
@@ -68,10 +68,10 @@ impl OperationName {
 }
 
 impl OperationName {
-    /// A name that a store has kept.
+    /// Parses a stored name.
     ///
-    /// For stores: it also takes names with invisible characters, which earlier versions accepted for
-    /// new operations, so that those operations stay readable and run.
+    /// For stores: it also accepts names with invisible characters, which earlier versions allowed,
+    /// so that those operations stay readable and run.
     ///
     /// # Errors
     ///
@@ -124,7 +124,7 @@ impl fmt::Debug for OperationName {
     }
 }
 
-/// The parent of operations: what stands before `operations/` in their names. The root is empty.
+/// The parent of operations: the part before `operations/` in their names. The root is empty.
 ///
 /// Also accepts the collection, because clients send both forms: `projects/p` and
 /// `projects/p/operations` are one parent, and so are the empty text and `operations`.
@@ -167,7 +167,7 @@ impl fmt::Display for ParentName {
     }
 }
 
-/// A text that is no operation's name, or no parent of operations.
+/// The reason why a text is not a name of an operation, or not a parent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidName {

@@ -67,8 +67,8 @@ impl<R, M: Message + Name + Default + 'static> Operation<R, M> {
     ///
     /// # Errors
     ///
-    /// [`UnpackError`] when it is of another type, or does not decode. That need not be fatal: the
-    /// result may be readable all the same.
+    /// [`UnpackError`] when it is of another type, or does not decode. The result may still be
+    /// readable.
     pub fn metadata(&self) -> Result<Option<M>, UnpackError> {
         self.inner.metadata.as_ref().map(unpack).transpose()
     }

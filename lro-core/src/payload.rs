@@ -1,14 +1,13 @@
-//! Packing messages into `google.protobuf.Any` and back.
+//! Packs messages into `google.protobuf.Any`, and unpacks them.
 
 use std::any::Any as DynAny;
 
 use prost::{Message, Name};
 use prost_types::Any;
 
-/// The host that every type URL written by this crate has.
+/// The host in every type URL that this crate writes.
 ///
-/// Strict clients compare the whole URL, so it is never left out; on reading any host, or none,
-/// is accepted.
+/// Strict clients compare the whole URL, so it is always written. Readers accept any host, or none.
 pub const TYPE_URL_PREFIX: &str = "type.googleapis.com/";
 
 /// Packs a message, with the type URL `type.googleapis.com/<full name>`.
@@ -18,7 +17,7 @@ pub const TYPE_URL_PREFIX: &str = "type.googleapis.com/";
 /// assert_eq!(any.type_url, "type.googleapis.com/google.protobuf.Empty");
 /// ```
 ///
-/// A `google.protobuf.Any` is taken as it is: a method whose response or metadata type is `Any`
+/// A `google.protobuf.Any` is not packed again: a method whose response or metadata type is `Any`
 /// chooses the payload's type at run time.
 pub fn pack<T: Message + Name + 'static>(message: &T) -> Any {
     if let Some(any) = (message as &dyn DynAny).downcast_ref::<Any>() {
@@ -30,9 +29,9 @@ pub fn pack<T: Message + Name + 'static>(message: &T) -> Any {
     }
 }
 
-/// Unpacks a message, whatever the host in the type URL.
+/// Unpacks a message, with any host in the type URL.
 ///
-/// A `T` of `google.protobuf.Any` takes any payload as it is.
+/// With `google.protobuf.Any` as `T`, it returns any payload unchanged.
 ///
 /// # Errors
 ///
@@ -59,7 +58,7 @@ pub fn type_name(type_url: &str) -> &str {
     type_url.rsplit_once('/').map_or(type_url, |(_, name)| name)
 }
 
-/// A payload that is not the message it should be.
+/// The error of a payload that is not the expected message.
 ///
 /// ```
 /// use lro_core::{pack, unpack};
@@ -79,7 +78,7 @@ pub enum UnpackError {
         /// The full name in the type URL.
         found: String,
     },
-    /// The payload says it is of the wanted type, but does not decode.
+    /// The payload has the expected type, but does not decode.
     #[error("this is no valid {expected}")]
     Malformed {
         /// The full name of the wanted type.
@@ -90,14 +89,14 @@ pub enum UnpackError {
 }
 
 impl UnpackError {
-    /// The full name of the wanted type.
+    /// The full name of the expected type.
     pub fn expected(&self) -> &str {
         match self {
             Self::Type { expected, .. } | Self::Malformed { expected, .. } => expected,
         }
     }
 
-    /// The full name of the type that was found, when it is another one.
+    /// The full name of the type that was found, if it is another one.
     pub fn found(&self) -> Option<&str> {
         match self {
             Self::Type { found, .. } => Some(found),

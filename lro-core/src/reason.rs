@@ -8,8 +8,8 @@ pub const DOMAIN: &str = "longrunning.lro.rs";
 /// The type of the resources that errors name.
 const OPERATION_TYPE: &str = "google.longrunning.Operation";
 
-/// Why the framework refused a call or ended an operation: the `reason` of the
-/// `google.rpc.ErrorInfo` (AIP-193), with the gRPC code that goes with it.
+/// The reason why the framework rejected a call or failed an operation: the `reason` of the
+/// `google.rpc.ErrorInfo` (AIP-193), with its gRPC code.
 ///
 /// ```
 /// use lro_core::Reason;
@@ -24,7 +24,7 @@ pub enum Reason {
     InvalidField,
     /// The request's bytes are not the message that the rpc takes.
     RequestUndecodable,
-    /// The filter of a list is malformed, or says what the service does not support.
+    /// The filter of a list is malformed, or uses a feature that the service does not support.
     InvalidFilter,
     /// There is no such operation, or not any more.
     OperationNotFound,
@@ -36,39 +36,40 @@ pub enum Reason {
     ExclusiveKeyHeld,
     /// A limit of the server was exceeded.
     LimitExceeded,
-    /// The call took longer than its caller allows.
+    /// The call exceeded its deadline.
     DeadlineExceeded,
-    /// The server is about to end.
+    /// The server is shutting down.
     ShuttingDown,
-    /// The server has no such method, or it is switched off.
+    /// The server has no such method, or it is disabled.
     Unimplemented,
     /// The caller's credentials are missing or not valid.
     Unauthenticated,
-    /// The caller may not do this, or there is nothing to do it with.
+    /// The caller may not do this, or the resource does not exist.
     PermissionDenied,
-    /// The caller's token has none of the scopes that the service asks for.
+    /// The caller's token has none of the scopes that the service requires.
     ScopesInsufficient,
-    /// The server's settings do not fit what its handlers do.
+    /// The server's settings contradict its handlers.
     ServiceMisconfigured,
-    /// The server failed in a way that it has no words for.
+    /// The server failed unexpectedly.
     Internal,
     /// The operation was cancelled.
     OperationCancelled,
     /// The worker was lost and the operation may not run again.
     OperationInterrupted,
-    /// The operation was tried as often as it may be.
+    /// The operation has used up its attempts.
     AttemptsExhausted,
-    /// The operation took longer than its method allows.
+    /// A run of the operation exceeded the method's timeout.
     OperationTimedOut,
     /// The handler panicked.
     HandlerPanicked,
-    /// The handler ended with something that is no error: the code 0 (OK).
+    /// The handler returned the code 0 (OK) as an error.
     HandlerMisbehaved,
-    /// A stored request, metadata or checkpoint is not of the type that the handler takes now.
+    /// A stored request, metadata or checkpoint does not have the type that the handler expects
+    /// now.
     PayloadUnreadable,
     /// The store cannot be reached.
     StoreUnavailable,
-    /// The store has no room.
+    /// The store is full.
     StoreFull,
     /// The stored data is corrupt.
     StoreCorrupt,
@@ -107,7 +108,7 @@ impl Reason {
         }
     }
 
-    /// The gRPC code that goes with it.
+    /// The gRPC code of the reason.
     pub const fn code(self) -> tonic::Code {
         use tonic::Code;
         match self {

@@ -45,7 +45,7 @@ pub use standard_metadata::StandardMetadata;
 pub use state::OperationState;
 pub use suspects::Suspects;
 
-/// Where operations are kept.
+/// A store of operations.
 ///
 /// ```
 /// use lro_core::store::{Command, MemoryStore, NewOperation, OperationStore, Update};
@@ -68,9 +68,9 @@ pub use suspects::Suspects;
 /// # Ok(()) }
 /// ```
 ///
-/// A store knows records and commands, no handlers and no wire. Its calls come in batches, one
-/// answer an element in the same order, so that a store can share one commit or one round trip
-/// among them.
+/// A store handles records and commands; it knows neither handlers nor the wire format. Its calls
+/// take batches and return one answer for each element, in the same order, so that the elements can
+/// share one commit or one round trip.
 ///
 /// # Guarantees of every implementation
 ///
@@ -85,16 +85,16 @@ pub use suspects::Suspects;
 ///
 /// # Errors
 ///
-/// The outer [`StoreError`] of a call means that it is not known whether any of it was done: all
-/// commands are safe to repeat, because the fence or the state makes a second one a refusal.
+/// The outer [`StoreError`] of a call means that it is unknown which elements were applied. All
+/// commands are safe to repeat, because the fence or the state rejects a second one.
 ///
 /// # Cancel safety
 ///
-/// A future that is dropped leaves the call done or not done, never half; only a
-/// [`purge`](Self::purge) may have removed some and end there.
+/// If a future is dropped, the call is either complete or not applied; only [`purge`](Self::purge)
+/// may have removed a part of its operations.
 #[async_trait::async_trait]
 pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
-    /// Keeps new operations.
+    /// Stores new operations.
     ///
     /// Conflicts are decided by unique indexes, never by a read before the write, in this order. A
     /// known request id of the same method and parent returns the existing operation
@@ -129,7 +129,7 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
         updates: Vec<Update>,
     ) -> Result<Vec<Result<Updated, Refusal>>, StoreError>;
 
-    /// The record of that name, deleted ones not included.
+    /// The record of that name, without deleted ones.
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError>;
 
     /// The record of that name, if it was deleted and has not finished: a caller may still cancel
@@ -152,21 +152,21 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// A page of the operations directly below a parent, those that match the query's filter, deleted
     /// ones not included: newest first, by create time and then by uid.
     ///
-    /// Every store gives the same operations in the same order. How far a page goes that is not
-    /// full when [`examine_max`](ListQuery::examine_max) is reached is the store's business.
+    /// Every store returns the same operations in the same order. Each store decides where a page
+    /// ends that reaches [`examine_max`](ListQuery::examine_max) before it is full.
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError>;
 
-    /// Removes at most `limit` operations whose expiry time has come, in whatever order. Answers how
-    /// many there were.
+    /// Removes up to `limit` operations whose expiry time has passed, in any order. Returns their
+    /// number.
     async fn purge(&self, limit: usize) -> Result<usize, StoreError>;
 
-    /// The key that a server encrypts the page tokens of this store's lists with, unless it was given
-    /// keys of its own.
+    /// The key with which a server encrypts the page tokens of this store's lists, unless it has keys
+    /// of its own.
     ///
     /// Random ([`new_page_token_key`](kit::new_page_token_key)), created once, and kept with the
-    /// operations: every call gives the same key, from every process that shares the store, however
-    /// many of them ask first at the same time. Another store has another key, so that a server
-    /// refuses the tokens of others.
+    /// operations: every call returns the same key in every process that shares the store, also if
+    /// several processes make the first call concurrently. Another store has another key, so that a
+    /// server rejects the tokens of other servers.
     async fn page_token_key(&self) -> Result<[u8; 32], StoreError>;
 
     /// Registers an observer, which receives events after each commit from now on.
@@ -189,8 +189,8 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Whether [`start`](Self::start) may succeed. `false` while the store refuses new operations
-    /// because it is [full](StoreErrorKind::Full), though it serves other calls. Default: `true`.
+    /// Whether [`start`](Self::start) may succeed. `false` while the store rejects new operations
+    /// because it is [full](StoreErrorKind::Full), but serves other calls. Default: `true`.
     fn accepts_starts(&self) -> bool {
         true
     }
@@ -244,7 +244,7 @@ pub struct Claimed {
     /// valid up to and including its last moment: a claim at that moment does not expire it, and
     /// returns zero here.
     pub next_in: Option<Duration>,
-    /// Whether suspects of these methods wait that the claim did not take.
+    /// Whether suspects of these methods are pending that the claim did not take.
     pub suspects_wait: bool,
 }
 
@@ -279,7 +279,7 @@ impl Backlog {
     }
 }
 
-/// An operation that a start gave.
+/// The operation of a successful start.
 ///
 /// ```
 /// use lro_core::store::Started;
@@ -293,11 +293,11 @@ impl Backlog {
 pub struct Started {
     /// Its record.
     pub record: OperationRecord,
-    /// Whether an earlier start with the same request id had made it.
+    /// Whether an earlier start with the same request id created it.
     pub existing: bool,
 }
 
-/// Why a start made no operation.
+/// The reason why a start created no operation.
 ///
 /// ```
 /// use lro_core::store::StartError;

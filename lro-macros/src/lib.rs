@@ -1,4 +1,4 @@
-//! The attribute `#[long_running]`; re-exported by `lro-server`, use it from there.
+//! The attribute `#[long_running]`. `lro-server` re-exports it; use it from there.
 //!
 //! The expansion runs in passes, a module each:
 //!
@@ -30,8 +30,7 @@ use crate::{errors::Errors, model::Item};
 
 /// Turns rpc handlers into long-running operations.
 ///
-/// It stands twice: on the impl of a tonic service, where it drives, and on each method that is an
-/// operation.
+/// Write it on the impl of a tonic service, and on each method that starts an operation.
 ///
 /// ```text
 /// #[long_running]
@@ -54,13 +53,13 @@ use crate::{errors::Errors, model::Item};
 /// message; it returns the response message itself. It stays an ordinary `pub(crate)` async method,
 /// so that a test can call it. The service's rpc of the same name stores the request as an
 /// operation and answers at once; a worker that hosts the service runs the method. Methods without
-/// a mark are left as they are.
+/// the attribute do not change.
 ///
-/// The request, response and metadata types are compared with the rpc and its `operation_info` by
-/// the compiler.
+/// The compiler compares the request, response and metadata types with the rpc and its
+/// `operation_info`.
 ///
-/// `#[tonic::async_trait]` is not needed; below `#[long_running]` it is allowed, above it is an
-/// error.
+/// `#[tonic::async_trait]` is not needed. It is allowed below `#[long_running]`, and an error above
+/// it.
 ///
 /// # On the impl
 ///
@@ -70,12 +69,12 @@ use crate::{errors::Errors, model::Item};
 /// | `crate = my::lro_server` | the path of `lro_server` | `::lro_server` |
 /// | `parent = "projects/*"` | the `parent` of the methods that say nothing else | operations of the root |
 ///
-/// The trait is written with its module, as in `pb::exporter_server::Exporter`: what `lro-build`
-/// generated beside it is found there.
+/// Write the trait with its module, as in `pb::exporter_server::Exporter`: the attribute uses the
+/// code that `lro-build` generated in this module.
 ///
 /// Generics, where-clauses, attributes, associated types and streaming rpcs stay as they are
-/// written. A type may implement several services, each in an impl with the attribute; the worker
-/// is then told which one it hosts: `.host::<LoansServer<Service>, _>(service)`.
+/// written. A type may implement several services, each in an impl with the attribute; then name
+/// the service for the worker: `.host::<LoansServer<Service>, _>(service)`.
 ///
 /// # On a method
 ///

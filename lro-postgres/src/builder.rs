@@ -31,14 +31,14 @@ use crate::store::{Parts, PostgresStore};
 ///
 /// # Several servers
 ///
-/// The URL may name several servers: `postgresql://app@db1,db2/app?target_session_attrs=read-write`. A new
-/// connection then leads to the first that takes writes, also after a switchover.
+/// The URL may name several servers: `postgresql://app@db1,db2/app?target_session_attrs=read-write`. New
+/// connections then go to the first server that accepts writes, also after a switchover.
 ///
 /// # TLS
 ///
-/// With `sslmode=require` in the URL, connections are encrypted, and the server's certificate is
-/// verified, with the roots of the system or as [`tls`](Self::tls) says. With `prefer`, the default
-/// of URLs, and `disable` they are not.
+/// With `sslmode=require` in the URL, the store encrypts connections and verifies the server's
+/// certificate, with the system's roots or as [`tls`](Self::tls) configures. With `prefer`, the
+/// default of URLs, and with `disable` it does not.
 #[derive(Clone)]
 #[must_use = "nothing is connected before `open`"]
 pub struct PostgresStoreBuilder {
@@ -105,15 +105,15 @@ impl PostgresStoreBuilder {
         }
     }
 
-    /// Which schema of the database the operations are in; it is made if there is none. Stores of
-    /// different schemas know nothing of each other. Default: [`DEFAULT_SCHEMA`](Self::DEFAULT_SCHEMA).
+    /// The schema of the database for the operations, which the store creates if it does not exist.
+    /// Stores in different schemas are independent. Default: [`DEFAULT_SCHEMA`](Self::DEFAULT_SCHEMA).
     pub fn schema(mut self, schema: impl Into<String>) -> Self {
         self.schema = schema.into();
         self
     }
 
-    /// How many connections there are at most, the one for notifications not counted; at least 2. Calls
-    /// share them in groups: more than the default seldom help. A pool that was given has its own size.
+    /// The maximum number of connections, without the one for notifications; at least 2. Calls share
+    /// connections in groups, so more than the default seldom help. Ignored for a pool of your own.
     /// Default: [`DEFAULT_POOL_SIZE`](Self::DEFAULT_POOL_SIZE).
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections.max(2);
@@ -129,16 +129,16 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// How long a new connection, or the wait for one of the pool, may take. Default:
+    /// How long connecting, or waiting for a connection of the pool, may take. Default:
     /// [`DEFAULT_CONNECT_TIMEOUT`](Self::DEFAULT_CONNECT_TIMEOUT).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long the server may leave a question without an answer while the store is opened: for a
-    /// connection, for the version of the schema, for each step of a migration. A migration of a large
-    /// table may take longer, as long as the server answers other questions meanwhile. Default:
+    /// How long the server may leave a query unanswered while the store is opened: when it connects,
+    /// reads the version of the schema, or migrates. A migration of a large table may take longer, as
+    /// long as the server answers other queries meanwhile. Default:
     /// [`DEFAULT_OPEN_TIMEOUT`](Self::DEFAULT_OPEN_TIMEOUT).
     pub fn open_timeout(mut self, timeout: Duration) -> Self {
         self.open_timeout = timeout;
@@ -159,25 +159,27 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// Where to connect for LISTEN when a pool was given, or when the URL is that of a pooler: to the
-    /// server itself. Default: the URL; for a pool that was given, nowhere.
+    /// The URL for the LISTEN connection, which must lead to the server itself: for a pool of your
+    /// own, or if the main URL leads to a pooler. Default: the main URL; none for a pool of your own.
     pub fn notifications_url(mut self, url: impl Into<String>) -> Self {
         self.notifications_url = Some(url.into());
         self
     }
 
-    /// Whether statements are prepared once for each connection, which is faster. Behind a pooler in
-    /// transaction mode they must not be: most poolers mix up those of different processes. Default:
-    /// as soon as the own notifications have come back, which they do not through a pooler; and not
-    /// at all for a pool that was given, with a [`notifications_url`](Self::notifications_url), or
-    /// without [`notifications`](Self::notifications).
+    /// Whether to prepare statements once for each connection, which is faster. Do not enable it
+    /// behind a pooler in transaction mode, because most poolers mix up the statements of different
+    /// processes. Default: enabled once the store has received its own notification, which proves
+    /// that there is no pooler; disabled for a pool of your own, with a
+    /// [`notifications_url`](Self::notifications_url), or without
+    /// [`notifications`](Self::notifications).
     pub fn prepared_statements(mut self, prepare: bool) -> Self {
         self.prepared_statements = Some(prepare);
         self
     }
 
-    /// How often changes of other processes are looked for while notifications do not work; while
-    /// they do, five times as seldom. Default: [`DEFAULT_POLL_INTERVAL`](Self::DEFAULT_POLL_INTERVAL).
+    /// How often the store polls for changes of other processes while notifications do not work; five
+    /// times less often while they do. Default:
+    /// [`DEFAULT_POLL_INTERVAL`](Self::DEFAULT_POLL_INTERVAL).
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.poll_interval = interval;
         self
@@ -190,7 +192,8 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// How to verify the server, and what to show it. With it, connections that may use TLS do.
+    /// The TLS configuration: how to verify the server, and the client's certificate. Connections
+    /// for which TLS is optional then use it.
     #[cfg(feature = "tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     pub fn tls(mut self, config: rustls::ClientConfig) -> Self {
@@ -198,17 +201,19 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// Connects, and brings the schema to the newest version. Many processes may do so at once.
+    /// Connects, and migrates the schema to the newest version. Several processes may do so
+    /// concurrently.
     ///
     /// # Errors
     ///
-    /// * [`Unusable`]: the URL is none, the server refuses the user or the database, the user may
-    ///   not make the schema, it is of a newer version, or the database's encoding is not UTF8;
+    /// * [`Unusable`]: the URL is invalid, the server rejects the user or the database, the user
+    ///   may not create the schema, the schema has a newer version, or the database's encoding is
+    ///   not UTF8;
     /// * [`Unavailable`]: the server cannot be reached, or does not answer in time; later it may work.
     ///
     /// # Cancel safety
     ///
-    /// A future that is dropped leaves migrations done or not done.
+    /// If the future is dropped, each migration is either complete or not applied.
     ///
     /// [`Unusable`]: lro_core::store::StoreErrorKind::Unusable
     /// [`Unavailable`]: lro_core::store::StoreErrorKind::Unavailable

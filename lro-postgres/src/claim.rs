@@ -1,4 +1,5 @@
-//! Claims: what is ready is found by index and locked, what another node has locked is left to it.
+//! Claims: ready operations are found by index and locked; operations that another node has locked
+//! are skipped.
 
 mod asked;
 mod corrupt;
@@ -138,7 +139,7 @@ impl Claims {
         Ok(look.claimed(claim, operations))
     }
 
-    /// Takes suspects, and looks at what is left.
+    /// Claims suspects, and scans what is left.
     async fn take_suspects(
         &self,
         claim: &Claim,

@@ -25,7 +25,7 @@ pub(crate) enum Fault {
     Timeout(Duration),
     /// While the store was opened, no answer to this within this time.
     Silence(&'static str, Duration),
-    /// A row that cannot be understood.
+    /// A corrupt row.
     Row(String),
     /// Stands for a page that cannot be read.
     #[cfg(test)]

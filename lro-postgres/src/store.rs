@@ -39,7 +39,7 @@ const GETS_AT_ONCE: usize = 2;
 /// While notifications work, the store polls less often, by this factor.
 const POLLS_SAVED: u32 = 5;
 
-/// A store in a schema of a PostgreSQL database, for any number of processes. A cheap clone.
+/// A store in a schema of a PostgreSQL database, for any number of processes. It is cheap to clone.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -58,18 +58,18 @@ const POLLS_SAVED: u32 = 5;
 ///
 /// # Its thread
 ///
-/// A store drives its connections, timers and listener on a thread of its own. A call makes progress
-/// from any runtime, also while every thread of another runtime is blocked: a lease can be renewed
-/// from a plain thread while the application computes.
+/// A store drives its connections, timers and listener on a thread of its own. Calls make progress
+/// from any runtime, even while all threads of another runtime are blocked: a plain thread can renew
+/// leases while the application computes.
 ///
 /// # Closing
 ///
-/// When the last clone is dropped, the store still serves the calls that wait. Then its thread ends.
-/// Dropping it never blocks, neither within a runtime nor outside.
+/// When the last clone is dropped, the store finishes the pending calls, and its thread ends.
+/// Dropping never blocks, inside or outside of a runtime.
 ///
 /// # Observers
 ///
-/// The store calls them on its own thread: one that blocks holds up all calls.
+/// The store calls observers on its own thread: an observer that blocks delays all calls.
 #[derive(Clone)]
 pub struct PostgresStore {
     inner: Arc<Inner>,
@@ -101,8 +101,8 @@ struct Inner {
 }
 
 impl PostgresStore {
-    /// Connects to the database of that URL with the defaults of [`PostgresStoreBuilder`], and makes
-    /// the schema if there is none.
+    /// Connects to the database of this URL with the defaults of [`PostgresStoreBuilder`], and
+    /// creates the schema if it does not exist.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl PostgresStore {
         Self::builder(url).open().await
     }
 
-    /// Options for the database of that URL.
+    /// A builder for a store in the database of this URL.
     pub fn builder(url: impl Into<String>) -> PostgresStoreBuilder {
         PostgresStoreBuilder::url(url.into())
     }
@@ -123,7 +123,7 @@ impl PostgresStore {
         PostgresStoreBuilder::pool(pool)
     }
 
-    /// The schema that the operations are in.
+    /// The schema of the operations.
     pub fn schema(&self) -> &str {
         &self.inner.schema
     }

@@ -1,8 +1,8 @@
 //! Authorization: which callers may call which methods on which operations.
 //!
-//! Without an [`Authorizer`] everybody who reaches the server may get, list, wait for, cancel and
-//! delete every operation. With one, each call of google.longrunning.Operations, and each start, is
-//! its to allow:
+//! Without an [`Authorizer`], every caller that reaches the server may get, list, wait for, cancel
+//! and delete every operation. With one, it decides on each call of google.longrunning.Operations
+//! and on each start:
 //!
 //! ```
 //! use lro_core::store::MemoryStore;
@@ -37,12 +37,13 @@
 //! # The order of a call
 //!
 //! 1. A method that the server or the service does not offer is UNIMPLEMENTED.
-//! 2. [`Authorizer::authenticate`] says who calls, or answers UNAUTHENTICATED.
-//! 3. A name that is none is INVALID_ARGUMENT: that says nothing about any operation.
+//! 2. [`Authorizer::authenticate`] returns the principal, or UNAUTHENTICATED.
+//! 3. An invalid name is INVALID_ARGUMENT, which reveals nothing about any operation.
 //! 4. The service's [scopes](crate::ServiceSettings::scopes), then [`Authorizer::authorize`], for
 //!    the permission `{service}.operations.{get,list,wait,cancel,delete}` on the name or the parent.
-//! 5. Only now arguments are checked, and the operation is looked up.
-//! 6. [`Authorizer::authorize_operation`], where the policy depends on who started it.
+//! 5. Only now the server checks the other arguments and reads the operation.
+//! 6. [`Authorizer::authorize_operation`], for policies that depend on the principal that started
+//!    the operation.
 //!
 //! A caller denied in step 4 or 6 gets PERMISSION_DENIED with the same text whether the operation
 //! exists or not (AIP-193, AIP-211). A caller that asks for a missing operation gets the same answer,
@@ -54,8 +55,8 @@
 //! ([`StartOptions::principal`](crate::StartOptions::principal)). Request ids are separate for each
 //! principal.
 //!
-//! The methods of [`Operations`](crate::Operations) itself are not asked for permission: who holds
-//! that value is the server.
+//! The methods of [`Operations`](crate::Operations) itself need no permission: code that holds this
+//! value is part of the server.
 
 mod authorizer;
 mod call;

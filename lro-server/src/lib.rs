@@ -1,4 +1,4 @@
-//! Serve long-running operations in the sense of `google.longrunning` and AIP-151: annotate an rpc
+//! Serves long-running operations as defined by `google.longrunning` and AIP-151: annotate an rpc
 //! handler, and its body runs durably in the background.
 //!
 //! ```
@@ -87,55 +87,57 @@
 //! # program::main().unwrap();
 //! ```
 //!
-//! The call returns a `google.longrunning.Operation` as soon as the operation is durable. The body
-//! runs under a lease that is renewed for it; after a crash it runs again. Callers of any language
-//! get, list, wait for, cancel and delete the operation through `google.longrunning.Operations`.
+//! The call returns a `google.longrunning.Operation` as soon as the operation is durable. The
+//! worker runs the body under a lease, which it renews; after a crash the body runs again. Callers
+//! of any language get, list, wait for, cancel and delete the operation through
+//! `google.longrunning.Operations`.
 //!
 //! # The main types
 //!
 //! * [`long_running`] — the attribute, on the trait impl and on each long-running method;
 //! * [`Operations`] — the collection: start, get, list, wait, cancel, delete;
 //! * [`Worker`] — runs the operations of the services it hosts, in this process or another;
-//! * [`OperationContext`] — what a body holds of its operation: metadata, checkpoints, cancellation;
-//! * [`StartOptions`] — what a method's `prepare` function may set before an operation exists;
+//! * [`OperationContext`] — the body's handle on its operation: metadata, checkpoints, cancellation;
+//! * [`StartOptions`] — the options that a method's `prepare` function may set before an operation
+//!   exists;
 //! * [`HandlerError`] — an error that may ask for another attempt;
-//! * [`access::Authorizer`], [`ServiceSettings`] — who may do what, with which names.
+//! * [`access::Authorizer`], [`ServiceSettings`] — authorization and names.
 //!
 //! # Bodies
 //!
 //! A body is an `async` function like any other. When its operation is cancelled, its future is
 //! dropped at the next `.await`; a method with `cancel_grace = "10s"` first has that long to react
-//! to it ([`OperationContext::cancelled`]) and to clean up. Blocking work belongs on
-//! `tokio::task::spawn_blocking`, with a clone of the context there that asks
-//! [`OperationContext::stop_reason`] now and then, since a thread is not stopped by dropping its
-//! handle.
+//! to it ([`OperationContext::cancelled`]) and to clean up. Run blocking work in
+//! `tokio::task::spawn_blocking` with a clone of the context, and check
+//! [`OperationContext::stop_reason`] regularly there, because dropping its handle does not stop a
+//! thread.
 //!
-//! After a crash the body runs from its beginning, at least once more, up to `max_attempts` times:
-//! it makes its effects repeatable, or resumes from its last [`OperationContext::checkpoint`].
+//! After a crash the body runs again from its beginning, up to `max_attempts` times in total. So
+//! make its effects repeatable, or resume from the last [`OperationContext::checkpoint`].
 //!
 //! # Features
 //!
-//! | feature | what it adds |
+//! | feature | adds |
 //! | --- | --- |
-//! | `serve` | the module `serve`: a server with gRPC health, reflection, limits, deadlines, and an end without loss |
+//! | `serve` | the module `serve`: a server with gRPC health, reflection, limits, deadlines, and a graceful shutdown |
 //! | `tls` | TLS and mutual TLS for it, by rustls with ring |
 //! | `otel` | metrics and the caller's trace, by the API of OpenTelemetry |
 //! | `jwt` | `access::jwt`: callers with JSON Web Tokens, verified by aws-lc |
 //!
 //! # Metrics
 //!
-//! With the feature `otel`, these instruments go to OpenTelemetry's global meter provider, or to the
-//! meter that [`OperationsBuilder`] is given. The exporter is the program's.
+//! With the feature `otel`, these instruments report to OpenTelemetry's global meter provider, or to
+//! the meter that [`OperationsBuilder`] receives. The program chooses the exporter.
 //!
 //! | instrument | kind | attributes | what it counts or measures |
 //! | --- | --- | --- | --- |
 //! | `lro.operations.started` | counter | method | operations that this process has started; a repeated request id is no start |
-//! | `lro.operations.finished` | counter | method, code | operations whose end this process has written: of its runs, by a cancellation or at their start, and of attempts that were lost with other workers; not what opening the store has ended. Each `Operations` counts for itself: one for each store and meter |
+//! | `lro.operations.finished` | counter | method, code | operations that this process has finished: by its runs, by a cancellation, at their start, or after the loss of another worker. Operations that end while the store is opened do not count. Each `Operations` value counts separately, so create one for each store and meter |
 //! | `lro.operations.running` | up-down counter | method | bodies that run |
-//! | `lro.operations.queue_time` | histogram, s | method | from when an operation was ready to its first run, by the store's clock |
-//! | `lro.operations.run_time` | histogram, s | method | one run of a body, to where its end is written |
+//! | `lro.operations.queue_time` | histogram, s | method | the time from when an operation was ready until its first run, by the store's clock |
+//! | `lro.operations.run_time` | histogram, s | method | one run of a body, until its result is written |
 //! | `lro.operations.attempts` | counter | method | runs that began |
-//! | `lro.operations.retries` | counter | method | runs that ended with a wish for another attempt, and got it |
+//! | `lro.operations.retries` | counter | method | runs that asked for another attempt and got one |
 //! | `lro.leases.lost` | counter | method | leases that expired before their bodies finished |
 //! | `lro.operations.ready` | gauge | method | operations that are ready and that no worker has claimed, up to 1,000; asked every 15 s by each process that starts or runs operations |
 //! | `lro.operations.ready_age` | gauge, s | method | how long the oldest of them has been ready |
@@ -150,30 +152,31 @@
 //! The method is `rpc.method` (`exporter.v1.Exporter/Export`), the code `rpc.response.status_code`
 //! (`NOT_FOUND`), the others `lro.store.call` and `lro.store.outcome`.
 //!
-//! The span `operation` of a body, and the span `rpc` of a call in the module `serve`, are children
-//! of the span that the caller's `traceparent` names, where tracing-opentelemetry collects them.
+//! If tracing-opentelemetry collects spans, the span `operation` of a body and the span `rpc` of a
+//! call in the module `serve` are children of the span in the caller's `traceparent`.
 //! # Names and permissions
 //!
-//! Operations are named `operations/{id}`, or below the parent that a method's `prepare` gives.
-//! [`ServiceSettings`] say which parents a service has, and which of the five methods it offers.
+//! The name of an operation is `operations/{id}`, or `{parent}/operations/{id}` with a parent from
+//! the method's `prepare`. [`ServiceSettings`] list the parents of a service, and which of the five
+//! methods it offers.
 //!
-//! **Without an [`Authorizer`](access::Authorizer) everybody who reaches the server may see, cancel
-//! and delete every operation.** With one, it is asked before anything is looked up; the module
-//! [`access`] has an example of 15 lines, and the feature `jwt` a ready authorizer for bearer
-//! tokens, `access::jwt::JwtAuthorizer`.
+//! **Without an [`Authorizer`](access::Authorizer) every caller that reaches the server may see,
+//! cancel and delete every operation.** The server asks the authorizer before it reads the store.
+//! The module [`access`] has an example of 15 lines; the feature `jwt` adds an authorizer for
+//! bearer tokens, `access::jwt::JwtAuthorizer`.
 //!
 //! # Errors
 //!
-//! Every error that the server makes, of a call or of an operation, carries a `google.rpc.ErrorInfo`; one
-//! about a field also the field's violation, one about an operation a `ResourceInfo`. Details that a handler
-//! attaches to its error are kept unchanged; an operation's error without an ErrorInfo gets one. Errors of
-//! calls are truncated to the size of trailers.
+//! Every error that the server creates, for a call or an operation, carries a `google.rpc.ErrorInfo`. An
+//! error about a field also carries the field violation, and an error about an operation a `ResourceInfo`.
+//! Details that a handler attaches to its error are kept unchanged; an operation's error without an
+//! ErrorInfo gets one. Errors of calls are truncated to the size of trailers.
 //!
-//! With the module `serve` that holds for all services of the server: an unknown service or method is
-//! named, and errors of plain rpcs get an ErrorInfo. On a plain tonic server, what tonic refuses itself
-//! (an unknown service or method, a broken message frame) has none.
+//! With the module `serve`, this applies to all services of the server: it also names an unknown
+//! service or method, and adds an ErrorInfo to errors of plain rpcs. On a plain tonic server, errors of
+//! tonic itself (an unknown service or method, a malformed message frame) have none.
 //!
-//! # What it does not do
+//! # Limitations
 //!
 //! It does not record the steps of a body and replay them (use a workflow engine), does not run
 //! operations on a schedule beyond a single start time, speaks no HTTP/JSON (that is a gateway

@@ -34,11 +34,11 @@ pub struct Limits {
     /// [`OperationContext::checkpoint`](crate::OperationContext::checkpoint), RESOURCE_EXHAUSTED; the
     /// last one stays.
     pub checkpoint_len_max: usize,
-    /// The largest response, in bytes as encoded: 1 MiB. The operation of a body that gives a larger
-    /// one fails with RESOURCE_EXHAUSTED, and says so. An error of that size loses its details,
-    /// and then the end of its message.
+    /// The largest response, in bytes as encoded: 1 MiB. A body that returns a larger one fails its
+    /// operation with RESOURCE_EXHAUSTED and an explanation. An error of that size loses its
+    /// details, and then the end of its message.
     pub response_len_max: usize,
-    /// How many labels an operation has at most: 64, as on Google Cloud.
+    /// The maximum number of labels of an operation: 64, as on Google Cloud.
     pub labels_max: usize,
     /// The longest key of a label, in characters, at least one: 63, as on Google Cloud.
     pub label_key_len_max: usize,
@@ -50,30 +50,32 @@ pub struct Limits {
     pub exclusive_key_len_max: usize,
     /// The longest principal, in bytes: 512.
     pub principal_len_max: usize,
-    /// The longest operation id that `prepare` chooses, in bytes: 63, as AIP-122 has it. Which
-    /// characters it may have [`OperationName`](lro_core::OperationName) says.
+    /// The longest operation id that `prepare` may choose, in bytes: 63, as in AIP-122.
+    /// [`OperationName`](lro_core::OperationName) lists the allowed characters.
     pub operation_id_len_max: usize,
-    /// The longest that one WaitOperation call is held: 60 s. Callers ask again.
+    /// The maximum time that the server holds one WaitOperation call: 60 s. Then the caller calls
+    /// again.
     pub wait_max: Duration,
-    /// How many calls wait for one operation at a time: 10,000. Further ones are answered at once, with
-    /// its latest state.
+    /// The maximum number of concurrent waits for one operation: 10,000. Further calls get its latest
+    /// state immediately.
     pub waiters_per_operation_max: usize,
-    /// How many calls wait at a time, for all operations: 100,000. Further ones are answered at once,
-    /// with the latest state of their operation.
+    /// The maximum number of concurrent waits for all operations: 100,000. Further calls get the
+    /// latest state of their operation immediately.
     pub waiters_max: usize,
-    /// How many subscribers to [changes](crate::changes::Changes) there are at a time, of watches over HTTP
-    /// among others: 100,000. Further ones are RESOURCE_EXHAUSTED.
+    /// The maximum number of concurrent subscribers to [changes](crate::changes::Changes), including
+    /// watches over HTTP: 100,000. Further ones are RESOURCE_EXHAUSTED.
     pub max_change_subscribers: usize,
-    /// How many operations a page has when the caller does not say: 50.
+    /// The page size if the caller sets none: 50 operations.
     pub page_size_default: usize,
-    /// How many operations a page has at most: 1,000. Larger wishes are cut down to it.
+    /// The maximum page size: 1,000 operations. Larger values count as this one.
     pub page_size_max: usize,
-    /// The most bytes that a page has as encoded: 4 MiB, which is the largest message that most
-    /// clients accept. A page ends before it, with fewer operations than asked for; the next page
-    /// begins there. An operation that is longer by itself is RESOURCE_EXHAUSTED, with its name. A
-    /// server with smaller messages ([`ServeLimits`](crate::serve::ServeLimits)) has smaller pages.
+    /// The maximum encoded size of a page, in bytes: 4 MiB, the largest message that most clients
+    /// accept. A page ends before this limit with fewer operations than requested, and the next
+    /// page continues there. A single operation above the limit is RESOURCE_EXHAUSTED, with its
+    /// name. A server with a lower message limit ([`ServeLimits`](crate::serve::ServeLimits)) has
+    /// smaller pages.
     pub max_page_len: usize,
-    /// How long a page token is good for: 3 days. Older ones are INVALID_ARGUMENT.
+    /// How long a page token is valid: 3 days. Older tokens are INVALID_ARGUMENT.
     pub page_token_age_max: Duration,
 }
 

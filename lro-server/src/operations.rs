@@ -29,12 +29,11 @@ use crate::rpc::error::store_failed;
 /// finish within this time.
 const SHORT_LIFE: Duration = Duration::from_millis(20);
 
-/// The operations of a server: starts them, gets, lists, waits for, cancels and deletes them. A
-/// cheap clone.
+/// The operations of a server: it starts, gets, lists, waits for, cancels and deletes them. It is
+/// cheap to clone.
 ///
-/// Its own methods need no permission; the service that [`service`](Self::service) gives asks
-/// the [`Authorizer`](crate::access::Authorizer), if there is one, and without one lets everybody do
-/// everything.
+/// Its own methods need no permission. The gRPC service that [`service`](Self::service) returns asks
+/// the [`Authorizer`](crate::access::Authorizer); without one, every caller may do everything.
 ///
 /// ```
 /// use lro_core::store::MemoryStore;
@@ -60,12 +59,12 @@ struct Inner {
 }
 
 impl Operations {
-    /// The operations in this store, with all defaults.
+    /// The operations in this store, with default settings.
     pub fn new(store: impl OperationStore) -> Self {
         Self::builder(store).build()
     }
 
-    /// The operations in this store, with settings of their own.
+    /// A builder of the operations in this store, for other settings.
     pub fn builder(store: impl OperationStore) -> OperationsBuilder {
         OperationsBuilder::new(store)
     }
@@ -74,8 +73,7 @@ impl Operations {
     ///
     /// # Errors
     ///
-    /// NOT_FOUND, or the store's failure. That the operation itself has failed is not an error of
-    /// this call.
+    /// NOT_FOUND, or the store's error. A failed operation is not an error of this call.
     pub async fn get(&self, name: &OperationName) -> Result<pb::Operation, Status> {
         self.get_as(&Pass::trusted(Some(name)), name).await
     }
@@ -88,17 +86,17 @@ impl Operations {
         Ok(self.record(pass, name).await?.to_operation())
     }
 
-    /// Waits until the operation has ended, `timeout` is over, or the server [closes](Self::close):
-    /// then gives its latest state, ended or not. So it does at once when as many wait as the
-    /// [`Limits`](crate::Limits) allow.
+    /// Waits until the operation has finished, `timeout` has passed, or the server
+    /// [closes](Self::close), and returns the latest state. If the number of waits exceeds the
+    /// [`Limits`](crate::Limits), it returns the state immediately.
     ///
     /// # Errors
     ///
-    /// NOT_FOUND, also when the operation is deleted meanwhile, or the store's failure.
+    /// NOT_FOUND, also if the operation is deleted meanwhile, or the store's error.
     ///
     /// # Cancel safety
     ///
-    /// Safe to drop: the operation does not notice.
+    /// Safe to drop, without effect on the operation.
     pub async fn wait(
         &self,
         name: &OperationName,
@@ -158,9 +156,9 @@ impl Operations {
         }
     }
 
-    /// Asks for the operation to be cancelled, durably. Whether it was, its state will tell; one
-    /// that has finished stays as it is. An operation that was deleted while it runs can be
-    /// cancelled too.
+    /// Requests the cancellation of the operation, durably. Its state shows the outcome; a finished
+    /// operation does not change. An operation that was deleted while it runs can be cancelled,
+    /// too.
     ///
     /// # Errors
     ///
@@ -170,20 +168,20 @@ impl Operations {
         self.update(&pass, name, Command::Cancel).await
     }
 
-    /// Deletes the operation: no caller is interested in it any more. A running operation
-    /// disappears at once, and its record is removed when it finishes. It is not cancelled unless
-    /// its method says so ([`OnDelete`](crate::OnDelete)), and can still be cancelled by its name.
+    /// Deletes the operation, whose result no caller needs any more. A running operation disappears
+    /// immediately, and its record is removed when it finishes. Deleting does not cancel it unless
+    /// its method says so ([`OnDelete`](crate::OnDelete)); it can still be cancelled by its name.
     ///
     /// # Errors
     ///
-    /// NOT_FOUND, also for the second time, or the store's failure.
+    /// NOT_FOUND, also for the second deletion, or the store's error.
     pub async fn delete(&self, name: &OperationName) -> Result<(), Status> {
         let pass = Pass::trusted(Some(name));
         self.update(&pass, name, Command::Delete).await
     }
 
-    /// Answers all waiters with the latest state, now and from now on: for the time when
-    /// the server is to shut down, which otherwise waits for them.
+    /// Answers all present and future waiters with the latest state. Call it when the server shuts
+    /// down, because otherwise the shutdown waits for them.
     ///
     /// ```no_run
     /// # async fn example(operations: lro_server::Operations, router: tonic::transport::server::Router, addr: std::net::SocketAddr) {
@@ -201,18 +199,18 @@ impl Operations {
         self.inner.engine.close();
     }
 
-    /// The caller's identity: what the [`Authorizer`](crate::access::Authorizer) finds out about it.
-    /// For a `prepare` function, or an rpc that is none of ours.
+    /// Authenticates a caller by the [`Authorizer`](crate::access::Authorizer): for a `prepare`
+    /// function, or for a plain rpc.
     ///
     /// # Errors
     ///
-    /// The authorizer's, mostly UNAUTHENTICATED.
+    /// The authorizer's error, usually UNAUTHENTICATED.
     pub async fn principal<T>(&self, request: &tonic::Request<T>) -> Result<Principal, Status> {
         self.gate().authenticate(&Caller::of(request, "")).await
     }
 
-    /// The services whose operations are served, a line each: their names' bindings, and the
-    /// methods they offer.
+    /// Describes the services whose operations are served, one line each: the bindings of their
+    /// names, and the methods they offer.
     pub fn describe(&self) -> String {
         let services = self.gate().services().iter();
         services.map(|service| format!("{service}\n")).collect()

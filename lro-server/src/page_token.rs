@@ -15,12 +15,12 @@ use uuid::Uuid;
 
 /// The keys that page tokens are encrypted with.
 ///
-/// A token holds where its list continues, and when it was made, encrypted and authenticated
-/// (XChaCha20-Poly1305), and good only for the parent, the filter, the services and the principal of its list.
-/// It holds no permission: each page is authorized anew.
+/// A token contains the position where its list continues and its time of creation, encrypted and
+/// authenticated (XChaCha20-Poly1305). It is valid only for the parent, the filter, the services and the
+/// principal of its list, and grants no permission: each page is authorized anew.
 ///
-/// Every replica has to know the same keys. To change them, first let all replicas accept the new
-/// one, then encrypt with it, and forget the old one after
+/// All replicas need the same keys. To change them, first let all replicas accept the new key, then
+/// encrypt with it, and remove the old one after
 /// [`Limits::page_token_age_max`](crate::Limits::page_token_age_max).
 ///
 /// ```
@@ -36,9 +36,9 @@ use uuid::Uuid;
 ///
 /// A server without keys of its own uses the [key of its
 /// store](lro_core::store::OperationStore::page_token_key): random, created once, and kept with the
-/// operations. Tokens are good after a restart and on every replica that shares the store, and
-/// refused by every other server. Keys of your own are for replicas whose stores differ, and for
-/// changing keys on a schedule.
+/// operations. Tokens stay valid after a restart and on every replica that shares the store; every
+/// other server rejects them. Use keys of your own for replicas with different stores, or to change
+/// keys on a schedule.
 #[derive(Clone)]
 #[must_use]
 pub struct PageTokenKeys {

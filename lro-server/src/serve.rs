@@ -1,5 +1,5 @@
-//! A server as a service needs it: gRPC health, server reflection, TLS, limits, deadlines, and an
-//! end without loss. Behind the feature `serve`, and `tls` for TLS.
+//! A complete server: gRPC health, server reflection, TLS, limits, deadlines, and a graceful
+//! shutdown. It needs the feature `serve`, and `tls` for TLS.
 //!
 //! ```no_run
 //! # use std::sync::Arc;
@@ -24,23 +24,22 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # What it adds to tonic's server
+//! # Additions to tonic's server
 //!
 //! * `google.longrunning.Operations`, for the operations it is built with;
 //! * `grpc.health.v1.Health`: each service, and all of them (`""`), serve while the store answers,
 //!   and stop serving when the shutdown begins; while the store is full and refuses starts, only
 //!   `google.longrunning.Operations` serves;
-//! * server reflection, v1 and v1alpha, with the services' descriptors and ours;
+//! * server reflection, v1 and v1alpha, with the descriptors of your services and of this crate's;
 //! * a request that is not gRPC is answered with 415, so that no web page can call an rpc through its
 //!   visitor's browser, unless there is an [HTTP service](#http) for it;
-//! * errors that say what is wrong: an unknown service or method is named, beside those that there
-//!   are, and every error has an ErrorInfo;
-//! * [`DeadlineLayer`]: a call whose `grpc-timeout` is over ends with DEADLINE_EXCEEDED;
-//! * limits on messages, calls, connections, and on how long silence is put up with
-//!   ([`ServeLimits`]);
-//! * a tracing span `rpc` for each call, with its method, code and duration, and nothing of its
+//! * precise errors: they name an unknown service or method and the known ones, and every error has
+//!   an ErrorInfo;
+//! * [`DeadlineLayer`]: a call whose `grpc-timeout` has passed ends with DEADLINE_EXCEEDED;
+//! * limits on messages, calls, connections and idle times ([`ServeLimits`]);
+//! * a tracing span `rpc` for each call, with its method, code and duration, and without its
 //!   headers;
-//! * the order of the end, below.
+//! * the graceful shutdown described below.
 //!
 //! # HTTP
 //!
@@ -60,9 +59,9 @@
 //!
 //! # On a plain tonic server
 //!
-//! Operations need nothing of this module: a tonic router serves them with
+//! Operations do not need this module: a tonic router serves them with
 //! [`Operations::service`](crate::Operations::service). Then add [`GrpcOnlyLayer`] yourself, and bound
-//! the shutdown: drain the worker beside the router's shutdown and not behind it, because one idle
+//! the shutdown: drain the worker at the same time as the router, not after it, because one idle
 //! connection keeps `serve_with_shutdown` from returning.
 //!
 //! ```
@@ -97,7 +96,7 @@
 //! # }
 //! ```
 //!
-//! # The end
+//! # Graceful shutdown
 //!
 //! When `shutdown` completes, the graceful shutdown begins. Health reports NOT_SERVING, waiters get
 //! the latest state of their operations, and the server accepts no new connections and sends GOAWAY

@@ -1,4 +1,4 @@
-//! The services whose operations are served, each with the names it has.
+//! The services whose operations are served, each with its names.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,7 +10,7 @@ use tonic::Status;
 
 use crate::access::{OperationsRpc, Principal};
 
-/// How the operations of one service are served.
+/// The settings for the operations of one service: names, methods, scopes and lists.
 ///
 /// ```
 /// use lro_core::store::MemoryStore;
@@ -64,8 +64,8 @@ impl ServiceSettings {
         }
     }
 
-    /// Its operations are named `{parent}/operations/*`. Further calls add further bindings;
-    /// without any, the binding is `operations/*`, which is the empty parent.
+    /// Adds a binding: operations may be named `{parent}/operations/*`. Without any, the binding is
+    /// `operations/*`, with the empty parent.
     pub fn parent(mut self, parent: ParentPattern) -> Self {
         match &mut self.parents {
             Parents::Any => self.parents = Parents::Of(vec![parent]),
@@ -74,7 +74,7 @@ impl ServiceSettings {
         self
     }
 
-    /// Switches a method off: UNIMPLEMENTED.
+    /// Disables a method: calls of it are UNIMPLEMENTED.
     pub fn disable(mut self, method: OperationsRpc) -> Self {
         self.without.insert(method);
         self
@@ -87,14 +87,14 @@ impl ServiceSettings {
         self
     }
 
-    /// OAuth scopes, any one of which suffices for all methods, and for starts. As soon as there is
-    /// one, callers [without scopes](crate::access::Principal::with_scopes) are refused.
+    /// Sets OAuth scopes, any one of which suffices for all methods and for starts. With scopes,
+    /// the server denies callers [without scopes](crate::access::Principal::with_scopes).
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.scopes.extend(scopes.into_iter().map(Into::into));
         self
     }
 
-    /// OAuth scopes, any one of which suffices for get, list and wait.
+    /// Sets OAuth scopes, any one of which suffices for get, list and wait.
     pub fn read_only_scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let scopes = scopes.into_iter().map(Into::into);
         self.read_only_scopes.extend(scopes);
@@ -125,10 +125,10 @@ impl ServiceSettings {
     /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
     /// ```
     ///
-    /// The parent of a list says whose it is. Where several services that offer lists have
-    /// operations there, because they bind the same names, their policy goes for it if it is the
-    /// same one; otherwise the list is as the server's policy says. A filter means one thing for all
-    /// operations of a list. The server says in its log which services are in each other's way so.
+    /// The parent of a list determines its service. If several services with lists bind the same
+    /// names, their policy applies if they all have the same one; otherwise the server's policy
+    /// applies, so that a filter has one meaning for all operations of a list. The server logs which
+    /// services conflict.
     pub fn list_policy(mut self, list_policy: ListPolicy) -> Self {
         self.list_policy = Some(list_policy);
         self

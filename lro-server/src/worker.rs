@@ -1,4 +1,4 @@
-//! Runs operations: claims them, keeps their leases, stops them, writes how they ended.
+//! Runs operations: claims them, renews their leases, stops them, and writes their results.
 
 mod backlog;
 mod builder;
@@ -56,15 +56,15 @@ use crate::operations::Operations;
 /// # Ok(()) }
 /// ```
 ///
-/// It may live in another process than the rpc front end, when the store is one that processes
-/// share. Losing the store does not end it: it tries again, with growing pauses.
+/// With a store that several processes share, the worker may run in another process than the rpcs.
+/// If the store becomes unavailable, the worker retries with growing pauses.
 ///
 /// A worker also removes finished operations when their time (`retain`) has passed, on any worker: it
-/// scans when it starts and every minute, 500 at a time until there are no more. Where no worker runs,
-/// nothing is removed. A store holds about the number of operations that finish in a second times the
-/// seconds that they are kept.
+/// scans when it starts and every minute, 500 at a time until there are no more. Without workers,
+/// nothing is removed. A store holds about as many operations as finish per second, times the seconds
+/// that they are kept.
 ///
-/// Dropping a worker tells its bodies to stop and gives their operations back, in the background;
+/// Dropping a worker stops its bodies and releases their operations, in the background;
 /// [`drain`](Self::drain) waits for that.
 #[derive(Debug)]
 #[must_use = "dropping a worker stops it: keep it, and `drain` it at the end"]
@@ -73,26 +73,26 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker for these operations, to be given services to host.
+    /// A builder of a worker for these operations; give it services to host.
     pub fn builder(operations: &Operations) -> WorkerBuilder {
         WorkerBuilder::new(operations)
     }
 
-    /// Ends the worker without loss: claims nothing more, lets the bodies that run come to their
-    /// end for at most the `drain_timeout`, then stops the rest and gives their operations back, to
-    /// resume from their last checkpoint elsewhere or after the restart.
+    /// Shuts the worker down gracefully: it claims nothing more, lets running bodies finish for at
+    /// most the `drain_timeout`, then stops the rest and releases their operations, which resume
+    /// from their last checkpoint on another worker or after the restart.
     ///
     /// By default that takes at most 25 s: 20 s for the bodies, then 5 s to release the rest, besides
     /// the longest `cancel_grace` of a method. Leases are renewed until the last body has finished.
     ///
-    /// A thread that a body blocks cannot be stopped. `drain` returns all the same and the operation's
-    /// lease expires, but tokio's runtime waits for such threads when it shuts down: end the program
-    /// with [`Runtime::shutdown_timeout`](tokio::runtime::Runtime::shutdown_timeout), or with
+    /// A thread that a body blocks cannot be stopped. `drain` still returns, and the operation's lease
+    /// expires, but tokio's runtime waits for such threads when it shuts down: end the program with
+    /// [`Runtime::shutdown_timeout`](tokio::runtime::Runtime::shutdown_timeout), or with
     /// [`std::process::exit`] after the drain.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, the worker is dropped: bodies are stopped at once.
+    /// Dropping the future drops the worker: its bodies stop immediately.
     pub async fn drain(self) {
         self.drain_for(Duration::MAX).await;
     }

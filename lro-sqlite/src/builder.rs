@@ -55,8 +55,8 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// How many bytes the database file may grow to, its write-ahead log not counted; at least
-    /// what it has. Starts beyond it fail with [`StoreErrorKind::Full`]. Default: SQLite's own
+    /// The maximum size of the database file in bytes, without its write-ahead log; at least its
+    /// present size. Beyond it, starts fail with [`StoreErrorKind::Full`]. Default: SQLite's own
     /// limit of about 16 TiB.
     ///
     /// [`StoreErrorKind::Full`]: lro_core::store::StoreErrorKind::Full
@@ -65,14 +65,14 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// How many bytes the store keeps free for outcomes, deletions and purges. Default:
+    /// The number of bytes that the store keeps free for outcomes, deletions and purges. Default:
     /// [`DEFAULT_RESERVE_SIZE`](Self::DEFAULT_RESERVE_SIZE); 0 keeps none.
     ///
-    /// They are the file `<database>-reserve`, and as many of the bytes of
+    /// The reserve consists of the file `<database>-reserve`, and of the same number of bytes of
     /// [`max_size`](Self::max_size), at most a quarter. When the disk or the limit is full, the
-    /// store gives up half of them and refuses starts with [`StoreErrorKind::Full`]; when that is
-    /// used up, it gives up the rest, and serves only deletions, purges, cancellations and
-    /// renewals. When there is room again, it takes the reserve back and accepts starts.
+    /// store frees half of the reserve and rejects starts with [`StoreErrorKind::Full`]. When that
+    /// half is used up, it frees the rest, and serves only deletions, purges, cancellations and
+    /// renewals. When space is available again, it restores the reserve and accepts starts.
     ///
     /// [`StoreErrorKind::Full`]: lro_core::store::StoreErrorKind::Full
     pub fn reserve_size(mut self, bytes: u64) -> Self {

@@ -6,7 +6,7 @@ use tonic::Status;
 use super::call::is_within;
 use super::{Call, Caller, OperationFacts, Principal};
 
-/// Decides who may do what. The [module](super) has an example, and the order of a call.
+/// Authorizes callers. The [module](super) describes the order of the checks.
 ///
 /// ```
 /// use lro_server::access::{Access, Authorizer, Call};
@@ -37,7 +37,7 @@ use super::{Call, Caller, OperationFacts, Principal};
 ///
 /// # Cancel safety
 ///
-/// A call that goes away drops the future.
+/// The server drops the future if the caller cancels the call.
 #[tonic::async_trait]
 pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
     /// Authenticates the caller, once for each call, starts included. Default: an anonymous
@@ -62,15 +62,15 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
         Ok(Access::Allowed)
     }
 
-    /// Whether an operation may be started. The default allows what the rpc's own interceptors and its
-    /// `prepare` have let through.
+    /// Decides whether the caller may start an operation. Default: every start that passed the rpc's
+    /// own interceptors and its `prepare` is allowed.
     async fn authorize_start(&self, start: &StartCall<'_>) -> Result<Access, Status> {
         let _ = start;
         Ok(Access::Allowed)
     }
 }
 
-/// Yes or no.
+/// The decision of an [`Authorizer`].
 ///
 /// ```
 /// use lro_server::access::Access;
@@ -118,7 +118,7 @@ pub struct StartCall<'a> {
 }
 
 impl<'a> StartCall<'a> {
-    /// Headers and extensions; its [`rpc`](Caller::rpc) is the method that is called.
+    /// The headers and extensions of the call; its [`rpc`](Caller::rpc) is the called method.
     pub fn caller(&self) -> Caller<'a> {
         self.caller
     }
@@ -133,7 +133,7 @@ impl<'a> StartCall<'a> {
         self.service
     }
 
-    /// The name that the operation is to have.
+    /// The name of the new operation.
     pub fn name(&self) -> &'a OperationName {
         self.name
     }

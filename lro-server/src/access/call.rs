@@ -45,7 +45,7 @@ impl<'a> Caller<'a> {
         self.headers
     }
 
-    /// The text of one header; `None` when it is missing, given more than once, or no text.
+    /// The text of one header; `None` if it is missing, repeated, or not a text.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         let mut values = self.headers.get_all(name).iter();
         match (values.next(), values.next()) {
@@ -76,7 +76,7 @@ impl fmt::Debug for Caller<'_> {
     }
 }
 
-/// A call that wants to do something with an operation, or to list operations.
+/// A call on one operation, or of a list of operations.
 ///
 /// ```
 /// use lro_server::access::{Access, Call};
@@ -114,14 +114,15 @@ impl<'a> Call<'a> {
         self.method
     }
 
-    /// The service whose operation it is, by the name's binding; empty when no service is
-    /// configured, or none has such names. Where several services share a binding, each of them is
-    /// asked for.
+    /// The service that owns the operation, by the binding of its name; empty if no service is
+    /// configured, or none has such names. If several services share a binding, the server
+    /// authorizes the call for each of them.
     pub fn service(&self) -> &'a str {
         self.service
     }
 
-    /// `{service}.operations.{verb}`, `longrunning.operations.{verb}` where the service is not known.
+    /// The permission that the call needs: `{service}.operations.{verb}`, or
+    /// `longrunning.operations.{verb}` if the service is unknown.
     pub fn permission(&self) -> &'a str {
         self.permission
     }
@@ -131,17 +132,17 @@ impl<'a> Call<'a> {
         self.name
     }
 
-    /// The parent of the operation or the list. In a list segments may be open (`-`): then all
-    /// that it stands for has to be allowed.
+    /// The parent of the operation or the list. In a list, segments may be wildcards (`-`): then
+    /// all parents that match must be allowed.
     pub fn parent(&self) -> &'a ParentPattern {
         self.parent
     }
 
     /// Whether every operation that the call can reach belongs to `parent`, directly or further below.
     ///
-    /// The text is taken as it is, without wildcards, so that it may hold a principal's name: a `*`
-    /// or an empty segment is no segment of any parent, and an open one (`-`) of the call is within none. A text of
-    /// nothing has nothing. For patterns, ask [`ParentPattern::covers`].
+    /// The text has no wildcards, so that it can contain a principal's name: `*` and empty segments match no
+    /// parent, and a wildcard (`-`) of the call is within none. An empty text contains nothing. For patterns, use
+    /// [`ParentPattern::covers`].
     pub fn is_within(&self, parent: &str) -> bool {
         is_within(self.parent, parent)
     }

@@ -1,4 +1,4 @@
-//! Callers with JSON Web Tokens: the header `authorization: Bearer ..`.
+//! Authentication and authorization by JSON Web Tokens in the header `authorization: Bearer ..`.
 //!
 //! ```
 //! use lro_core::store::MemoryStore;
@@ -26,22 +26,22 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # What a token has to be
+//! # Requirements on tokens
 //!
-//! Signed by one of the keys, with an algorithm that is both the key's and allowed; of this issuer
-//! (`iss`); for this audience (`aud`); not expired (`exp`, without which a token is refused) and valid
-//! already (`nbf`), by the server's clock, give or take the leeway. Whatever else is UNAUTHENTICATED;
-//! the error says which of these it was, and never repeats any of the token.
+//! A token must be signed by one of the keys, with an allowed algorithm of that key; have the right
+//! issuer (`iss`) and audience (`aud`); and be neither expired (`exp`, which is required) nor used too
+//! early (`nbf`), by the server's clock within the leeway. All other tokens are UNAUTHENTICATED. The
+//! error names the failed requirement, and never contains a part of the token.
 //!
-//! # What it permits
+//! # Permissions
 //!
-//! Nothing, unless it is granted: a permission by [`grant`](JwtAuthorizerBuilder::grant),
-//! [`grant_scope`](JwtAuthorizerBuilder::grant_scope) or a
-//! [claim](JwtAuthorizerBuilder::permissions_claim); below a parent that a
-//! [template](JwtAuthorizerBuilder::parent) makes of its claims. Both are needed.
+//! A token permits nothing by default. It needs both a permission, by
+//! [`grant`](JwtAuthorizerBuilder::grant), [`grant_scope`](JwtAuthorizerBuilder::grant_scope) or a
+//! [claim](JwtAuthorizerBuilder::permissions_claim), and a parent, which a
+//! [template](JwtAuthorizerBuilder::parent) derives from its claims.
 //!
-//! Keys are given as values. Fetching a set of them from the issuer, and when, is the program's
-//! business: it hands new ones to [`JwtAuthorizer::replace_keys`].
+//! The authorizer receives keys as values. The program fetches key sets from the issuer, and passes
+//! new ones to [`JwtAuthorizer::replace_keys`].
 
 mod builder;
 mod claims;
@@ -67,7 +67,8 @@ pub use keys::JwtKeys;
 /// The longest token that is looked at, in bytes.
 const TOKEN_LEN_MAX: usize = 8 * 1024;
 
-/// Knows callers by their JSON Web Tokens. A cheap clone; all clones have the same keys.
+/// An authorizer that verifies JSON Web Tokens. It is cheap to clone, and all clones share their
+/// keys.
 ///
 /// ```
 /// use lro_server::access::jwt::jsonwebtoken::{Algorithm, DecodingKey};
@@ -93,7 +94,7 @@ pub struct JwtAuthorizer {
 }
 
 impl JwtAuthorizer {
-    /// For tokens of this issuer, meant for this audience.
+    /// A builder for tokens of this issuer with this audience.
     pub fn builder(
         issuer: impl Into<String>,
         audience: impl Into<String>,
@@ -109,7 +110,7 @@ impl JwtAuthorizer {
         }
     }
 
-    /// Takes these keys and no others from now on.
+    /// Replaces all keys.
     pub fn replace_keys(&self, keys: JwtKeys) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }

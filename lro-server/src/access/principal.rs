@@ -25,7 +25,7 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// A principal of this name. The name is kept with the operations it starts.
+    /// A principal with this name, which is stored with the operations that it starts.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -33,15 +33,15 @@ impl Principal {
         }
     }
 
-    /// With the OAuth scopes of its token. Without, its credentials have none, and services that
-    /// [ask for scopes](crate::ServiceSettings::scopes) refuse it.
+    /// Adds the OAuth scopes of its token. Services that [require
+    /// scopes](crate::ServiceSettings::scopes) deny principals without scopes.
     #[must_use]
     pub fn with_scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.scopes = Some(scopes.into_iter().map(Into::into).collect());
         self
     }
 
-    /// With something else that was found out, for `authorize`: one value of each type.
+    /// Adds another fact about the caller, for `authorize`: one value of each type.
     #[must_use]
     pub fn with<T: Clone + Send + Sync + 'static>(mut self, attribute: T) -> Self {
         self.attributes.insert(attribute);

@@ -18,7 +18,8 @@ use crate::handler::run::{Run, StopReason, told_to_stop};
 use crate::limits::{BodyLimits, Limits, check_len};
 use crate::rpc::error::store_failed;
 
-/// A handler's side of its operation: reports progress, saves checkpoints, learns of cancellation. A cheap clone, usable from blocking threads too.
+/// The handle of a body on its operation: it reports progress, saves checkpoints and receives cancellations. It is
+/// cheap to clone, and blocking threads can use it, too.
 ///
 /// ```
 /// # use lro_server::OperationContext;
@@ -44,8 +45,8 @@ impl<M> OperationContext<M> {
         }
     }
 
-    /// A context of no operation, for calling a handler's body in a unit test. It remembers
-    /// metadata and checkpoints and writes nothing; the default [`Limits`] hold.
+    /// A context without an operation, to call a body in a unit test. It keeps metadata and
+    /// checkpoints in memory and writes nothing; the default [`Limits`] apply.
     pub fn detached() -> Self {
         let uid = Uuid::nil();
         let name = OperationName::new(&ParentName::default(), "detached");
@@ -64,7 +65,7 @@ impl<M> OperationContext<M> {
         &self.run.name
     }
 
-    /// Which run of the body this is: 1 for the first.
+    /// The number of this run of the body, starting at 1.
     pub fn attempt(&self) -> u32 {
         self.run.attempt
     }
@@ -104,12 +105,12 @@ impl<M> OperationContext<M> {
         &self.run.origin.trace_state
     }
 
-    /// When the method's `timeout` ends this run, if it has one.
+    /// The time when the method's `timeout` ends this run, if it has one.
     pub fn deadline(&self) -> Option<Instant> {
         self.run.deadline
     }
 
-    /// The limits that this run meets, to be asked before a large checkpoint or response is made.
+    /// The limits of this run. Check them before you create a large checkpoint or response.
     ///
     /// ```
     /// # use lro_server::OperationContext;
@@ -164,8 +165,8 @@ impl<M> OperationContext<M> {
         }
     }
 
-    /// Why the body is to stop, if it is. Blocking code that a dropped future does not stop asks
-    /// this now and then.
+    /// The reason why the body must stop, if it must. Blocking code should check this regularly,
+    /// because dropping a future does not stop a thread.
     pub fn stop_reason(&self) -> Option<StopReason> {
         self.run.stop_reason()
     }
@@ -174,7 +175,7 @@ impl<M> OperationContext<M> {
     ///
     /// # Errors
     ///
-    /// INTERNAL when it is of another type, or does not decode.
+    /// INTERNAL if it has another type, or does not decode.
     pub fn restore<T: Message + Name + Default + 'static>(&self) -> Result<Option<T>, Status> {
         let checkpoint = self
             .run
@@ -196,15 +197,15 @@ impl<M> OperationContext<M> {
     ///
     /// # Errors
     ///
-    /// RESOURCE_EXHAUSTED when it is larger than [`Limits::checkpoint_len_max`]: the last one stays.
-    /// ABORTED when the operation is not this run's any more: the body should return. A store that is
-    /// away is tried again while the lease lasts, so that it fails no body that passes errors on with
-    /// `?`; otherwise the store's failure. After that the body may continue or try again, unless the lease
-    /// is over: then an error of the body's ends nothing, and the operation runs again.
+    /// RESOURCE_EXHAUSTED if it is larger than [`Limits::checkpoint_len_max`]: the previous one stays.
+    /// ABORTED if this run has lost the operation: the body should return. While the store is unavailable,
+    /// the call retries as long as the lease lasts, so that an outage does not fail a body that uses `?`;
+    /// after that it returns the store's error. The body may then continue or try again. If the lease has
+    /// expired, an error of the body does not finish the operation, which runs again.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it has saved the checkpoint or not.
+    /// If the future is dropped, the checkpoint may or may not be saved.
     pub async fn checkpoint<T: Message + Name + 'static>(&self, value: &T) -> Result<(), Status> {
         let checkpoint = pack(value);
         let (len, max) = (checkpoint.value.len(), self.run.limits.checkpoint_len_max);
@@ -277,11 +278,11 @@ impl<M: Message + Name + Default + 'static> OperationContext<M> {
         self.run.set_metadata(pack(&metadata));
     }
 
-    /// The newest metadata: what this run has set, an earlier one has left, or the start gave.
+    /// The newest metadata: set by this run, by an earlier one, or at the start.
     ///
     /// # Errors
     ///
-    /// INTERNAL when what is stored is of another type, or does not decode.
+    /// INTERNAL if the stored metadata has another type, or does not decode.
     pub fn metadata(&self) -> Result<Option<M>, Status> {
         let metadata = self.run.metadata();
         metadata.as_ref().map(unpack).transpose().map_err(|error| {

@@ -1,4 +1,4 @@
-//! How a body fails, and how its failure becomes the error of its operation.
+//! Errors of bodies, and their conversion to errors of operations.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::rpc::status::inform;
 
 /// An error of a handler that says whether to run the body again.
 ///
-/// A handler whose error type is [`Status`], or anything that converts into one, fails for good
-/// with its first error. A handler that returns `Result<_, HandlerError>` may ask for another
-/// attempt; `?` on a `Status` stays final.
+/// A handler whose error type is [`Status`], or converts into one, fails permanently with its first
+/// error. A handler that returns `Result<_, HandlerError>` may ask for another attempt; `?` on a
+/// `Status` stays final.
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,7 +38,7 @@ struct Retry {
 }
 
 impl HandlerError {
-    /// Fails the operation for good, whatever attempts are left: like `?` on a [`Status`].
+    /// Fails the operation permanently, even if attempts are left, like `?` on a [`Status`].
     ///
     /// ```
     /// use lro_server::HandlerError;
@@ -68,7 +68,7 @@ impl HandlerError {
         self
     }
 
-    /// Whether another attempt is asked for.
+    /// Whether the error asks for another attempt.
     pub fn is_retryable(&self) -> bool {
         self.retry.is_some()
     }
@@ -129,7 +129,7 @@ impl std::error::Error for HandlerError {
     note = "return `tonic::Status`, a type with `impl From<{Self}> for tonic::Status`, or `lro_server::HandlerError`"
 )]
 pub trait IntoHandlerError {
-    /// The error with its answer to whether to run the body again.
+    /// Converts the error, and decides whether the body runs again.
     fn into_handler_error(self) -> HandlerError;
 }
 

@@ -27,7 +27,7 @@ use crate::handler::run::Run;
 /// }
 /// ```
 pub trait Host<S>: Sized + Send + Sync + 'static {
-    /// Names the methods and their bodies.
+    /// Registers the methods and their bodies.
     fn register(registration: &mut Registration<Self>);
 }
 
@@ -78,7 +78,8 @@ impl<H: Send + Sync + 'static> Registration<H> {
         registration.methods
     }
 
-    /// Adds the method `M`, whose body takes a `Q` and a context for `D`, and gives an `R`.
+    /// Adds the method `M`, whose body takes a request `Q` and a context for the metadata `D`, and
+    /// returns a response `R`.
     pub fn method<M, Q, R, D, F, Fut, E>(&mut self, options: MethodOptions, body: F)
     where
         M: LongRunningMethod,
@@ -104,8 +105,8 @@ impl<H: Send + Sync + 'static> Registration<H> {
         self.add::<M>(options, Arc::new(body));
     }
 
-    /// Adds the method `M`, whose body deals with stored messages: what `#[long_running]` writes,
-    /// for the compiler's errors then stand on the user's types, without a word of this function.
+    /// Adds the method `M`, whose body works on stored messages. `#[long_running]` generates this
+    /// call, so that compiler errors point at the user's types and do not mention this function.
     #[doc(hidden)]
     pub fn body<M: LongRunningMethod>(
         &mut self,
@@ -131,7 +132,7 @@ impl<H> fmt::Debug for Registration<H> {
     }
 }
 
-/// A running body; gives the packed response.
+/// A running body, which returns the packed response.
 #[doc(hidden)]
 pub type BodyFuture = Pin<Box<dyn Future<Output = Result<Any, HandlerError>> + Send>>;
 
@@ -257,9 +258,9 @@ impl fmt::Debug for HostedMethod {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnDelete {
-    /// The body continues, unseen, as AIP-151 has it: a deletion is no cancellation. It releases its
-    /// slot; of such bodies a worker lets as many run as its `concurrency`, and cancels the one that
-    /// was deleted first when there are more. A caller may still cancel the operation by its name.
+    /// The body continues, as AIP-151 says: a deletion is no cancellation. It releases its slot. A
+    /// worker runs as many such bodies as its `concurrency`; beyond that, it cancels the one that
+    /// was deleted first. Callers can still cancel the operation by its name.
     #[default]
     Continue,
     /// The worker also cancels the operation.
@@ -286,8 +287,8 @@ pub struct MethodOptions {
 }
 
 impl MethodOptions {
-    /// The defaults: no timeout, no grace, no limit of its own, the standard fields taken care of,
-    /// and [`ExecutionPolicy::default`].
+    /// The defaults: no timeout, no grace period, no concurrency limit of its own, standard fields
+    /// filled in, and [`ExecutionPolicy::default`].
     pub fn new() -> Self {
         Self {
             timeout: None,
@@ -299,15 +300,15 @@ impl MethodOptions {
         }
     }
 
-    /// How long one run of the body may take; then its future is dropped and the operation ends
-    /// with DEADLINE_EXCEEDED.
+    /// The maximum duration of one run of the body. After that, the worker drops its future, and
+    /// the operation fails with DEADLINE_EXCEEDED.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// How often the body may be run, crashes and retries included; at least 1.
+    /// The maximum number of runs of the body, including crashes and retries; at least 1.
     #[must_use]
     pub fn max_attempts(mut self, max_attempts: u32) -> Self {
         self.policy.max_attempts = max_attempts.max(1);
@@ -342,16 +343,15 @@ impl MethodOptions {
         self
     }
 
-    /// How many bodies of this method one worker runs at a time.
+    /// The maximum number of bodies of this method that one worker runs at a time.
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = Some(concurrency.max(1));
         self
     }
 
-    /// Whether the engine takes care of the standard fields that the request and the metadata
-    /// declare: `request_id` and `validate_only` of the one, times, verb, target, API version and
-    /// the request for cancellation of the other.
+    /// Whether the engine handles the standard fields: `request_id` and `validate_only` in the
+    /// request; times, verb, target, API version and the cancellation flag in the metadata.
     #[must_use]
     pub fn standard_fields(mut self, standard_fields: bool) -> Self {
         self.standard_fields = standard_fields;

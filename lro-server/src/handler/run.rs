@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::poll::PollWatch;
 use crate::limits::BodyLimits;
 
-/// Why a body is to stop.
+/// The reason why a body must stop.
 ///
 /// ```
 /// use lro_server::{OperationContext, StopReason};
@@ -32,8 +32,9 @@ pub enum StopReason {
     Cancelled,
     /// It took longer than its method's `timeout`: the operation fails.
     TimedOut,
-    /// The worker may not run it any more: the lease could not be renewed, or is another's. It
-    /// will run again, or does so already: the body should leave its effects alone.
+    /// The worker has lost the lease: it could not renew it, or another worker has claimed the
+    /// operation. Another attempt will run, or runs already, so the body should not undo its
+    /// effects.
     LeaseLost,
     /// The worker is being drained: the operation will run again, from its last checkpoint.
     Draining,

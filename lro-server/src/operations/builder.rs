@@ -63,10 +63,10 @@ impl OperationsBuilder {
         self
     }
 
-    /// Lets filters of lists name the fields of `metadata` and `response`: of all types that the
-    /// long-running rpcs of this set carry. The set is `FILE_DESCRIPTOR_SET` beside the generated
-    /// code of a service. Without it, filters can name the fields that every operation has. The
-    /// reflection of the module `serve` also describes the services of these sets.
+    /// Allows filters to name the fields of `metadata` and `response`, for all types of the
+    /// long-running rpcs in this set. The set is `FILE_DESCRIPTOR_SET` in the generated code of a
+    /// service. Without it, filters can name only the fields of every operation. The reflection of
+    /// the module `serve` also describes the services of these sets.
     ///
     /// Call it once for each set. The types are added to what filters may name in all lists, those
     /// also of services with a [policy of their own](ServiceSettings::list_policy); in a
@@ -89,7 +89,7 @@ impl OperationsBuilder {
     ///
     /// # Errors
     ///
-    /// When the bytes are no encoded file descriptor set with all imports.
+    /// If the bytes are not an encoded file descriptor set with all imports.
     pub fn file_descriptor_set(mut self, encoded: &[u8]) -> Result<Self, InvalidDescriptorSet> {
         let payloads = self.payloads.to_builder();
         self.payloads = payloads.file_descriptor_set(encoded)?.build();
@@ -97,37 +97,36 @@ impl OperationsBuilder {
         Ok(self)
     }
 
-    /// Sets what filters of lists may and must name, and how long pages are, where that is not as
-    /// [`Limits`] say: a documented dialect, or a schema of one's own.
+    /// Sets the policy of lists: the fields that filters may and must name, and the page sizes, if
+    /// they differ from [`Limits`].
     ///
-    /// It is the policy of all services that have [none of their own](ServiceSettings::list_policy),
-    /// and of lists whose services do not have the same.
+    /// It applies to all services without [their own policy](ServiceSettings::list_policy), and to
+    /// lists of several services with different policies.
     pub fn list_policy(mut self, list_policy: ListPolicy) -> Self {
         self.list_policy = list_policy;
         self
     }
 
-    /// A service whose operations are served: their names, its methods and scopes. Settings of a
-    /// service that was given before replace those.
+    /// Adds a service whose operations are served, with its names, methods and scopes. Later
+    /// settings of the same service replace earlier ones.
     ///
-    /// Without any, all services may start operations of any name. With one, all that start
-    /// operations have to be given: a start by another fails with INTERNAL, and so does one whose
-    /// name is not the service's.
+    /// Without any, all services may start operations with any name. With one, add every service
+    /// that starts operations: a start by another service, or with a name outside its bindings,
+    /// fails with INTERNAL.
     pub fn bind(mut self, service: ServiceSettings) -> Self {
         self.services.retain(|it| it.name() != service.name());
         self.services.push(service);
         self
     }
 
-    /// Switches a method off for the whole server: UNIMPLEMENTED.
+    /// Disables a method of the whole server: calls of it are UNIMPLEMENTED.
     pub fn disable(mut self, method: OperationsRpc) -> Self {
         self.without.insert(method);
         self
     }
 
-    /// Sets the authorizer, which decides who may do what. Without one, **everybody who reaches the
-    /// server may do everything**
-    /// with every operation; then keep others away from it by other means.
+    /// Sets the authorizer. Without one, **every caller that reaches the server may do everything**
+    /// with every operation; then restrict the access by other means.
     pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
         self.authorizer = Some(Arc::new(authorizer));
         self
@@ -140,7 +139,7 @@ impl OperationsBuilder {
         self
     }
 
-    /// Where the times in operation ids and page tokens come from.
+    /// Sets the clock for the times in operation ids and page tokens.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
@@ -154,7 +153,7 @@ impl OperationsBuilder {
         self
     }
 
-    /// The operations. Says in the log, at the level info, which services they are of.
+    /// Builds the operations, and logs the services at the level info.
     pub fn build(self) -> Operations {
         #[cfg(feature = "otel")]
         let metrics = self.metrics.unwrap_or_default();

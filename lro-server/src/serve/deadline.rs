@@ -15,13 +15,13 @@ use tower::{Layer, Service};
 use super::trailers::trailers_of;
 use crate::engine::deadline::{Deadline, later, parse_timeout};
 
-/// Keeps the deadline that a caller gives with `grpc-timeout`: at that time the call is over, with
-/// DEADLINE_EXCEEDED and an ErrorInfo; a stream ends with it. Handlers find the [`Deadline`] among
-/// the extensions of their request.
+/// A tower layer that enforces the deadline of the header `grpc-timeout`: it ends the call, or its
+/// stream, with DEADLINE_EXCEEDED and an ErrorInfo. Handlers find the [`Deadline`] in the
+/// extensions of their request.
 ///
-/// tonic's own server also ends calls at this time, but with CANCELLED. This layer is always
-/// earlier, so it may be used with it; streams are only ended by this one. WaitOperation answers
-/// with the operation a margin before the deadline by itself.
+/// tonic's own server also ends calls at this time, but with CANCELLED, and does not end streams.
+/// This layer always acts earlier, so you can combine both. WaitOperation returns the operation
+/// shortly before the deadline.
 ///
 /// ```
 /// use lro_server::serve::DeadlineLayer;

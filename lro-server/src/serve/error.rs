@@ -1,7 +1,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-/// Why a server could not begin: what failed, with its cause.
+/// The reason why a server could not start: the failed step, with its cause.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

@@ -13,29 +13,32 @@ use std::time::Duration;
 /// assert_eq!(limits.max_concurrent_streams, 256);
 /// ```
 ///
-/// Durations may be as long as they like: `Duration::MAX` is never.
+/// `Duration::MAX` disables a timeout.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServeLimits {
-    /// How many calls one connection has under way: 256. Callers queue the others themselves.
+    /// The maximum number of calls in flight on one connection: 256. Clients queue further calls
+    /// themselves.
     pub max_concurrent_streams: u32,
-    /// The largest message that comes in, in bytes: 4 MiB. Larger ones are RESOURCE_EXHAUSTED.
+    /// The largest incoming message, in bytes: 4 MiB. Larger ones are RESOURCE_EXHAUSTED.
     ///
-    /// tonic has a limit of its own of 4 MiB in every generated service, so that more also needs
+    /// Every generated tonic service has a limit of 4 MiB of its own, so a larger value also needs
     /// the service's `max_decoding_message_size`.
     pub max_decode_len: usize,
-    /// The largest message that goes out, in bytes: 4 MiB. Larger ones are RESOURCE_EXHAUSTED.
+    /// The largest outgoing message, in bytes: 4 MiB. Larger ones are RESOURCE_EXHAUSTED.
     pub max_encode_len: usize,
     /// The largest list of headers, in bytes as HTTP/2 counts them: 16 KiB.
     pub max_header_list_len: u32,
-    /// How many bytes of answers wait for one slow reader, for each call: 64 KiB.
+    /// The maximum number of bytes buffered for a slow reader, for each call: 64 KiB.
     pub max_send_buffer_len: usize,
-    /// How many connections there are at a time: 10,000. The next ones are closed at once.
+    /// The maximum number of connections: 10,000. The server closes further ones immediately.
     pub max_connections: usize,
-    /// How many of them come from one address: 1,000. Of IPv6 addresses, the first 64 bits count.
+    /// The maximum number of connections from one address: 1,000. Of IPv6 addresses, the first 64
+    /// bits count.
     ///
-    /// Behind a proxy that hides its callers, all come from one address.
+    /// Behind a proxy that hides its clients, all connections come from one address.
     pub max_connections_per_ip: usize,
-    /// How long a connection may take to say its first words: 10 s. After TLS, if there is any.
+    /// The maximum time until a connection sends its first bytes, after the TLS handshake if there
+    /// is one: 10 s.
     pub first_bytes_timeout: Duration,
     /// How long a connection may take for the TLS handshake: 10 s.
     pub tls_handshake_timeout: Duration,
@@ -44,19 +47,19 @@ pub struct ServeLimits {
     pub request_head_timeout: Duration,
     /// How long the body of an HTTP request may take to arrive: 60 s.
     pub request_body_timeout: Duration,
-    /// How long a connection may be silent before it is asked whether it is still there: 30 s.
+    /// How long a connection may be idle before the server sends a keep-alive ping: 30 s.
     pub keep_alive_interval: Duration,
-    /// How long it may take to answer that: 20 s.
+    /// How long the peer may take to answer the ping: 20 s.
     pub keep_alive_timeout: Duration,
     /// The maximum age of a connection: 30 min. Then the server sends GOAWAY, so that the client
     /// opens another; calls in flight finish.
     pub max_connection_age: Duration,
-    /// By which part of it the age of each connection differs, to either side: 0.1. So that the
-    /// connections that came together do not go together.
+    /// The jitter of `max_connection_age`, as a fraction in both directions: 0.1. It spreads the
+    /// reconnects of clients that connected together.
     pub connection_age_jitter: f64,
-    /// How often the store is asked whether it is there: every 5 s.
+    /// The interval of the store's health checks: 5 s.
     pub health_interval: Duration,
-    /// How long it may take to answer that: 2 s.
+    /// How long the store may take to answer a health check: 2 s.
     pub health_timeout: Duration,
     /// The time that calls and operations have to finish after a shutdown begins: 25 s, which
     /// leaves time within the 30 s of Kubernetes. Then the server closes the connections, and the

@@ -40,7 +40,7 @@ use super::tls::Tls;
 use crate::operations::Operations;
 use crate::worker::Worker;
 
-/// A server, to be given services and served. See the [module](super).
+/// A server for operations and other gRPC services. See the [module](super).
 ///
 /// ```
 /// use lro_server::Operations;
@@ -89,11 +89,10 @@ impl Server {
         }
     }
 
-    /// Adds a service: what tonic generates for a proto's service, with interceptors and layers of
-    /// its own or without.
+    /// Adds a service that tonic has generated, with or without its own interceptors and layers.
     ///
-    /// One that takes the place of what a server has anyway, such as
-    /// `google.longrunning.Operations` behind an interceptor, is served in its stead.
+    /// A service with the name of a built-in one, such as `google.longrunning.Operations` behind an
+    /// interceptor, replaces it.
     pub fn add_service<S, B>(mut self, service: S) -> Self
     where
         S: Service<Request<Body>, Response = Response<B>, Error = Infallible>
@@ -125,13 +124,13 @@ impl Server {
         self
     }
 
-    /// Serves no reflection: callers have to know the protos.
+    /// Disables reflection: clients then need the protos.
     pub fn without_reflection(mut self) -> Self {
         self.reflection = false;
         self
     }
 
-    /// Drains the worker at the end, within the same time as the calls.
+    /// Drains the worker during the shutdown, at the same time as the calls.
     pub fn worker(mut self, worker: Worker) -> Self {
         self.workers.push(worker);
         self
@@ -196,23 +195,25 @@ impl Server {
         self
     }
 
-    /// Serves with TLS, and without it no more.
+    /// Serves only with TLS.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// Serves until `shutdown` is over, and then comes to [the end](super#the-end).
+    /// Serves until `shutdown` completes, and then shuts down
+    /// [gracefully](super#graceful-shutdown).
     ///
     /// # Errors
     ///
-    /// Before it serves anything: when the address is taken, a certificate or key cannot be used,
-    /// a descriptor set cannot be read, or a service was added twice.
+    /// Before serving: if the address is in use, a certificate or key is invalid, a descriptor set
+    /// cannot be read, or a service was added twice.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it ends at once: connections are cut, and workers dropped.
+    /// Dropping the future stops the server immediately: it closes all connections and drops the
+    /// workers.
     pub async fn serve(
         self,
         listen: impl Into<Listen>,

@@ -4,7 +4,7 @@ use lro_core::{ParentName, Timestamp, pack};
 use prost::{Message, Name};
 use prost_types::Any;
 
-/// How to start one operation: the result of the method's `prepare` function.
+/// The options of one start: the result of the method's `prepare` function.
 ///
 /// ```
 /// use lro_server::StartOptions;
@@ -35,8 +35,8 @@ pub(super) struct Choices {
 }
 
 impl<M> StartOptions<M> {
-    /// An operation `operations/{uuid}`, or one below the parent that the method names, with nothing
-    /// of its own, to be run at once.
+    /// The defaults: an operation `operations/{uuid}`, or below the parent that the method names,
+    /// without options, which runs immediately.
     pub fn new() -> Self {
         Self {
             metadata: None,
@@ -44,8 +44,8 @@ impl<M> StartOptions<M> {
         }
     }
 
-    /// The parent of the operation: its name will be `{parent}/operations/{id}`. It goes before
-    /// the parent that the method's argument `parent` finds in the request.
+    /// The parent of the operation: its name will be `{parent}/operations/{id}`. It has precedence
+    /// over the parent that the method's argument `parent` takes from the request.
     pub fn parent(mut self, parent: ParentName) -> Self {
         self.choices.parent = Some(parent);
         self
@@ -55,8 +55,8 @@ impl<M> StartOptions<M> {
         self.choices.parent.is_some()
     }
 
-    /// The last segment of the operation's name. Without it, a UUID. A name that is taken makes
-    /// the call fail with ALREADY_EXISTS.
+    /// The last segment of the operation's name. Without it, a UUID. If the name is used, the call
+    /// fails with ALREADY_EXISTS.
     pub fn operation_id(mut self, operation_id: impl Into<String>) -> Self {
         self.choices.operation_id = Some(operation_id.into());
         self
@@ -74,13 +74,13 @@ impl<M> StartOptions<M> {
         self
     }
 
-    /// The client's request id (AIP-155), where it is not the request's own field `request_id`,
-    /// which is taken by itself: a second start of the same method below the same parent
-    /// with the same id gives the operation there is, if the request is the same, and fails with
-    /// INVALID_ARGUMENT otherwise. An empty id is none.
+    /// The client's request id (AIP-155). A field `request_id` of the request is used
+    /// automatically. A second start of the same method below the same parent with the same id
+    /// returns the first operation if the request is equal, and fails with INVALID_ARGUMENT
+    /// otherwise. An empty id counts as none.
     ///
-    /// `prepare` runs before the id is looked up: it also refuses a repetition that has become
-    /// invalid since. A check whose result must not depend on that belongs into the body.
+    /// `prepare` runs before the id is looked up, so it also rejects a repetition that has become
+    /// invalid since. Put a check that must not reject repetitions into the body.
     pub fn request_id(mut self, request_id: impl Into<String>) -> Self {
         self.choices.request_id = Some(request_id.into()).filter(|id| !id.is_empty());
         self
@@ -95,8 +95,8 @@ impl<M> StartOptions<M> {
 
     /// Runs the operation at this time, or as soon as possible if it has passed.
     ///
-    /// It must lie between the years 2000 and 9999: another time is a mistake of units, such as
-    /// milliseconds given as microseconds, and the start fails with INVALID_ARGUMENT.
+    /// It must lie between the years 2000 and 9999. Other times usually are mistakes of units, such
+    /// as milliseconds for microseconds, and the start fails with INVALID_ARGUMENT.
     pub fn start_time(mut self, start_time: Timestamp) -> Self {
         self.choices.start_time = Some(start_time);
         self
@@ -110,8 +110,8 @@ impl<M> StartOptions<M> {
         self
     }
 
-    /// The response, known already: the operation is kept as done from the beginning, and the body
-    /// is not run. It must be the method's response type, or the call fails with INTERNAL.
+    /// A response that is known already: the operation is done from the start, and the body does
+    /// not run. It must have the method's response type, or the call fails with INTERNAL.
     pub fn response<R: Message + Name + 'static>(mut self, response: &R) -> Self {
         self.choices.response = Some(pack(response));
         self

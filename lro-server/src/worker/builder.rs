@@ -98,8 +98,8 @@ impl WorkerBuilder {
     }
 
     /// Runs only these of the hosts' methods, named by their paths
-    /// ([`LongRunningMethod::PATH`](lro_core::LongRunningMethod::PATH)); the others are left to other
-    /// workers of the same store. Without it, all of them.
+    /// ([`LongRunningMethod::PATH`](lro_core::LongRunningMethod::PATH)); other workers of the same
+    /// store run the others. Default: all methods.
     ///
     /// ```no_run
     /// # use std::sync::Arc;
@@ -115,14 +115,15 @@ impl WorkerBuilder {
         self
     }
 
-    /// How many bodies run at a time, at least 1. A method's own `concurrency` limits it further.
+    /// The maximum number of bodies that run at a time, at least 1. A method's own `concurrency`
+    /// limits it further.
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency.max(1);
         self
     }
 
-    /// How long an operation stays this worker's without a renewal, at least 1 second
-    /// and at most 1 day. Renewals are sent three times as often; after a crash, other workers wait
+    /// How long this worker holds an operation without renewing its lease: at least 1 second and at
+    /// most 1 day. The worker renews three times in this period; after a crash, other workers wait
     /// this long.
     pub fn lease_duration(mut self, lease_duration: Duration) -> Self {
         self.settings.lease_duration =
@@ -130,14 +131,14 @@ impl WorkerBuilder {
         self
     }
 
-    /// How long new metadata is gathered before it is written; `Duration::MAX` is until the lease
-    /// is renewed.
+    /// How long the worker collects new metadata before it writes the newest. With `Duration::MAX`
+    /// it writes metadata only with renewals of the lease.
     pub fn metadata_interval(mut self, metadata_interval: Duration) -> Self {
         self.settings.metadata_interval = metadata_interval;
         self
     }
 
-    /// How long [`Worker::drain`] lets bodies run on; `Duration::MAX` is to their end.
+    /// How long [`Worker::drain`] lets bodies continue; with `Duration::MAX`, until they finish.
     pub fn drain_timeout(mut self, drain_timeout: Duration) -> Self {
         self.settings.drain_timeout = drain_timeout;
         self
@@ -170,8 +171,8 @@ impl WorkerBuilder {
     ///
     /// # Errors
     ///
-    /// When no method is hosted, one is hosted twice, [`only`](Self::only) names one that none of
-    /// the hosts has, or the thread cannot be created.
+    /// If no method is hosted, a method is hosted twice, [`only`](Self::only) names a method that
+    /// no host has, or the thread cannot be created.
     pub async fn start(mut self) -> Result<Worker, WorkerBuildError> {
         if let Some(only) = &self.only {
             let stranger = only

@@ -51,7 +51,7 @@ pub(super) struct Settings {
 }
 
 impl JwtAuthorizerBuilder {
-    /// The leeway that the clocks of the issuer and of the server are given: 30 s.
+    /// The default of [`leeway`](Self::leeway): 30 s.
     pub const LEEWAY: Duration = Duration::from_secs(30);
 
     /// The longest leeway: 60 s.
@@ -78,48 +78,48 @@ impl JwtAuthorizerBuilder {
         }
     }
 
-    /// The algorithms that are allowed: RS256, ES256 and EdDSA unless others are named here. `none`
-    /// is none.
+    /// Sets the allowed algorithms. Default: RS256, ES256 and EdDSA. `none` is never allowed.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.settings.algorithms = algorithms.into_iter().collect();
         self
     }
 
-    /// How far the issuer's clock may be off; [`LEEWAY_MAX`](Self::LEEWAY_MAX) at most.
+    /// Sets the tolerated difference to the issuer's clock, at most
+    /// [`LEEWAY_MAX`](Self::LEEWAY_MAX).
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.settings.leeway = leeway.min(Self::LEEWAY_MAX);
         self
     }
 
-    /// The claim that names the principal: `sub` unless another is named here.
+    /// Sets the claim that names the principal. Default: `sub`.
     pub fn principal_claim(mut self, claim: impl Into<String>) -> Self {
         self.settings.principal_claim = claim.into();
         self
     }
 
-    /// A parent whose operations, and those further below, are the token's: a path with claims in
-    /// it, as `users/{sub}`. A claim fills one segment; one that is several texts makes several
-    /// parents; one that is missing, or no segment of a name, makes none.
+    /// Adds a parent whose operations, and those further below, the token may use: a path with
+    /// claims, such as `users/{sub}`. A claim fills one segment. A claim with several texts gives
+    /// several parents; a missing claim, or one that is not a valid segment, gives none.
     pub fn parent(mut self, template: impl Into<String>) -> Self {
         self.templates.push(template.into());
         self
     }
 
-    /// All parents are the token's.
+    /// Allows all parents.
     pub fn any_parent(mut self) -> Self {
         self.settings.any_parent = true;
         self
     }
 
-    /// Permissions that every good token has below its parents. `exporter.operations.*` stands for all
-    /// that begin so.
+    /// Grants permissions below its parents to every valid token. `exporter.operations.*` stands for
+    /// all permissions with this prefix.
     pub fn grant(mut self, permissions: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let permissions = permissions.into_iter().map(Into::into);
         self.settings.permissions.extend(permissions);
         self
     }
 
-    /// Permissions that a token with this scope has below its parents.
+    /// Grants permissions below its parents to tokens with this scope.
     pub fn grant_scope(
         mut self,
         scope: impl Into<String>,
@@ -131,8 +131,8 @@ impl JwtAuthorizerBuilder {
         self
     }
 
-    /// The claim that lists permissions, as one text with spaces or as several texts. Without it,
-    /// none does.
+    /// Sets the claim that lists permissions, as one text with spaces or as several texts. Default:
+    /// none.
     pub fn permissions_claim(mut self, claim: impl Into<String>) -> Self {
         self.settings.permissions_claim = Some(claim.into());
         self
@@ -148,7 +148,7 @@ impl JwtAuthorizerBuilder {
     ///
     /// # Errors
     ///
-    /// When no algorithm is allowed, or a template of a parent is none.
+    /// If no algorithm is allowed, or a template of a parent is invalid.
     pub fn build(mut self) -> Result<JwtAuthorizer, BuildError> {
         if self.settings.algorithms.is_empty() {
             return Err(BuildError::new("no algorithm is allowed"));

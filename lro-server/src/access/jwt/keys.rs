@@ -4,7 +4,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use jsonwebtoken::jwk::{JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 
-/// The keys that tokens may be signed with: given one by one, or as a JWK set.
+/// The keys of valid tokens: single keys, or a JWK set.
 ///
 /// ```
 /// use lro_server::access::jwt::JwtKeys;
@@ -42,8 +42,8 @@ impl JwtKeys {
         self
     }
 
-    /// Adds the keys of a set that are for signatures and of a kind that is known here. A key with a
-    /// `kid` is for tokens that name it; one without `alg` is for every algorithm of its kind.
+    /// Adds the signature keys of a set, except those of unknown kinds. A key with a `kid` applies
+    /// to tokens that name it; a key without `alg` applies to every algorithm of its kind.
     pub fn jwk_set(mut self, set: &JwkSet) -> Self {
         for jwk in &set.keys {
             let common = &jwk.common;
