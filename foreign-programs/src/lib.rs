@@ -79,6 +79,13 @@ impl Environment {
         pinned: "tests/tests/rest_clients/scripts/requirements.txt",
     };
 
+    /// Node with eventsource and a driver of Chromium, for watches of the gateway.
+    pub const EVENT_SOURCE: Self = Self {
+        folder: "eventsource",
+        language: Language::Node,
+        pinned: "tests/tests/rest_clients/scripts/package.json",
+    };
+
     /// Google's published protos, below `node_modules/google-proto-files`; no program at all.
     pub const GOOGLE_PROTO_FILES: Self = Self {
         folder: "protos",
@@ -199,6 +206,7 @@ mod tests {
             Environment::GOOGLE_GAX,
             Environment::GOOGLE_CLOUD_REDIS,
             Environment::SCHEMATHESIS,
+            Environment::EVENT_SOURCE,
             Environment::GOOGLE_PROTO_FILES,
         ];
         for it in all {

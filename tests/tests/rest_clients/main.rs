@@ -18,6 +18,7 @@ mod served;
 mod types;
 
 use foreign_programs::Environment;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
 use crate::archives::Folders;
@@ -113,6 +114,107 @@ async fn curl_starts_cancels_waits_and_lists_as_the_guide_says() {
     ];
     let page = include_str!("../../../docs/guide/http-json.md");
     assert_eq!(guide::check(page, &places).await, 10);
+    server.stop().await;
+}
+
+/// The commands of README: a watch that ends when the operation does.
+///
+/// gateway:140
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn curl_watches_and_cancels_as_the_readme_says() {
+    let curl = std::process::Command::new("curl").arg("--version").output();
+    if foreign_programs::there_or_skip(curl).is_none() {
+        return;
+    }
+    let folders = Folders::new();
+    let server = archives::serve(&folders).await;
+    let readme = include_str!("../../../README.md");
+    let commands = readme.lines().filter(|line| line.starts_with("curl "));
+    let [start, watch, cancel] = &commands.collect::<Vec<_>>()[..] else {
+        panic!("README has other commands of curl");
+    };
+    let host = server.url.trim_start_matches("http://").to_owned();
+    let shell = |command: &str, id: &str| {
+        let endless = folders.endless();
+        let command = command.replace("/srv/photos", endless.to_str().unwrap());
+        let command = command.replace("localhost:50051", &host).replace("ID", id);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &command]);
+        shell
+    };
+    let started: serde_json::Value =
+        serde_json::from_str(&run(&mut shell(start, "")).await).unwrap();
+    let id = started["name"]
+        .as_str()
+        .unwrap()
+        .strip_prefix("operations/")
+        .unwrap();
+    let mut watching = shell(watch, id);
+    let watching = watching
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true);
+    let mut watching = watching.spawn().unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    let mut data = Vec::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        let Some(event) = line.strip_prefix("data: ") else {
+            continue;
+        };
+        if data.is_empty() {
+            assert_eq!(run(&mut shell(cancel, id)).await, "{}");
+        }
+        data.push(serde_json::from_str::<serde_json::Value>(event).unwrap());
+    }
+    assert!(watching.wait().await.unwrap().success());
+    assert!(data.len() >= 2, "{data:?}");
+    assert_eq!(data[0]["done"], serde_json::Value::Null);
+    assert_eq!(data.last().unwrap()["error"]["code"], 1);
+    server.stop().await;
+}
+
+/// The npm package eventsource, as a page would use its own.
+///
+/// gateway:140
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn event_source_follows_an_operation_to_its_end() {
+    let Some(node) = environment(Environment::EVENT_SOURCE).await else {
+        return;
+    };
+    let folders = Folders::new();
+    let server = archives::serve(&folders).await;
+    let mut client = Command::new("node");
+    client
+        .arg(script("event_source.mjs"))
+        .arg(node.join("node_modules"));
+    client
+        .arg(&server.url)
+        .args([folders.small(), folders.endless()]);
+    check(&mut client, 4).await;
+    server.stop().await;
+}
+
+/// Chromium: its own EventSource, and pages of other sites.
+///
+/// gateway:46 gateway:140
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chromium_watches_and_pages_of_other_sites_change_nothing() {
+    let chromium = std::process::Command::new("chromium")
+        .arg("--version")
+        .output();
+    let chromium = chromium.map_err(|error| format!("there is no chromium: {error}"));
+    if foreign_programs::there_or_skip(chromium).is_none() {
+        return;
+    }
+    let Some(node) = environment(Environment::EVENT_SOURCE).await else {
+        return;
+    };
+    let folders = Folders::new();
+    let server = archives::serve(&folders).await;
+    let mut client = Command::new("node");
+    client
+        .arg(script("browser.mjs"))
+        .arg(node.join("node_modules"));
+    check(client.arg(&server.url).arg(folders.endless()), 3).await;
     server.stop().await;
 }
 

@@ -1,6 +1,8 @@
 //! Programs that some tests need. Without it they are skipped, and nextest shows nothing of
 //! that: so it is asked for once, before them, and said.
 
+use std::process::Command;
+
 use anyhow::{Result, bail};
 use foreign_programs::Environment;
 use postgres_cluster::{Cluster, Pooler};
@@ -45,6 +47,19 @@ pub(super) const NEEDS: &[Need] = &[
         what: "Python with schemathesis",
         tests: "the gateway by requests that its OpenAPI document describes",
         ask: || make(&Environment::SCHEMATHESIS),
+    },
+    Need {
+        what: "Node with eventsource",
+        tests: "watches over HTTP by a client of server-sent events",
+        ask: || make(&Environment::EVENT_SOURCE),
+    },
+    Need {
+        what: "Chromium",
+        tests: "watches over HTTP by a browser, and requests by pages of other sites",
+        ask: || {
+            let version = Command::new("chromium").arg("--version").output();
+            Ok(version.map(drop)?)
+        },
     },
     Need {
         what: "Google's protos from npm",
