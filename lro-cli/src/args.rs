@@ -252,6 +252,9 @@ pub(crate) struct Start {
     /// Print a request with all fields and end
     #[arg(long, conflicts_with_all = ["wait", "data", "fields"])]
     pub(crate) template: bool,
+    /// Edit the request in $VISUAL or $EDITOR before it is sent
+    #[arg(long, conflicts_with_all = ["template", "data", "fields"])]
+    pub(crate) edit: bool,
     /// Wait for the end, and end like `lro wait`
     #[arg(long)]
     pub(crate) wait: bool,

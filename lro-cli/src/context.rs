@@ -14,7 +14,7 @@ use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::output::{Output, TimeForm};
 use crate::progress::Fields;
-use crate::shown::Shower;
+use crate::shower::Shower;
 use crate::terminal::Terminal;
 use crate::types::Types;
 

@@ -17,6 +17,7 @@ mod output;
 mod progress;
 mod run;
 mod show;
+mod shower;
 mod shown;
 mod terminal;
 mod types;

@@ -83,6 +83,7 @@ Examples:
   lro start Exporter/Export -d '{\"tables\":[\"users\"]}'
   lro start Exporter/Export --template > request.json
   lro start Exporter/Export -d @request.json
+  lro start Exporter/Export --edit
 
 METHOD is Service/Method; the package may be left out where that is clear. FIELD=VALUE sets a field
 of the request, and appends to a repeated one. Types come from reflection or --descriptor-set.";

@@ -195,6 +195,7 @@ impl<'a> Listing<'a> {
             tree: serde_json::Value::Null,
             progress: None,
             opaque: Vec::new(),
+            broken: false,
         };
         match bare.created() {
             Some(created) => created >= since,

@@ -1,5 +1,7 @@
 //! `lro start`: calls a method that starts an operation, with a request from flags or JSON.
 
+mod edit;
+
 use std::io::Read as _;
 use std::sync::PoisonError;
 
@@ -36,7 +38,12 @@ pub(crate) async fn run(context: &Context, args: &Start) -> Result<Exit, Failure
         context.terminal.json(&template(&method)?)?;
         return Ok(Exit::Done);
     }
-    let mut request = request(context, args, &method)?;
+    let mut request = if args.edit {
+        let (draft, json) = edit::Draft::edit(context, &method).await?;
+        read(context, &method.input(), &json).map_err(|failure| draft.keep(failure))?
+    } else {
+        request(context, args, &method)?
+    };
     let request_id = set_request_id(&mut request, args.request_id.as_deref())?;
     let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let path = path
@@ -149,10 +156,7 @@ fn request(
     let input = method.input();
     if let Some(data) = &args.data {
         let json = json(context, data)?;
-        let read = ReadOptions::new()
-            .types(context.types.pool())
-            .read(&input, &json);
-        return read.map_err(|error| unread(&input, &error));
+        return read(context, &input, &json);
     }
     let mut request = DynamicMessage::new(input);
     for field in &args.fields {
@@ -163,6 +167,18 @@ fn request(
         set(&mut request, path, value)?;
     }
     Ok(request)
+}
+
+/// A request from its JSON.
+fn read(
+    context: &Context,
+    input: &MessageDescriptor,
+    json: &[u8],
+) -> Result<DynamicMessage, Failure> {
+    let options = ReadOptions::new().types(context.types.pool());
+    options
+        .read(input, json)
+        .map_err(|error| unread(input, &error))
 }
 
 /// The text itself, of a file, or of stdin.

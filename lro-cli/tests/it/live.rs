@@ -114,6 +114,45 @@ async fn a_template_is_a_request() {
     assert_eq!(started.exit, Exit::Done, "{started:?}");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_request_is_edited() {
+    let live = Live::start(None).await;
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("edit.sh");
+    let edits = |command: &str| {
+        std::fs::write(
+            &script,
+            format!("cp \"$1\" {}/seen\n{command}\n", folder.path().display()),
+        )
+        .unwrap();
+        let editor = format!("sh {}", script.display());
+        Lro::to(&live.url()).variable("EDITOR", &editor)
+    };
+    let lro = edits(r#"sed -i 's/"tables": \[\]/"tables": ["a", "b"]/' "$1""#);
+    let ran = lro.run("start Exporter/Export --edit --wait -q").await;
+    assert_eq!(
+        ran.stdout, "{\"tablesExported\":2,\"rows\":\"81234\"}\n",
+        "{ran:?}"
+    );
+    let seen = std::fs::read_to_string(folder.path().join("seen")).unwrap();
+    assert!(seen.contains("//   tables: repeated string\n"), "{seen}");
+    // Left as it was, it starts nothing.
+    let ran = edits(":").run("start Exporter/Export --edit").await;
+    assert_eq!(ran.exit, Exit::Usage, "{ran:?}");
+    // A mistake keeps the work.
+    let ran = edits(r#"echo '{"tabels":[]}' > "$1""#)
+        .run("start Exporter/Export --edit")
+        .await;
+    assert_eq!(ran.exit, Exit::Usage, "{ran:?}");
+    let kept = ran.stderr.split("your request is in ").nth(1).unwrap();
+    let kept = kept.split(": correct").next().unwrap();
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "{\"tabels\":[]}\n");
+    std::fs::remove_file(kept).unwrap();
+    let ran = edits("exit 3").run("start Exporter/Export --edit").await;
+    assert_eq!(ran.exit, Exit::Fault, "{ran:?}");
+}
+
 #[tokio::test]
 async fn a_failed_and_a_cancelled_operation_have_codes_of_their_own() {
     let live = Live::start(None).await;

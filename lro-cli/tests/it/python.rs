@@ -85,6 +85,13 @@ async fn operations_of_a_foreign_server_are_waited_for() {
             ran.stderr.contains("the server has no reflection"),
             "{ran:?}"
         );
+        let ran = waits("garbage", "").await;
+        assert!(
+            ran.stdout
+                .contains("google.protobuf.Timestamp\",\"value\":\"/w==\""),
+            "{ran:?}"
+        );
+        assert!(ran.stderr.contains("do not fit its type"), "{ran:?}");
         let ran = waits("failed", "").await;
         assert_eq!(ran.exit, Exit::Failed, "{ran:?}");
         assert!(

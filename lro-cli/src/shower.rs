@@ -1,0 +1,138 @@
+//! Decodes operations, with the types that it takes.
+
+use lro_core::pb;
+use lro_json::WriteOptions;
+use prost::Message as _;
+use prost_reflect::DynamicMessage;
+use serde_json::Value;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::progress::{Fields, find};
+use crate::shown::{Shown, State};
+use crate::terminal::Terminal;
+use crate::types::Types;
+
+/// How often the types within types are asked for.
+const MAX_ROUNDS: usize = 8;
+
+/// Decodes operations.
+#[derive(Debug)]
+pub(crate) struct Shower<'a> {
+    pub(crate) types: &'a Types,
+    pub(crate) terminal: &'a Terminal,
+    pub(crate) fields: Option<Fields>,
+    pub(crate) unredacted: bool,
+}
+
+impl Shower<'_> {
+    /// Decodes an operation, asking the server for the types that are not known.
+    pub(crate) async fn show(&self, operation: pb::Operation) -> Result<Shown, Failure> {
+        let bytes = operation.encode_to_vec();
+        let mut rounds = 0;
+        let (tree, opaque) = loop {
+            let (json, opaque) = self.write(&bytes, true)?;
+            let tree: Value = serde_json::from_str(&json).map_err(|error| bug(&error))?;
+            if opaque == 0 || rounds == MAX_ROUNDS {
+                break (tree, opaque);
+            }
+            rounds += 1;
+            let mut loaded = false;
+            for name in unknown(&tree, self.types) {
+                // Without its type an Any stays base64, and everything else works.
+                match self.types.load(&name).await {
+                    Ok(found) => loaded |= found,
+                    Err(failure) => self.terminal.note(&format!("hint: {}", failure.summary())),
+                }
+            }
+            if !loaded {
+                break (tree, opaque);
+            }
+        };
+        let is_opaque = opaque > 0;
+        let opaque = if is_opaque {
+            self.explain(&tree)
+        } else {
+            Vec::new()
+        };
+        let (json, _) = self.write(&bytes, false)?;
+        Ok(Shown {
+            state: State::of(&operation),
+            progress: find(&tree, self.fields.as_ref()),
+            operation,
+            json,
+            tree,
+            broken: is_opaque && opaque.is_empty(),
+            opaque,
+        })
+    }
+
+    fn write(&self, bytes: &[u8], default_values: bool) -> Result<(String, usize), Failure> {
+        let pool = self.types.pool();
+        let descriptor = pool
+            .get_message_by_name("google.longrunning.Operation")
+            .ok_or_else(|| bug(&"google.longrunning.Operation is not known"))?;
+        let message = DynamicMessage::decode(descriptor, bytes).map_err(|error| bug(&error))?;
+        let written = WriteOptions::new()
+            .types(pool)
+            .default_values(default_values)
+            .redact(!self.unredacted)
+            .write(&message)
+            .map_err(|error| bug(&error))?;
+        Ok((written.json, written.opaque))
+    }
+
+    /// Says once which types are shown as base64, and why.
+    fn explain(&self, tree: &Value) -> Vec<String> {
+        let names = unknown(tree, self.types);
+        for name in &names {
+            let why = match self.types.reflection_version() {
+                Some(_) => "the server's reflection does not know it",
+                None => "the server has no reflection",
+            };
+            self.terminal.note(&format!(
+                "hint: {name} is shown as base64: {why}; give --descriptor-set to decode it"
+            ));
+        }
+        if names.is_empty() {
+            self.terminal
+                .note("hint: the bytes of a message do not fit its type and are shown as base64");
+        }
+        names
+    }
+}
+
+/// The names of the types in the tree that the pool does not have.
+fn unknown(tree: &Value, types: &Types) -> Vec<String> {
+    let mut names = Vec::new();
+    collect(tree, &mut names);
+    let pool = types.pool();
+    names.retain(|name| pool.get_message_by_name(name).is_none());
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn collect(tree: &Value, names: &mut Vec<String>) {
+    match tree {
+        Value::Object(object) => {
+            if let Some(url) = object.get("@type").and_then(Value::as_str) {
+                let name = url.rsplit_once('/').map_or(url, |(_, name)| name);
+                let is_name = !name.is_empty()
+                    && name
+                        .bytes()
+                        .all(|it| it.is_ascii_alphanumeric() || b"._".contains(&it));
+                if is_name {
+                    names.push(name.to_owned());
+                }
+            }
+            object.values().for_each(|it| collect(it, names));
+        }
+        Value::Array(list) => list.iter().for_each(|it| collect(it, names)),
+        _ => {}
+    }
+}
+
+fn bug(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Exit::Fault, format!("cannot show the operation: {error}"))
+}
