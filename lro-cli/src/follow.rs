@@ -3,6 +3,7 @@
 mod bars;
 mod display;
 mod lines;
+mod signals;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::shown::Shown;
 use display::Display;
+use signals::Signals;
 
 /// How long a server may hold a wait whose progress is shown.
 const GLIMPSE: Duration = Duration::from_secs(10);
@@ -340,43 +342,6 @@ impl End {
             Self::TimedOut => Exit::TimedOut,
             Self::Missing => Exit::Done,
             Self::Lost(failure) => failure.exit(),
-        }
-    }
-}
-
-/// SIGINT and SIGTERM. The second SIGINT ends the process, since the first one ends the watching.
-struct Signals {
-    #[cfg(unix)]
-    terminate: Option<tokio::signal::unix::Signal>,
-}
-
-impl Signals {
-    fn new() -> Self {
-        Self {
-            #[cfg(unix)]
-            terminate: {
-                use tokio::signal::unix::{SignalKind, signal};
-                signal(SignalKind::terminate()).ok()
-            },
-        }
-    }
-
-    async fn next(&mut self) -> Exit {
-        #[cfg(unix)]
-        let terminated = async {
-            match &mut self.terminate {
-                Some(signal) => signal.recv().await,
-                None => std::future::pending().await,
-            }
-        };
-        #[cfg(not(unix))]
-        let terminated = std::future::pending::<Option<()>>();
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => match interrupted {
-                Ok(()) => Exit::Interrupted,
-                Err(_) => std::future::pending().await,
-            },
-            _ = terminated => Exit::Terminated,
         }
     }
 }

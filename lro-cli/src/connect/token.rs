@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tonic::Status;
 
-use crate::config::Settings;
+use crate::config::{Origin, Settings};
 use crate::environment::Environment;
 use crate::failure::Failure;
 
@@ -48,51 +48,44 @@ struct Kept {
 
 impl Tokens {
     pub(super) fn new(settings: &Settings, environment: &Environment) -> Result<Self, Failure> {
-        let source = match (
-            settings.setting("token_file"),
-            settings.setting("token_command"),
-        ) {
-            (Some(file), Some(command)) if file.origin == command.origin => {
-                return Err(Failure::usage(format!(
-                    "`token_file` and `token_command` both come from {}",
-                    file.origin
-                ))
-                .advise("leave one of them out"));
-            }
-            _ => Self::source(settings, environment)?,
-        };
         Ok(Self {
-            source,
+            source: Self::source(settings, environment)?,
             clock: environment.clock.clone(),
             kept: Mutex::default(),
         })
     }
 
+    /// The source of the highest rank: flags, then variables, then the profile.
     fn source(settings: &Settings, environment: &Environment) -> Result<Source, Failure> {
-        let is_flag = |name| {
-            let setting = settings.setting(name);
-            setting.is_some_and(|it| it.origin == crate::config::Origin::Flag)
+        let rank = |name| match settings.setting(name).map(|it| &it.origin) {
+            Some(Origin::Flag) => 0,
+            Some(Origin::Variable(_)) => 1,
+            Some(Origin::Profile(_) | Origin::Default) => 2,
+            None => 3,
         };
-        let variable = environment.variable("LRO_TOKEN");
-        if let Some(token) = variable
-            && !is_flag("token_file")
-            && !is_flag("token_command")
+        let (file, command) = (rank("token_file"), rank("token_command"));
+        if let Some(token) = environment.variable("LRO_TOKEN")
+            && file.min(command) > 0
         {
             return Ok(Source::Variable(token.to_owned()));
         }
-        let of_file = || {
-            settings
-                .text("token_file")
-                .map(|path| Source::File(path.into()))
-        };
-        let command = settings.text("token_command");
-        if let Some(command) = command.filter(|_| !is_flag("token_file")) {
-            let words = shlex::split(command).filter(|words| !words.is_empty());
-            return words.map(Source::Command).ok_or_else(|| {
-                Failure::usage("`token_command` has a quote that is not closed, or is empty")
-            });
+        if file == command && file < 3 {
+            return Err(
+                Failure::usage("there is both a `token_file` and a `token_command`")
+                    .advise("leave one of them out: lro config view --show-origin"),
+            );
         }
-        Ok(of_file().unwrap_or(Source::None))
+        if file < command {
+            let path = settings.text("token_file").unwrap_or_default();
+            return Ok(Source::File(path.into()));
+        }
+        let Some(words) = settings.text("token_command") else {
+            return Ok(Source::None);
+        };
+        let words = shlex::split(words).filter(|words| !words.is_empty());
+        words.map(Source::Command).ok_or_else(|| {
+            Failure::usage("`token_command` has a quote that is not closed, or is empty")
+        })
     }
 
     pub(crate) fn is_some(&self) -> bool {

@@ -279,6 +279,25 @@ async fn headers_and_tokens_are_sent_and_never_shown() {
         server.header("authorization").as_deref(),
         Some("Bearer t0ken-of-command")
     );
+    // A flag wins over a variable, and that over the other kind of a lower rank.
+    let both = lro.clone().variable("LRO_TOKEN", "t0ken-of-variable");
+    both.run("get operations/1 --token-command 'printf t0ken-of-flag'")
+        .await;
+    assert_eq!(
+        server.header("authorization").as_deref(),
+        Some("Bearer t0ken-of-flag")
+    );
+    both.variable("LRO_TOKEN_COMMAND", "false")
+        .run("get operations/1")
+        .await;
+    assert_eq!(
+        server.header("authorization").as_deref(),
+        Some("Bearer t0ken-of-variable")
+    );
+    let twice = lro
+        .run("get operations/1 --token-command true --token-file x")
+        .await;
+    assert_eq!(twice.exit, Exit::Usage, "{twice:?}");
     let ran = lro.run("get operations/1 --token-command false").await;
     assert_eq!(ran.exit, Exit::Denied, "{ran:?}");
     // {"exp":1}
