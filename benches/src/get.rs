@@ -29,7 +29,12 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
     let sqlite = Server::start(sqlite, 16).await?;
     let memory = Server::start(MemoryStore::new(), 16).await?;
     let others = SqliteStore::open(folder.path().join("others.db")).await?;
-    let others_names = fill(&others, setting.scale(OTHERS), ExecutionPolicy::RETAIN).await?;
+    let others_names = fill(
+        &others,
+        setting.scale(OTHERS),
+        ExecutionPolicy::DEFAULT_RETAIN,
+    )
+    .await?;
     let others = Server::front(others);
     let name = memory.begin("now").await?;
     let operation = memory.operations.wait(&name, None).await?;

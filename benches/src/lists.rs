@@ -139,7 +139,7 @@ fn query(text: &str, size: usize) -> anyhow::Result<ListQuery> {
     let text = text.replace("MIDDLE", &time(11));
     let mut query = ListQuery::new(ParentName::default(), 50);
     query.filter = Filter::parse(&text, &Schema::default())?;
-    query.examine_max = 2_000;
+    query.max_examined = 2_000;
     Ok(query)
 }
 

@@ -216,10 +216,7 @@ pub(crate) async fn serve(role: Role, operations: usize) -> anyhow::Result<()> {
                 let new = NewOperation::new(Uuid::now_v7(), name, "/s.Service/Method", pack(&()));
                 store.start(vec![new]).await?.remove(0)?;
             }
-            let limits = Limits {
-                wait_max: PATIENCE,
-                ..Limits::default()
-            };
+            let limits = Limits::default().max_wait(PATIENCE);
             let operations = Operations::builder(store).limits(limits).build();
             server.add_service(operations.service())
         }

@@ -47,24 +47,19 @@ impl Context {
         let connection =
             Connection::new(&settings, &environment, globals.plaintext_token, &terminal)?;
         let retry_errors = u32::try_from(settings.number("retry_errors")?).unwrap_or(u32::MAX);
-        let calls = CallSettings {
-            timeout: settings.duration("rpc_timeout")?,
-            attempts: retry_errors.saturating_add(1),
-            backoff: ExponentialBackoff::new(
-                CallSettings::BACKOFF_INITIAL,
-                CallSettings::BACKOFF_MAX,
-            ),
-            ..CallSettings::default()
-        };
+        let calls = CallSettings::default()
+            .timeout(settings.duration("rpc_timeout")?)
+            .attempts(retry_errors.saturating_add(1))
+            .backoff(ExponentialBackoff::new(
+                CallSettings::DEFAULT_INITIAL_BACKOFF,
+                CallSettings::DEFAULT_MAX_BACKOFF,
+            ));
         let operations = OperationsClient::new(connection.service.clone())
             .with_library("lro", env!("CARGO_PKG_VERSION"))
             .with_call_settings(calls)
             .with_method_settings(
                 OperationsRpc::Wait,
-                CallSettings {
-                    timeout: calls.timeout,
-                    ..CallSettings::default_of(OperationsRpc::Wait)
-                },
+                CallSettings::default_of(OperationsRpc::Wait).timeout(calls.timeout),
             )
             .max_decoding_message_size(64 << 20);
         let types = Types::new(&settings, &connection.service)?;

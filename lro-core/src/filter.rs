@@ -54,7 +54,7 @@
 //!
 //! # Limits
 //!
-//! [`LENGTH_MAX`] code points, [`DEPTH_MAX`] parentheses within each other, [`TERMS_MAX`] terms.
+//! [`MAX_LENGTH`] code points, [`MAX_DEPTH`] parentheses within each other, [`MAX_TERMS`] terms.
 //!
 //! # For stores
 //!
@@ -99,7 +99,7 @@ pub use condition::{
 pub use descriptors::InvalidDescriptorSet;
 pub use error::{FilterError, FilterErrorKind};
 pub use known::Known;
-pub use limits::{DEPTH_MAX, LENGTH_MAX, TERMS_MAX};
+pub use limits::{MAX_DEPTH, MAX_LENGTH, MAX_TERMS};
 pub use parser::parse;
 pub use payload::{PayloadCondition, PayloadField};
 pub use schema::{Field, Schema, SchemaBuilder};

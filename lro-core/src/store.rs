@@ -153,7 +153,7 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// ones not included: newest first, by create time and then by uid.
     ///
     /// Every store returns the same operations in the same order. Each store decides where a page
-    /// ends that reaches [`examine_max`](ListQuery::examine_max) before it is full.
+    /// ends that reaches [`max_examined`](ListQuery::max_examined) before it is full.
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError>;
 
     /// Removes up to `limit` operations whose expiry time has passed, in any order. Returns their

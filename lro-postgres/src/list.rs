@@ -67,7 +67,7 @@ async fn page(database: &Database, query: &ListQuery) -> Result<Page, Fault> {
         database.made(&way.rows().replace("{and}", &and))
     });
     // One more than the page takes tells whether there are more.
-    let (mut wanted, mut left) = (query.limit.saturating_add(1), query.examine_max.max(1));
+    let (mut wanted, mut left) = (query.limit.saturating_add(1), query.max_examined.max(1));
     while !page.is_complete() {
         let block = wanted.min(left).min(BLOCK_MAX);
         let below = Below::of(query, page.after());

@@ -53,7 +53,7 @@ impl Engine {
         limits: Limits,
     ) -> Arc<Self> {
         let changes = Hub::new(limits.max_change_subscribers);
-        let waiters = Waiters::new(limits.waiters_max, limits.waiters_per_operation_max);
+        let waiters = Waiters::new(limits.max_waiters, limits.max_waiters_per_operation);
         let engine = Arc::new(Self {
             store: metrics.observe(store),
             metrics,

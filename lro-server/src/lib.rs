@@ -193,6 +193,7 @@ mod rpc;
 #[cfg(feature = "serve")]
 pub mod serve;
 mod services;
+mod setters;
 mod start;
 mod trace_context;
 mod worker;

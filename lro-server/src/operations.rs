@@ -113,7 +113,7 @@ impl Operations {
         timeout: Option<Duration>,
     ) -> Result<pb::Operation, Status> {
         let engine = &self.inner.engine;
-        let longest = engine.limits().wait_max;
+        let longest = engine.limits().max_wait;
         let timeout = timeout.map_or(longest, |timeout| timeout.min(longest));
         let until = later(Instant::now(), timeout);
         let Some(subscription) = engine.waiters().subscribe(name) else {

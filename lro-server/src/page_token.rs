@@ -21,7 +21,7 @@ use uuid::Uuid;
 ///
 /// All replicas need the same keys. To change them, first let all replicas accept the new key, then
 /// encrypt with it, and remove the old one after
-/// [`Limits::page_token_age_max`](crate::Limits::page_token_age_max).
+/// [`Limits::max_page_token_age`](crate::Limits::max_page_token_age).
 ///
 /// ```
 /// use lro_core::store::MemoryStore;

@@ -97,7 +97,7 @@ impl OperationStore for Broken {
         let text = query.filter.text().to_owned();
         match self.1 {
             Fault::ListsWhatDoesNotMatch => query.filter = Filter::default(),
-            Fault::LooksAtEverything => query.examine_max = usize::MAX,
+            Fault::LooksAtEverything => query.max_examined = usize::MAX,
             Fault::FillsPagesWithoutEnd => query.max_bytes = usize::MAX,
             Fault::ComparesWithoutCase => {
                 let folded = text.replace("OPERATIONS", "operations");

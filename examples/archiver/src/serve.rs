@@ -148,10 +148,8 @@ impl Server {
     /// When a certificate or a key cannot be used.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let archiver = self.archiver;
-        let limits = ServeLimits {
-            shutdown_timeout: self.drain_timeout.saturating_add(HANG_UP_TIMEOUT),
-            ..ServeLimits::default()
-        };
+        let limits = ServeLimits::default()
+            .shutdown_timeout(self.drain_timeout.saturating_add(HANG_UP_TIMEOUT));
         let server = serve::Server::builder(&self.operations)
             .add_service(ArchiverServer::from_arc(archiver.clone()))
             .worker(self.worker)

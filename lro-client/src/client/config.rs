@@ -65,11 +65,7 @@ impl fmt::Debug for Config {
 /// use std::time::Duration;
 /// use lro_client::CallSettings;
 ///
-/// let hasty = CallSettings {
-///     timeout: Duration::from_millis(300),
-///     attempts: 1,
-///     ..CallSettings::default()
-/// };
+/// let hasty = CallSettings::default().timeout(Duration::from_millis(300)).attempts(1);
 /// let operation = operations.clone().with_call_settings(hasty).get("operations/42").await?;
 /// # Ok(()) }
 /// ```
@@ -93,7 +89,7 @@ impl OperationsClient {
     /// use std::time::Duration;
     /// use lro_client::{CallSettings, OperationsRpc};
     ///
-    /// let slow = CallSettings { timeout: Duration::from_secs(60), ..CallSettings::default() };
+    /// let slow = CallSettings::default().timeout(Duration::from_secs(60));
     /// let operations = operations.with_method_settings(OperationsRpc::List, slow);
     /// # }
     /// ```

@@ -80,13 +80,13 @@ impl OperationList {
 
     /// The names that the server could not reach, of the pages so far; only if
     /// [`return_partial_success`](ListOptions::return_partial_success) was asked for. At most
-    /// [`UNREACHABLE_MAX`](Self::UNREACHABLE_MAX) names are kept.
+    /// [`MAX_UNREACHABLE`](Self::MAX_UNREACHABLE) names are kept.
     pub fn unreachable(&self) -> &[String] {
         &self.unreachable
     }
 
     /// The maximum number of unreachable names to keep: 1,000.
-    pub const UNREACHABLE_MAX: usize = 1_000;
+    pub const MAX_UNREACHABLE: usize = 1_000;
 
     fn fetch(&self) -> Pin<Box<dyn Future<Output = Fetched> + Send>> {
         let operations = self.operations.clone();
@@ -96,7 +96,7 @@ impl OperationList {
 
     fn take(&mut self, page: pb::ListOperationsResponse) -> Result<(), Status> {
         self.page = page.operations.into();
-        let room = Self::UNREACHABLE_MAX - self.unreachable.len();
+        let room = Self::MAX_UNREACHABLE - self.unreachable.len();
         self.unreachable
             .extend(page.unreachable.into_iter().take(room));
         let again =

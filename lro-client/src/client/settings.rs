@@ -19,23 +19,21 @@ use crate::ExponentialBackoff;
 /// use std::time::Duration;
 /// use lro_client::CallSettings;
 ///
-/// let settings = CallSettings {
-///     timeout: Duration::from_secs(2),
-///     ..CallSettings::default()
-/// };
+/// let settings = CallSettings::default().timeout(Duration::from_secs(2));
 /// let operations = operations.with_call_settings(settings);
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CallSettings {
     /// How long one try may take. After this time the call has failed with DEADLINE_EXCEEDED. Of
     /// [`Wait`](OperationsRpc::Wait), how much longer than the wait itself.
     pub timeout: Duration,
     /// How many tries there are at most, the first one included. None is one.
     pub attempts: u32,
-    /// The pauses between tries, at most [`CallSettings::BACKOFF_MAX`] by default.
+    /// The pauses between tries, at most [`CallSettings::DEFAULT_MAX_BACKOFF`] by default.
     pub backoff: ExponentialBackoff,
-    /// After which codes a call is tried again: [`CallSettings::RETRY_CODES`] by default.
+    /// After which codes a call is tried again: [`CallSettings::DEFAULT_RETRY_CODES`] by default.
     pub retry_codes: &'static [Code],
 }
 
@@ -51,7 +49,7 @@ impl CallSettings {
     pub fn default_of(rpc: OperationsRpc) -> Self {
         let attempts = match rpc {
             OperationsRpc::Wait => 1,
-            _ => Self::ATTEMPTS,
+            _ => Self::DEFAULT_ATTEMPTS,
         };
         Self {
             attempts,
@@ -59,25 +57,56 @@ impl CallSettings {
         }
     }
 
-    /// The default [`timeout`](Self::timeout) of a try: 10 s.
-    pub const TIMEOUT: Duration = Duration::from_secs(10);
-    /// The default number of [`attempts`](Self::attempts): 5.
-    pub const ATTEMPTS: u32 = 5;
+    /// The default [`timeout`](Self#structfield.timeout) of a try: 10 s.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+    /// The default number of [`attempts`](Self#structfield.attempts): 5.
+    pub const DEFAULT_ATTEMPTS: u32 = 5;
     /// The first pause between tries by default: 0.5 s.
-    pub const BACKOFF_INITIAL: Duration = Duration::from_millis(500);
+    pub const DEFAULT_INITIAL_BACKOFF: Duration = Duration::from_millis(500);
     /// The longest pause between tries by default: 10 s.
-    pub const BACKOFF_MAX: Duration = Duration::from_secs(10);
+    pub const DEFAULT_MAX_BACKOFF: Duration = Duration::from_secs(10);
     /// After which codes a call is tried again by default: UNAVAILABLE.
-    pub const RETRY_CODES: &[Code] = &[Code::Unavailable];
+    pub const DEFAULT_RETRY_CODES: &[Code] = &[Code::Unavailable];
+
+    /// Sets the [`timeout`](Self#structfield.timeout) of one try.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets the largest number of tries, the first one included.
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// Sets the pauses between tries.
+    #[must_use]
+    pub fn backoff(mut self, backoff: ExponentialBackoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Sets the codes after which a call is tried again.
+    #[must_use]
+    pub fn retry_codes(mut self, retry_codes: &'static [Code]) -> Self {
+        self.retry_codes = retry_codes;
+        self
+    }
 }
 
 impl Default for CallSettings {
     fn default() -> Self {
         Self {
-            timeout: Self::TIMEOUT,
-            attempts: Self::ATTEMPTS,
-            backoff: ExponentialBackoff::new(Self::BACKOFF_INITIAL, Self::BACKOFF_MAX),
-            retry_codes: Self::RETRY_CODES,
+            timeout: Self::DEFAULT_TIMEOUT,
+            attempts: Self::DEFAULT_ATTEMPTS,
+            backoff: ExponentialBackoff::new(
+                Self::DEFAULT_INITIAL_BACKOFF,
+                Self::DEFAULT_MAX_BACKOFF,
+            ),
+            retry_codes: Self::DEFAULT_RETRY_CODES,
         }
     }
 }

@@ -14,8 +14,10 @@ const EARLY_WAITS: ExponentialBackoff =
 /// How far apart short waits begin, which a path that cuts calls leads to.
 const SHORT_WAITS: Duration = Duration::from_secs(1);
 /// How far apart polls are that fail.
-pub(super) const ERRORS: ExponentialBackoff =
-    ExponentialBackoff::new(CallSettings::BACKOFF_INITIAL, CallSettings::BACKOFF_MAX);
+pub(super) const ERRORS: ExponentialBackoff = ExponentialBackoff::new(
+    CallSettings::DEFAULT_INITIAL_BACKOFF,
+    CallSettings::DEFAULT_MAX_BACKOFF,
+);
 /// The longest pause that a server can ask for.
 pub(super) const ADVISED_MAX: Duration = Duration::from_secs(60);
 pub(super) const PERIOD_MIN: Duration = Duration::from_millis(10);

@@ -100,9 +100,9 @@ struct Settings {
 
 impl<R, M> PollerSet<R, M> {
     /// The default of [`concurrency`](Self::concurrency): 16 calls in flight.
-    pub const CONCURRENCY: usize = 16;
+    pub const DEFAULT_CONCURRENCY: usize = 16;
     /// The default of [`list_from`](Self::list_from): 16 operations below one parent.
-    pub const LIST_FROM: usize = 16;
+    pub const DEFAULT_LIST_FROM: usize = 16;
 
     /// Creates an empty set, which lists through `operations`. All pollers must belong to the same
     /// service.
@@ -110,8 +110,8 @@ impl<R, M> PollerSet<R, M> {
         Self {
             operations: operations.clone(),
             settings: Settings {
-                concurrency: Self::CONCURRENCY,
-                list_from: Self::LIST_FROM,
+                concurrency: Self::DEFAULT_CONCURRENCY,
+                list_from: Self::DEFAULT_LIST_FROM,
                 list_filter: String::new(),
                 backoff: None,
             },
@@ -129,14 +129,14 @@ impl<R, M> PollerSet<R, M> {
     }
 
     /// Sets the maximum number of calls in flight, and the maximum number of operations to wait for
-    /// on the server. The two add up. Default: [`Self::CONCURRENCY`].
+    /// on the server. The two add up. Default: [`Self::DEFAULT_CONCURRENCY`].
     pub fn concurrency(mut self, calls: NonZeroUsize) -> Self {
         self.settings.concurrency = calls.get();
         self
     }
 
     /// Sets the number of operations below one parent from which the set uses ListOperations.
-    /// Default: [`Self::LIST_FROM`]. `usize::MAX` disables lists.
+    /// Default: [`Self::DEFAULT_LIST_FROM`]. `usize::MAX` disables lists.
     pub fn list_from(mut self, operations: usize) -> Self {
         self.settings.list_from = operations.max(1);
         self

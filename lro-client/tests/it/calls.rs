@@ -102,7 +102,7 @@ async fn a_server_that_does_not_answer_has_exceeded_the_deadline() {
     let began = Instant::now();
     let error = fake.client().get(NAME).await.unwrap_err();
     assert_eq!(error.code(), Code::DeadlineExceeded);
-    assert_eq!(began.elapsed(), CallSettings::TIMEOUT);
+    assert_eq!(began.elapsed(), CallSettings::DEFAULT_TIMEOUT);
 
     let began = Instant::now();
     let minute = Duration::from_secs(60);
@@ -114,12 +114,11 @@ async fn a_server_that_does_not_answer_has_exceeded_the_deadline() {
 #[tokio::test(start_paused = true)]
 async fn settings_can_be_others_and_strange() {
     let fake = Fake::script(vec![Err(Status::unavailable("down"))]);
-    let settings = CallSettings {
-        timeout: Duration::MAX,
-        attempts: 0,
-        backoff: ExponentialBackoff::new(Duration::ZERO, Duration::ZERO),
-        retry_codes: &[Code::Unavailable],
-    };
+    let settings = CallSettings::default()
+        .timeout(Duration::MAX)
+        .attempts(0)
+        .backoff(ExponentialBackoff::new(Duration::ZERO, Duration::ZERO))
+        .retry_codes(&[Code::Unavailable]);
     let client = fake.client().with_call_settings(settings);
     assert!(client.get(NAME).await.is_err());
     assert_eq!(fake.calls().len(), 1);
@@ -129,11 +128,9 @@ async fn settings_can_be_others_and_strange() {
 #[tokio::test(start_paused = true)]
 async fn each_method_and_each_call_can_have_its_own_settings() {
     let fake = Fake::script(vec![Err(Status::aborted("no"))]);
-    let stubborn = CallSettings {
-        attempts: 3,
-        retry_codes: &[Code::Aborted],
-        ..CallSettings::default()
-    };
+    let stubborn = CallSettings::default()
+        .attempts(3)
+        .retry_codes(&[Code::Aborted]);
     let client = fake.client();
     let client = client.with_method_settings(OperationsRpc::Delete, stubborn);
     client.get(NAME).await.unwrap_err();
@@ -145,10 +142,7 @@ async fn each_method_and_each_call_can_have_its_own_settings() {
     assert_eq!(methods[..4], ["get", "delete", "delete", "delete"]);
     assert_eq!(methods[4..], ["get"; 4]);
 
-    let waits = CallSettings {
-        timeout: Duration::from_secs(1),
-        ..stubborn
-    };
+    let waits = stubborn.timeout(Duration::from_secs(1));
     let client = client.with_method_settings(OperationsRpc::Wait, waits);
     let wait = client.wait(NAME, Duration::from_secs(5)).await;
     wait.unwrap_err();
@@ -194,7 +188,7 @@ async fn each_try_shows_a_token() {
     let began = Instant::now();
     let error = client.get(NAME).await.unwrap_err();
     assert_eq!(error.code(), Code::DeadlineExceeded);
-    assert_eq!(began.elapsed(), CallSettings::TIMEOUT);
+    assert_eq!(began.elapsed(), CallSettings::DEFAULT_TIMEOUT);
     let calls = fake.calls();
     assert_eq!(calls.len(), 1);
     assert_eq!(calls[0].authorization, "Bearer a+b");

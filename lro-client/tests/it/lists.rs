@@ -41,10 +41,7 @@ async fn all_pages_are_read_and_no_more_than_are_wanted() {
 #[tokio::test(start_paused = true)]
 async fn an_error_ends_a_list_and_another_list_continues_from_there() {
     let (fleet, client) = server(10, 4);
-    let client = client.with_call_settings(CallSettings {
-        attempts: 1,
-        ..CallSettings::default()
-    });
+    let client = client.with_call_settings(CallSettings::default().attempts(1));
     let mut list = client.list_all("operations", ListOptions::default());
     for _ in 0..4 {
         list.next().await.unwrap().unwrap();

@@ -93,7 +93,7 @@ async fn a_server_that_does_not_list_is_asked_one_by_one() {
     let seen = drain(&mut full(&fleet), &fleet).await;
     assert_eq!(seen.len(), 500);
     assert_eq!(fleet.lists.load(Relaxed), 1);
-    assert_eq!(fleet.under_way_max.load(Relaxed), Set::CONCURRENCY);
+    assert_eq!(fleet.under_way_max.load(Relaxed), Set::DEFAULT_CONCURRENCY);
 }
 
 #[tokio::test(start_paused = true)]

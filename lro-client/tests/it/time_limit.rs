@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lro_client::CallSettings;
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Status};
 
@@ -135,10 +136,7 @@ async fn no_call_has_a_time_limit_of_zero() {
         });
         let error = fake.started().time_limit(limit).until_done().await;
         assert!(error.unwrap_err().is_timeout());
-        let settings = lro_client::CallSettings {
-            timeout: limit,
-            ..Default::default()
-        };
+        let settings = CallSettings::default().timeout(limit);
         let client = fake.client().with_call_settings(settings);
         let _ = client.get(NAME).await;
         let _ = client.wait(NAME, limit).await;
@@ -172,10 +170,7 @@ async fn a_call_whose_time_is_over_is_not_sent() {
         }
     }
     let fake = Fake::script(vec![Ok(succeeded())]);
-    let settings = lro_client::CallSettings {
-        timeout: Duration::from_millis(10),
-        ..Default::default()
-    };
+    let settings = CallSettings::default().timeout(Duration::from_millis(10));
     let client = fake.client().with_token_provider(Slow);
     let error = client.with_call_settings(settings).get(NAME).await;
     assert_eq!(error.unwrap_err().code(), Code::DeadlineExceeded);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lro_core::filter::{DEPTH_MAX, Filter, LENGTH_MAX, Schema, TERMS_MAX, parse};
+use lro_core::filter::{Filter, MAX_DEPTH, MAX_LENGTH, MAX_TERMS, Schema, parse};
 use lro_core::store::{ListPolicy, OperationRecord};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -168,9 +168,9 @@ pub(crate) fn run(text: &str) -> Result<Report, String> {
 fn limits(limits: &Limits) -> Vec<String> {
     let mut wrong = Vec::new();
     for (name, found, wanted) in [
-        ("max_depth", DEPTH_MAX, limits.max_depth),
-        ("max_chars", LENGTH_MAX, limits.max_chars),
-        ("max_terms", TERMS_MAX, limits.max_terms),
+        ("max_depth", MAX_DEPTH, limits.max_depth),
+        ("max_chars", MAX_LENGTH, limits.max_chars),
+        ("max_terms", MAX_TERMS, limits.max_terms),
     ] {
         expect(&mut wrong, name, &found, &wanted);
     }

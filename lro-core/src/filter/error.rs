@@ -102,11 +102,11 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// More than [`LENGTH_MAX`](super::LENGTH_MAX) code points.
+    /// More than [`MAX_LENGTH`](super::MAX_LENGTH) code points.
     TooLong = "TOO_LONG",
-    /// Deeper than [`DEPTH_MAX`](super::DEPTH_MAX).
+    /// Deeper than [`MAX_DEPTH`](super::MAX_DEPTH).
     TooDeep = "TOO_DEEP",
-    /// More than [`TERMS_MAX`](super::TERMS_MAX) terms.
+    /// More than [`MAX_TERMS`](super::MAX_TERMS) terms.
     TooComplex = "TOO_COMPLEX",
     /// A string has no end.
     UnterminatedString = "UNTERMINATED_STRING",

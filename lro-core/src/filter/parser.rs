@@ -3,7 +3,7 @@ use super::ast::{
 };
 use super::error::{FilterError, FilterErrorKind, Problem};
 use super::lexer::TokenKind;
-use super::limits::LENGTH_MAX;
+use super::limits::MAX_LENGTH;
 use super::tokens::{Parser, is_keyword, keyword};
 
 /// Parses a filter; nothing for one that is empty or blank.
@@ -23,8 +23,8 @@ pub fn parse(text: &str) -> Result<Option<Expression>, FilterError> {
 }
 
 pub(crate) fn parse_text(text: &str) -> Result<Option<Expression>, Problem> {
-    if text.chars().nth(LENGTH_MAX).is_some() {
-        let message = format!("the filter is longer than {LENGTH_MAX} characters");
+    if text.chars().nth(MAX_LENGTH).is_some() {
+        let message = format!("the filter is longer than {MAX_LENGTH} characters");
         return Err(Problem::new(
             FilterErrorKind::TooLong,
             Span::default(),

@@ -5,7 +5,7 @@ use prost_reflect::MessageDescriptor;
 use super::ast::{Path, Span};
 use super::condition::{NumberField, TextField, TimeField};
 use super::error::{FilterErrorKind, Problem, shown};
-use super::limits::DEPTH_MAX;
+use super::limits::MAX_DEPTH;
 use super::literal::choices;
 use super::payload::PayloadField;
 use super::route::{Route, routes};
@@ -80,8 +80,8 @@ pub(crate) fn resolve(schema: &Schema, path: &Path) -> Result<Target, Problem> {
         )
         .hint("write the field without quotes, and on the left"));
     }
-    if path.segments.len() > DEPTH_MAX {
-        let message = format!("a field path has at most {DEPTH_MAX} names");
+    if path.segments.len() > MAX_DEPTH {
+        let message = format!("a field path has at most {MAX_DEPTH} names");
         return Err(Problem::new(FilterErrorKind::TooDeep, path.span, message));
     }
     let mut names = path.segments.iter().map(|segment| Name {

@@ -1,7 +1,7 @@
 use super::ast::{Operator, Span};
 use super::error::{FilterErrorKind, Problem, shown};
 use super::lexer::{Lexer, Token, TokenKind};
-use super::limits::{DEPTH_MAX, TERMS_MAX};
+use super::limits::{MAX_DEPTH, MAX_TERMS};
 
 /// Where the parser stands, and what it has counted; the grammar is in `parser`.
 pub(crate) struct Parser<'a> {
@@ -68,8 +68,8 @@ impl<'a> Parser<'a> {
 
     pub(crate) fn enter(&mut self) -> Result<(), Problem> {
         self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            let message = format!("parentheses are nested deeper than {DEPTH_MAX}");
+        if self.depth > MAX_DEPTH {
+            let message = format!("parentheses are nested deeper than {MAX_DEPTH}");
             return Err(Problem::new(
                 FilterErrorKind::TooDeep,
                 self.token.span,
@@ -97,10 +97,10 @@ impl<'a> Parser<'a> {
 
     pub(crate) fn count_term(&mut self, span: Span) -> Result<(), Problem> {
         self.terms += 1;
-        if self.terms <= TERMS_MAX {
+        if self.terms <= MAX_TERMS {
             return Ok(());
         }
-        let message = format!("the filter has more than {TERMS_MAX} terms");
+        let message = format!("the filter has more than {MAX_TERMS} terms");
         Err(Problem::new(FilterErrorKind::TooComplex, span, message))
     }
 

@@ -14,7 +14,7 @@ use crate::filter::{Field, Operator, Schema};
 /// use lro_core::filter::Filter;
 ///
 /// let policy = ListPolicy::service_infrastructure();
-/// assert_eq!((policy.page_size_default, policy.page_size_max), (Some(50), Some(100)));
+/// assert_eq!((policy.default_page_size, policy.max_page_size), (Some(50), Some(100)));
 /// assert!(Filter::parse("serviceName = a.example.com AND status = done", &policy.schema).is_ok());
 /// assert!(Filter::parse("status = done", &policy.schema).is_err());
 /// ```
@@ -23,9 +23,9 @@ pub struct ListPolicy {
     /// The fields that filters may name, and the restrictions that they must contain.
     pub schema: Schema,
     /// How many operations a page has when the caller does not say. `None`: as the server says.
-    pub page_size_default: Option<usize>,
+    pub default_page_size: Option<usize>,
     /// How many operations a page has at most. `None`: as the server says.
-    pub page_size_max: Option<usize>,
+    pub max_page_size: Option<usize>,
     /// Whether the service takes `return_partial_success` (AIP-217). Off: it is UNIMPLEMENTED, for
     /// every list. On: a list across collections, such as that of `projects/p/locations/-`, takes
     /// it, and one of a single collection refuses it as INVALID_ARGUMENT.
@@ -68,8 +68,8 @@ impl ListPolicy {
             .closed();
         Self {
             schema: schema.build(),
-            page_size_default: Some(50),
-            page_size_max: Some(100),
+            default_page_size: Some(50),
+            max_page_size: Some(100),
             partial_success: false,
         }
     }
@@ -139,8 +139,8 @@ impl ListPolicy {
     fn genomics(schema: Schema) -> Self {
         Self {
             schema,
-            page_size_default: Some(256),
-            page_size_max: Some(256),
+            default_page_size: Some(256),
+            max_page_size: Some(256),
             partial_success: false,
         }
     }

@@ -25,7 +25,7 @@ impl ExecutionPolicy {
     /// The default of [`max_attempts`](Self::max_attempts).
     pub const MAX_ATTEMPTS: u32 = 10;
     /// The default of [`retain`](Self::retain): 30 days, the rule of thumb of AIP-151.
-    pub const RETAIN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+    pub const DEFAULT_RETAIN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 }
 
 impl Default for ExecutionPolicy {
@@ -33,7 +33,7 @@ impl Default for ExecutionPolicy {
         Self {
             max_attempts: Self::MAX_ATTEMPTS,
             on_crash: OnCrash::Resume,
-            retain: Self::RETAIN,
+            retain: Self::DEFAULT_RETAIN,
         }
     }
 }

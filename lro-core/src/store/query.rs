@@ -27,7 +27,7 @@ pub struct ListQuery {
     /// The number of operations, roughly, after whose examination the page ends, full or not: a rare
     /// match then costs many short pages rather than one long call. Operations that an index skips
     /// do not count.
-    pub examine_max: usize,
+    pub max_examined: usize,
     /// A page with an operation on it ends before its operations have more bytes than this, counted
     /// by [`OperationRecord::max_wire_len`]. So a page of one operation alone may have more.
     pub max_bytes: usize,
@@ -41,7 +41,7 @@ impl ListQuery {
             filter: Filter::default(),
             after: None,
             limit,
-            examine_max: usize::MAX,
+            max_examined: usize::MAX,
             max_bytes: usize::MAX,
         }
     }

@@ -125,7 +125,7 @@ impl<M> OperationContext<M> {
     }
 
     /// The largest response that the operation can have, in bytes as encoded:
-    /// [`Limits::response_len_max`].
+    /// [`Limits::max_response_len`].
     pub fn max_response_len(&self) -> usize {
         self.limits().max_response_len()
     }
@@ -197,7 +197,7 @@ impl<M> OperationContext<M> {
     ///
     /// # Errors
     ///
-    /// RESOURCE_EXHAUSTED if it is larger than [`Limits::checkpoint_len_max`]: the previous one stays.
+    /// RESOURCE_EXHAUSTED if it is larger than [`Limits::max_checkpoint_len`]: the previous one stays.
     /// ABORTED if this run has lost the operation: the body should return. While the store is unavailable,
     /// the call retries as long as the lease lasts, so that an outage does not fail a body that uses `?`;
     /// after that it returns the store's error. The body may then continue or try again. If the lease has
@@ -208,7 +208,7 @@ impl<M> OperationContext<M> {
     /// If the future is dropped, the checkpoint may or may not be saved.
     pub async fn checkpoint<T: Message + Name + 'static>(&self, value: &T) -> Result<(), Status> {
         let checkpoint = pack(value);
-        let (len, max) = (checkpoint.value.len(), self.run.limits.checkpoint_len_max);
+        let (len, max) = (checkpoint.value.len(), self.run.limits.max_checkpoint_len);
         check_len("checkpoint", len, max)?;
         if let Some(link) = &self.run.link {
             let carried = CarriedMetadata::take(&self.run);
@@ -268,7 +268,7 @@ impl<M: Message + Name + Default + 'static> OperationContext<M> {
     ///
     /// Costs next to nothing: the newest value is written a few times a second, with each
     /// checkpoint, and with the operation's end; values in between are not kept. One that is larger
-    /// than [`Limits::metadata_len_max`] is left out, with a warning in the log: progress is no reason
+    /// than [`Limits::max_metadata_len`] is left out, with a warning in the log: progress is no reason
     /// for an operation to fail.
     #[expect(
         clippy::needless_pass_by_value,

@@ -168,7 +168,7 @@ impl Run {
     pub(crate) fn set_metadata(&self, metadata: Any) {
         {
             let mut slot = self.slot();
-            let (len, max) = (metadata.value.len(), self.limits.metadata_len_max);
+            let (len, max) = (metadata.value.len(), self.limits.max_metadata_len);
             if len > max {
                 if !slot.warned {
                     slot.warned = true;

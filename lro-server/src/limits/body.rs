@@ -18,44 +18,44 @@ use lro_core::store::Outcome;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLimits {
-    pub(crate) metadata_len_max: usize,
-    pub(crate) checkpoint_len_max: usize,
-    pub(crate) response_len_max: usize,
+    pub(crate) max_metadata_len: usize,
+    pub(crate) max_checkpoint_len: usize,
+    pub(crate) max_response_len: usize,
 }
 
 impl BodyLimits {
-    /// The largest response, in bytes as encoded: [`Limits::response_len_max`](crate::Limits::response_len_max). A larger one fails the
+    /// The largest response, in bytes as encoded: [`Limits::max_response_len`](crate::Limits::max_response_len). A larger one fails the
     /// operation.
     pub fn max_response_len(&self) -> usize {
-        self.response_len_max
+        self.max_response_len
     }
 
-    /// The largest checkpoint, in bytes as encoded: [`Limits::checkpoint_len_max`](crate::Limits::checkpoint_len_max). A larger one is
+    /// The largest checkpoint, in bytes as encoded: [`Limits::max_checkpoint_len`](crate::Limits::max_checkpoint_len). A larger one is
     /// refused, and the body continues.
     pub fn max_checkpoint_len(&self) -> usize {
-        self.checkpoint_len_max
+        self.max_checkpoint_len
     }
 
-    /// The largest metadata, in bytes as encoded: [`Limits::metadata_len_max`](crate::Limits::metadata_len_max). Larger ones are left
+    /// The largest metadata, in bytes as encoded: [`Limits::max_metadata_len`](crate::Limits::max_metadata_len). Larger ones are left
     /// out.
     pub fn max_metadata_len(&self) -> usize {
-        self.metadata_len_max
+        self.max_metadata_len
     }
 
     /// The outcome of an operation whose handler returned a response or an error of any size.
     pub(crate) fn bounded(self, outcome: Outcome) -> Outcome {
-        let max = self.response_len_max;
+        let max = self.max_response_len;
         match outcome {
             Outcome::Response(response) if response.value.len() > max => {
                 let len = response.value.len();
                 tracing::warn!(
                     len,
                     max,
-                    "response too large: the operation fails; raise `Limits::response_len_max`"
+                    "response too large: the operation fails; raise `Limits::max_response_len`"
                 );
                 let message = format!(
                     "the response has {len} bytes, more than the {max} that \
-                     `Limits::response_len_max` allows"
+                     `Limits::max_response_len` allows"
                 );
                 let metadata = [
                     ("field", "response"),
@@ -72,7 +72,7 @@ impl BodyLimits {
     /// An error that a store can keep.
     pub(crate) fn bounded_error(self, mut status: rpc::Status) -> rpc::Status {
         use prost::Message as _;
-        let (len, max) = (status.encoded_len(), self.response_len_max);
+        let (len, max) = (status.encoded_len(), self.max_response_len);
         if len <= max {
             return status;
         }

@@ -19,7 +19,7 @@ use crate::services::{ServiceSettings, Services};
 /// use lro_core::store::MemoryStore;
 /// use lro_server::{Limits, Operations};
 ///
-/// let limits = Limits { page_size_max: 100, ..Limits::default() };
+/// let limits = Limits::default().max_page_size(100);
 /// let operations = Operations::builder(MemoryStore::new()).limits(limits).build();
 /// ```
 #[derive(Debug)]
@@ -175,7 +175,7 @@ impl OperationsBuilder {
                 "operations of {service}"
             );
         }
-        let page_tokens = PageTokens::new(self.page_token_keys, self.limits.page_token_age_max);
+        let page_tokens = PageTokens::new(self.page_token_keys, self.limits.max_page_token_age);
         let inner = Arc::new(Inner {
             engine: Engine::new(self.store, metrics, self.clock, self.limits),
             gate: Gate::new(services, self.authorizer),

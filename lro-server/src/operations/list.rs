@@ -103,7 +103,7 @@ impl Operations {
         let mut query = ListQuery::new(parent.clone(), limit);
         query.filter = filter;
         query.after = after;
-        query.examine_max = EXAMINED_MAX;
+        query.max_examined = EXAMINED_MAX;
         query.max_bytes = max_len.saturating_sub(PAGE_OVERHEAD);
         let page = self.engine().store().list(query).await;
         let page = page.map_err(|error| store_failed(&error))?;

@@ -1,20 +1,20 @@
 use std::time::Duration;
 
+use crate::setters::setters;
+
 /// The limits of a served [`Server`](super::Server), each with its default.
 ///
 /// ```
 /// use std::time::Duration;
 /// use lro_server::serve::ServeLimits;
 ///
-/// let limits = ServeLimits {
-///     shutdown_timeout: Duration::from_secs(10),
-///     ..ServeLimits::default()
-/// };
+/// let limits = ServeLimits::default().shutdown_timeout(Duration::from_secs(10));
 /// assert_eq!(limits.max_concurrent_streams, 256);
 /// ```
 ///
 /// `Duration::MAX` disables a timeout.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ServeLimits {
     /// The maximum number of calls in flight on one connection: 256. Clients queue further calls
     /// themselves.
@@ -67,6 +67,27 @@ pub struct ServeLimits {
     pub shutdown_timeout: Duration,
 }
 
+setters!(ServeLimits {
+    max_concurrent_streams: u32,
+    max_decode_len: usize,
+    max_encode_len: usize,
+    max_header_list_len: u32,
+    max_send_buffer_len: usize,
+    max_connections: usize,
+    max_connections_per_ip: usize,
+    first_bytes_timeout: Duration,
+    tls_handshake_timeout: Duration,
+    request_head_timeout: Duration,
+    request_body_timeout: Duration,
+    keep_alive_interval: Duration,
+    keep_alive_timeout: Duration,
+    max_connection_age: Duration,
+    connection_age_jitter: f64,
+    health_interval: Duration,
+    health_timeout: Duration,
+    shutdown_timeout: Duration,
+});
+
 impl Default for ServeLimits {
     fn default() -> Self {
         Self {
@@ -111,21 +132,12 @@ mod tests {
 
     #[test]
     fn ages_differ_around_the_limit() {
-        let limits = ServeLimits {
-            max_connection_age: Duration::from_secs(100),
-            ..ServeLimits::default()
-        };
+        let limits = ServeLimits::default().max_connection_age(Duration::from_secs(100));
         let age = |limits: &ServeLimits, random| limits.connection_age(random).as_secs();
         assert_eq!([0.0, 0.5, 1.0].map(|it| age(&limits, it)), [90, 100, 110]);
-        let odd = ServeLimits {
-            connection_age_jitter: f64::NAN,
-            ..limits.clone()
-        };
+        let odd = limits.clone().connection_age_jitter(f64::NAN);
         assert_eq!(age(&odd, 0.0), 100);
-        let never = ServeLimits {
-            max_connection_age: Duration::MAX,
-            ..limits
-        };
+        let never = limits.max_connection_age(Duration::MAX);
         assert_eq!(never.connection_age(1.0), Duration::MAX);
     }
 }

@@ -89,16 +89,16 @@ fn any_one_scope_suffices_and_reading_needs_less() {
 }
 
 fn with_lists(settings: [(&'static str, &'static str, Option<usize>); 2]) -> Services {
-    let settings = settings.map(|(name, parent, page_size_max)| {
+    let settings = settings.map(|(name, parent, max_page_size)| {
         let mut settings = ServiceSettings::new(name).parent(parent.parse().unwrap());
-        settings.list_policy = page_size_max.map(|max| ListPolicy {
-            page_size_max: Some(max),
+        settings.list_policy = max_page_size.map(|max| ListPolicy {
+            max_page_size: Some(max),
             ..ListPolicy::default()
         });
         settings
     });
     let policy = ListPolicy {
-        page_size_max: Some(1),
+        max_page_size: Some(1),
         ..ListPolicy::default()
     };
     Services::new(settings.into(), &BTreeSet::new()).with_lists(policy, &Schema::default())
@@ -184,7 +184,7 @@ fn a_list_is_as_its_services_say_if_they_agree() {
     ] {
         let all = with_lists([("a.A", a.0, a.1), ("b.B", b.0, b.1)]);
         let policy = all.list_policy(&list.parse().unwrap());
-        assert_eq!(policy.page_size_max, Some(max), "{a:?} {b:?}: {list}");
+        assert_eq!(policy.max_page_size, Some(max), "{a:?} {b:?}: {list}");
         assert_eq!(!all.mixed_lists().is_empty(), mixed, "{a:?} {b:?}");
     }
 }
@@ -196,5 +196,5 @@ fn a_service_without_lists_affects_no_other() {
     all.settings[1].without.insert(OperationsRpc::List);
     assert_eq!(all.mixed_lists().len(), 0);
     let policy = all.list_policy(&"users/u".parse().unwrap());
-    assert_eq!(policy.page_size_max, Some(2));
+    assert_eq!(policy.max_page_size, Some(2));
 }

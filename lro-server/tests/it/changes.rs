@@ -144,10 +144,7 @@ async fn changes_of_other_processes_are_received() {
 
 #[tokio::test]
 async fn subscribers_and_names_are_limited() {
-    let limits = Limits {
-        max_change_subscribers: 1,
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_change_subscribers(1);
     let operations = Operations::builder(MemoryStore::new())
         .limits(limits)
         .build();

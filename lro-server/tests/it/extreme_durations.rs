@@ -58,10 +58,7 @@ async fn so_they_are_where_waits_look_again() {
 }
 
 async fn live_long(store: impl OperationStore) {
-    let limits = Limits {
-        wait_max: Duration::MAX,
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_wait(Duration::MAX);
     let operations = Operations::builder(store).limits(limits).build();
     let patient = Arc::new(Patient {
         operations: operations.clone(),

@@ -17,12 +17,10 @@ const TIGHT: usize = 4;
 const LARGE: u32 = u32::MAX;
 
 fn tight() -> Operations {
-    let limits = Limits {
-        metadata_len_max: TIGHT,
-        checkpoint_len_max: TIGHT,
-        response_len_max: TIGHT,
-        ..Limits::default()
-    };
+    let limits = Limits::default()
+        .max_metadata_len(TIGHT)
+        .max_checkpoint_len(TIGHT)
+        .max_response_len(TIGHT);
     Operations::builder(MemoryStore::new())
         .limits(limits)
         .build()
@@ -90,7 +88,7 @@ async fn a_response_that_is_too_large_is_an_error_that_says_so() {
         panic!("{done:?}");
     };
     assert_eq!(error.code, Code::ResourceExhausted as i32);
-    let names_the_setting = error.message.contains("Limits::response_len_max");
+    let names_the_setting = error.message.contains("Limits::max_response_len");
     assert!(names_the_setting, "{error:?}");
     assert_eq!(error.details.len(), 1, "an ErrorInfo");
 }
@@ -148,11 +146,9 @@ async fn a_start_that_brings_too_much_makes_no_operation() {
 /// spec:59
 #[tokio::test(start_paused = true)]
 async fn excess_waiters_get_the_latest_state_immediately() {
-    let limits = Limits {
-        waiters_per_operation_max: 2,
-        waiters_max: 3,
-        ..Limits::default()
-    };
+    let limits = Limits::default()
+        .max_waiters_per_operation(2)
+        .max_waiters(3);
     let operations = Operations::builder(MemoryStore::new())
         .limits(limits)
         .build();

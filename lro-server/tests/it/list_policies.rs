@@ -185,18 +185,14 @@ async fn services_that_agree_have_their_policy_for_the_lists_that_they_share() {
 
 #[tokio::test]
 async fn the_servers_policy_and_limits_are_for_services_without_one() {
-    let limits = Limits {
-        page_size_default: 3,
-        page_size_max: 4,
-        ..Limits::default()
-    };
+    let limits = Limits::default().default_page_size(3).max_page_size(4);
     let policy = ListPolicy {
-        page_size_default: Some(10),
-        page_size_max: Some(20),
+        default_page_size: Some(10),
+        max_page_size: Some(20),
         ..ListPolicy::default()
     };
     let own = ListPolicy {
-        page_size_default: Some(2),
+        default_page_size: Some(2),
         ..ListPolicy::default()
     };
     let operations = builder()
@@ -250,7 +246,7 @@ async fn partial_success_is_each_services_to_take() {
 async fn payloads_may_be_named_in_the_lists_of_all_services() {
     let filter = "metadata.tables_done > 5";
     let own = ListPolicy {
-        page_size_max: Some(9),
+        max_page_size: Some(9),
         ..ListPolicy::new(Schema::default())
     };
     let with_service = |builder: OperationsBuilder| {

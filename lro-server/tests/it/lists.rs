@@ -245,10 +245,7 @@ async fn a_token_is_good_on_every_node_and_twice() {
 #[tokio::test]
 async fn a_policy_has_its_page_sizes_and_its_restrictions() {
     let store = store().await;
-    let limits = Limits {
-        page_size_max: 2,
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_page_size(2);
     let builder = || Operations::builder(Node::new(&store)).limits(limits.clone());
     let list = async |operations: &Operations, filter: &str| {
         let request = ListOperationsRequest {

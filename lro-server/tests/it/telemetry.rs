@@ -284,10 +284,7 @@ async fn refused_connections_are_counted_by_their_limit() {
 
     let collected = Collected::new();
     let operations = collected.operations(MemoryStore::new());
-    let limits = ServeLimits {
-        max_connections: 0,
-        ..ServeLimits::default()
-    };
+    let limits = ServeLimits::default().max_connections(0);
     let served = Served::start(Server::builder(&operations).limits(limits)).await;
     for _ in 0..3 {
         assert_eq!(closed(&mut served.tcp().await).await, 0);

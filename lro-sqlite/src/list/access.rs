@@ -50,7 +50,7 @@ impl<'c> AccessPath<'c> {
             },
             unions,
             below,
-            steps_left: query.examine_max.saturating_mul(STEPS_PER_EXAMINED),
+            steps_left: query.max_examined.saturating_mul(STEPS_PER_EXAMINED),
         })
     }
 

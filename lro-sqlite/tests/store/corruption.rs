@@ -271,7 +271,7 @@ async fn operations_on_a_corrupt_page_fail_alone() {
     start(&store, new("operations/later")).await;
     fixture
         .clock
-        .advance(lro_core::store::ExecutionPolicy::RETAIN * 2);
+        .advance(lro_core::store::ExecutionPolicy::DEFAULT_RETAIN * 2);
     let purged = store.purge(usize::MAX).await.unwrap();
     assert!((100..200).contains(&purged), "{purged}");
     assert_eq!(store.purge(usize::MAX).await.unwrap(), 0);

@@ -80,7 +80,7 @@ async fn purging_gives_room_back_to_the_file_system() {
     let before = pages();
     fixture
         .clock
-        .advance(lro_core::store::ExecutionPolicy::RETAIN);
+        .advance(lro_core::store::ExecutionPolicy::DEFAULT_RETAIN);
     assert_eq!(store.purge(20).await.unwrap(), 20);
     assert_eq!(store.purge(20).await.unwrap(), 10);
     let commits = store.commits();
@@ -176,7 +176,7 @@ async fn a_full_store_refuses_starts_and_serves_the_rest() {
     assert!(store.accepts_starts());
     fixture
         .clock
-        .advance(lro_core::store::ExecutionPolicy::RETAIN * 2);
+        .advance(lro_core::store::ExecutionPolicy::DEFAULT_RETAIN * 2);
     assert_eq!(store.purge(usize::MAX).await.unwrap(), 20);
     drop(store);
     fixture.check_integrity();
@@ -312,7 +312,7 @@ async fn fill_disk(directory: &std::path::Path) {
     update(&store, "operations/58", Command::Delete)
         .await
         .unwrap();
-    clock.advance(lro_core::store::ExecutionPolicy::RETAIN * 2);
+    clock.advance(lro_core::store::ExecutionPolicy::DEFAULT_RETAIN * 2);
     assert_eq!(store.purge(5).await.unwrap(), 5);
 
     // A process that ends now can begin again: it takes back what was running.

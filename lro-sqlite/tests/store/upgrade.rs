@@ -190,7 +190,7 @@ async fn a_file_of_a_published_version_is_upgraded_and_served() {
         let finished = update(&store, record.name.as_str(), succeed(record.fence)).await;
         finished.unwrap();
     }
-    fixture.clock.advance(ExecutionPolicy::RETAIN * 2);
+    fixture.clock.advance(ExecutionPolicy::DEFAULT_RETAIN * 2);
     // All but the scheduled one, and the hidden one, which went when it finished.
     assert_eq!(store.purge(usize::MAX).await.unwrap(), 9);
     drop(store);

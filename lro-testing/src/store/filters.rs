@@ -56,7 +56,7 @@ pub async fn compare_filters(
             &text,
             random.pick(&[1, 3, 20, 1_000]),
         );
-        query.examine_max = random.pick(&[usize::MAX, 1, 7, 100]);
+        query.max_examined = random.pick(&[usize::MAX, 1, 7, 100]);
         query.max_bytes = random.pick(&[usize::MAX, 0, 600, 5_000]);
         let at = format!("seed {seed}, filter {n}: {text:?} in {}", query.parent);
         let wanted = crowd.matching(&query);

@@ -120,10 +120,7 @@ impl Served {
         let server = Server::builder(&operations)
             .add_service(ExporterServer::from_arc(exporter))
             .worker(worker.start().await.unwrap())
-            .limits(ServeLimits {
-                shutdown_timeout: Duration::from_secs(1),
-                ..ServeLimits::default()
-            })
+            .limits(ServeLimits::default().shutdown_timeout(Duration::from_secs(1)))
             .http(|services| gateway(services).build());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -254,10 +254,7 @@ async fn a_deadline_and_the_longest_watch_end_with_goodbye() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn watches_are_limited() {
-    let limits = Limits {
-        max_change_subscribers: 1,
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_change_subscribers(1);
     let served = serve(|builder| builder.limits(limits)).await;
     let name = served.export("endless").await;
     let path = format!("/v1/{name}:watch");

@@ -44,7 +44,7 @@ fn value_of(repo: &Repo, of: &str, name: &str) -> Option<String> {
         let constant = impl_of(&code, &format!("impl {of} {{"))
             .and_then(|body| between(body, &format!(" const {name}: "), "=", ";"));
         let field = impl_of(&code, &format!("impl Default for {of} {{"))
-            .and_then(|body| between(body, &format!(" {name}"), ":", ",\n"));
+            .and_then(|body| between(body, &format!(" {name}: "), "", ",\n"));
         shown(constant.or(field)?)
     });
     values.next()
@@ -123,7 +123,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             len_max: 1024 * 1024,
-            wait_max: Duration::from_secs(60),
+            max_wait: Duration::from_secs(60),
         }
     }
 }
@@ -152,8 +152,8 @@ impl Default for Limits {
         );
         check("| `Worker::SLOTS` | 100 |", None);
         check("| `Limits::len_max` | 1 MiB |", None);
-        check("| `Limits::wait_max` | 60 s |", None);
-        check("| `Limits::wait_max` | 1 min |", Some("is 60 s"));
+        check("| `Limits::max_wait` | 60 s |", None);
+        check("| `Limits::max_wait` | 1 min |", Some("is 60 s"));
         check("| `Worker::LOST` | 100 |", Some("no default Worker::LOST"));
         check(
             "| `Limits::LEASE` | 30 s |",

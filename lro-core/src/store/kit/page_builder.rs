@@ -100,7 +100,7 @@ impl<'q> PageBuilder<'q> {
         }
         self.after = Some(cursor);
         self.examined += 1;
-        if self.examined >= self.query.examine_max {
+        if self.examined >= self.query.max_examined {
             self.stop();
         }
     }
@@ -156,7 +156,7 @@ mod tests {
             OperationRecord::new(new, Timestamp::from_micros(n))
         };
         let mut query = ListQuery::new(ParentName::default(), 2);
-        query.examine_max = 3;
+        query.max_examined = 3;
         let mut page = PageBuilder::new(&query);
         let passed = PageCursor::behind(&record(9));
         page.pass(passed);

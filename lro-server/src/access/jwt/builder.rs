@@ -52,10 +52,10 @@ pub(super) struct Settings {
 
 impl JwtAuthorizerBuilder {
     /// The default of [`leeway`](Self::leeway): 30 s.
-    pub const LEEWAY: Duration = Duration::from_secs(30);
+    pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
 
     /// The longest leeway: 60 s.
-    pub const LEEWAY_MAX: Duration = Duration::from_secs(60);
+    pub const MAX_LEEWAY: Duration = Duration::from_secs(60);
 
     pub(super) fn new(issuer: String, audience: String, keys: JwtKeys) -> Self {
         let settings = Settings {
@@ -63,7 +63,7 @@ impl JwtAuthorizerBuilder {
             audience,
             algorithms: vec![Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA],
             principal_claim: "sub".to_owned(),
-            leeway: Self::LEEWAY,
+            leeway: Self::DEFAULT_LEEWAY,
             clock: Arc::new(SystemClock),
             permissions: Vec::new(),
             permissions_claim: None,
@@ -85,9 +85,9 @@ impl JwtAuthorizerBuilder {
     }
 
     /// Sets the tolerated difference to the issuer's clock, at most
-    /// [`LEEWAY_MAX`](Self::LEEWAY_MAX).
+    /// [`LEEWAY_MAX`](Self::MAX_LEEWAY).
     pub fn leeway(mut self, leeway: Duration) -> Self {
-        self.settings.leeway = leeway.min(Self::LEEWAY_MAX);
+        self.settings.leeway = leeway.min(Self::MAX_LEEWAY);
         self
     }
 

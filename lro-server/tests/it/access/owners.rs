@@ -34,10 +34,7 @@ fn with_limits(limits: Limits) -> Server {
 
 #[tokio::test]
 async fn a_wait_that_is_not_held_is_authorized_all_the_same() {
-    let server = with_limits(Limits {
-        waiters_max: 0,
-        ..Limits::default()
-    });
+    let server = with_limits(Limits::default().max_waiters(0));
     let name = server.started("ada", "").await;
     let foreign = server.call(As("bob"), OperationsRpc::Wait, &name).await;
     assert_eq!(foreign.unwrap_err().code(), Code::PermissionDenied);

@@ -45,7 +45,7 @@ pub(crate) fn ask(header: &[u8]) {
         let waited = service().await.wait_operation(request).await;
         let operation: pb::Operation = waited.expect("it is there").into_inner();
         assert!(!operation.done);
-        let expected = timeout.map_or(Limits::default().wait_max, held);
+        let expected = timeout.map_or(Limits::default().max_wait, held);
         // Timers have milliseconds.
         let late = begun.elapsed().checked_sub(expected);
         let late = late.unwrap_or_else(|| panic!("{header:?}: before {expected:?}"));
@@ -60,7 +60,7 @@ pub(crate) fn ask(header: &[u8]) {
 fn held(timeout: Duration) -> Duration {
     let margin = (timeout / 10).clamp(Duration::from_millis(10), Duration::from_secs(1));
     let held = timeout.saturating_sub(margin);
-    held.min(Limits::default().wait_max)
+    held.min(Limits::default().max_wait)
 }
 
 /// "at most 8 digits" and a unit, as gRPC over HTTP/2 has it; whatever else is none.

@@ -25,10 +25,7 @@ fn a_stalled_runtime_loses_its_leases<S: OperationStore + Clone>(
     let (log, collected) = (Log::default(), Collected::new());
     let operations = |store: S| collected.operations(store);
     let mut scene = Scene::new(inside, store, 2 * LEASE, &log, operations);
-    let limits = ServeLimits {
-        health_interval: Duration::from_millis(10),
-        ..ServeLimits::default()
-    };
+    let limits = ServeLimits::default().health_interval(Duration::from_millis(10));
     let server = Server::builder(&scene.operations).limits(limits);
     let (served, mut health) = scene.outside.block_on(async {
         let served = Served::start(server).await;

@@ -46,10 +46,7 @@ async fn ten_thousand_idle_waiters_delay_no_call_and_all_are_woken() {
     };
     let (operations, exporter, _worker) = start_on(node.clone(), |it| it, body).await;
     let started = exporter.call(&["a"]).await.unwrap();
-    let limits = ServeLimits {
-        health_interval: Duration::MAX,
-        ..ServeLimits::default()
-    };
+    let limits = ServeLimits::default().health_interval(Duration::MAX);
     let served = Served::start(Server::builder(&operations).limits(limits)).await;
     let mut waits = JoinSet::new();
     for _ in 0..WAITERS / 250 {
@@ -81,12 +78,10 @@ async fn ten_thousand_idle_waiters_delay_no_call_and_all_are_woken() {
 /// guarantee:R15
 #[tokio::test]
 async fn connections_that_say_nothing_are_closed() {
-    let limits = ServeLimits {
-        first_bytes_timeout: Duration::from_millis(200),
-        keep_alive_interval: Duration::from_millis(100),
-        keep_alive_timeout: Duration::from_millis(100),
-        ..ServeLimits::default()
-    };
+    let limits = ServeLimits::default()
+        .first_bytes_timeout(Duration::from_millis(200))
+        .keep_alive_interval(Duration::from_millis(100))
+        .keep_alive_timeout(Duration::from_millis(100));
     let (served, _) = plain(limits).await;
     let mut silent = JoinSet::new();
     for words in [&b""[..], b"PRI * HT", b"GET / HTTP/1.1\r\n\r\n"] {
@@ -120,11 +115,9 @@ async fn refused_connections_are_logged_once_with_the_limit_to_raise() {
             .with_writer(log.clone())
             .finish();
         let _logging = tracing::subscriber::set_default(subscriber);
-        let limits = ServeLimits {
-            max_connections: max,
-            max_connections_per_ip: per_ip,
-            ..ServeLimits::default()
-        };
+        let limits = ServeLimits::default()
+            .max_connections(max)
+            .max_connections_per_ip(per_ip);
         let (served, _) = plain(limits).await;
         let connection = served.connect().await;
         connection.exporter().get_table(table("a")).await.unwrap();
@@ -149,14 +142,8 @@ async fn refused_connections_are_logged_once_with_the_limit_to_raise() {
 #[tokio::test]
 async fn connections_above_the_cap_are_refused() {
     for limits in [
-        ServeLimits {
-            max_connections: 2,
-            ..ServeLimits::default()
-        },
-        ServeLimits {
-            max_connections_per_ip: 2,
-            ..ServeLimits::default()
-        },
+        ServeLimits::default().max_connections(2),
+        ServeLimits::default().max_connections_per_ip(2),
     ] {
         let (served, _) = plain(limits).await;
         let mut connections = Vec::new();
@@ -304,10 +291,7 @@ async fn a_slow_reader_blocks_no_other_call() {
 
 #[tokio::test]
 async fn connections_that_are_old_are_sent_away_when_their_calls_are_over() {
-    let limits = ServeLimits {
-        max_connection_age: Duration::from_millis(100),
-        ..ServeLimits::default()
-    };
+    let limits = ServeLimits::default().max_connection_age(Duration::from_millis(100));
     let (served, plain) = plain(limits).await;
     let mut client = served.connect().await.exporter();
     let call = tokio::spawn(async move { client.get_table(table("held")).await });
@@ -330,19 +314,17 @@ async fn connections_that_are_old_are_sent_away_when_their_calls_are_over() {
 #[tokio::test]
 async fn limits_without_an_end_are_no_trouble() {
     let never = Duration::MAX;
-    let limits = ServeLimits {
-        max_concurrent_streams: 0,
-        first_bytes_timeout: never,
-        tls_handshake_timeout: never,
-        keep_alive_interval: never,
-        keep_alive_timeout: never,
-        max_connection_age: never,
-        connection_age_jitter: f64::INFINITY,
-        health_interval: never,
-        health_timeout: never,
-        shutdown_timeout: never,
-        ..ServeLimits::default()
-    };
+    let limits = ServeLimits::default()
+        .max_concurrent_streams(0)
+        .first_bytes_timeout(never)
+        .tls_handshake_timeout(never)
+        .keep_alive_interval(never)
+        .keep_alive_timeout(never)
+        .max_connection_age(never)
+        .connection_age_jitter(f64::INFINITY)
+        .health_interval(never)
+        .health_timeout(never)
+        .shutdown_timeout(never);
     let (served, _) = plain(limits).await;
     let mut client = served.connect().await.exporter();
     client.get_table(table("a")).await.unwrap();

@@ -70,10 +70,7 @@ async fn a_page_ends_before_the_message_limit() {
     assert!(pages[0].0 > 15, "{pages:?}");
     // A server may have smaller messages than that.
     for max_encode_len in [250_000, MIB] {
-        let limits = ServeLimits {
-            max_encode_len,
-            ..ServeLimits::default()
-        };
+        let limits = ServeLimits::default().max_encode_len(max_encode_len);
         let served = Served::start(Server::builder(&operations).limits(limits)).await;
         let pages = walk(served.connect().await.operations(), "").await.unwrap();
         assert_eq!(pages.iter().map(|page| page.0).sum::<usize>(), 50);
@@ -103,10 +100,7 @@ async fn an_operation_that_is_longer_than_a_page_is_named() {
     assert_eq!(walk(client(), filter).await.unwrap()[0].0, 2);
     // And with a higher limit all of them, to a client that accepts as much.
     let builder = Operations::builder(Node::new(&store));
-    let operations = builder.limits(Limits {
-        max_page_len: 6 * MIB,
-        ..Limits::default()
-    });
+    let operations = builder.limits(Limits::default().max_page_len(6 * MIB));
     let client = OperationsClient::new(operations.build().service());
     let pages = walk(client.max_decoding_message_size(6 * MIB), "").await;
     assert_eq!(pages.unwrap()[0].0, 3);

@@ -46,10 +46,7 @@ async fn health_follows_the_store_and_the_end() {
     let store = Arc::new(MemoryStore::new());
     let node = Node::lagging(&store, 0);
     let operations = Operations::new(node.clone());
-    let limits = ServeLimits {
-        health_interval: Duration::from_millis(10),
-        ..ServeLimits::default()
-    };
+    let limits = ServeLimits::default().health_interval(Duration::from_millis(10));
     let server = Server::builder(&operations)
         .add_service(ExporterServer::new(Plain::default()))
         .limits(limits);
@@ -204,11 +201,9 @@ async fn a_thousand_waits_are_answered_with_the_latest_state_at_the_end() {
     let body = async |_, _| pending().await;
     let (operations, exporter, worker) = start_on(node.clone(), |it| it, body).await;
     let started = exporter.call(&["a"]).await.unwrap();
-    let limits = ServeLimits {
-        shutdown_timeout: Duration::from_secs(20),
-        health_interval: Duration::MAX,
-        ..ServeLimits::default()
-    };
+    let limits = ServeLimits::default()
+        .shutdown_timeout(Duration::from_secs(20))
+        .health_interval(Duration::MAX);
     let served = Served::start(Server::builder(&operations).limits(limits)).await;
     let mut waits = JoinSet::new();
     for _ in 0..5 {
@@ -258,10 +253,7 @@ async fn the_end_lets_calls_finish_and_takes_no_new_connection() {
 async fn the_end_cuts_calls_that_do_not_come_to_theirs() {
     let operations = Operations::new(MemoryStore::new());
     let plain = Plain::default();
-    let limits = ServeLimits {
-        shutdown_timeout: Duration::from_millis(300),
-        ..ServeLimits::default()
-    };
+    let limits = ServeLimits::default().shutdown_timeout(Duration::from_millis(300));
     let server = Server::builder(&operations)
         .add_service(ExporterServer::new(plain.clone()))
         .limits(limits);
@@ -302,10 +294,7 @@ async fn the_end_drains_workers_within_its_time() {
     for _ in 0..2 {
         assert_eq!(seen.recv().await, Some(1));
     }
-    let limits = ServeLimits {
-        shutdown_timeout: Duration::from_millis(500),
-        ..ServeLimits::default()
-    };
+    let limits = ServeLimits::default().shutdown_timeout(Duration::from_millis(500));
     let server = Server::builder(&operations).worker(worker).limits(limits);
     let served = Served::start(server).await;
     let ending = served.begin_stop();
@@ -337,10 +326,7 @@ async fn health_says_that_a_full_store_refuses_starts() {
     let store = Arc::new(MemoryStore::new());
     let node = Node::alone(&store);
     let operations = Operations::new(node.clone());
-    let limits = ServeLimits {
-        health_interval: Duration::from_millis(10),
-        ..ServeLimits::default()
-    };
+    let limits = ServeLimits::default().health_interval(Duration::from_millis(10));
     let server = Server::builder(&operations)
         .add_service(ExporterServer::new(Plain::default()))
         .limits(limits);

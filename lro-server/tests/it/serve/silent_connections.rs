@@ -15,11 +15,9 @@ use crate::support::{exported, name, start};
 async fn a_connection_that_says_nothing_does_not_hold_up_the_shutdown() {
     let (operations, exporter, worker) = start(async |_, _| pending().await).await;
     let started = exporter.call(&["a"]).await.unwrap();
-    let limits = ServeLimits {
-        first_bytes_timeout: Duration::MAX,
-        shutdown_timeout: Duration::from_secs(2),
-        ..ServeLimits::default()
-    };
+    let limits = ServeLimits::default()
+        .first_bytes_timeout(Duration::MAX)
+        .shutdown_timeout(Duration::from_secs(2));
     let server = Server::builder(&operations).worker(worker).limits(limits);
     let served = Served::start(server).await;
     let mut silent = served.tcp().await;

@@ -186,11 +186,9 @@ async fn certificates_may_be_optional() {
 #[tokio::test]
 async fn connections_without_a_handshake_are_closed() {
     let authority = authority();
-    let limits = ServeLimits {
-        tls_handshake_timeout: Duration::from_millis(200),
-        first_bytes_timeout: Duration::from_millis(200),
-        ..ServeLimits::default()
-    };
+    let limits = ServeLimits::default()
+        .tls_handshake_timeout(Duration::from_millis(200))
+        .first_bytes_timeout(Duration::from_millis(200));
     let served = serve(tls(&identity(&authority, "server")), limits).await;
     for _ in 0..20 {
         assert_eq!(closed(&mut served.tcp().await).await, 0);

@@ -221,7 +221,7 @@ pub(crate) async fn what_is_looked_at_for_a_page_is_bounded(trial: Trial) {
     }
     // No index knows of metadata.
     let mut query = query("", "metadata:*", 5);
-    query.examine_max = 10;
+    query.max_examined = 10;
     let (mut empty, mut found) = (0, Vec::new());
     loop {
         let page = trial.store().list(query.clone()).await.unwrap();

@@ -15,10 +15,7 @@ async fn every_error_of_a_start_carries_its_details() {
     let store = Arc::new(MemoryStore::new());
     let node = Node::lagging(&store, 0);
     let users = ServiceSettings::new(SERVICE).parent("users/*".parse().unwrap());
-    let limits = Limits {
-        request_len_max: 2_000,
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_request_len(2_000);
     let builder = Operations::builder(node.clone()).bind(users).limits(limits);
     let mut policies = Policies::new(|_| Ok(Access::Allowed));
     policies.start = Box::new(|start| start.principal().name() != "eve");

@@ -28,11 +28,11 @@ async fn answer_to(served: &Served, request: &[u8]) -> String {
 /// gateway:146
 #[tokio::test]
 async fn slow_heads_and_bodies_time_out() {
-    let served = serve(ServeLimits {
-        request_head_timeout: Duration::from_millis(50),
-        request_body_timeout: Duration::from_millis(50),
-        ..ServeLimits::default()
-    })
+    let served = serve(
+        ServeLimits::default()
+            .request_head_timeout(Duration::from_millis(50))
+            .request_body_timeout(Duration::from_millis(50)),
+    )
     .await;
     let answer = answer_to(&served, b"GET /tables/a HTTP/1.1\r\nhost: loc").await;
     assert!(

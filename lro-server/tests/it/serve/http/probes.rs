@@ -25,10 +25,7 @@ async fn probes_follow_the_store_and_the_end() {
     let store = Arc::new(MemoryStore::new());
     let node = Node::lagging(&store, 0);
     let operations = Operations::new(node.clone());
-    let limits = ServeLimits {
-        health_interval: Duration::from_millis(10),
-        ..ServeLimits::default()
-    };
+    let limits = ServeLimits::default().health_interval(Duration::from_millis(10));
     let plain = Plain::default();
     let served = Served::start(server(&operations, plain.clone()).limits(limits)).await;
     let mut http = Http1::connect(&served).await;
