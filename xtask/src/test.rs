@@ -113,6 +113,10 @@ const STEPS: &[Step] = &[
         name: "a published API served to its own client: tests/foreign-api",
         run: published::api,
     },
+    Step {
+        name: "Google's clients for Rust over HTTP/JSON: tests/google-cloud",
+        run: published::rust_clients,
+    },
 ];
 
 /// Where the tests run.

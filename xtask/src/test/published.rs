@@ -1,5 +1,5 @@
 //! Google's published protos: all of them through lro-build, some through rustc, and one API served
-//! to its own client.
+//! to its own client. And Google's clients for Rust.
 
 use std::path::PathBuf;
 
@@ -64,6 +64,17 @@ pub(super) fn api(session: &Session) -> Result<Count> {
     test.args(["test", "--manifest-path"]).arg(manifest);
     test.args(session.locked())
         .env("GOOGLE_PROTO_FILES", root)
+        .env("CARGO_TARGET_DIR", crate::target()?);
+    counted(&mut test)
+}
+
+/// Runs Google's clients for Rust against the gateway.
+pub(super) fn rust_clients(session: &Session) -> Result<Count> {
+    let manifest = crate::root().join("tests/google-cloud/Cargo.toml");
+    let mut test = cargo();
+    test.args(["test", "--test", "operations", "--manifest-path"])
+        .arg(manifest)
+        .args(session.locked())
         .env("CARGO_TARGET_DIR", crate::target()?);
     counted(&mut test)
 }
