@@ -202,9 +202,11 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &*self.kind {
-            Kind::Proto { source, .. } => Some(source),
-            Kind::Io { source, .. } => Some(source),
-            Kind::Annotation(_)
+            // The cause itself stands in the text.
+            Kind::Io { source, .. } => source.source(),
+            // With all its causes.
+            Kind::Proto { .. }
+            | Kind::Annotation(_)
             | Kind::Names(_)
             | Kind::DescriptorSet(_)
             | Kind::Edition(_)
@@ -237,5 +239,25 @@ impl fmt::Display for Place {
             write!(f, ":{line}")?;
         }
         write!(f, ": {}", self.subject)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    /// report:W6
+    #[test]
+    fn an_error_says_its_cause_once() {
+        let error = Error::io(Path::new("/out/a.rs"), io::Error::other("disk full"));
+        assert_eq!(error.to_string(), "/out/a.rs: disk full");
+        assert!(error.source().is_none());
+        let proto = protox::compile(["missing.proto"], ["/nowhere"]).unwrap_err();
+        let text = format!("{proto:?}");
+        let error = Error::proto(proto, &[]);
+        assert!(error.to_string().starts_with(&text), "{error}");
+        assert!(error.source().is_none());
     }
 }

@@ -129,6 +129,16 @@ impl<R, M> WaitError<R, M> {
         }
     }
 
+    /// The status of the poll or of the cancellation that failed; after a timeout, that of the last
+    /// poll, if it failed.
+    pub fn call_status(&self) -> Option<&Status> {
+        match &self.0.ending {
+            Ending::PollFailed(status) | Ending::CancelFailed(status) => Some(status),
+            Ending::Timeout { last_error } => last_error.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The standard details in the operation's [`status`](Self::status), or in the status of the
     /// failed call, decoded. Empty if there are none, or if one of them does not decode:
     /// [`status`](Self::status) has them as they came.
@@ -271,8 +281,9 @@ impl<R, M> fmt::Debug for WaitError<R, M> {
 impl<R, M> Error for WaitError<R, M> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0.ending {
-            Ending::InvalidResponse(error) => Some(error),
-            Ending::PollFailed(status) | Ending::CancelFailed(status) => Some(status),
+            // These stand in the text.
+            Ending::InvalidResponse(error) => error.source(),
+            Ending::PollFailed(status) | Ending::CancelFailed(status) => status.source(),
             Ending::Timeout { last_error } => last_error.as_ref().map(|status| status as _),
             Ending::Failed(_) | Ending::Cancelled(_) | Ending::MissingResult => None,
         }

@@ -50,7 +50,7 @@ pub fn unpack<T: Message + Name + Default + 'static>(any: &Any) -> Result<T, Unp
             found: found.to_owned(),
         });
     }
-    T::decode(&*any.value).map_err(|source| UnpackError::Malformed { expected, source })
+    T::decode(&*any.value).map_err(|cause| UnpackError::Malformed { expected, cause })
 }
 
 /// The full message name in a type URL: what follows the last `/`.
@@ -79,12 +79,12 @@ pub enum UnpackError {
         found: String,
     },
     /// The payload has the expected type, but does not decode.
-    #[error("this is no valid {expected}")]
+    #[error("the payload is no valid {expected}: {cause}")]
     Malformed {
         /// The full name of the wanted type.
         expected: String,
-        /// The decoder's error.
-        source: prost::DecodeError,
+        /// The decoder's error, which the text contains.
+        cause: prost::DecodeError,
     },
 }
 
@@ -166,6 +166,22 @@ mod tests {
             unpack::<prost_types::Duration>(&any),
             Err(UnpackError::Malformed { .. })
         ));
+    }
+
+    /// report:W6
+    #[test]
+    fn an_error_says_its_cause_once() {
+        let payload = Any {
+            type_url: pack(&prost_types::Timestamp::default()).type_url,
+            value: vec![0xff; 5],
+        };
+        let error = unpack::<prost_types::Timestamp>(&payload).unwrap_err();
+        let UnpackError::Malformed { cause, .. } = &error else {
+            panic!("{error:?}");
+        };
+        let text = format!("the payload is no valid google.protobuf.Timestamp: {cause}");
+        assert_eq!(error.to_string(), text);
+        assert!(std::error::Error::source(&error).is_none());
     }
 
     /// spec:18

@@ -75,7 +75,7 @@ impl Catalog {
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(Error::Io { path, source }),
+            Err(cause) => return Err(Error::Io { path, cause }),
         };
         let record = ArchiveRecord::decode(&*bytes).map_err(|error| Error::Corrupt {
             reason: error.to_string(),
@@ -129,9 +129,9 @@ impl Catalog {
         let archive = self.path(id, ARCHIVE_SUFFIX);
         match fs::rename(&archive, self.path(id, PARTIAL_SUFFIX)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(Error::Io {
+            Err(cause) => Err(Error::Io {
                 path: archive,
-                source,
+                cause,
             }),
             Ok(()) => files::sync_directory(&self.directory),
         }

@@ -1,7 +1,6 @@
 //! Why the archiver refuses a call or ends an operation: codes, and the `ErrorInfo` (AIP-193).
 
 use std::collections::HashMap;
-use std::error::Error as _;
 use std::io;
 
 use lro_core::pb::rpc;
@@ -113,7 +112,7 @@ pub(crate) fn engine_failed(error: &Error) -> Status {
         Error::SourceTooLarge { path, .. } => (Reason::SourceTooLarge, path),
         Error::Busy { path } | Error::PartialLost { path } => (Reason::ArchiveBusy, path),
         Error::Corrupt { path, .. } => (Reason::ArchiveDamaged, path),
-        Error::Io { path, source } => match source.kind() {
+        Error::Io { path, cause } => match cause.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 (Reason::StorageFull, path)
             }
@@ -127,11 +126,7 @@ pub(crate) fn engine_failed(error: &Error) -> Status {
         }
         Error::Stopped => return Reason::Stopped.status("told to stop", &[]),
     };
-    let message = match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    };
-    reason.status(message, &[("path", &path.to_string_lossy())])
+    reason.status(error.to_string(), &[("path", &path.to_string_lossy())])
 }
 
 /// An entry that is not in the archive, as a partial failure.

@@ -152,8 +152,10 @@ async fn other_errors_end_the_wait_and_give_the_poller_back() {
         let error = fake.started().until_done().await.unwrap_err();
         assert!(error.is_poll_failed() && !error.is_cancelled() && !error.is_failed());
         assert_eq!((error.code(), error.polls()), (code, 2));
-        let source = std::error::Error::source(&error).unwrap();
-        assert_eq!(source.downcast_ref::<Status>().unwrap().message(), "no");
+        assert_eq!(error.call_status().unwrap().message(), "no");
+        // report:W6
+        assert!(error.to_string().ends_with(": no"), "{error}");
+        assert!(std::error::Error::source(&error).is_none());
         assert_eq!(error.into_poller().unwrap().await.unwrap(), response());
     }
 }

@@ -100,7 +100,8 @@ impl std::fmt::Display for HandlerError {
 
 impl std::error::Error for HandlerError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.status)
+        // The status itself stands in the text.
+        self.status.source()
     }
 }
 
@@ -163,4 +164,22 @@ pub(crate) fn to_rpc_status(status: &Status) -> rpc::Status {
     };
     inform(&mut error);
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    /// report:W6
+    #[test]
+    fn an_error_says_its_status_once() {
+        let error = HandlerError::permanent(Status::not_found("no such table"));
+        assert_eq!(error.to_string(), "no such table");
+        assert!(error.source().is_none());
+        let io = std::io::Error::other("disk full");
+        let error = HandlerError::permanent(Status::from_error(Box::new(io)));
+        assert!(error.source().is_some(), "{error}");
+    }
 }

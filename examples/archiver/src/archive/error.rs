@@ -20,12 +20,12 @@ pub enum Error {
     },
 
     /// The source directory, or a file half packed, cannot be read.
-    #[error("cannot read source {path}")]
+    #[error("cannot read source {path}: {cause}")]
     SourceUnreadable {
         /// The unreadable file or folder.
         path: PathBuf,
-        /// The error of the system.
-        source: io::Error,
+        /// The error of the system, which the text contains.
+        cause: io::Error,
     },
 
     /// A file changed after a part of it was packed, so that its entry cannot be completed.
@@ -90,21 +90,21 @@ pub enum Error {
     },
 
     /// Reading or writing an archive, or the directory it stands in, failed.
-    #[error("i/o on {path}")]
+    #[error("cannot read or write {path}: {cause}")]
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// The error of the system.
-        source: io::Error,
+        /// The error of the system, which the text contains.
+        cause: io::Error,
     },
 }
 
 impl Error {
     /// Wraps what the system says about `path`; for `map_err`.
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Error {
-        move |source| Error::Io {
+        move |cause| Error::Io {
             path: path.to_path_buf(),
-            source,
+            cause,
         }
     }
 }

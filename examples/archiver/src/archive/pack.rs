@@ -150,9 +150,9 @@ impl Packing<'_> {
                 self.skipped.push(&planned.path, &reason);
                 return Ok(());
             }
-            Opened::Unreadable(_, source) if offset > 0 => {
+            Opened::Unreadable(_, cause) if offset > 0 => {
                 let path = self.root.join(&planned.path);
-                return Err(Error::SourceUnreadable { path, source });
+                return Err(Error::SourceUnreadable { path, cause });
             }
             Opened::Unreadable(entry, reason) => {
                 self.skipped.push(&planned.path, &reason);
@@ -192,9 +192,9 @@ impl Packing<'_> {
     fn content(&mut self, entry: &Entry, mut file: File, mut offset: u64) -> Result<(), Error> {
         let size = entry.size();
         let path = self.root.join(&entry.path);
-        let unreadable = |source| Error::SourceUnreadable {
+        let unreadable = |cause| Error::SourceUnreadable {
             path: path.clone(),
-            source,
+            cause,
         };
         file.seek(SeekFrom::Start(offset)).map_err(unreadable)?;
         while offset < size {
@@ -268,9 +268,9 @@ impl Packing<'_> {
 }
 
 fn header(root: &Path, entry: &Entry) -> Result<Vec<u8>, Error> {
-    encode(entry).map_err(|source| Error::SourceUnreadable {
+    encode(entry).map_err(|cause| Error::SourceUnreadable {
         path: root.join(&entry.path),
-        source,
+        cause,
     })
 }
 

@@ -144,7 +144,7 @@ fn scan_up_to(max: u64, source: &Path, control: &mut dyn Control) -> Result<Plan
                 _ => {
                     return Err(Error::SourceUnreadable {
                         path: source.to_path_buf(),
-                        source: error.into(),
+                        cause: error.into(),
                     });
                 }
             },
@@ -176,12 +176,12 @@ fn root(source: &Path) -> Result<PathBuf, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(Error::SourceNotFound { path });
         }
-        Err(source) => return Err(Error::SourceUnreadable { path, source }),
+        Err(cause) => return Err(Error::SourceUnreadable { path, cause }),
     };
     match root.metadata() {
         Ok(metadata) if metadata.is_dir() => Ok(root),
         Ok(_) => Err(Error::SourceNotDirectory { path }),
-        Err(source) => Err(Error::SourceUnreadable { path, source }),
+        Err(cause) => Err(Error::SourceUnreadable { path, cause }),
     }
 }
 

@@ -46,8 +46,8 @@ pub(super) fn names(directory: &Path) -> Result<Vec<String>, Error> {
 }
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
-    move |source| Error::Io {
+    move |cause| Error::Io {
         path: path.to_path_buf(),
-        source,
+        cause,
     }
 }

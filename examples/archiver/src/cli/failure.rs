@@ -19,6 +19,7 @@ impl Failure {
         let mut message = what.to_owned();
         let mut cause = Some(error);
         while let Some(error) = cause {
+            // Errors of other libraries repeat their cause.
             let text = error.to_string();
             if !message.ends_with(&text) {
                 message.push_str(": ");
@@ -106,15 +107,16 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
 
+    /// report:W6
     #[test]
     fn a_failure_tells_all_causes_in_one_line() {
         let cause = io::Error::other("disk\non fire");
         let error = crate::archive::Error::Io {
             path: "/a".into(),
-            source: cause,
+            cause,
         };
         let failure = Failure::new("cannot pack", &error);
         let line = one_line(&failure.message);
-        assert_eq!(line, "cannot pack: i/o on /a: disk on fire");
+        assert_eq!(line, "cannot pack: cannot read or write /a: disk on fire");
     }
 }

@@ -61,7 +61,7 @@ fn compare(
     };
     let found = match verify(&PathBuf::from(&recorded.path), reporter) {
         Ok(found) => found,
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+        Err(Error::Io { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => {
             return Err(corrupt(&recorded, "its file is missing"));
         }
         Err(Error::Stopped) if reporter.operation.stop_reason() == Some(StopReason::Cancelled) => {

@@ -86,10 +86,7 @@ fn check_source(source: &Path) -> Result<(), Status> {
         Err(error) => match error.kind() {
             io::ErrorKind::NotFound => Error::SourceNotFound { path },
             io::ErrorKind::NotADirectory => Error::SourceNotDirectory { path },
-            _ => Error::SourceUnreadable {
-                path,
-                source: error,
-            },
+            _ => Error::SourceUnreadable { path, cause: error },
         },
     };
     Err(source_refused(&error))
@@ -99,8 +96,8 @@ fn check_source(source: &Path) -> Result<(), Status> {
 fn source_refused(error: &Error) -> Status {
     match error {
         Error::SourceNotDirectory { .. } => invalid_field("source_directory", "is not a directory"),
-        Error::SourceUnreadable { source, .. } => {
-            invalid_field("source_directory", format!("cannot be read: {source}"))
+        Error::SourceUnreadable { cause, .. } => {
+            invalid_field("source_directory", format!("cannot be read: {cause}"))
         }
         Error::DestinationInsideSource { .. } => {
             let message = "holds the directory that the archives are kept in";
