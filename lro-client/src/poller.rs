@@ -251,7 +251,7 @@ impl<R, M: Message + Name + Default + 'static> Poller<R, M> {
 
     fn metadata_or_warn(&self) -> Option<M> {
         self.metadata().unwrap_or_else(|error| {
-            tracing::warn!(name = self.name, %error, "the operation's metadata is not readable");
+            tracing::warn!(name = self.name, %error, "skipping metadata that cannot be decoded");
             None
         })
     }

@@ -6,7 +6,7 @@ use lro_core::{Clock, SystemClock};
 
 use crate::store::SqliteStore;
 
-/// Options for opening a [`SqliteStore`].
+/// Configures and opens a [`SqliteStore`].
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), lro_core::store::StoreError> {
@@ -85,14 +85,14 @@ impl SqliteStoreBuilder {
     ///
     /// # Errors
     ///
-    /// * [`Unusable`]: the directory does not exist, cannot be written, or the file is not a
-    ///   store, is another program's, was made by a newer version, or is in use by another process;
+    /// * [`Unusable`]: the directory does not exist or cannot be written; or the file is not a
+    ///   store, belongs to another program, has a newer version, or is in use by another process;
     /// * [`Corrupt`]: the file is corrupt;
-    /// * [`Full`], [`Unavailable`]: the disk is full or fails; later it may work.
+    /// * [`Full`], [`Unavailable`]: the disk is full or fails; a later attempt may succeed.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future opens nothing. The file is free again when the current step ends.
+    /// If the future is dropped, no store opens. The file is free again when the current step ends.
     ///
     /// [`Unusable`]: lro_core::store::StoreErrorKind::Unusable
     /// [`Corrupt`]: lro_core::store::StoreErrorKind::Corrupt
@@ -117,11 +117,11 @@ impl SqliteStoreBuilder {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Durability {
-    /// On the disk: nothing acknowledged is lost when the power fails.
+    /// The data is on the disk: a loss of power loses nothing that was acknowledged.
     #[default]
     Full,
-    /// With the operating system: nothing is lost when the process crashes, but when the power
-    /// fails, the last seconds may be. Many times faster for a single caller on a slow disk; with
-    /// 64 callers at once, group commit makes the difference about a tenth.
+    /// The operating system has the data: a crash of the process loses nothing, but a loss of power
+    /// may lose the last seconds. Many times faster for a single caller on a slow disk; with 64
+    /// concurrent callers, group commit reduces the difference to about a tenth.
     Normal,
 }

@@ -86,9 +86,9 @@ pub(crate) enum Applied {
         Reply<Vec<Result<Updated, Refusal>>>,
     ),
     Purge(Purge, Purged, Reply<usize>),
-    /// It has failed without harm to the others.
+    /// The call failed without effect on the others.
     Failed(Call, StoreError),
-    /// It has failed the group.
+    /// The call failed the group.
     Unfinished(Call),
 }
 

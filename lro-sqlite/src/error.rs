@@ -1,4 +1,4 @@
-//! From what SQLite says to what a caller can do about it.
+//! Converts errors of SQLite to errors of the store.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use rusqlite::{ErrorCode, ffi};
 pub(crate) enum Fault {
     /// SQLite failed.
     Sqlite(Arc<rusqlite::Error>),
-    /// A row holds what this crate never wrote.
+    /// A row is corrupt.
     Row(Arc<str>),
-    /// There is room for other calls only.
+    /// The remaining space is reserved for other calls.
     Full(Arc<str>),
-    /// The file is not where it was.
+    /// The file was moved or removed.
     Lost(Arc<str>),
 }
 
@@ -86,14 +86,14 @@ fn judge(error: &rusqlite::Error) -> (StoreErrorKind, &'static str) {
     match code {
         Code::DiskFull => (
             Kind::Full,
-            "there is no room: free some on the disk, purge operations or raise the size limit",
+            "the database is full: free disk space, purge operations or raise the size limit",
         ),
         Code::TooBig => (Kind::Full, "the operation is larger than SQLite can hold"),
         Code::SystemIoFailure
             if error.sqlite_error().map(|it| it.extended_code)
                 == Some(ffi::SQLITE_IOERR_SHMSIZE) =>
         {
-            (Kind::Full, "there is no room: free some on the disk")
+            (Kind::Full, "the disk is full: free disk space")
         }
         Code::DatabaseCorrupt => (
             Kind::Corrupt,

@@ -1,8 +1,8 @@
 //! A cache of the records that were written last.
 //!
-//! The writer's thread is the only one that writes the file, so that what it has committed is what
-//! the file holds: neither it nor a reader has to read that again. Operations that wait to be
-//! claimed are not kept: no call changes them soon, and there may be very many of them.
+//! Only the writer's thread writes the file, so its commits are the contents of the file, and
+//! neither the writer nor a reader needs to read them again. The cache holds no pending operations:
+//! no call changes them soon, and there may be very many of them.
 
 use std::borrow::Borrow;
 use std::collections::{HashSet, VecDeque};

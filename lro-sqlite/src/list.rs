@@ -31,7 +31,7 @@ pub(crate) fn page(connection: &Connection, query: &ListQuery) -> Result<Page, F
             Ok(None) => page.pass(key),
             // Otherwise no list could continue behind it.
             Err(fault @ Fault::Row(_)) => {
-                tracing::error!(uid = %key.uid, ?fault, "a corrupt operation is not listed");
+                tracing::error!(uid = %key.uid, ?fault, "skipping an operation in a list: its row is corrupt");
                 page.pass(key);
             }
             Err(fault) => return Err(fault),

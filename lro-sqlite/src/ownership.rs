@@ -1,4 +1,4 @@
-//! One process owns a database: through a lock on the file itself, whatever path leads to it.
+//! The ownership of a database by one process, through a lock on the file itself, for any path.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -10,7 +10,7 @@ use lro_core::store::{StoreError, StoreErrorKind};
 /// The order of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Priority {
-    /// Renewals and cancellations, which do harm when they are late.
+    /// Renewals and cancellations, which must not be late.
     Urgent,
     /// Calls that callers wait for.
     Normal,
@@ -23,9 +23,9 @@ pub(crate) enum Priority {
 pub(crate) enum Taken<T> {
     /// Some calls, at least one.
     Calls(VecDeque<T>),
-    /// Nothing came for the given time.
+    /// No call arrived within the given time.
     Idle,
-    /// Nothing will come any more.
+    /// No more calls will arrive.
     Closed,
 }
 

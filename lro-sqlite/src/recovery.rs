@@ -54,7 +54,7 @@ pub(crate) fn recover(connection: &Connection, clock: &dyn Clock) -> Result<Sche
             let Some(uid) = uid.filter(|_| corrupt.len() < CORRUPT_MAX) else {
                 return Err(fault);
             };
-            tracing::error!(%uid, ?fault, "an operation on a corrupt page is left alone");
+            tracing::error!(%uid, ?fault, "skipping an operation on a corrupt page");
             corrupt.insert(uid);
         }
         schedule.commit();
@@ -99,7 +99,7 @@ fn rescue(
     execute("COMMIT")
 }
 
-/// Puts pending operations into the schedule; answers which are running.
+/// Puts pending operations into the schedule; returns the running ones.
 fn read_unfinished(connection: &Connection, schedule: &mut Schedule) -> Result<Vec<Uuid>, Fault> {
     let mut running = Vec::new();
     match read_at_once(connection, schedule, &mut running) {
@@ -131,7 +131,7 @@ fn read_at_once(
     Ok(())
 }
 
-/// Reads the index alone, then each row, and leaves those on corrupt pages out.
+/// Reads the index alone, then each row, and skips those on corrupt pages.
 fn read_one_by_one(
     connection: &Connection,
     schedule: &mut Schedule,
@@ -145,7 +145,7 @@ fn read_one_by_one(
         let read = statement.query_row([&uid], |row| Ok(schedule_row(row, schedule, running)));
         match read.map_err(Fault::from).and_then(|scheduled| scheduled) {
             Err(fault) if fault.is_corrupt() => {
-                tracing::error!(?uid, ?fault, "an operation on a corrupt page is left alone");
+                tracing::error!(?uid, ?fault, "skipping an operation on a corrupt page");
             }
             read => read?,
         }
@@ -165,7 +165,7 @@ fn schedule_row(
         Some((state, Entry::Ready(entry))) if state.is_running() => running.push(entry.uid),
         _ => {
             let uid = row.get_ref(0)?;
-            tracing::error!(?uid, "a corrupt operation is left alone");
+            tracing::error!(?uid, "skipping a corrupt operation");
         }
     }
     Ok(())

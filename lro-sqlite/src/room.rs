@@ -1,8 +1,8 @@
 //! A reserve of disk space that only outcomes, deletions and purges may use.
 //!
-//! When the disk, or the database's size limit, is full, the store gives up half of its reserve and
-//! refuses starts; when that is full too, it gives up the rest and refuses all that does not make
-//! room. As soon as there is room again, it fills the reserve up and accepts starts.
+//! When the disk, or the database's size limit, is full, the store frees half of its reserve and
+//! rejects starts. When that half is full, too, it frees the rest and rejects all calls that do not
+//! free space. As soon as space is available again, it restores the reserve and accepts starts.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
@@ -23,11 +23,11 @@ const FREED_PAGES_MAX: i64 = 512;
 /// How much room there is, from the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Headroom {
-    /// For everything.
+    /// All calls are served.
     Normal,
-    /// The first half of the reserve is given up: for all but starts.
+    /// Half of the reserve is freed: all calls except starts are served.
     Low,
-    /// The reserve is given up: for what makes room, or takes none.
+    /// The whole reserve is freed: only calls that free space, or take none, are served.
     Critical,
 }
 
@@ -45,7 +45,7 @@ impl Headroom {
 pub(crate) enum Need {
     /// New operations.
     Start,
-    /// Operations that exist: claims, checkpoints, metadata, outcomes.
+    /// Changes of existing operations: claims, checkpoints, metadata, outcomes.
     Progress,
     /// Deletions, purges, cancellations, releases, renewals.
     Upkeep,
@@ -86,7 +86,7 @@ impl Room {
         let mut reserve = Reserve::open(database, size);
         let mut headroom = Headroom::Normal;
         if let Err(error) = reserve.fill(Headroom::Normal) {
-            tracing::warn!(%error, "there is no room for the reserve of the database");
+            tracing::warn!(%error, "not enough disk space for the reserve of the database");
             headroom = Headroom::Low;
         }
         accepts_starts.store(headroom == Headroom::Normal, Ordering::Relaxed);
@@ -122,7 +122,7 @@ impl Room {
             | (Headroom::Low, Need::Progress | Need::Upkeep)
             | (Headroom::Critical, Need::Upkeep) => return Ok(()),
             (Headroom::Low, Need::Start) => {
-                "there is no room for new operations: free some on the disk, delete or purge \
+                "no disk space for new operations: free some on the disk, delete or purge \
                  operations, or raise the size limit"
             }
             (Headroom::Critical, Need::Start | Need::Progress) => {
@@ -145,7 +145,7 @@ impl Room {
         tracing::error!(
             ?headroom,
             free_bytes = self.reserve.free_bytes(),
-            "no room: the store refuses new operations until there is some"
+            "no disk space: rejecting new operations until there is some"
         );
         true
     }
@@ -168,7 +168,7 @@ impl Room {
         if !self.reserve.has_room_for(self.headroom.better()) {
             let shrunk = Table(connection).shrink(0, FREED_PAGES_MAX);
             if let Err(fault) = shrunk.and_then(|()| write_log_back(connection)) {
-                tracing::debug!(?fault, "no free page was returned to the file system");
+                tracing::debug!(?fault, "cannot return free pages to the file system");
             }
         }
         for headroom in [Headroom::Normal, Headroom::Low] {
@@ -178,7 +178,7 @@ impl Room {
                 && self.reserve.fill(headroom).is_ok()
             {
                 self.set(connection, headroom);
-                tracing::info!(?headroom, "there is room again");
+                tracing::info!(?headroom, "disk space is available again");
                 return;
             }
         }
@@ -284,7 +284,7 @@ impl Reserve {
             && self.len() > size
             && let Err(error) = file.set_len(size)
         {
-            tracing::warn!(%error, path = %self.path.display(), "the reserve was not given up");
+            tracing::warn!(%error, path = %self.path.display(), "cannot free the reserve");
         }
     }
 
@@ -333,7 +333,7 @@ impl Reserve {
     }
 }
 
-/// Takes up room from the file's end on: a hole would take up none.
+/// Allocates space at the file's end with data, because a hole would take up none.
 fn allocate(file: &mut File, from: u64, to: u64) -> io::Result<()> {
     if from >= to {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Whose file it is, and of which version.
+//! The owner and the version of a file.
 
 use std::path::Path;
 

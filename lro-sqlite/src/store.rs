@@ -17,7 +17,7 @@ use crate::queue::{Priority, stopped};
 use crate::reader::Read;
 use crate::threads::Threads;
 
-/// A store in one SQLite file, for one process. A cheap clone.
+/// A store in one SQLite file, for one process. It is cheap to clone.
 ///
 /// ```
 /// use lro_core::store::{NewOperation, OperationStore};
@@ -41,22 +41,22 @@ use crate::threads::Threads;
 ///
 /// # Closing
 ///
-/// When the last clone is dropped, the calls that are still queued are served, the threads end,
-/// the write-ahead log is written back, and the lock on the file is freed; the drop waits for
-/// that, a few milliseconds as a rule, so that the file can be opened again right away.
+/// When the last clone is dropped, the store serves the queued calls, ends its threads, writes back
+/// the write-ahead log, and releases the lock on the file. The drop waits for this, usually a few
+/// milliseconds, so that the file can be opened again immediately.
 ///
 /// # Observers
 ///
-/// They are called on the writer's thread: one that blocks holds up every write, one that waits
-/// for this store waits for ever.
+/// The store calls observers on the writer's thread: an observer that blocks delays every write,
+/// and one that waits for this store deadlocks.
 #[derive(Clone)]
 pub struct SqliteStore {
     threads: Arc<Threads>,
 }
 
 impl SqliteStore {
-    /// Opens the store in that file with the defaults of [`SqliteStoreBuilder`], and makes the
-    /// file if there is none.
+    /// Opens the store in this file with the defaults of [`SqliteStoreBuilder`], and creates the
+    /// file if it does not exist.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl SqliteStore {
         Self::builder(path).open().await
     }
 
-    /// Options for the store in that file.
+    /// A builder for a store in this file.
     pub fn builder(path: impl Into<PathBuf>) -> SqliteStoreBuilder {
         SqliteStoreBuilder::new(path.into())
     }

@@ -247,15 +247,14 @@ impl Transaction<'_> {
     fn to_rescue(&self, uid: Uuid) -> Result<Option<OperationRecord>, Fault> {
         match self.table.to_change_by_uid(uid) {
             Err(fault @ Fault::Row(_)) => {
-                tracing::error!(%uid, ?fault, "a corrupt operation is left alone");
+                tracing::error!(%uid, ?fault, "skipping a corrupt operation");
                 Ok(None)
             }
             found => found,
         }
     }
 
-    /// Takes an operation back from its holder. Gives its place where it has none, as another
-    /// program may have written.
+    /// Requeues the operation of a holder.
     fn requeue(
         &mut self,
         record: OperationRecord,
@@ -266,10 +265,9 @@ impl Transaction<'_> {
         Ok(place.filter(|_| changed.is_err()))
     }
 
-    /// Takes an operation out of the schedule that cannot be read, so that it does not stand in
-    /// the way of others.
+    /// Removes an unreadable operation from the schedule, so that it does not block others.
     fn give_up(&mut self, entry: &Entry, fault: &Fault) {
-        tracing::error!(uid = %entry.uid(), ?fault, "a corrupt operation is left alone");
+        tracing::error!(uid = %entry.uid(), ?fault, "skipping a corrupt operation");
         self.schedule.change(Some(entry.clone()), None);
     }
 

@@ -104,7 +104,7 @@ impl Writer {
         }
     }
 
-    /// Serves calls in one transaction: all of them, unless SQLite gives the transaction up.
+    /// Serves calls in one transaction: all of them, unless SQLite aborts the transaction.
     fn serve(&mut self, calls: &mut VecDeque<Call>, queue: &Queue<Call>) {
         let mut applied = Vec::with_capacity(calls.len());
         let mut events = Vec::new();
@@ -148,8 +148,8 @@ impl Writer {
         }
     }
 
-    /// Does something about a failure of a whole group. `true`: applied once more, its calls may
-    /// succeed.
+    /// Handles the failure of a whole group. `true`: the calls may succeed when they are applied
+    /// again.
     fn overcome(&mut self, failure: &Failure) -> bool {
         let fault = &failure.fault;
         if fault.is_full() {
@@ -177,7 +177,7 @@ impl Writer {
         tracing::error!(
             culprit = ?failure.culprit,
             ?fault,
-            "an operation on a corrupt page is left alone; the others are served"
+            "skipping an operation on a corrupt page"
         );
         true
     }

@@ -5,7 +5,7 @@ use lro_core::{Clock, Timestamp};
 
 /// A clock that stands still until the test moves it.
 ///
-/// Keep one handle in the test and give another one to the store.
+/// Keep one handle in the test, and give another to the store.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -28,15 +28,15 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// Where [`new`](Self::new) begins: in November 2023, at an odd microsecond.
+    /// The initial time of [`new`](Self::new): in November 2023, at an odd microsecond.
     pub const START: Timestamp = Timestamp::from_micros(1_700_000_000_123_457);
 
-    /// Stands at [`START`](Self::START).
+    /// A clock at [`START`](Self::START).
     pub const fn new() -> Self {
         Self::at(Self::START)
     }
 
-    /// Stands at a time.
+    /// A clock at this time.
     pub const fn at(time: Timestamp) -> Self {
         Self {
             micros: AtomicI64::new(time.as_micros()),

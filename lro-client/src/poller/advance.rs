@@ -151,7 +151,7 @@ impl<R, M> Poller<R, M> {
                 return Step::Asked;
             }
             if let Some(cut) = cut(&status, now - asked) {
-                tracing::debug!(name = self.name, %status, "wait cut");
+                tracing::debug!(name = self.name, %status, "the wait was cut; the poller continues");
                 self.schedule.on_wait_cut(asked, now, call, cut);
                 return Step::Asked;
             }

@@ -169,8 +169,8 @@ impl Drop for CancelGuard {
         };
         self.runtime.spawn(async move {
             match operations.cancel(&name).await {
-                Ok(()) => tracing::debug!(name, "cancelled with its poller"),
-                Err(status) => tracing::warn!(name, %status, "not cancelled with its poller"),
+                Ok(()) => tracing::debug!(name, "cancelled an operation whose poller was dropped"),
+                Err(status) => tracing::warn!(name, %status, "cannot cancel an operation whose poller was dropped"),
             }
         });
     }

@@ -148,7 +148,11 @@ impl Claims {
             }
             // The operations claimed so far are committed and must run.
             Err(fault) if !taken.is_empty() => {
-                tracing::warn!(?fault, method, "a claim has stopped early");
+                tracing::warn!(
+                    ?fault,
+                    method,
+                    "a claim stopped early; the next one continues"
+                );
             }
             Err(fault) => return Err(fault),
         }
@@ -203,7 +207,7 @@ fn report(which: &str, method: &str, keys: &[Key]) {
             time_micros = key.micros,
             method,
             count = keys.len(),
-            "an operation {which} cannot be read: its page is corrupt, and it is left alone"
+            "an operation {which} cannot be read: its page is corrupt; skipping it"
         );
     }
 }

@@ -90,8 +90,8 @@ impl Hints {
                         self.database.stop_using_sessions();
                     }
                     tracing::warn!(
-                        "notifications do not arrive, as behind a pooler in transaction mode: \
-                         changes of other processes are found by polling"
+                        "notifications do not arrive (is there a pooler in transaction mode?): \
+                         the store polls for changes of other processes"
                     );
                 }
                 End::Deaf => {}
@@ -107,7 +107,10 @@ impl Hints {
                         self.events.tell(&[StoreEvent::Missed]);
                     } else if !told_lost {
                         told_lost = true;
-                        tracing::warn!(reason, "nothing can be heard of other processes: polling");
+                        tracing::warn!(
+                            reason,
+                            "notifications of other processes cannot be received: polling"
+                        );
                     }
                 }
             }
@@ -167,7 +170,7 @@ impl Hints {
             self.database.use_sessions();
         }
         if was_alive {
-            tracing::info!("notifications are heard again");
+            tracing::info!("notifications arrive again");
         }
         // Notifications before LISTEN are lost.
         self.events.tell(&[StoreEvent::Missed]);

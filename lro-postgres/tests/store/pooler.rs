@@ -96,7 +96,7 @@ async fn through_a_pooler_everything_works_but_notifications() {
     let list = first.list(ListQuery::new(ParentName::default(), 100)).await;
     assert_eq!(list.unwrap().records.len(), 39);
 
-    let deaf = "notifications do not arrive, as behind a pooler";
+    let deaf = "notifications do not arrive (is there a pooler";
     until("both say that they are deaf", async || log.count(deaf) == 2).await;
     assert!(!first.is_listening() && !second.is_listening());
     assert_eq!(first.event_gap(), Some(POLL_INTERVAL));

@@ -172,7 +172,7 @@ impl Run {
             if len > max {
                 if !slot.warned {
                     slot.warned = true;
-                    tracing::warn!(name = %self.name, len, max, "the metadata is too large and is left out");
+                    tracing::warn!(name = %self.name, len, max, "metadata too large: dropping it");
                 }
                 return;
             }

@@ -165,11 +165,11 @@ where
         match done {
             Ok(Ok(done)) => Some(done),
             Ok(Err(error)) => {
-                tracing::debug!(%error, "a connection has failed in its {what}");
+                tracing::debug!(%error, "connection failed during its {what}");
                 None
             }
             Err(_) => {
-                tracing::debug!("a connection is closed: no {what} in time");
+                tracing::debug!("closing a connection: no {what} in time");
                 None
             }
         }

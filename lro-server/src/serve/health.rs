@@ -90,7 +90,9 @@ impl Health {
                 continue;
             }
             match (state, last) {
-                (StoreState::Serving, Some(_)) => tracing::info!("the store serves again"),
+                (StoreState::Serving, Some(_)) => {
+                    tracing::info!("the store answers again; serving");
+                }
                 (StoreState::Serving, None) => {}
                 (StoreState::RefusesStarts, _) => {
                     tracing::warn!("the store is full and refuses starts; not serving");

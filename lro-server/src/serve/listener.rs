@@ -91,7 +91,7 @@ impl<L: Accept> Incoming<L> {
             match self.listener.accept().await {
                 Ok(accepted) => {
                     if self.failures > 0 {
-                        tracing::info!("connections are accepted again");
+                        tracing::info!("accepting connections again");
                     }
                     self.failures = 0;
                     return accepted;

@@ -351,11 +351,11 @@ async fn end(tasks: &Tasks, workers: Vec<Worker>, limit: Duration) {
     let drained = workers.into_iter().map(|worker| worker.drain_for(bodies));
     let ended = async { tokio::join!(tasks.tracker.wait(), join_all(drained)) };
     if timeout(limit, ended).await.is_err() {
-        tracing::warn!("calls or operations have not come to their end in time; they are cut");
+        tracing::warn!("shutdown timeout: cutting the calls and operations that have not finished");
     }
     tasks.cut.cancel();
     if timeout(CUT_TIMEOUT, tasks.tracker.wait()).await.is_err() {
-        tracing::warn!("calls that block their thread are left behind");
+        tracing::warn!("shutdown: abandoning calls that block their thread");
     }
 }
 

@@ -129,7 +129,7 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool
             match reserved.split(&record.method) {
                 Some(slot) => shared.launch(record, slot, called_at),
                 None => {
-                    tracing::error!(name = %record.name, "the store gave what was not asked for");
+                    tracing::error!(name = %record.name, "the store returned an operation of a method that was not requested");
                 }
             }
         }

@@ -86,7 +86,7 @@ async fn keep_renewing(shared: &Arc<Shared>) {
         .catch_unwind()
         .await
     {
-        tracing::error!("renewing leases panicked; beginning again");
+        tracing::error!("renewing leases panicked; restarting");
         drop(panic);
         tokio::time::sleep(RESTART_PAUSE).await;
     }

@@ -302,7 +302,7 @@ impl Ending {
             Self::NotBegun => {
                 // A slow store is no failure of the body: this run must not count, unless the
                 // operation was already requeued.
-                tracing::warn!(name = %run.name, "the claim's answer came too late");
+                tracing::warn!(name = %run.name, "the answer of a claim arrived too late; releasing the operation");
                 return Some(Command::Release { fence, metadata });
             }
             Self::Stopped(StopReason::LeaseLost) => {
@@ -330,7 +330,7 @@ async fn write_ending(shared: &Shared, run: &Run, command: Command, metrics: &Ru
                 match answer {
                     Ok(updated) => metrics.written(&command, updated.state),
                     Err(refusal) => {
-                        tracing::warn!(name = %run.name, %refusal, "the operation's end came too late");
+                        tracing::warn!(name = %run.name, %refusal, "the result was not written: this run has lost the operation");
                     }
                 }
                 return;

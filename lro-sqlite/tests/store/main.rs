@@ -6,6 +6,7 @@
 )]
 
 mod arbitrary;
+mod backup;
 mod corruption;
 mod damage;
 mod durability;

@@ -185,7 +185,10 @@ impl<R, M> PollerSet<R, M> {
         let at = now + CROWDED.delay(parent.crowded);
         parent.crowded = parent.crowded.saturating_add(1);
         parent.may_list = Some(at);
-        tracing::debug!(parent = &**key, "too many other operations to list");
+        tracing::debug!(
+            parent = &**key,
+            "the parent has too many other operations; polling each operation"
+        );
         self.stop_lists(key, now);
         self.list_at(key, at);
     }
@@ -202,7 +205,7 @@ impl<R, M> PollerSet<R, M> {
         }
         let advised = retry_delay(status);
         if !is_transient(status) && advised.is_none() {
-            tracing::debug!(parent = &**key, %status, "the server does not list");
+            tracing::debug!(parent = &**key, %status, "the server does not offer ListOperations");
             parent.may_list = None;
             return self.stop_lists(key, now);
         }

@@ -49,7 +49,7 @@ impl JwtKeys {
             let common = &jwk.common;
             let signs = matches!(&common.public_key_use, None | Some(PublicKeyUse::Signature));
             let Some(key) = DecodingKey::from_jwk(jwk).ok().filter(|_| signs) else {
-                tracing::debug!(kid = common.key_id, "a key of the JWK set is not used");
+                tracing::debug!(kid = common.key_id, "skipping a key of the JWK set");
                 continue;
             };
             let algorithms = match common.key_algorithm {
