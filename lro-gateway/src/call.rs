@@ -66,13 +66,18 @@ impl Backend {
         }
         let codec = DynamicCodec(rpc.output.clone());
         let path = rpc.path.clone();
+        let response = grpc.server_streaming(request, path, codec).await?;
         if rpc.server_streaming {
-            let response = grpc.server_streaming(request, path, codec).await?;
-            Ok(response.map(|messages| Answer::Stream(Box::new(messages))))
-        } else {
-            let response = grpc.unary(request, path, codec).await?;
-            Ok(response.map(Answer::Message))
+            return Ok(response.map(|messages| Answer::Stream(Box::new(messages))));
         }
+        // tonic's call of one message would mix trailing metadata into that of the head.
+        let (metadata, mut messages, extensions) = response.into_parts();
+        let message = messages.message().await?;
+        let message = message.ok_or_else(|| Status::internal("the service has sent no message"))?;
+        // The status stands in the trailers.
+        messages.trailers().await?;
+        let answer = Answer::Message(message);
+        Ok(tonic::Response::from_parts(metadata, answer, extensions))
     }
 }
 

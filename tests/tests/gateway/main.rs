@@ -8,6 +8,7 @@ mod format;
 mod protos;
 mod served;
 mod server;
+mod trailers;
 mod watch;
 mod wire;
 
