@@ -230,7 +230,7 @@ impl Shared {
         longest.saturating_add(RELEASE_TIMEOUT)
     }
 
-    /// Sets whether the runtime of the bodies counts as stalled. Answers whether that is a change.
+    /// Sets whether the runtime of the bodies counts as stalled. Returns whether that changed.
     fn set_stalled(&self, stalled: bool) -> bool {
         let changed = self.probe.set_stalled(stalled);
         if changed {

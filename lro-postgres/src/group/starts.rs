@@ -307,7 +307,7 @@ impl Holders {
 
 fn parse(name: &str) -> Result<OperationName, Fault> {
     OperationName::from_stored(name)
-        .map_err(|_| Fault::row(format!("`{name}` is stored as a name, and is none")))
+        .map_err(|_| Fault::row(format!("the stored name `{name}` is invalid")))
 }
 
 /// Whether all its times count from its start.

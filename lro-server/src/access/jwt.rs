@@ -233,7 +233,7 @@ impl Fault {
             Self::Audience => ("audience", "the bearer token is for another audience"),
             Self::Expired => ("expired", "the bearer token has expired, or never does"),
             Self::Early => ("early", "the bearer token is not valid yet"),
-            Self::Principal => ("principal", "the bearer token does not say whose it is"),
+            Self::Principal => ("principal", "the bearer token names no principal"),
         };
         Reason::Unauthenticated.status(message, [("cause", cause)])
     }

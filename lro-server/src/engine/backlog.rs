@@ -16,10 +16,10 @@ const INTERVAL: Duration = Duration::from_secs(15);
 /// How long an operation may be ready before a worker claims it without a warning.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// How often one method is warned of at most.
+/// The shortest interval between warnings about one method.
 const WARN_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
-/// The most operations that are counted.
+/// The maximum number of operations to count.
 const MAX_COUNTED: usize = 1_000;
 
 impl Engine {

@@ -1,5 +1,5 @@
-//! Pauses between tries of what has to work in the end, said once when it fails and once when it
-//! works again.
+//! Pauses between retries of a step that must succeed eventually. Logs the first failure, and the
+//! recovery.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Notes a failure; answers how long to pause.
+    /// Records a failure; returns the pause before the next try.
     pub(crate) fn failed(&mut self, what: &str, error: &StoreError) -> Duration {
         if self.failures == 0 {
             tracing::warn!(?error, "{what}; trying again");
@@ -24,7 +24,7 @@ impl Backoff {
         pause.min(LONGEST)
     }
 
-    /// Notes that it works.
+    /// Records a success.
     pub(crate) fn succeeded(&mut self, what: &str) {
         if self.failures > 0 {
             tracing::info!(failures = self.failures, "{what}");

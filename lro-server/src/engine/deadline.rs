@@ -1,4 +1,4 @@
-//! When a call has to be answered.
+//! The deadline of a call.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ impl Deadline {
         self.0
     }
 
-    /// How long it is until then; zero when it is over.
+    /// The time left; zero if the deadline has passed.
     pub fn remaining(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
@@ -76,7 +76,7 @@ pub(crate) fn parse_timeout(header: &str) -> Option<Duration> {
     })
 }
 
-/// That much later; so late that it never comes, where the sum has no instant.
+/// The instant `duration` later; a far instant if the sum overflows.
 pub(crate) fn later(instant: Instant, duration: Duration) -> Instant {
     /// About 30 years.
     const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
@@ -85,7 +85,8 @@ pub(crate) fn later(instant: Instant, duration: Duration) -> Instant {
         .unwrap_or_else(|| instant + NEVER)
 }
 
-/// How much earlier than its deadline a call is answered: a tenth of it, between 10 ms and 1 s.
+/// How long before its deadline a wait is answered: a tenth of the time left, between 10 ms and 1
+/// s.
 pub(crate) fn margin(timeout: Duration) -> Duration {
     (timeout / 10).clamp(Duration::from_millis(10), Duration::from_secs(1))
 }

@@ -28,10 +28,10 @@ struct Entries {
     young: HashMap<OperationName, (Uuid, Instant)>,
 }
 
-/// The most of those; beyond it all are forgotten, and waiters read the store.
+/// The maximum number of young operations; beyond it, all are dropped, and waiters read the store.
 const YOUNG_MAX: usize = 4_096;
 
-/// How long they count as such.
+/// How long an operation counts as young.
 const YOUTH: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(crate) struct News {
 }
 
 impl Waiters {
-    /// With bounds on the waiters in all and of one operation.
+    /// Creates waiters with limits in total and for one operation.
     pub(crate) fn new(waiting_max: usize, waiting_for_one_max: usize) -> Self {
         Self {
             entries: Mutex::default(),
@@ -57,7 +57,8 @@ impl Waiters {
         }
     }
 
-    /// Receives every outcome from now on: subscribe first, then read. `None` when too many wait.
+    /// Subscribes to outcomes from now on: subscribe first, then read the store. `None` if a limit
+    /// is reached.
     pub(crate) fn subscribe(self: &Arc<Self>, name: &OperationName) -> Option<Subscription> {
         let mut entries = self.lock();
         let for_one = entries.by_name.get(name).map_or(0, |entry| entry.waiting);
@@ -81,7 +82,7 @@ impl Waiters {
     /// outcome if that is known.
     pub(crate) fn wake(&self, name: &OperationName, end: Option<&Arc<OperationRecord>>) {
         let mut entries = self.lock();
-        // Before anybody is woken: who finds it here after he listens will be.
+        // Before any waiter wakes: a waiter that finds the entry after it subscribed will be woken.
         entries.young.remove(name);
         let Some(entry) = entries.by_name.get_mut(name) else {
             return;
@@ -137,7 +138,7 @@ pub(crate) struct Young {
 }
 
 impl Young {
-    /// Leaves the note in place, until the operation ends or is young no more.
+    /// Keeps the mark until the operation finishes or is not young any more.
     pub(crate) fn keep(mut self) {
         self.outlived = true;
     }
@@ -149,7 +150,7 @@ impl Drop for Young {
             return;
         }
         let mut entries = self.waiters.lock();
-        // Not the note of another operation that has the name by now.
+        // Not the mark of another operation that has the same name by now.
         if entries
             .young
             .get(&self.name)
@@ -175,8 +176,8 @@ impl Subscription {
         entry.map(|entry| entry.news.clone()).unwrap_or_default()
     }
 
-    /// Which operation of that name has hardly begun. Its end is heard by who has listened before, if it
-    /// is heard at all.
+    /// The young operation of that name. A waiter that subscribed before receives its end, if an event
+    /// arrives at all.
     pub(crate) fn young(&self) -> Option<Uuid> {
         let entries = self.waiters.lock();
         let (uid, begun) = entries.young.get(&self.name)?;
@@ -240,7 +241,7 @@ mod tests {
         waiters.wake(&end.name, Some(&end));
         woken.await;
         assert_eq!(news.end(), Some(&end));
-        // The name may be another operation's by now.
+        // The name may belong to another operation by now.
         let late = waiters.subscribe(&end.name).unwrap();
         assert_eq!(late.news().end(), None);
         assert_eq!(early.news().end(), None);

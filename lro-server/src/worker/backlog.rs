@@ -1,4 +1,4 @@
-//! Whether operations may be waiting for nothing but a slot.
+//! Tracks whether operations may be waiting only for a slot.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 
@@ -22,18 +22,18 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 #[derive(Debug)]
 pub(super) struct Backlog {
     state: AtomicU8,
-    /// Whether it was open last.
+    /// Whether the gate was open last.
     admits: AtomicBool,
 }
 
-/// Nothing waits that a free slot could run.
+/// No operation waits for a free slot.
 const OPEN: u8 = 0;
-/// A claim is under way, or has failed: it is not known.
+/// A claim is in flight, or has failed: the state is unknown.
 const LOOKING: u8 = 1;
-/// All slots were taken, and something may wait. No event is needed for more: the next
-/// free slot leads to a claim.
+/// All slots were taken, and operations may wait. The next free slot leads to a claim, without an
+/// event.
 const CLOSED: u8 = 2;
-/// As `LOOKING`, and a slot was freed meanwhile.
+/// As `LOOKING`, and a slot was released meanwhile.
 const LOOKING_AND_FREED: u8 = 3;
 
 impl Backlog {
@@ -44,7 +44,7 @@ impl Backlog {
         }
     }
 
-    /// To be called before the free slots are counted, and followed by [`Backlog::fence`].
+    /// Call it before counting the free slots, followed by [`Backlog::fence`].
     pub(super) fn look(&self) {
         self.state.store(LOOKING, Ordering::Release);
     }
@@ -54,8 +54,8 @@ impl Backlog {
         fence(Ordering::SeqCst);
     }
 
-    /// A claim has left no slot, or found none. Whether one was freed meanwhile: then it is to look
-    /// again.
+    /// A claim has left no slot free, or found none. Returns whether a slot was released meanwhile:
+    /// then the worker claims again.
     #[must_use]
     pub(super) fn close(&self) -> bool {
         self.refuse();
@@ -73,12 +73,14 @@ impl Backlog {
         self.admits.store(true, Ordering::Relaxed);
     }
 
-    /// Whether starts may take slots. It is about who comes first, and no more: no order is needed.
+    /// Whether starts may take slots. This only affects the order of operations, so no memory
+    /// ordering is needed.
     pub(super) fn admits(&self) -> bool {
         self.admits.load(Ordering::Relaxed)
     }
 
-    /// A slot was freed before the last [`fence`](Self::fence). Whether that is to lead to a claim.
+    /// A slot was released before the last [`fence`](Self::fence). Returns whether it must lead to
+    /// a claim.
     pub(super) fn slot_freed(&self) -> bool {
         let mark = self.state.compare_exchange(
             LOOKING,
@@ -89,7 +91,7 @@ impl Backlog {
         mark == Err(CLOSED)
     }
 
-    /// Whether the next free slot leads to a claim, and nothing before it needs to.
+    /// Whether only the next free slot must lead to a claim.
     pub(super) fn is_closed(&self) -> bool {
         self.state.load(Ordering::Acquire) == CLOSED
     }

@@ -155,7 +155,7 @@ impl WorkerBuilder {
         self
     }
 
-    /// Runs bodies and claims, and renewals, where a simulation says.
+    /// Runs bodies, claims and renewals on executors of a simulation.
     #[doc(hidden)]
     pub fn simulated(mut self, run_on: Arc<dyn Executor>, renew_on: Arc<dyn Executor>) -> Self {
         self.settings.run_on = Some(run_on);

@@ -1,4 +1,4 @@
-//! Takes operations from the store whenever there is room and something to take.
+//! The claim loop: claims operations whenever slots are free and operations may be ready.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::Shared;
 use super::quarantine::Ask;
 use crate::engine::backoff::Backoff;
 
-/// The most operations in one claim.
+/// The maximum number of operations in one claim.
 const CLAIM_MAX: usize = 256;
 
 /// The shortest pause between claims without an event.
@@ -52,7 +52,7 @@ pub(super) async fn keep_claiming(shared: Arc<Shared>) {
             looked = sweep(&shared, &mut backoff).await;
         }
         if let Looked::AgainIn(wait) = looked {
-            // Asked each time: a store that stops hearing of others is looked into more often.
+            // Read each time: a store that stops receiving notifications is polled more often.
             let gap = shared.store().event_gap().unwrap_or(lease_duration);
             let longest = gap.min(lease_duration);
             next = Instant::now() + wait.unwrap_or(longest).min(longest);
@@ -60,7 +60,7 @@ pub(super) async fn keep_claiming(shared: Arc<Shared>) {
     }
 }
 
-/// Looks in a row that found nothing.
+/// The number of empty claims in a row.
 #[derive(Default)]
 struct Idle {
     looks: u32,
@@ -85,11 +85,11 @@ impl Idle {
 enum Looked {
     /// When to claim again without an event, if that is known.
     AgainIn(Option<Duration>),
-    /// There is no slot, or a suspect runs alone: the end of either wakes the claims.
+    /// There is no free slot, or a suspect runs alone: the end of either wakes the claim loop.
     NoSlot,
 }
 
-/// Claims until nothing is ready or no slot is free. Also says whether it found something.
+/// Claims until nothing is ready or no slot is free. Returns whether it found operations.
 async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool) {
     let mut found = false;
     loop {
@@ -135,7 +135,8 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool
         }
         // Suspects that it left though it took other operations must start alone.
         let trials_wait = claimed.suspects_wait && suspects.max_together > 0 && took_others;
-        // Where others share the store, one that has begun with trials continues with them.
+        // If other workers share the store, a worker that has started a trial continues with
+        // trials.
         let makes_room = shared.store().event_gap().is_none() || is_trial;
         let quarantine = &shared.quarantine;
         quarantine.answered(claimed.suspects_wait, trials_wait && makes_room);
@@ -154,7 +155,7 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool
     }
 }
 
-/// How long it takes to look again whether suspects still wait; none if they do not.
+/// The time until the next check for pending suspects; `None` if there are none.
 async fn look(shared: &Shared, backoff: &mut Backoff) -> Option<Duration> {
     const PAUSE: Duration = Duration::from_millis(200);
     let methods = shared.methods.keys();
@@ -169,8 +170,8 @@ async fn look(shared: &Shared, backoff: &mut Backoff) -> Option<Duration> {
     }
 }
 
-/// Expires leases though there is no slot to claim for: what was cancelled ends
-/// then, and what another worker has a slot for is ready.
+/// Expires leases although no slot is free, so that cancelled operations finish, and other workers
+/// can claim the rest.
 async fn sweep(shared: &Shared, backoff: &mut Backoff) -> Looked {
     Looked::AgainIn(
         match call(shared, BTreeMap::new(), 0, Suspects::NONE, backoff).await {
@@ -180,7 +181,7 @@ async fn sweep(shared: &Shared, backoff: &mut Backoff) -> Looked {
     )
 }
 
-/// One claim, or how long to pause when the store has failed.
+/// One claim, or the pause after an error of the store.
 async fn call(
     shared: &Shared,
     methods: BTreeMap<String, usize>,

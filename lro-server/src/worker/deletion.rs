@@ -12,7 +12,7 @@ use crate::handler::registration::OnDelete;
 use crate::handler::run::Run;
 
 impl Shared {
-    /// The operation was deleted while it runs, perhaps here.
+    /// Handles the deletion of a running operation, which may run here.
     pub(super) fn deleted(self: &Arc<Self>, uid: Uuid) {
         let Some(deleted) = self.runs.delete(uid, self.settings.max_deleted_runs) else {
             return;
@@ -34,7 +34,7 @@ impl Shared {
         }
     }
 
-    /// Cancels the operation of a run durably, as often as it takes.
+    /// Cancels the operation of a run durably; retries until it succeeds.
     fn cancel(self: &Arc<Self>, run: Arc<Run>) {
         let shared = self.clone();
         let cancelling = async move {
@@ -42,7 +42,7 @@ impl Shared {
             while let Err(error) = update_one(shared.store(), run.update(Command::Cancel)).await {
                 let pause = backoff.failed("cannot cancel a deleted operation", &error);
                 tokio::select! {
-                    // Whatever stops it, or its end, is as good.
+                    // Another stop reason, or the end of the run, has the same effect.
                     _ = run.stopped() => return,
                     () = shared.stopping.cancelled() => return,
                     () = tokio::time::sleep(pause) => {}

@@ -1,4 +1,4 @@
-//! Where a worker's tasks run.
+//! Executors for the tasks of a worker.
 
 use std::fmt;
 use std::future::Future;

@@ -1,5 +1,5 @@
-//! Keeps the leases of all runs with one batched call, which also carries their new metadata there
-//! and brings cancellations and lost leases back.
+//! Renews the leases of all runs with one batched call, which also writes their new metadata and
+//! returns cancellations and lost leases.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use crate::engine::deadline::later;
 use crate::engine::update::failure;
 use crate::handler::run::{Run, StopReason, told_to_stop};
 
-/// The most renewals in one call.
+/// The maximum number of renewals in one call.
 const RENEW_MAX: usize = 1_000;
 
-/// How often bodies that block their runtime are logged at most.
+/// The shortest interval between warnings about bodies that block their runtime.
 const REPORT_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How many of them are named.
+/// The maximum number of bodies that a warning names.
 const NAMES_MAX: usize = 8;
 
 pub(super) async fn keep_leases(shared: &Arc<Shared>) {
@@ -70,8 +70,8 @@ pub(super) async fn keep_leases(shared: &Arc<Shared>) {
                 }
             }
             Err(error) => {
-                // The next try, whatever it is for, comes after a pause, and is for all of them. It may
-                // be one operation that fails, and is not to keep the others waiting.
+                // The next try follows after a pause, and renews all runs. A single failing operation
+                // must not delay the others.
                 let retry_in = backoff
                     .failed("cannot renew leases", &error)
                     .min(beat(shared));
@@ -157,7 +157,7 @@ fn report_blocking(shared: &Shared, next_report: &mut Instant) {
     );
 }
 
-/// Logs the operations that run on though they were deleted.
+/// Logs deleted operations that still run.
 fn report_deleted(shared: &Shared, next_report: &mut Instant) {
     if Instant::now() < *next_report {
         return;
@@ -175,7 +175,7 @@ fn report_deleted(shared: &Shared, next_report: &mut Instant) {
     );
 }
 
-/// The runs whose current poll has lasted longer than this, and how long.
+/// The runs whose current poll has lasted longer than `limit`, each with its duration.
 fn blocking(shared: &Shared, longer_than: Duration) -> Vec<(Arc<Run>, Duration)> {
     let runs = shared.runs.all().into_iter();
     let slow = runs.filter_map(|run| {
@@ -190,11 +190,12 @@ fn names(bodies: &[(Arc<Run>, Duration)]) -> Vec<&str> {
     names.take(NAMES_MAX).collect()
 }
 
-/// Renews all runs, or only those with new metadata. Also fails when one of them could not be
-/// renewed though it is held; the others are.
+/// Renews all runs, or only those with new metadata. It also fails if one held run could not be
+/// renewed; the others are renewed then.
 async fn renew(shared: &Shared, all: bool) -> Result<(), StoreError> {
     let runs = shared.runs.all().into_iter();
-    // Asked when its batch is made: what is given up while others are renewed is to run out.
+    // Checked when its batch is created: the lease of a run that was given up meanwhile must
+    // expire.
     let held = runs.filter(|run| run.stop_reason() != Some(StopReason::LeaseLost));
     let renewals = held.map(Renewal::new);
     let mut due = renewals.filter(|renewal| all || renewal.metadata.is_some());
@@ -208,7 +209,7 @@ async fn renew(shared: &Shared, all: bool) -> Result<(), StoreError> {
     }
 }
 
-/// Answers why one of them could not be renewed.
+/// Returns the reason if one of them could not be renewed.
 async fn renew_batch(
     shared: &Shared,
     mut batch: Vec<Renewal>,
@@ -229,7 +230,8 @@ async fn renew_batch(
     let answers = match shared.store().update(updates).await {
         Ok(answers) => answers,
         Err(error) => {
-            // No outcome will ever be written to it: its bodies would run for nothing.
+            // No outcome can be written to this store any more: its bodies would run without
+            // effect.
             if error.kind() == StoreErrorKind::Unusable {
                 for renewal in &batch {
                     renewal.run.stop(StopReason::LeaseLost);
@@ -256,7 +258,7 @@ async fn renew_batch(
                     let message = format!("operation `{}`: {refusal}", renewal.run.name);
                     failed = Some(StoreError::new(failure.kind(), message));
                 }
-                // Also what a run sees that has just written its end, to whom it means nothing.
+                // A run that has just written its result also gets this, without consequences.
                 None => renewal.run.stop(StopReason::LeaseLost),
             },
         }
@@ -264,7 +266,7 @@ async fn renew_batch(
     Ok(failed)
 }
 
-/// One run's renewal; gives its metadata back unless it was stored.
+/// The renewal of one run; returns its metadata to the run unless it was stored.
 struct Renewal {
     run: Arc<Run>,
     metadata: Option<Any>,

@@ -1,5 +1,5 @@
-//! Runs the renewals beside the bodies, so that a body that blocks its thread costs no operation its
-//! lease.
+//! Runs the renewals on a separate thread, so that a body that blocks its thread costs no operation
+//! its lease.
 
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -15,7 +15,7 @@ use tracing::Dispatch;
 use super::executor::Place;
 use super::{Shared, lease};
 
-/// How long to wait before renewals that panicked begin again.
+/// The pause before renewals restart after a panic.
 const RESTART_PAUSE: Duration = Duration::from_millis(100);
 
 /// Starts to renew the leases of a worker: in a thread with a runtime of its own, or, under tokio's
@@ -23,7 +23,7 @@ const RESTART_PAUSE: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 ///
-/// When the thread or its runtime cannot be created.
+/// If the thread or its runtime cannot be created.
 pub(super) async fn start(shared: &Arc<Shared>) -> io::Result<()> {
     let place = shared.settings.renew_on.clone();
     match place {
@@ -41,7 +41,7 @@ pub(super) async fn start(shared: &Arc<Shared>) -> io::Result<()> {
 }
 
 fn start_probe(shared: &Shared) {
-    /// More rarely, a stall would be noticed late.
+    /// With a longer interval, stalls would be detected late.
     const LONGEST: Duration = Duration::from_secs(1);
     let interval = (shared.settings.lease_duration / 6).min(LONGEST);
     let probe = shared.probe.watch(interval);
@@ -80,7 +80,7 @@ async fn renewals(shared: Arc<Shared>) {
     end(shared);
 }
 
-/// Renews until the worker has ended. A panic, of the store or of ours, does not end it.
+/// Renews until the worker has ended. A panic of the store or of this crate does not stop it.
 async fn keep_renewing(shared: &Arc<Shared>) {
     while let Err(panic) = AssertUnwindSafe(lease::keep_leases(shared))
         .catch_unwind()
@@ -92,7 +92,7 @@ async fn keep_renewing(shared: &Arc<Shared>) {
     }
 }
 
-/// Drops the store, if this is its last user, before it says so.
+/// Drops the store, if this is its last user, before it signals the end.
 fn end(shared: Arc<Shared>) {
     shared.set_stalled(false);
     let ended = shared.renewals_ended.clone();

@@ -1,4 +1,4 @@
-//! Whether the runtime of the bodies polls anything at all.
+//! Detects whether the runtime of the bodies polls tasks at all.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// A task on the runtime of the bodies notes here that it was polled. The renewals read it from
-/// their own thread.
+/// A task on the runtime of the bodies records its polls here. The renewals read them from their
+/// own thread.
 #[derive(Debug)]
 pub(super) struct Probe {
     began: Instant,
@@ -67,7 +67,7 @@ impl Probe {
         self.ended.cancelled().await;
     }
 
-    /// Sets whether the runtime counts as stalled. Answers whether that is a change.
+    /// Sets whether the runtime counts as stalled. Returns whether that changed.
     pub(super) fn set_stalled(&self, stalled: bool) -> bool {
         self.stalled.swap(stalled, Ordering::Relaxed) != stalled
     }

@@ -1,4 +1,4 @@
-//! Which suspects a worker may run, and when it starts nothing else beside one.
+//! The suspects that a worker may run, and the times when it starts nothing else.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,9 +34,9 @@ pub(super) struct Quarantine {
 /// The claims that a worker may make.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ask {
-    /// Nothing: it does not call the store.
+    /// None: the worker does not call the store.
     Nothing,
-    /// Nothing, but it asks whether suspects still wait.
+    /// None, but the worker checks whether suspects are still pending.
     Look,
     /// These suspects, and other operations.
     Claim(Suspects),
@@ -123,7 +123,7 @@ impl Quarantine {
         shared.place.spawn(async move {
             let _place = place;
             let survived = Suspects::quarantine(losses);
-            // Either way it is over.
+            // Both end the quarantine.
             let _ = tokio::time::timeout(survived, acquitted.cancelled()).await;
         });
     }

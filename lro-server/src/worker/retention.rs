@@ -1,4 +1,4 @@
-//! Removes operations whose time is over, in small batches.
+//! Purges expired operations, in small batches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::Shared;
 use crate::engine::backoff::Backoff;
 
-/// How often expired operations are looked for.
+/// The interval between searches for expired operations.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// The most operations in one call, so that other calls get their turn in between.
+/// The maximum number of operations in one call, so that other calls are served in between.
 const PURGE_MAX: usize = 500;
 
 pub(super) async fn keep_purging(shared: Arc<Shared>) {

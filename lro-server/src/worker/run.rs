@@ -1,4 +1,4 @@
-//! One task for each run: the body against everything that may end it early, then the end's write.
+//! The task of each run: it runs the body until it ends or must stop, and then writes the result.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -129,12 +129,12 @@ impl Drop for Place {
     }
 }
 
-/// How a run has ended.
+/// The ways in which a run ends.
 enum Ending {
     Responded(Any),
     Failed {
         error: rpc::Status,
-        /// After which another attempt is asked for.
+        /// The body asked for another attempt.
         pause: Option<Duration>,
     },
     Panicked,
@@ -143,7 +143,7 @@ enum Ending {
     NotBegun,
 }
 
-/// Runs the body until it ends, or until it has to. No panic of the service's leaves this.
+/// Runs the body until it ends or must stop. Catches all panics of the service.
 async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, request: Any) -> Ending {
     // The answer to the claim may have come so late that the lease has expired already.
     if *run.lease_end.borrow() <= Instant::now() + lease_margin(shared) {
@@ -196,21 +196,22 @@ async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, reques
     }
 }
 
-/// Drops what is the service's: its body, its error with the source, what it has panicked with. A
-/// panic in that is no reason for another ending.
+/// Drops a value of the service: its body, its error, or the payload of its panic. A panic during
+/// the drop does not change the ending.
 fn discard<T>(run: &Run, value: T) {
     let _polling = run.polls.begin();
     let dropped = catch_unwind(AssertUnwindSafe(|| drop(value)));
     if let Err(panic) = dropped {
         tracing::error!(name = %run.name, "the handler panicked when it was dropped");
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-            // It might panic like that for ever.
+            // The payload of this panic could panic again when dropped.
             std::mem::forget(again);
         }
     }
 }
 
-/// Returns when the body's future has to be dropped: tells the body first, and gives it its grace.
+/// Returns when the body's future must be dropped: it signals the body first, and waits for the
+/// grace period.
 async fn must_stop(shared: &Shared, run: &Run, grace: Duration) -> StopReason {
     let timed_out = async {
         match run.deadline {
@@ -268,7 +269,7 @@ async fn lease_over(run: &Run, margin: Duration) {
 }
 
 impl Ending {
-    /// The command that writes it, if the operation is still this run's.
+    /// The command that writes the ending, if this run still holds the operation.
     fn into_command(self, run: &Run) -> Option<Command> {
         let fence = run.fence;
         let metadata = run.last_metadata();
@@ -318,8 +319,8 @@ impl Ending {
     }
 }
 
-/// Writes how a run has ended, as often as it takes. The fence makes it safe to come late: what
-/// another worker has claimed meanwhile is not touched.
+/// Writes the ending of a run, with retries until it succeeds. The fence makes late writes safe: an
+/// operation that another worker has claimed meanwhile does not change.
 async fn write_ending(shared: &Shared, run: &Run, command: Command, metrics: &RunMetrics) {
     let mut backoff = Backoff::default();
     loop {

@@ -10,8 +10,8 @@ use uuid::Uuid;
 use super::slots::HeldSlot;
 use crate::handler::run::{Run, StopReason};
 
-/// The number of cancellations that are remembered for claims under way; beyond it all are forgotten, and
-/// what these claims bring is asked for.
+/// The maximum number of cancellations to remember for claims in flight; beyond it, all are dropped, and
+/// the operations of these claims are read again.
 const EARLY_MAX: usize = 4_096;
 
 /// The runs of a worker, by the uid of their operation: a name may belong to another operation while
@@ -33,7 +33,7 @@ struct Inner {
     claims: usize,
     /// Operations that were cancelled while such a claim was under way: perhaps one of its.
     cancelled_early: HashSet<Uuid>,
-    /// How often these were too many.
+    /// The number of times that the cancellations were dropped.
     forgotten: u64,
     /// How many of the claims under way began before that happened last.
     unsure: usize,
@@ -54,7 +54,7 @@ pub(super) struct Deleted {
 /// The events about a run that came before it was added.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct News {
-    /// Its cancellation may be forgotten: the answer to a renewal tells.
+    /// Its cancellation may have been dropped: the answer to a renewal shows it.
     pub(super) ask: bool,
     /// Its operation was deleted.
     pub(super) deleted: bool,
@@ -72,12 +72,12 @@ impl Runs {
         }
     }
 
-    /// The run of that operation. Without one, the uid is kept for the claims that are under way.
+    /// The run of that operation. Without one, the uid is kept for the claims in flight.
     pub(super) fn find_or_remember(&self, uid: Uuid) -> Option<Arc<Run>> {
         let mut inner = self.lock();
         let run = inner.runs.get(&uid).map(|entry| entry.run.clone());
         if run.is_none() && inner.claims > 0 {
-            // Where claims overlap without end, some claim needs them at every moment.
+            // If claims overlap all the time, some claim always needs the entries.
             if inner.cancelled_early.len() >= EARLY_MAX {
                 inner.cancelled_early.clear();
                 inner.forgotten += 1;
@@ -111,7 +111,7 @@ impl Runs {
         entries.map(|entry| entry.run.clone()).collect()
     }
 
-    /// Adds a run that a claim under way has brought.
+    /// Adds a run of a claim in flight.
     pub(super) fn insert(&self, run: &Arc<Run>, slot: &Arc<HeldSlot>) -> News {
         let mut inner = self.lock();
         let entry = Entry {

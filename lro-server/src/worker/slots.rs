@@ -5,7 +5,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::backlog::Backlog;
 
-/// How many bodies a worker may run at a time, in all and of each method.
+/// The slots of a worker: limits on concurrent bodies, in total and for each method.
 #[derive(Debug)]
 pub(crate) struct Slots {
     all: Arc<Semaphore>,
@@ -35,14 +35,14 @@ impl HeldSlot {
         Arc::new(Self(Mutex::new(Some(slot))))
     }
 
-    /// Releases the slot. Answers whether it was held until now.
+    /// Releases the slot. Returns whether it was held until now.
     pub(crate) fn release(&self) -> bool {
         let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         slot.is_some()
     }
 }
 
-/// Slots taken for a claim, before it is known what it gives.
+/// Slots reserved for a claim, before its result is known.
 #[derive(Debug)]
 pub(crate) struct Reserved {
     all: OwnedSemaphorePermit,
@@ -69,13 +69,13 @@ impl Slots {
         }
     }
 
-    /// Whether nothing of this method waits that came before.
+    /// Whether no earlier operation of this method is waiting.
     pub(crate) fn admits(&self, method: &str) -> bool {
         let method = self.methods.get(method);
         self.all_gate.admits() && method.is_some_and(|method| method.gate.admits())
     }
 
-    /// Whether a slot of this method, freed just before, is to lead to a claim.
+    /// Whether a slot of this method that was just released must lead to a claim.
     pub(crate) fn wakes_claims(&self, method: &str) -> bool {
         Backlog::fence();
         let all = self.all_gate.slot_freed();
@@ -83,8 +83,8 @@ impl Slots {
         all | method.is_none_or(|method| method.gate.slot_freed())
     }
 
-    /// Whether something of this method that is ready now is to lead to a claim: it is hosted, and
-    /// not known to wait for a slot.
+    /// Whether a ready operation of this method must lead to a claim: the method is hosted, and not
+    /// known to wait for a slot.
     pub(crate) fn may_run(&self, method: &str) -> bool {
         let method = self.methods.get(method);
         method.is_some_and(|method| !self.all_gate.is_closed() && !method.gate.is_closed())
@@ -226,7 +226,7 @@ fn take(semaphore: &Arc<Semaphore>, most: usize) -> Option<OwnedSemaphorePermit>
         if let Ok(permits) = semaphore.clone().try_acquire_many_owned(count) {
             return Some(permits);
         }
-        // Another task was faster: look again.
+        // Another task was faster: try again.
         wanted = semaphore.available_permits().min(wanted - 1);
     }
     None
