@@ -10,6 +10,7 @@ mod growth;
 mod lists;
 mod postgres;
 mod raw;
+mod rest;
 mod retention;
 mod service;
 mod table;
@@ -50,6 +51,8 @@ enum Part {
     Cycle,
     /// GetOperation against a bare tonic service.
     Get,
+    /// HTTP/JSON against gRPC on the same port: GetOperation, lists, watches, and without a socket.
+    Rest,
     /// Memory for each pending and each running operation.
     Footprint,
     /// Start and list with a million finished operations in the database.
@@ -117,6 +120,7 @@ fn main() -> anyhow::Result<()> {
                 match part {
                     Part::Cycle => cycle::run(&setting).await,
                     Part::Get => get::run(&setting).await,
+                    Part::Rest => rest::run(&setting).await,
                     Part::Footprint => footprint::run(&setting).await,
                     Part::Growth => growth::run(&setting).await,
                     Part::Wait => wait::run(&setting).await,

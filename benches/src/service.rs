@@ -1,14 +1,16 @@
 //! The exporter, with a body that does nothing, or waits.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use exporter::pb::exporter_server::ExporterServer;
 use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
 use lro_core::OperationName;
 use lro_core::store::OperationStore;
+use lro_gateway::Gateway;
+use lro_server::serve::{self, HostedServices, ServeLimits};
 use lro_server::{OperationContext, Operations, Worker, long_running};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
@@ -110,6 +112,36 @@ impl Server {
             .add_service(ExporterServer::from_arc(self.exporter.clone()))
             .add_service(self.operations.service());
         tokio::spawn(router.serve_with_incoming(incoming));
+        Ok(address)
+    }
+}
+
+impl Server {
+    /// Serves gRPC and HTTP/JSON on a free port until the process ends, and hands out the services
+    /// that the HTTP service calls.
+    pub(crate) async fn listen_with_http(
+        &self,
+        gateway: fn(&HostedServices) -> Result<Gateway, lro_gateway::BuildError>,
+        hosted: Arc<Mutex<Option<HostedServices>>>,
+    ) -> anyhow::Result<SocketAddr> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let (made, is_made) = oneshot::channel();
+        let limits = ServeLimits::default().max_connections_per_ip(usize::MAX);
+        let server = serve::Server::builder(&self.operations)
+            .add_service(ExporterServer::from_arc(self.exporter.clone()))
+            .file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
+            .limits(limits)
+            .http(move |services| {
+                if let Ok(mut hosted) = hosted.lock() {
+                    *hosted = Some(services.clone());
+                }
+                // The bench may have ended.
+                let _ = made.send(());
+                gateway(services)
+            });
+        tokio::spawn(server.serve(listener, std::future::pending()));
+        is_made.await?;
         Ok(address)
     }
 }

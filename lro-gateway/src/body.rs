@@ -12,7 +12,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http_body::{Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, StreamBody};
+use http_body_util::{BodyExt as _, BodyStream, Full, LengthLimitError, Limited, StreamBody};
 
 use crate::fault::Fault;
 
@@ -63,6 +63,12 @@ impl Body {
     /// A body without bytes.
     pub(crate) fn empty() -> Self {
         Self::full(Bytes::new())
+    }
+
+    /// This body, and trailers behind it. It has no length then, so that HTTP/1.1 sends them.
+    pub(crate) fn with_trailers(self, trailers: HeaderMap) -> Self {
+        let body = self.0.with_trailers(std::future::ready(Some(Ok(trailers))));
+        Self(StreamBody::new(BodyStream::new(body)).boxed_unsync())
     }
 
     /// A body that is sent as its parts come. An error aborts the transfer.

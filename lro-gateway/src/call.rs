@@ -66,17 +66,18 @@ impl Backend {
         }
         let codec = DynamicCodec(rpc.output.clone());
         let path = rpc.path.clone();
+        // A unary call, too: tonic's own puts the trailing metadata among the headers.
         let response = grpc.server_streaming(request, path, codec).await?;
         if rpc.server_streaming {
             return Ok(response.map(|messages| Answer::Stream(Box::new(messages))));
         }
-        // tonic's call of one message would mix trailing metadata into that of the head.
         let (metadata, mut messages, extensions) = response.into_parts();
-        let message = messages.message().await?;
-        let message = message.ok_or_else(|| Status::internal("the service has sent no message"))?;
-        // The status stands in the trailers.
-        messages.trailers().await?;
-        let answer = Answer::Message(message);
+        let Some(message) = messages.message().await? else {
+            tracing::error!(rpc = %rpc.path, "the service behind the gateway has sent no message");
+            return Err(Status::internal("the service has sent no message"));
+        };
+        let trailers = messages.trailers().await?.unwrap_or_default();
+        let answer = Answer::Message(message, trailers);
         Ok(tonic::Response::from_parts(metadata, answer, extensions))
     }
 }
@@ -92,7 +93,8 @@ pub(crate) struct Limits {
 
 /// The answer of an rpc.
 pub(crate) enum Answer {
-    Message(DynamicMessage),
+    /// A message, and the trailing metadata.
+    Message(DynamicMessage, MetadataMap),
     Stream(Box<tonic::Streaming<DynamicMessage>>),
 }
 

@@ -327,7 +327,7 @@ impl Shared {
             .await?;
         let (metadata, answer, _) = answer.into_parts();
         let mut response = match answer {
-            Answer::Message(message) => {
+            Answer::Message(message, trailers) => {
                 let writer = Writer {
                     types: &self.types,
                     default_values: self.settings.default_values,
@@ -335,7 +335,8 @@ impl Shared {
                     binding,
                     poll_hint: self.settings.poll_hint,
                 };
-                writer.response(&message, request)?
+                let response = writer.response(&message, request)?;
+                headers::with_trailers(response, trailers.into_headers(), request)
             }
             Answer::Stream(messages) => {
                 let framing = Framing::of(request, &system);

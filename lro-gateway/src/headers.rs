@@ -5,10 +5,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use http::header::CONNECTION;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONNECTION, TE, TRAILER};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use tonic::metadata::MetadataMap;
 
+use crate::body::Body;
 use crate::fault::Fault;
 
 /// Padding is optional in binary metadata.
@@ -117,6 +118,31 @@ pub(crate) fn from_metadata(metadata: HeaderMap, headers: &mut HeaderMap) {
             headers.append(name.clone(), value);
         }
     }
+}
+
+/// Puts trailing metadata behind the body, for a client that takes trailers (`TE: trailers`).
+pub(crate) fn with_trailers(
+    response: Response<Body>,
+    metadata: HeaderMap,
+    request: &HeaderMap,
+) -> Response<Body> {
+    let mut trailers = HeaderMap::new();
+    from_metadata(metadata, &mut trailers);
+    let takes = (request.get_all(TE).iter())
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"));
+    if trailers.is_empty() || !takes || response.status() != StatusCode::OK {
+        return response;
+    }
+    let names: Vec<&str> = trailers.keys().map(HeaderName::as_str).collect();
+    let names = HeaderValue::from_str(&names.join(", "));
+    let mut response = response.map(|body| body.with_trailers(trailers));
+    // HTTP/1.1 sends the trailers that it has announced.
+    if let Ok(names) = names {
+        response.headers_mut().insert(TRAILER, names);
+    }
+    response
 }
 
 /// The deadline of the call: the smallest that the headers and the server say.

@@ -179,7 +179,7 @@ impl Watch {
             },
         };
         self.read = Instant::now();
-        let (_, Answer::Message(message), _) = answer?.into_parts() else {
+        let (_, Answer::Message(message, _), _) = answer?.into_parts() else {
             return Err(Fault::malformed("the operation is a stream"));
         };
         let writer = Writer {

@@ -10,4 +10,5 @@ mod jwt;
 mod owners;
 mod pages;
 mod principals;
+mod transport;
 mod wire;

@@ -1,6 +1,9 @@
 //! A service whose body each test brings along.
 
+// The tests of `lro-tests` take this module, too.
+#[path = "support/faulty.rs"]
 pub(crate) mod faulty;
+#[path = "support/log.rs"]
 pub(crate) mod log;
 
 use std::future::Future;

@@ -1,13 +1,19 @@
 //! HTTP/JSON: the table of cases, over real sockets.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
+mod access;
 mod backend;
 mod cases;
+mod cross_site;
 mod expectations;
 mod format;
 mod protos;
+mod sent_trailers;
 mod served;
 mod server;
+#[allow(dead_code, reason = "the tests of lro-server use all of it")]
+#[path = "../../../lro-server/tests/it/support.rs"]
+mod support;
 mod trailers;
 mod watch;
 mod wire;

@@ -190,6 +190,7 @@ const ROWS: &[Row] = &[
             "exporter",
             "lro-client",
             "lro-core",
+            "lro-gateway",
             "lro-postgres",
             "lro-server",
             "lro-sqlite",

@@ -141,12 +141,12 @@ async fn arguments_are_looked_at_after_the_permission() {
     assert_eq!(error.code(), Code::InvalidArgument);
     // Authentication comes first; an invalid name comes before permissions.
     let error = server
-        .call(As(""), OperationsRpc::Get, "!")
+        .call(As(""), OperationsRpc::Get, "operations/a/b")
         .await
         .unwrap_err();
     assert_eq!(error.code(), Code::Unauthenticated);
     let error = server
-        .call(As("bob"), OperationsRpc::Get, "!")
+        .call(As("bob"), OperationsRpc::Get, "operations/a/b")
         .await
         .unwrap_err();
     assert_eq!(error.code(), Code::InvalidArgument);

@@ -1,4 +1,4 @@
-//! Calls of the service as a given principal, without sockets.
+//! Calls of the service as a given principal. The module `transport` says how they get there.
 
 use std::sync::Arc;
 
@@ -6,13 +6,14 @@ use exporter::pb::ExportRequest;
 use exporter::pb::exporter_server::Exporter as ExporterRpc;
 use lro_core::pb;
 use lro_core::pb::operations_server::Operations as _;
+use lro_server::Operations;
 use lro_server::access::{
     Access, Authorizer, Call, Caller, OperationFacts, OperationsRpc, Principal, StartCall,
 };
-use lro_server::{Operations, OperationsService};
 use prost_types::Duration;
 use tonic::{Request, Status};
 
+use crate::access::transport;
 use crate::support::{Exporter, Typed, exported};
 
 /// The service of the support module.
@@ -92,8 +93,8 @@ impl Authorizer for Policies {
 /// A server without a worker: what is started stays pending.
 pub(crate) struct Server {
     pub(crate) operations: Operations,
-    pub(crate) service: OperationsService,
-    exporter: Arc<Exporter>,
+    pub(crate) service: transport::OperationsOver,
+    exporter: Arc<transport::ExporterOver>,
 }
 
 /// The answer of a call of any method.
@@ -106,10 +107,12 @@ pub(crate) enum Answer {
 
 impl Server {
     pub(crate) fn new(operations: Operations) -> Self {
+        let exporter = Exporter::new(&operations, async |_, _| Ok(exported(1)));
+        let (service, exporter) = transport::of(&operations, exporter);
         Self {
-            exporter: Exporter::new(&operations, async |_, _| Ok(exported(1))),
-            service: operations.clone().into(),
             operations,
+            service,
+            exporter,
         }
     }
 

@@ -10,9 +10,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::access::fixture::{Answer, As, Policies, SERVICE, Server};
-
-/// How many calls each of the two tests makes, unless `LRO_ISOLATION_CALLS` says.
-const CALLS: usize = 50_000;
+use crate::access::transport::ISOLATION_CALLS;
 
 const TENANTS: [&str; 2] = ["ada", "bob"];
 
@@ -74,7 +72,7 @@ impl Run {
 
     async fn go(mut self, seed: u64) -> BTreeMap<&'static str, usize> {
         let calls = std::env::var("LRO_ISOLATION_CALLS");
-        let calls = calls.map_or(CALLS, |calls| calls.parse().unwrap());
+        let calls = calls.map_or(ISOLATION_CALLS, |calls| calls.parse().unwrap());
         println!("seed {seed}, {calls} calls");
         self.random = Random(seed);
         for _ in 0..calls {
