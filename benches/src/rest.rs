@@ -238,7 +238,7 @@ async fn in_process(
 
 /// Memory for each watch against a bare hyper connection, and the time from a change to its event.
 async fn watches(setting: &Setting, server: &Server, address: SocketAddr) -> anyhow::Result<()> {
-    let count = setting.scale(4_000);
+    let count = setting.scale(2_000);
     let name = server.begin("wait").await?;
     let path = format!("/v1/{name}:watch");
     let bare = bare().await?;
