@@ -70,6 +70,13 @@ impl DeathPlan {
         let count = random.between(10, 61);
         // Short bodies, bodies that are longer than a lease, or both.
         let longest = random.pick(&[50, 1_000, 4_000, 20_000]);
+        let workers = random.between(1, 5) as usize;
+        // A worker that shares its store becomes idle for suspects only by chance.
+        let longest = if workers > 1 {
+            longest.min(4_000)
+        } else {
+            longest
+        };
         let innocents = (0..count).map(|_| millis(random.below(longest)));
         let innocents = innocents.collect();
         let poisons = random.between(1, 3);
@@ -87,7 +94,7 @@ impl DeathPlan {
             bug,
             poisons,
             innocents,
-            workers: random.between(1, 5) as usize,
+            workers,
             concurrency: random.pick(&[4, 16, 64]),
             lease: Duration::from_secs(random.between(2, 9)),
             max_restart: millis(random.pick(&[1, 500, 10_000])),

@@ -122,7 +122,6 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool
         let count = claimed.operations.len();
         found |= count > 0;
         let losses = claimed.operations.iter().map(|record| record.losses);
-        let is_trial = losses.clone().any(Suspects::is_tried_alone);
         // Those that need not start alone go before operations without losses.
         let took_others = count < limit || losses.clone().any(|losses| losses == 0);
         for record in claimed.operations {
@@ -135,9 +134,8 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool
         }
         // Suspects that it left though it took other operations must start alone.
         let trials_wait = claimed.suspects_wait && suspects.max_together > 0 && took_others;
-        // If other workers share the store, a worker that has started a trial continues with
-        // trials.
-        let makes_room = shared.store().event_gap().is_none() || is_trial;
+        // No worker of a shared store makes room: after an outage, all of them would.
+        let makes_room = shared.store().event_gap().is_none();
         let quarantine = &shared.quarantine;
         quarantine.answered(claimed.suspects_wait, trials_wait && makes_room);
         drop(claiming);
