@@ -35,7 +35,7 @@ use crate::operations::Operations;
 /// # let store = std::sync::Arc::new(MemoryStore::new());
 /// # let name: lro_server::lro_core::OperationName = "operations/1".parse()?;
 /// # let new = NewOperation::new(uuid::Uuid::from_u128(1), name.clone(), "/s/M", Default::default());
-/// # store.start(new).await?.expect("it is new");
+/// # store.start(vec![new]).await?.remove(0)?;
 /// # let operations = Operations::new(store);
 /// let mut changes = operations.changes().follow([name.clone()])?;
 /// operations.cancel(&name).await?;

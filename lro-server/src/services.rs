@@ -107,7 +107,7 @@ impl ServiceSettings {
     ///
     /// ```
     /// use lro_core::store::{ListPolicy, MemoryStore};
-    /// use lro_server::{Operations, ServiceSettings};
+    /// use lro_server::{ListOptions, Operations, ServiceSettings};
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// let genomics = ServiceSettings::new("google.example.v1.Genomics")
@@ -118,10 +118,11 @@ impl ServiceSettings {
     ///     .bind(genomics)
     ///     .bind(exporter)
     ///     .build();
-    /// let dialect = "projectId = p AND status = RUNNING";
-    /// assert!(operations.list("projects/p".parse()?, &ListOptions::new().filter(dialect)).await.is_ok());
-    /// assert!(operations.list("users/u".parse()?, &ListOptions::new().filter(dialect)).await.is_err());
-    /// assert!(operations.list("users/u".parse()?, &ListOptions::new().filter("done = false")).await.is_ok());
+    /// let dialect = ListOptions::new().filter("projectId = p AND status = RUNNING");
+    /// assert!(operations.list("projects/p".parse()?, &dialect).await.is_ok());
+    /// assert!(operations.list("users/u".parse()?, &dialect).await.is_err());
+    /// let standard = ListOptions::new().filter("done = false");
+    /// assert!(operations.list("users/u".parse()?, &standard).await.is_ok());
     /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
     /// ```
     ///

@@ -76,14 +76,15 @@ impl OperationsBuilder {
     /// ```
     /// use exporter::pb;
     /// use lro_core::store::MemoryStore;
-    /// use lro_server::Operations;
+    /// use lro_server::{ListOptions, Operations};
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// let operations = Operations::builder(MemoryStore::new())
     ///     .file_descriptor_set(pb::FILE_DESCRIPTOR_SET)?
     ///     .build();
     /// let filter = "metadata.tables_done >= 5 AND done = false";
-    /// operations.list(Default::default(), &ListOptions::new().filter(filter)).await?;
+    /// let options = ListOptions::new().filter(filter);
+    /// operations.list(Default::default(), &options).await?;
     /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
     /// ```
     ///

@@ -124,6 +124,8 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool
         let losses = claimed.operations.iter().map(|record| record.losses);
         // Those that need not start alone go before operations without losses.
         let took_others = count < limit || losses.clone().any(|losses| losses == 0);
+        let is_together = |losses: &u32| *losses > 0 && !Suspects::is_tried_alone(*losses);
+        let together = losses.filter(is_together).count();
         for record in claimed.operations {
             match reserved.split(&record.method) {
                 Some(slot) => shared.launch(record, slot, called_at),
@@ -132,8 +134,9 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool
                 }
             }
         }
-        // Suspects that it left though it took other operations must start alone.
-        let trials_wait = claimed.suspects_wait && suspects.max_together > 0 && took_others;
+        // Suspects that it left though it took other operations, and could have taken more suspects,
+        // must start alone.
+        let trials_wait = claimed.suspects_wait && together < suspects.max_together && took_others;
         // No worker of a shared store makes room: after an outage, all of them would.
         let makes_room = shared.store().event_gap().is_none();
         let quarantine = &shared.quarantine;
