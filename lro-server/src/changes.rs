@@ -32,7 +32,7 @@ use crate::operations::Operations;
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// # use lro_core::store::NewOperation;
 /// # use lro_server::lro_core::store::OperationStore as _;
-/// # let store = std::sync::Arc::new(MemoryStore::new());
+/// # let store = MemoryStore::new();
 /// # let name: lro_server::lro_core::OperationName = "operations/1".parse()?;
 /// # let new = NewOperation::new(uuid::Uuid::from_u128(1), name.clone(), "/s/M", Default::default());
 /// # store.start(vec![new]).await?.remove(0)?;
