@@ -58,7 +58,7 @@ const SCRIPTS: [Script; 12] = [
 ];
 
 /// How long everything has to end when no fault strikes any more.
-const FINISH_MAX: Duration = Duration::from_secs(120);
+const FINISH_MAX: Duration = Duration::from_secs(240);
 
 /// The number of concurrent waits at the end.
 const WAITS: usize = 16;

@@ -15,6 +15,10 @@ use crate::handler::run::Run;
 /// each other.
 const MAX_ROOM: Duration = Duration::from_secs(120);
 
+/// The longest quarantine in a worker that shares its store. There, most losses are outages of the
+/// database: all running operations become suspects, time and again, while no process died.
+const MAX_SHARED_TRIAL: Duration = Duration::from_secs(4);
+
 /// The suspects that run in quarantine, as [`Suspects`] describes.
 #[derive(Debug, Default)]
 pub(super) struct Quarantine {
@@ -119,10 +123,13 @@ impl Quarantine {
             shared: shared.clone(),
             alone,
         };
+        let mut survived = Suspects::quarantine(losses);
+        if shared.store().event_gap().is_some() {
+            survived = survived.min(MAX_SHARED_TRIAL);
+        }
         tracing::info!(name = %run.name, losses, alone, "suspect started after the loss of its worker");
         shared.place.spawn(async move {
             let _place = place;
-            let survived = Suspects::quarantine(losses);
             // Both end the quarantine.
             let _ = tokio::time::timeout(survived, acquitted.cancelled()).await;
         });

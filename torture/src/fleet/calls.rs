@@ -16,8 +16,9 @@ use crate::server::{Script, keyed};
 /// How long a call may take.
 const CALL_MAX: Duration = Duration::from_secs(10);
 
-/// How long a fleet may take to serve again.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a fleet may take to serve again. After an outage of the database, the operations that were
+/// lost twice start one by one, for up to 4 s each, before new ones.
+pub(super) const PATIENCE: Duration = Duration::from_secs(150);
 
 /// Between two tries of a call.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -23,6 +23,8 @@ pub(crate) struct Renewal {
     /// Connections from before this many microseconds are not used again; 0: all are.
     before: AtomicU64,
     changed: Notify,
+    /// When a server that takes writes last answered, in microseconds; 0: never.
+    writable: AtomicU64,
     /// When a pooler was last made to close connections of its own, and how often since.
     pooler: Mutex<Option<(Instant, usize)>>,
 }
@@ -33,6 +35,7 @@ impl Renewal {
             base: Instant::now(),
             before: AtomicU64::new(0),
             changed: Notify::new(),
+            writable: AtomicU64::new(0),
             pooler: Mutex::new(None),
         }
     }
@@ -43,6 +46,18 @@ impl Renewal {
         self.before.fetch_max(self.micros(now), Ordering::AcqRel);
         pool.retain(|_, metrics| metrics.created > now);
         self.changed.notify_waiters();
+    }
+
+    /// A server that takes writes has answered.
+    pub(super) fn saw_writable(&self) {
+        let now = self.micros(Instant::now());
+        self.writable.fetch_max(now, Ordering::AcqRel);
+    }
+
+    /// Whether a server that takes writes has answered since the connection was opened.
+    pub(super) fn saw_writable_since(&self, client: &Object) -> bool {
+        let opened = self.micros(Object::metrics(client).created);
+        self.writable.load(Ordering::Acquire) > opened
     }
 
     /// Whether the connection may be used again.

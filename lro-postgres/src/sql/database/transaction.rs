@@ -79,6 +79,14 @@ impl Transaction<'_> {
         let row = told.as_ref().or(rows.first()).and_then(|rows| rows.first());
         let row = row.ok_or_else(|| Fault::row("a read does not tell whether writes are taken"))?;
         let is_read_only: bool = row.try_get(row.len() - 1)?;
+        if is_read_only {
+            self.is_old |= self.client.as_ref().is_some_and(|client| {
+                // Meanwhile, the server has changed, or another one takes the writes.
+                self.database.renewal.saw_writable_since(client)
+            });
+        } else {
+            self.database.renewal.saw_writable();
+        }
         let is_outdated = is_read_only && self.renew_like_this().await;
         if !is_outdated {
             self.give_back();
@@ -93,6 +101,9 @@ impl Transaction<'_> {
         hint: Option<Hint<'_>>,
     ) -> Result<Vec<Vec<Row>>, Fault> {
         let rows = self.pipeline(queries, true, hint).await?;
+        if self.access.writes() {
+            self.database.renewal.saw_writable();
+        }
         self.give_back();
         Ok(rows)
     }
