@@ -63,6 +63,8 @@
 //! `lro-core` uses, wants one of its features `js` or `rng-getrandom` there, and tokio's time,
 //! which everything that waits uses, has no clock on that target.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod backoff;
 #[cfg(feature = "blocking")]
 pub mod blocking;

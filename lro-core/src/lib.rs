@@ -36,6 +36,8 @@
 //!
 //! It starts no task, opens no socket and reads no clock but through [`Clock`].
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod changes;
 mod clock;
 pub mod codec;

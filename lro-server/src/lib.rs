@@ -182,6 +182,8 @@
 //! operations on a schedule beyond a single start time, speaks no HTTP/JSON (that is a gateway
 //! in front), and has no profile of the Remote Execution API, whose operations are streams.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod access;
 pub mod changes;
 mod engine;
@@ -200,8 +202,8 @@ mod worker;
 
 pub use engine::deadline::Deadline;
 pub use handler::context::OperationContext;
-pub use handler::error::{HandlerError, IntoHandlerError};
-pub use handler::registration::{Host, MethodOptions, OnDelete, Registration};
+pub use handler::error::HandlerError;
+pub use handler::registration::OnDelete;
 pub use handler::run::StopReason;
 pub use limits::{BodyLimits, Limits};
 pub use lro_core::store::OnCrash;
@@ -215,6 +217,15 @@ pub use start::StartOptions;
 /// The error details of `google.rpc`, in the version that this crate uses.
 pub use tonic_types;
 pub use worker::{Worker, WorkerBuildError, WorkerBuilder};
+
+/// The registration of a service's long-running methods, which `#[long_running]` writes.
+///
+/// Few programs name these items: those that are generic over a service, and those that register
+/// methods without the attribute.
+pub mod registration {
+    pub use crate::handler::error::IntoHandlerError;
+    pub use crate::handler::registration::{Host, MethodOptions, Registration};
+}
 
 /// The names that `#[long_running]` writes. Not for use by hand; it changes without notice.
 #[doc(hidden)]

@@ -5,7 +5,8 @@
 //! # use std::sync::Arc;
 //! # use exporter::pb;
 //! # use pb::exporter_server::{Exporter, ExporterServer};
-//! # use lro_server::{Host, Operations, Worker};
+//! # use lro_server::registration::Host;
+//! # use lro_server::{Operations, Worker};
 //! use lro_server::serve::{Server, Tls};
 //!
 //! # async fn example<E>(operations: Operations, exporter: Arc<E>, worker: Worker) -> Result<(), Box<dyn std::error::Error>>
@@ -67,7 +68,8 @@
 //! ```
 //! # use std::sync::Arc;
 //! # use exporter::pb::exporter_server::{Exporter, ExporterServer};
-//! # use lro_server::{Host, Operations, Worker};
+//! # use lro_server::registration::Host;
+//! # use lro_server::{Operations, Worker};
 //! # use tonic::transport::server::TcpIncoming;
 //! use std::time::Duration;
 //!

@@ -48,7 +48,8 @@ use crate::operations::Operations;
 ///
 /// ```no_run
 /// # use std::sync::Arc;
-/// # use lro_server::{Host, Operations, Worker};
+/// # use lro_server::registration::Host;
+/// # use lro_server::{Operations, Worker};
 /// # async fn example<S, H: Host<S>>(operations: Operations, exporter: Arc<H>) -> Result<(), lro_server::WorkerBuildError> {
 /// let worker = Worker::builder(&operations).host(exporter).concurrency(16).start().await?;
 /// // .. serve, until it is time to go ..

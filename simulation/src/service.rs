@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use lro_core::store::OnCrash;
 use lro_core::{LongRunningMethod, MetadataOf, RequestOf, ResponseOf, pack};
-use lro_server::{HandlerError, Host, MethodOptions, OperationContext, Registration};
+use lro_server::registration::{Host, MethodOptions, Registration};
+use lro_server::{HandlerError, OperationContext};
 use prost::Name;
 use tonic::Status;
 

@@ -5,11 +5,12 @@ use anyhow::{Result, bail};
 use crate::process::{self, cargo, target_dir};
 
 /// The crates that a release publishes.
-pub(crate) const PUBLISHED: [&str; 10] = [
+pub(crate) const PUBLISHED: [&str; 11] = [
     "lro-build",
     "lro-cli",
     "lro-client",
     "lro-core",
+    "lro-gateway",
     "lro-json",
     "lro-macros",
     "lro-postgres",

@@ -4,8 +4,9 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use lro_server::registration::Host;
 use lro_server::serve::Server;
-use lro_server::{Host, OperationContext, Operations, Worker, long_running};
+use lro_server::{OperationContext, Operations, Worker, long_running};
 use tokio::net::TcpListener;
 use tonic::Status;
 use tonic::transport::Channel;

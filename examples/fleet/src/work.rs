@@ -44,7 +44,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let paths = methods.iter().map(|method| format!("{SERVICE}{method}"));
     let worker = Worker::builder(&operations)
         .host(Arc::new(fleet))
-        .only(paths)
+        .only_methods(paths)
         .concurrency(options.concurrency)
         .lease_duration(options.lease)
         .start()

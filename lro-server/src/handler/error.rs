@@ -109,7 +109,8 @@ impl std::error::Error for HandlerError {
 /// [`HandlerError`].
 ///
 /// ```
-/// use lro_server::{HandlerError, IntoHandlerError};
+/// use lro_server::registration::IntoHandlerError;
+/// use lro_server::HandlerError;
 /// use tonic::Status;
 ///
 /// /// An error of the application.

@@ -19,7 +19,8 @@ use crate::handler::run::Run;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use lro_server::{Host, Operations, Worker, WorkerBuilder};
+/// use lro_server::registration::Host;
+/// use lro_server::{Operations, Worker, WorkerBuilder};
 ///
 /// /// Any service with `#[long_running]` methods can be hosted.
 /// fn worker<S, H: Host<S>>(operations: &Operations, service: Arc<H>) -> WorkerBuilder {
@@ -36,7 +37,8 @@ pub trait Host<S>: Sized + Send + Sync + 'static {
 /// ```
 /// use std::sync::Arc;
 /// use lro_server::lro_core::{LongRunningMethod, MetadataOf, RequestOf, ResponseOf};
-/// use lro_server::{Host, MethodOptions, OperationContext, Registration};
+/// use lro_server::registration::{Host, MethodOptions, Registration};
+/// use lro_server::OperationContext;
 /// use tonic::Status;
 ///
 /// # enum Export {}
@@ -251,7 +253,8 @@ impl fmt::Debug for HostedMethod {
 /// The treatment of a running operation that a caller deletes.
 ///
 /// ```
-/// use lro_server::{MethodOptions, OnDelete};
+/// use lro_server::registration::MethodOptions;
+/// use lro_server::OnDelete;
 ///
 /// let options = MethodOptions::new().on_delete(OnDelete::Cancel);
 /// ```
@@ -271,7 +274,7 @@ pub enum OnDelete {
 ///
 /// ```
 /// use std::time::Duration;
-/// use lro_server::MethodOptions;
+/// use lro_server::registration::MethodOptions;
 ///
 /// let options = MethodOptions::new().timeout(Duration::from_secs(600)).max_attempts(3);
 /// # assert_ne!(options, MethodOptions::new());

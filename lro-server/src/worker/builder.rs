@@ -25,7 +25,8 @@ use crate::operations::Operations;
 /// ```
 /// use std::sync::Arc;
 /// use std::time::Duration;
-/// use lro_server::{Host, Operations, Worker};
+/// use lro_server::registration::Host;
+/// use lro_server::{Operations, Worker};
 ///
 /// async fn start<S>(
 ///     operations: &Operations,
@@ -103,14 +104,15 @@ impl WorkerBuilder {
     ///
     /// ```no_run
     /// # use std::sync::Arc;
-    /// # use lro_server::{Host, Operations, Worker};
+    /// # use lro_server::registration::Host;
+    /// # use lro_server::{Operations, Worker};
     /// # async fn example<S, H: Host<S>>(operations: Operations, exporter: Arc<H>) -> Result<(), lro_server::WorkerBuildError> {
     /// let worker = Worker::builder(&operations).host(exporter);
-    /// let worker = worker.only(["/exporter.v1.Exporter/Export"]).start().await?;
+    /// let worker = worker.only_methods(["/exporter.v1.Exporter/Export"]).start().await?;
     /// # worker.drain().await;
     /// # Ok(()) }
     /// ```
-    pub fn only(mut self, methods: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn only_methods(mut self, methods: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.only = Some(methods.into_iter().map(Into::into).collect());
         self
     }
@@ -171,7 +173,7 @@ impl WorkerBuilder {
     ///
     /// # Errors
     ///
-    /// If no method is hosted, a method is hosted twice, [`only`](Self::only) names a method that
+    /// If no method is hosted, a method is hosted twice, [`only_methods`](Self::only_methods) names a method that
     /// no host has, or the thread cannot be created.
     pub async fn start(mut self) -> Result<Worker, WorkerBuildError> {
         if let Some(only) = &self.only {

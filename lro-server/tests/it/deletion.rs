@@ -9,9 +9,9 @@ use lro_core::pb::operations_server::Operations as _;
 use lro_core::store::{MemoryStore, NewOperation, OperationStore};
 use lro_core::{LongRunningMethod as _, OperationName, pack};
 use lro_server::access::{Access, Authorizer, Call, Caller, Principal};
+use lro_server::registration::{Host, MethodOptions, Registration};
 use lro_server::{
-    Host, MethodOptions, OnDelete, OperationContext, Operations, OperationsService, Registration,
-    Worker, WorkerBuilder,
+    OnDelete, OperationContext, Operations, OperationsService, Worker, WorkerBuilder,
 };
 use tokio::sync::mpsc;
 use tonic::{Request, Status};

@@ -71,13 +71,21 @@ async fn a_worker_runs_only_its_methods() {
     let called = Exporter::new(&front_end, async |_, _| panic!("front ends run nothing"));
     let run = Exporter::new(&other, async |_, _| Ok(exported(1)));
     let none = Worker::builder(&other).host(run.clone());
-    let none = none.only(Vec::<String>::new()).start().await.unwrap_err();
+    let none = none
+        .only_methods(Vec::<String>::new())
+        .start()
+        .await
+        .unwrap_err();
     assert!(none.to_string().contains("hosts no method"), "{none}");
     let wrong = Worker::builder(&other).host(run.clone());
-    let wrong = wrong.only([METHOD, "/a.B/C"]).start().await.unwrap_err();
+    let wrong = wrong
+        .only_methods([METHOD, "/a.B/C"])
+        .start()
+        .await
+        .unwrap_err();
     assert!(wrong.to_string().contains("`/a.B/C`"), "{wrong}");
     let worker = Worker::builder(&other).host(run);
-    let _worker = worker.only([METHOD]).start().await.unwrap();
+    let _worker = worker.only_methods([METHOD]).start().await.unwrap();
     let started = called.call(&["a"]).await.unwrap();
     assert!(front_end.wait(&name(&started), None).await.unwrap().done);
 }

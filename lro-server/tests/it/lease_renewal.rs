@@ -10,7 +10,8 @@ use lro_core::store::{
     StoreErrorKind,
 };
 use lro_core::{LongRunningMethod as _, OperationName, pack};
-use lro_server::{Host, MethodOptions, OperationContext, Operations, Registration, Worker};
+use lro_server::registration::{Host, MethodOptions, Registration};
+use lro_server::{OperationContext, Operations, Worker};
 use tonic::Status;
 use uuid::Uuid;
 
