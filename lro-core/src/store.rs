@@ -116,7 +116,7 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// Claims operations that are ready, the longest ready first (by uid if equal), and returns
     /// when to claim again. [Suspects](Suspects) come first, as many as the claim allows.
     ///
-    /// A claim also expires a bounded number of leases, of any worker: with [`Command::Expire`] if the worker held no
+    /// A claim that [expires leases](Claim::expires_leases) does so for a bounded number, of any worker: with [`Command::Expire`] if the worker held no
     /// other operation when the first of its leases expired, and otherwise with [`Command::ExpireShared`]. Nothing else
     /// requeues operations of lost workers. So a worker without a free slot claims no methods with a limit of 0, to
     /// expire leases and to learn from [`next_in`](Claimed::next_in) when the next lease may expire.
@@ -209,6 +209,7 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
 ///     limit: 2,
 ///     lease_duration: Duration::from_secs(30),
 ///     suspects: Suspects::default(),
+///     expires_leases: true,
 /// };
 /// assert_eq!(claim.methods.len(), 1);
 /// ```
@@ -224,6 +225,10 @@ pub struct Claim {
     pub lease_duration: Duration,
     /// Which suspects the worker may run now.
     pub suspects: Suspects,
+    /// Whether the claim expires leases that are over. A worker that could not reach the store for
+    /// a while leaves them for some seconds, so that the workers that lived through the outage can
+    /// release their operations.
+    pub expires_leases: bool,
 }
 
 /// The answer to a [`Claim`].
@@ -240,7 +245,7 @@ pub struct Claimed {
     /// The operations it holds now.
     pub operations: Vec<OperationRecord>,
     /// When to claim again at the latest, if no event arrives: when the next operation of these
-    /// methods becomes ready, or a lease may expire. Zero if more than `limit` were ready. A lease is
+    /// methods becomes ready, or a lease may expire that the claim may end. Zero if more than `limit` were ready. A lease is
     /// valid up to and including its last moment: a claim at that moment does not expire it, and
     /// returns zero here.
     pub next_in: Option<Duration>,

@@ -104,17 +104,19 @@ impl Claims {
             } else {
                 asked.begin_at(marks);
             }
-            let unless_since = Some(asked.lease_since);
+            let unless_since = Some(match claim.expires_leases {
+                true => asked.lease_since,
+                false => i64::MAX,
+            });
             let (operations, look) = self.take(claim, &asked, unless_since, marks).await?;
             marks.found_last = !operations.is_empty();
-            if !operations.is_empty() || !(look.lease_is_over() || look.suspects_wait()) {
+            if !operations.is_empty() || !(look.lease_is_over(claim) || look.suspects_wait()) {
                 marks.suspects_wait = look.suspects_wait();
                 return Ok(look.claimed(claim, operations));
             }
         }
         let mut look = self.look(&mut asked, marks).await?;
-        let sweep = look.lease_is_over();
-        if sweep {
+        if look.lease_is_over(claim) {
             self.sweep(&asked).await?;
             // Expired operations are ready now, too.
             look = self.look(&mut asked, marks).await?;

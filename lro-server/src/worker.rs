@@ -8,6 +8,7 @@ mod error;
 mod executor;
 mod lease;
 mod lease_thread;
+mod outage;
 mod probe;
 mod quarantine;
 mod retention;
@@ -172,6 +173,8 @@ struct Shared {
     probe: Arc<Probe>,
     /// Nothing is renewed any more.
     renewals_ended: CancellationToken,
+    /// Operations that were lost because the store was away.
+    lost_runs: outage::LostRuns,
 }
 
 /// The knobs of a worker.

@@ -113,14 +113,19 @@ impl Schedule {
 
     /// Whether a claim would find something to do.
     pub(crate) fn has_work(&self, claim: &Claim, now: Timestamp) -> bool {
-        self.leases.first().is_some_and(|time| time < now)
+        self.first_lease(claim).is_some_and(|time| time < now)
             || self.ready.next_time(claim).is_some_and(|time| time <= now)
     }
 
     /// When a claim like this one next finds something to do.
     pub(crate) fn next_time(&self, claim: &Claim) -> Option<Timestamp> {
         let ready = self.ready.next_time(claim).into_iter();
-        ready.chain(self.leases.first()).min()
+        ready.chain(self.first_lease(claim)).min()
+    }
+
+    /// When the first lease ends that the claim may expire.
+    fn first_lease(&self, claim: &Claim) -> Option<Timestamp> {
+        self.leases.first().filter(|_| claim.expires_leases)
     }
 
     /// Whether there are suspects that the claim does not take.
@@ -185,6 +190,7 @@ mod tests {
             limit: 9,
             lease_duration: Duration::from_secs(1),
             suspects: Suspects::default(),
+            expires_leases: true,
         };
 
         let mut schedule = Schedule::default();

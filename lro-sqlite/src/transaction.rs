@@ -148,7 +148,11 @@ impl Transaction<'_> {
     }
 
     pub(crate) fn claim(&mut self, claim: &Claim) -> Result<Claimed, Failure> {
-        for (entry, command) in self.schedule.expired(self.now, MAX_EXPIRED_PER_CLAIM) {
+        let limit = match claim.expires_leases {
+            true => MAX_EXPIRED_PER_CLAIM,
+            false => 0,
+        };
+        for (entry, command) in self.schedule.expired(self.now, limit) {
             let expired = self.expire(&entry, command, claim.lease_duration);
             expired.map_err(|fault| Failure::of(fault, || Culprit::Entry(entry)))?;
         }

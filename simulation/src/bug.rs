@@ -105,6 +105,10 @@ bugs! {
     StallIgnored,
     /// A runtime loses its leases long before it counts as stalled.
     StallTooEarly,
+    /// Claims expire leases at once after an outage of the store.
+    ExpiryAfterOutage,
+    /// The release of an operation whose lease has expired is refused.
+    LateReleaseRefused,
 }
 
 /// The kind of a run.
@@ -117,6 +121,8 @@ pub enum Scenario {
     Deaths,
     /// Bodies that block the runtime of their worker.
     Stalls,
+    /// Outages of the store that are longer than leases, without a death.
+    Outages,
 }
 
 impl Bug {
@@ -130,6 +136,7 @@ impl Bug {
             | Self::SuspectsUnannounced
             | Self::QuarantineForgotten => Scenario::Deaths,
             Self::RenewalsOnRuntime | Self::StallIgnored | Self::StallTooEarly => Scenario::Stalls,
+            Self::ExpiryAfterOutage | Self::LateReleaseRefused => Scenario::Outages,
             _ => Scenario::Faults,
         }
     }

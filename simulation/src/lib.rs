@@ -10,6 +10,7 @@ mod link;
 pub mod machine;
 pub mod model;
 mod node;
+mod outages;
 mod plan;
 mod planted;
 mod random;

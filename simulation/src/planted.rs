@@ -185,6 +185,13 @@ impl Planted {
                     metadata: metadata.take(),
                 };
             }
+            (Some(Bug::LateReleaseRefused), Command::Release { .. }, Some(record))
+                if record.lease.as_ref().is_some_and(|lease| {
+                    lease.expire_time < lro_core::Clock::now(&*self.world.clock)
+                }) =>
+            {
+                return Ok(Err(Refusal::Stale));
+            }
             (Some(Bug::ReleaseLost), Command::Release { .. }, Some(record)) => {
                 return Ok(Ok(Updated {
                     change: Change::Record,

@@ -14,6 +14,7 @@ use crate::check::linear::Call;
 use crate::client::{Client, Door, Doors, start_script};
 use crate::deaths::DeathPlan;
 use crate::node::Node;
+use crate::outages::OutagePlan;
 use crate::plan::Plan;
 use crate::planted::Planted;
 use crate::random::Random;
@@ -65,6 +66,7 @@ pub fn simulate_in(scenario: Scenario, seed: u64, bug: Option<Bug>) -> Report {
         Scenario::Faults => simulate(seed, bug),
         Scenario::Deaths => DeathPlan::new(seed, bug).simulate(),
         Scenario::Stalls => StallPlan::new(seed, bug).simulate(),
+        Scenario::Outages => OutagePlan::new(seed, bug).simulate(),
     }
 }
 
@@ -75,6 +77,7 @@ pub fn command(scenario: Scenario, seed: u64) -> String {
         Scenario::Faults => format!("{run} --seed {seed} -v"),
         Scenario::Deaths => format!("{run} --scenario deaths --seed {seed} -v"),
         Scenario::Stalls => format!("{run} --scenario stalls --seed {seed} -v"),
+        Scenario::Outages => format!("{run} --scenario outages --seed {seed} -v"),
     }
 }
 

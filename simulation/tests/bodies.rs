@@ -1,4 +1,4 @@
-//! Bodies that kill their process, and bodies that block their runtime.
+//! Bodies that kill their process or block their runtime, and outages of the store.
 
 use std::time::{Duration, Instant};
 
@@ -42,4 +42,10 @@ fn poisons_fail_alone() {
 #[test]
 fn a_blocked_runtime_keeps_its_leases_until_it_counts_as_stalled() {
     no_seed_finds_anything(Scenario::Stalls, |_, _| {});
+}
+
+/// report:N2: an outage of the store that no worker dies of uses up no attempt and makes no suspect.
+#[test]
+fn an_outage_of_the_store_costs_no_operation_an_attempt() {
+    no_seed_finds_anything(Scenario::Outages, |_, _| {});
 }

@@ -48,7 +48,12 @@ fn no_seed_finds_anything() {
 
 #[test]
 fn the_same_seed_is_the_same_run() {
-    for scenario in [Scenario::Faults, Scenario::Deaths, Scenario::Stalls] {
+    for scenario in [
+        Scenario::Faults,
+        Scenario::Deaths,
+        Scenario::Stalls,
+        Scenario::Outages,
+    ] {
         for seed in 1..=60 {
             let run = || simulate_in(scenario, seed, None);
             let (first, second) = (run(), run());

@@ -95,6 +95,7 @@ impl Attack {
             limit: 1 + self.random.index(20),
             lease_duration: LEASE,
             suspects: Suspects::default(),
+            expires_leases: true,
         };
         let claimed = self.store.claim(claim).await?.operations;
         let some = claimed.iter().take(2);

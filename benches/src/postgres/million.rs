@@ -26,6 +26,7 @@ pub(super) async fn run(bench: &Bench, million: usize) -> anyhow::Result<()> {
         limit: 1,
         lease_duration: LEASE,
         suspects: Suspects::default(),
+        expires_leases: true,
     };
     let mut rows = Vec::new();
     let mut there = 0;

@@ -27,7 +27,9 @@ impl Claims {
         claim: &Claim,
         marks: &mut Marks,
     ) -> Result<Claimed, Fault> {
-        self.sweep_around(marks).await?;
+        if claim.expires_leases {
+            self.sweep_around(marks).await?;
+        }
         let mut operations = Vec::new();
         for (method, most) in &claim.methods {
             let left = claim.limit - operations.len();

@@ -118,8 +118,14 @@ impl Look {
         self.lease = self.lease.or(lasts);
     }
 
-    pub(super) fn lease_is_over(&self) -> bool {
-        self.lease.is_some_and(|time| time < self.now)
+    /// Whether a lease has expired that the claim may end.
+    pub(super) fn lease_is_over(&self, claim: &Claim) -> bool {
+        self.lease_of(claim).is_some_and(|time| time < self.now)
+    }
+
+    /// The first lease, if the claim expires leases.
+    fn lease_of(&self, claim: &Claim) -> Option<Timestamp> {
+        self.lease.filter(|_| claim.expires_leases)
     }
 
     pub(super) fn some_are_ready(&self) -> bool {
@@ -145,7 +151,7 @@ impl Look {
             Some(first.saturating_add(after))
         });
         let first = self.ready.iter().copied();
-        let first = first.chain([self.lease, together, trial]);
+        let first = first.chain([self.lease_of(claim), together, trial]);
         first.flatten().min().map(|time| time.since(self.now))
     }
 }

@@ -32,6 +32,7 @@ pub(crate) async fn claim(store: &PostgresStore, worker: u128, limit: usize) -> 
         limit,
         lease_duration: LEASE,
         suspects: Suspects::default(),
+        expires_leases: true,
     };
     store.claim(claim).await.unwrap()
 }

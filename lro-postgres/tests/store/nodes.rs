@@ -59,6 +59,7 @@ async fn a_claim_by_the_clock_of_the_database_is_stored_as_it_is_answered() {
                 limit: 1,
                 lease_duration,
                 suspects: Suspects::default(),
+                expires_leases: true,
             };
             let claimed = store.claim(claim).await.unwrap().operations.remove(0);
             assert_eq!((claimed.uid, claimed.attempt), (started.uid, 1));

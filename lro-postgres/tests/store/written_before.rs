@@ -89,6 +89,7 @@ async fn a_schema_of_the_version_before_is_served() {
             limit: 9,
             lease_duration: LEASE,
             suspects: lro_core::store::Suspects::default(),
+            expires_leases: true,
         };
         claimed.extend(store.claim(claim).await.unwrap().operations);
     }

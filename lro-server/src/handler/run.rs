@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use lro_core::OperationName;
-use lro_core::store::{Command, OperationRecord, OperationState, OperationStore, Origin, Update};
+use lro_core::store::{
+    Command, OnCrash, OperationRecord, OperationState, OperationStore, Origin, Update,
+};
 use prost_types::Any;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -47,6 +49,7 @@ pub(crate) struct Run {
     pub(crate) method: String,
     pub(crate) attempt: u32,
     pub(crate) fence: u64,
+    pub(crate) on_crash: OnCrash,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) origin: Origin,
     pub(crate) deadline: Option<Instant>,
@@ -101,6 +104,7 @@ impl Run {
             method: record.method.clone(),
             attempt: record.attempt,
             fence: record.fence,
+            on_crash: record.policy.on_crash,
             labels: record.labels.clone(),
             origin: record.origin.clone(),
             deadline,

@@ -94,7 +94,7 @@ where
         if let Some(tls) = &self.tls {
             let limit = self.limits.tls_handshake_timeout;
             let Some(stream) = self
-                .in_time("TLS handshake", limit, tls.accept(stream))
+                .in_time("TLS handshake", limit, Box::pin(tls.accept(stream)))
                 .await
             else {
                 return;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::error::WorkerBuildError;
 use super::executor::{Executor, Place};
+use super::outage::LostRuns;
 use super::probe::Probe;
 use super::quarantine::Quarantine;
 use super::runs::Runs;
@@ -224,6 +225,7 @@ impl WorkerBuilder {
             place,
             probe: Probe::new(),
             renewals_ended: CancellationToken::new(),
+            lost_runs: LostRuns::default(),
         });
         let renewals = lease_thread::start(&shared).await;
         renewals.map_err(WorkerBuildError::no_thread)?;

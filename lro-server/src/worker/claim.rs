@@ -8,8 +8,8 @@ use lro_core::store::{Claim, Claimed, Suspects};
 use tokio::time::Instant;
 
 use super::Shared;
+use super::outage::Outages;
 use super::quarantine::Ask;
-use crate::engine::backoff::Backoff;
 
 /// The maximum number of operations in one claim.
 const CLAIM_MAX: usize = 256;
@@ -28,7 +28,7 @@ pub(super) async fn keep_claiming(shared: Arc<Shared>) {
     // No event says that a lease has expired, so the worker polls as often as leases expire. A store
     // that lives in one process answers that from memory.
     let lease_duration = shared.settings.lease_duration;
-    let mut backoff = Backoff::default();
+    let mut outages = Outages::new(lease_duration);
     let mut next = Instant::now();
     let mut idle = Idle::default();
     loop {
@@ -45,11 +45,11 @@ pub(super) async fn keep_claiming(shared: Arc<Shared>) {
             () = tokio::time::sleep_until(next) => {}
         }
         let due = Instant::now() >= next;
-        let (mut looked, found) = claim_all(&shared, &mut backoff).await;
+        let (mut looked, found) = claim_all(&shared, &mut outages).await;
         let are_others = shared.store().event_gap().is_some();
         idle.looked(found || due || !are_others);
         if due && matches!(looked, Looked::NoSlot) {
-            looked = sweep(&shared, &mut backoff).await;
+            looked = sweep(&shared, &mut outages).await;
         }
         if let Looked::AgainIn(wait) = looked {
             // Read each time: a store that stops receiving notifications is polled more often.
@@ -90,13 +90,13 @@ enum Looked {
 }
 
 /// Claims until nothing is ready or no slot is free. Returns whether it found operations.
-async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool) {
+async fn claim_all(shared: &Arc<Shared>, outages: &mut Outages) -> (Looked, bool) {
     let mut found = false;
     loop {
         let is_idle = shared.runs.is_idle();
         let suspects = match shared.quarantine.ask(is_idle) {
             Ask::Nothing => return (Looked::NoSlot, true),
-            Ask::Look => match look(shared, backoff).await {
+            Ask::Look => match look(shared, outages).await {
                 Some(wait) => return (Looked::AgainIn(Some(wait)), true),
                 None => continue,
             },
@@ -112,7 +112,7 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool
             return (Looked::NoSlot, true);
         };
         let called_at = Instant::now();
-        let claimed = match call(shared, reserved.by_method(), limit, suspects, backoff).await {
+        let claimed = match call(shared, reserved.by_method(), limit, suspects, outages).await {
             Ok(claimed) => claimed,
             Err(pause) => {
                 shared.quarantine.failed();
@@ -157,11 +157,11 @@ async fn claim_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> (Looked, bool
 }
 
 /// The time until the next check for pending suspects; `None` if there are none.
-async fn look(shared: &Shared, backoff: &mut Backoff) -> Option<Duration> {
+async fn look(shared: &Shared, outages: &mut Outages) -> Option<Duration> {
     const PAUSE: Duration = Duration::from_millis(200);
     let methods = shared.methods.keys();
     let methods = methods.map(|path| ((*path).to_owned(), 1)).collect();
-    match call(shared, methods, 0, Suspects::NONE, backoff).await {
+    match call(shared, methods, 0, Suspects::NONE, outages).await {
         Ok(claimed) => {
             let wait = claimed.suspects_wait;
             shared.quarantine.answered(wait, false);
@@ -173,9 +173,9 @@ async fn look(shared: &Shared, backoff: &mut Backoff) -> Option<Duration> {
 
 /// Expires leases although no slot is free, so that cancelled operations finish, and other workers
 /// can claim the rest.
-async fn sweep(shared: &Shared, backoff: &mut Backoff) -> Looked {
+async fn sweep(shared: &Shared, outages: &mut Outages) -> Looked {
     Looked::AgainIn(
-        match call(shared, BTreeMap::new(), 0, Suspects::NONE, backoff).await {
+        match call(shared, BTreeMap::new(), 0, Suspects::NONE, outages).await {
             Ok(claimed) => claimed.next_in.map(|wait| wait.max(CLAIM_PAUSE)),
             Err(pause) => Some(pause),
         },
@@ -188,7 +188,7 @@ async fn call(
     methods: BTreeMap<String, usize>,
     limit: usize,
     suspects: Suspects,
-    backoff: &mut Backoff,
+    outages: &mut Outages,
 ) -> Result<Claimed, Duration> {
     let claim = Claim {
         worker: shared.id,
@@ -196,13 +196,16 @@ async fn call(
         limit,
         lease_duration: shared.settings.lease_duration,
         suspects,
+        expires_leases: outages.are_over() && !shared.lost_runs.any(),
     };
     match shared.store().claim(claim).await {
-        Ok(claimed) => {
-            backoff.succeeded("operations are claimed again");
+        Ok(mut claimed) => {
+            outages.answered();
+            let expire_in = outages.expire_in();
+            claimed.next_in = claimed.next_in.into_iter().chain(expire_in).min();
             Ok(claimed)
         }
-        Err(error) => Err(backoff.failed("cannot claim operations", &error)),
+        Err(error) => Err(outages.failed(&error)),
     }
 }
 

@@ -205,7 +205,13 @@ async fn renew(shared: &Shared, all: bool) -> Result<(), StoreError> {
         if batch.is_empty() {
             return failure.map_or(Ok(()), Err);
         }
+        if all {
+            shared.lost_runs.renewing();
+        }
         failure = renew_batch(shared, batch).await?.or(failure);
+        if all {
+            shared.lost_runs.renewed();
+        }
     }
 }
 

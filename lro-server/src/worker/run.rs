@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::Shared;
+use super::outage::LostRun;
 use super::quarantine::Quarantine;
 use super::slots::{HeldSlot, Slot};
 use crate::engine::backoff::Backoff;
@@ -95,8 +96,14 @@ impl Launch {
             .await;
         if matches!(ending, Ending::Stopped(StopReason::LeaseLost)) {
             metrics.lease_lost();
+            let (shared, lost) = (shared.clone(), LostRun::of(shared, run));
+            drop(place);
+            if let Some(lost) = lost {
+                lost.release().await;
+            }
             // The next claim expires it, if no worker holds it.
             shared.claim_now.notify_one();
+            return;
         }
         if let Some(command) = ending.into_command(run) {
             write_ending(shared, run, command, metrics)
@@ -306,10 +313,7 @@ impl Ending {
                 tracing::warn!(name = %run.name, "the answer of a claim arrived too late; releasing the operation");
                 return Some(Command::Release { fence, metadata });
             }
-            Self::Stopped(StopReason::LeaseLost) => {
-                tracing::warn!(name = %run.name, "the lease was lost; another worker has claimed the operation, or will");
-                return None;
-            }
+            Self::Stopped(StopReason::LeaseLost) => return None,
         };
         Some(Command::Finish {
             fence,

@@ -18,6 +18,7 @@ mod lifecycle;
 mod limits;
 mod list_policies;
 mod lists;
+mod outages;
 #[cfg(feature = "serve")]
 mod serve;
 mod store_failures;

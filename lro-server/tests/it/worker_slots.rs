@@ -64,6 +64,7 @@ async fn a_worker_without_a_free_slot_still_ends_what_was_cancelled_and_lost() {
         limit: 9,
         lease_duration: LEASE,
         suspects: Suspects::default(),
+        expires_leases: true,
     };
     let record = store.get(&waiting).await.unwrap().unwrap();
     assert_eq!(

@@ -101,6 +101,7 @@ async fn fill(store: &SqliteStore) {
         limit: CLAIMED,
         lease_duration: Duration::from_secs(60 * 60),
         suspects: Suspects::default(),
+        expires_leases: true,
     };
     let claimed = store.claim(claim).await.expect("they are claimed");
     let [running, failed] = claimed.operations.as_slice() else {

@@ -141,6 +141,7 @@ pub(crate) async fn claim_of(store: &SqliteStore, method: &str, limit: usize) ->
         limit,
         lease_duration: LEASE,
         suspects: Suspects::default(),
+        expires_leases: true,
     };
     store.claim(claim).await.unwrap()
 }

@@ -130,6 +130,7 @@ async fn a_mixed_load_is_answered_as_memory_answers_it() {
                     limit,
                     lease_duration: LEASE,
                     suspects: Suspects::default(),
+                    expires_leases: true,
                 };
                 let claimed = store.claim(claim.clone()).await.unwrap();
                 assert_eq!(claimed, model.claim(claim).await.unwrap(), "step {step}");

@@ -79,6 +79,7 @@ pub(crate) fn claim(worker: WorkerId, methods: &[&str], limit: usize) -> Claim {
         limit,
         lease_duration: LEASE,
         suspects: Suspects::default(),
+        expires_leases: true,
     }
 }
 

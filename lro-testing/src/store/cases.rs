@@ -102,6 +102,7 @@ macro_rules! __for_each_store_case {
                 leases_that_expire_one_after_the_other_are_lost_together
                 a_worker_that_renews_was_not_lost
                 a_deletion_does_not_hide_a_shared_loss
+                a_claim_after_an_outage_leaves_leases_that_are_over
                 a_checkpoint_acquits
                 a_claim_takes_as_many_suspects_as_it_allows
                 an_operation_with_two_losses_is_claimed_alone

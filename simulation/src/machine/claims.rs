@@ -13,7 +13,10 @@ impl Walk {
     pub(super) fn claim(&mut self) -> Result<(), String> {
         let time = self.time();
         let limit = self.random.below(5) as usize;
-        self.expire(time);
+        let expires_leases = self.random.per_mille(900);
+        if expires_leases {
+            self.expire(time);
+        }
         let mut wanted = Vec::new();
         for name in self.ready(time, limit) {
             self.act(&name, Act::Claim, 0).ok();
@@ -23,7 +26,7 @@ impl Walk {
             if is_pending(known) {
                 Some(known.ready)
             } else {
-                known.lease
+                known.lease.filter(|_| expires_leases)
             }
         });
         let next = times
@@ -35,6 +38,7 @@ impl Walk {
             limit,
             lease_duration: Duration::from_secs(5),
             suspects: Suspects::default(),
+            expires_leases,
         };
         let claimed = now(self.store.claim(claim))?.map_err(|error| error.to_string())?;
         let got = claimed.operations.iter();

@@ -36,11 +36,13 @@ impl OperationStore for Planted {
         if self.is(Bug::LeaseNeverEnds) {
             claim.lease_duration = Duration::from_secs(1_000_000);
         }
+        claim.expires_leases |= self.is(Bug::ExpiryAfterOutage);
         if self.is(Bug::ExpiryByWrongClock) {
             let lease = i64::try_from(self.world.plan.lease.as_micros()).unwrap_or(0);
             self.world.clock.bend(lease);
             let mut nothing = claim.clone();
             nothing.limit = 0;
+            nothing.expires_leases = true;
             let expired = self.inner.claim(nothing).await;
             self.world.clock.bend(0);
             expired?;

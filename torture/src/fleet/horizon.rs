@@ -131,6 +131,7 @@ impl Queue<'_> {
                     limit: left,
                     lease_duration: Duration::from_secs(60),
                     suspects: Suspects::default(),
+                    expires_leases: true,
                 };
                 let begun = Instant::now();
                 let claimed = store.claim(claim).await?;

@@ -60,6 +60,7 @@ impl Caller {
                 limit: 1 + self.random.index(6),
                 lease_duration: LEASE,
                 suspects: Suspects::default(),
+                expires_leases: true,
             }),
             50..55 => Call::Purge(1 + self.random.index(4)),
             _ => {
@@ -177,6 +178,7 @@ pub(crate) fn empty_claim() -> Call {
         limit: 0,
         lease_duration: LEASE,
         suspects: Suspects::default(),
+        expires_leases: true,
     })
 }
 

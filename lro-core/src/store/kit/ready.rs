@@ -240,6 +240,7 @@ mod tests {
             limit,
             lease_duration: Duration::from_secs(30),
             suspects,
+            expires_leases: true,
         }
     }
 

@@ -111,9 +111,11 @@ impl Tables {
             record.is_some_and(|record| is_held(uid, record.fence))
         };
         let marked = &mut Vec::new();
-        let expired = self
-            .leases
-            .expired(now, MAX_EXPIRED_PER_CLAIM, is_held, marked);
+        let limit = match claim.expires_leases {
+            true => MAX_EXPIRED_PER_CLAIM,
+            false => 0,
+        };
+        let expired = self.leases.expired(now, limit, is_held, marked);
         let over_count = expired.len();
         for (_, uid, command) in expired {
             // Refused only if the lease has ended already.
@@ -138,6 +140,7 @@ impl Tables {
             (false, _) => None,
         };
         let first_lease = next_lease.into_iter().chain(self.leases.first_from(now));
+        let first_lease = first_lease.filter(|_| claim.expires_leases);
         let next_ready = self.ready.next_time(claim);
         let next_time = next_ready.into_iter().chain(first_lease).min();
         Claimed {

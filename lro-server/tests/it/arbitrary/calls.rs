@@ -111,6 +111,7 @@ async fn operations() -> Operations {
         limit: 2,
         lease_duration: lease,
         suspects: Suspects::default(),
+        expires_leases: true,
     };
     let claimed = store
         .claim(claim)

@@ -86,6 +86,28 @@ pub(crate) async fn a_deletion_does_not_hide_a_shared_loss(trial: Trial) {
 }
 
 /// report:N2
+pub(crate) async fn a_claim_after_an_outage_leaves_leases_that_are_over(trial: Trial) {
+    let mut a = trial.running("operations/a").await;
+    let b = trial.running("operations/b").await;
+    let c = trial.pending("operations/c").await;
+    trial.advance(LEASE + MICRO);
+    let mut leaves = claim(worker(9), &[METHOD], 5);
+    leaves.expires_leases = false;
+    let claimed = trial.store().claim(leaves).await.unwrap();
+    assert_eq!(claimed.operations.len(), 1);
+    assert_eq!(claimed.operations[0].name, c.name);
+    assert_eq!(claimed.next_in, None, "no lease that it may not end");
+    // The holder lives, and releases what it has stopped.
+    let release = Command::Release {
+        fence: a.fence,
+        metadata: None,
+    };
+    trial.apply(&mut a, release).await.unwrap();
+    sweep(&trial).await;
+    assert_eq!(losses(&trial, &[a, b]).await, [(0, 0), (1, 1)]);
+}
+
+/// report:N2
 pub(crate) async fn a_checkpoint_acquits(trial: Trial) {
     let mut record = trial.pending("operations/a").await;
     for _ in 0..2 {

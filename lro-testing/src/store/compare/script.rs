@@ -140,6 +140,7 @@ impl Script {
                     Some(Duration::from_secs(3)),
                 ]),
             },
+            expires_leases: self.random.percent(80),
         }
     }
 
