@@ -3,7 +3,6 @@
 
 mod asked;
 mod corrupt;
-mod holes;
 mod marks;
 mod suspects;
 
@@ -163,11 +162,38 @@ impl Claims {
 
     /// The records that a statement has claimed, which observers are notified of.
     fn taken(&self, rows: &[Row], claim: &Claim) -> Vec<OperationRecord> {
-        let operations = taken_records(rows, claim);
+        let operations = self.taken_records(rows, claim);
         operations.iter().for_each(|record| self.held.keep(record));
         let events: Vec<StoreEvent> = operations.iter().map(StoreEvent::changed).collect();
         self.events.publish(&events);
         operations
+    }
+
+    /// The claimed records after the claim: the statement has the same effect as [`Command::Claim`].
+    fn taken_records(&self, rows: &[Row], claim: &Claim) -> Vec<OperationRecord> {
+        let mut taken = Vec::new();
+        for row in rows {
+            let record = decode(row).and_then(|mut record| {
+                let now = Timestamp::from_micros(row.try_get("now")?);
+                let claim = Command::Claim {
+                    worker: claim.worker,
+                    lease_duration: claim.lease_duration,
+                };
+                let refused = |refusal: Refusal| Fault::row(refusal.to_string());
+                record.apply(claim, now).map_err(refused)?;
+                Ok(record)
+            });
+            match record {
+                Ok(record) => taken.push(record),
+                // The claim keeps it out of the way of the others until the lease expires.
+                Err(fault) => {
+                    tracing::error!(?fault, "skipping a claimed operation: its row is corrupt");
+                }
+            }
+        }
+        self.events.corrupt("claim", rows.len() - taken.len());
+        taken.sort_by_key(|record| (record.ready_time, record.uid));
+        taken
     }
 
     /// Requeues operations whose leases have expired.
@@ -199,6 +225,7 @@ impl Claims {
         let written = swept.columns();
         let mut steps = queries(&written);
         if !corrupt.is_empty() {
+            self.events.corrupt("claim", corrupt.len());
             steps.push(Query {
                 sql: statement::RENEW,
                 params: vec![(&corrupt, Type::UUID_ARRAY), (&later, Type::INT8_ARRAY)],
@@ -289,30 +316,4 @@ fn expire<'r>(swept: &mut Work, rows: impl Iterator<Item = (&'r Row, Command)>) 
         }
     }
     corrupt
-}
-
-/// The claimed records after the claim: the statement has the same effect as [`Command::Claim`].
-fn taken_records(rows: &[Row], claim: &Claim) -> Vec<OperationRecord> {
-    let mut taken = Vec::new();
-    for row in rows {
-        let record = decode(row).and_then(|mut record| {
-            let now = Timestamp::from_micros(row.try_get("now")?);
-            let claim = Command::Claim {
-                worker: claim.worker,
-                lease_duration: claim.lease_duration,
-            };
-            let refused = |refusal: Refusal| Fault::row(refusal.to_string());
-            record.apply(claim, now).map_err(refused)?;
-            Ok(record)
-        });
-        match record {
-            Ok(record) => taken.push(record),
-            // The claim keeps it out of the way of the others until the lease expires.
-            Err(fault) => {
-                tracing::error!(?fault, "skipping a claimed operation: its row is corrupt");
-            }
-        }
-    }
-    taken.sort_by_key(|record| (record.ready_time, record.uid));
-    taken
 }

@@ -12,6 +12,7 @@ mod store;
 
 mod claim;
 mod group;
+mod holes;
 mod list;
 mod notify;
 

@@ -1,6 +1,7 @@
 //! A page of a list: which index leads to it, and what of the filter SQL answers.
 
 mod access;
+mod around;
 mod condition;
 mod labels;
 #[cfg(test)]
@@ -17,8 +18,11 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use self::access::{Below, Way};
+use self::around::page_around;
 use self::condition::Where;
 use crate::error::Fault;
+use crate::holes::KnownHoles;
+use crate::notify::events::Events;
 use crate::sql::database::{Access, Database, Query};
 use crate::sql::row::decode_listed;
 
@@ -34,24 +38,39 @@ const BYTES_MAX: i64 = 4_194_304;
 
 /// A page. Each operation is looked at in one moment, and the page goes down the list's order: so one
 /// that changes meanwhile is on it as it was or as it is.
-pub(crate) async fn list(database: &Database, query: &ListQuery) -> Result<Page, Fault> {
+///
+/// Operations whose rows or pages are corrupt are left out.
+pub(crate) async fn list(
+    database: &Database,
+    events: &Events,
+    holes: &KnownHoles,
+    query: &ListQuery,
+) -> Result<Page, Fault> {
     let mut attempts = database.attempts();
-    loop {
+    let mut result = loop {
         let result = database.in_time(page(database, query)).await;
         if !attempts.again(&result).await {
-            return result;
+            break result;
         }
+    };
+    if matches!(&result, Err(fault) if fault.may_be_damage()) {
+        result = page_around(database, holes, query).await;
     }
+    let (page, left_out) = result?;
+    events.corrupt("list", left_out);
+    Ok(page)
 }
 
-async fn page(database: &Database, query: &ListQuery) -> Result<Page, Fault> {
+/// The page, and how many operations were left out.
+async fn page(database: &Database, query: &ListQuery) -> Result<(Page, usize), Fault> {
+    let mut left_out = 0;
     let mut page = PageBuilder::new(query);
     if page.is_complete() {
-        return Ok(page.build());
+        return Ok((page.build(), left_out));
     }
     let Some(way) = Way::choose(database, query).await? else {
         page.finish();
-        return Ok(page.build());
+        return Ok((page.build(), left_out));
     };
     let condition = if way.is_exact {
         Where::default()
@@ -60,7 +79,7 @@ async fn page(database: &Database, query: &ListQuery) -> Result<Page, Fault> {
     };
     if condition.is_never() {
         page.finish();
-        return Ok(page.build());
+        return Ok((page.build(), left_out));
     }
     let rows = condition.sql().map(|sql| {
         let and = format!(" AND ({sql}) IS NOT FALSE");
@@ -77,24 +96,25 @@ async fn page(database: &Database, query: &ListQuery) -> Result<Page, Fault> {
         let sql = rows.as_deref().unwrap_or(way.rows());
         let queries = [Query { sql, params }];
         let found = database.run(Access::ReadInOrder, &queries).await?.remove(0);
-        take(database, query, &mut page, &found, block).await?;
+        left_out += take(database, query, &mut page, &found, block).await?;
         if found.len() < block {
             page.finish();
         }
         wanted = wanted.max(BLOCK);
         left -= block.min(left - 1);
     }
-    Ok(page.build())
+    Ok((page.build(), left_out))
 }
 
-/// Takes the rows of a block. The statement has left out the bytes of long ones.
+/// Takes the rows of a block. The statement has left out the bytes of long ones. Returns how many are
+/// corrupt.
 async fn take(
     database: &Database,
     query: &ListQuery,
     page: &mut PageBuilder<'_>,
     found: &[Row],
     block: usize,
-) -> Result<(), Fault> {
+) -> Result<usize, Fault> {
     let mut rows = Vec::with_capacity(found.len());
     for row in found {
         rows.push(Found {
@@ -106,14 +126,16 @@ async fn take(
         });
     }
     let most = BYTES_MAX / i64::try_from(block).unwrap_or(i64::MAX);
-    let mut long = HashMap::new();
+    let (mut long, mut left_out) = (HashMap::new(), 0);
     for (at, (row, Found { key, bytes })) in found.iter().zip(&rows).enumerate() {
         if page.is_complete() {
             break;
         }
         match bytes {
             None => page.pass(*key),
-            Some(bytes) if i64::from(*bytes) <= most => push(page, decode_listed(row), *key),
+            Some(bytes) if i64::from(*bytes) <= most => {
+                left_out += push(page, decode_listed(row), *key);
+            }
             Some(_) => {
                 if !long.contains_key(&key.uid) {
                     let next = rows[at..]
@@ -122,14 +144,14 @@ async fn take(
                     long = read_long(database, &uids(next, query, page.room())).await?;
                 }
                 match long.remove(&key.uid) {
-                    Some(record) => push(page, record, *key),
+                    Some(record) => left_out += push(page, record, *key),
                     // It was deleted, or removed, meanwhile.
                     None => page.pass(*key),
                 }
             }
         }
     }
-    Ok(())
+    Ok(left_out)
 }
 
 /// A row of a block.
@@ -169,15 +191,25 @@ async fn read_long(
     records.collect()
 }
 
-fn push(page: &mut PageBuilder<'_>, record: Result<OperationRecord, Fault>, key: PageCursor) {
+/// Pushes a record, or passes a corrupt one. Returns how many were left out.
+fn push(
+    page: &mut PageBuilder<'_>,
+    record: Result<OperationRecord, Fault>,
+    key: PageCursor,
+) -> usize {
     match record {
-        Ok(record) => page.push(record),
+        Ok(record) => {
+            page.push(record);
+            0
+        }
         Err(fault) => {
             tracing::error!(
+                uid = %key.uid,
                 ?fault,
                 "skipping an operation in a list: its row is corrupt"
             );
             page.pass(key);
+            1
         }
     }
 }

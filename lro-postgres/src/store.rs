@@ -17,10 +17,11 @@ use crate::claim::Claims;
 use crate::group::call::{Call, keep_serving};
 use crate::group::held::Held;
 use crate::group::lane::Lane;
-use crate::group::purge::purge;
+use crate::group::purge::Purges;
 use crate::group::reads::{Gets, backlog, get_deleted};
 use crate::group::starts::Starts;
 use crate::group::updates::Updates;
+use crate::holes::KnownHoles;
 use crate::list::list;
 use crate::notify::events::Events;
 use crate::notify::listener::Hints;
@@ -94,6 +95,9 @@ struct Inner {
     updates: Arc<Lane<Call<Update, Result<Updated, Refusal>>>>,
     gets: Arc<Lane<Call<OperationName, Option<OperationRecord>>>>,
     claims: Claims,
+    purges: Purges,
+    /// Operations that lists leave out.
+    list_holes: KnownHoles,
     hints: AbortHandle,
     hears: Arc<AtomicBool>,
     poll_interval: Duration,
@@ -175,6 +179,8 @@ impl PostgresStore {
         };
         let inner = Inner {
             claims: Claims::new(database.clone(), events.clone(), held),
+            purges: Purges::new(database.clone(), events.clone()),
+            list_holes: KnownHoles::default(),
             database,
             events,
             schema: parts.schema,
@@ -257,15 +263,16 @@ impl OperationStore for PostgresStore {
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
-        let database = self.inner.database.clone();
-        let page = async move { list(&database, &query).await };
+        let inner = self.inner.clone();
+        let page =
+            async move { list(&inner.database, &inner.events, &inner.list_holes, &query).await };
         let page = self.inner.runtime.run(page).await?;
         page.map_err(|fault| fault.to_error())
     }
 
     async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
         let inner = self.inner.clone();
-        let purged = async move { purge(&inner.database, &inner.events, limit).await };
+        let purged = async move { inner.purges.purge(limit).await };
         let purged = self.inner.runtime.run(purged).await?;
         purged.map_err(|fault| fault.to_error())
     }

@@ -13,8 +13,9 @@ use self::condition::Where;
 use crate::error::Fault;
 use crate::table::Table;
 
-/// The page. All statements read one snapshot.
-pub(crate) fn page(connection: &Connection, query: &ListQuery) -> Result<Page, Fault> {
+/// The page, and how many corrupt operations it leaves out. All statements read one snapshot.
+pub(crate) fn page(connection: &Connection, query: &ListQuery) -> Result<(Page, usize), Fault> {
+    let mut left_out = 0;
     let snapshot = connection.unchecked_transaction()?;
     let mut page = PageBuilder::new(query);
     let condition = Where::of(query);
@@ -30,8 +31,9 @@ pub(crate) fn page(connection: &Connection, query: &ListQuery) -> Result<Page, F
             Ok(Some(record)) => page.push(record),
             Ok(None) => page.pass(key),
             // Otherwise no list could continue behind it.
-            Err(fault @ Fault::Row(_)) => {
-                tracing::error!(uid = %key.uid, ?fault, "skipping an operation in a list: its row is corrupt");
+            Err(fault) if fault.is_corrupt() || matches!(fault, Fault::Row(_)) => {
+                left_out += 1;
+                tracing::error!(uid = %key.uid, ?fault, "skipping an operation in a list: its row or page is corrupt");
                 page.pass(key);
             }
             Err(fault) => return Err(fault),
@@ -42,5 +44,5 @@ pub(crate) fn page(connection: &Connection, query: &ListQuery) -> Result<Page, F
     }
     drop(rows);
     snapshot.finish()?;
-    Ok(page.build())
+    Ok((page.build(), left_out))
 }

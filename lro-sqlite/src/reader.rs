@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lro_core::store::{Backlog, ListQuery, OperationRecord, Page, StoreError};
+use lro_core::store::{Backlog, ListQuery, OperationRecord, Page, StoreError, StoreEvent};
 use lro_core::{OperationName, Timestamp};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -13,6 +13,7 @@ use crate::list;
 use crate::ownership::Ownership;
 use crate::queue::{Queue, Taken};
 use crate::table::Table;
+use crate::writer::{Observers, publish};
 
 /// A call for a reader.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ pub(crate) fn run(
     path: &Path,
     ownership: &Ownership,
     queue: &Arc<Queue<Read>>,
+    observers: &Observers,
 ) {
     let table = Table(connection);
     while let Taken::Calls(calls) = queue.take(1, |_| 1, None) {
@@ -65,6 +67,13 @@ pub(crate) fn run(
                 Read::List(query, reply) => {
                     let page = ownership.check();
                     let page = page.and_then(|()| list::page(connection, &query));
+                    let page = page.map(|(page, count)| {
+                        if count > 0 {
+                            let call = "list";
+                            publish(observers, &[StoreEvent::Corrupt { call, count }]);
+                        }
+                        page
+                    });
                     answer(reply, page, path);
                 }
             }

@@ -47,7 +47,7 @@ use crate::threads::Threads;
 ///
 /// # Observers
 ///
-/// The store calls observers on the writer's thread: an observer that blocks delays every write,
+/// The store calls observers on its own threads: an observer that blocks delays every write or list,
 /// and one that waits for this store deadlocks.
 #[derive(Clone)]
 pub struct SqliteStore {

@@ -114,9 +114,10 @@ impl Threads {
     ) -> Result<(), StoreError> {
         let queue = Arc::clone(&self.reads);
         let path = self.path.clone();
+        let observers = Arc::clone(&self.observers);
         let run = move || {
             let _abandoned = AbandonOnPanic(&queue);
-            reader::run(&connection, &path, &ownership, &queue);
+            reader::run(&connection, &path, &ownership, &queue, &observers);
         };
         self.readers.push(spawn("lro-sqlite-reader", run)?);
         Ok(())

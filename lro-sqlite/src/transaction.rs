@@ -272,6 +272,8 @@ impl Transaction<'_> {
     /// Removes an unreadable operation from the schedule, so that it does not block others.
     fn give_up(&mut self, entry: &Entry, fault: &Fault) {
         tracing::error!(uid = %entry.uid(), ?fault, "skipping a corrupt operation");
+        let call = "claim";
+        self.events.push(StoreEvent::Corrupt { call, count: 1 });
         self.schedule.change(Some(entry.clone()), None);
     }
 

@@ -121,7 +121,7 @@ impl Writer {
                     self.commits.fetch_add(1, Ordering::Relaxed);
                 }
                 let unfinished: Vec<_> = applied.into_iter().filter_map(Applied::answer).collect();
-                self.publish(&events);
+                publish(&self.observers, &events);
                 for call in unfinished {
                     queue.push_again(call.priority(), call);
                 }
@@ -174,6 +174,15 @@ impl Writer {
             return false;
         }
         self.corrupt_left -= 1;
+        let call = match failure.culprit.as_deref() {
+            Some(Culprit::Entry(_)) => Some("claim"),
+            Some(Culprit::Expired(_)) => Some("purge"),
+            // The update is answered with an error.
+            Some(Culprit::Update(_) | Culprit::AnyExpired) | None => None,
+        };
+        if let Some(call) = call {
+            publish(&self.observers, &[StoreEvent::Corrupt { call, count: 1 }]);
+        }
         tracing::error!(
             culprit = ?failure.culprit,
             ?fault,
@@ -232,22 +241,22 @@ impl Writer {
         self.connection.prepare_cached(sql)?.execute(())?;
         Ok(())
     }
+}
 
-    fn publish(&self, events: &[StoreEvent]) {
-        if events.is_empty() {
-            return;
-        }
-        let observers = self
-            .observers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        for observer in &observers {
-            for event in events {
-                let call = AssertUnwindSafe(|| observer.on_event(event));
-                if catch_unwind(call).is_err() {
-                    tracing::error!(?event, "an observer panicked");
-                }
+/// Tells the observers.
+pub(crate) fn publish(observers: &Observers, events: &[StoreEvent]) {
+    if events.is_empty() {
+        return;
+    }
+    let observers = observers
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    for observer in &observers {
+        for event in events {
+            let call = AssertUnwindSafe(|| observer.on_event(event));
+            if catch_unwind(call).is_err() {
+                tracing::error!(?event, "an observer panicked");
             }
         }
     }

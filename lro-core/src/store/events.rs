@@ -1,4 +1,4 @@
-//! Notifications that a store sends to its observers after each commit.
+//! Notifications that a store sends to its observers, mostly after a commit.
 
 use std::sync::Arc;
 
@@ -90,6 +90,14 @@ pub enum StoreEvent {
     },
     /// Changes by other processes may have been missed, of any operation. Waiters read the store again.
     Missed,
+    /// A call has left out operations because their stored records are corrupt. The store's log names
+    /// them. No commit: monitoring counts it.
+    Corrupt {
+        /// The call: `claim`, `list` or `purge`.
+        call: &'static str,
+        /// How many operations.
+        count: usize,
+    },
 }
 
 impl StoreEvent {

@@ -11,11 +11,11 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::asked::{Asked, EXPIRED_PER_CLAIM};
-use super::holes::{Holes, Key, Range, around};
 use super::marks::Marks;
 use super::suspects::{AskedSuspects, Others};
-use super::{Claims, LOOK_INTERVAL, taken_records};
+use super::{Claims, LOOK_INTERVAL};
 use crate::error::Fault;
+use crate::holes::{Holes, Key, Range, around};
 use crate::sql::database::{Access, Query};
 use crate::sql::statement;
 use crate::sql::text::escape;
@@ -79,6 +79,7 @@ impl Claims {
             Ok(false)
         });
         if let Some(holes) = Holes::new(holes.await?) {
+            self.events.corrupt("claim", holes.keys.len());
             report("whose lease has expired", "", &holes.keys);
             marks.lease_holes = Some(holes);
         }
@@ -137,6 +138,7 @@ impl Claims {
         match holes {
             Ok(holes) if holes.is_empty() => {}
             Ok(holes) => {
+                self.events.corrupt("claim", holes.len());
                 report("that is ready", method, &holes);
                 match marks.ready_holes.get_mut(method) {
                     Some(known) if known.are_known() => known.add(holes),
@@ -193,7 +195,7 @@ impl Claims {
         }];
         let run = self.database.run(Access::WriteInOrder, &queries);
         let rows = self.database.in_time(run).await?;
-        let operations = taken_records(&rows[0], claim);
+        let operations = self.taken_records(&rows[0], claim);
         operations.iter().for_each(|record| self.held.keep(record));
         let events: Vec<_> = operations.iter().map(StoreEvent::changed).collect();
         self.events.publish(&events);

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use tokio_postgres::Row;
 
 use super::asked::Asked;
-use super::holes::Holes;
 use crate::error::Fault;
+use crate::holes::Holes;
 
 /// The distance before the first known entry at which a claim begins its scan. It exceeds the usual
 /// time from a transaction's reading of the clock to its commit. The next full scan finds entries

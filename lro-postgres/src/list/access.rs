@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::labels::Ranges;
 use super::{key, statement};
 use crate::error::Fault;
+use crate::holes::Key;
 use crate::sql::database::{Access, Database, Query};
 use crate::sql::row::encode_state;
 use crate::sql::text::unescape;
@@ -47,6 +48,14 @@ impl Below {
             time: below.0,
             uid: below.1,
             first: times.start().as_micros(),
+        }
+    }
+
+    /// The first key that is not below.
+    pub(super) fn key(&self) -> Key {
+        Key {
+            micros: self.time,
+            uid: self.uid.as_u128(),
         }
     }
 }

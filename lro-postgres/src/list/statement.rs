@@ -109,6 +109,24 @@ pub(crate) const LISTED: &str = concat!(
     " FROM {operation} WHERE uid = ANY($1::uuid[]) AND delete_time IS NULL"
 );
 
+/// Rows up to the key `($1, $2)` and above the key `($3, $4)`, at most `$5` of them, and their keys.
+pub(crate) const LISTED_WITHIN: &str = concat!(
+    "SELECT ",
+    listed!(),
+    ", create_time, uid FROM {operation} WHERE delete_time IS NULL \
+     AND (create_time, uid) <= ($1::bigint, $2::uuid) AND (create_time, uid) > ($3::bigint, $4::uuid) \
+     ORDER BY create_time DESC, uid DESC LIMIT $5::bigint"
+);
+
+/// The same of the parent `$6`.
+pub(crate) const LISTED_OF_PARENT_WITHIN: &str = concat!(
+    "SELECT ",
+    listed!(),
+    ", create_time, uid FROM {operation} WHERE delete_time IS NULL AND parent = $6::text \
+     AND (create_time, uid) <= ($1::bigint, $2::uuid) AND (create_time, uid) > ($3::bigint, $4::uuid) \
+     ORDER BY parent DESC, create_time DESC, uid DESC LIMIT $5::bigint"
+);
+
 pub(crate) const ROWS_OF_ALL: &str = rows!(all);
 pub(crate) const ROWS_OF_PARENTS: &str = rows!(parents);
 pub(crate) const ROWS_OF_PARENTS_FROM: &str = rows!(parents_from);

@@ -83,6 +83,13 @@ impl Events {
         }
     }
 
+    /// Tells the observers of this process that a call has left out operations.
+    pub(crate) fn corrupt(&self, call: &'static str, count: usize) {
+        if count > 0 {
+            self.tell(&[StoreEvent::Corrupt { call, count }]);
+        }
+    }
+
     /// Whether a ready operation was announced since the last call.
     pub(crate) fn take_ready(&self) -> bool {
         self.ready.swap(false, Ordering::AcqRel)

@@ -59,6 +59,10 @@ macro_rules! claim_taken {
     };
 }
 
+mod retention;
+
+pub(crate) use retention::{PURGE, PURGE_WITHIN};
+
 /// Those that are prepared. `list::statement` has more.
 const ALL: [&str; 26] = [
     CLOCK,
@@ -375,14 +379,6 @@ pub(crate) const GET: &str = concat!(
     ", read_only FROM (SELECT ",
     read_only!(),
     " AS read_only) AS s LEFT JOIN {operation} ON name = ANY($1::text[])"
-);
-
-pub(crate) const PURGE: &str = concat!(
-    "DELETE FROM {operation} WHERE uid = ANY(ARRAY(SELECT o.uid FROM {operation} o \
-     WHERE o.expire_time IS NOT NULL AND o.expire_time <= coalesce($1::bigint, ",
-    begun!(),
-    ") ORDER BY o.expire_time, o.uid LIMIT $2::bigint FOR UPDATE SKIP LOCKED)) \
-     RETURNING name, state, uid"
 );
 
 // Hints need not survive a crash, so no sender waits for the disk.

@@ -1,11 +1,17 @@
 //! A page of the table is corrupt: the operations on it fail, and no others.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::sync::Arc;
 
-use lro_core::store::{NewOperation, OperationState, OperationStore, StoreErrorKind};
+use lro_core::store::{
+    ExecutionPolicy, ListQuery, NewOperation, OperationState, OperationStore, Outcome,
+    StoreErrorKind, StoreEvent,
+};
+use lro_core::{ParentPattern, pack};
 use lro_postgres::PostgresStore;
-use lro_testing::ManualClock;
+use lro_testing::{EventLog, ManualClock};
 use postgres_cluster::Cluster;
 
 use crate::fixture::*;
@@ -125,4 +131,77 @@ async fn ready_operations_on_other_pages_are_claimed() {
         assert!(!lost.contains(&record.name.to_string()));
         update(&store, record, succeed(record.fence)).await.unwrap();
     }
+}
+
+/// The calls that have left out operations.
+fn left_out(log: &EventLog) -> Vec<&'static str> {
+    let events = log.events().into_iter();
+    let mut calls: Vec<_> = events
+        .filter_map(|event| match event {
+            StoreEvent::Corrupt { call, count } if count > 0 => Some(call),
+            _ => None,
+        })
+        .collect();
+    calls.dedup();
+    calls
+}
+
+/// report:P5
+///
+/// Lists leave out what cannot be read, page by page, and purges remove everything else.
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_and_purges_go_around_a_corrupt_page() {
+    let Some(cluster) = private_cluster().await else {
+        return;
+    };
+    let clock = Arc::new(ManualClock::default());
+    let open = || {
+        let store = PostgresStore::builder(cluster.url()).notifications(false);
+        store.clock(clock.clone()).open()
+    };
+    let store = open().await.unwrap();
+    let done = |n| {
+        let mut operation = large(n);
+        operation.name = format!("projects/p/operations/{n}").parse().unwrap();
+        operation.outcome = Some(Outcome::Response(pack(&())));
+        operation
+    };
+    store.start((0..60).map(done).collect()).await.unwrap();
+    drop(store);
+    let lost = corrupt_one(&cluster, "projects/p/operations/30").await;
+    let (store, log) = (open().await.unwrap(), Arc::new(EventLog::new()));
+    store.observe(log.clone());
+    // One parent, and all of them.
+    for parent in ["projects/p/operations", "projects/-/operations"] {
+        log.clear();
+        let parent: ParentPattern = parent.parse().unwrap();
+        let mut query = ListQuery::new(parent, 7);
+        let mut listed = Vec::new();
+        loop {
+            let page = store.list(query.clone()).await.unwrap();
+            assert!(page.records.is_sorted_by_key(|record| Reverse(record.uid)));
+            let names = page.records.iter().map(|record| record.name.to_string());
+            listed.extend(names);
+            query.after = match page.next {
+                Some(next) => Some(next),
+                None => break,
+            };
+        }
+        assert_eq!(listed.len(), 60 - lost.len());
+        assert!(listed.iter().all(|name| !lost.contains(name)));
+        let distinct: BTreeSet<_> = listed.iter().collect();
+        assert_eq!(distinct.len(), listed.len());
+        assert_eq!(left_out(&log), ["list"]);
+    }
+    log.clear();
+    clock.advance(ExecutionPolicy::DEFAULT_RETAIN * 2);
+    let mut removed = 0;
+    loop {
+        match store.purge(25).await.unwrap() {
+            0 => break,
+            some => removed += some,
+        }
+    }
+    assert_eq!(removed, 60 - lost.len());
+    assert_eq!(left_out(&log), ["purge"]);
 }

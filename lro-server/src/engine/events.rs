@@ -43,6 +43,7 @@ impl StoreObserver for Observer {
                 engine.waiters.wake_all();
                 engine.changes.resync();
             }
+            StoreEvent::Corrupt { call, count } => engine.metrics.corrupt(call, *count),
             _ => {}
         }
         engine.workers.on_event(event);

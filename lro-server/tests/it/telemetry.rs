@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use exporter::pb;
 use lro_core::store::{MemoryStore, NewOperation, OperationStore as _, WorkerId};
+use lro_core::{ListOptions, OperationName, ParentPattern};
 use lro_server::{HandlerError, Operations, Worker};
+use lro_sqlite::SqliteStore;
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ScopeMetrics};
@@ -291,4 +293,47 @@ async fn refused_connections_are_counted_by_their_limit() {
     }
     collected.check(&[("lro.serve.connections.refused max_connections", 3)]);
     served.stop().await;
+}
+
+/// report:P5
+#[tokio::test]
+async fn corrupt_operations_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("operations.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let request = Any {
+        type_url: "type.googleapis.com/test.Request".to_owned(),
+        value: vec![7; 100],
+    };
+    let names = (0..100).map(|number| format!("operations/{number}").parse().unwrap());
+    let names: Vec<OperationName> = names.collect();
+    let new = names
+        .iter()
+        .cloned()
+        .map(|name| NewOperation::new(Uuid::now_v7(), name, "/s.Service/Method", request.clone()));
+    store.start(new.collect()).await.unwrap();
+    drop(store);
+    let mut file = std::fs::read(&path).unwrap();
+    let holds = |page: &[u8]| page.windows(12).any(|window| window == b"test.Request");
+    let leaves = file.chunks(4_096).enumerate();
+    let leaves = leaves.filter(|(_, page)| matches!(page[0], 0x0a | 0x0d) && holds(page));
+    let leaves: Vec<_> = leaves.map(|(number, _)| number).collect();
+    // The number of the page's cells.
+    file[leaves[leaves.len() / 2] * 4_096 + 3..][..2].fill(0xff);
+    std::fs::write(&path, file).unwrap();
+
+    let collected = Collected::new();
+    let operations = collected.operations(SqliteStore::open(&path).await.unwrap());
+    let mut options = ListOptions::default();
+    options.page_size = 100;
+    let page = operations.list(ParentPattern::default(), &options).await;
+    let listed = page.unwrap().operations.len() as i64;
+    let mut failed = 0;
+    for name in &names {
+        failed += i64::from(operations.get(name).await.is_err());
+    }
+    assert!((1..100).contains(&failed), "{failed}");
+    assert!(listed < 100, "{listed}");
+    collected.check(&[("lro.store.corrupt get", failed)]);
+    assert!(collected.read()["lro.store.corrupt list"] > 0);
 }

@@ -1,7 +1,11 @@
+use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::store::{Command, ListQuery, OperationStore, Refusal, StoreErrorKind, Update};
+use lro_core::store::{
+    Command, ListQuery, OperationStore, Refusal, StoreErrorKind, StoreEvent, Update,
+};
 use lro_sqlite::SqliteStore;
+use lro_testing::EventLog;
 
 use crate::fixture::*;
 
@@ -252,7 +256,17 @@ async fn operations_on_a_corrupt_page_fail_alone() {
     file[pages[pages.len() / 2] * 4_096 + 3..][..2].fill(0xff);
     std::fs::write(fixture.path(), file).unwrap();
 
-    let store = fixture.open().await;
+    let (store, log) = (fixture.open().await, Arc::new(EventLog::new()));
+    store.observe(log.clone());
+    let query = ListQuery::new(lro_core::ParentName::default(), 300);
+    let listed = store.list(query).await.unwrap().records.len();
+    assert!((100..200).contains(&listed), "{listed}");
+    let count = 200 - listed;
+    let left_out = StoreEvent::Corrupt {
+        call: "list",
+        count,
+    };
+    assert_eq!(log.events(), [left_out]);
     let claimed = claim(&store, 300).await.operations;
     let names: Vec<_> = claimed.iter().map(|it| it.name.as_str()).collect();
     assert!((100..166).contains(&names.len()), "{}", names.len());
@@ -275,4 +289,8 @@ async fn operations_on_a_corrupt_page_fail_alone() {
     let purged = store.purge(usize::MAX).await.unwrap();
     assert!((100..200).contains(&purged), "{purged}");
     assert_eq!(store.purge(usize::MAX).await.unwrap(), 0);
+    for call in ["claim", "purge"] {
+        let is_of = |event: &StoreEvent| matches!(event, StoreEvent::Corrupt { call: it, .. } if *it == call);
+        assert!(log.events().iter().any(is_of), "{call}");
+    }
 }

@@ -18,6 +18,8 @@ impl Metrics {
 
     pub(crate) fn backlog(&self, _method: &str, _count: usize, _age: std::time::Duration) {}
 
+    pub(crate) fn corrupt(&self, _call: &'static str, _count: usize) {}
+
     pub(crate) fn runtime_stalled(&self) {}
 
     pub(crate) fn blocking_poll(&self, _method: &str) {}

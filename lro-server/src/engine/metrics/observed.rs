@@ -54,6 +54,9 @@ impl Observed {
             Some(StoreErrorKind::Unusable) => "unusable",
             Some(_) => "error",
         };
+        if outcome == "corrupt" {
+            self.metrics.corrupt(call, 1);
+        }
         let attributes = [
             KeyValue::new("lro.store.call", call),
             KeyValue::new("lro.store.outcome", outcome),

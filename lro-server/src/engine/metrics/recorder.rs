@@ -26,6 +26,7 @@ pub(super) struct Instruments {
     deleted_running: UpDownCounter<i64>,
     ready: Gauge<u64>,
     ready_age: Gauge<f64>,
+    corrupt: Counter<u64>,
     runtime_stalls: Counter<u64>,
     blocking_polls: Counter<u64>,
     connections_refused: Counter<u64>,
@@ -123,6 +124,11 @@ impl Metrics {
                 .with_unit("s")
                 .with_description("How long the oldest of them has been ready.")
                 .build(),
+            corrupt: counter(
+                "lro.store.corrupt",
+                "{operation}",
+                "Operations that a call left out, or failed for, because their records are corrupt.",
+            ),
             runtime_stalls: counter(
                 "lro.runtime.stalls",
                 "{stall}",
@@ -188,6 +194,12 @@ impl Metrics {
     pub(crate) fn backlog(&self, path: &str, count: usize, age: Duration) {
         self.0.ready.record(count as u64, &[method(path)]);
         self.0.ready_age.record(age.as_secs_f64(), &[method(path)]);
+    }
+
+    /// A call has met operations whose records are corrupt.
+    pub(crate) fn corrupt(&self, call: &'static str, count: usize) {
+        let call = KeyValue::new("lro.store.call", call);
+        self.0.corrupt.add(count as u64, &[call]);
     }
 
     /// The runtime of a worker has polled no task for too long.

@@ -1,6 +1,7 @@
 //! Keys of an index that cannot be read, and how they are found.
 
 use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -16,29 +17,37 @@ const STATEMENTS_MAX: usize = 2_000;
 
 /// The key of an index that begins with a time and ends with a uid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
-    pub(super) micros: i64,
-    pub(super) uid: u128,
+pub(crate) struct Key {
+    pub(crate) micros: i64,
+    pub(crate) uid: u128,
 }
 
 /// Keys from `from` to just before `to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Range {
-    pub(super) from: Key,
-    pub(super) to: Key,
+pub(crate) struct Range {
+    pub(crate) from: Key,
+    pub(crate) to: Key,
 }
 
 impl Key {
-    pub(super) const FIRST: Self = Self {
+    pub(crate) const FIRST: Self = Self {
         micros: i64::MIN,
         uid: 0,
     };
-    pub(super) const LAST: Self = Self {
+    pub(crate) const LAST: Self = Self {
         micros: i64::MAX,
         uid: u128::MAX,
     };
 
-    fn next(self) -> Self {
+    /// The key at the same place of the opposite order.
+    pub(crate) fn opposite(self) -> Self {
+        Self {
+            micros: !self.micros,
+            uid: !self.uid,
+        }
+    }
+
+    pub(crate) fn next(self) -> Self {
         match self.uid.checked_add(1) {
             Some(uid) => Self { uid, ..self },
             None => Self {
@@ -51,7 +60,7 @@ impl Key {
 
 impl Range {
     /// Those from a key on.
-    pub(super) fn since(from: Key) -> Self {
+    pub(crate) fn since(from: Key) -> Self {
         Self {
             from,
             to: Key::LAST,
@@ -85,7 +94,7 @@ impl Range {
 
 /// Serves a range by the given step, and its halves where it cannot be read, until the step says that
 /// it has enough. Gives the keys that cannot be read.
-pub(super) async fn around<F: Future<Output = Result<bool, Fault>>>(
+pub(crate) async fn around<F: Future<Output = Result<bool, Fault>>>(
     ranges: Vec<Range>,
     mut serve: impl FnMut(Range) -> F,
 ) -> Result<Vec<Key>, Fault> {
@@ -114,14 +123,14 @@ pub(super) async fn around<F: Future<Output = Result<bool, Fault>>>(
 
 /// Keys of one index that cannot be read.
 #[derive(Debug)]
-pub(super) struct Holes {
-    pub(super) keys: Vec<Key>,
+pub(crate) struct Holes {
+    pub(crate) keys: Vec<Key>,
     until: Instant,
 }
 
 impl Holes {
     /// `None`: there are none.
-    pub(super) fn new(mut keys: Vec<Key>) -> Option<Self> {
+    pub(crate) fn new(mut keys: Vec<Key>) -> Option<Self> {
         keys.sort_unstable();
         (!keys.is_empty()).then(|| Self {
             keys,
@@ -129,18 +138,18 @@ impl Holes {
         })
     }
 
-    pub(super) fn are_known(&self) -> bool {
+    pub(crate) fn are_known(&self) -> bool {
         self.until > Instant::now()
     }
 
     /// The first time behind all of them.
-    pub(super) fn end(&self) -> i64 {
+    pub(crate) fn end(&self) -> i64 {
         let last = self.keys.last();
         last.map_or(i64::MIN, |key| key.micros.saturating_add(1))
     }
 
     /// The ranges between the holes.
-    pub(super) fn between(&self) -> Vec<Range> {
+    pub(crate) fn between(&self) -> Vec<Range> {
         let mut from = Key::FIRST;
         let mut ranges = Vec::new();
         for key in &self.keys {
@@ -152,9 +161,42 @@ impl Holes {
         ranges
     }
 
-    pub(super) fn add(&mut self, keys: Vec<Key>) {
+    pub(crate) fn add(&mut self, keys: Vec<Key>) {
         self.keys.extend(keys);
         self.keys.sort_unstable();
+    }
+}
+
+/// The holes of one index, kept between calls.
+#[derive(Debug, Default)]
+pub(crate) struct KnownHoles(Mutex<Option<Holes>>);
+
+impl KnownHoles {
+    /// The ranges that can be read, as far as is known.
+    pub(crate) fn ranges(&self) -> Vec<Range> {
+        let known = self.lock();
+        let known = known.as_ref().filter(|holes| holes.are_known());
+        known.map_or_else(|| vec![Range::since(Key::FIRST)], Holes::between)
+    }
+
+    /// How many holes are known.
+    pub(crate) fn count(&self) -> usize {
+        let known = self.lock();
+        let known = known.as_ref().filter(|holes| holes.are_known());
+        known.map_or(0, |holes| holes.keys.len())
+    }
+
+    /// Adds holes that were found in these ranges.
+    pub(crate) fn add(&self, keys: Vec<Key>) {
+        let mut known = self.lock();
+        match known.as_mut().filter(|holes| holes.are_known()) {
+            Some(holes) => holes.add(keys),
+            None => *known = Holes::new(keys),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Holes>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
