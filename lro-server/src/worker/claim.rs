@@ -137,7 +137,7 @@ async fn claim_all(shared: &Arc<Shared>, outages: &mut Outages) -> (Looked, bool
         // Suspects that it left though it took other operations, and could have taken more suspects,
         // must start alone.
         let trials_wait = claimed.suspects_wait && together < suspects.max_together && took_others;
-        // No worker of a shared store makes room: after an outage, all of them would.
+        // No worker of a shared store makes room: if one is cut off, all others would.
         let makes_room = shared.store().event_gap().is_none();
         let quarantine = &shared.quarantine;
         quarantine.answered(claimed.suspects_wait, trials_wait && makes_room);

@@ -15,8 +15,8 @@ use crate::handler::run::Run;
 /// each other.
 const MAX_ROOM: Duration = Duration::from_secs(120);
 
-/// The longest quarantine in a worker that shares its store. There, most losses are outages of the
-/// database: all running operations become suspects, time and again, while no process died.
+/// The longest quarantine in a worker that shares its store. There, many losses are of workers that
+/// were cut off from the database: their operations become suspects, while no process died.
 const MAX_SHARED_TRIAL: Duration = Duration::from_secs(4);
 
 /// The suspects that run in quarantine, as [`Suspects`] describes.
