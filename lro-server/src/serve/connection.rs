@@ -100,7 +100,8 @@ where
                 return;
             };
             let peer = Peer::Tls(tcp, stream.connect_info());
-            return self.serve(stream, peer).await;
+            // Not a part of every connection's task.
+            return Box::pin(self.serve(stream, peer)).await;
         }
         self.serve(stream, Peer::Tcp(tcp)).await;
     }
@@ -122,14 +123,20 @@ where
             service.clone().call(request)
         });
         match protocol {
-            Protocol::Http1 => self.drive(self.http1().serve_connection(io, service)).await,
-            Protocol::Http2 => self.drive(self.http2().serve_connection(io, service)).await,
+            Protocol::Http1 => {
+                let connection = self.http1().serve_connection(io, service);
+                self.drive(Box::pin(connection)).await;
+            }
+            Protocol::Http2 => {
+                let connection = self.http2().serve_connection(io, service);
+                self.drive(Box::pin(connection)).await;
+            }
         }
     }
 
-    /// Serves a connection to its end, which begins when it is old or the server closes.
-    async fn drive(&self, connection: impl Graceful) {
-        let mut connection = pin!(connection);
+    /// Serves a connection to its end, which begins when it is old or the server closes. It is boxed so
+    /// that a task has room for one protocol only, and once.
+    async fn drive(&self, mut connection: Pin<Box<impl Graceful>>) {
         // The first 53 bits, as a part of 1.
         let random = (Uuid::new_v4().as_u128() >> 75) as f64 / (1_u64 << 53) as f64;
         let mut old = pin!(tokio::time::sleep(self.limits.connection_age(random)));
@@ -256,5 +263,38 @@ impl Peer {
                 extensions.insert(tls);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Empty;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Servers hold many idle connections and watches.
+    #[tokio::test]
+    async fn the_task_of_a_connection_is_small() {
+        let service = tower::service_fn(|_: Request<Incoming>| async {
+            Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+        });
+        let connections = Connections {
+            service,
+            limits: ServeLimits::default(),
+            with_http1: true,
+            #[cfg(feature = "tls")]
+            tls: None,
+            closing: CancellationToken::new(),
+            tasks: Tasks {
+                tracker: TaskTracker::new(),
+                cut: CancellationToken::new(),
+            },
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let task = connections.accept(stream.unwrap());
+        let size = size_of_val(&task);
+        assert!(size <= 2_560, "{size} bytes");
     }
 }
