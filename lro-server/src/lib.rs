@@ -192,6 +192,7 @@ mod handler;
 mod limits;
 mod operations;
 mod page_token;
+pub mod records;
 mod rpc;
 #[cfg(feature = "serve")]
 pub mod serve;

@@ -209,6 +209,12 @@ impl Operations {
         self.gate().authenticate(&Caller::of(request, "")).await
     }
 
+    /// Whether an [`Authorizer`](crate::access::Authorizer) decides on the calls of other
+    /// processes. Without one, each caller may do everything.
+    pub fn has_authorizer(&self) -> bool {
+        self.gate().asks()
+    }
+
     /// Describes the services whose operations are served, one line each: the bindings of their
     /// names, and the methods they offer.
     pub fn describe(&self) -> String {
@@ -216,8 +222,9 @@ impl Operations {
         services.map(|service| format!("{service}\n")).collect()
     }
 
-    #[cfg(feature = "serve")]
-    pub(crate) fn descriptor_sets(&self) -> &[Vec<u8>] {
+    /// The descriptor sets of [`OperationsBuilder::file_descriptor_set`], for what decodes the
+    /// payloads of operations.
+    pub fn descriptor_sets(&self) -> &[Vec<u8>] {
         &self.inner.descriptor_sets
     }
 

@@ -9,6 +9,7 @@ use tonic::Status;
 use super::Operations;
 use crate::access::Pass;
 use crate::page_token::PageTokenSealer;
+use crate::records::RecordPage;
 use crate::rpc::error::store_failed;
 
 /// After how many operations a filtered list gives what it has found.
@@ -75,6 +76,37 @@ impl Operations {
         method: Option<&'static str>,
         max_message: Option<MaxMessageLen>,
     ) -> Result<pb::ListOperationsResponse, Status> {
+        let max_len = self.max_page_len(max_message);
+        let page = self
+            .records_as(pass, parent, request, method, max_len)
+            .await?;
+        let records = page.records.iter();
+        let response = pb::ListOperationsResponse {
+            operations: records.map(OperationRecord::to_operation).collect(),
+            next_page_token: page.next_page_token,
+            unreachable: Vec::new(),
+        };
+        match &*response.operations {
+            [only] if response.encoded_len() > max_len => Err(too_long(only, max_len)),
+            _ => Ok(response),
+        }
+    }
+
+    /// The most bytes of a page for a caller that receives messages of this size.
+    pub(crate) fn max_page_len(&self, max_message: Option<MaxMessageLen>) -> usize {
+        let max_len = self.engine().limits().max_page_len;
+        max_message.map_or(max_len, |MaxMessageLen(max)| max.min(max_len))
+    }
+
+    /// The records of a page that the pass admits.
+    pub(crate) async fn records_as(
+        &self,
+        pass: &Pass<'_>,
+        parent: ParentPattern,
+        request: &pb::ListOperationsRequest,
+        method: Option<&'static str>,
+        max_len: usize,
+    ) -> Result<RecordPage, Status> {
         let policy = self.gate().services().list_policy(&parent);
         let partial = request.return_partial_success;
         if partial {
@@ -98,8 +130,6 @@ impl Operations {
             "" => None,
             token => Some(self.page_tokens().await?.open(token, &list, now)?),
         };
-        let max_len = self.engine().limits().max_page_len;
-        let max_len = max_message.map_or(max_len, |MaxMessageLen(max)| max.min(max_len));
         let mut query = ListQuery::new(parent.clone(), limit);
         query.filter = filter;
         query.after = after;
@@ -107,19 +137,15 @@ impl Operations {
         query.max_bytes = max_len.saturating_sub(PAGE_OVERHEAD);
         let page = self.engine().store().list(query).await;
         let page = page.map_err(|error| store_failed(&error))?;
-        let records = page.records.iter().filter(|record| pass.lists(record));
-        let response = pb::ListOperationsResponse {
-            operations: records.map(OperationRecord::to_operation).collect(),
+        let mut records = page.records;
+        records.retain(|record| pass.lists(record));
+        Ok(RecordPage {
+            records,
             next_page_token: match page.next {
                 Some(cursor) => self.page_tokens().await?.seal(cursor, &list, now),
                 None => String::new(),
             },
-            unreachable: Vec::new(),
-        };
-        match &*response.operations {
-            [only] if response.encoded_len() > max_len => Err(too_long(only, max_len)),
-            _ => Ok(response),
-        }
+        })
     }
 
     async fn page_tokens(&self) -> Result<PageTokenSealer<'_>, Status> {
