@@ -86,6 +86,13 @@ impl Environment {
         pinned: "tests/tests/rest_clients/scripts/package.json",
     };
 
+    /// Node with a driver of Chromium and a checker of accessibility, for the console.
+    pub const CONSOLE: Self = Self {
+        folder: "console",
+        language: Language::Node,
+        pinned: "lro-console/tests/console/scripts/package.json",
+    };
+
     /// Google's published protos, below `node_modules/google-proto-files`; no program at all.
     pub const GOOGLE_PROTO_FILES: Self = Self {
         folder: "protos",
@@ -207,6 +214,7 @@ mod tests {
             Environment::GOOGLE_CLOUD_REDIS,
             Environment::SCHEMATHESIS,
             Environment::EVENT_SOURCE,
+            Environment::CONSOLE,
             Environment::GOOGLE_PROTO_FILES,
         ];
         for it in all {

@@ -1,6 +1,6 @@
 //! The commands of this repository: `cargo xtask test`, `tidy`, `codegen`, `bench`, `torture`,
 //! `simulate`, `fuzz`, `gateway-cases`, `filter-cases`, `guarantees`, `words`, `quickstart`, `package`,
-//! `protos`, `build-cost` and `compile-cost`.
+//! `protos`, `console-shots`, `build-cost` and `compile-cost`.
 
 mod build_cost;
 mod codegen;
@@ -93,6 +93,11 @@ enum Command {
         /// A file in the format of `lro-core/tests/data/filter_cases.json`.
         file: PathBuf,
     },
+    /// Takes pictures of every page of the console, in both themes and three widths.
+    ConsoleShots {
+        /// The folder for the pictures.
+        folder: PathBuf,
+    },
     /// Measures what a user's own clean build costs, and prints README's table.
     BuildCost,
     /// Measures the compile time of typed operations.
@@ -115,6 +120,7 @@ fn main() -> ExitCode {
         Command::Package { verify } => package::run(verify),
         Command::Protos(args) => protos::run(&args),
         Command::FilterCases { file } => run_filter_cases(&file),
+        Command::ConsoleShots { folder } => console_shots(&folder),
         Command::BuildCost => build_cost::run(),
         Command::CompileCost => compile_cost::run(),
     };
@@ -147,6 +153,15 @@ fn run_program(package: &str, binary: &str, args: &[String]) -> anyhow::Result<(
         process::cargo()
             .args(["run", "--release", "-p", package, "--bin", binary, "--"])
             .args(args),
+    )
+}
+
+/// Takes the pictures with the browser test of the console.
+fn console_shots(folder: &Path) -> anyhow::Result<()> {
+    process::run(
+        process::cargo()
+            .env("LRO_CONSOLE_SHOTS", std::path::absolute(folder)?)
+            .args(["test", "-p", "lro-console", "--test", "console", "pictures"]),
     )
 }
 

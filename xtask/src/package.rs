@@ -5,10 +5,11 @@ use anyhow::{Result, bail};
 use crate::process::{self, cargo, target_dir};
 
 /// The crates that a release publishes.
-pub(crate) const PUBLISHED: [&str; 11] = [
+pub(crate) const PUBLISHED: [&str; 12] = [
     "lro-build",
     "lro-cli",
     "lro-client",
+    "lro-console",
     "lro-core",
     "lro-gateway",
     "lro-json",

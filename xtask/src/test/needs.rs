@@ -54,8 +54,13 @@ pub(super) const NEEDS: &[Need] = &[
         ask: || make(&Environment::EVENT_SOURCE),
     },
     Need {
+        what: "Node with playwright-core and axe-core",
+        tests: "the console in a browser",
+        ask: || make(&Environment::CONSOLE),
+    },
+    Need {
         what: "Chromium",
-        tests: "watches over HTTP by a browser, and requests by pages of other sites",
+        tests: "watches over HTTP by a browser, requests by pages of other sites, and the console",
         ask: || {
             let version = Command::new("chromium").arg("--version").output();
             Ok(version.map(drop)?)

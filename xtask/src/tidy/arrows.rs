@@ -67,6 +67,12 @@ const ROWS: &[Row] = &[
         reason: "it calls any server, and knows none",
     },
     Row {
+        name: "lro-console",
+        built_with: &["lro-core", "lro-json", "lro-server"],
+        tested_with: Tested::Freely,
+        reason: "it shows operations, of this process or of another, and runs none",
+    },
+    Row {
         name: "lro-build",
         built_with: &[],
         // Its tests compile what it has written.
@@ -139,6 +145,7 @@ const ROWS: &[Row] = &[
         built_with: &[
             "lro-build",
             "lro-client",
+            "lro-console",
             "lro-core",
             "lro-gateway",
             "lro-server",
@@ -152,6 +159,7 @@ const ROWS: &[Row] = &[
         built_with: &[
             "lro-build",
             "lro-client",
+            "lro-console",
             "lro-core",
             "lro-postgres",
             "lro-server",

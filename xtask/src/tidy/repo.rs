@@ -193,8 +193,9 @@ fn files(root: &Path) -> Result<Vec<File>> {
     paths.dedup();
     let mut files = Vec::new();
     for path in paths {
-        // Binary files are no business of ours, and deleted ones are still listed.
-        if let Ok(text) = fs::read_to_string(root.join(&path)) {
+        // Pictures have no text, but links lead to them. Deleted files are still listed.
+        if let Ok(bytes) = fs::read(root.join(&path)) {
+            let text = String::from_utf8(bytes).unwrap_or_default();
             files.push(File { path, text });
         }
     }

@@ -15,9 +15,10 @@ const RATCHET: Ratchet = Ratchet {
 };
 
 /// The folders of the published crates that have types.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "lro-build",
     "lro-client",
+    "lro-console",
     "lro-core",
     "lro-postgres",
     "lro-server",

@@ -1,0 +1,504 @@
+// @ts-check
+// The script of the console. It writes texts and attributes only: the content security policy
+// forbids to make markup of a text. Parts that are markup come from the server as documents.
+
+/** @type {<T extends Element = HTMLElement>(selector: string, root?: ParentNode) => T[]} */
+const all = (selector, root = document) => /** @type {any} */ ([...root.querySelectorAll(selector)]);
+/** @type {<T extends Element = HTMLElement>(selector: string, root?: ParentNode) => T | null} */
+const one = (selector, root = document) => /** @type {any} */ (root.querySelector(selector));
+
+// --- Settings ---------------------------------------------------------------------------------
+
+const stored = {
+  /** @param {string} key */
+  get: (key) => {
+    try { return localStorage.getItem(`lro.${key}`) ?? ''; } catch { return ''; }
+  },
+  /** @param {string} key @param {string} value */
+  set: (key, value) => {
+    try {
+      if (value) localStorage.setItem(`lro.${key}`, value);
+      else localStorage.removeItem(`lro.${key}`);
+    } catch { /* The browser keeps nothing: the setting holds for this page. */ }
+  },
+};
+
+function applySettings() {
+  for (const key of ['theme', 'density']) {
+    const value = stored.get(key);
+    if (value) document.documentElement.dataset[key] = value;
+    else delete document.documentElement.dataset[key];
+  }
+}
+
+function settingsForm() {
+  const form = one('#settings');
+  if (!form) return;
+  for (const select of all('select', form)) {
+    const field = /** @type {HTMLSelectElement} */ (/** @type {unknown} */ (select));
+    field.value = stored.get(field.name);
+    field.addEventListener('change', () => {
+      stored.set(field.name, field.value);
+      applySettings();
+      showTimes();
+    });
+  }
+}
+
+// --- Times ------------------------------------------------------------------------------------
+
+/** How far the clock of the server is ahead of this one, in milliseconds. */
+let ahead = Number(document.body.dataset.now) - Date.now();
+
+/** @param {number} millis */
+function rough(millis) {
+  const seconds = Math.floor(Math.abs(millis) / 1000);
+  if (seconds < 1) return 'now';
+  let text = `${Math.round(seconds / 86400)} d`;
+  if (seconds < 90) text = `${seconds} s`;
+  else if (seconds < 5400) text = `${Math.round(seconds / 60)} min`;
+  else if (seconds < 129600) text = `${Math.round(seconds / 3600)} h`;
+  return millis > 0 ? `${text} ago` : `in ${text}`;
+}
+
+/** @param {Date} date */
+function local(date) {
+  /** @param {number} value */
+  const two = (value) => String(value).padStart(2, '0');
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
+  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')}`;
+}
+
+function showTimes() {
+  const isLocal = stored.get('zone') === 'local';
+  const name = Intl.DateTimeFormat().resolvedOptions().timeZone || 'local time';
+  const zone = one('#clock');
+  if (zone) zone.textContent = isLocal ? name : 'UTC';
+  const now = Date.now() + ahead;
+  for (const time of all('time')) {
+    const date = new Date(time.getAttribute('datetime') ?? '');
+    if (Number.isNaN(date.getTime())) continue;
+    const iso = date.toISOString();
+    const full = isLocal ? local(date) : `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`;
+    if ('age' in time.dataset) {
+      time.textContent = rough(now - date.getTime());
+      time.title = full;
+    } else {
+      time.textContent = full;
+    }
+  }
+}
+
+// --- Copying ----------------------------------------------------------------------------------
+
+/** @param {string} text */
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // Browsers give the clipboard to secure origins only. The old way works everywhere.
+    const area = document.createElement('textarea');
+    area.value = text;
+    area.className = 'unseen';
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand('copy');
+    area.remove();
+    return done;
+  }
+}
+
+/** @param {ParentNode} root */
+function copyButtons(root) {
+  for (const button of all('[data-copy]', root)) {
+    button.hidden = false;
+    button.addEventListener('click', async () => {
+      const label = button.textContent;
+      button.textContent = (await copy(button.dataset.copy ?? '')) ? 'Copied' : 'Not copied';
+      announce(button.textContent);
+      setTimeout(() => { button.textContent = label; }, 1500);
+    });
+  }
+}
+
+// --- Announcements for screen readers -----------------------------------------------------------
+
+/** @param {string} text */
+function announce(text) {
+  const region = one('#announce');
+  if (region) region.textContent = text;
+}
+
+let changes = 0;
+let announcing = false;
+
+/** Says at most one sentence in 5 seconds. @param {number} count */
+function announceChanges(count) {
+  changes += count;
+  if (announcing || changes === 0) return;
+  announcing = true;
+  announce(changes === 1 ? '1 operation changed' : `${changes} operations changed`);
+  changes = 0;
+  setTimeout(() => { announcing = false; announceChanges(0); }, 5000);
+}
+
+// --- Rows: selection and keys -------------------------------------------------------------------
+
+/** @returns {HTMLInputElement[]} */
+const boxes = () => /** @type {any} */ (all('input[name="operation"][type="checkbox"]'));
+
+function selection() {
+  const every = /** @type {HTMLInputElement | null} */ (/** @type {unknown} */ (one('#all')));
+  const list = one('#list');
+  if (!list || !every) return;
+  every.hidden = false;
+  const show = () => {
+    const chosen = boxes().filter((box) => box.checked).length;
+    const label = one('#selected');
+    if (label) label.textContent = `${chosen} selected`;
+    for (const button of all('.bulk button')) button.toggleAttribute('disabled', chosen === 0);
+    every.checked = chosen > 0 && chosen === boxes().length;
+    every.indeterminate = chosen > 0 && !every.checked;
+  };
+  every.addEventListener('change', () => {
+    for (const box of boxes()) box.checked = every.checked;
+    show();
+  });
+  list.addEventListener('change', show);
+  show();
+}
+
+let here = -1;
+
+/** @param {number} step */
+function move(step) {
+  const rows = all('tr[data-name]');
+  if (rows.length === 0) return;
+  rows[here]?.removeAttribute('data-here');
+  here = Math.min(Math.max(here + step, 0), rows.length - 1);
+  rows[here].setAttribute('data-here', '');
+  one('a', rows[here])?.focus();
+}
+
+/** @param {KeyboardEvent} event */
+function key(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || stored.get('keys') === 'off') return;
+  const target = /** @type {HTMLElement} */ (event.target);
+  if (target.closest('input:not([type="checkbox"]), textarea, select')) return;
+  const row = all('tr[data-name]')[here];
+  const name = row?.dataset.name ?? one('#operation')?.dataset.name;
+  switch (event.key) {
+    case '/': one('#filter')?.focus(); break;
+    case 'j': move(1); break;
+    case 'k': move(-1); break;
+    case 'x': one('input', row ?? document.createElement('p'))?.click(); break;
+    case 'c':
+      if (!name) return;
+      copy(name).then((done) => announce(done ? `Copied ${name}` : 'Not copied'));
+      break;
+    case 'u': if (one('#operation')) location.assign('./'); break;
+    case '?': location.assign('./settings'); break;
+    default: return;
+  }
+  event.preventDefault();
+}
+
+// --- Live updates -------------------------------------------------------------------------------
+
+/** The states that each chip shows. @type {Record<string, string[]>} */
+const CHIPS = {
+  pending: ['PENDING'],
+  running: ['RUNNING', 'CANCELLING'],
+  failed: ['FAILED'],
+  succeeded: ['SUCCEEDED'],
+  cancelled: ['CANCELLED'],
+};
+
+/** @typedef {{name: string, removed?: boolean, revision: number, state: string, glyph: string, percent: number | null, note: string, took: string}} Update */
+
+/** @param {string} state @param {string} text */
+function showLive(state, text) {
+  const sign = one('#live');
+  if (!sign) return;
+  sign.hidden = false;
+  if (sign.dataset.state === state && one('.word', sign)?.textContent === text) return;
+  sign.dataset.state = state;
+  const word = one('.word', sign);
+  if (word) word.textContent = text;
+}
+
+/** @param {HTMLElement} row @param {Update} update */
+function patchRow(row, update) {
+  const state = one('.state [data-state], span.state', row);
+  if (!state) return false;
+  if (update.removed) {
+    if (state.dataset.state === 'GONE') return false;
+    row.dataset.left = '';
+    state.dataset.state = 'GONE';
+    set(one('.word', state), 'GONE');
+    set(one('.glyph', state), '∅');
+    return true;
+  }
+  if (update.revision < Number(row.dataset.revision)) return false;
+  const differs = update.revision > Number(row.dataset.revision) || state.dataset.state !== update.state;
+  row.dataset.revision = String(update.revision);
+  state.dataset.state = update.state;
+  set(one('.word', state), update.state);
+  set(one('.glyph', state), update.glyph);
+  const bar = /** @type {HTMLProgressElement | null} */ (/** @type {unknown} */ (one('progress', row)));
+  if (bar) {
+    bar.hidden = update.percent === null;
+    if (update.percent !== null) bar.value = update.percent;
+  }
+  set(one('.note', row), update.note);
+  set(one('td.took', row), update.took);
+  const shown = CHIPS[one('#list')?.dataset.state ?? ''];
+  if (shown) row.toggleAttribute('data-left', !shown.includes(update.state));
+  return differs;
+}
+
+/** @param {Element | null} element @param {string} text */
+function set(element, text) {
+  if (element && element.textContent !== text) element.textContent = text;
+}
+
+let refreshing = false;
+let refreshAgain = false;
+
+/** Fetches the page of the operation again, and takes over the parts that differ. */
+function refresh() {
+  if (refreshing) { refreshAgain = true; return; }
+  refreshing = true;
+  const request = new XMLHttpRequest();
+  request.open('GET', location.href);
+  request.responseType = 'document';
+  request.timeout = 10000;
+  request.onloadend = () => {
+    refreshing = false;
+    const page = request.responseXML;
+    if (page && request.status === 200) takeOver(page);
+    else if (request.status === 404) showLive('lost', 'this operation is gone');
+    if (refreshAgain) { refreshAgain = false; setTimeout(refresh, 250); }
+  };
+  request.send();
+}
+
+/** @param {Document} page */
+function takeOver(page) {
+  document.title = page.title;
+  ahead = Number(page.body.dataset.now) - Date.now();
+  for (const part of all('[data-part][id]', page)) {
+    const old = document.getElementById(part.id);
+    if (!old) continue;
+    for (const value of all('dd[data-path]', part)) {
+      const path = value.dataset.path ?? '';
+      const before = all('dd[data-path]', old).find((it) => it.dataset.path === path);
+      if (!before || before.textContent !== value.textContent) value.classList.add('changed');
+    }
+    const focused = old.contains(document.activeElement) ? document.activeElement : null;
+    const adopted = document.adoptNode(part);
+    old.replaceWith(adopted);
+    copyButtons(adopted);
+    if (focused instanceof HTMLButtonElement) one(`button[value="${CSS.escape(focused.value)}"]`, adopted)?.focus();
+  }
+  const article = one('#operation');
+  const fresh = one('#operation', page);
+  if (article && fresh && 'done' in fresh.dataset) {
+    article.dataset.done = '';
+    announce(document.title);
+  }
+  showTimes();
+}
+
+/** @param {Update[]} updates */
+function apply(updates) {
+  const article = one('#operation');
+  if (article) {
+    const changed = updates.some((it) => it.removed || it.revision !== Number(article.dataset.revision) || it.state !== article.dataset.now);
+    for (const it of updates) {
+      if (it.removed) { showLive('lost', 'this operation is gone'); continue; }
+      article.dataset.revision = String(it.revision);
+      article.dataset.now = it.state;
+    }
+    if (changed) refresh();
+    return;
+  }
+  const rows = new Map(all('tr[data-name]').map((row) => [row.dataset.name, row]));
+  let count = 0;
+  for (const update of updates) {
+    const row = rows.get(update.name);
+    if (row && patchRow(row, update)) count += 1;
+  }
+  announceChanges(count);
+}
+
+/** @param {{count: number, more: boolean}} news */
+function showNew(news) {
+  const pill = one('#new');
+  if (!pill) return;
+  const count = `${news.count}${news.more ? '+' : ''}`;
+  pill.textContent = `↑ ${count} new operation${news.count === 1 ? '' : 's'}`;
+  pill.hidden = false;
+}
+
+/** What the tab follows, as a form. */
+function followed() {
+  const form = new URLSearchParams();
+  const article = one('#operation');
+  const named = article ? [article] : all('tr[data-name]');
+  for (const it of named) form.append('operation', ` ${it.dataset.name}`);
+  const list = one('#list');
+  if (list?.dataset.newest) {
+    form.append('newest', list.dataset.newest);
+    for (const key of ['filter', 'state', 'parent']) form.append(key, list.dataset[key] ?? '');
+  }
+  return form;
+}
+
+/** How long the first event may take: a proxy that buffers sends it never. */
+const OPEN_TIMEOUT = 3000;
+const POLL_INTERVAL = 5000;
+const HIDDEN_TIMEOUT = 30000;
+/** Longer than the heartbeat of the server, twice. */
+const SILENCE = 35000;
+
+/** Browsers have six connections to one host over HTTP/1.1: more streams would hang further tabs. */
+const MAX_STREAMS = 4;
+const streams = 'BroadcastChannel' in window ? new BroadcastChannel('lro.streams') : null;
+/** How many tabs have opened their stream after this one. */
+let newer = 0;
+/** Whether this tab has left its stream to newer tabs. */
+let yielded = false;
+
+/** @type {AbortController | null} */
+let stream = null;
+let failures = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let again;
+
+/** @param {number} millis */
+function later(millis, then = connect) {
+  clearTimeout(again);
+  again = setTimeout(then, millis);
+}
+
+async function connect() {
+  clearTimeout(again);
+  stream?.abort();
+  const own = new AbortController();
+  stream = own;
+  let opened = false;
+  let slow = false;
+  let last = '';
+  let timer = setTimeout(() => { slow = true; own.abort(); }, OPEN_TIMEOUT);
+  if (failures === 0) showLive('connecting', 'connecting');
+  try {
+    const response = await fetch('./events', { method: 'POST', body: followed(), signal: own.signal, cache: 'no-store' });
+    if (response.status === 401 || response.status === 403) {
+      showLive('lost', 'signed out: reload the page');
+      clearTimeout(timer);
+      return;
+    }
+    if (!response.ok || !response.body) throw new Error(String(response.status));
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = '';
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      clearTimeout(timer);
+      timer = setTimeout(() => own.abort(), SILENCE);
+      if (!opened) {
+        opened = true;
+        failures = newer = 0;
+        yielded = false;
+        streams?.postMessage('opened');
+        showLive('live', 'live');
+      }
+      text += value;
+      const events = text.split('\n\n');
+      text = events.pop() ?? '';
+      for (const event of events) last = receive(event) || last;
+    }
+  } catch { /* What follows says what happened. */ }
+  clearTimeout(timer);
+  // Another one has begun, or the tab has let go of its stream.
+  if (stream !== own) return;
+  stream = null;
+  if (last === '"denied"') { showLive('lost', 'signed out: reload the page'); return; }
+  if (slow && !opened) { poll(); return; }
+  failures += 1;
+  showLive('reconnecting', failures > 3 ? 'no connection, trying again' : 'reconnecting');
+  later(last === '"time"' ? 100 : Math.min(2000 * failures, 30000) * (0.75 + Math.random() / 2));
+}
+
+/** @param {string} event */
+function receive(event) {
+  const lines = event.split('\n');
+  const kind = lines.find((line) => line.startsWith('event: '))?.slice(7);
+  const data = lines.find((line) => line.startsWith('data: '))?.slice(6) ?? '';
+  if (kind === 'rows') { showLive('live', 'live'); apply(JSON.parse(data)); }
+  else if (kind === 'new') showNew(JSON.parse(data));
+  else if (kind === 'stale') showLive('reconnecting', 'the store does not answer');
+  else if (kind === 'bye') return data;
+  return '';
+}
+
+let polls = 0;
+
+/** Asks for the rows that are shown, where no stream comes through. */
+async function poll() {
+  showLive('polling', yielded ? 'many tabs: asking each 5 s' : 'no live updates: asking each 5 s');
+  try {
+    const response = await fetch('./rows', { method: 'POST', body: followed(), cache: 'no-store' });
+    if (response.ok) apply(await response.json());
+    else showLive('lost', response.status === 401 || response.status === 403 ? 'signed out: reload the page' : 'no answer');
+  } catch { showLive('reconnecting', 'no connection, trying again'); }
+  polls += 1;
+  // Each minute another try of the stream.
+  later(POLL_INTERVAL, !yielded && polls % 12 === 0 ? connect : poll);
+}
+
+function live() {
+  if (!one('#live') || !(one('tr[data-name]') || one('#operation:not([data-done])'))) return;
+  if (stored.get('live') === 'off') { showLive('off', 'live updates off'); return; }
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let hiding;
+  document.addEventListener('visibilitychange', () => {
+    clearTimeout(hiding);
+    if (document.hidden) {
+      hiding = setTimeout(() => {
+        const old = stream;
+        stream = null;
+        old?.abort();
+        clearTimeout(again);
+        showLive('off', 'paused');
+      }, HIDDEN_TIMEOUT);
+    } else if (!stream) {
+      connect();
+    }
+  });
+  streams?.addEventListener('message', () => {
+    newer += 1;
+    if (!stream || newer < MAX_STREAMS) return;
+    const old = stream;
+    stream = null;
+    yielded = true;
+    old.abort();
+    poll();
+  });
+  window.addEventListener('focus', () => { if (yielded) connect(); });
+  // Pages that the browser keeps for "back" hold no connection.
+  window.addEventListener('pagehide', () => { const old = stream; stream = null; old?.abort(); clearTimeout(again); });
+  window.addEventListener('pageshow', (event) => { if (event.persisted) connect(); });
+  connect();
+}
+
+applySettings();
+settingsForm();
+copyButtons(document);
+selection();
+showTimes();
+setInterval(showTimes, 10000);
+document.addEventListener('keydown', key);
+live();

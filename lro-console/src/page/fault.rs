@@ -1,0 +1,152 @@
+//! Errors as pages: what failed, and what helps.
+
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Response, StatusCode};
+use maud::{Markup, html};
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use super::{Head, frame};
+use crate::answer;
+use crate::route::Visit;
+use crate::safety::Unsafe;
+use crate::text::{cut, visible};
+
+/// The most characters of a message.
+const MAX_MESSAGE: usize = 4_096;
+
+/// The page of an error.
+pub(crate) async fn show(visit: &Visit, status: &Status) -> Response<Body> {
+    let http = http_status(status.code());
+    let title = title(status.code());
+    let main = html! {
+        h1 { (title) }
+        (explain(status))
+        p { a.button href="./" { "All operations" } }
+    };
+    let head = Head {
+        title,
+        ..Head::default()
+    };
+    let mut response = frame(visit, http, head, main).await;
+    if http == StatusCode::SERVICE_UNAVAILABLE {
+        let headers = response.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
+}
+
+/// An error in words: its message, its code, and what helps against it.
+pub(crate) fn explain(status: &Status) -> Markup {
+    let code = status.code();
+    let info = status.get_details_error_info();
+    html! {
+        div.fault role="alert" {
+            p { (visible(&cut(status.message(), MAX_MESSAGE))) }
+            p.quiet {
+                (code_name(code))
+                @if let Some(info) = &info { " · " (visible(&info.reason)) " · " (visible(&info.domain)) }
+            }
+            @if let Some(help) = help(code) { p { (help) } }
+        }
+    }
+}
+
+fn help(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::Unauthenticated => {
+            "The server does not know who you are. Sign in where this console is served, and come back."
+        }
+        Code::PermissionDenied => {
+            "Ask the operators of this server for the permission that the message names."
+        }
+        Code::NotFound => {
+            "It may have been deleted, or have expired: finished operations are kept for a time only."
+        }
+        Code::Unavailable => {
+            "The store of the server does not answer. Bodies that run continue; reload this page in some seconds."
+        }
+        _ => return None,
+    })
+}
+
+fn title(code: Code) -> &'static str {
+    match code {
+        Code::Unauthenticated => "Not signed in",
+        Code::PermissionDenied => "Not allowed",
+        Code::NotFound => "Not found",
+        Code::Unavailable => "The store is unavailable",
+        Code::InvalidArgument => "Not a valid request",
+        _ => "Something failed",
+    }
+}
+
+/// The name of a code, as protos spell it.
+pub(crate) fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+pub(crate) fn http_status(code: Code) -> StatusCode {
+    match code {
+        Code::Ok => StatusCode::OK,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => {
+            StatusCode::BAD_REQUEST
+        }
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::AlreadyExists | Code::Aborted => StatusCode::CONFLICT,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The page of a path that leads nowhere.
+pub(crate) async fn no_page(visit: &Visit) -> Response<Body> {
+    let main = html! {
+        h1 { "No such page" }
+        div.fault role="alert" { p { "There is nothing at this address." } }
+        p { a.button href="./" { "All operations" } }
+    };
+    let head = Head {
+        title: "No such page",
+        ..Head::default()
+    };
+    frame(visit, StatusCode::NOT_FOUND, head, main).await
+}
+
+/// The answer to a request that no page of the console has made.
+pub(crate) fn refused(why: Unsafe) -> Response<Body> {
+    tracing::debug!(?why, "request of the console refused");
+    plain(StatusCode::FORBIDDEN, why.explanation())
+}
+
+/// An answer in plain text.
+pub(crate) fn plain(status: StatusCode, text: &str) -> Response<Body> {
+    let text = format!("{text}\n").into_bytes().into();
+    let mut response = answer::response("text/plain; charset=utf-8", text, None);
+    *response.status_mut() = status;
+    response
+}

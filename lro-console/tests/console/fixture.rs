@@ -1,0 +1,241 @@
+//! A store with operations in every state, and a console over it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use exporter::pb::{ExportMetadata, ExportRequest, ExportResponse};
+use http::header::{HOST, LOCATION};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use lro_console::Console;
+use lro_core::store::{
+    Command, MemoryStore, NewOperation, OperationStore as _, Origin, Outcome, Update, WorkerId,
+};
+use lro_core::{Clock as _, OperationName, Reason};
+use lro_server::Operations;
+use lro_server::access::Authorizer;
+use lro_testing::ManualClock;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+use crate::shared::Shared;
+
+pub(crate) const METHOD: &str = "/exporter.v1.Exporter/Export";
+const LEASE: Duration = Duration::from_secs(20);
+
+/// A server's operations, whose clock the test moves.
+pub(crate) struct Fixture {
+    pub(crate) store: Shared,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) operations: Operations,
+    next: AtomicU64,
+}
+
+impl Fixture {
+    pub(crate) fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    pub(crate) fn guarded(authorizer: impl Authorizer) -> Self {
+        Self::with(|builder| builder.authorizer(authorizer))
+    }
+
+    fn with(
+        set: impl FnOnce(lro_server::OperationsBuilder) -> lro_server::OperationsBuilder,
+    ) -> Self {
+        let clock = Arc::new(ManualClock::new());
+        let store = Shared(Arc::new(MemoryStore::with_clock(clock.clone())));
+        let builder = Operations::builder(store.clone())
+            .clock(clock.clone())
+            .file_descriptor_set(exporter::pb::FILE_DESCRIPTOR_SET)
+            .unwrap();
+        Self {
+            store,
+            clock,
+            operations: set(builder).build(),
+            next: AtomicU64::new(1),
+        }
+    }
+
+    pub(crate) fn console(&self) -> Console {
+        Console::of_server(&self.operations).unwrap()
+    }
+
+    /// An operation to be started. Ids grow with each, as those of UUIDv7 do.
+    pub(crate) fn new_operation(&self) -> NewOperation {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let uid = Uuid::from_u128(u128::from(number) << 64 | 0x7000_0000_0000);
+        let name = format!(
+            "operations/{}",
+            Uuid::from_u128(u128::from(number) * 0x9e37_79b9_7f4a)
+        );
+        let request = ExportRequest {
+            tables: vec!["users".into(), "orders".into()],
+        };
+        let name = name.parse().unwrap();
+        let mut new = NewOperation::new(uid, name, METHOD, lro_core::pack(&request));
+        new.origin = Origin {
+            principal: "alice".into(),
+            trace_parent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into(),
+            ..Origin::default()
+        };
+        new.labels.insert("team".into(), "data".into());
+        new
+    }
+
+    pub(crate) async fn start(&self, new: NewOperation) -> OperationName {
+        let name = new.name.clone();
+        let mut started = self.store.start(vec![new]).await.unwrap();
+        started.remove(0).unwrap();
+        name
+    }
+
+    pub(crate) async fn pending(&self) -> OperationName {
+        self.start(self.new_operation()).await
+    }
+
+    /// An operation that a worker runs.
+    pub(crate) async fn running(&self, done: u32, total: u32) -> OperationName {
+        let mut new = self.new_operation();
+        new.claimed_by = Some((WorkerId::from_uuid(Uuid::from_u128(7)), LEASE));
+        let name = self.start(new).await;
+        self.progress(&name, done, total).await;
+        name
+    }
+
+    pub(crate) async fn progress(&self, name: &OperationName, tables_done: u32, tables_total: u32) {
+        let metadata = ExportMetadata {
+            tables_done,
+            tables_total,
+        };
+        let renew = Command::Renew {
+            fence: 1,
+            lease_duration: LEASE,
+            metadata: Some(lro_core::pack(&metadata)),
+        };
+        self.update(name, renew).await;
+    }
+
+    pub(crate) async fn finish(&self, name: &OperationName, outcome: Outcome) {
+        let finish = Command::Finish {
+            fence: 1,
+            outcome,
+            metadata: None,
+        };
+        self.update(name, finish).await;
+    }
+
+    pub(crate) async fn update(&self, name: &OperationName, command: Command) {
+        let record = self.store.get(name).await.unwrap().unwrap();
+        let update = Update::by_uid(name.clone(), record.uid, command);
+        let mut updated = self.store.update(vec![update]).await.unwrap();
+        updated.remove(0).unwrap();
+    }
+
+    pub(crate) fn response() -> Outcome {
+        Outcome::Response(lro_core::pack(&ExportResponse {
+            tables_exported: 8,
+            rows: 9_007_199_254_740_993,
+        }))
+    }
+
+    pub(crate) fn not_found() -> Outcome {
+        let status = Reason::InvalidField.field_status("tables[1]", "there is no table `oders`");
+        Outcome::Error(lro_core::pb::rpc::Status {
+            code: tonic::Code::NotFound as i32,
+            message: "there is no table `oders`; did you mean `orders`?".into(),
+            details: prost::Message::decode(status.details())
+                .map(|it: lro_core::pb::rpc::Status| it.details)
+                .unwrap(),
+        })
+    }
+
+    /// One operation in each state, the newest last.
+    pub(crate) async fn every_state(&self) -> Vec<OperationName> {
+        let mut names = Vec::new();
+        let passes = |seconds| self.clock.advance(Duration::from_secs(seconds));
+        let done = self.running(8, 8).await;
+        passes(134);
+        self.finish(&done, Self::response()).await;
+        names.push(done);
+        passes(3_000);
+        let failed = self.running(1, 8).await;
+        passes(12);
+        self.finish(&failed, Self::not_found()).await;
+        names.push(failed);
+        passes(600);
+        let cancelled = self.pending().await;
+        self.update(&cancelled, Command::Cancel).await;
+        names.push(cancelled);
+        let cancelling = self.running(3, 8).await;
+        passes(40);
+        self.update(&cancelling, Command::Cancel).await;
+        names.push(cancelling);
+        passes(20);
+        names.push(self.running(5, 8).await);
+        passes(98);
+        names.push(self.pending().await);
+        let mut scheduled = self.new_operation();
+        scheduled.ready_time = Some(self.clock.now().saturating_add(Duration::from_secs(5_400)));
+        names.push(self.start(scheduled).await);
+        passes(9);
+        names
+    }
+}
+
+/// An answer, read whole.
+pub(crate) struct Page {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Page {
+    async fn read<B>(response: Response<B>) -> Self
+    where
+        B: http_body::Body<Data = Bytes>,
+        B::Error: std::fmt::Debug,
+    {
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Self {
+            status: head.status,
+            headers: head.headers,
+            text: String::from_utf8_lossy(&body).into_owned(),
+        }
+    }
+
+    pub(crate) fn location(&self) -> &str {
+        self.headers[LOCATION].to_str().unwrap()
+    }
+}
+
+pub(crate) async fn send(console: &Console, request: Request<Full<Bytes>>) -> Page {
+    Page::read(console.clone().oneshot(request).await.unwrap()).await
+}
+
+pub(crate) async fn get(console: &Console, path: &str) -> Page {
+    let request = Request::get(path).header(HOST, "localhost");
+    send(console, request.body(Full::default()).unwrap()).await
+}
+
+/// A form as a page of the console sends it.
+pub(crate) async fn post(console: &Console, path: &str, form: &[(&str, &str)]) -> Page {
+    let request = Request::post(path)
+        .header(HOST, "localhost")
+        .header("sec-fetch-site", "same-origin");
+    send(console, request.body(body_of(form)).unwrap()).await
+}
+
+pub(crate) fn body_of(form: &[(&str, &str)]) -> Full<Bytes> {
+    let encode = |text: &str| {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
+    let pairs = form.iter();
+    let pairs: Vec<_> = pairs
+        .map(|(name, value)| format!("{name}={}", encode(value)))
+        .collect();
+    Full::from(pairs.join("&"))
+}
