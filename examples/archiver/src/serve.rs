@@ -9,11 +9,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lro_console::Console;
 use lro_gateway::{Gateway, OpenApi};
 use lro_server::serve::{self, HostedServices, ServeLimits, Tls};
 use lro_server::{Operations, Worker};
 use lro_sqlite::SqliteStore;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
 use crate::archive::Options;
@@ -54,6 +56,9 @@ pub struct ServerOptions {
     pub pack: Options,
     /// TLS, and who may call; without it, everybody who reaches the address.
     pub tls: Option<Tls>,
+    /// The address of the web console, if there should be one: a loopback address, since the archiver
+    /// knows no users.
+    pub console: Option<SocketAddr>,
 }
 
 impl ServerOptions {
@@ -71,6 +76,7 @@ impl ServerOptions {
             drain_timeout: Self::DRAIN_TIMEOUT,
             pack: Options::default(),
             tls: None,
+            console: None,
         }
     }
 }
@@ -85,6 +91,7 @@ pub struct Server {
     worker: Worker,
     drain_timeout: Duration,
     tls: Option<Tls>,
+    console: Option<(TcpListener, Console)>,
 }
 
 impl Server {
@@ -104,6 +111,15 @@ impl Server {
             |source: io::Error| Error::new(format!("cannot listen on {address}"), source);
         let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
         let address = listener.local_addr().map_err(cannot_listen)?;
+        let console = match options.console {
+            Some(address) => Some(TcpListener::bind(address).await.map_err(|source| {
+                Error::new(
+                    format!("cannot listen on {address} for the console"),
+                    source,
+                )
+            })?),
+            None => None,
+        };
         let store = SqliteStore::open(data.join(DATABASE))
             .await
             .map_err(|source| Error::new("cannot open the database", source))?;
@@ -111,6 +127,14 @@ impl Server {
             .file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
             .map_err(|source| Error::new("cannot read the descriptors of the protos", source))?
             .build();
+        let console = match console {
+            Some(listener) => {
+                let console = Console::of_server(&operations)
+                    .map_err(|source| Error::new("cannot make the console", source))?;
+                Some((listener, console.title("archiver")))
+            }
+            None => None,
+        };
         let archives = data.join(ARCHIVES);
         let cannot_use = || format!("cannot use the folder {}", archives.display());
         let archiver = Archiver::new(&operations, &archives, options.pack)
@@ -132,12 +156,19 @@ impl Server {
             worker,
             drain_timeout: options.drain_timeout,
             tls: options.tls,
+            console,
         })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the console listens, if there is one.
+    pub fn console_address(&self) -> Option<SocketAddr> {
+        let (listener, _) = self.console.as_ref()?;
+        listener.local_addr().ok()
     }
 
     /// Serves until `shutdown` is over. Then takes no more calls, answers waiters, and lets the
@@ -165,8 +196,20 @@ impl Server {
                 () = keep_sweeping(&archiver) => {}
             }
         };
-        let served = server.serve(self.listener, shutdown).await;
-        served.map_err(|source| Error::new("cannot serve", source))
+        let (closing, closed) = oneshot::channel::<()>();
+        let served = async {
+            let served = server.serve(self.listener, shutdown).await;
+            drop(closing);
+            served.map_err(|source| Error::new("cannot serve", source))
+        };
+        let shown = async {
+            let Some((listener, console)) = self.console else {
+                return Ok(());
+            };
+            let shown = console.serve(listener, async { drop(closed.await) }).await;
+            shown.map_err(|source| Error::new("cannot serve the console", source))
+        };
+        tokio::try_join!(served, shown).map(|_| ())
     }
 }
 

@@ -79,6 +79,9 @@ pub(super) struct ServeArgs {
     /// How long operations may run on when the server is to end
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "10")]
     pub(super) drain_timeout: Duration,
+    /// Serve a web console on this address, a loopback one
+    #[arg(long, value_name = "ADDR")]
+    pub(super) console: Option<SocketAddr>,
     #[command(flatten)]
     pub(super) tls: ServeTlsArgs,
     #[command(flatten)]

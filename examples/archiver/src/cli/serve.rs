@@ -18,6 +18,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
         data: args.data,
         drain_timeout: args.drain_timeout,
         tls: tls(&args.tls)?,
+        console: args.console,
         pack: Options {
             frame_bytes: args.pack.frame_bytes.unwrap_or(defaults.frame_bytes),
             ..defaults
@@ -25,6 +26,9 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     });
     let server = server.await?;
     output::print(&format!("listening on {}", server.address()))?;
+    if let Some(address) = server.console_address() {
+        output::print(&format!("console on http://{address}/"))?;
+    }
     let shutdown = async move {
         tokio::select! {
             _ = terminate.recv() => {}
