@@ -5,8 +5,10 @@
 //! the simplest implementation. Authors of a store find shared parts in [`kit`].
 
 mod command;
+mod count;
 mod error;
 mod events;
+mod history;
 pub mod kit;
 mod lease;
 mod list_policy;
@@ -31,8 +33,10 @@ use crate::clock::Timestamp;
 use crate::name::OperationName;
 
 pub use command::{Change, Command, Outcome};
+pub use count::{Count, CountQuery, Counts};
 pub use error::{StoreError, StoreErrorKind};
 pub use events::{StoreEvent, StoreObserver};
+pub use history::{Actor, Attempt, AttemptOutcome, History};
 pub use lease::{Lease, WorkerId};
 pub use list_policy::ListPolicy;
 pub use memory::MemoryStore;
@@ -62,7 +66,7 @@ pub use suspects::Suspects;
 /// let started = store.start(vec![operation]).await?.remove(0)?;
 /// assert!(!started.existing);
 ///
-/// let cancel = Update::by_name(started.record.name.clone(), Command::Cancel);
+/// let cancel = Update::by_name(started.record.name.clone(), Command::cancel());
 /// let updated = store.update(vec![cancel]).await?.remove(0)?;
 /// assert!(updated.state.is_done());
 /// # Ok(()) }
@@ -155,6 +159,16 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// Every store returns the same operations in the same order. Each store decides where a page
     /// ends that reaches [`max_examined`](ListQuery::max_examined) before it is full.
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError>;
+
+    /// The number of operations that a list of the query's parent and filter would show, by method
+    /// and state, as far as the query's bound allows. For monitoring.
+    ///
+    /// The store uses the index ranges of the filter, as lists do, and may read other operations
+    /// than the newest ones first. Operations that change while they are counted are counted as they
+    /// were or as they are. Default: pages of [`list`](Self::list).
+    async fn count(&self, query: CountQuery) -> Result<Counts, StoreError> {
+        count::by_lists(self, &query).await
+    }
 
     /// Removes up to `limit` operations whose expiry time has passed, in any order. Returns their
     /// number.
@@ -330,7 +344,7 @@ pub enum StartError {
 /// ```
 /// use lro_core::store::{Command, Update};
 ///
-/// let cancel = Update::by_name("operations/1".parse()?, Command::Cancel);
+/// let cancel = Update::by_name("operations/1".parse()?, Command::cancel());
 /// assert_eq!(cancel.uid, None);
 /// # Ok::<(), lro_core::InvalidName>(())
 /// ```

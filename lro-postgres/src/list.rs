@@ -1,8 +1,10 @@
-//! A page of a list: which index leads to it, and what of the filter SQL answers.
+//! A page of a list: which index leads to it, and what of the filter SQL answers. Counts of what
+//! lists show.
 
 mod access;
 mod around;
 mod condition;
+mod count;
 mod labels;
 #[cfg(test)]
 mod plans;
@@ -20,6 +22,7 @@ use uuid::Uuid;
 use self::access::{Below, Way};
 use self::around::page_around;
 use self::condition::Where;
+pub(crate) use self::count::count;
 use crate::error::Fault;
 use crate::holes::KnownHoles;
 use crate::notify::events::Events;

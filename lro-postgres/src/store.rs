@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use lro_core::store::{
-    Backlog, Claim, Claimed, ListQuery, NewOperation, OperationRecord, OperationStore, Page,
-    Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
+    Backlog, Claim, Claimed, CountQuery, Counts, ListQuery, NewOperation, OperationRecord,
+    OperationStore, Page, Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
 };
 use lro_core::{OperationName, Timestamp};
 use tokio::task::AbortHandle;
@@ -22,7 +22,7 @@ use crate::group::reads::{Gets, backlog, get_deleted};
 use crate::group::starts::Starts;
 use crate::group::updates::Updates;
 use crate::holes::KnownHoles;
-use crate::list::list;
+use crate::list::{count, list};
 use crate::notify::events::Events;
 use crate::notify::listener::Hints;
 use crate::notify::outbox::Outbox;
@@ -268,6 +268,14 @@ impl OperationStore for PostgresStore {
             async move { list(&inner.database, &inner.events, &inner.list_holes, &query).await };
         let page = self.inner.runtime.run(page).await?;
         page.map_err(|fault| fault.to_error())
+    }
+
+    async fn count(&self, query: CountQuery) -> Result<Counts, StoreError> {
+        let inner = self.inner.clone();
+        let counts =
+            async move { count(&inner.database, &inner.events, &inner.list_holes, &query).await };
+        let counts = self.inner.runtime.run(counts).await?;
+        counts.map_err(|fault| fault.to_error())
     }
 
     async fn purge(&self, limit: usize) -> Result<usize, StoreError> {

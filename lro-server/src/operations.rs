@@ -165,7 +165,7 @@ impl Operations {
     /// NOT_FOUND, or the store's failure.
     pub async fn cancel(&self, name: &OperationName) -> Result<(), Status> {
         let pass = Pass::trusted(Some(name));
-        self.update(&pass, name, Command::Cancel).await
+        self.update(&pass, name, Command::cancel()).await
     }
 
     /// Deletes the operation, whose result no caller needs any more. A running operation disappears
@@ -177,7 +177,7 @@ impl Operations {
     /// NOT_FOUND, also for the second deletion, or the store's error.
     pub async fn delete(&self, name: &OperationName) -> Result<(), Status> {
         let pass = Pass::trusted(Some(name));
-        self.update(&pass, name, Command::Delete).await
+        self.update(&pass, name, Command::delete()).await
     }
 
     /// Answers all present and future waiters with the latest state. Call it when the server shuts
@@ -264,7 +264,7 @@ impl Operations {
         } else {
             // By uid: another operation may have the name by the time of the write.
             let mut record = self.find(name).await?;
-            if record.is_none() && command == Command::Cancel {
+            if record.is_none() && matches!(command, Command::Cancel(_)) {
                 let deleted = self.engine().store().get_deleted(name).await;
                 record = deleted.map_err(|error| store_failed(&error))?;
             }

@@ -35,7 +35,7 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 impl Call {
     pub(crate) fn priority(&self) -> Priority {
         let is_urgent =
-            |update: &Update| matches!(update.command, Command::Renew { .. } | Command::Cancel);
+            |update: &Update| matches!(update.command, Command::Renew { .. } | Command::Cancel(_));
         match self {
             Self::Update(updates, _) if updates.iter().all(is_urgent) => Priority::Urgent,
             Self::Purge(..) => Priority::Background,

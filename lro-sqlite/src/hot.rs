@@ -147,7 +147,8 @@ fn len(record: &OperationRecord) -> usize {
         .map(|(key, value)| key.len() + value.len());
     let payloads = payloads.into_iter().flatten().map(|any| any.value.len());
     let rest = payloads.sum::<usize>() + labels.sum::<usize>();
-    RECORD_LEN_MIN + record.request.value.len() + result + rest
+    let history = record.history.encode().map_or(0, |bytes| bytes.len());
+    RECORD_LEN_MIN + record.request.value.len() + result + rest + history
 }
 
 impl Borrow<OperationName> for ByName {

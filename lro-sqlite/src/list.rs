@@ -1,7 +1,9 @@
-//! A page of a list: its access path, and the part of the filter that SQL answers.
+//! A page of a list: its access path, and the part of the filter that SQL answers. Counts of what
+//! lists show.
 
 mod access;
 mod condition;
+mod count;
 mod keys;
 
 use lro_core::store::kit::PageBuilder;
@@ -10,6 +12,7 @@ use rusqlite::Connection;
 
 use self::access::AccessPath;
 use self::condition::Where;
+pub(crate) use self::count::count;
 use crate::error::Fault;
 use crate::table::Table;
 

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lro_core::store::{Backlog, ListQuery, OperationRecord, Page, StoreError, StoreEvent};
+use lro_core::store::{
+    Backlog, CountQuery, Counts, ListQuery, OperationRecord, Page, StoreError, StoreEvent,
+};
 use lro_core::{OperationName, Timestamp};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -26,6 +28,8 @@ pub(crate) enum Read {
     Backlog(Timestamp, usize, Reply<Vec<Backlog>>),
     /// Many.
     List(ListQuery, Reply<Page>),
+    /// How many there are, as of a time.
+    Count(CountQuery, Timestamp, Reply<Counts>),
     /// The key of page tokens.
     PageTokenKey(Reply<[u8; 32]>),
 }
@@ -48,6 +52,7 @@ pub(crate) fn run(
                 Read::Get(_, reply) | Read::GetDeleted(_, reply) if reply.is_closed() => {}
                 Read::Backlog(_, _, reply) if reply.is_closed() => {}
                 Read::List(_, reply) if reply.is_closed() => {}
+                Read::Count(_, _, reply) if reply.is_closed() => {}
                 Read::PageTokenKey(reply) => {
                     let key = ownership.check().and_then(|()| table.page_token_key());
                     answer(reply, key, path);
@@ -75,6 +80,11 @@ pub(crate) fn run(
                         page
                     });
                     answer(reply, page, path);
+                }
+                Read::Count(query, now, reply) => {
+                    let counts = ownership.check();
+                    let counts = counts.and_then(|()| list::count(connection, &query, now));
+                    answer(reply, counts, path);
                 }
             }
         }

@@ -56,8 +56,8 @@ impl Need {
         let is_upkeep = |update: &Update| {
             matches!(
                 update.command,
-                Command::Delete
-                    | Command::Cancel
+                Command::Delete(_)
+                    | Command::Cancel(_)
                     | Command::Renew { metadata: None, .. }
                     | Command::Release { metadata: None, .. }
             )

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lro_core::store::{
-    ExecutionPolicy, Lease, OnCrash, OperationRecord, OperationResult, OperationState, Origin,
-    RequestId, WorkerId,
+    ExecutionPolicy, History, Lease, OnCrash, OperationRecord, OperationResult, OperationState,
+    Origin, RequestId, WorkerId,
 };
 use lro_core::{OperationName, Timestamp};
 use prost::Message;
@@ -16,14 +16,22 @@ use uuid::Uuid;
 
 use crate::error::Fault;
 
-/// The columns that [`decode`] reads, in its order, before the request.
-macro_rules! columns {
+/// The columns that a new record may have a value in.
+macro_rules! inserted {
     () => {
         "uid, name, method, state, revision, attempt, fence, max_attempts, on_crash, \
          retain_seconds, retain_nanos, lease_worker, lease_expire_time, create_time, ready_time, \
          start_time, update_time, cancel_time, delete_time, end_time, expire_time, request_id, \
          request_fingerprint, exclusive_key, labels, origin, metadata, checkpoint, result_kind, result, \
          losses"
+    };
+}
+pub(crate) use inserted;
+
+/// The columns that [`decode`] reads, in its order, before the request.
+macro_rules! columns {
+    () => {
+        concat!(crate::row::inserted!(), ", attempt_time, history")
     };
 }
 pub(crate) use columns;
@@ -34,7 +42,8 @@ macro_rules! listed {
         "uid, name, method, state, revision, attempt, fence, max_attempts, on_crash, \
          retain_seconds, retain_nanos, lease_worker, lease_expire_time, create_time, ready_time, \
          start_time, update_time, cancel_time, delete_time, end_time, expire_time, NULL, \
-         NULL, NULL, labels, origin, metadata, NULL, result_kind, result, losses, NULL"
+         NULL, NULL, labels, origin, metadata, NULL, result_kind, result, losses, attempt_time, \
+         history, NULL"
     };
 }
 pub(crate) use listed;
@@ -64,6 +73,10 @@ pub(crate) fn encode_result(result: Option<&OperationResult>) -> Option<Vec<u8>>
     result.map(OperationResult::encode)
 }
 
+pub(crate) fn encode_worker(record: &OperationRecord) -> Option<[u8; 16]> {
+    record.worker.map(|worker| worker.as_uuid().into_bytes())
+}
+
 pub(crate) fn micros(time: Option<Timestamp>) -> Option<i64> {
     time.map(Timestamp::as_micros)
 }
@@ -82,6 +95,7 @@ pub(crate) fn decode(row: &Row<'_>) -> Result<OperationRecord, Fault> {
 }
 
 fn decode_fields(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
+    let worker;
     let record = OperationRecord {
         uid: fields.required(uuid)?,
         name: fields.required(|value| OperationName::from_stored(text(value)?).ok())?,
@@ -100,13 +114,14 @@ fn decode_fields(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
             },
         },
         lease: {
-            let worker = fields.optional(uuid)?.map(WorkerId::from_uuid);
+            worker = fields.optional(uuid)?.map(WorkerId::from_uuid);
             let lease = |(worker, expire_time)| Lease {
                 worker,
                 expire_time,
             };
             worker.zip(fields.optional(time)?).map(lease)
         },
+        worker,
         create_time: fields.required(time)?,
         ready_time: fields.required(time)?,
         start_time: fields.optional(time)?,
@@ -134,6 +149,8 @@ fn decode_fields(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
             }
         },
         losses: fields.required(number)?,
+        attempt_time: fields.optional(time)?,
+        history: fields.optional(history)?.unwrap_or_default(),
         request: fields.optional(message)?.unwrap_or_default(),
     };
     if record.is_whole() {
@@ -203,6 +220,10 @@ fn blob(value: ValueRef<'_>) -> Option<&[u8]> {
 
 fn uuid(value: ValueRef<'_>) -> Option<Uuid> {
     Uuid::from_slice(blob(value)?).ok()
+}
+
+fn history(value: ValueRef<'_>) -> Option<History> {
+    History::decode(blob(value)?)
 }
 
 fn message<M: Message + Default>(value: ValueRef<'_>) -> Option<M> {

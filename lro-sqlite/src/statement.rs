@@ -1,6 +1,6 @@
 //! The statements on the table of operations, as text.
 
-use crate::row::{columns, listed};
+use crate::row::{columns, inserted, listed};
 
 macro_rules! request {
     () => {
@@ -10,7 +10,7 @@ macro_rules! request {
 
 pub(crate) const INSERT: &str = concat!(
     "INSERT INTO operation (",
-    columns!(),
+    inserted!(),
     ", request, parent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
      ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, \
      ?33) \
@@ -80,6 +80,15 @@ pub(crate) const KEYS_OF_UNFINISHED: &str = keys!(
     "operation INDEXED BY operation_unfinished WHERE end_time IS NULL \
      AND parent = ?5 AND method = ?6 AND state = ?7 AND delete_time IS NULL"
 );
+
+/// The number of operations of a group, as far as they are counted.
+pub(crate) const COUNT_DONE: &str = "SELECT count(*) FROM (SELECT 1 FROM operation \
+     INDEXED BY operation_done WHERE end_time IS NOT NULL \
+     AND parent = ?1 AND method = ?2 AND state = ?3 LIMIT ?4)";
+
+pub(crate) const COUNT_UNFINISHED: &str = "SELECT count(*) FROM (SELECT 1 FROM operation \
+     INDEXED BY operation_unfinished WHERE end_time IS NULL \
+     AND parent = ?1 AND method = ?2 AND state = ?3 AND delete_time IS NULL LIMIT ?4)";
 
 pub(crate) const KEYS_OF_LABEL: &str = keys!("label WHERE parent = ?5 AND key = ?6 AND value = ?7");
 
@@ -156,20 +165,20 @@ pub(crate) const RENEW: &str = "UPDATE operation SET lease_expire_time = ?2 WHER
 // None of the four writes a column of an index it does not move in.
 pub(crate) const ADVANCE: &str = "UPDATE operation SET revision = ?2, attempt = ?3, fence = ?4, \
      lease_worker = ?5, lease_expire_time = ?6, ready_time = ?7, start_time = ?8, \
-     update_time = ?9, cancel_time = ?10, metadata = ?11, checkpoint = ?12, losses = ?13 \
+     update_time = ?9, cancel_time = ?10, metadata = ?11, checkpoint = ?12, losses = ?13, \
+     attempt_time = ?14, history = ?15 \
      WHERE uid = ?1";
 
 pub(crate) const ADVANCE_STATE: &str = "UPDATE operation SET revision = ?2, attempt = ?3, fence = ?4, \
      lease_worker = ?5, lease_expire_time = ?6, ready_time = ?7, start_time = ?8, \
      update_time = ?9, cancel_time = ?10, metadata = ?11, checkpoint = ?12, losses = ?13, \
-     state = ?14 \
+     attempt_time = ?14, history = ?15, state = ?16 \
      WHERE uid = ?1";
 
-pub(crate) const HIDE: &str =
-    "UPDATE operation SET revision = ?2, update_time = ?3, delete_time = ?4 WHERE uid = ?1";
+pub(crate) const HIDE: &str = "UPDATE operation SET revision = ?2, update_time = ?3, delete_time = ?4, history = ?5 WHERE uid = ?1";
 
-pub(crate) const FINISH: &str = "UPDATE operation SET state = ?2, revision = ?3, lease_worker = NULL, \
-     lease_expire_time = NULL, update_time = ?4, cancel_time = ?5, end_time = ?6, \
+pub(crate) const FINISH: &str = "UPDATE operation SET state = ?2, revision = ?3, lease_expire_time = NULL, \
+     lease_worker = ?11, attempt_time = ?12, history = ?13, update_time = ?4, cancel_time = ?5, end_time = ?6, \
      expire_time = ?7, metadata = ?8, checkpoint = NULL, result_kind = ?9, result = ?10 \
      WHERE uid = ?1";
 

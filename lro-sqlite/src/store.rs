@@ -5,10 +5,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use lro_core::store::{
-    Backlog, Claim, Claimed, ListQuery, NewOperation, OperationRecord, OperationStore, Page,
-    Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
+    Backlog, Claim, Claimed, CountQuery, Counts, ListQuery, NewOperation, OperationRecord,
+    OperationStore, Page, Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
 };
-use lro_core::{OperationName, Timestamp};
+use lro_core::{Clock, OperationName, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::builder::SqliteStoreBuilder;
@@ -52,6 +52,7 @@ use crate::threads::Threads;
 #[derive(Clone)]
 pub struct SqliteStore {
     threads: Arc<Threads>,
+    clock: Arc<dyn Clock>,
 }
 
 impl SqliteStore {
@@ -83,8 +84,9 @@ impl SqliteStore {
     }
 
     pub(crate) async fn start_threads(options: SqliteStoreBuilder) -> Result<Self, StoreError> {
+        let clock = options.clock.clone();
         let threads = Arc::new(Threads::start(options).await?);
-        Ok(Self { threads })
+        Ok(Self { threads, clock })
     }
 
     async fn write<T>(
@@ -161,6 +163,11 @@ impl OperationStore for SqliteStore {
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
         self.read(|reply| Read::List(query, reply)).await
+    }
+
+    async fn count(&self, query: CountQuery) -> Result<Counts, StoreError> {
+        let now = self.clock.now();
+        self.read(|reply| Read::Count(query, now, reply)).await
     }
 
     async fn purge(&self, limit: usize) -> Result<usize, StoreError> {

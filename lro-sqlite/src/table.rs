@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::error::Fault;
 use crate::row::{
     decode, decode_labels, encode_any, encode_kind, encode_labels, encode_origin, encode_result,
-    micros,
+    encode_worker, micros,
 };
 use crate::statement;
 
@@ -96,7 +96,7 @@ impl<'c> Table<'c> {
                 record.policy.on_crash.as_number(),
                 record.policy.retain.as_secs().cast_signed(),
                 record.policy.retain.subsec_nanos(),
-                lease.map(|lease| lease.worker.as_uuid().into_bytes()),
+                encode_worker(record),
                 lease.map(|lease| lease.expire_time.as_micros()),
                 record.create_time.as_micros(),
                 record.ready_time.as_micros(),
@@ -266,7 +266,7 @@ impl<'c> Table<'c> {
             record.revision.cast_signed(),
             record.attempt,
             record.fence.cast_signed(),
-            lease.map(|lease| lease.worker.as_uuid().into_bytes()),
+            encode_worker(record),
             lease.map(|lease| lease.expire_time.as_micros()),
             record.ready_time.as_micros(),
             micros(record.start_time),
@@ -275,6 +275,8 @@ impl<'c> Table<'c> {
             encode_any(record.metadata.as_ref()),
             encode_any(record.checkpoint.as_ref()),
             record.losses,
+            micros(record.attempt_time),
+            record.history.encode(),
             record.state.as_number(),
         ];
         let taken = if new_state {
@@ -295,6 +297,7 @@ impl<'c> Table<'c> {
                 record.revision.cast_signed(),
                 record.update_time.as_micros(),
                 micros(record.delete_time),
+                record.history.encode(),
             ],
         )?;
         Ok(())
@@ -316,6 +319,9 @@ impl<'c> Table<'c> {
                 encode_any(record.metadata.as_ref()),
                 encode_kind(result),
                 encode_result(result),
+                encode_worker(record),
+                micros(record.attempt_time),
+                record.history.encode(),
             ],
         )?;
         Ok(())

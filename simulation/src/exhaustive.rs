@@ -15,12 +15,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use lro_core::Timestamp;
 use lro_core::store::{
-    Change, Command, NewOperation, OperationRecord, OperationResult, OperationState, Refusal,
+    Change, Command, History, NewOperation, OperationRecord, OperationResult, OperationState,
+    Refusal,
 };
 use prost_types::Any;
 use uuid::Uuid;
 
-use self::moves::{Move, WORDS, generation_of, to_command};
+use self::moves::{Move, WORDS, ends_an_attempt, generation_of, to_command};
 use self::world::{Hold, Place, World};
 
 /// How large the world is.
@@ -312,6 +313,10 @@ impl Search {
         {
             return wrong("has forgotten a cancellation");
         }
+        let kept = after.history.attempts.len();
+        if result.is_ok() && kept != usize::from(ends_an_attempt(command, &after)) {
+            return wrong("has not kept the attempt that it ended, or has kept another");
+        }
         if matches!(command, Move::Delete) && after.state != before.state {
             return wrong("has done more than to delete");
         }
@@ -344,6 +349,7 @@ impl Search {
     /// The number of this record, without what the search does not look at.
     fn number(&mut self, mut record: OperationRecord) -> u16 {
         record.revision = 0;
+        record.history = History::default();
         let key = format!("{record:?}");
         let next = self.records.len() as u16;
         let number = *self.numbers.entry(key).or_insert(next);
@@ -381,7 +387,7 @@ impl Search {
             }
             // Nothing is stuck: without any worker's help, cancelling and the lease's end, end it.
             let mut end = record.clone();
-            let _ = end.apply(Command::Cancel, Timestamp::EPOCH);
+            let _ = end.apply(Command::cancel(), Timestamp::EPOCH);
             let _ = end.apply(Command::Expire, Timestamp::EPOCH);
             let pending_unseen = !end.is_visible() && end.state == OperationState::Pending;
             if !end.state.is_done() && !pending_unseen {

@@ -335,8 +335,8 @@ impl Walk {
                     Command::Release { fence, metadata },
                     Act::Release(fence, noted),
                 ),
-                13..15 => (Command::Cancel, Act::Cancel),
-                _ => (Command::Delete, Act::Delete),
+                13..15 => (Command::cancel(), Act::Cancel),
+                _ => (Command::delete(), Act::Delete),
             };
             let is_retry = matches!(act, Act::Retry(..));
             let delay = if is_retry { delay as i64 } else { 0 };

@@ -139,7 +139,7 @@ impl Planted {
                     revision: record.revision + 1,
                 }));
             }
-            (Some(Bug::CancelForgotten), Command::Cancel, Some(record))
+            (Some(Bug::CancelForgotten), Command::Cancel(_), Some(record))
                 if record.state == OperationState::Running =>
             {
                 return Ok(Ok(Updated {
@@ -173,8 +173,8 @@ impl Planted {
                     *metadata = self.state().late.insert(name.clone(), newer);
                 }
             }
-            (Some(Bug::DeleteCancels), Command::Delete, _) => {
-                let cancel = Update::by_name(name.clone(), Command::Cancel);
+            (Some(Bug::DeleteCancels), Command::Delete(_), _) => {
+                let cancel = Update::by_name(name.clone(), Command::cancel());
                 let _ = self.one(cancel).await?;
             }
             (Some(Bug::ReleaseCounts), Command::Release { fence, metadata }, _) => {

@@ -97,7 +97,7 @@ impl Trial for PowerLoss {
             let upgrade = self.upgrade && number > 0;
             if upgrade {
                 image = aged(&folder, &image)?;
-                begin.1.forget_losses();
+                begin.1.forget_new_columns();
                 begin.0 = begin.0.map(|_| begin.1.rows());
                 tally.add("migrations", 1);
             }

@@ -103,7 +103,7 @@ impl Attack {
             .map(|it| end(it, Outcome::Response(pack(&()))))
             .collect();
         if let Some(name) = self.random.pick(&self.names) {
-            updates.push(Update::by_name(name.clone(), Command::Cancel));
+            updates.push(Update::by_name(name.clone(), Command::cancel()));
         }
         self.store.update(updates).await?;
         Ok(())

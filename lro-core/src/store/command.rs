@@ -6,6 +6,7 @@ use prost_types::Any;
 
 #[cfg(doc)]
 use super::OperationRecord;
+use super::history::Actor;
 use super::lease::WorkerId;
 use crate::pb::rpc::Status;
 
@@ -17,7 +18,7 @@ use crate::pb::rpc::Status;
 ///
 /// # let operation = NewOperation::new(uuid::Uuid::nil(), "operations/1".parse()?, "/s.S/M", lro_core::pack(&()));
 /// let mut record = OperationRecord::new(operation, Timestamp::EPOCH);
-/// record.apply(Command::Cancel, Timestamp::EPOCH)?;
+/// record.apply(Command::cancel(), Timestamp::EPOCH)?;
 /// assert!(record.state.is_done());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -86,10 +87,22 @@ pub enum Command {
     /// As [`Expire`](Self::Expire), but the holder was lost together with other operations: the
     /// operation becomes a [suspect](OperationRecord::losses), and the attempt does not count.
     ExpireShared,
-    /// A caller wants it to stop.
-    Cancel,
-    /// No caller is interested in it any more.
-    Delete,
+    /// A caller wants it to stop: who, and why. Only the first one counts.
+    Cancel(Actor),
+    /// No caller is interested in it any more: who said so, and why.
+    Delete(Actor),
+}
+
+impl Command {
+    /// A cancellation by nobody in particular.
+    pub fn cancel() -> Self {
+        Self::Cancel(Actor::default())
+    }
+
+    /// A deletion by nobody in particular.
+    pub fn delete() -> Self {
+        Self::Delete(Actor::default())
+    }
 }
 
 /// How a body ended.
@@ -122,8 +135,8 @@ pub enum Outcome {
 ///
 /// # let operation = NewOperation::new(uuid::Uuid::nil(), "operations/1".parse()?, "/s.S/M", lro_core::pack(&()));
 /// let mut record = OperationRecord::new(operation, Timestamp::EPOCH);
-/// assert_eq!(record.apply(Command::Cancel, Timestamp::EPOCH), Ok(Change::Record));
-/// assert_eq!(record.apply(Command::Cancel, Timestamp::EPOCH), Ok(Change::Nothing));
+/// assert_eq!(record.apply(Command::cancel(), Timestamp::EPOCH), Ok(Change::Record));
+/// assert_eq!(record.apply(Command::cancel(), Timestamp::EPOCH), Ok(Change::Nothing));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

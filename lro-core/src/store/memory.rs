@@ -7,10 +7,10 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::kit::{PageBuilder, new_page_token_key};
+use super::kit::{CountBuilder, PageBuilder, new_page_token_key};
 use super::{
-    Backlog, Claim, Claimed, ListQuery, NewOperation, OperationRecord, OperationStore, Page,
-    Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
+    Backlog, Claim, Claimed, CountQuery, Counts, ListQuery, NewOperation, OperationRecord,
+    OperationStore, Page, Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
 };
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::name::OperationName;
@@ -164,6 +164,20 @@ impl OperationStore for MemoryStore {
         }
         page.finish();
         Ok(page.build())
+    }
+
+    async fn count(&self, query: CountQuery) -> Result<Counts, StoreError> {
+        let query = query.to_list();
+        let mut counts = CountBuilder::new(&query, self.clock.now());
+        let tables = self.tables();
+        for record in tables.records.values() {
+            if counts.is_complete() {
+                return Ok(counts.build());
+            }
+            counts.push(record);
+        }
+        counts.finish();
+        Ok(counts.build())
     }
 
     async fn purge(&self, limit: usize) -> Result<usize, StoreError> {

@@ -8,6 +8,7 @@ use prost_types::Any;
 use uuid::Uuid;
 
 use super::command::{Command, Outcome};
+use super::history::History;
 use super::lease::{Lease, WorkerId};
 use super::policy::ExecutionPolicy;
 use super::standard_metadata::StandardMetadata;
@@ -77,12 +78,17 @@ pub struct OperationRecord {
     pub policy: ExecutionPolicy,
     /// The lease of the worker that runs it, while one does.
     pub lease: Option<Lease>,
+    /// The worker that runs it, or whose result ended it.
+    pub worker: Option<WorkerId>,
     /// When it was started.
     pub create_time: Timestamp,
     /// Not to be run before this time (a scheduled start, or the pause before another attempt).
     pub ready_time: Timestamp,
     /// When its body first ran.
     pub start_time: Option<Timestamp>,
+    /// When the attempt under way, or the one that ended it, began; `None` if that is the first,
+    /// which began at the start time. See [`attempts`](Self::attempts).
+    pub attempt_time: Option<Timestamp>,
     /// When its visible part was last written.
     pub update_time: Timestamp,
     /// When cancellation was asked for.
@@ -94,6 +100,8 @@ pub struct OperationRecord {
     /// When it expires and may be purged: the policy's `retain` after its end. Never set before the
     /// end.
     pub expire_time: Option<Timestamp>,
+    /// Earlier attempts, and who cancelled or deleted it.
+    pub history: History,
 }
 
 impl OperationRecord {
@@ -123,14 +131,17 @@ impl OperationRecord {
             exclusive_key: operation.exclusive_key,
             policy: operation.policy,
             lease: None,
+            worker: None,
             create_time: now,
             ready_time: operation.ready_time.map_or(now, |time| time.max(now)),
             start_time: None,
+            attempt_time: None,
             update_time: now,
             cancel_time: None,
             delete_time: None,
             end_time: None,
             expire_time: None,
+            history: History::default(),
         };
         if let Some(outcome) = outcome {
             record.finish(outcome, now);
@@ -181,14 +192,17 @@ impl OperationRecord {
             exclusive_key: None,
             policy: self.policy.clone(),
             lease: self.lease.clone(),
+            worker: self.worker,
             create_time: self.create_time,
             ready_time: self.ready_time,
             start_time: self.start_time,
+            attempt_time: self.attempt_time,
             update_time: self.update_time,
             cancel_time: self.cancel_time,
             delete_time: self.delete_time,
             end_time: self.end_time,
             expire_time: self.expire_time,
+            history: self.history.clone(),
         }
     }
 

@@ -223,7 +223,7 @@ mod tests {
             ..Default::default()
         }));
         record
-            .apply(Command::Cancel, Timestamp::from_micros(6_000_001))
+            .apply(Command::cancel(), Timestamp::from_micros(6_000_001))
             .unwrap();
         let expected = OperationMetadata {
             own: 7,

@@ -6,6 +6,7 @@ use prost_types::Any;
 use tonic::Code;
 
 use super::command::{Change, Command, Outcome};
+use super::history::{Actor, AttemptOutcome};
 use super::lease::{Lease, WorkerId};
 use super::policy::OnCrash;
 use super::record::{OperationRecord, OperationResult};
@@ -147,8 +148,8 @@ impl OperationRecord {
             }
             Command::Expire => self.expire(false, now),
             Command::ExpireShared => self.expire(true, now),
-            Command::Cancel => self.cancel(now),
-            Command::Delete => self.delete(now),
+            Command::Cancel(actor) => self.cancel(actor, now),
+            Command::Delete(actor) => self.delete(actor, now),
         }
     }
 
@@ -164,7 +165,12 @@ impl OperationRecord {
         self.state = OperationState::Running;
         self.attempt += 1;
         self.fence += 1;
-        self.start_time.get_or_insert(now.max(self.update_time));
+        let begin_time = now.max(self.update_time);
+        match self.start_time {
+            None => self.start_time = Some(begin_time),
+            Some(_) => self.attempt_time = Some(begin_time),
+        }
+        self.worker = Some(worker);
         self.lease = Some(Lease {
             worker,
             expire_time: now.saturating_add(lease_duration),
@@ -179,6 +185,7 @@ impl OperationRecord {
         if self.attempt >= self.policy.max_attempts {
             return self.finish(Outcome::Error(error), now);
         }
+        self.end_attempt(AttemptOutcome::retried(&error), now);
         // The body returned: it does not kill the process.
         self.losses = 0;
         self.back_to_pending(now.saturating_add(delay), now)
@@ -188,6 +195,7 @@ impl OperationRecord {
         if self.state == OperationState::Cancelling {
             return self.finish(Outcome::Cancelled, now);
         }
+        self.end_attempt(AttemptOutcome::Released, now);
         self.attempt = self.attempt.saturating_sub(1);
         self.back_to_pending(now, now)
     }
@@ -196,6 +204,7 @@ impl OperationRecord {
         if !self.state.is_running() {
             return Err(Refusal::Stale);
         }
+        self.end_attempt(AttemptOutcome::WorkerLost, now);
         if self.state == OperationState::Cancelling {
             return Ok(self.finish(Outcome::Cancelled, now));
         }
@@ -235,14 +244,16 @@ impl OperationRecord {
     }
 
     /// Also cancels an operation that was deleted and has not finished: it holds a worker's slot.
-    fn cancel(&mut self, now: Timestamp) -> Result<Change, Refusal> {
+    fn cancel(&mut self, actor: Actor, now: Timestamp) -> Result<Change, Refusal> {
         Ok(match self.state {
             OperationState::Pending => {
+                self.history.cancelled_by = actor.known();
                 self.cancel_time = Some(now.max(self.update_time));
                 self.finish(Outcome::Cancelled, now)
             }
             OperationState::Running => {
                 self.state = OperationState::Cancelling;
+                self.history.cancelled_by = actor.known();
                 self.cancel_time = Some(now.max(self.update_time));
                 self.written(now)
             }
@@ -253,13 +264,14 @@ impl OperationRecord {
         })
     }
 
-    fn delete(&mut self, now: Timestamp) -> Result<Change, Refusal> {
+    fn delete(&mut self, actor: Actor, now: Timestamp) -> Result<Change, Refusal> {
         if !self.is_visible() {
             return Err(Refusal::NotFound);
         }
         if self.state.is_done() {
             return Ok(Change::Removed);
         }
+        self.history.deleted_by = actor.known();
         self.delete_time = Some(now);
         Ok(self.written(now))
     }

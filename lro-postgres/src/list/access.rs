@@ -200,7 +200,7 @@ impl Union {
 }
 
 /// The parents that a pattern stands for; nothing when they are too many.
-async fn parents(
+pub(super) async fn parents(
     database: &Database,
     pattern: &ParentPattern,
 ) -> Result<Option<Vec<String>>, Fault> {
@@ -227,6 +227,20 @@ async fn parents(
     Ok((parents.len() <= STRETCHES_MAX).then_some(parents))
 }
 
+/// The methods of the operations of each parent, one more than are of use.
+pub(super) async fn methods(database: &Database, parents: &[String]) -> Result<Vec<Row>, Fault> {
+    let query = of_methods(&parents);
+    Ok(database.run(Access::ReadInOrder, &[query]).await?.remove(0))
+}
+
+fn of_methods<'a>(parents: &'a &'a [String]) -> Query<'a> {
+    const MOST: i64 = DISTINCT_MAX as i64 + 1;
+    Query {
+        sql: statement::METHODS,
+        params: vec![(parents, Type::TEXT_ARRAY), (&MOST, Type::INT8)],
+    }
+}
+
 /// All ways that leave out more than other parents. Which methods and labels there are, is asked at
 /// once.
 async fn narrow(
@@ -237,16 +251,11 @@ async fn narrow(
     let needs: Vec<Vec<LabelNeed>> = predicate.label_needs();
     let ranges = Ranges::of(parents, &needs);
     let restricts_states = predicate.restricts_states();
-    let most = DISTINCT_MAX as i64 + 1;
     // One more than is of use, to know.
     let most_of_range = ranges.as_ref().map_or(0, |ranges| ranges.most() as i64 + 1);
     let mut queries = Vec::new();
     if restricts_states {
-        let params: Params<'_> = vec![(&parents, Type::TEXT_ARRAY), (&most, Type::INT8)];
-        queries.push(Query {
-            sql: statement::METHODS,
-            params,
-        });
+        queries.push(of_methods(&parents));
     }
     if let Some(ranges) = &ranges {
         queries.push(Query {

@@ -8,7 +8,7 @@ use crate::PostgresStore;
 use crate::sql::statement;
 
 /// Restrictions, each with its statement, its arguments, and the scan expected in its plan.
-fn walks() -> [(&'static str, String, &'static [&'static str]); 13] {
+fn walks() -> [(&'static str, String, &'static [&'static str]); 14] {
     let key = "9000, '00000000-0000-7000-8000-000000009000', 0, 51";
     let parents = "'{\"\"}'";
     let states = "'{\"\",\"\"}', '{/s/M,/s/N}', '{3,3}'";
@@ -65,6 +65,11 @@ fn walks() -> [(&'static str, String, &'static [&'static str]); 13] {
             &["using operation_by_state"],
         ),
         (LABELS, format!("{range}, 9"), &["using label_by_value"]),
+        (
+            COUNT,
+            format!("{states}, 9"),
+            &["Backward using operation_by_state"],
+        ),
     ]
 }
 

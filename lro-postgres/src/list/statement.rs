@@ -10,10 +10,11 @@
 
 use crate::sql::row::{listed, listed_in_block, payload_len};
 
-pub(crate) const ALL: [&str; 14] = [
+pub(crate) const ALL: [&str; 15] = [
     LISTED,
     PARENTS,
     METHODS,
+    COUNT,
     LABELS,
     KEYS_OF_ALL,
     KEYS_OF_PARENTS,
@@ -152,6 +153,16 @@ pub(crate) const METHODS: &str = "SELECT p.parent, m.method FROM unnest($1::text
      (SELECT o.method FROM {operation} AS o WHERE (o.parent, o.method) > (p.parent, w.method) \
      AND o.parent <= p.parent ORDER BY o.parent, o.method LIMIT 1) AS n) \
      SELECT w.method FROM w) AS m LIMIT $2::bigint";
+
+/// The number of operations of each parent, method and state, up to `$4`, with the number of the
+/// group. In the order of the index, which therefore leads to them.
+pub(crate) const COUNT: &str = "SELECT s.place, c.found \
+     FROM unnest($1::text[], $2::text[], $3::smallint[]) WITH ORDINALITY \
+     AS s (parent, method, state, place) \
+     CROSS JOIN LATERAL (SELECT count(*) AS found FROM (SELECT FROM {operation} AS o \
+     WHERE o.parent = s.parent AND o.method = s.method AND o.state = s.state \
+     AND o.delete_time IS NULL \
+     ORDER BY o.create_time + 0 DESC, o.uid DESC LIMIT $4::bigint) AS t) AS c";
 
 /// The distinct labels between two of each parent, both included, at most `$6` of each range, with
 /// the number of the range. The end is looked at behind each jump, for it would not end a scan.

@@ -1,7 +1,7 @@
 //! Records as arrays, a column each: what UNNEST makes rows of.
 
 use lro_core::Timestamp;
-use lro_core::store::OperationRecord;
+use lro_core::store::{OperationRecord, WorkerId};
 use prost::Message as _;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -154,6 +154,8 @@ pub(crate) fn changed_records(records: &[Changed<'_>]) -> Columns {
     columns.bytes(records, |c| encode_result(c.record.result.as_ref()));
     columns.integers(records, |c| i64::from(c.record.losses));
     columns.times(records, |c| suspect_time(c.record));
+    columns.times(records, |c| c.record.attempt_time);
+    columns.bytes(records, |c| c.record.history.encode());
     columns
 }
 
@@ -195,7 +197,7 @@ pub(crate) fn removed_records(records: &[&OperationRecord]) -> Columns {
 }
 
 fn worker(record: &OperationRecord) -> Option<Uuid> {
-    record.lease.as_ref().map(|lease| lease.worker.as_uuid())
+    record.worker.map(WorkerId::as_uuid)
 }
 
 #[cfg(test)]

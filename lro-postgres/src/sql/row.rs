@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lro_core::store::{
-    ExecutionPolicy, Lease, OnCrash, OperationRecord, OperationResult, OperationState, Origin,
-    RequestId, WorkerId,
+    ExecutionPolicy, History, Lease, OnCrash, OperationRecord, OperationResult, OperationState,
+    Origin, RequestId, WorkerId,
 };
 use lro_core::{OperationName, Timestamp};
 use prost::Message;
@@ -26,7 +26,7 @@ macro_rules! head_with {
              retain_seconds, retain_nanos, lease_worker, lease_expire_time, create_time, ready_time, \
              start_time, update_time, cancel_time, delete_time, end_time, expire_time, ",
             $metadata,
-            ", labels, origin, losses, suspect_time"
+            ", labels, origin, losses, suspect_time, attempt_time, history"
         )
     };
 }
@@ -162,6 +162,7 @@ fn named(row: &Row, fault: Fault) -> Fault {
 }
 
 fn known(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
+    let worker: Option<WorkerId>;
     let mut record = OperationRecord {
         uid: fields.get()?,
         name: fields.read(|name: &str| OperationName::from_stored(name).ok())?,
@@ -180,14 +181,15 @@ fn known(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
             },
         },
         lease: {
-            let worker: Option<Uuid> = fields.get()?;
+            worker = fields.get::<Option<Uuid>>()?.map(WorkerId::from_uuid);
             let expire_time = fields.time()?;
             let lease = |(worker, expire_time)| Lease {
-                worker: WorkerId::from_uuid(worker),
+                worker,
                 expire_time,
             };
             worker.zip(expire_time).map(lease)
         },
+        worker,
         create_time: fields.read(time)?,
         ready_time: fields.read(time)?,
         start_time: fields.time()?,
@@ -203,6 +205,8 @@ fn known(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
         },
         origin: fields.message()?.unwrap_or_default(),
         losses: fields.read(small)?,
+        attempt_time: None,
+        history: History::default(),
         request: Any::default(),
         checkpoint: None,
         result: None,
@@ -211,6 +215,10 @@ fn known(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
     };
     if let Some(ready_time) = fields.time()? {
         record.ready_time = ready_time;
+    }
+    record.attempt_time = fields.time()?;
+    if let Some(history) = fields.read_optional(History::decode)? {
+        record.history = history;
     }
     Ok(record)
 }

@@ -14,14 +14,16 @@ use crate::error::Fault;
 use crate::sql::text::quote;
 
 /// Step n takes the schema from version n to version n + 1. None is ever edited.
-const MIGRATIONS: [Step; 4] = [
+const MIGRATIONS: [Step; 5] = [
     Step {
         sql: include_str!("schema/1_operation.sql"),
+        alters: false,
         index: None,
         fill: None,
     },
     Step {
         sql: include_str!("schema/2_lists.sql"),
+        alters: true,
         // For lists of a state or a method. One for both, and for done operations as for others: whatever
         // an UPDATE of an indexed column changes, it makes an entry in each index.
         index: Some(Index {
@@ -33,15 +35,23 @@ const MIGRATIONS: [Step; 4] = [
     },
     Step {
         sql: include_str!("schema/3_secret.sql"),
+        alters: false,
         index: None,
         fill: None,
     },
     Step {
         sql: include_str!("schema/4_losses.sql"),
+        alters: true,
         index: Some(Index {
             name: "operation_suspect",
             columns: "operation (suspect_time, uid) WHERE suspect_time IS NOT NULL",
         }),
+        fill: None,
+    },
+    Step {
+        sql: include_str!("schema/5_history.sql"),
+        alters: true,
+        index: None,
         fill: None,
     },
 ];
@@ -49,6 +59,8 @@ const MIGRATIONS: [Step; 4] = [
 /// `{schema}` in its texts stands for the schema. Every step is idempotent.
 struct Step {
     sql: &'static str,
+    /// Whether its statements need the table of operations for themselves for a moment.
+    alters: bool,
     /// Built while operations are written, where there are some.
     index: Option<Index>,
     /// Brings the next rows behind the uid `$1` up to date, and answers with the last of them.
@@ -203,10 +215,11 @@ impl Migration<'_> {
             .await
     }
 
-    /// Whether there are operations already, and a step that would take its time with them. Asked
+    /// Whether there are operations already, and a step that would take its time with them, or wait for
+    /// those who use them. Asked
     /// before the transaction, which is to hold no lock on the table.
     async fn is_live(&self, client: &Client, step: &Step) -> Result<bool, Fault> {
-        if step.index.is_none() && step.fill.is_none() {
+        if !step.alters && step.index.is_none() && step.fill.is_none() {
             return Ok(false);
         }
         let has_rows = self.text("SELECT EXISTS (SELECT FROM {schema}.operation)");

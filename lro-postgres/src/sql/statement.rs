@@ -41,20 +41,23 @@ macro_rules! read_only {
     };
 }
 
-/// Makes those of `c` running at the time of `t`, with a lease. Gives them as they were before.
+/// Makes those of `c` running at the time of `t`, with a lease, and sets more. Gives them as they were before.
 macro_rules! claim_taken {
-    ($worker:literal, $lease:literal) => {
+    ($worker:literal, $lease:literal $(, $more:literal)?) => {
         concat!(
             " UPDATE {operation} AS o SET state = 1, revision = c.revision + 1, \
              attempt = c.attempt + 1, fence = c.fence + 1, \
              start_time = coalesce(c.start_time, greatest(c.update_time, t.now)), \
+             attempt_time = CASE WHEN c.start_time IS NOT NULL THEN greatest(c.update_time, t.now) END, \
              update_time = greatest(c.update_time, t.now), lease_expire_time = least(t.now + ",
             $lease,
             "::bigint, ",
             latest!(),
             "), lease_worker = ",
             $worker,
-            "::uuid FROM c, t WHERE o.uid = c.uid RETURNING c.*, t.now"
+            "::uuid",
+            $($more,)?
+            " FROM c, t WHERE o.uid = c.uid RETURNING c.*, t.now"
         )
     };
 }
@@ -207,15 +210,16 @@ pub(crate) const ADVANCE: &str = "UPDATE {operation} AS o SET revision = n.revis
      lease_expire_time = n.lease_expire_time, lease_worker = n.lease_worker, state = n.state, \
      result_kind = n.result_kind, metadata = coalesce(n.metadata, o.metadata), \
      checkpoint = CASE WHEN n.end_time IS NULL THEN coalesce(n.checkpoint, o.checkpoint) END, \
-     result = n.result, losses = n.losses, suspect_time = n.suspect_time, \
+     result = n.result, losses = n.losses, suspect_time = n.suspect_time, attempt_time = n.attempt_time, \
+     history = n.history, \
      lease_shared = coalesce(o.lease_shared AND o.lease_expire_time = n.lease_expire_time, false) \
      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], \
      $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \
      $13::uuid[], $14::smallint[], $15::smallint[], $16::bytea[], $17::bytea[], $18::bytea[], \
-     $19::bigint[], $20::bigint[]) \
+     $19::bigint[], $20::bigint[], $21::bigint[], $22::bytea[]) \
      AS n (uid, revision, attempt, fence, ready_time, update_time, start_time, cancel_time, \
      delete_time, end_time, expire_time, lease_expire_time, lease_worker, state, result_kind, \
-     metadata, checkpoint, result, losses, suspect_time) WHERE o.uid = n.uid";
+     metadata, checkpoint, result, losses, suspect_time, attempt_time, history) WHERE o.uid = n.uid";
 
 /// Finishes operations that were not written since the given revision. Times are given relative to
 /// the last write of the row; the statement adds the time that has passed since.
@@ -227,13 +231,12 @@ pub(crate) const END: &str = concat!(
      expire_time = least(n.expire_time + (greatest(n.update_time, t.now) - n.update_time), ",
     latest!(),
     "), \
-     lease_expire_time = NULL, lease_worker = NULL, state = n.state, result_kind = n.result_kind, \
-     metadata = coalesce(n.metadata, o.metadata), checkpoint = NULL, result = n.result \
-     FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], \
-     $6::smallint[], $7::smallint[], $8::bytea[], $9::bytea[]) AS n (uid, revision, fence, \
-     update_time, expire_time, state, result_kind, metadata, result), t \
-     WHERE o.uid = n.uid AND o.revision = n.revision AND o.fence = n.fence \
-     RETURNING o.uid, o.update_time"
+     lease_expire_time = NULL, state = n.state, result_kind = n.result_kind, checkpoint = NULL, \
+     metadata = coalesce(n.metadata, o.metadata), result = n.result FROM unnest($1::uuid[], \
+     $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::smallint[], $7::smallint[], \
+     $8::bytea[], $9::bytea[]) AS n (uid, revision, fence, update_time, expire_time, state, \
+     result_kind, metadata, result), t WHERE o.uid = n.uid AND o.revision = n.revision \
+     AND o.fence = n.fence RETURNING o.uid, o.update_time"
 );
 
 /// The same without those that others have locked.
@@ -305,14 +308,12 @@ pub(crate) const CLAIM_SUSPECTS: &str = concat!(
      AND (losses > 1) = $3::boolean AND suspect_time <= coalesce($4::bigint, ",
     begun!(),
     ") - $8::bigint ORDER BY suspect_time, uid LIMIT m.most FOR UPDATE SKIP LOCKED) AS r \
-     ORDER BY r.suspect_time, r.uid LIMIT $5::bigint) \
-     UPDATE {operation} AS o SET state = 1, revision = c.revision + 1, attempt = c.attempt + 1, \
-     fence = c.fence + 1, start_time = coalesce(c.start_time, greatest(c.update_time, t.now)), \
-     update_time = greatest(c.update_time, t.now), lease_expire_time = least(t.now + $7::bigint, ",
-    latest!(),
-    "), \
-     lease_worker = $6::uuid, ready_time = c.suspect_time, suspect_time = NULL FROM c, t \
-     WHERE o.uid = c.uid RETURNING c.*, t.now"
+     ORDER BY r.suspect_time, r.uid LIMIT $5::bigint)",
+    claim_taken!(
+        "$6",
+        "$7",
+        ", ready_time = c.suspect_time, suspect_time = NULL"
+    ),
 );
 
 /// The same of a range of the index, to go around what cannot be read.

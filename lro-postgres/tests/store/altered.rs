@@ -27,7 +27,7 @@ async fn no_call_fails(store: &PostgresStore, alter: impl AsyncFnOnce()) {
     assert_eq!(list().await.unwrap().records.len(), 2);
     let other = claim(store, 1, 1).await.operations.remove(0);
     let cancel =
-        lro_core::store::Update::by_name(other.name.clone(), lro_core::store::Command::Cancel);
+        lro_core::store::Update::by_name(other.name.clone(), lro_core::store::Command::cancel());
     store.update(vec![cancel]).await.unwrap().remove(0).unwrap();
     update(store, &other, succeed(other.fence)).await.unwrap();
     start(store, "operations/3").await;

@@ -136,7 +136,7 @@ async fn concurrent_changes_of_others_count() {
         async { other.update(vec![update]).await.unwrap().remove(0).unwrap() }
     };
     let cancelled = running(&store, "operations/cancelled").await;
-    by_name(&cancelled, Command::Cancel).await;
+    by_name(&cancelled, Command::cancel()).await;
     let answer = update(&store, &cancelled, succeed(1)).await.unwrap();
     assert_eq!(
         (answer.state, answer.revision),
@@ -146,7 +146,7 @@ async fn concurrent_changes_of_others_count() {
     assert!(found.cancel_time.is_some() && found.end_time >= found.cancel_time);
 
     let deleted = running(&store, "operations/deleted").await;
-    by_name(&deleted, Command::Delete).await;
+    by_name(&deleted, Command::delete()).await;
     let answer = update(&store, &deleted, succeed(1)).await.unwrap();
     assert_eq!(answer.change, Change::Removed);
     assert_eq!(

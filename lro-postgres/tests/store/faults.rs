@@ -57,7 +57,7 @@ async fn a_row_locked_by_an_outsider_delays_no_other() {
         "it is passed over"
     );
     outsider.batch_execute("ROLLBACK").await.unwrap();
-    update(&store, &pending, Command::Cancel).await.unwrap();
+    update(&store, &pending, Command::cancel()).await.unwrap();
     update(&store, &held[7], succeed(1)).await.unwrap();
     update(&store, &held[8], renew).await.unwrap();
 }
@@ -154,10 +154,12 @@ async fn an_unwritable_row_is_rejected_alone() {
     let allow = "ALTER TABLE operation DROP CONSTRAINT untouched";
     outsider.batch_execute(allow).await.unwrap();
     // The store cannot decode it.
-    let damage = "UPDATE operation SET labels = '\\xff' WHERE name = 'operations/b'";
-    assert_eq!(outsider.execute(damage, &[]).await.unwrap(), 1);
-    check_corrupt("operations/b").await;
-    let cancel = Update::by_name("operations/b".parse().unwrap(), Command::Cancel);
+    for damage in ["labels = '\\xff'", "labels = NULL, history = '\\xff'"] {
+        let damage = format!("UPDATE operation SET {damage} WHERE name = 'operations/b'");
+        assert_eq!(outsider.execute(&damage, &[]).await.unwrap(), 1);
+        check_corrupt("operations/b").await;
+    }
+    let cancel = Update::by_name("operations/b".parse().unwrap(), Command::cancel());
     let answer = store.update(vec![cancel]).await.unwrap().remove(0);
     assert!(matches!(answer, Err(Refusal::Corrupt(_))), "{answer:?}");
 }

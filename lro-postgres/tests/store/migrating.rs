@@ -133,11 +133,11 @@ async fn labels_go_with_their_operations() {
     let outsider = schema.outsider().await;
     assert_eq!(labels(&outsider).await, 3);
     let deleted = get(&store, "operations/0").await.unwrap();
-    update(&store, &deleted, Command::Cancel).await.unwrap();
-    update(&store, &deleted, Command::Delete).await.unwrap();
+    update(&store, &deleted, Command::cancel()).await.unwrap();
+    update(&store, &deleted, Command::delete()).await.unwrap();
     assert_eq!(labels(&outsider).await, 2);
     let expired = get(&store, "operations/1").await.unwrap();
-    update(&store, &expired, Command::Cancel).await.unwrap();
+    update(&store, &expired, Command::cancel()).await.unwrap();
     let expire = "UPDATE operation SET expire_time = 1 WHERE expire_time IS NOT NULL";
     assert_eq!(outsider.execute(expire, &[]).await.unwrap(), 1);
     assert_eq!(store.purge(9).await.unwrap(), 1);

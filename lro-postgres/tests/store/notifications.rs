@@ -36,7 +36,7 @@ async fn other_nodes_receive_commits_of_one_node() {
         .wait_for("it is ready", |event| is_ready(event, &record))
         .await;
     let held = claim(&first, 1, 1).await.operations.remove(0);
-    update(&second, &record, Command::Cancel).await.unwrap();
+    update(&second, &record, Command::cancel()).await.unwrap();
     heard
         .wait_for_change(&record.name, |state, _| state == OperationState::Cancelling)
         .await;
@@ -45,7 +45,7 @@ async fn other_nodes_receive_commits_of_one_node() {
     also_heard
         .wait_for_change(&record.name, |state, _| state == OperationState::Succeeded)
         .await;
-    update(&second, &record, Command::Delete).await.unwrap();
+    update(&second, &record, Command::delete()).await.unwrap();
     heard
         .wait_for_change(&record.name, |_, deleted| deleted)
         .await;
@@ -60,11 +60,11 @@ async fn schemas_do_not_hear_each_other() {
     let (other, _) = listening(&others, "other").await;
     for name in ["operations/theirs", "operations/last"] {
         let record = start(&other, name).await;
-        update(&other, &record, Command::Cancel).await.unwrap();
+        update(&other, &record, Command::cancel()).await.unwrap();
     }
     let twin = mine.store().open().await.unwrap();
     let record = start(&twin, "operations/mine").await;
-    update(&twin, &record, Command::Cancel).await.unwrap();
+    update(&twin, &record, Command::cancel()).await.unwrap();
     heard.wait_for_change(&record.name, |_, _| true).await;
     let foreign = heard
         .events()
@@ -122,7 +122,7 @@ async fn the_gap_is_short_where_nothing_is_heard() {
     // A node that does not listen still sends notifications.
     let (_third, heard) = self::listening(&schema, "third").await;
     let record = start(&polling, "operations/1").await;
-    update(&polling, &record, Command::Cancel).await.unwrap();
+    update(&polling, &record, Command::cancel()).await.unwrap();
     heard
         .wait_for_change(&record.name, |state, _| state == OperationState::Cancelled)
         .await;

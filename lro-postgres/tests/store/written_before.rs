@@ -113,6 +113,19 @@ async fn a_schema_of_the_version_before_is_served() {
     let late = succeed(1);
     assert_eq!(update(&store, &claimed[0], late).await, Err(Refusal::Stale));
     assert_eq!(state("operations/pending").await, Succeeded);
+    // That version did not keep who ran what is done.
+    for (name, expected) in [
+        ("operations/succeeded", &[("SUCCEEDED", false)][..]),
+        ("operations/pending", &[("SUCCEEDED", true)]),
+        (
+            "projects/p/operations/running",
+            &[("WORKER_LOST", true), ("SUCCEEDED", true)],
+        ),
+    ] {
+        let attempts = get(&store, name).await.unwrap().attempts().into_iter();
+        let attempts = attempts.map(|it| (it.outcome.as_str(), it.worker.is_some()));
+        assert_eq!(attempts.collect::<Vec<_>>(), expected, "{name}");
+    }
 }
 
 /// A node of the version before, as far as its statements go.
@@ -266,7 +279,7 @@ async fn a_node_of_the_version_before_works_beside_a_new_one() {
     // Each sees the cancellation of the other.
     old.start("operations/cancelled").await;
     let claimed = old.claim().await;
-    let cancel = lro_core::store::Command::Cancel;
+    let cancel = lro_core::store::Command::cancel();
     let cancel = lro_core::store::Update::by_name("operations/cancelled".parse().unwrap(), cancel);
     store.update(vec![cancel]).await.unwrap().remove(0).unwrap();
     assert!(

@@ -141,6 +141,11 @@ pub(super) enum Verdict {
 }
 
 impl<'a> Visit<'a> {
+    /// The principal that calls.
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
     /// Admits a call about one operation, which has not been read yet.
     pub(crate) async fn operation(self, name: &'a OperationName) -> Result<Pass<'a>, Status> {
         if self.gate.is_open() {

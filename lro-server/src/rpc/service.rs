@@ -3,7 +3,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use lro_core::pb::operations_server::Operations as OperationsServer;
-use lro_core::store::Command;
+use lro_core::store::{Actor, Command};
 use lro_core::{OperationName, ParentPattern, Reason, pb};
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Response, Status};
@@ -12,6 +12,7 @@ use crate::access::{Caller, OperationsRpc, Visit};
 use crate::engine::deadline::{margin, time_left};
 use crate::operations::{MaxMessageLen, Operations};
 use crate::rpc::error::invalid_name;
+use crate::rpc::reason::actor;
 use crate::rpc::status::complete;
 
 /// `google.longrunning.Operations` over [`Operations`]: what [`Operations::service`] serves.
@@ -106,8 +107,13 @@ impl OperationsServer for OperationsService {
                 .enter(OperationsRpc::Delete, &headers, &extensions)
                 .await?;
             let name = parse(&request.name)?;
+            let actor = actor(&headers, visit.principal().name())?;
             let pass = visit.operation(&name).await?;
-            self.operations.update(&pass, &name, Command::Delete).await
+            let delete = Command::Delete(actor.clone());
+            self.operations.update(&pass, &name, delete).await?;
+            let Actor { principal, reason } = actor;
+            tracing::info!(%name, ?principal, ?reason, "a caller deleted an operation");
+            Ok(())
         })
         .await
     }
@@ -122,8 +128,13 @@ impl OperationsServer for OperationsService {
                 .enter(OperationsRpc::Cancel, &headers, &extensions)
                 .await?;
             let name = parse(&request.name)?;
+            let actor = actor(&headers, visit.principal().name())?;
             let pass = visit.operation(&name).await?;
-            self.operations.update(&pass, &name, Command::Cancel).await
+            let cancel = Command::Cancel(actor.clone());
+            self.operations.update(&pass, &name, cancel).await?;
+            let Actor { principal, reason } = actor;
+            tracing::info!(%name, ?principal, ?reason, "a caller cancelled an operation");
+            Ok(())
         })
         .await
     }

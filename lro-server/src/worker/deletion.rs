@@ -39,7 +39,7 @@ impl Shared {
         let shared = self.clone();
         let cancelling = async move {
             let mut backoff = Backoff::default();
-            while let Err(error) = update_one(shared.store(), run.update(Command::Cancel)).await {
+            while let Err(error) = update_one(shared.store(), run.update(Command::cancel())).await {
                 let pause = backoff.failed("cannot cancel a deleted operation", &error);
                 tokio::select! {
                     // Another stop reason, or the end of the run, has the same effect.

@@ -213,7 +213,7 @@ async fn a_cancellation_before_the_run_is_heard_among_thousands_of_others() {
         new
     };
     let others: Vec<_> = (0..5_000).map(other).collect();
-    let cancel = |name: &OperationName| Update::by_name(name.clone(), Command::Cancel);
+    let cancel = |name: &OperationName| Update::by_name(name.clone(), Command::cancel());
     let cancels: Vec<_> = others.iter().map(|other| cancel(&other.name)).collect();
     store.start(others).await.unwrap();
     let call = tokio::spawn({

@@ -13,7 +13,7 @@ use crate::statement;
 
 /// The largest number of index ranges that one list joins. With more, the list reads a wider range
 /// and skips the operations that do not match.
-const MAX_RANGES: usize = 256;
+pub(super) const MAX_RANGES: usize = 256;
 
 /// The largest number of parents, methods or values of a label that a list reads to find its ranges.
 const MAX_DISTINCT: usize = 512;
@@ -102,13 +102,13 @@ fn unions(
 }
 
 /// Finds the ranges of the indexes.
-struct Indexes<'c> {
-    connection: &'c Connection,
+pub(super) struct Indexes<'c> {
+    pub(super) connection: &'c Connection,
 }
 
 impl Indexes<'_> {
     /// The parents that a pattern stands for; nothing when they are too many.
-    fn parents(&self, pattern: &ParentPattern) -> Result<Option<Vec<String>>, Fault> {
+    pub(super) fn parents(&self, pattern: &ParentPattern) -> Result<Option<Vec<String>>, Fault> {
         if let Some(parent) = pattern.exact() {
             return Ok(Some(vec![parent.as_str().to_owned()]));
         }
@@ -129,15 +129,11 @@ impl Indexes<'_> {
         }
         let (mut ranges, mut restricts) = (Vec::new(), false);
         for parent in parents {
-            for (done, sql, keys) in [
-                (
-                    false,
-                    statement::UNFINISHED_METHOD_FROM,
-                    statement::KEYS_OF_UNFINISHED,
-                ),
-                (true, statement::DONE_METHOD_FROM, statement::KEYS_OF_DONE),
+            for (done, keys) in [
+                (false, statement::KEYS_OF_UNFINISHED),
+                (true, statement::KEYS_OF_DONE),
             ] {
-                let Some(methods) = self.distinct(sql, &[parent], "", |_| true)? else {
+                let Some(methods) = self.methods(parent, done)? else {
                     return Ok(None);
                 };
                 let all = OperationState::ALL.iter();
@@ -160,6 +156,16 @@ impl Indexes<'_> {
         }
         let usable = restricts && ranges.len() <= MAX_RANGES;
         Ok(usable.then_some(Union(ranges)))
+    }
+
+    /// The methods of the operations of a parent that have ended, or have not; nothing when they are
+    /// too many.
+    pub(super) fn methods(&self, parent: &str, done: bool) -> Result<Option<Vec<String>>, Fault> {
+        let sql = match done {
+            true => statement::DONE_METHOD_FROM,
+            false => statement::UNFINISHED_METHOD_FROM,
+        };
+        self.distinct(sql, &[parent], "", |_| true)
     }
 
     /// By labels, of which an operation needs one.

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use lro_core::store::{
-    Claim, Command, ListQuery, NewOperation, OperationRecord, OperationStore, Outcome,
+    Claim, Command, History, ListQuery, NewOperation, OperationRecord, OperationStore, Outcome,
     StoreErrorKind, Suspects, Update, WorkerId,
 };
 use lro_core::{ParentName, Timestamp, pb};
@@ -211,6 +211,7 @@ fn look(record: &OperationRecord) {
     let operation = record.to_operation();
     assert_eq!(operation.done, record.state.is_done());
     let _ = format!("{record:?}");
+    assert!(record.attempts().len() <= History::MAX_ATTEMPTS);
     let fence = record.fence;
     let lease_duration = Duration::MAX;
     for command in [
@@ -235,8 +236,8 @@ fn look(record: &OperationRecord) {
         },
         finish(record, None),
         Command::Expire,
-        Command::Cancel,
-        Command::Delete,
+        Command::cancel(),
+        Command::delete(),
     ] {
         for now in [i64::MIN, 0, i64::MAX] {
             let mut record = record.clone();

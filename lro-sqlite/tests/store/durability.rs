@@ -77,7 +77,7 @@ async fn every_field_survives_in_every_state_that_does() {
     update(&store, &names[1], finish(Outcome::Error(error)))
         .await
         .unwrap();
-    update(&store, &names[2], Command::Cancel).await.unwrap();
+    update(&store, &names[2], Command::cancel()).await.unwrap();
     update(&store, &names[2], finish(Outcome::Cancelled))
         .await
         .unwrap();
@@ -107,7 +107,7 @@ async fn deleted_operations_stay_hidden_and_keep_their_names() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
     start(&store, new("operations/1")).await;
-    update(&store, "operations/1", Command::Delete)
+    update(&store, "operations/1", Command::delete())
         .await
         .unwrap();
     drop(store);
@@ -144,7 +144,7 @@ async fn settings_are_what_they_are_said_to_be() {
     assert_eq!(ask("journal_mode"), "wal");
     assert_eq!(ask("auto_vacuum"), "2");
     assert_eq!(ask("application_id"), 0x4c52_4f53.to_string());
-    assert_eq!(ask("user_version"), "4");
+    assert_eq!(ask("user_version"), "5");
     drop(store);
     let log = fixture.path().with_file_name("operations.db-wal");
     assert!(!log.exists(), "the log is written back at the end");

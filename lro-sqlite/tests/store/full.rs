@@ -44,7 +44,7 @@ async fn a_full_disk_loses_nothing_and_passes() {
         update(&store, record.name.as_str(), succeed(1))
             .await
             .unwrap();
-        update(&store, record.name.as_str(), Command::Delete)
+        update(&store, record.name.as_str(), Command::delete())
             .await
             .unwrap();
     }
@@ -155,10 +155,12 @@ async fn a_full_store_refuses_starts_and_serves_the_rest() {
     assert!(!refused.is_empty() && refused.len() < 15, "{refused:?}");
     // There is room for what makes room.
     let pending = &names[names.len() - 35..];
-    update(&store, &pending[0], Command::Cancel).await.unwrap();
+    update(&store, &pending[0], Command::cancel())
+        .await
+        .unwrap();
     for name in pending {
-        update(&store, name, Command::Cancel).await.unwrap();
-        update(&store, name, Command::Delete).await.unwrap();
+        update(&store, name, Command::cancel()).await.unwrap();
+        update(&store, name, Command::delete()).await.unwrap();
     }
     assert!(
         claimed
@@ -201,7 +203,7 @@ async fn of_a_group_that_finds_no_room_only_starts_fail() {
     let mut big = new("operations/big");
     big.request = payload("Request", 2 << 20);
     let running = Update::by_name("operations/running".parse().unwrap(), succeed(1));
-    let deleted = Update::by_name("operations/deleted".parse().unwrap(), Command::Delete);
+    let deleted = Update::by_name("operations/deleted".parse().unwrap(), Command::delete());
     let calls = async {
         tokio::join!(
             store.start(vec![big]),
@@ -285,7 +287,7 @@ async fn fill_disk(directory: &std::path::Path) {
     }
     fill();
     // The first call that finds no room is one that there must be room for.
-    update(&store, "operations/59", Command::Delete)
+    update(&store, "operations/59", Command::delete())
         .await
         .unwrap();
     let mut number = 0;
@@ -306,10 +308,10 @@ async fn fill_disk(directory: &std::path::Path) {
             .await
             .unwrap();
     }
-    update(&store, "operations/10", Command::Cancel)
+    update(&store, "operations/10", Command::cancel())
         .await
         .unwrap();
-    update(&store, "operations/58", Command::Delete)
+    update(&store, "operations/58", Command::delete())
         .await
         .unwrap();
     clock.advance(lro_core::store::ExecutionPolicy::DEFAULT_RETAIN * 2);
@@ -322,7 +324,7 @@ async fn fill_disk(directory: &std::path::Path) {
     let retried = get(&store, "operations/39").await.unwrap();
     assert_eq!(retried.state, lro_core::store::OperationState::Pending);
     assert!(!store.accepts_starts());
-    update(&store, "operations/57", Command::Delete)
+    update(&store, "operations/57", Command::delete())
         .await
         .unwrap();
 

@@ -54,8 +54,8 @@ async fn renewals_and_cancellations_overtake() {
         async move { update(&store, "operations/1", command).await }
     };
     let calls = vec![
-        command(&store, Command::Delete),
-        command(&store, Command::Cancel),
+        command(&store, Command::delete()),
+        command(&store, Command::cancel()),
     ];
     let answers = in_one_group(&store, calls).await;
     assert_eq!(
@@ -118,7 +118,7 @@ async fn a_refusal_does_not_disturb_its_neighbours() {
         [true, false, true]
     );
     let updates = ["operations/1", "operations/9", "operations/2"]
-        .map(|name| Update::by_name(name.parse().unwrap(), Command::Cancel));
+        .map(|name| Update::by_name(name.parse().unwrap(), Command::cancel()));
     let updated = store.update(updates.into()).await.unwrap();
     assert_eq!(
         updated.iter().map(Result::is_ok).collect::<Vec<_>>(),

@@ -84,8 +84,8 @@ fn command(dice: &mut Dice) -> Command {
             metadata,
         },
         6 => Command::Release { fence, metadata },
-        7 => Command::Cancel,
-        _ => Command::Delete,
+        7 => Command::cancel(),
+        _ => Command::delete(),
     }
 }
 

@@ -10,7 +10,11 @@ async fn an_end_in_memory_is_the_end_in_the_file() {
     let store = fixture.open().await;
     for (name, command, state) in [
         ("operations/1", succeed(1), OperationState::Succeeded),
-        ("operations/2", Command::Cancel, OperationState::Cancelling),
+        (
+            "operations/2",
+            Command::cancel(),
+            OperationState::Cancelling,
+        ),
     ] {
         start(&store, new(name)).await;
         let claimed = claim(&store, 9).await.operations.remove(0);
@@ -26,15 +30,15 @@ async fn an_end_in_memory_is_the_end_in_the_file() {
 async fn hidden_or_removed_operations_are_not_found_in_memory() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
-    for command in [Command::Delete, succeed(1)] {
+    for command in [Command::delete(), succeed(1)] {
         start(&store, new("operations/1")).await;
         claim(&store, 9).await;
         update(&store, "operations/1", command.clone())
             .await
             .unwrap();
-        update(&store, "operations/1", Command::Delete).await.ok();
+        update(&store, "operations/1", Command::delete()).await.ok();
         assert_eq!(get(&store, "operations/1").await, None);
-        if command == Command::Delete {
+        if command == Command::delete() {
             update(&store, "operations/1", succeed(1)).await.unwrap();
         }
         assert_eq!(list(&store).await, []);

@@ -23,10 +23,10 @@ async fn running_operations_are_requeued_immediately() {
         start(&store, operation).await;
     }
     assert_eq!(claim(&store, 9).await.operations.len(), 5);
-    update(&store, "operations/cancel", Command::Cancel)
+    update(&store, "operations/cancel", Command::cancel())
         .await
         .unwrap();
-    update(&store, "operations/delete", Command::Delete)
+    update(&store, "operations/delete", Command::delete())
         .await
         .unwrap();
     let mut scheduled = new("operations/scheduled");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lro_core::Timestamp;
 use lro_core::store::{
-    Command, ExecutionPolicy, ListQuery, OperationRecord, OperationResult, OperationState,
+    Command, ExecutionPolicy, History, ListQuery, OperationRecord, OperationResult, OperationState,
     OperationStore as _, StartError,
 };
 use rusqlite::Connection;
@@ -71,8 +71,8 @@ async fn fill(fixture: &Fixture) -> Vec<OperationRecord> {
     for (number, record) in claim(&store, 200).await.operations.into_iter().enumerate() {
         let command = match number % 4 {
             0 => succeed(1),
-            1 => Command::Cancel,
-            2 => Command::Delete,
+            1 => Command::cancel(),
+            2 => Command::delete(),
             _ => continue,
         };
         update(&store, record.name.as_str(), command).await.unwrap();
@@ -90,8 +90,12 @@ async fn fill(fixture: &Fixture) -> Vec<OperationRecord> {
 async fn a_file_of_the_first_version_becomes_a_new_one_with_all_that_is_in_it() {
     let fixture = Fixture::new();
     let mut all = fill(&fixture).await;
-    // The first version did not count losses.
-    all.iter_mut().for_each(|record| record.losses = 0);
+    // The first version did not count losses, and kept no history.
+    for record in &mut all {
+        record.losses = 0;
+        record.attempt_time = None;
+        record.history = History::default();
+    }
     let fresh = schema(&fixture);
     age(&fixture);
     assert_eq!(schema(&fixture).0, 1);
@@ -165,6 +169,17 @@ async fn a_file_of_a_published_version_is_upgraded_and_served() {
     assert_eq!((error.code, &*error.message), (9, "not now"));
     assert_eq!(error.details, [payload("Detail", 9)]);
     assert_eq!(of("cancelled").await.state, OperationState::Cancelled);
+
+    // That version did not keep who ran what is done.
+    let attempts = |record: &OperationRecord| {
+        let attempts = record.attempts().into_iter();
+        let attempts = attempts.map(|it| (it.outcome.as_str(), it.worker.is_some()));
+        attempts.collect::<Vec<_>>()
+    };
+    assert_eq!(attempts(&succeeded), [("SUCCEEDED", false)]);
+    assert_eq!(attempts(&running), [("WORKER_LOST", true)]);
+    assert_eq!(attempts(&of("retried").await), []);
+    assert_eq!(succeeded.history, History::default());
 
     // It is served as if this version had written it.
     let mut again = new(&named("again"));

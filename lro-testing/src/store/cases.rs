@@ -4,9 +4,11 @@
 mod cancellation;
 mod claims;
 mod concurrency;
+mod counts;
 mod deletion;
 mod events;
 mod filters;
+mod history;
 mod keys;
 mod leases;
 mod lists;
@@ -175,6 +177,17 @@ macro_rules! __for_each_store_case {
                 filters_of_seed_2_find_what_the_evaluator_finds
                 filters_of_seed_3_find_what_the_evaluator_finds
                 filters_of_seed_4_find_what_the_evaluator_finds;
+            counts:
+                operations_are_counted_by_method_and_state
+                hidden_and_removed_operations_are_not_counted
+                a_count_that_its_bound_stops_says_so;
+            history:
+                the_only_attempt_keeps_its_worker
+                every_attempt_is_kept
+                an_attempt_that_ends_the_operation_in_any_way_is_kept
+                the_last_ten_attempts_are_kept
+                who_cancelled_and_why_is_kept
+                who_deleted_and_why_is_kept;
             retention:
                 a_done_operation_is_purged_when_its_time_has_come
                 what_has_not_ended_is_never_purged

@@ -3,11 +3,14 @@
 mod crowd;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lro_core::ParentPattern;
 use lro_core::filter::{Filter, Schema};
-use lro_core::store::{ListQuery, MemoryStore, OperationRecord, OperationStore, PageCursor};
+use lro_core::store::{
+    CountQuery, Counts, ListQuery, MemoryStore, OperationRecord, OperationStore, PageCursor,
+};
 
 use self::crowd::Crowd;
 use self::writer::FilterWriter;
@@ -68,6 +71,8 @@ pub async fn compare_filters(
                 "{at}: found {names:#?}, wanted {expected:#?}"
             );
             assert!(found == wanted, "{at}: records differ");
+            let counts = store.count(count_query(&query)).await.unwrap();
+            check_counts(&counts, &wanted, query.max_examined, &at);
         }
     }
 }
@@ -98,6 +103,36 @@ pub(crate) async fn list_all(
         assert!(ahead, "the cursor does not advance");
         query.after = Some(next);
     }
+}
+
+/// The count of what the list has.
+fn count_query(list: &ListQuery) -> CountQuery {
+    let mut query = CountQuery::new(list.parent.clone());
+    query.filter = list.filter.clone();
+    query.max_examined = list.max_examined;
+    query
+}
+
+/// Exact counts are those of the operations on all pages, and others are not more.
+fn check_counts(counts: &Counts, wanted: &[OperationRecord], bound: usize, at: &str) {
+    let mut groups = BTreeMap::new();
+    for record in wanted {
+        *groups.entry((&*record.method, record.state)).or_insert(0) += 1;
+    }
+    let is_bounded = counts.total() <= bound as u64;
+    assert!(is_bounded, "{at}: more than {bound}: {counts:?}");
+    assert!(counts.is_exact || bound < usize::MAX, "{at}: {counts:?}");
+    for group in &counts.groups {
+        let all = groups.remove(&(&*group.method, group.state)).unwrap_or(0);
+        let fits = if group.is_exact {
+            group.count == all
+        } else {
+            group.count <= all
+        };
+        assert!(fits, "{at}: {group:?} of {all}");
+    }
+    let missing = counts.is_exact && !groups.is_empty();
+    assert!(!missing, "{at}: {groups:?} are missing in {counts:?}");
 }
 
 fn names(records: &[OperationRecord]) -> Vec<&str> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lro_core::pb;
-use lro_core::store::{Command, OperationRecord, Outcome, WorkerId};
+use lro_core::store::{Command, OperationRecord, OperationState, Outcome, WorkerId};
 use prost_types::Any;
 use uuid::Uuid;
 
@@ -29,6 +29,16 @@ pub(super) enum Move {
 /// As [`Search::started`] has put it there.
 pub(super) fn generation_of(record: &OperationRecord) -> u8 {
     record.uid.as_bytes()[15]
+}
+
+/// Whether an accepted move ends an attempt without a result of the body. The record had no history
+/// before, because the search does not look at it.
+pub(super) fn ends_an_attempt(command: Move, after: &OperationRecord) -> bool {
+    match command {
+        Move::Expire => true,
+        Move::Word(_, _, RETRY | RELEASE) => after.state == OperationState::Pending,
+        _ => false,
+    }
 }
 
 pub(super) fn to_command(command: Move) -> Command {
@@ -71,7 +81,7 @@ pub(super) fn to_command(command: Move) -> Command {
             metadata: None,
         },
         Move::Expire => Command::Expire,
-        Move::Cancel => Command::Cancel,
-        Move::Delete => Command::Delete,
+        Move::Cancel => Command::cancel(),
+        Move::Delete => Command::delete(),
     }
 }

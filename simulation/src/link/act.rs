@@ -42,7 +42,7 @@ pub(super) fn act(command: &Command) -> Act {
         } => Act::Release(*fence, metadata(it)),
         Command::Expire => Act::Expire,
         Command::ExpireShared => Act::ExpireShared,
-        Command::Cancel => Act::Cancel,
-        Command::Delete => Act::Delete,
+        Command::Cancel(_) => Act::Cancel,
+        Command::Delete(_) => Act::Delete,
     }
 }

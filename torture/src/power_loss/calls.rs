@@ -163,8 +163,8 @@ impl Caller {
                 metadata,
             },
             72..78 => Command::Release { fence, metadata },
-            78..90 => Command::Cancel,
-            _ => Command::Delete,
+            78..90 => Command::cancel(),
+            _ => Command::delete(),
         };
         Update::by_uid(record.name.clone(), record.uid, command)
     }

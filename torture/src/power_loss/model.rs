@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use lro_core::Timestamp;
 use lro_core::store::{
-    Change, Claim, Command, NewOperation, OperationRecord, OperationState, Refusal, StartError,
-    Started, Update, Updated,
+    Change, Claim, Command, History, NewOperation, OperationRecord, OperationState, Refusal,
+    StartError, Started, Update, Updated,
 };
 use uuid::Uuid;
 
@@ -37,7 +37,7 @@ impl Call {
             Self::Update(updates)
                 if updates
                     .iter()
-                    .all(|it| matches!(it.command, Command::Renew { .. } | Command::Cancel)) =>
+                    .all(|it| matches!(it.command, Command::Renew { .. } | Command::Cancel(_))) =>
             {
                 0
             }
@@ -71,10 +71,12 @@ impl Model {
         self.rows.clone()
     }
 
-    /// Forgets the losses, which a file of the first version does not keep.
-    pub(crate) fn forget_losses(&mut self) {
+    /// Forgets what a file of the first version does not keep: losses and history.
+    pub(crate) fn forget_new_columns(&mut self) {
         for record in self.records.values_mut() {
             record.losses = 0;
+            record.attempt_time = None;
+            record.history = History::default();
         }
         let rows = (self.records.values()).map(|record| {
             let uid = record.uid.into_bytes().to_vec();

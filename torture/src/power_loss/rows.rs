@@ -15,7 +15,7 @@ pub(crate) type Rows = BTreeMap<Vec<u8>, Arc<Row>>;
 /// The columns but uid.
 pub(crate) type Row = Vec<Value>;
 
-const COLUMNS: [&str; 30] = [
+const COLUMNS: [&str; 32] = [
     "name",
     "parent",
     "method",
@@ -44,6 +44,8 @@ const COLUMNS: [&str; 30] = [
     "checkpoint",
     "result_kind",
     "result",
+    "attempt_time",
+    "history",
     "request",
     "large",
 ];
@@ -75,7 +77,7 @@ fn rows(connection: &Connection) -> anyhow::Result<Option<Rows>> {
     ensure!(
         matches!(
             (version, tables),
-            (0, 0) | (1, 8) | (2, 11) | (3, 12) | (4, 12)
+            (0, 0) | (1, 8) | (2, 11) | (3, 12) | (4, 12) | (5, 12)
         ),
         "schema version {version} with {tables} tables and indices: half a migration"
     );
@@ -91,6 +93,9 @@ fn rows(connection: &Connection) -> anyhow::Result<Option<Rows>> {
     let mut columns = COLUMNS[..COLUMNS.len() - 2].join(", ");
     if version < 4 {
         columns = columns.replace("losses", "0 AS losses");
+    }
+    if version < 5 {
+        columns = columns.replace("attempt_time, history", "NULL, NULL");
     }
     let sql = format!(
         "SELECT uid, {columns}, ifnull(request, (SELECT request FROM large_request l \
@@ -136,8 +141,8 @@ pub(crate) fn row(record: &OperationRecord) -> Row {
         number(u64::from(record.policy.max_attempts)),
         number(u64::from(record.policy.on_crash == OnCrash::Abort)),
         number(record.policy.retain.as_secs()),
-        optional(lease, |it| {
-            Value::Blob(it.worker.as_uuid().into_bytes().to_vec())
+        optional(record.worker, |it| {
+            Value::Blob(it.as_uuid().into_bytes().to_vec())
         }),
         time(lease.map(|it| it.expire_time)),
         time(Some(record.create_time)),
@@ -155,6 +160,8 @@ pub(crate) fn row(record: &OperationRecord) -> Row {
         any(&record.checkpoint),
         kind,
         result,
+        time(record.attempt_time),
+        optional(record.history.encode(), Value::Blob),
         Value::Blob(request),
         number(u64::from(large)),
     ]

@@ -22,7 +22,7 @@ fn in_state(state: OperationState) -> OperationRecord {
     match state {
         Pending | Running => {}
         Cancelling => {
-            apply(Command::Cancel);
+            apply(Command::cancel());
         }
         Succeeded => {
             apply(finish(1, Outcome::Response(pack(&()))));
@@ -98,8 +98,8 @@ fn verbs() -> Vec<(&'static str, Command)> {
         ),
         ("expire", Command::Expire),
         ("expire shared", Command::ExpireShared),
-        ("cancel", Command::Cancel),
-        ("delete", Command::Delete),
+        ("cancel", Command::cancel()),
+        ("delete", Command::delete()),
     ]
 }
 
@@ -234,9 +234,9 @@ fn ok_as_an_error_is_internal() {
 #[test]
 fn a_deleted_operation_goes_when_it_ends() {
     let mut record = in_state(OperationState::Running);
-    record.apply(Command::Delete, Timestamp::EPOCH).unwrap();
+    record.apply(Command::delete(), Timestamp::EPOCH).unwrap();
     assert_eq!(
-        record.apply(Command::Delete, Timestamp::EPOCH),
+        record.apply(Command::delete(), Timestamp::EPOCH),
         Err(Refusal::NotFound)
     );
     let end = finish(1, Outcome::Response(pack(&())));
@@ -247,13 +247,13 @@ fn a_deleted_operation_goes_when_it_ends() {
 #[test]
 fn a_deleted_operation_can_be_cancelled() {
     let mut running = in_state(OperationState::Running);
-    running.apply(Command::Delete, Timestamp::EPOCH).unwrap();
-    let cancelled = running.apply(Command::Cancel, Timestamp::EPOCH);
+    running.apply(Command::delete(), Timestamp::EPOCH).unwrap();
+    let cancelled = running.apply(Command::cancel(), Timestamp::EPOCH);
     assert_eq!(cancelled, Ok(Change::Record));
     assert_eq!(running.state, OperationState::Cancelling);
     let mut waiting = pending();
-    waiting.apply(Command::Delete, Timestamp::EPOCH).unwrap();
-    let cancelled = waiting.apply(Command::Cancel, Timestamp::EPOCH);
+    waiting.apply(Command::delete(), Timestamp::EPOCH).unwrap();
+    let cancelled = waiting.apply(Command::cancel(), Timestamp::EPOCH);
     assert_eq!(cancelled, Ok(Change::Removed));
 }
 
@@ -375,7 +375,12 @@ proptest! {
             prop_assert!(record.attempt <= max_attempts);
             prop_assert!(record.losses <= OperationRecord::MAX_LOSSES);
             prop_assert!(record.revision >= before.revision);
-            prop_assert_eq!(record.cancel_time.is_some(), before.cancel_time.is_some() || (command == Command::Cancel && matches!(answer, Ok(Change::Record | Change::Removed))), "only cancel cancels");
+            prop_assert!(!record.state.is_running() || record.worker == record.lease.as_ref().map(|it| it.worker));
+            prop_assert!(record.state != OperationState::Pending || (record.worker, record.attempt_time) == (None, None));
+            let fences: Vec<_> = record.attempts().iter().map(|it| it.fence).collect();
+            let oldest = record.fence.saturating_sub(9).max(1);
+            prop_assert_eq!(fences, (oldest..=record.fence).collect::<Vec<_>>(), "no attempt is missing");
+            prop_assert_eq!(record.cancel_time.is_some(), before.cancel_time.is_some() || (command == Command::cancel() && matches!(answer, Ok(Change::Record | Change::Removed))), "only cancel cancels");
             if answer == Ok(Change::Removed) {
                 break;
             }

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lro_core::store::{
-    Backlog, Claim, Claimed, ListQuery, NewOperation, OperationRecord, OperationStore, Page,
-    Refusal, StartError, Started, StoreError, StoreErrorKind, StoreObserver, Update, Updated,
+    Backlog, Claim, Claimed, CountQuery, Counts, ListQuery, NewOperation, OperationRecord,
+    OperationStore, Page, Refusal, StartError, Started, StoreError, StoreErrorKind, StoreObserver,
+    Update, Updated,
 };
 use lro_core::{OperationName, Timestamp};
 use opentelemetry::KeyValue;
@@ -119,6 +120,10 @@ impl OperationStore for Observed {
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
         self.measure("list", self.store.list(query)).await
+    }
+
+    async fn count(&self, query: CountQuery) -> Result<Counts, StoreError> {
+        self.measure("count", self.store.count(query)).await
     }
 
     async fn purge(&self, limit: usize) -> Result<usize, StoreError> {

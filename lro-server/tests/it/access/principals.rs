@@ -1,12 +1,19 @@
 //! The principal that starts an operation, and its uses.
 
-use lro_core::store::MemoryStore;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lro_core::pb;
+use lro_core::pb::operations_server::Operations as _;
+use lro_core::store::{Actor, MemoryStore, NewOperation, OperationStore as _, WorkerId};
 use lro_server::access::OperationsRpc;
-use lro_server::{Operations, ServiceSettings};
-use tonic::Code;
+use lro_server::{Operations, OperationsService, ServiceSettings};
+use tonic::{Code, Request};
+use uuid::Uuid;
 
 use crate::access::fixture::{As, Policies, SERVICE, Server};
 use crate::support;
+use crate::support::faulty::Node;
 
 fn operations() -> Operations {
     let users = ServiceSettings::new(SERVICE).parent("users/*".parse().unwrap());
@@ -95,4 +102,49 @@ async fn a_tenant_learns_that_its_deleted_operation_still_has_its_name() {
         .unwrap();
     let error = server.start("ada", &tables).await.unwrap_err();
     assert_eq!(error.code(), Code::AlreadyExists);
+}
+
+fn with_reason<T>(user: &str, reason: &str, message: T) -> Request<T> {
+    let mut request = As(user).request(message);
+    let reason = reason.parse().unwrap();
+    request.metadata_mut().insert("lro-reason", reason);
+    request
+}
+
+#[tokio::test]
+async fn who_cancels_or_deletes_and_why_is_stored() {
+    let store = Arc::new(MemoryStore::new());
+    let policies = Policies::new(|_| Ok(lro_server::access::Access::Allowed));
+    let operations = Operations::builder(Node::new(&store)).authorizer(policies);
+    let service = OperationsService::from(operations.build());
+    let name = "users/ada/operations/1".to_owned();
+    let (uid, parsed) = (Uuid::from_u128(1), name.parse().unwrap());
+    let mut new = NewOperation::new(uid, parsed, "/s.S/M", lro_core::pack(&()));
+    new.claimed_by = Some((WorkerId::from_uuid(uid), Duration::from_secs(30)));
+    let started = store.start(vec![new]).await.unwrap().remove(0).unwrap();
+    let record = started.record;
+    let cancel = || pb::CancelOperationRequest { name: name.clone() };
+
+    let bad = with_reason("ada", "100%", cancel());
+    let error = service.cancel_operation(bad).await.unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+    assert!(error.message().starts_with("lro-reason: "), "{error}");
+    assert_eq!(store.get(&record.name).await.unwrap(), Some(record.clone()));
+
+    let first = with_reason("ada", "na%C3%AFve", cancel());
+    service.cancel_operation(first).await.unwrap();
+    let second = with_reason("bob", "me too", cancel());
+    service.cancel_operation(second).await.unwrap();
+    let delete = pb::DeleteOperationRequest { name: name.clone() };
+    let delete = As("bob").request(delete);
+    service.delete_operation(delete).await.unwrap();
+    let found = store.get_deleted(&record.name).await.unwrap().unwrap();
+    let actor = |principal: &str, reason: &str| {
+        Some(Actor {
+            principal: principal.to_owned(),
+            reason: reason.to_owned(),
+        })
+    };
+    assert_eq!(found.history.cancelled_by, actor("ada", "na\u{ef}ve"));
+    assert_eq!(found.history.deleted_by, actor("bob", ""));
 }

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lro_core::store::{
-    Backlog, Claim, Claimed, ListQuery, MemoryStore, NewOperation, OperationRecord, OperationStore,
-    Page, Refusal, StartError, Started, StoreError, StoreErrorKind, StoreEvent, StoreObserver,
-    Update, Updated,
+    Backlog, Claim, Claimed, CountQuery, Counts, ListQuery, MemoryStore, NewOperation,
+    OperationRecord, OperationStore, Page, Refusal, StartError, Started, StoreError,
+    StoreErrorKind, StoreEvent, StoreObserver, Update, Updated,
 };
 use lro_core::{Clock, OperationName, Timestamp};
 use tokio::time::Instant;
@@ -192,6 +192,11 @@ impl OperationStore for Node {
     async fn backlog(&self, now: Timestamp, limit: usize) -> Result<Vec<Backlog>, StoreError> {
         self.check()?;
         self.store.backlog(now, limit).await
+    }
+
+    async fn count(&self, query: CountQuery) -> Result<Counts, StoreError> {
+        self.check()?;
+        self.store.count(query).await
     }
 
     async fn get_deleted(

@@ -7,7 +7,7 @@ use crate::store::trial::Trial;
 pub(crate) async fn a_pending_operation_is_cancelled_at_once(trial: Trial) {
     let mut record = trial.pending("operations/a").await;
     trial.advance(secs(2));
-    let updated = trial.apply(&mut record, Command::Cancel).await.unwrap();
+    let updated = trial.apply(&mut record, Command::cancel()).await.unwrap();
     assert_eq!(updated.state, OperationState::Cancelled);
     assert_eq!(record.cancel_time, Some(trial.now()));
     assert_eq!(trial.claimed_names(9).await, [""; 0]);
@@ -17,7 +17,7 @@ pub(crate) async fn a_pending_operation_is_cancelled_at_once(trial: Trial) {
 pub(crate) async fn a_running_operation_keeps_the_wish(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     trial.advance(secs(2));
-    let updated = trial.apply(&mut record, Command::Cancel).await.unwrap();
+    let updated = trial.apply(&mut record, Command::cancel()).await.unwrap();
     assert_eq!(updated.state, OperationState::Cancelling);
     assert_eq!(record.cancel_time, Some(trial.now()));
     assert!(record.lease.is_some(), "spec:68: its body still runs");
@@ -26,7 +26,7 @@ pub(crate) async fn a_running_operation_keeps_the_wish(trial: Trial) {
 /// spec:62
 pub(crate) async fn the_holder_ends_a_cancelled_operation(trial: Trial) {
     let mut record = trial.running("operations/a").await;
-    trial.apply(&mut record, Command::Cancel).await.unwrap();
+    trial.apply(&mut record, Command::cancel()).await.unwrap();
     let end = finish(1, Outcome::Cancelled);
     let updated = trial.apply(&mut record, end).await.unwrap();
     assert_eq!(updated.state, OperationState::Cancelled);
@@ -35,7 +35,7 @@ pub(crate) async fn the_holder_ends_a_cancelled_operation(trial: Trial) {
 /// spec:63
 pub(crate) async fn an_operation_may_complete_after_a_cancel(trial: Trial) {
     let mut record = trial.running("operations/a").await;
-    trial.apply(&mut record, Command::Cancel).await.unwrap();
+    trial.apply(&mut record, Command::cancel()).await.unwrap();
     let updated = trial.apply(&mut record, succeed(1, "r")).await.unwrap();
     assert_eq!(updated.state, OperationState::Succeeded);
 }
@@ -43,7 +43,7 @@ pub(crate) async fn an_operation_may_complete_after_a_cancel(trial: Trial) {
 pub(crate) async fn a_cancelling_operation_does_not_run_again(trial: Trial) {
     for (n, back) in (0..).zip([retry(1, secs(0)), release(1), Command::Expire]) {
         let mut record = trial.running(&numbered("", n)).await;
-        trial.apply(&mut record, Command::Cancel).await.unwrap();
+        trial.apply(&mut record, Command::cancel()).await.unwrap();
         let updated = trial.apply(&mut record, back).await.unwrap();
         assert_eq!(updated.state, OperationState::Cancelled);
     }
@@ -53,9 +53,9 @@ pub(crate) async fn a_cancelling_operation_does_not_run_again(trial: Trial) {
 /// spec:65
 pub(crate) async fn a_repeated_cancel_changes_nothing(trial: Trial) {
     let mut record = trial.running("operations/a").await;
-    trial.apply(&mut record, Command::Cancel).await.unwrap();
+    trial.apply(&mut record, Command::cancel()).await.unwrap();
     trial.advance(secs(2));
-    let again = trial.apply(&mut record, Command::Cancel).await.unwrap();
+    let again = trial.apply(&mut record, Command::cancel()).await.unwrap();
     assert_eq!(again.change, Change::Nothing);
     assert_eq!(again.state, OperationState::Cancelling);
 }
@@ -65,7 +65,7 @@ pub(crate) async fn cancelling_a_done_operation_changes_nothing(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     trial.apply(&mut record, succeed(1, "r")).await.unwrap();
     trial.advance(secs(2));
-    let late = trial.apply(&mut record, Command::Cancel).await.unwrap();
+    let late = trial.apply(&mut record, Command::cancel()).await.unwrap();
     assert_eq!(late.change, Change::Nothing);
     assert_eq!(record.cancel_time, None);
 }
@@ -73,12 +73,12 @@ pub(crate) async fn cancelling_a_done_operation_changes_nothing(trial: Trial) {
 /// spec:65
 pub(crate) async fn cancelling_an_unknown_operation_is_not_found(trial: Trial) {
     let unknown = name("operations/unknown");
-    let answer = trial.update(&unknown, Command::Cancel).await;
+    let answer = trial.update(&unknown, Command::cancel()).await;
     assert_eq!(answer, Err(Refusal::NotFound));
     let mut record = trial.running("operations/a").await;
     trial.apply(&mut record, succeed(1, "r")).await.unwrap();
-    trial.apply(&mut record, Command::Delete).await.unwrap();
-    let answer = trial.update(&record.name, Command::Cancel).await;
+    trial.apply(&mut record, Command::delete()).await.unwrap();
+    let answer = trial.update(&record.name, Command::cancel()).await;
     assert_eq!(answer, Err(Refusal::NotFound));
 }
 
@@ -107,13 +107,13 @@ pub(crate) async fn the_backlog_counts_what_is_ready_by_method(trial: Trial) {
 pub(crate) async fn a_deleted_operation_is_cancelled_by_its_name(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     assert_eq!(trial.get_deleted(&record.name).await, None, "it is visible");
-    trial.apply(&mut record, Command::Delete).await.unwrap();
+    trial.apply(&mut record, Command::delete()).await.unwrap();
     assert_eq!(trial.get(&record.name).await, None);
     assert_eq!(
         trial.get_deleted(&record.name).await.as_ref(),
         Some(&record)
     );
-    let updated = trial.update(&record.name, Command::Cancel).await.unwrap();
+    let updated = trial.update(&record.name, Command::cancel()).await.unwrap();
     assert_eq!(
         (updated.change, updated.state),
         (Change::Record, OperationState::Cancelling)
@@ -126,8 +126,11 @@ pub(crate) async fn a_deleted_operation_is_cancelled_by_its_name(trial: Trial) {
     assert_eq!(trial.get_deleted(&record.name).await, None);
 
     let mut waiting = trial.pending("operations/b").await;
-    trial.apply(&mut waiting, Command::Delete).await.unwrap();
-    let updated = trial.update(&waiting.name, Command::Cancel).await.unwrap();
+    trial.apply(&mut waiting, Command::delete()).await.unwrap();
+    let updated = trial
+        .update(&waiting.name, Command::cancel())
+        .await
+        .unwrap();
     assert_eq!(updated.change, Change::Removed);
     assert_eq!(trial.claimed_names(9).await, [""; 0]);
     trial.pending("operations/b").await;

@@ -32,7 +32,7 @@ pub(crate) async fn each_operation_of_a_crowd_has_one_result(trial: Trial) {
             let mut random = Random::new(canceller);
             while ended.load(Ordering::SeqCst) < OPERATIONS {
                 let of = numbered("", random.below(4) * 1_000 + random.below(12));
-                match trial.update(&name(&of), Command::Cancel).await {
+                match trial.update(&name(&of), Command::cancel()).await {
                     Ok(updated) if updated.state == OperationState::Cancelled => {}
                     Ok(_) | Err(Refusal::NotFound) => {}
                     Err(refusal) => panic!("cancel: {refusal}"),
@@ -116,7 +116,7 @@ pub(crate) async fn cancel_and_finish_at_once_leave_one_end(trial: Trial) {
     for n in 0..40 {
         let record = trial.running(&numbered("", n)).await;
         let commands = [
-            Command::Cancel,
+            Command::cancel(),
             succeed(1, "r"),
             finish(1, Outcome::Cancelled),
             release(1),
@@ -147,8 +147,8 @@ pub(crate) async fn starts_and_deletes_of_one_name_stay_consistent(trial: Trial)
                 let made = trial.start(operation.request_id("r", 1)).await.unwrap();
                 let name = made.record.name;
                 // Anyone may have been faster with any of these.
-                let _ = trial.update(&name, Command::Cancel).await;
-                removed += usize::from(trial.update(&name, Command::Delete).await.is_ok());
+                let _ = trial.update(&name, Command::cancel()).await;
+                removed += usize::from(trial.update(&name, Command::delete()).await.is_ok());
             }
             removed
         });
@@ -158,8 +158,8 @@ pub(crate) async fn starts_and_deletes_of_one_name_stay_consistent(trial: Trial)
     let left = trial.get(&name("operations/a")).await;
     assert_eq!(trial.list("").await.len(), usize::from(left.is_some()));
     if let Some(left) = left {
-        let _ = trial.update(&left.name, Command::Cancel).await;
-        trial.update(&left.name, Command::Delete).await.unwrap();
+        let _ = trial.update(&left.name, Command::cancel()).await;
+        trial.update(&left.name, Command::delete()).await.unwrap();
     }
     // A delete may have met a new operation that was still pending: it runs unseen.
     for record in trial.claim(9).await.operations {

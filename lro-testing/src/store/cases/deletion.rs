@@ -7,7 +7,7 @@ use crate::store::trial::Trial;
 pub(crate) async fn a_done_operation_is_removed(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     trial.apply(&mut record, succeed(1, "r")).await.unwrap();
-    let removed = trial.apply(&mut record, Command::Delete).await.unwrap();
+    let removed = trial.apply(&mut record, Command::delete()).await.unwrap();
     assert_eq!(removed.change, Change::Removed);
     assert_eq!(removed.state, OperationState::Succeeded);
     assert_eq!(trial.get(&record.name).await, None);
@@ -17,7 +17,7 @@ pub(crate) async fn a_done_operation_is_removed(trial: Trial) {
 /// spec:72
 pub(crate) async fn deleting_a_running_operation_hides_it(trial: Trial) {
     let mut record = trial.running("operations/a").await;
-    let updated = trial.apply(&mut record, Command::Delete).await.unwrap();
+    let updated = trial.apply(&mut record, Command::delete()).await.unwrap();
     assert_eq!(updated.change, Change::Record);
     assert_eq!(
         updated.state,
@@ -30,7 +30,7 @@ pub(crate) async fn deleting_a_running_operation_hides_it(trial: Trial) {
 
 pub(crate) async fn a_hidden_operation_is_still_its_holders(trial: Trial) {
     let mut record = trial.running("operations/a").await;
-    trial.apply(&mut record, Command::Delete).await.unwrap();
+    trial.apply(&mut record, Command::delete()).await.unwrap();
     trial
         .apply(&mut record, renew(1, Some(any("m"))))
         .await
@@ -56,7 +56,7 @@ pub(crate) async fn a_hidden_operation_is_removed_at_every_end(trial: Trial) {
     for end in ends {
         let operation = trial.operation("operations/a").request_id("r", 1);
         let mut record = trial.running_from(operation.exclusive("k")).await;
-        trial.apply(&mut record, Command::Delete).await.unwrap();
+        trial.apply(&mut record, Command::delete()).await.unwrap();
         let end = trial.apply(&mut record, end).await.unwrap();
         assert_eq!(end.change, Change::Removed);
         let late = trial.update(&record.name, renew(1, None)).await;
@@ -69,13 +69,13 @@ pub(crate) async fn a_hidden_operation_is_removed_at_every_end(trial: Trial) {
 /// spec:74
 pub(crate) async fn a_second_delete_is_not_found(trial: Trial) {
     let mut hidden = trial.running("operations/a").await;
-    trial.apply(&mut hidden, Command::Delete).await.unwrap();
-    let second = trial.apply(&mut hidden, Command::Delete).await;
+    trial.apply(&mut hidden, Command::delete()).await.unwrap();
+    let second = trial.apply(&mut hidden, Command::delete()).await;
     assert_eq!(second, Err(Refusal::NotFound));
     let mut done = trial.running("operations/b").await;
     trial.apply(&mut done, succeed(1, "r")).await.unwrap();
-    trial.apply(&mut done, Command::Delete).await.unwrap();
-    let second = trial.update(&done.name, Command::Delete).await;
+    trial.apply(&mut done, Command::delete()).await.unwrap();
+    let second = trial.update(&done.name, Command::delete()).await;
     assert_eq!(second, Err(Refusal::NotFound));
 }
 
@@ -83,7 +83,7 @@ pub(crate) async fn a_removed_name_begins_anew(trial: Trial) {
     let operation = trial.operation("operations/a").request_id("r", 1);
     let mut record = trial.running_from(operation).await;
     trial.apply(&mut record, succeed(1, "old")).await.unwrap();
-    trial.apply(&mut record, Command::Delete).await.unwrap();
+    trial.apply(&mut record, Command::delete()).await.unwrap();
     let anew = trial.operation("operations/a").request_id("r", 2);
     let anew = trial.started(anew).await;
     assert_eq!((anew.fence, anew.result), (0, None));
@@ -92,7 +92,7 @@ pub(crate) async fn a_removed_name_begins_anew(trial: Trial) {
 
 pub(crate) async fn a_hidden_name_is_taken_until_the_end(trial: Trial) {
     let mut record = trial.running("operations/a").await;
-    trial.apply(&mut record, Command::Delete).await.unwrap();
+    trial.apply(&mut record, Command::delete()).await.unwrap();
     let taken = lro_core::store::StartError::AlreadyExists(record.name.clone());
     let again = trial.operation("operations/a");
     assert_eq!(trial.start(again).await, Err(taken));
@@ -102,7 +102,7 @@ pub(crate) async fn a_hidden_name_is_taken_until_the_end(trial: Trial) {
 
 pub(crate) async fn a_pending_operation_that_is_deleted_runs_unseen(trial: Trial) {
     let mut record = trial.pending("operations/a").await;
-    let updated = trial.apply(&mut record, Command::Delete).await.unwrap();
+    let updated = trial.apply(&mut record, Command::delete()).await.unwrap();
     assert_eq!(updated.state, OperationState::Pending, "spec:66");
     trial.reclaim(&mut record).await;
     let end = trial.apply(&mut record, succeed(1, "r")).await.unwrap();
@@ -115,8 +115,8 @@ pub(crate) async fn a_holder_of_a_former_operation_of_the_name_changes_nothing(t
     trial.advance(LEASE);
     trial.advance(secs(1));
     trial.expire(&mut old).await;
-    trial.apply(&mut old, Command::Cancel).await.unwrap();
-    trial.apply(&mut old, Command::Delete).await.unwrap();
+    trial.apply(&mut old, Command::cancel()).await.unwrap();
+    trial.apply(&mut old, Command::delete()).await.unwrap();
     // Same name, same fence.
     let new = trial.running("operations/a").await;
     assert_eq!(new.fence, 1);
@@ -127,8 +127,8 @@ pub(crate) async fn a_holder_of_a_former_operation_of_the_name_changes_nothing(t
         retry(1, secs(0)),
         release(1),
         Command::Expire,
-        Command::Cancel,
-        Command::Delete,
+        Command::cancel(),
+        Command::delete(),
     ] {
         let stale = Update::by_uid(old.name.clone(), old.uid, command.clone());
         let answer = trial.update_all(vec![stale]).await.remove(0);

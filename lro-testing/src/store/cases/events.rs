@@ -66,7 +66,7 @@ pub(crate) async fn each_visible_change_is_announced(trial: Trial) {
     for command in [
         renew(1, Some(any("m"))),
         checkpoint(1, any("c")),
-        Command::Cancel,
+        Command::cancel(),
         finish(1, Outcome::Cancelled),
     ] {
         log.clear();
@@ -102,10 +102,10 @@ pub(crate) async fn each_end_is_announced(trial: Trial) {
         ended(&log, &record, false).await;
     }
     let mut pending = trial.pending("operations/p").await;
-    trial.apply(&mut pending, Command::Cancel).await.unwrap();
+    trial.apply(&mut pending, Command::cancel()).await.unwrap();
     ended(&log, &pending, false).await;
     let mut hidden = trial.running("operations/h").await;
-    trial.apply(&mut hidden, Command::Delete).await.unwrap();
+    trial.apply(&mut hidden, Command::delete()).await.unwrap();
     let uid = hidden.uid;
     let update = Update::by_uid(hidden.name.clone(), uid, succeed(1, "r"));
     trial.store().update(vec![update]).await.unwrap();
@@ -123,11 +123,11 @@ pub(crate) async fn each_end_is_announced(trial: Trial) {
 pub(crate) async fn a_deleted_operation_is_announced_as_deleted(trial: Trial) {
     let log = trial.observe();
     let mut hidden = trial.running("operations/hidden").await;
-    trial.apply(&mut hidden, Command::Delete).await.unwrap();
+    trial.apply(&mut hidden, Command::delete()).await.unwrap();
     changed(&log, &hidden, true).await;
     let mut removed = trial.running("operations/removed").await;
     trial.apply(&mut removed, succeed(1, "r")).await.unwrap();
-    trial.apply(&mut removed, Command::Delete).await.unwrap();
+    trial.apply(&mut removed, Command::delete()).await.unwrap();
     changed(&log, &removed, true).await;
 }
 
@@ -143,7 +143,7 @@ pub(crate) async fn a_purged_operation_is_announced_as_deleted(trial: Trial) {
 pub(crate) async fn every_observer_receives_events(trial: Trial) {
     let logs = [trial.observe(), trial.observe(), trial.observe()];
     let mut record = trial.pending("operations/a").await;
-    trial.apply(&mut record, Command::Cancel).await.unwrap();
+    trial.apply(&mut record, Command::cancel()).await.unwrap();
     for log in logs {
         ready(&log, &record).await;
         ended(&log, &record, false).await;

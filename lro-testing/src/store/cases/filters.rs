@@ -252,14 +252,14 @@ pub(crate) async fn hidden_and_removed_operations_match_no_filter(trial: Trial) 
         let mut record = trial.running_from(new).await;
         if n % 3 == 1 {
             trial
-                .apply(&mut record, lro_core::store::Command::Delete)
+                .apply(&mut record, lro_core::store::Command::delete())
                 .await
                 .unwrap();
         }
         if n % 3 == 2 {
             trial.apply(&mut record, succeed(1, "r")).await.unwrap();
             trial
-                .apply(&mut record, lro_core::store::Command::Delete)
+                .apply(&mut record, lro_core::store::Command::delete())
                 .await
                 .unwrap();
         }

@@ -98,7 +98,7 @@ pub(crate) async fn a_request_id_lasts_as_long_as_its_operation(trial: Trial) {
     let again = trial.operation("operations/b").request_id("r", 1);
     let again = trial.start(again).await.unwrap();
     assert_eq!((again.existing, &again.record), (true, &record));
-    let removed = trial.apply(&mut record, Command::Delete).await.unwrap();
+    let removed = trial.apply(&mut record, Command::delete()).await.unwrap();
     assert_eq!(removed.change, Change::Removed);
     let again = trial.operation("operations/b").request_id("r", 2);
     trial.started(again).await;
@@ -108,7 +108,7 @@ pub(crate) async fn a_request_id_lasts_as_long_as_its_operation(trial: Trial) {
 pub(crate) async fn a_hidden_operation_still_answers_for_its_request_id(trial: Trial) {
     let first = trial.operation("operations/a").request_id("r", 1);
     let mut record = trial.running_from(first).await;
-    trial.apply(&mut record, Command::Delete).await.unwrap();
+    trial.apply(&mut record, Command::delete()).await.unwrap();
     assert_eq!(trial.get(&record.name).await, None, "hidden, and running");
     let again = trial.operation("operations/b").request_id("r", 1);
     let again = trial.start(again).await.unwrap();
@@ -173,7 +173,7 @@ pub(crate) async fn an_exclusive_key_is_free_after_every_end(trial: Trial) {
     }
     let pending = trial.operation("operations/p").exclusive("k");
     let mut pending = trial.started(pending).await;
-    trial.apply(&mut pending, Command::Cancel).await.unwrap();
+    trial.apply(&mut pending, Command::cancel()).await.unwrap();
     assert_eq!(pending.state, OperationState::Cancelled);
     let last = trial.operation("operations/z").exclusive("k");
     trial.started(last).await;
@@ -182,7 +182,7 @@ pub(crate) async fn an_exclusive_key_is_free_after_every_end(trial: Trial) {
 pub(crate) async fn an_exclusive_key_is_held_by_a_deleted_operation_that_runs(trial: Trial) {
     let first = trial.operation("operations/a").exclusive("k");
     let mut record = trial.running_from(first).await;
-    trial.apply(&mut record, Command::Delete).await.unwrap();
+    trial.apply(&mut record, Command::delete()).await.unwrap();
     let second = || trial.operation("operations/b").exclusive("k");
     let held = StartError::ExclusiveKeyHeld(record.name.clone());
     assert_eq!(trial.start(second()).await, Err(held));
@@ -196,7 +196,7 @@ pub(crate) async fn removing_a_done_holder_leaves_the_key_to_the_next(trial: Tri
     trial.apply(&mut first, succeed(1, "r")).await.unwrap();
     let second = trial.operation("operations/b").exclusive("k");
     let second = trial.started(second).await;
-    trial.apply(&mut first, Command::Delete).await.unwrap();
+    trial.apply(&mut first, Command::delete()).await.unwrap();
     let third = trial.operation("operations/c").exclusive("k");
     let held = StartError::ExclusiveKeyHeld(second.name);
     assert_eq!(trial.start(third).await, Err(held));

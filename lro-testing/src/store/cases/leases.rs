@@ -41,7 +41,7 @@ pub(crate) async fn a_renewal_may_bring_metadata(trial: Trial) {
 
 pub(crate) async fn a_renewal_tells_that_cancellation_is_wanted(trial: Trial) {
     let mut record = trial.running("operations/a").await;
-    trial.apply(&mut record, Command::Cancel).await.unwrap();
+    trial.apply(&mut record, Command::cancel()).await.unwrap();
     let updated = trial.apply(&mut record, renew(1, None)).await.unwrap();
     assert_eq!(updated.state, OperationState::Cancelling);
 }
@@ -230,7 +230,7 @@ pub(crate) async fn a_lost_worker_fails_what_has_no_attempt_left(trial: Trial) {
 
 pub(crate) async fn a_lost_worker_cancels_what_is_cancelling(trial: Trial) {
     let mut record = trial.running("operations/a").await;
-    trial.apply(&mut record, Command::Cancel).await.unwrap();
+    trial.apply(&mut record, Command::cancel()).await.unwrap();
     trial.advance(LEASE + MICRO);
     trial.expire(&mut record).await;
     assert_eq!(record.state, OperationState::Cancelled);
@@ -241,7 +241,7 @@ pub(crate) async fn a_lost_worker_of_a_deleted_operation_that_ends_removes_it(tr
     let mut operation = trial.operation("operations/a").exclusive("k");
     operation.policy.max_attempts = 1;
     let mut record = trial.running_from(operation).await;
-    trial.apply(&mut record, Command::Delete).await.unwrap();
+    trial.apply(&mut record, Command::delete()).await.unwrap();
     trial.advance(LEASE + MICRO);
     assert_eq!(trial.claimed_names(9).await, [""; 0]);
     let again = trial.operation("operations/a").exclusive("k");
@@ -279,7 +279,10 @@ pub(crate) async fn many_leases_that_are_over_come_back_in_bounded_steps(trial: 
 pub(crate) async fn a_claim_of_nothing_turns_back_what_is_over_too(trial: Trial) {
     let mut resumes = trial.running("operations/a").await;
     let mut cancelling = trial.running("operations/b").await;
-    trial.apply(&mut cancelling, Command::Cancel).await.unwrap();
+    trial
+        .apply(&mut cancelling, Command::cancel())
+        .await
+        .unwrap();
     trial.pending("operations/c").await;
     let nothing = || trial.store().claim(claim(worker(2), &[], 0));
     let early = nothing().await.unwrap();

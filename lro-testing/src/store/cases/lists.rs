@@ -108,7 +108,10 @@ pub(crate) async fn lists_show_public_parts_in_every_state(trial: Trial) {
     new.exclusive_key = Some("key".to_owned());
     new.metadata = Some(any("m"));
     records.push(trial.running_from(new).await);
-    trial.apply(&mut records[2], Command::Cancel).await.unwrap();
+    trial
+        .apply(&mut records[2], Command::cancel())
+        .await
+        .unwrap();
     trial.apply(&mut records[3], succeed(1, "r")).await.unwrap();
     let end = finish(1, lro_core::store::Outcome::Error(failure(5)));
     trial.apply(&mut records[4], end).await.unwrap();
@@ -223,7 +226,7 @@ pub(crate) async fn hidden_operations_are_left_out_of_pages(trial: Trial) {
     for n in 0..20 {
         let mut record = trial.running(&numbered("", n)).await;
         if n % 2 == 0 {
-            trial.apply(&mut record, Command::Delete).await.unwrap();
+            trial.apply(&mut record, Command::delete()).await.unwrap();
         }
     }
     let page = trial.page("", None, 10).await;
@@ -288,7 +291,7 @@ pub(crate) async fn neither_new_nor_removed_ones_disturb_the_pages(trial: Trial)
         // Those on the page just seen, its last one among them: the cursor stands on it.
         for record in page.records {
             trial.update(&record.name, succeed(1, "r")).await.unwrap();
-            trial.update(&record.name, Command::Delete).await.unwrap();
+            trial.update(&record.name, Command::delete()).await.unwrap();
         }
     }
     let all: Vec<_> = (0..30).rev().map(|n| numbered("", n)).collect();
@@ -303,7 +306,7 @@ pub(crate) async fn what_is_removed_ahead_does_not_hide_others(trial: Trial) {
     for n in [5, 3] {
         let of = name(&numbered("", n));
         trial.update(&of, succeed(1, "r")).await.unwrap();
-        trial.update(&of, Command::Delete).await.unwrap();
+        trial.update(&of, Command::delete()).await.unwrap();
     }
     let rest = trial.page("", first.next, 9).await;
     let expected: Vec<_> = [4, 2, 1, 0].map(|n| numbered("", n)).into();

@@ -153,7 +153,7 @@ pub(crate) async fn times_are_kept_to_the_microsecond(trial: Trial) {
         trial.clock.set(Timestamp::from_micros(micros));
         let mut record = trial.running(&numbered("", n)).await;
         trial.advance(Duration::from_micros(1));
-        let cancel = lro_core::store::Command::Cancel;
+        let cancel = lro_core::store::Command::cancel();
         trial.apply(&mut record, cancel).await.unwrap();
         trial.advance(Duration::from_micros(1));
         trial.apply(&mut record, succeed(1, "r")).await.unwrap();

@@ -27,7 +27,7 @@ pub(crate) async fn what_has_not_ended_is_never_purged(trial: Trial) {
         .running_from(short_lived(&trial, "operations/r"))
         .await;
     let pending = trial.started(short_lived(&trial, "operations/p")).await;
-    trial.apply(&mut running, Command::Cancel).await.unwrap();
+    trial.apply(&mut running, Command::cancel()).await.unwrap();
     trial.advance(secs(1_000_000_000));
     assert_eq!(trial.purge(9).await, 0);
     assert_eq!(trial.get(&pending.name).await, Some(pending));
@@ -77,7 +77,7 @@ pub(crate) async fn a_purged_operation_leaves_its_name_and_keys(trial: Trial) {
 
 pub(crate) async fn a_removed_operation_is_not_purged_again(trial: Trial) {
     let mut record = done(&trial, "operations/a").await;
-    trial.apply(&mut record, Command::Delete).await.unwrap();
+    trial.apply(&mut record, Command::delete()).await.unwrap();
     trial.pending("operations/a").await;
     trial.advance(RETAIN + secs(1));
     assert_eq!(trial.purge(9).await, 0);

@@ -78,7 +78,7 @@ pub(crate) async fn a_deletion_does_not_hide_a_shared_loss(trial: Trial) {
     let b = trial.running("operations/b").await;
     trial.advance(LEASE - secs(5) + MICRO);
     sweep(&trial).await;
-    trial.update(&b.name, Command::Delete).await.unwrap();
+    trial.update(&b.name, Command::delete()).await.unwrap();
     trial.advance(secs(5));
     sweep(&trial).await;
     let b = trial.get_deleted(&b.name).await.unwrap();
@@ -184,8 +184,8 @@ pub(crate) async fn an_operation_with_two_losses_is_claimed_alone(trial: Trial) 
 
 /// report:N2
 pub(crate) async fn a_suspect_can_be_cancelled_and_deleted_while_it_waits(trial: Trial) {
-    for command in [Command::Cancel, Command::Delete] {
-        let mut record = trial.pending(&format!("operations/{command:?}")).await;
+    for (n, command) in (0..).zip([Command::cancel(), Command::delete()]) {
+        let mut record = trial.pending(&numbered("", n)).await;
         trial.reclaim(&mut record).await;
         for command in [Command::ExpireShared, command] {
             trial.apply(&mut record, command).await.unwrap();

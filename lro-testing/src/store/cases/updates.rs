@@ -142,7 +142,7 @@ pub(crate) async fn done_is_final(trial: Trial) {
             let refused = trial.apply(&mut record, command).await;
             assert_eq!(refused, Err(Refusal::Stale));
         }
-        let cancelled = trial.apply(&mut record, Command::Cancel).await.unwrap();
+        let cancelled = trial.apply(&mut record, Command::cancel()).await.unwrap();
         assert_eq!(cancelled.change, Change::Nothing);
         assert_eq!(trial.claimed_names(9).await, [""; 0]);
         assert_eq!(trial.get(&record.name).await, Some(done));
@@ -238,11 +238,11 @@ pub(crate) async fn commands_in_a_batch_apply_in_order(trial: Trial) {
     let commands = [
         checkpoint(1, any("1")),
         renew(1, Some(any("m"))),
-        Command::Cancel,
+        Command::cancel(),
         renew(9, None),
         succeed(1, "r"),
         succeed(1, "again"),
-        Command::Cancel,
+        Command::cancel(),
     ];
     let updates: Vec<_> = commands
         .into_iter()
@@ -301,8 +301,8 @@ pub(crate) async fn every_command_for_an_unknown_name_is_not_found(trial: Trial)
         retry(1, secs(0)),
         release(1),
         Command::Expire,
-        Command::Cancel,
-        Command::Delete,
+        Command::cancel(),
+        Command::delete(),
     ] {
         let answer = trial.update(&unknown, command.clone()).await;
         assert_eq!(answer, Err(Refusal::NotFound), "{command:?}");

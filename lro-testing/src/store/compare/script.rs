@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use lro_core::store::{
-    Claim, Command, NewOperation, OnCrash, OperationRecord, Outcome, Suspects, Update,
+    Actor, Claim, Command, NewOperation, OnCrash, OperationRecord, Outcome, Suspects, Update,
 };
 use lro_core::{OperationName, Timestamp};
 use prost_types::Any;
@@ -191,8 +191,15 @@ impl Script {
             },
             66..68 => Command::Expire,
             68..70 => Command::ExpireShared,
-            70..84 => Command::Cancel,
-            _ => Command::Delete,
+            70..84 => Command::Cancel(self.actor()),
+            _ => Command::Delete(self.actor()),
+        }
+    }
+
+    fn actor(&mut self) -> Actor {
+        Actor {
+            principal: self.random.pick(&TEXTS).to_owned(),
+            reason: self.random.pick(&TEXTS).to_owned(),
         }
     }
 

@@ -124,8 +124,8 @@ fn update(random: &mut Random, new: &NewOperation) -> Option<Update> {
     let claimed = new.claimed_by.is_some();
     let command = match random.below(6) {
         0 | 1 if claimed => succeed(1, "done"),
-        2 => Command::Cancel,
-        3 if random.percent(30) => Command::Delete,
+        2 => Command::cancel(),
+        3 if random.percent(30) => Command::delete(),
         4 if claimed => Command::Release {
             fence: 1,
             metadata: None,
