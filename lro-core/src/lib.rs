@@ -31,6 +31,7 @@
 //! | feature | adds |
 //! | --- | --- |
 //! | `store` | the modules [`store`] and [`filter`]: for servers and stores |
+//! | `inspection` | the module [`inspection`]: the wire types of `lro.v1.Inspection` |
 //!
 //! # Limitations
 //!
@@ -45,6 +46,8 @@ pub mod codec;
 pub mod filter;
 mod http_route;
 mod include_protos;
+#[cfg(feature = "inspection")]
+pub mod inspection;
 mod list_options;
 mod method;
 mod name;

@@ -34,6 +34,10 @@ pub enum Reason {
     RequestIdReused,
     /// Another unfinished operation holds the exclusive key.
     ExclusiveKeyHeld,
+    /// The operation has not ended, and the call is for ended ones.
+    OperationNotDone,
+    /// The server process does not serve the rpc that started the operation.
+    MethodNotServed,
     /// A limit of the server was exceeded.
     LimitExceeded,
     /// The call exceeded its deadline.
@@ -86,6 +90,8 @@ impl Reason {
             Self::OperationAlreadyExists => "OPERATION_ALREADY_EXISTS",
             Self::RequestIdReused => "REQUEST_ID_REUSED",
             Self::ExclusiveKeyHeld => "EXCLUSIVE_KEY_HELD",
+            Self::OperationNotDone => "OPERATION_NOT_DONE",
+            Self::MethodNotServed => "METHOD_NOT_SERVED",
             Self::LimitExceeded => "LIMIT_EXCEEDED",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::ShuttingDown => "SHUTTING_DOWN",
@@ -121,6 +127,7 @@ impl Reason {
             Self::ExclusiveKeyHeld | Self::OperationInterrupted | Self::AttemptsExhausted => {
                 Code::Aborted
             }
+            Self::OperationNotDone | Self::MethodNotServed => Code::FailedPrecondition,
             Self::LimitExceeded | Self::StoreFull => Code::ResourceExhausted,
             Self::Unimplemented => Code::Unimplemented,
             Self::Unauthenticated => Code::Unauthenticated,

@@ -20,7 +20,7 @@ pub(crate) fn run(check: bool) -> Result<()> {
     if fresh.exists() {
         fs::remove_dir_all(&fresh).with_context(|| format!("clear {}", fresh.display()))?;
     }
-    lro_build::compile_core_types(&fresh)?;
+    lro_build::compile_core_types(&fresh, root.join("lro-core/proto"))?;
 
     let names: BTreeSet<String> = file_names(&committed)?
         .into_iter()
