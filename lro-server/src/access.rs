@@ -61,6 +61,8 @@
 mod authorizer;
 mod call;
 mod gate;
+#[cfg(feature = "inspection")]
+mod inspection;
 #[cfg(feature = "jwt")]
 pub mod jwt;
 mod pass;
@@ -69,8 +71,12 @@ mod refusal;
 
 pub use authorizer::{Access, Authorizer, StartCall};
 pub use call::{Call, Caller, OperationFacts};
+#[cfg(feature = "inspection")]
+pub use inspection::{InspectionCall, InspectionPermission};
 pub use lro_core::OperationsRpc;
 pub use principal::Principal;
 
 pub(crate) use gate::{Gate, Visit};
+#[cfg(feature = "inspection")]
+pub(crate) use inspection::Sight;
 pub(crate) use pass::Pass;

@@ -19,6 +19,8 @@ use lro_core::store::OperationStore;
 use uuid::Uuid;
 
 pub(crate) use local_worker::{LocalSlot, LocalWorker};
+#[cfg(feature = "inspection")]
+pub(crate) use local_worker::{SlotCount, WorkerSnapshot};
 
 use crate::changes::Hub;
 use crate::limits::Limits;

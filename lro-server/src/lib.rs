@@ -121,6 +121,7 @@
 //! | --- | --- |
 //! | `serve` | the module `serve`: a server with gRPC health, reflection, limits, deadlines, and a graceful shutdown |
 //! | `tls` | TLS and mutual TLS for it, by rustls with ring |
+//! | `inspection` | the module `inspection`: the service `lro.v1.Inspection`, for operators and developers |
 //! | `otel` | metrics and the caller's trace, by the API of OpenTelemetry |
 //! | `jwt` | `access::jwt`: callers with JSON Web Tokens, verified by aws-lc |
 //!
@@ -189,6 +190,8 @@ pub mod access;
 pub mod changes;
 mod engine;
 mod handler;
+#[cfg(feature = "inspection")]
+pub mod inspection;
 mod limits;
 mod operations;
 mod page_token;

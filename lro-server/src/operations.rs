@@ -56,6 +56,8 @@ struct Inner {
     /// The descriptor sets of the list policies, for reflection.
     descriptor_sets: Vec<Vec<u8>>,
     methods: RwLock<HashMap<&'static str, MethodOptions>>,
+    #[cfg(feature = "inspection")]
+    servers: crate::inspection::Servers,
 }
 
 impl Operations {
@@ -236,7 +238,21 @@ impl Operations {
         &self.inner.gate
     }
 
-    async fn record(
+    /// The paths of the methods that this process has started operations of.
+    #[cfg(feature = "inspection")]
+    pub(crate) fn started_methods(&self) -> Vec<&'static str> {
+        let methods = &self.inner.methods;
+        let methods = methods.read().unwrap_or_else(PoisonError::into_inner);
+        methods.keys().copied().collect()
+    }
+
+    /// The servers of this process that serve their rpcs.
+    #[cfg(feature = "inspection")]
+    pub(crate) fn servers(&self) -> &crate::inspection::Servers {
+        &self.inner.servers
+    }
+
+    pub(crate) async fn record(
         &self,
         pass: &Pass<'_>,
         name: &OperationName,

@@ -91,11 +91,7 @@ impl Records {
         let page = async {
             let visit = self.enter(OperationsRpc::List, caller).await?;
             let pass = visit.list(&parent).await?;
-            let max_len = self.operations.max_page_len(None);
-            let operations = &self.operations;
-            operations
-                .records_as(&pass, parent, &request, None, max_len)
-                .await
+            self.operations.records_as(&pass, parent, &request).await
         };
         page.await.map_err(complete)
     }

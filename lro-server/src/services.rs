@@ -150,6 +150,12 @@ impl ServiceSettings {
         format!("{}.operations.{method}", self.permission_prefix)
     }
 
+    /// A permission with another verb than those of the standard methods.
+    #[cfg(feature = "inspection")]
+    pub(crate) fn permission_to(&self, verb: &str) -> String {
+        format!("{}.operations.{verb}", self.permission_prefix)
+    }
+
     /// Those of any name, of whatever service: what a server has that configures none.
     fn any() -> Self {
         let mut settings = Self::new("").permission_prefix("longrunning");

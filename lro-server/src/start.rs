@@ -59,6 +59,8 @@ async fn start_packed(
     origin: &CallOrigin,
     request: StartRequest,
 ) -> Result<pb::Operation, Status> {
+    #[cfg(feature = "inspection")]
+    let request = request.resubmitted(origin.extensions.get());
     let method = request.method;
     let validate_only = request.fields.validate_only;
     let caller = origin.caller(method.path);

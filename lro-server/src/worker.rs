@@ -15,6 +15,8 @@ mod retention;
 mod run;
 mod runs;
 mod slots;
+#[cfg(feature = "inspection")]
+mod snapshot;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -308,6 +310,11 @@ impl LocalWorker for Shared {
         run.is_some_and(|run| {
             run.fence == fence && run.stop_reason() != Some(StopReason::LeaseLost)
         })
+    }
+
+    #[cfg(feature = "inspection")]
+    fn snapshot(&self) -> crate::engine::WorkerSnapshot {
+        self.take_snapshot()
     }
 }
 

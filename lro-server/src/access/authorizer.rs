@@ -3,6 +3,8 @@ use std::fmt;
 use lro_core::OperationName;
 use tonic::Status;
 
+#[cfg(feature = "inspection")]
+use super::InspectionCall;
 use super::call::is_within;
 use super::{Call, Caller, OperationFacts, Principal};
 
@@ -67,6 +69,17 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
     async fn authorize_start(&self, start: &StartCall<'_>) -> Result<Access, Status> {
         let _ = start;
         Ok(Access::Allowed)
+    }
+
+    /// Decides whether a caller of the service `lro.v1.Inspection` has one of its permissions. For an
+    /// operation or a list, [`authorize`](Self::authorize) has allowed the standard method that reads
+    /// it before. Default: [`Inspect`](super::InspectionPermission::Inspect) and
+    /// [`Resubmit`](super::InspectionPermission::Resubmit) are allowed;
+    /// [`InspectUnredacted`](super::InspectionPermission::InspectUnredacted) and
+    /// [`Operate`](super::InspectionPermission::Operate) are denied.
+    #[cfg(feature = "inspection")]
+    async fn authorize_inspection(&self, call: &InspectionCall<'_>) -> Result<Access, Status> {
+        Ok(call.permission().default_access())
     }
 }
 

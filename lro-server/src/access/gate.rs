@@ -108,7 +108,7 @@ impl Gate {
         }
     }
 
-    fn visit<'a>(
+    pub(super) fn visit<'a>(
         &'a self,
         method: OperationsRpc,
         caller: Caller<'a>,
@@ -124,10 +124,10 @@ impl Gate {
 }
 
 /// A call whose caller is known.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Visit<'a> {
     pub(super) gate: &'a Gate,
-    caller: Caller<'a>,
+    pub(super) caller: Caller<'a>,
     pub(super) principal: Principal,
     pub(super) method: OperationsRpc,
 }
@@ -196,7 +196,7 @@ impl<'a> Visit<'a> {
                 return Err(self.refuse(service, verdict, &resource));
             }
         }
-        Ok(Pass::list(self, offered))
+        Ok(Pass::list(self, parent.clone(), offered))
     }
 
     pub(super) async fn ask(

@@ -13,11 +13,11 @@ use crate::services::ServiceSettings;
 /// The permission of an admitted call, with the store it may use.
 #[derive(Debug)]
 pub(crate) struct Pass<'a> {
-    kind: Kind<'a>,
+    pub(super) kind: Kind<'a>,
 }
 
 #[derive(Debug)]
-enum Kind<'a> {
+pub(super) enum Kind<'a> {
     /// The server itself, or anybody where nothing is asked.
     Trusted { name: Option<&'a OperationName> },
     /// One operation, of one of these services; some of them may not be allowed.
@@ -30,6 +30,7 @@ enum Kind<'a> {
     /// The operations of these services.
     List {
         visit: Visit<'a>,
+        parent: ParentPattern,
         services: Vec<&'a ServiceSettings>,
     },
 }
@@ -68,9 +69,17 @@ impl<'a> Pass<'a> {
         }
     }
 
-    pub(super) fn list(visit: Visit<'a>, services: Vec<&'a ServiceSettings>) -> Self {
+    pub(super) fn list(
+        visit: Visit<'a>,
+        parent: ParentPattern,
+        services: Vec<&'a ServiceSettings>,
+    ) -> Self {
         Self {
-            kind: Kind::List { visit, services },
+            kind: Kind::List {
+                visit,
+                parent,
+                services,
+            },
         }
     }
 
@@ -135,15 +144,23 @@ impl<'a> Pass<'a> {
 
     /// Whether a record belongs to the list.
     pub(crate) fn lists(&self, record: &OperationRecord) -> bool {
+        self.lists_method(&record.method)
+    }
+
+    /// Whether the operations of the rpc at this path belong to the list.
+    pub(crate) fn lists_method(&self, path: &str) -> bool {
         match &self.kind {
-            Kind::List { services, .. } => services.iter().any(|it| it.owns(&record.method)),
+            Kind::List { services, .. } => services.iter().any(|it| it.owns(path)),
             _ => true,
         }
     }
 
     /// Whose list it is, and of which services: what a page token is bound to besides its query.
     pub(crate) fn token_scope(&self) -> String {
-        let Kind::List { visit, services } = &self.kind else {
+        let Kind::List {
+            visit, services, ..
+        } = &self.kind
+        else {
             return String::new();
         };
         let services: Vec<_> = services.iter().map(|it| it.name()).collect();

@@ -1,5 +1,7 @@
 //! The workers of this process, as the engine sees them.
 
+#[cfg(feature = "inspection")]
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
@@ -20,6 +22,33 @@ pub(crate) trait LocalWorker: fmt::Debug + Send + Sync {
     /// Whether a run of this worker holds the operation under that fence: its body runs, or its
     /// outcome is not written yet. Must not block.
     fn is_held(&self, uid: Uuid, fence: u64) -> bool;
+
+    /// What the worker could run now. Must not block.
+    #[cfg(feature = "inspection")]
+    fn snapshot(&self) -> WorkerSnapshot;
+}
+
+/// What a worker can run, at one moment.
+#[cfg(feature = "inspection")]
+#[derive(Clone, Debug)]
+pub(crate) struct WorkerSnapshot {
+    pub(crate) id: WorkerId,
+    pub(crate) slots: SlotCount,
+    /// By path; with slots where the method has a limit of its own.
+    pub(crate) methods: BTreeMap<&'static str, Option<SlotCount>>,
+    pub(crate) lease_duration: Duration,
+    pub(crate) is_draining: bool,
+    pub(crate) is_stalled: bool,
+    /// It starts nothing, so that an operation runs alone.
+    pub(crate) is_trying_alone: bool,
+}
+
+/// How many slots there are, and how many of them are free.
+#[cfg(feature = "inspection")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SlotCount {
+    pub(crate) all: usize,
+    pub(crate) free: usize,
 }
 
 /// A slot that a worker holds for one operation. Dropping it releases the slot.
@@ -59,6 +88,12 @@ impl LocalWorkers {
     /// Whether one of them holds the operation under that fence.
     pub(super) fn hold(&self, uid: Uuid, fence: u64) -> bool {
         self.alive().iter().any(|worker| worker.is_held(uid, fence))
+    }
+
+    /// What each of them could run now.
+    #[cfg(feature = "inspection")]
+    pub(crate) fn snapshots(&self) -> Vec<WorkerSnapshot> {
+        self.alive().iter().map(|it| it.snapshot()).collect()
     }
 
     /// A copy, so that no worker is called, or dropped, while the lock is held.

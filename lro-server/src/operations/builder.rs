@@ -183,6 +183,8 @@ impl OperationsBuilder {
             page_tokens,
             descriptor_sets: self.descriptor_sets,
             methods: RwLock::default(),
+            #[cfg(feature = "inspection")]
+            servers: crate::inspection::Servers::default(),
         });
         Operations { inner }
     }

@@ -1,8 +1,8 @@
 //! ListOperations: pages and filters.
 
 use lro_core::filter::Filter;
-use lro_core::store::{ListPolicy, ListQuery, OperationRecord};
-use lro_core::{ListOptions, ParentPattern, Reason, pb};
+use lro_core::store::{ListPolicy, ListQuery, OperationRecord, Page, PageCursor};
+use lro_core::{ListOptions, ParentPattern, Reason, Timestamp, pb};
 use prost::Message as _;
 use tonic::Status;
 
@@ -76,37 +76,49 @@ impl Operations {
         method: Option<&'static str>,
         max_message: Option<MaxMessageLen>,
     ) -> Result<pb::ListOperationsResponse, Status> {
-        let max_len = self.max_page_len(max_message);
-        let page = self
-            .records_as(pass, parent, request, method, max_len)
-            .await?;
-        let records = page.records.iter();
+        let listing = self.listing(pass, parent, request, method, max_message);
+        let listing = listing.await?;
+        let page = self.page_of(&listing).await?;
+        let records = page.records.iter().filter(|record| pass.lists(record));
         let response = pb::ListOperationsResponse {
             operations: records.map(OperationRecord::to_operation).collect(),
-            next_page_token: page.next_page_token,
+            next_page_token: self.page_token(&listing, page.next).await?,
             unreachable: Vec::new(),
         };
         match &*response.operations {
-            [only] if response.encoded_len() > max_len => Err(too_long(only, max_len)),
+            [only] if response.encoded_len() > listing.max_len => {
+                Err(too_long(only, listing.max_len))
+            }
             _ => Ok(response),
         }
     }
 
-    /// The most bytes of a page for a caller that receives messages of this size.
-    pub(crate) fn max_page_len(&self, max_message: Option<MaxMessageLen>) -> usize {
-        let max_len = self.engine().limits().max_page_len;
-        max_message.map_or(max_len, |MaxMessageLen(max)| max.min(max_len))
-    }
-
-    /// The records of a page that the pass admits.
+    /// One page of records, those that the pass admits.
     pub(crate) async fn records_as(
         &self,
         pass: &Pass<'_>,
         parent: ParentPattern,
         request: &pb::ListOperationsRequest,
-        method: Option<&'static str>,
-        max_len: usize,
     ) -> Result<RecordPage, Status> {
+        let listing = self.listing(pass, parent, request, None, None).await?;
+        let page = self.page_of(&listing).await?;
+        let mut records = page.records;
+        records.retain(|record| pass.lists(record));
+        Ok(RecordPage {
+            records,
+            next_page_token: self.page_token(&listing, page.next).await?,
+        })
+    }
+
+    /// Checks a request for a list, and opens its page token.
+    pub(crate) async fn listing(
+        &self,
+        pass: &Pass<'_>,
+        parent: ParentPattern,
+        request: &pb::ListOperationsRequest,
+        method: Option<&'static str>,
+        max_message: Option<MaxMessageLen>,
+    ) -> Result<Listing, Status> {
         let policy = self.gate().services().list_policy(&parent);
         let partial = request.return_partial_success;
         if partial {
@@ -120,31 +132,47 @@ impl Operations {
         if let Some(method) = method {
             filter = filter.of_method(method);
         }
-        // A token belongs to all of its list.
-        let scope = pass.token_scope();
-        let partial = if partial { "partial" } else { "" };
-        let mut list = vec![parent.as_str(), &*request.filter, partial, &*scope];
-        list.extend(method);
-        let now = self.engine().clock().now();
-        let after = match &*request.page_token {
-            "" => None,
-            token => Some(self.page_tokens().await?.open(token, &list, now)?),
-        };
-        let mut query = ListQuery::new(parent.clone(), limit);
+        let max_len = self.engine().limits().max_page_len;
+        let max_len = max_message.map_or(max_len, |MaxMessageLen(max)| max.min(max_len));
+        let mut query = ListQuery::new(parent, limit);
         query.filter = filter;
-        query.after = after;
         query.max_examined = EXAMINED_MAX;
         query.max_bytes = max_len.saturating_sub(PAGE_OVERHEAD);
-        let page = self.engine().store().list(query).await;
-        let page = page.map_err(|error| store_failed(&error))?;
-        let mut records = page.records;
-        records.retain(|record| pass.lists(record));
-        Ok(RecordPage {
-            records,
-            next_page_token: match page.next {
-                Some(cursor) => self.page_tokens().await?.seal(cursor, &list, now),
-                None => String::new(),
-            },
+        let mut listing = Listing {
+            query,
+            filter: request.filter.clone(),
+            is_partial: partial,
+            scope: pass.token_scope(),
+            method,
+            max_len,
+            now: self.engine().clock().now(),
+        };
+        if !request.page_token.is_empty() {
+            let tokens = self.page_tokens().await?;
+            let after = tokens.open(&request.page_token, &listing.identity(), listing.now)?;
+            listing.query.after = Some(after);
+        }
+        Ok(listing)
+    }
+
+    /// The page of records that a checked request asks for.
+    pub(crate) async fn page_of(&self, listing: &Listing) -> Result<Page, Status> {
+        let page = self.engine().store().list(listing.query.clone()).await;
+        page.map_err(|error| store_failed(&error))
+    }
+
+    /// The token that continues a list behind the cursor; empty without one.
+    pub(crate) async fn page_token(
+        &self,
+        listing: &Listing,
+        next: Option<PageCursor>,
+    ) -> Result<String, Status> {
+        Ok(match next {
+            Some(cursor) => {
+                let tokens = self.page_tokens().await?;
+                tokens.seal(cursor, &listing.identity(), listing.now)
+            }
+            None => String::new(),
         })
     }
 
@@ -155,6 +183,49 @@ impl Operations {
             .sealer(&**self.engine().store())
             .await;
         sealer.map_err(|error| store_failed(&error))
+    }
+}
+
+/// A request for a list that was checked.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    query: ListQuery,
+    /// The filter as it was sent.
+    filter: String,
+    is_partial: bool,
+    scope: String,
+    method: Option<&'static str>,
+    /// The most bytes that the page may have.
+    max_len: usize,
+    now: Timestamp,
+}
+
+impl Listing {
+    /// What a page token belongs to: all of its list.
+    fn identity(&self) -> Vec<&str> {
+        let partial = if self.is_partial { "partial" } else { "" };
+        let parent = self.query.parent.as_str();
+        let mut identity = vec![parent, &*self.filter, partial, &*self.scope];
+        identity.extend(self.method);
+        identity
+    }
+
+    /// Goes on behind this operation.
+    #[cfg(feature = "inspection")]
+    pub(crate) fn continue_behind(&mut self, cursor: PageCursor) {
+        self.query.after = Some(cursor);
+    }
+
+    /// Whether a record belongs to the list, on whatever page.
+    #[cfg(feature = "inspection")]
+    pub(crate) fn matches(&self, record: &OperationRecord) -> bool {
+        self.query.matches(record)
+    }
+
+    /// The most bytes that the records of the page may have.
+    #[cfg(feature = "inspection")]
+    pub(crate) fn max_len(&self) -> usize {
+        self.query.max_bytes
     }
 }
 

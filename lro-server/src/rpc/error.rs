@@ -56,6 +56,12 @@ pub(crate) fn not_found(name: &OperationName) -> Status {
     Reason::OperationNotFound.resource_status(message, name.as_str(), [])
 }
 
+/// The answer to a call with a malformed parent.
+#[cfg(feature = "inspection")]
+pub(crate) fn invalid_parent(error: &InvalidName) -> Status {
+    Reason::InvalidField.field_status("parent", error.to_string())
+}
+
 /// The answer to a call with a malformed name.
 pub(crate) fn invalid_name(error: &InvalidName) -> Status {
     Reason::InvalidField.field_status("name", error.to_string())

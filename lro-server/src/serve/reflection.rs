@@ -13,8 +13,10 @@ const NAMES: [&str; 2] = [
 ];
 
 /// The descriptors of the services that every server has.
-pub(super) const OWN_SETS: [&[u8]; 4] = [
+pub(super) const OWN_SETS: &[&[u8]] = &[
     lro_core::pb::FILE_DESCRIPTOR_SET,
+    #[cfg(feature = "inspection")]
+    lro_core::inspection::FILE_DESCRIPTOR_SET,
     tonic_health::pb::FILE_DESCRIPTOR_SET,
     tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
     tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,

@@ -256,7 +256,10 @@ impl Server {
         if self.reflection {
             routes = reflection::add(routes, &mut services, &descriptor_sets, &closing)?;
         }
-        let described = descriptor_sets.iter().copied().chain(reflection::OWN_SETS);
+        let described = descriptor_sets
+            .iter()
+            .copied()
+            .chain(reflection::OWN_SETS.iter().copied());
         let known = Arc::new(KnownServices::new(&services, described, self.reflection));
         let sizes = MessageLimitLayer {
             max_decode_len: limits.max_decode_len,
@@ -266,16 +269,20 @@ impl Server {
         let service = SpanLayer.layer(DeadlineLayer::new().layer(service));
         let listener = listen.into().bind().await?;
         let metrics = operations.engine().metrics().clone();
+        let hosted = Hosted {
+            names: services.clone(),
+            descriptor_sets: descriptor_sets.iter().map(|set| set.to_vec()).collect(),
+            parents: operations.gate().services().parents(),
+            limits: limits.clone(),
+        };
+        let hosted = HostedServices::new(http_service::boxed(service.clone()), hosted);
+        // Held until the end, so that the inspection service finds it as long as it is served.
+        let hosted = Arc::new(hosted);
+        #[cfg(feature = "inspection")]
+        operations.servers().add(&hosted);
         let http = match self.http {
             None => None,
             Some(make) => {
-                let hosted = Hosted {
-                    names: services.clone(),
-                    descriptor_sets: descriptor_sets.iter().map(|set| set.to_vec()).collect(),
-                    parents: operations.gate().services().parents(),
-                    limits: limits.clone(),
-                };
-                let hosted = HostedServices::new(http_service::boxed(service.clone()), hosted);
                 let service = make(&hosted)
                     .map_err(|error| Error::new("cannot make the HTTP service", error))?;
                 let is_guarded = operations.gate().asks();

@@ -108,6 +108,16 @@ impl StartRequest {
         }
     }
 
+    /// The same with a request id and a label of its own, if it starts an operation again.
+    #[cfg(feature = "inspection")]
+    pub(super) fn resubmitted(mut self, from: Option<&crate::inspection::Resubmission>) -> Self {
+        if let Some(resubmission) = from {
+            self.choices.request_id = Some(resubmission.request_id.clone());
+            self.choices.labels.extend([resubmission.label()]);
+        }
+        self
+    }
+
     /// The name that the options choose, or one with this uid as its id.
     pub(super) fn operation_name(&self, uid: Uuid) -> Result<OperationName, Status> {
         let root = ParentName::default();

@@ -4,10 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::backlog::Backlog;
+#[cfg(feature = "inspection")]
+use crate::engine::SlotCount;
 
 /// The slots of a worker: limits on concurrent bodies, in total and for each method.
 #[derive(Debug)]
 pub(crate) struct Slots {
+    #[cfg(feature = "inspection")]
+    concurrency: usize,
     all: Arc<Semaphore>,
     all_gate: Backlog,
     methods: HashMap<&'static str, MethodSlots>,
@@ -57,6 +61,8 @@ impl Slots {
     ) -> Self {
         let semaphore = |limit: usize| Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
         Self {
+            #[cfg(feature = "inspection")]
+            concurrency,
             all: semaphore(concurrency),
             all_gate: Backlog::new(),
             methods: methods
@@ -67,6 +73,22 @@ impl Slots {
                 })
                 .collect(),
         }
+    }
+
+    /// The slots of the worker.
+    #[cfg(feature = "inspection")]
+    pub(crate) fn count(&self) -> SlotCount {
+        SlotCount {
+            all: self.concurrency,
+            free: self.all.available_permits(),
+        }
+    }
+
+    /// The free slots of a method with a limit of its own.
+    #[cfg(feature = "inspection")]
+    pub(crate) fn free_of(&self, method: &str) -> Option<usize> {
+        let limit = self.methods.get(method)?.limit.as_ref()?;
+        Some(limit.available_permits())
     }
 
     /// Whether no earlier operation of this method is waiting.

@@ -13,6 +13,8 @@ mod deletion;
 mod drain;
 mod extreme_durations;
 mod front_ends_and_workers;
+#[cfg(feature = "inspection")]
+mod inspection;
 mod lease_renewal;
 mod lifecycle;
 mod limits;
