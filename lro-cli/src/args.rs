@@ -10,7 +10,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::duration;
 pub(crate) use globals::Globals;
-use help::{CANCEL, CONFIG, DELETE, EXAMPLES, EXAMPLES_AND_CODES, GET, LIST, START, WAIT, WATCH};
+use help::{
+    CANCEL, CONFIG, DELETE, EXAMPLES, EXAMPLES_AND_CODES, GET, LIST, RESUBMIT, START, WAIT, WATCH,
+};
 
 /// The command line for every google.longrunning server
 ///
@@ -89,12 +91,12 @@ pub(crate) enum Command {
         /// The folder, which must exist
         folder: PathBuf,
     },
-    /// Start an operation again with the same request; needs the inspection service
-    #[command(hide = true)]
-    Resubmit(Inspected),
-    /// The workers of the server; needs the inspection service
-    #[command(hide = true)]
-    Workers(Inspected),
+    /// Start ended operations again with the same request; needs lro.v1.Inspection
+    #[command(after_help = RESUBMIT)]
+    Resubmit(Resubmit),
+    /// The workers of the process that answers; needs lro.v1.Inspection
+    #[command(after_help = "Examples:\n  lro workers\n  lro workers -o json")]
+    Workers,
 }
 
 /// How to treat names that the server does not have.
@@ -125,6 +127,9 @@ pub(crate) struct List {
     /// A filter for the server (AIP-160)
     #[arg(long, value_name = "FILTER")]
     pub(crate) filter: Option<String>,
+    /// A filter that the command evaluates itself (AIP-160), for servers that do not filter
+    #[arg(long = "where", value_name = "FILTER")]
+    pub(crate) local: Option<String>,
     /// Only operations in these states
     #[arg(long, value_enum, value_delimiter = ',', value_name = "STATE,..")]
     pub(crate) state: Vec<StateArg>,
@@ -143,7 +148,7 @@ pub(crate) struct List {
     /// How many operations to look through at most where the server does not filter
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     pub(crate) scan: usize,
-    /// The columns of the table: state, name, type, progress, age, created, ended, error
+    /// The columns of the table: state, name, type, method, progress, age, by, created, ended, error
     #[arg(long, value_delimiter = ',', value_name = "COLUMN,..")]
     pub(crate) columns: Vec<String>,
 }
@@ -162,6 +167,9 @@ pub(crate) struct Get {
 pub(crate) struct Describe {
     /// The operation
     pub(crate) name: String,
+    /// Also show the request, where the server tells it
+    #[arg(long)]
+    pub(crate) show_request: bool,
 }
 
 #[derive(Args, Debug)]
@@ -172,8 +180,9 @@ pub(crate) struct Wait {
     /// All operations that match this filter of the server's now
     #[arg(long, value_name = "FILTER", conflicts_with = "names")]
     pub(crate) filter: Option<String>,
-    /// The end to wait for: `cancelled` makes a cancelled operation a success
-    #[arg(long, value_enum, default_value_t)]
+    /// What to wait for: `done`; `cancelled`, which makes a cancelled operation a success; or a filter
+    /// (AIP-160), which the command evaluates itself
+    #[arg(long, default_value = "done", value_name = "done|cancelled|FILTER")]
     pub(crate) until: Until,
     /// How long to wait; the operation is not cancelled
     #[arg(long, value_parser = duration, value_name = "TIME")]
@@ -189,14 +198,27 @@ pub(crate) struct Wait {
     pub(crate) if_missing: IfMissing,
 }
 
-/// Which end of an operation counts as reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+/// What counts as reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Until {
-    /// Any end; a failed or cancelled operation has an exit code of its own
-    #[default]
+    /// Any end; a failed or cancelled operation has an exit code of its own.
     Done,
-    /// The end CANCELLED
+    /// The end CANCELLED.
     Cancelled,
+    /// A match of this filter.
+    Matches(String),
+}
+
+impl std::str::FromStr for Until {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "done" => Self::Done,
+            "cancelled" => Self::Cancelled,
+            filter => Self::Matches(filter.to_owned()),
+        })
+    }
 }
 
 #[derive(Args, Debug)]
@@ -237,6 +259,9 @@ pub(crate) struct Cancel {
 pub(crate) struct Delete {
     #[command(flatten)]
     pub(crate) bulk: Bulk,
+    /// Why, at most 256 bytes: sent as the header lro-reason, which servers may record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -276,12 +301,20 @@ pub(crate) struct Count {
     pub(crate) bound: usize,
 }
 
-/// The arguments of a command that only the inspection service can do.
 #[derive(Args, Debug)]
-pub(crate) struct Inspected {
-    /// Its arguments
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) arguments: Vec<String>,
+pub(crate) struct Resubmit {
+    /// The operations, which have ended
+    #[arg(required = true, value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Edit each request in $VISUAL or $EDITOR before it is sent
+    #[arg(long)]
+    pub(crate) edit: bool,
+    /// Wait for the end, and end like `lro wait`
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// How long to wait
+    #[arg(long, value_parser = duration, value_name = "TIME", requires = "wait")]
+    pub(crate) timeout: Option<Duration>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -109,6 +109,11 @@ impl Context {
         })
     }
 
+    /// Whether fields that are marked `debug_redact` are shown.
+    pub(crate) fn unredacted(&self) -> bool {
+        self.unredacted
+    }
+
     pub(crate) fn shower(&self) -> Result<Shower<'_>, Failure> {
         let fields = match self.settings.text("progress_fields") {
             Some(text) => Some(

@@ -23,6 +23,7 @@ use crate::args::IfMissing;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::local_filter::LocalFilter;
 use crate::shown::Shown;
 use display::Display;
 use signals::Signals;
@@ -47,6 +48,8 @@ pub(crate) struct Follow<'a> {
     pub(crate) verb: &'static str,
     /// Writes each change as an object to stdout.
     pub(crate) changes: bool,
+    /// What an operation is waited for to match, rather than for its end.
+    pub(crate) reached: Option<&'a LocalFilter>,
 }
 
 /// How following one operation ended.
@@ -54,6 +57,8 @@ pub(crate) struct Follow<'a> {
 pub(crate) enum End {
     /// The operation is done.
     Done(Box<Shown>),
+    /// The operation matches what it was waited for to match.
+    Reached(Box<Shown>),
     /// The time limit was reached.
     TimedOut,
     /// The server has no such operation, which was allowed.
@@ -123,7 +128,8 @@ impl Follow<'_> {
         let concurrency = context.settings.number("concurrency")?.max(1);
         let mut ends: HashMap<String, End> = HashMap::new();
         let mut tasks = FuturesUnordered::new();
-        if self.names.len() <= concurrency {
+        // A set tells ends only.
+        if self.names.len() <= concurrency || self.reached.is_some() {
             for name in self.names {
                 let sender = sender.clone();
                 tasks.push(self.one(context, name, sender).boxed_local());
@@ -150,8 +156,20 @@ impl Follow<'_> {
                             self.write_change(context, &shown)?;
                         }
                         let name = shown.name().to_owned();
+                        if ends.contains_key(&name) {
+                            continue;
+                        }
                         display.state(&shown);
-                        if shown.operation.done {
+                        let reached = match self.reached {
+                            Some(filter) => filter.matches(context, &shown)?,
+                            None => false,
+                        };
+                        if reached {
+                            ends.insert(name, End::Reached(Box::new(shown)));
+                            if self.any {
+                                break;
+                            }
+                        } else if shown.operation.done {
                             ends.insert(name, End::Done(Box::new(shown)));
                             if self.any {
                                 break;
@@ -253,7 +271,7 @@ impl Follow<'_> {
     }
 
     fn client(&self, context: &Context) -> OperationsClient {
-        if self.watch {
+        if self.watch || self.reached.is_some() {
             // WaitOperation does not return for a change of the metadata.
             context.operations.clone().without_wait_operation()
         } else {
@@ -268,7 +286,7 @@ impl Follow<'_> {
         name: &str,
         limit: Option<Duration>,
     ) -> Waiting {
-        let (first, last) = if self.watch {
+        let (first, last) = if self.watch || self.reached.is_some() {
             (250, 1_000)
         } else {
             (500, 10_000)
@@ -340,7 +358,7 @@ impl End {
         match self {
             Self::Done(shown) => shown.state.exit(),
             Self::TimedOut => Exit::TimedOut,
-            Self::Missing => Exit::Done,
+            Self::Missing | Self::Reached(_) => Exit::Done,
             Self::Lost(failure) => failure.exit(),
         }
     }

@@ -11,6 +11,8 @@ pub mod environment;
 pub mod exit;
 mod failure;
 mod follow;
+mod inspection;
+mod local_filter;
 mod names;
 pub mod neutral;
 mod output;

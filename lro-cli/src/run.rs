@@ -154,8 +154,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Methods => commands::methods::methods(context).await,
         Command::Services => commands::methods::services(context).await,
         Command::Doctor => commands::doctor::run(context).await,
-        Command::Resubmit(_) => Err(commands::inspection::missing(context, "resubmit")),
-        Command::Workers(_) => Err(commands::inspection::missing(context, "workers")),
+        Command::Resubmit(args) => commands::resubmit::run(context, &args).await,
+        Command::Workers => commands::workers::run(context).await,
         // Answered before there is a connection.
         Command::Config(_) | Command::Completion { .. } | Command::Man { .. } => Ok(Exit::Fault),
     }

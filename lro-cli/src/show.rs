@@ -11,12 +11,14 @@ use crate::shown::{Shown, State};
 use crate::terminal::Paint;
 
 /// The columns by the names of `--columns`.
-const COLUMNS: [(&str, &str); 8] = [
+const COLUMNS: [(&str, &str); 10] = [
     ("state", "STATE"),
     ("name", "NAME"),
     ("type", "TYPE"),
+    ("method", "METHOD"),
     ("progress", "PROGRESS"),
     ("age", "AGE"),
+    ("by", "BY"),
     ("created", "CREATED"),
     ("ended", "ENDED"),
     ("error", "ERROR"),
@@ -24,6 +26,11 @@ const COLUMNS: [(&str, &str); 8] = [
 const NORMAL: [&str; 5] = ["state", "name", "type", "progress", "age"];
 const WIDE: [&str; 8] = [
     "state", "name", "type", "progress", "age", "created", "ended", "error",
+];
+/// The same where the inspection service tells more than the standard.
+const INSPECTED: [&str; 6] = ["state", "name", "method", "progress", "age", "by"];
+const INSPECTED_WIDE: [&str; 10] = [
+    "state", "name", "type", "method", "progress", "age", "by", "created", "ended", "error",
 ];
 
 /// Writes all operations of a page or a list, in every form but `ndjson`'s stream.
@@ -34,8 +41,11 @@ pub(crate) fn write(
     next_page_token: &str,
 ) -> Result<(), Failure> {
     let terminal = &context.terminal;
+    let inspected = shown.iter().any(|it| it.record.is_some());
     match output {
+        Output::Table if inspected => table(context, shown, &INSPECTED, false),
         Output::Table => table(context, shown, &NORMAL, false),
+        Output::Wide if inspected => table(context, shown, &INSPECTED_WIDE, true),
         Output::Wide => table(context, shown, &WIDE, true),
         Output::Json => {
             let operations: Vec<&str> = shown.iter().map(|it| &*it.json).collect();
@@ -57,7 +67,7 @@ pub(crate) fn values(context: &Context, shown: &Shown, paths: &[String]) -> Resu
     let cells = paths.iter().map(|path| {
         let text = match &**path {
             // The standard has no field for it.
-            "state" => shown.state.name().to_owned(),
+            "state" => shown.state_name().to_owned(),
             path => cell(lookup(&shown.tree, path)),
         };
         context.terminal.cell(&text).into_owned()
@@ -145,7 +155,12 @@ pub(crate) fn table(
 fn column_of(shown: &Shown, column: &str, now: Timestamp, times: TimeForm, wide: bool) -> String {
     let at = |time: Option<Timestamp>| time.map_or("-".to_owned(), |it| times.write(it, now));
     match column {
-        "state" => shown.state.name().to_owned(),
+        "state" => shown.state_name().to_owned(),
+        "method" => shown.method().unwrap_or("-").to_owned(),
+        "by" => match &shown.record {
+            Some(record) if !record.principal.is_empty() => record.principal.clone(),
+            _ => "-".to_owned(),
+        },
         "type" => {
             let full = shown.metadata_type().unwrap_or("-");
             let name = if wide {

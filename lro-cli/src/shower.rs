@@ -16,6 +16,8 @@ use crate::types::Types;
 /// How often the types within types are asked for.
 const MAX_ROUNDS: usize = 8;
 
+const OPERATION: &str = "google.longrunning.Operation";
+
 /// Decodes operations.
 #[derive(Debug)]
 pub(crate) struct Shower<'a> {
@@ -29,12 +31,58 @@ impl Shower<'_> {
     /// Decodes an operation, asking the server for the types that are not known.
     pub(crate) async fn show(&self, operation: pb::Operation) -> Result<Shown, Failure> {
         let bytes = operation.encode_to_vec();
+        let (tree, opaque) = self.decode(OPERATION, &bytes).await?;
+        let is_opaque = opaque > 0;
+        let opaque = if is_opaque {
+            self.explain(&tree)
+        } else {
+            Vec::new()
+        };
+        let (json, _) = self.write(OPERATION, &bytes, false)?;
+        Ok(Shown {
+            state: State::of(&operation),
+            progress: find(&tree, self.fields.as_ref()),
+            operation,
+            json,
+            tree,
+            broken: is_opaque && opaque.is_empty(),
+            opaque,
+            record: None,
+        })
+    }
+
+    /// The JSON of a message of lro.v1, compact and without default values, after the types within
+    /// it were asked for.
+    pub(crate) async fn json_of(
+        &self,
+        name: &str,
+        message: &impl prost::Message,
+    ) -> Result<String, Failure> {
+        let bytes = message.encode_to_vec();
+        let (tree, opaque) = self.decode(name, &bytes).await?;
+        if opaque > 0 {
+            self.explain(&tree);
+        }
+        Ok(self.write(name, &bytes, false)?.0)
+    }
+
+    /// The JSON of a message without an Any, with default values.
+    pub(crate) fn json(
+        &self,
+        name: &str,
+        message: &impl prost::Message,
+    ) -> Result<String, Failure> {
+        Ok(self.write(name, &message.encode_to_vec(), true)?.0)
+    }
+
+    /// The message as a tree with default values, and how many messages within it are base64.
+    async fn decode(&self, name: &str, bytes: &[u8]) -> Result<(Value, usize), Failure> {
         let mut rounds = 0;
-        let (tree, opaque) = loop {
-            let (json, opaque) = self.write(&bytes, true)?;
+        loop {
+            let (json, opaque) = self.write(name, bytes, true)?;
             let tree: Value = serde_json::from_str(&json).map_err(|error| bug(&error))?;
             if opaque == 0 || rounds == MAX_ROUNDS {
-                break (tree, opaque);
+                return Ok((tree, opaque));
             }
             rounds += 1;
             let mut loaded = false;
@@ -46,32 +94,21 @@ impl Shower<'_> {
                 }
             }
             if !loaded {
-                break (tree, opaque);
+                return Ok((tree, opaque));
             }
-        };
-        let is_opaque = opaque > 0;
-        let opaque = if is_opaque {
-            self.explain(&tree)
-        } else {
-            Vec::new()
-        };
-        let (json, _) = self.write(&bytes, false)?;
-        Ok(Shown {
-            state: State::of(&operation),
-            progress: find(&tree, self.fields.as_ref()),
-            operation,
-            json,
-            tree,
-            broken: is_opaque && opaque.is_empty(),
-            opaque,
-        })
+        }
     }
 
-    fn write(&self, bytes: &[u8], default_values: bool) -> Result<(String, usize), Failure> {
+    fn write(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        default_values: bool,
+    ) -> Result<(String, usize), Failure> {
         let pool = self.types.pool();
         let descriptor = pool
-            .get_message_by_name("google.longrunning.Operation")
-            .ok_or_else(|| bug(&"google.longrunning.Operation is not known"))?;
+            .get_message_by_name(name)
+            .ok_or_else(|| bug(&format!("{name} is not known")))?;
         let message = DynamicMessage::decode(descriptor, bytes).map_err(|error| bug(&error))?;
         let written = WriteOptions::new()
             .types(pool)

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use lro_core::inspection::{OperationRecord, operation_record};
 use lro_core::{Timestamp, pb};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -10,6 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::exit::{Exit, code_name};
+use crate::inspection::{short_method, time};
 use crate::output::lookup;
 use crate::progress::Progress;
 
@@ -67,6 +69,8 @@ pub(crate) struct Shown {
     pub(crate) opaque: Vec<String>,
     /// Whether bytes that do not fit their type are shown as base64.
     pub(crate) broken: bool,
+    /// What the server's inspection service tells of it, where it has one.
+    pub(crate) record: Option<Box<OperationRecord>>,
 }
 
 /// The members of a JSON object, in their order and as they are written.
@@ -99,6 +103,35 @@ impl Shown {
         &self.operation.name
     }
 
+    /// With what the inspection service tells.
+    pub(crate) fn with_record(mut self, record: Option<OperationRecord>) -> Self {
+        self.record = record.map(Box::new);
+        self
+    }
+
+    /// The state, as exactly as the server tells it.
+    pub(crate) fn state_name(&self) -> &'static str {
+        let told = self.record.as_ref().map(|record| record.state());
+        match told {
+            Some(told) if told != operation_record::State::Unspecified => told.as_str_name(),
+            _ => self.state.name(),
+        }
+    }
+
+    /// The method that started it, where the server tells it.
+    pub(crate) fn method(&self) -> Option<&str> {
+        let method = &*self.record.as_ref()?.method;
+        Some(short_method(method))
+    }
+
+    /// A time of the record.
+    fn told(
+        &self,
+        time_of: impl Fn(&OperationRecord) -> &Option<prost_types::Timestamp>,
+    ) -> Option<Timestamp> {
+        time(time_of(self.record.as_deref()?).as_ref())
+    }
+
     /// The full name of the metadata's type.
     pub(crate) fn metadata_type(&self) -> Option<&str> {
         let url = &self.operation.metadata.as_ref()?.type_url;
@@ -126,12 +159,20 @@ impl Shown {
     /// When it was created: by its metadata, or by the time in its name, if that is a UUID of
     /// version 7.
     pub(crate) fn created(&self) -> Option<Timestamp> {
-        let told = self.time(&["createTime", "startTime"]);
+        let told = self.told(|it| &it.create_time);
+        let told = told.or_else(|| self.time(&["createTime", "startTime"]));
         told.or_else(|| time_in_name(self.name()))
     }
 
+    /// When its body first ran.
+    pub(crate) fn started(&self) -> Option<Timestamp> {
+        let told = self.told(|it| &it.start_time);
+        told.or_else(|| self.time(&["startTime"]))
+    }
+
     pub(crate) fn ended(&self) -> Option<Timestamp> {
-        self.time(&["endTime"])
+        let told = self.told(|it| &it.end_time);
+        told.or_else(|| self.time(&["endTime"]))
     }
 
     /// How long ago it was created.
@@ -141,7 +182,8 @@ impl Shown {
 
     /// How long it ran, where the metadata tells both ends.
     pub(crate) fn duration(&self) -> Option<Duration> {
-        let from = self.time(&["startTime", "createTime"])?;
+        let from = self.started();
+        let from = from.or_else(|| self.time(&["startTime", "createTime"]))?;
         Some(self.ended()?.since(from))
     }
 

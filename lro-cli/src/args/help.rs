@@ -93,3 +93,12 @@ Examples:
   lro config view --show-origin
   lro config set server https://ops.example.com -p prod
   lro config use prod";
+
+pub(super) const RESUBMIT: &str = "\
+Examples:
+  lro resubmit operations/42 --wait
+  lro resubmit ..77aa --edit
+  lro list --filter 'state = FAILED' --since 24h -o name | lro resubmit - --wait -o ndjson
+
+The server starts each operation again with its stored request, as you: permissions and limits apply
+as for any start. The new operation has the label resubmitted-from.";

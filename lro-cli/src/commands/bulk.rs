@@ -77,7 +77,7 @@ pub(crate) async fn cancel(context: &Context, args: &Cancel) -> Result<Exit, Fai
         &follow,
         &quiet,
         output.as_ref().or(Some(&NOTHING)),
-        Until::Cancelled,
+        &Until::Cancelled,
     )?;
     if ends.interrupted.is_some() {
         return Ok(exit);
@@ -97,11 +97,14 @@ const NOTHING: Output = Output::Value(Vec::new());
 
 pub(crate) async fn delete(context: &Context, args: &Delete) -> Result<Exit, Failure> {
     context.writable("delete")?;
+    let client = client(context, args.reason.as_deref())?;
     let Some(names) = chosen(context, &args.bulk, Verb::Delete).await? else {
         return Ok(Exit::Done);
     };
-    let calls = stream::iter(&names)
-        .map(|name| async move { (name.clone(), context.operations.delete(name).await) });
+    let calls = stream::iter(&names).map(|name| {
+        let client = client.clone();
+        async move { (name.clone(), client.delete(name).await) }
+    });
     let (deleted, exits) = answered(context, calls, Verb::Delete).await?;
     if !deleted.is_empty() {
         context
@@ -326,7 +329,7 @@ fn summary(ends: &Ends, asked: usize) -> String {
                 State::Failed => "3failed",
                 State::Running => "4still running",
             },
-            End::TimedOut => "4still running",
+            End::TimedOut | End::Reached(_) => "4still running",
             End::Missing | End::Lost(_) => "5unknown",
         };
         *counts.entry(word).or_default() += 1;

@@ -1,5 +1,8 @@
 //! `lro list`: a page of operations or all of them.
 
+use std::collections::HashMap;
+
+use lro_core::inspection::{ListOperationsRequest, OperationRecord, RecordView};
 use lro_core::{Timestamp, pb};
 use tonic::{Code, Status};
 
@@ -7,6 +10,8 @@ use crate::args::{List, StateArg};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::inspection::Inspection;
+use crate::local_filter::LocalFilter;
 use crate::output::Output;
 use crate::show;
 use crate::shown::{Shown, State};
@@ -21,16 +26,19 @@ pub(crate) async fn run(context: &Context, args: &List) -> Result<Exit, Failure>
         return Err(Failure::usage("--columns is for tables")
             .advise("write -o 'value(FIELD,..)' for chosen fields"));
     }
-    let mut list = Listing::new(context, args);
+    // Scripts get what every server has, without a further call.
+    let inspection = match output.is_for_people() {
+        true => Inspection::of(context).await?,
+        false => None,
+    };
+    let mut list = Listing::new(context, args, inspection);
     let limit = if args.all { usize::MAX } else { args.limit };
     let mut shown: Vec<Shown> = Vec::new();
     let mut count = 0;
-    let shower = context.shower()?;
     while count < limit && !list.ended {
         let page = list.next(limit - count).await?;
         count += page.len();
         for operation in page {
-            let operation = shower.show(operation).await?;
             // Forms that need no other row are written as they come.
             match &output {
                 Output::Ndjson | Output::Name | Output::Value(_) | Output::Token => {
@@ -71,10 +79,16 @@ struct Listing<'a> {
     token: String,
     scanned: usize,
     ended: bool,
+    /// The filter of `--where`.
+    local: Option<LocalFilter>,
+    /// The inspection service, as long as it answers.
+    inspection: Option<Inspection>,
+    /// What it has told of the operations of the latest page.
+    records: HashMap<String, OperationRecord>,
 }
 
 impl<'a> Listing<'a> {
-    fn new(context: &'a Context, args: &'a List) -> Self {
+    fn new(context: &'a Context, args: &'a List, inspection: Option<Inspection>) -> Self {
         let since = args.since.map(|since| context.now().saturating_sub(since));
         let filter = combined(args, since);
         Self {
@@ -86,12 +100,16 @@ impl<'a> Listing<'a> {
             token: args.page_token.clone().unwrap_or_default(),
             scanned: 0,
             ended: false,
+            local: args.local.as_deref().map(LocalFilter::new),
+            inspection,
+            records: HashMap::new(),
         }
     }
 
     /// The operations of the next page that match, at most `limit`. The token behind it leads to
     /// exactly what follows them.
-    async fn next(&mut self, limit: usize) -> Result<Vec<pb::Operation>, Failure> {
+    async fn next(&mut self, limit: usize) -> Result<Vec<Shown>, Failure> {
+        let shower = self.context.shower()?;
         let local = self.is_local();
         let size = if local { limit.max(SCAN_PAGE) } else { limit };
         let page = self.page(size).await?;
@@ -103,8 +121,17 @@ impl<'a> Listing<'a> {
                 cut = Some(index);
                 break;
             }
-            if self.matches(&operation) {
-                kept.push(operation);
+            if !self.matches(&operation) {
+                continue;
+            }
+            let record = self.records.remove(&operation.name);
+            let shown = shower.show(operation).await?.with_record(record);
+            let matches = match &self.local {
+                Some(filter) => filter.matches(self.context, &shown)?,
+                None => true,
+            };
+            if matches {
+                kept.push(shown);
             }
         }
         if let Some(length) = cut {
@@ -139,7 +166,38 @@ impl<'a> Listing<'a> {
         Ok(())
     }
 
+    /// A page of the inspection service if there is one, and of the standard otherwise: an error is
+    /// the standard's to tell.
+    async fn inspected(&mut self, size: usize) -> Option<pb::ListOperationsResponse> {
+        let request = ListOperationsRequest {
+            parent: self.context.parent(),
+            filter: self.filter.clone(),
+            page_size: i32::try_from(size.clamp(1, 1_000)).unwrap_or(1_000),
+            page_token: self.token.clone(),
+            view: RecordView::Full.into(),
+        };
+        let Ok(page) = self.inspection.as_ref()?.list(request).await else {
+            self.inspection = None;
+            return None;
+        };
+        let mut operations = Vec::new();
+        self.records.clear();
+        for mut record in page.operations {
+            let operation = record.operation.take().unwrap_or_default();
+            self.records.insert(operation.name.clone(), record);
+            operations.push(operation);
+        }
+        Some(pb::ListOperationsResponse {
+            operations,
+            next_page_token: page.next_page_token,
+            unreachable: Vec::new(),
+        })
+    }
+
     async fn page(&mut self, size: usize) -> Result<pb::ListOperationsResponse, Failure> {
+        if let Some(page) = self.inspected(size).await {
+            return Ok(page);
+        }
         let answer = self.context.page(&self.filter, size, &self.token).await;
         let status = match answer {
             Ok(page) => return Ok(page),
@@ -169,7 +227,8 @@ impl<'a> Listing<'a> {
     }
 
     fn is_local(&self) -> bool {
-        !self.pushed && (!self.args.state.is_empty() || self.since.is_some())
+        let checks = !self.args.state.is_empty() || self.since.is_some();
+        self.local.is_some() || (!self.pushed && checks)
     }
 
     /// Whether the wire tells what was asked for: it does not tell states of ours.
@@ -196,6 +255,7 @@ impl<'a> Listing<'a> {
             progress: None,
             opaque: Vec::new(),
             broken: false,
+            record: self.records.get(&operation.name).cloned().map(Box::new),
         };
         match bare.created() {
             Some(created) => created >= since,
@@ -224,6 +284,9 @@ impl<'a> Listing<'a> {
             if !self.args.state.is_empty() {
                 add("--state", &names(&self.args.state));
             }
+        }
+        if let Some(filter) = &self.args.local {
+            add("--where", filter);
         }
         words.push(format!("--page-token={}", quoted(&self.token)));
         words.join(" ")

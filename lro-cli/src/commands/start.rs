@@ -1,6 +1,7 @@
 //! `lro start`: calls a method that starts an operation, with a request from flags or JSON.
 
 mod edit;
+mod stored;
 
 use std::io::Read as _;
 use std::sync::PoisonError;
@@ -20,6 +21,7 @@ use crate::failure::{Failure, nearest};
 use crate::output::Output;
 use crate::show;
 use crate::types::starts_operation;
+pub(super) use stored::edit_stored;
 
 /// The longest request that is read, in bytes.
 const MAX_LEN: u64 = 64 << 20;
@@ -39,7 +41,7 @@ pub(crate) async fn run(context: &Context, args: &Start) -> Result<Exit, Failure
         return Ok(Exit::Done);
     }
     let mut request = if args.edit {
-        let (draft, json) = edit::Draft::edit(context, &method).await?;
+        let (draft, json) = edit::Draft::new(context, &method).await?;
         read(context, &method.input(), &json).map_err(|failure| draft.keep(failure))?
     } else {
         request(context, args, &method)?
@@ -87,7 +89,7 @@ pub(crate) async fn run(context: &Context, args: &Start) -> Result<Exit, Failure
     let names = [name];
     let follow = super::wait::follow(&names, args.timeout, "wait");
     let ends = follow.run(context).await?;
-    super::wait::conclude(context, &follow, &ends, output.as_ref(), Until::Done)
+    super::wait::conclude(context, &follow, &ends, output.as_ref(), &Until::Done)
 }
 
 /// The method of this name, or the only one whose name ends so.

@@ -10,6 +10,7 @@ use crate::details;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::{End, Ends, Follow};
+use crate::local_filter::LocalFilter;
 use crate::output::{Output, age};
 use crate::show::{self, pretty};
 use crate::shown::{Shown, State};
@@ -34,6 +35,10 @@ pub(crate) async fn run(context: &Context, args: &Wait, watch: bool) -> Result<E
             found.into_iter().map(|operation| operation.name).collect()
         }
     };
+    let reached = match &args.until {
+        Until::Matches(filter) => Some(LocalFilter::new(filter)),
+        Until::Done | Until::Cancelled => None,
+    };
     let follow = Follow {
         names: &names,
         watch,
@@ -42,12 +47,13 @@ pub(crate) async fn run(context: &Context, args: &Wait, watch: bool) -> Result<E
         if_missing: args.if_missing,
         verb: if watch { "watch" } else { "wait" },
         changes: watch && output == Some(Output::Ndjson),
+        reached: reached.as_ref(),
     };
     let ends = follow.run(context).await?;
     if args.cancel_on_timeout {
         cancel_late(context, &ends).await?;
     }
-    conclude(context, &follow, &ends, output.as_ref(), args.until)
+    conclude(context, &follow, &ends, output.as_ref(), &args.until)
 }
 
 /// Writes what the operations ended with, and decides on the exit code.
@@ -56,13 +62,13 @@ pub(crate) fn conclude(
     follow: &Follow<'_>,
     ends: &Ends,
     output: Option<&Output>,
-    until: Until,
+    until: &Until,
 ) -> Result<Exit, Failure> {
     let done: Vec<Shown> = ends
         .ends
         .iter()
         .filter_map(|(_, end)| match end {
-            End::Done(shown) => Some((**shown).clone()),
+            End::Done(shown) | End::Reached(shown) => Some((**shown).clone()),
             _ => None,
         })
         .collect();
@@ -80,6 +86,8 @@ pub(crate) fn conclude(
             State::Succeeded => Exit::Refused,
             state => state.exit(),
         },
+        // It ended, and will not match any more.
+        (Until::Matches(_), End::Done(shown)) if shown.state == State::Succeeded => Exit::Refused,
         (_, end) => end.exit(),
     });
     Ok(Exit::of_several(exits))
@@ -98,7 +106,8 @@ fn write(
             .iter()
             .try_for_each(|it| context.terminal.json(&pretty(&it.json))),
         Some(output) => show::write(context, output, done, ""),
-        None if follow.names.len() == 1 => {
+        // Before the end there is no response.
+        None if follow.names.len() == 1 && follow.reached.is_none() => {
             let mut responses = done.iter().filter_map(Shown::response);
             responses.try_for_each(|json| context.terminal.json(&json))
         }
@@ -116,8 +125,12 @@ fn explain(context: &Context, follow: &Follow<'_>, name: &str, end: &End) {
     match end {
         End::Done(shown) => match shown.state {
             State::Failed | State::Cancelled => failed(context, shown),
+            State::Succeeded if follow.reached.is_some() => {
+                terminal.tell(&format!("{safe} succeeded, and does not match --until"));
+            }
             State::Running | State::Succeeded => {}
         },
+        End::Reached(_) => {}
         End::TimedOut => {
             let limit = age(follow.timeout.unwrap_or(Duration::ZERO));
             terminal.tell(&format!(
@@ -200,5 +213,6 @@ pub(crate) fn follow<'a>(
         if_missing: IfMissing::Error,
         verb,
         changes: false,
+        reached: None,
     }
 }

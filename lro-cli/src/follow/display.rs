@@ -103,7 +103,7 @@ impl<'a> Display<'a> {
             let text = match end {
                 End::TimedOut => "still running",
                 End::Missing => "no such operation",
-                End::Done(_) | End::Lost(_) => "unknown",
+                End::Done(_) | End::Reached(_) | End::Lost(_) => "unknown",
             };
             bars.lost(name, text);
         }

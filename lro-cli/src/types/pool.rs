@@ -38,11 +38,12 @@ impl File {
     }
 }
 
-/// google.longrunning, google.rpc, and the well-known types.
+/// google.longrunning, google.rpc, lro.v1, and the well-known types.
 pub(super) fn standard() -> Result<DescriptorPool, Failure> {
     let mut pool = DescriptorPool::new();
     let sets = [
         lro_core::pb::FILE_DESCRIPTOR_SET,
+        lro_core::inspection::FILE_DESCRIPTOR_SET,
         tonic_types::pb::FILE_DESCRIPTOR_SET,
     ];
     for set in sets {

@@ -5,6 +5,7 @@ mod arbitrary;
 mod config;
 mod connections;
 mod hostile;
+mod inspected;
 mod live;
 mod outputs;
 mod python;

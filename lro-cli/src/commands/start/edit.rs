@@ -26,9 +26,21 @@ impl Draft {
     /// # Errors
     ///
     /// When there is no editor, or it fails, or the request was left as it was.
+    pub(super) async fn new(
+        context: &Context,
+        method: &MethodDescriptor,
+    ) -> Result<(Self, Vec<u8>), Failure> {
+        let unchanged = "to start it with defaults only, leave out --edit";
+        Self::edit(context, method, &template(method)?, unchanged).await
+    }
+
+    /// The same with a request in place of the template, and with what to do instead of leaving it
+    /// as it is.
     pub(super) async fn edit(
         context: &Context,
         method: &MethodDescriptor,
+        json: &str,
+        unchanged: &str,
     ) -> Result<(Self, Vec<u8>), Failure> {
         let variable = |name| context.environment.variable(name);
         let editor = variable("VISUAL")
@@ -38,7 +50,7 @@ impl Draft {
         let words = words.ok_or_else(|| {
             Failure::usage(format!("`{editor}` (from VISUAL or EDITOR) is no command"))
         })?;
-        let text = text(method)?;
+        let text = text(method, json);
         let draft = Self::write(&text)?;
         let fault = |error: &dyn std::fmt::Display| {
             Failure::new(
@@ -60,7 +72,7 @@ impl Draft {
         if saved == text {
             return Err(
                 Failure::usage("nothing was started: the request was left as it was")
-                    .advise("to start it with defaults only, leave out --edit"),
+                    .advise(unchanged),
             );
         }
         Ok((draft, without_comments(&saved).into_bytes()))
@@ -104,8 +116,8 @@ impl Drop for Draft {
     }
 }
 
-/// The template below comments that tell the fields and their types.
-fn text(method: &MethodDescriptor) -> Result<String, Failure> {
+/// The request below comments that tell the fields and their types.
+fn text(method: &MethodDescriptor, json: &str) -> String {
     let input = method.input();
     let mut out = format!(
         "{COMMENT} {}: save and quit to start it.\n",
@@ -120,9 +132,9 @@ fn text(method: &MethodDescriptor) -> Result<String, Failure> {
             kind(field)
         ));
     }
-    out.push_str(&template(method)?);
+    out.push_str(json);
     out.push('\n');
-    Ok(out)
+    out
 }
 
 /// The saved text without the lines that are comments.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use exporter::pb::exporter_server::ExporterServer;
 use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
+use lro_core::store::{MemoryStore, OperationStore};
+use lro_postgres::PostgresStore;
 use lro_server::serve::{Server, Tls};
 use lro_server::tonic_types::{ErrorDetails, StatusExt as _};
 use lro_server::{OperationContext, Operations, Worker, long_running};
@@ -71,9 +73,35 @@ fn no_table(name: &str) -> Status {
 impl Live {
     pub(crate) async fn start(tls: Option<Tls>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(directory.path().join("operations.db"))
-            .await
-            .unwrap();
+        let file = directory.path().join("operations.db");
+        let store = SqliteStore::open(file).await.unwrap();
+        Self::on(store, directory, tls, false).await
+    }
+
+    /// With the inspection service, on each kind of store that this machine has.
+    pub(crate) async fn inspected() -> Vec<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("operations.db");
+        let sqlite = SqliteStore::open(file).await.unwrap();
+        let mut all = vec![
+            Self::on(sqlite, directory, None, true).await,
+            Self::on(MemoryStore::new(), tempfile::tempdir().unwrap(), None, true).await,
+        ];
+        if let Some(cluster) = postgres_cluster::shared_or_skip() {
+            let schema = format!("cli_{}", uuid::Uuid::new_v4().simple());
+            let builder = PostgresStore::builder(cluster.url()).schema(schema);
+            let postgres = builder.open().await.unwrap();
+            all.push(Self::on(postgres, tempfile::tempdir().unwrap(), None, true).await);
+        }
+        all
+    }
+
+    async fn on(
+        store: impl OperationStore,
+        directory: tempfile::TempDir,
+        tls: Option<Tls>,
+        inspected: bool,
+    ) -> Self {
         let operations = Operations::new(store);
         let exporter = Arc::new(Exporter {
             operations: operations.clone(),
@@ -87,6 +115,9 @@ impl Live {
             .add_service(ExporterServer::from_arc(exporter))
             .file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
             .worker(worker);
+        if inspected {
+            server = server.add_service(operations.inspection());
+        }
         if let Some(tls) = tls {
             server = server.tls(tls);
         }

@@ -1,0 +1,118 @@
+//! `lro resubmit`: ended operations again, with the same request or an edited one.
+
+use lro_core::inspection::{
+    OperationRecord, ResubmitOperationRequest, operation_record::Redaction,
+};
+use lro_core::pb;
+use prost_types::Any;
+
+use crate::args::{Resubmit, Until};
+use crate::commands::start::edit_stored;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::inspection::{Inspection, missing};
+use crate::output::Output;
+use crate::show;
+
+pub(crate) async fn run(context: &Context, args: &Resubmit) -> Result<Exit, Failure> {
+    let output = context.settings.text("output");
+    let output = output.map(Output::parse).transpose()?;
+    context.writable("resubmit")?;
+    let names = context.names(&args.names).await?;
+    let inspection = Inspection::of(context).await?;
+    let inspection = inspection.ok_or_else(|| missing(context, "resubmit"))?;
+    let mut started = Vec::new();
+    let mut exits = Vec::new();
+    for name in &names {
+        match resubmit(context, &inspection, args, name).await {
+            Ok(operation) => {
+                let new = crate::neutral::line(&operation.name).into_owned();
+                let old = crate::neutral::line(name);
+                context.terminal.say(&format!("{new} started from {old}"));
+                started.push(operation);
+            }
+            // The others are tried all the same.
+            Err(failure) if names.len() > 1 => {
+                context.terminal.fail(&failure);
+                exits.push(failure.exit());
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    if !started.is_empty() && !exits.is_empty() {
+        exits.push(Exit::Refused);
+    }
+    if !args.wait || started.is_empty() {
+        write(context, started, output.as_ref()).await?;
+        return Ok(Exit::of_several(exits));
+    }
+    let names: Vec<String> = started.into_iter().map(|it| it.name).collect();
+    let follow = super::wait::follow(&names, args.timeout, "wait");
+    let ends = follow.run(context).await?;
+    let exit = super::wait::conclude(context, &follow, &ends, output.as_ref(), &Until::Done)?;
+    exits.push(exit);
+    Ok(Exit::of_several(exits))
+}
+
+async fn write(
+    context: &Context,
+    started: Vec<pb::Operation>,
+    output: Option<&Output>,
+) -> Result<(), Failure> {
+    let shower = context.shower()?;
+    let mut shown = Vec::new();
+    for operation in started {
+        shown.push(shower.show(operation).await?);
+    }
+    match (output, &*shown) {
+        (Some(Output::Json), [only]) => context.terminal.json(&show::pretty(&only.json)),
+        (output, shown) => show::write(context, output.unwrap_or(&Output::Name), shown, ""),
+    }
+}
+
+async fn resubmit(
+    context: &Context,
+    inspection: &Inspection,
+    args: &Resubmit,
+    name: &str,
+) -> Result<pb::Operation, Failure> {
+    let request = match args.edit {
+        true => Some(edited(context, inspection, name).await?),
+        false => None,
+    };
+    let request_id = uuid::Uuid::new_v4().to_string();
+    let request = ResubmitOperationRequest {
+        name: name.to_owned(),
+        request,
+        request_id,
+    };
+    let answer = inspection.resubmit(request).await;
+    answer.map_err(|status| {
+        let failure = context.failed(&status, &format!("cannot resubmit {name}"));
+        match failure.exit() {
+            Exit::Unknown => failure.advise("it may have started: see `lro list --limit 5`"),
+            _ => failure,
+        }
+    })
+}
+
+/// The stored request after the user's editor.
+async fn edited(context: &Context, inspection: &Inspection, name: &str) -> Result<Any, Failure> {
+    let record = inspection.describe(name, context.unredacted()).await;
+    let record = record
+        .map_err(|status| context.failed(&status, &format!("cannot read the request of {name}")))?;
+    check(&record, name)?;
+    edit_stored(context, &record.method, record.request.unwrap_or_default()).await
+}
+
+/// A request that was redacted is not the one to send again.
+fn check(record: &OperationRecord, name: &str) -> Result<(), Failure> {
+    match record.request_redaction() {
+        Redaction::Unspecified => Ok(()),
+        _ => Err(Failure::usage(format!(
+            "the server shows the request of {name} without its redacted fields"
+        ))
+        .advise("resubmit it as it is, or with --unredacted if you have the permission")),
+    }
+}
