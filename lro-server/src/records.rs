@@ -9,6 +9,7 @@ use tonic::{Request, Status};
 
 use crate::access::{Caller, OperationsRpc, Pass, Principal, Visit};
 use crate::operations::Operations;
+use crate::rpc::reason::actor;
 use crate::rpc::status::complete;
 
 /// The records of a server's operations, behind its authorizer. A cheap clone of
@@ -180,10 +181,12 @@ impl Records {
         name: &OperationName,
     ) -> Result<(), Status> {
         let updated = async {
-            let pass: Pass<'_> = self.enter(rpc, caller).await?.operation(name).await?;
+            let visit = self.enter(rpc, caller).await?;
+            let actor = actor(caller.metadata(), visit.principal().name())?;
+            let pass: Pass<'_> = visit.operation(name).await?;
             let command = match rpc {
-                OperationsRpc::Cancel => Command::Cancel,
-                _ => Command::Delete,
+                OperationsRpc::Cancel => Command::Cancel(actor),
+                _ => Command::Delete(actor),
             };
             self.operations.update(&pass, name, command).await
         };

@@ -118,15 +118,20 @@ async fn a_description_has_the_record() {
 }
 
 #[tokio::test]
-async fn reasons_are_sent_along() {
+async fn a_cancellation_tells_who_and_why() {
     for live in Live::inspected().await {
         let lro = lro(&live);
         let name = started(&lro, "tables=endless", false).await;
-        for command in ["cancel", "delete"] {
-            let words = format!("{command} {name} --reason 'wrong bucket'");
-            let ran = lro.run(&words).await;
-            assert_eq!(ran.exit, Exit::Done, "{ran:?}");
-        }
+        let ran = lro
+            .run(&format!("cancel {name} --reason 'wrong bucket'"))
+            .await;
+        assert_eq!(ran.exit, Exit::Done, "{ran:?}");
+        let ran = lro.run(&format!("describe {name}")).await;
+        assert!(ran.stdout.contains("cancelled by wrong bucket"), "{ran:?}");
+        let ran = lro
+            .run(&format!("delete {name} --reason 'no more needed'"))
+            .await;
+        assert_eq!(ran.exit, Exit::Done, "{ran:?}");
     }
 }
 

@@ -167,11 +167,11 @@ impl Fixture {
         names.push(failed);
         passes(600);
         let cancelled = self.pending().await;
-        self.update(&cancelled, Command::Cancel).await;
+        self.update(&cancelled, Command::cancel()).await;
         names.push(cancelled);
         let cancelling = self.running(3, 8).await;
         passes(40);
-        self.update(&cancelling, Command::Cancel).await;
+        self.update(&cancelling, Command::cancel()).await;
         names.push(cancelling);
         passes(20);
         names.push(self.running(5, 8).await);

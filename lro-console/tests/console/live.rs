@@ -97,7 +97,7 @@ async fn rows_change_when_their_operations_do() {
     );
     fixture.finish(&name, Fixture::response()).await;
     assert_eq!(stream.rows().await[0]["state"], "SUCCEEDED");
-    fixture.update(&name, Command::Delete).await;
+    fixture.update(&name, Command::delete()).await;
     assert_eq!(stream.rows().await[0]["removed"], true);
     fixture.operations.close();
     let (kind, why) = stream.event().await;

@@ -244,7 +244,7 @@ async fn hostile_texts_stay_texts() {
         value: MARKUP.into(),
     };
     let name = fixture.start(new).await;
-    fixture.update(&name, Command::Cancel).await;
+    fixture.update(&name, Command::cancel()).await;
     let console = fixture.console();
     for path in [
         "/".to_owned(),

@@ -6,21 +6,14 @@ use lro_core::filter::Filter;
 use lro_core::inspection as pb;
 use lro_core::inspection::count_operations_request::GroupBy;
 use lro_core::inspection::operation_record::State;
-use lro_core::store::ListQuery;
-use lro_core::{ParentPattern, Reason, Timestamp};
+use lro_core::store::{CountQuery, Counts};
+use lro_core::{ParentPattern, Reason};
 use tonic::Status;
 
 use super::InspectionService;
 use super::record::{state, time};
 use crate::access::Pass;
 use crate::rpc::error::store_failed;
-
-/// The most operations that a count looks at.
-const MAX_EXAMINED: usize = 10_000;
-
-/// The operations on each page that is counted, and the bytes that it has at most.
-const PAGE_LEN: usize = 200;
-const PAGE_BYTES: usize = 4 << 20;
 
 impl InspectionService {
     pub(super) async fn count(
@@ -32,56 +25,19 @@ impl InspectionService {
         let grouping = Grouping::of(&request.group_by)?;
         let policy = self.operations.gate().services().list_policy(&parent);
         let filter = Filter::parse(&request.filter, &policy.schema).map_err(Status::from)?;
-        let mut query = ListQuery::new(parent, PAGE_LEN);
+        let mut query = CountQuery::new(parent);
         query.filter = filter;
-        query.max_bytes = PAGE_BYTES;
-        let max_examined = max_examined(request.max_examined)?;
-        let counts = self.counted(query, max_examined).await?;
+        query.max_examined = max_examined(request.max_examined)?;
+        let counts = self.operations.engine().store().count(query).await;
+        let counts = counts.map_err(|error| store_failed(&error))?;
         Ok(grouped(&counts, grouping, |method| {
             pass.lists_method(method)
         }))
     }
-
-    /// Counts what pages of the list show, until they have looked at so many operations.
-    async fn counted(&self, mut query: ListQuery, max_examined: usize) -> Result<Counts, Status> {
-        let engine = self.operations.engine();
-        let mut counts = Counts {
-            groups: BTreeMap::new(),
-            is_exact: false,
-            as_of: engine.clock().now(),
-        };
-        let mut left = max_examined;
-        while left > 0 {
-            query.limit = left.min(PAGE_LEN);
-            query.max_examined = query.limit;
-            let page = engine.store().list(query.clone()).await;
-            let page = page.map_err(|error| store_failed(&error))?;
-            for record in page.records {
-                let group = (record.method, state(record.state).into());
-                *counts.groups.entry(group).or_default() += 1;
-            }
-            query.after = page.next;
-            if query.after.is_none() {
-                counts.is_exact = true;
-                break;
-            }
-            left -= query.limit;
-        }
-        Ok(counts)
-    }
-}
-
-/// The number of operations by method and state.
-#[derive(Debug)]
-struct Counts {
-    groups: BTreeMap<(String, i32), u64>,
-    /// Whether there are no more.
-    is_exact: bool,
-    as_of: Timestamp,
 }
 
 fn max_examined(wanted: i32) -> Result<usize, Status> {
-    let most = MAX_EXAMINED;
+    let most = CountQuery::DEFAULT_MAX_EXAMINED;
     match usize::try_from(wanted) {
         Ok(0) => Ok(most),
         Ok(wanted) => Ok(wanted.min(most)),
@@ -125,28 +81,30 @@ fn grouped(
     grouping: Grouping,
     lists: impl Fn(&str) -> bool,
 ) -> pb::CountOperationsResponse {
-    let mut groups: BTreeMap<(i32, String), u64> = BTreeMap::new();
-    for ((method, state), count) in counts.groups.iter().filter(|((it, _), _)| lists(it)) {
+    let mut groups: BTreeMap<(i32, String), (u64, bool)> = BTreeMap::new();
+    for count in counts.groups.iter().filter(|it| lists(&it.method)) {
         let state = match grouping.by_state {
-            true => *state,
-            false => State::Unspecified.into(),
+            true => state(count.state),
+            false => State::Unspecified,
         };
         let method = match grouping.by_method {
-            true => method.clone(),
+            true => count.method.clone(),
             false => String::new(),
         };
-        *groups.entry((state, method)).or_default() += count;
+        let (number, exact) = groups.entry((state.into(), method)).or_insert((0, true));
+        *number = number.saturating_add(count.count);
+        *exact &= count.is_exact;
     }
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    let total = groups.values().sum();
+    let total = groups.values().map(|(count, _)| count).sum();
     let groups = groups.into_iter();
     pb::CountOperationsResponse {
         counts: groups
-            .map(|((state, method), count)| pb::OperationCount {
+            .map(|((state, method), (count, exact))| pb::OperationCount {
                 state,
                 method,
                 count: number(count),
-                exact: counts.is_exact,
+                exact,
             })
             .collect(),
         total: number(total),
@@ -157,21 +115,19 @@ fn grouped(
 
 #[cfg(test)]
 mod tests {
+    use lro_core::Timestamp;
+    use lro_core::store::{Count, OperationState};
+
     use super::*;
 
     fn counts() -> Counts {
-        let of = |method: &str, state: State| (method.to_owned(), state.into());
-        let groups = [
-            (of("/s/A", State::Failed), 2),
-            (of("/s/A", State::Running), 1_000),
-            (of("/s/B", State::Failed), 3),
-            (of("/t/C", State::Failed), 50),
+        let groups = vec![
+            Count::new("/s/A", OperationState::Failed, 2, true),
+            Count::new("/s/A", OperationState::Running, 1_000, false),
+            Count::new("/s/B", OperationState::Failed, 3, true),
+            Count::new("/t/C", OperationState::Failed, 50, true),
         ];
-        Counts {
-            groups: groups.into(),
-            is_exact: false,
-            as_of: Timestamp::EPOCH,
-        }
+        Counts::new(groups, false, Timestamp::EPOCH)
     }
 
     fn of(group_by: &[GroupBy]) -> Vec<(State, String, i64, bool)> {
@@ -187,19 +143,19 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_added_up() {
+    fn groups_are_added_up_and_exact_if_all_their_parts_are() {
         assert_eq!(
             of(&[GroupBy::State]),
             [
                 (State::Running, String::new(), 1_000, false),
-                (State::Failed, String::new(), 5, false),
+                (State::Failed, String::new(), 5, true),
             ]
         );
         assert_eq!(
             of(&[GroupBy::Method]),
             [
                 (State::Unspecified, "/s/A".to_owned(), 1_002, false),
-                (State::Unspecified, "/s/B".to_owned(), 3, false),
+                (State::Unspecified, "/s/B".to_owned(), 3, true),
             ]
         );
         assert_eq!(of(&[]).len(), 3);

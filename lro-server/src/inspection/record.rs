@@ -3,7 +3,10 @@
 use lro_core::inspection as pb;
 use lro_core::inspection::operation_record::{Redaction, State};
 use lro_core::inspection::{RecordView, attempt};
-use lro_core::store::{ExecutionPolicy, OnCrash, OperationRecord, OperationState, WorkerId};
+use lro_core::store::{
+    Actor, Attempt, AttemptOutcome, ExecutionPolicy, OnCrash, OperationRecord, OperationState,
+    WorkerId,
+};
 use lro_core::{Timestamp, pb as longrunning};
 use prost_types::Any;
 
@@ -58,6 +61,7 @@ impl InspectionService {
             worker: worker(lease.worker),
             expire_time: Some(time(lease.expire_time)),
         });
+        let attempts = record.attempts();
         pb::OperationRecord {
             operation: Some(match view {
                 RecordView::Full => self.redacted(record.to_operation()),
@@ -69,7 +73,7 @@ impl InspectionService {
             revision: i64::try_from(record.revision).unwrap_or(i64::MAX),
             attempt: i32::try_from(record.attempt).unwrap_or(i32::MAX),
             losses: i32::try_from(record.losses).unwrap_or(i32::MAX),
-            attempts: latest_attempt(record, worker).into_iter().collect(),
+            attempts: attempts.iter().map(|it| attempt_of(it, worker)).collect(),
             waiting: why_it_waits(record, surroundings),
             request: None,
             request_redaction: Redaction::Unspecified.into(),
@@ -79,8 +83,7 @@ impl InspectionService {
             exclusive_key: String::new(),
             policy: Some(policy(&record.policy)),
             lease,
-            // Records do not keep the caller.
-            cancelled_by: None,
+            cancelled_by: record.history.cancelled_by.as_ref().map(actor),
             create_time: Some(time(record.create_time)),
             ready_time: Some(time(record.ready_time)),
             start_time: record.start_time.map(time),
@@ -127,33 +130,32 @@ pub(super) fn state(state: OperationState) -> State {
     }
 }
 
-/// The attempt under way, or the one that ended the operation. Records keep no earlier ones.
-fn latest_attempt(
-    record: &OperationRecord,
-    worker: impl Fn(WorkerId) -> String,
-) -> Option<pb::Attempt> {
-    let outcome = match record.state {
-        // No attempt, or one whose end is not kept.
-        _ if record.fence == 0 => return None,
-        OperationState::Pending => return None,
-        OperationState::Running | OperationState::Cancelling => attempt::Outcome::Running,
-        OperationState::Succeeded => attempt::Outcome::Succeeded,
-        OperationState::Failed => attempt::Outcome::Failed,
-        OperationState::Cancelled => attempt::Outcome::Cancelled,
+fn attempt_of(attempt: &Attempt, worker: impl Fn(WorkerId) -> String) -> pb::Attempt {
+    let (outcome, error) = match &attempt.outcome {
+        AttemptOutcome::Running => (attempt::Outcome::Running, None),
+        AttemptOutcome::Succeeded => (attempt::Outcome::Succeeded, None),
+        AttemptOutcome::Failed => (attempt::Outcome::Failed, None),
+        AttemptOutcome::Cancelled => (attempt::Outcome::Cancelled, None),
+        AttemptOutcome::Retried(error) => (attempt::Outcome::Retried, Some(error.clone())),
+        AttemptOutcome::Released => (attempt::Outcome::Released, None),
+        AttemptOutcome::WorkerLost => (attempt::Outcome::WorkerLost, None),
+        _ => (attempt::Outcome::Unspecified, None),
     };
-    Some(pb::Attempt {
-        number: i64::try_from(record.fence).unwrap_or(i64::MAX),
-        worker: record
-            .lease
-            .as_ref()
-            .map(|it| worker(it.worker))
-            .unwrap_or_default(),
-        // The start time is that of the first attempt.
-        begin_time: record.start_time.filter(|_| record.fence == 1).map(time),
-        end_time: record.end_time.map(time),
+    pb::Attempt {
+        number: i64::try_from(attempt.fence).unwrap_or(i64::MAX),
+        worker: attempt.worker.map(worker).unwrap_or_default(),
+        begin_time: attempt.begin_time.map(time),
+        end_time: attempt.end_time.map(time),
         outcome: outcome.into(),
-        error: None,
-    })
+        error,
+    }
+}
+
+fn actor(actor: &Actor) -> pb::Actor {
+    pb::Actor {
+        principal: actor.principal.clone(),
+        reason: actor.reason.clone(),
+    }
 }
 
 fn policy(policy: &ExecutionPolicy) -> pb::Policy {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lro_core::store::{Command, NewOperation, WorkerId};
+use lro_core::store::{Claim, Command, MemoryStore, NewOperation, WorkerId};
 use lro_core::{Reason, pack};
 use uuid::Uuid;
 
@@ -39,18 +39,6 @@ fn claimed(by: u128) -> Command {
         worker: id(by),
         lease_duration: LEASE,
     }
-}
-
-fn cancelling(by: u128) -> OperationRecord {
-    let mut record = after([claimed(by)]);
-    record.state = OperationState::Cancelling;
-    record
-}
-
-fn ended() -> OperationRecord {
-    let mut record = pending();
-    record.state = OperationState::Cancelled;
-    record
 }
 
 fn retry(fence: u64) -> Command {
@@ -175,13 +163,19 @@ fn each_cause_by_record_and_workers() {
             Some(130),
         ),
         (
-            cancelling(8),
+            after([claimed(8), Command::cancel()]),
             vec![worker()],
             131,
             Cause::WorkerLost,
             Some(130),
         ),
-        (cancelling(7), vec![worker()], 120, Cause::Stopping, None),
+        (
+            after([claimed(7), Command::cancel()]),
+            vec![worker()],
+            120,
+            Cause::Stopping,
+            None,
+        ),
     ];
     for (record, workers, now, cause, until) in cases {
         let around = around(workers, now);
@@ -204,7 +198,7 @@ fn what_runs_or_has_ended_does_not_wait() {
         (after([claimed(7)]), 1_000),
         // Of another process, and renewed in time.
         (after([claimed(8)]), 110),
-        (ended(), 110),
+        (after([Command::cancel()]), 110),
     ] {
         let found = why_it_waits(&record, &around(vec![worker()], now));
         assert_eq!(found, None, "{record:?} at {now}");
@@ -230,4 +224,26 @@ fn a_caller_that_is_no_operator_learns_nothing_of_the_load() {
     });
     assert_eq!(answers[0].as_ref().unwrap().cause(), Cause::Queued);
     assert!(answers.iter().all(|it| *it == answers[0]), "{answers:?}");
+}
+
+/// The record is one that a store makes, too.
+#[tokio::test]
+async fn a_claimed_operation_of_a_store_does_not_wait() {
+    use lro_core::store::{OperationStore as _, Suspects};
+    let store = MemoryStore::new();
+    let name = "operations/1".parse().unwrap();
+    let operation = NewOperation::new(Uuid::from_u128(1), name, METHOD, pack(&()));
+    store.start(vec![operation]).await.unwrap();
+    let claim = Claim {
+        worker: id(7),
+        methods: [(METHOD.to_owned(), 1)].into(),
+        limit: 1,
+        lease_duration: LEASE,
+        suspects: Suspects::default(),
+        expires_leases: true,
+    };
+    let record = store.claim(claim).await.unwrap().operations.remove(0);
+    let mut around = around(vec![worker()], 0);
+    around.now = record.update_time;
+    assert_eq!(why_it_waits(&record, &around), None);
 }

@@ -44,9 +44,16 @@ async fn a_record_tells_what_the_standard_does_not() {
     let policy = record.policy.unwrap();
     assert_eq!((policy.max_attempts, policy.resumes_after_crash), (3, true));
     assert_eq!(policy.retain.unwrap().seconds, 60);
-    let latest = record.attempts.last().unwrap();
-    assert_eq!((latest.number, latest.outcome()), (2, Outcome::Succeeded));
-    assert_eq!(latest.end_time, record.end_time);
+    let [first, second] = &*record.attempts else {
+        panic!("{:?}", record.attempts);
+    };
+    assert_eq!((first.number, first.outcome()), (1, Outcome::Retried));
+    let error = first.error.as_ref().unwrap();
+    assert_eq!(error.code, Code::Unavailable as i32);
+    assert_eq!(error.message, "the database restarts");
+    assert_eq!((second.number, second.outcome()), (2, Outcome::Succeeded));
+    assert_eq!(second.end_time, record.end_time);
+    assert!(!second.worker.is_empty());
     assert_eq!((record.lease, record.waiting), (None, None));
     let standard = operations.get(&name(&started)).await.unwrap();
     assert_eq!(record.operation, Some(standard));
@@ -126,6 +133,29 @@ async fn a_request_of_an_unknown_type_is_withheld() {
             assert!(stored.value.is_empty());
         }
     }
+}
+
+#[tokio::test]
+async fn a_cancelled_operation_says_who_and_why() {
+    use lro_core::inspection::Actor;
+    use lro_core::pb::CancelOperationRequest;
+    use lro_core::pb::operations_server::Operations as _;
+    let operations = Operations::new(MemoryStore::new());
+    let exporter = Exporter::new(&operations, async |_, _| Ok(exported(1)));
+    let started = exporter.call(&["a"]).await.unwrap();
+    let mut cancel = tonic::Request::new(CancelOperationRequest {
+        name: started.name().to_owned(),
+    });
+    let reason = "wrong bucket".parse().unwrap();
+    cancel.metadata_mut().insert("lro-reason", reason);
+    let standard = lro_server::OperationsService::from(operations.clone());
+    standard.cancel_operation(cancel).await.unwrap();
+    let record = describe(&operations, started.name()).await.unwrap();
+    let reason = "wrong bucket".to_owned();
+    let principal = String::new();
+    assert_eq!(record.cancelled_by, Some(Actor { principal, reason }));
+    assert_eq!(record.state(), State::Cancelled);
+    assert!(record.cancel_time.is_some());
 }
 
 #[tokio::test]
