@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use lro_core::filter::{Filter, FilterError, Schema};
+use lro_core::filter::{Filter, FilterError, FilterErrorKind, Schema};
 use lro_core::store::{NewOperation, OperationRecord, OperationResult, OperationState, Origin};
 use lro_core::{Timestamp, pb};
 use prost_types::Any;
@@ -43,7 +43,8 @@ impl LocalFilter {
         }
     }
 
-    /// Whether the operation matches.
+    /// Whether the operation matches. One without a response, say, does not match a filter that names
+    /// a field of responses while no type of response was seen.
     ///
     /// # Errors
     ///
@@ -60,6 +61,7 @@ impl LocalFilter {
         known.learn(context, &record, &self.text);
         match &known.filter {
             Ok(filter) => Ok(filter.matches(&record)),
+            Err(error) if known.lacks_type(error, &record, &self.text) => Ok(false),
             Err(error) => {
                 let status = Status::from(error.clone());
                 let failure = Failure::of_call(&status, "cannot filter", Some(&self.text));
@@ -75,6 +77,25 @@ impl LocalFilter {
 }
 
 impl Known {
+    /// Whether the error is about a field of a payload that this operation does not have, and of
+    /// which no type was seen: whether there is such a field is not known yet.
+    fn lacks_type(&self, error: &FilterError, record: &OperationRecord, text: &str) -> bool {
+        let before: String = text.chars().take(error.offset()).collect();
+        let has_response = matches!(record.result, Some(OperationResult::Response(_)));
+        [
+            ("metadata.", record.metadata.is_some(), true),
+            ("response.", has_response, false),
+        ]
+        .into_iter()
+        .any(|(path, is_there, is_metadata)| {
+            let seen = format!("{is_metadata} ");
+            error.kind() == FilterErrorKind::UnknownField
+                && before.ends_with(path)
+                && !is_there
+                && !self.types.iter().any(|name| name.starts_with(&seen))
+        })
+    }
+
     /// Adds the types of the operation, and checks the filter again if they are new.
     fn learn(&mut self, context: &Context, record: &OperationRecord, text: &str) {
         let response = match &record.result {

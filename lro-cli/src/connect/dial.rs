@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::path::Path;
-#[cfg(feature = "tls")]
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+#[cfg(feature = "tls")]
+use tokio::sync::OnceCell;
 
 use super::fault::ConnectFault;
 use super::proxy::Proxies;
@@ -37,7 +37,8 @@ pub(crate) struct Dialer {
     #[cfg(feature = "tls")]
     tls: Option<super::tls::Tls>,
     #[cfg(feature = "tls")]
-    explained: AtomicBool,
+    /// What `explain` has found; asked once.
+    explanation: OnceCell<Option<ConnectFault>>,
 }
 
 impl Dialer {
@@ -67,7 +68,7 @@ impl Dialer {
                 None
             },
             #[cfg(feature = "tls")]
-            explained: AtomicBool::new(false),
+            explanation: OnceCell::new(),
         })
     }
 
@@ -98,18 +99,21 @@ impl Dialer {
             let mut chain = std::iter::successors(Some(first), |error| (*error).source());
             chain.any(<dyn std::error::Error>::is::<ConnectFault>)
         };
-        if is_known || self.explained.swap(true, Ordering::Relaxed) {
+        if is_known {
             return None;
         }
-        let bare = self.target.bare_host();
-        let asked = async { super::tls::speaks_tls(bare, tcp(bare, *port).await.ok()?).await };
-        let limit = self.timeout.min(Duration::from_secs(2));
-        tokio::time::timeout(limit, asked).await.ok()??.then(|| {
-            ConnectFault::permanent(
-                format!("{} speaks TLS", self.target),
-                format!("write https://{host}:{port}"),
-            )
-        })
+        let explanation = self.explanation.get_or_init(|| async {
+            let bare = self.target.bare_host();
+            let asked = async { super::tls::speaks_tls(bare, tcp(bare, *port).await.ok()?).await };
+            let limit = self.timeout.min(Duration::from_secs(2));
+            tokio::time::timeout(limit, asked).await.ok()??.then(|| {
+                ConnectFault::permanent(
+                    format!("{} speaks TLS", self.target),
+                    format!("write https://{host}:{port}"),
+                )
+            })
+        });
+        explanation.await.clone()
     }
 
     #[cfg(not(feature = "tls"))]
