@@ -165,7 +165,7 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// The store uses the index ranges of the filter, as lists do, and may read other operations
     /// than the newest ones first. Operations that change while they are counted are counted as they
-    /// were or as they are. Default: pages of [`list`](Self::list).
+    /// were or as they are. Default: pages of [`list`](Self::list), as of this machine's clock.
     async fn count(&self, query: CountQuery) -> Result<Counts, StoreError> {
         count::by_lists(self, &query).await
     }

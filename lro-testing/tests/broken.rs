@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use lro_core::filter::{Filter, Schema};
 use lro_core::store::{
-    Backlog, Claim, Claimed, Command, ListQuery, MemoryStore, NewOperation, OperationRecord,
-    OperationStore, Page, Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
+    Backlog, Claim, Claimed, Command, CountQuery, Counts, ListQuery, MemoryStore, NewOperation,
+    OperationRecord, OperationStore, Page, Refusal, StartError, Started, StoreError, StoreObserver,
+    Update, Updated,
 };
 use lro_core::{Clock, OperationName, Timestamp};
 use lro_testing::store::{case_names, exercise, run_case};
@@ -122,6 +123,10 @@ impl OperationStore for Broken {
             _ => {}
         }
         Ok(page)
+    }
+
+    async fn count(&self, query: CountQuery) -> Result<Counts, StoreError> {
+        self.0.count(query).await
     }
 
     async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
