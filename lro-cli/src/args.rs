@@ -180,7 +180,7 @@ pub(crate) struct Wait {
     /// All operations that match this filter of the server's now
     #[arg(long, value_name = "FILTER", conflicts_with = "names")]
     pub(crate) filter: Option<String>,
-    /// What to wait for: `done`; `cancelled`, which makes a cancelled operation a success; or a filter
+    /// The end of the wait: `done`; `cancelled`, which makes a cancelled operation a success; or a filter
     /// (AIP-160), which the command evaluates itself
     #[arg(long, default_value = "done", value_name = "done|cancelled|FILTER")]
     pub(crate) until: Until,
@@ -198,7 +198,7 @@ pub(crate) struct Wait {
     pub(crate) if_missing: IfMissing,
 }
 
-/// What counts as reached.
+/// The condition that counts as reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Until {
     /// Any end; a failed or cancelled operation has an exit code of its own.

@@ -48,7 +48,7 @@ pub(crate) struct Follow<'a> {
     pub(crate) verb: &'static str,
     /// Writes each change as an object to stdout.
     pub(crate) changes: bool,
-    /// What an operation is waited for to match, rather than for its end.
+    /// The filter that ends the wait, instead of the end of the operation.
     pub(crate) reached: Option<&'a LocalFilter>,
 }
 

@@ -123,7 +123,7 @@ impl Inspection {
     }
 }
 
-/// Whether a command should go on with the standard alone.
+/// Whether a command should use the standard alone.
 pub(crate) fn is_withheld(status: &Status) -> bool {
     matches!(
         status.code(),

@@ -69,7 +69,7 @@ pub(crate) struct Shown {
     pub(crate) opaque: Vec<String>,
     /// Whether bytes that do not fit their type are shown as base64.
     pub(crate) broken: bool,
-    /// What the server's inspection service tells of it, where it has one.
+    /// Its record from the server's inspection service, where the server has one.
     pub(crate) record: Option<Box<OperationRecord>>,
 }
 

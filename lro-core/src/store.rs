@@ -160,12 +160,8 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// ends that reaches [`max_examined`](ListQuery::max_examined) before it is full.
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError>;
 
-    /// The number of operations that a list of the query's parent and filter would show, by method
-    /// and state, as far as the query's bound allows. For monitoring.
-    ///
-    /// The store uses the index ranges of the filter, as lists do, and may read other operations
-    /// than the newest ones first. Operations that change while they are counted are counted as they
-    /// were or as they are. Default: pages of [`list`](Self::list), as of this machine's clock.
+    /// The operations that a list of this parent and filter would show, by method and state, as far
+    /// as the query's bound allows. Default: pages of [`list`](Self::list), by this machine's clock.
     async fn count(&self, query: CountQuery) -> Result<Counts, StoreError> {
         count::by_lists(self, &query).await
     }

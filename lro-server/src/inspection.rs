@@ -20,7 +20,7 @@
 //! A caller needs the permission of the standard method that reads the same operations (get for one,
 //! list for several), and one of [`InspectionPermission`](crate::access::InspectionPermission)
 //! besides, which [`Authorizer::authorize_inspection`](crate::access::Authorizer::authorize_inspection)
-//! decides. What concerns operations of others, such as the load of workers, needs
+//! decides. Facts about operations of others, such as the load of workers, need
 //! [`Operate`](crate::access::InspectionPermission::Operate), which authorizers deny by default.
 //! **Without an authorizer every caller may do everything.**
 //!

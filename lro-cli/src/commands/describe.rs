@@ -43,7 +43,7 @@ pub(crate) async fn run(context: &Context, args: &Describe) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-/// What the inspection service tells, where the server has it and the caller may see it.
+/// The answer of the inspection service, where the server has it and the caller may see it.
 async fn record_of(context: &Context, name: &str) -> Result<Option<OperationRecord>, Failure> {
     let Some(inspection) = Inspection::of(context).await? else {
         return Ok(None);

@@ -83,7 +83,7 @@ struct Listing<'a> {
     local: Option<LocalFilter>,
     /// The inspection service, as long as it answers.
     inspection: Option<Inspection>,
-    /// What it has told of the operations of the latest page.
+    /// Its records of the operations of the latest page.
     records: HashMap<String, OperationRecord>,
 }
 

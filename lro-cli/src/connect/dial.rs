@@ -37,7 +37,7 @@ pub(crate) struct Dialer {
     #[cfg(feature = "tls")]
     tls: Option<super::tls::Tls>,
     #[cfg(feature = "tls")]
-    /// What `explain` has found; asked once.
+    /// The findings of `explain`; asked once.
     explanation: OnceCell<Option<ConnectFault>>,
 }
 

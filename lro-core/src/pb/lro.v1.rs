@@ -75,7 +75,7 @@ impl ::prost::Name for ListOperationsResponse {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchOperationsRequest {
     /// The operations to watch, at most 1,000. The stream ends when all of them have
-    /// ended or are gone.
+    /// ended or were removed.
     #[prost(string, repeated, tag = "1")]
     pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Without names: the parent of the operations to watch, those that start later
@@ -110,7 +110,7 @@ pub struct WatchOperationsResponse {
     /// message. They have no request.
     #[prost(message, repeated, tag = "1")]
     pub operations: ::prost::alloc::vec::Vec<OperationRecord>,
-    /// The names of operations that are gone, or do not match the filter any more.
+    /// The names of operations that were removed, or do not match the filter any more.
     #[prost(string, repeated, tag = "2")]
     pub removed: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Whether changes may have been missed: what the caller knows of other
@@ -143,7 +143,7 @@ pub struct CountOperationsRequest {
     /// leaves the number to it.
     #[prost(int32, tag = "3")]
     pub max_examined: i32,
-    /// What to tell apart: states and methods if empty.
+    /// The properties that make groups: states and methods if empty.
     #[prost(enumeration = "count_operations_request::GroupBy", repeated, tag = "4")]
     pub group_by: ::prost::alloc::vec::Vec<i32>,
 }
@@ -457,7 +457,7 @@ impl ::prost::Name for ResubmitOperationResponse {
         "type.googleapis.com/lro.v1.ResubmitOperationResponse".into()
     }
 }
-/// What a server keeps of an operation.
+/// The record that a server keeps of an operation.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OperationRecord {
     /// The operation as `GetOperation` returns it. Fields that their protos mark as
@@ -494,7 +494,7 @@ pub struct OperationRecord {
     /// The request that started it. Unset in lists and watches.
     #[prost(message, optional, tag = "10")]
     pub request: ::core::option::Option<::prost_types::Any>,
-    /// What the server left out of the request.
+    /// The parts of the request that the server left out.
     #[prost(enumeration = "operation_record::Redaction", tag = "11")]
     pub request_redaction: i32,
     /// The starter's labels.
@@ -503,7 +503,7 @@ pub struct OperationRecord {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
-    /// Who started it, as the server's authorizer named the caller; empty if unknown.
+    /// The caller that started it, as the server's authorizer named it; empty if unknown.
     #[prost(string, tag = "13")]
     pub principal: ::prost::alloc::string::String,
     /// The `traceparent` of the call that started it (W3C Trace Context).
@@ -519,7 +519,7 @@ pub struct OperationRecord {
     /// The lease of the worker that runs it. The worker is named to operators only.
     #[prost(message, optional, tag = "17")]
     pub lease: ::core::option::Option<Lease>,
-    /// Who asked first for its cancellation.
+    /// The caller that asked first for its cancellation.
     #[prost(message, optional, tag = "18")]
     pub cancelled_by: ::core::option::Option<Actor>,
     /// When it was started.
@@ -606,7 +606,7 @@ pub mod operation_record {
             }
         }
     }
-    /// What the server left out of a message.
+    /// The parts of a message that the server left out.
     #[derive(
         Clone,
         Copy,
@@ -904,7 +904,7 @@ impl ::prost::Name for Lease {
         "type.googleapis.com/lro.v1.Lease".into()
     }
 }
-/// Who asked for something, and why.
+/// A caller that asked for something, and why.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Actor {
     /// The caller, as the server's authorizer named it; empty if unknown.

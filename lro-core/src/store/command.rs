@@ -94,12 +94,12 @@ pub enum Command {
 }
 
 impl Command {
-    /// A cancellation by nobody in particular.
+    /// A cancellation by a caller without a name.
     pub fn cancel() -> Self {
         Self::Cancel(Actor::default())
     }
 
-    /// A deletion by nobody in particular.
+    /// A deletion by a caller without a name.
     pub fn delete() -> Self {
         Self::Delete(Actor::default())
     }

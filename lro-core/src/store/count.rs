@@ -90,7 +90,7 @@ impl Counts {
         }
     }
 
-    /// The number of operations in all groups: at least so many, unless it
+    /// The number of operations in all groups: at least this number, unless it
     /// [is exact](Self::is_exact).
     pub fn total(&self) -> u64 {
         self.groups.iter().map(|group| group.count).sum()

@@ -8,7 +8,7 @@ use crate::pb::rpc::Status;
 
 use super::lease::WorkerId;
 
-/// What a record keeps of the past of its operation.
+/// The past of an operation, as its record keeps it.
 ///
 /// ```
 /// use lro_core::Timestamp;
@@ -30,9 +30,9 @@ pub struct History {
     /// The latest attempts that ended without a result of the body, the oldest first, at most
     /// [`MAX_ATTEMPTS`](Self::MAX_ATTEMPTS).
     pub attempts: Vec<Attempt>,
-    /// Who cancelled the operation first; `None` if nobody has, or if the caller was not named.
+    /// The caller that cancelled the operation first; `None` if no caller has, or if the caller was not named.
     pub cancelled_by: Option<Actor>,
-    /// Who deleted the operation while it ran; `None` if nobody has, or if the caller was not named.
+    /// The caller that deleted the operation while it ran; `None` if no caller has, or if the caller was not named.
     pub deleted_by: Option<Actor>,
 }
 
@@ -106,7 +106,7 @@ impl AttemptOutcome {
     }
 }
 
-/// Who asked for the cancellation or deletion of an operation, and why.
+/// The caller that asked for the cancellation or deletion of an operation, and why.
 ///
 /// ```
 /// use lro_core::store::Actor;

@@ -136,7 +136,7 @@ async fn groups(database: &Database, list: &ListQuery) -> Result<Option<Vec<Grou
     Ok(Some(groups))
 }
 
-/// Counts the operations of each group, up to so many.
+/// Counts the operations of each group, up to a bound.
 async fn count_each(
     database: &Database,
     groups: &mut [&mut Group],

@@ -30,7 +30,7 @@ pub enum InspectionPermission {
     /// To start an operation again with its stored request. The rpc that starts it asks
     /// [`authorize_start`](super::Authorizer::authorize_start) besides.
     Resubmit,
-    /// To see what concerns all operations of the server, whoever started them: its workers and
+    /// To see what concerns all operations of the server, of all callers: its workers and
     /// their load, its methods, and the worker of each attempt.
     Operate,
 }

@@ -23,12 +23,12 @@ pub(crate) trait LocalWorker: fmt::Debug + Send + Sync {
     /// outcome is not written yet. Must not block.
     fn is_held(&self, uid: Uuid, fence: u64) -> bool;
 
-    /// What the worker could run now. Must not block.
+    /// The methods that the worker could run now. Must not block.
     #[cfg(feature = "inspection")]
     fn snapshot(&self) -> WorkerSnapshot;
 }
 
-/// What a worker can run, at one moment.
+/// The methods and slots of a worker at one moment.
 #[cfg(feature = "inspection")]
 #[derive(Clone, Debug)]
 pub(crate) struct WorkerSnapshot {
@@ -90,7 +90,7 @@ impl LocalWorkers {
         self.alive().iter().any(|worker| worker.is_held(uid, fence))
     }
 
-    /// What each of them could run now.
+    /// The methods that each of them could run now.
     #[cfg(feature = "inspection")]
     pub(crate) fn snapshots(&self) -> Vec<WorkerSnapshot> {
         self.alive().iter().map(|it| it.snapshot()).collect()

@@ -48,7 +48,7 @@ fn max_examined(wanted: i32) -> Result<usize, Status> {
     }
 }
 
-/// What groups differ in.
+/// The properties that groups differ in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Grouping {
     by_state: bool,

@@ -1,4 +1,4 @@
-//! What operators see of the whole process: its methods and its workers.
+//! The view of operators on the whole process: its methods and its workers.
 
 use std::collections::BTreeMap;
 

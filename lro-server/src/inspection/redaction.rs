@@ -13,7 +13,7 @@ use prost_types::Any;
 
 const ANY: &str = "google.protobuf.Any";
 
-/// How deep messages are searched. What is nested deeper is cleared.
+/// How deep messages are searched. Messages that are nested deeper are cleared.
 const MAX_DEPTH: usize = 64;
 
 /// The protos that the server knows.
@@ -23,7 +23,7 @@ pub(super) struct Redactor {
     plain: Mutex<HashMap<String, bool>>,
 }
 
-/// What a message is without its marked fields.
+/// A message without its marked fields.
 #[derive(Debug, PartialEq)]
 pub(super) enum Redacted {
     /// The same: it has no marked field.

@@ -10,7 +10,7 @@ use super::record::time;
 use crate::access::Sight;
 use crate::engine::WorkerSnapshot;
 
-/// What decides besides the record.
+/// The facts that decide besides the record.
 #[derive(Clone, Debug)]
 pub(super) struct Surroundings {
     /// The workers of this process.

@@ -111,7 +111,7 @@ impl Watch {
                 Changed::Operations(names) => self.look(&names).await?,
                 Changed::Resync => self.snapshot(false).await?,
                 Changed::Closing => {
-                    let message = "the server shuts down: watch again, to go on elsewhere";
+                    let message = "the server shuts down: watch again, to continue elsewhere";
                     return Err(Reason::ShuttingDown.status(message, []));
                 }
             }
@@ -206,7 +206,7 @@ impl Watch {
     }
 }
 
-/// What a look at the store has found.
+/// The findings of one look at the store.
 #[derive(Default)]
 struct Found {
     records: Vec<(OperationName, pb::OperationRecord)>,

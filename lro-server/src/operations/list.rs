@@ -201,7 +201,7 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// What a page token belongs to: all of its list.
+    /// The list that a page token belongs to.
     fn identity(&self) -> Vec<&str> {
         let partial = if self.is_partial { "partial" } else { "" };
         let parent = self.query.parent.as_str();
@@ -210,7 +210,7 @@ impl Listing {
         identity
     }
 
-    /// Goes on behind this operation.
+    /// Continues behind this operation.
     #[cfg(feature = "inspection")]
     pub(crate) fn continue_behind(&mut self, cursor: PageCursor) {
         self.query.after = Some(cursor);

@@ -8,7 +8,7 @@ use tonic::metadata::MetadataMap;
 /// The metadata key of the reason. Other servers ignore it.
 pub(crate) const KEY: &str = "lro-reason";
 
-/// Who calls, and the reason that comes along.
+/// The caller, and the reason that comes along.
 pub(crate) fn actor(headers: &MetadataMap, principal: &str) -> Result<Actor, Status> {
     Ok(Actor {
         principal: principal.to_owned(),

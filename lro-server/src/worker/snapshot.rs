@@ -1,4 +1,4 @@
-//! What a worker could run now, for the inspection service.
+//! The methods that a worker could run now, for the inspection service.
 
 use super::Shared;
 use crate::engine::{SlotCount, WorkerSnapshot};

@@ -139,7 +139,7 @@ fn by_groups(
 }
 
 impl Group {
-    /// Counts its operations, up to so many.
+    /// Counts its operations, up to a bound.
     fn count(&mut self, connection: &Connection, most: usize) -> Result<(), Fault> {
         let mut statement = connection.prepare_cached(match self.state.is_done() {
             true => statement::COUNT_DONE,

@@ -194,11 +194,11 @@ async fn read(store: &SqliteStore) {
             Err(error) => assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}"),
         }
     }
-    assert!(whole >= NAMES.len() - 1, "one row is damaged, and no other");
+    assert!(whole >= NAMES.len() - 1, "one row is corrupt, and no other");
     match store.list(ListQuery::new(ParentName::default(), 9)).await {
         Ok(page) => {
             let whole = page.records.len();
-            assert!(whole >= NAMES.len() - 1, "one row is damaged, and no other");
+            assert!(whole >= NAMES.len() - 1, "one row is corrupt, and no other");
             page.records.iter().for_each(look);
         }
         Err(error) => assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}"),

@@ -1,4 +1,4 @@
-//! What the inspection service tells of an operation, in lines.
+//! The record of an operation from the inspection service, in lines.
 
 use lro_core::inspection::{Actor, Attempt, OperationRecord};
 

@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(History::decode(&[]), Some(History::default()));
     }
 
-    /// What files hold already.
+    /// Values that files hold already.
     #[test]
     fn the_bytes_do_not_change() {
         let history = History {

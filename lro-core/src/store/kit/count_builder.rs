@@ -83,7 +83,7 @@ impl<'q> CountBuilder<'q> {
         self.examined = self.examined.saturating_add(1);
     }
 
-    /// Counts so many operations of a group, all of which match. `is_cut`: there may be more.
+    /// Adds a number of operations of a group, all of which match. `is_cut`: there may be more.
     pub fn add(&mut self, method: &str, state: OperationState, count: usize, is_cut: bool) {
         self.examined = self.examined.saturating_add(count);
         if count > 0 || is_cut {

@@ -1,4 +1,4 @@
-//! What is watched, and how it is read. Each look is authorized anew.
+//! The target of a watch, and how it is read. Each look is authorized anew.
 
 use std::collections::BTreeSet;
 

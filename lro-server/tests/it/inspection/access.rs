@@ -1,4 +1,4 @@
-//! Who may see what.
+//! The permissions of callers.
 
 use exporter::pb::FILE_DESCRIPTOR_SET;
 use exporter::pb::exporter_server::Exporter as ExporterRpc;

@@ -259,7 +259,7 @@ impl Run {
         }
     }
 
-    /// What concerns both is for operators.
+    /// Facts about both are for operators.
     async fn operate(&mut self, tenant: usize) {
         let who = As(TENANTS[tenant]);
         let workers = self

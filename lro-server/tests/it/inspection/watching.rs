@@ -44,12 +44,12 @@ async fn named_operations_are_watched_until_all_have_ended() {
     let exporter = Exporter::new(&operations, async |_, _| Ok(exported(1)));
     let first = exporter.call(&["a"]).await.unwrap();
     let second = exporter.call(&["b"]).await.unwrap();
-    let wanted = names(&[first.name(), second.name(), "operations/gone"]);
+    let wanted = names(&[first.name(), second.name(), "operations/unknown"]);
     let mut messages = watch(&operations, wanted).await.unwrap();
     let begin = next(&mut messages).await;
     assert!(begin.resync);
     assert_eq!(begin.operations.len(), 2);
-    assert_eq!(begin.removed, ["operations/gone"]);
+    assert_eq!(begin.removed, ["operations/unknown"]);
     operations.cancel(&name(&first)).await.unwrap();
     let message = next(&mut messages).await;
     assert_eq!(states(&message), [(first.name(), State::Cancelled)]);

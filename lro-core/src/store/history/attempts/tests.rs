@@ -185,7 +185,7 @@ fn a_long_message_of_a_retry_is_cut_at_a_character() {
     assert!(message.starts_with(&error.message));
 }
 
-/// What files of versions before hold: no worker, no begin of later attempts, no history.
+/// Files of versions before hold no worker, no begin of later attempts, no history.
 #[test]
 fn records_of_versions_before_show_what_is_known() {
     let mut record = pending();
