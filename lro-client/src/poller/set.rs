@@ -60,7 +60,7 @@ use timeline::{Event, Timeline};
 ///   ListOperations with pages of 1,000, in rounds 1 s apart, and up to 60 s apart while nothing
 ///   changes. The set calls GetOperation for operations that the list does not show.
 /// * The set calls GetOperation for each operation, at the pace of its poller, in three cases: the
-///   server rejects ListOperations; the parent has so many other operations that a round of pages
+///   server rejects ListOperations; the parent has many other operations, so that a round of pages
 ///   costs more than a quarter of the single calls; or the names do not end in `operations/{id}`.
 ///
 /// The concurrency limits the calls in flight, not counting waits. Parents take turns; below one
