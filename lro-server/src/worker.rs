@@ -313,7 +313,7 @@ impl LocalWorker for Shared {
     }
 
     #[cfg(feature = "inspection")]
-    fn snapshot(&self) -> crate::engine::WorkerSnapshot {
+    fn snapshot(&self) -> Option<crate::engine::WorkerSnapshot> {
         self.take_snapshot()
     }
 }

@@ -23,9 +23,9 @@ pub(crate) trait LocalWorker: fmt::Debug + Send + Sync {
     /// outcome is not written yet. Must not block.
     fn is_held(&self, uid: Uuid, fence: u64) -> bool;
 
-    /// The methods that the worker could run now. Must not block.
+    /// The methods that the worker could run now; `None` after its drain. Must not block.
     #[cfg(feature = "inspection")]
-    fn snapshot(&self) -> WorkerSnapshot;
+    fn snapshot(&self) -> Option<WorkerSnapshot>;
 }
 
 /// The methods and slots of a worker at one moment.
@@ -93,7 +93,7 @@ impl LocalWorkers {
     /// The methods that each of them could run now.
     #[cfg(feature = "inspection")]
     pub(crate) fn snapshots(&self) -> Vec<WorkerSnapshot> {
-        self.alive().iter().map(|it| it.snapshot()).collect()
+        self.alive().iter().filter_map(|it| it.snapshot()).collect()
     }
 
     /// A copy, so that no worker is called, or dropped, while the lock is held.
