@@ -21,12 +21,39 @@ pub(crate) struct LocalFilter {
     known: Mutex<Known>,
 }
 
+/// A field of operations with types of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Payload {
+    Metadata,
+    Response,
+}
+
+impl Payload {
+    const ALL: [Self; 2] = [Self::Metadata, Self::Response];
+
+    /// How a filter names its fields.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Metadata => "metadata.",
+            Self::Response => "response.",
+        }
+    }
+
+    fn of(self, record: &OperationRecord) -> Option<&Any> {
+        match (self, &record.result) {
+            (Self::Metadata, _) => record.metadata.as_ref(),
+            (Self::Response, Some(OperationResult::Response(response))) => Some(response),
+            (Self::Response, _) => None,
+        }
+    }
+}
+
 /// The filter as it is with the types that are known by now.
 #[derive(Debug)]
 struct Known {
     schema: Schema,
-    /// The names of the types.
-    types: Vec<String>,
+    /// The names of the types, by the field that has them.
+    types: Vec<(Payload, String)>,
     filter: Result<Filter, FilterError>,
 }
 
@@ -81,42 +108,31 @@ impl Known {
     /// which no type was seen: whether there is such a field is not known yet.
     fn lacks_type(&self, error: &FilterError, record: &OperationRecord, text: &str) -> bool {
         let before: String = text.chars().take(error.offset()).collect();
-        let has_response = matches!(record.result, Some(OperationResult::Response(_)));
-        [
-            ("metadata.", record.metadata.is_some(), true),
-            ("response.", has_response, false),
-        ]
-        .into_iter()
-        .any(|(path, is_there, is_metadata)| {
-            let seen = format!("{is_metadata} ");
-            error.kind() == FilterErrorKind::UnknownField
-                && before.ends_with(path)
-                && !is_there
-                && !self.types.iter().any(|name| name.starts_with(&seen))
-        })
+        let is_unknown = |payload: &Payload| {
+            before.ends_with(payload.path())
+                && payload.of(record).is_none()
+                && !self.types.iter().any(|(of, _)| of == payload)
+        };
+        error.kind() == FilterErrorKind::UnknownField && Payload::ALL.iter().any(is_unknown)
     }
 
     /// Adds the types of the operation, and checks the filter again if they are new.
     fn learn(&mut self, context: &Context, record: &OperationRecord, text: &str) {
-        let response = match &record.result {
-            Some(OperationResult::Response(response)) => Some(response),
-            _ => None,
-        };
         let mut schema = self.schema.to_builder();
         let mut is_new = false;
-        for (part, is_metadata) in [(&record.metadata, true), (&response.cloned(), false)] {
-            let Some(message) = part else {
+        for payload in Payload::ALL {
+            let Some(message) = payload.of(record) else {
                 continue;
             };
             let name = lro_core::type_name(&message.type_url);
-            let key = format!("{is_metadata} {name}");
+            let key = (payload, name.to_owned());
             let descriptor = context.types.pool().get_message_by_name(name);
             let (false, Some(descriptor)) = (self.types.contains(&key), descriptor) else {
                 continue;
             };
-            schema = match is_metadata {
-                true => schema.metadata(descriptor),
-                false => schema.response(descriptor),
+            schema = match payload {
+                Payload::Metadata => schema.metadata(descriptor),
+                Payload::Response => schema.response(descriptor),
             };
             self.types.push(key);
             is_new = true;

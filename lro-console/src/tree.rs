@@ -110,7 +110,7 @@ impl Writer<'_> {
                 self.is_cut = true;
                 break;
             }
-            let node = if is_redacted(&field) {
+            let node = if lro_json::is_redacted(&field) {
                 Node::Redacted
             } else {
                 match self.value(&field, &message.get_field(&field), depth) {
@@ -220,10 +220,4 @@ fn map_key(key: &MapKey) -> String {
         MapKey::U64(it) => it.to_string(),
         MapKey::String(it) => it.clone(),
     }
-}
-
-fn is_redacted(field: &FieldDescriptor) -> bool {
-    let options = field.options();
-    let redacts = options.get_field_by_name("debug_redact");
-    redacts.and_then(|it| it.as_bool()).unwrap_or_default()
 }

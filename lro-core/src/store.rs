@@ -4,6 +4,7 @@
 //! [`OperationRecord`] with [`OperationRecord::apply`] is the state machine, and [`MemoryStore`] is
 //! the simplest implementation. Authors of a store find shared parts in [`kit`].
 
+mod claim;
 mod command;
 mod count;
 mod error;
@@ -22,7 +23,6 @@ mod standard_metadata;
 mod state;
 mod suspects;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,7 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 use crate::name::OperationName;
 
+pub use claim::{Claim, Claimed};
 pub use command::{Change, Command, Outcome};
 pub use count::{Count, CountQuery, Counts};
 pub use error::{StoreError, StoreErrorKind};
@@ -120,10 +121,11 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// Claims operations that are ready, the longest ready first (by uid if equal), and returns
     /// when to claim again. [Suspects](Suspects) come first, as many as the claim allows.
     ///
-    /// A claim that [expires leases](Claim::expires_leases) does so for a bounded number, of any worker: with [`Command::Expire`] if the worker held no
-    /// other operation when the first of its leases expired, and otherwise with [`Command::ExpireShared`]. Nothing else
-    /// requeues operations of lost workers. So a worker without a free slot claims no methods with a limit of 0, to
-    /// expire leases and to learn from [`next_in`](Claimed::next_in) when the next lease may expire.
+    /// A claim that [expires leases](Claim::expires_leases) does so for a bounded number, of any
+    /// worker: with [`Command::Expire`] if the worker held no other operation when the first of its
+    /// leases expired, and otherwise with [`Command::ExpireShared`]. Nothing else requeues operations
+    /// of lost workers. So a worker without a free slot claims no methods with a limit of 0, to expire
+    /// leases and to learn from [`next_in`](Claimed::next_in) when the next lease may expire.
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError>;
 
     /// Applies commands to records. A command for a corrupt or locked record is rejected alone
@@ -160,8 +162,12 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// ends that reaches [`max_examined`](ListQuery::max_examined) before it is full.
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError>;
 
-    /// The operations that a list of this parent and filter would show, by method and state, as far
-    /// as the query's bound allows. Default: pages of [`list`](Self::list), by this machine's clock.
+    /// The number of operations that a list of this parent and filter would show, by method and
+    /// state, as far as the query's bound allows. For monitoring.
+    ///
+    /// The store uses the index ranges of the filter, as lists do, and may read other operations than
+    /// the newest ones first. Operations that change meanwhile are counted as they were or as they
+    /// are. Default: pages of [`list`](Self::list), by this machine's clock.
     async fn count(&self, query: CountQuery) -> Result<Counts, StoreError> {
         count::by_lists(self, &query).await
     }
@@ -204,63 +210,6 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     fn accepts_starts(&self) -> bool {
         true
     }
-}
-
-/// A request of a worker for operations to run.
-///
-/// ```
-/// use std::time::Duration;
-/// use lro_core::store::{Claim, Suspects, WorkerId};
-///
-/// // Up to two exports, and no operations of other methods.
-/// let claim = Claim {
-///     worker: WorkerId::from_uuid(uuid::Uuid::now_v7()),
-///     methods: [("/exporter.v1.Exporter/Export".to_owned(), 2)].into(),
-///     limit: 2,
-///     lease_duration: Duration::from_secs(30),
-///     suspects: Suspects::default(),
-///     expires_leases: true,
-/// };
-/// assert_eq!(claim.methods.len(), 1);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    /// The worker.
-    pub worker: WorkerId,
-    /// The maximum number of operations of each method.
-    pub methods: BTreeMap<String, usize>,
-    /// The maximum number of operations in total.
-    pub limit: usize,
-    /// How long the leases last.
-    pub lease_duration: Duration,
-    /// Which suspects the worker may run now.
-    pub suspects: Suspects,
-    /// Whether the claim expires leases that are over. A worker that could not reach the store for
-    /// a while leaves them for some seconds, so that the workers that lived through the outage can
-    /// release their operations.
-    pub expires_leases: bool,
-}
-
-/// The answer to a [`Claim`].
-///
-/// ```
-/// use lro_core::store::Claimed;
-///
-/// // Nothing was ready, and no later time is known.
-/// let claimed = Claimed::default();
-/// assert!(claimed.operations.is_empty() && claimed.next_in.is_none());
-/// ```
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Claimed {
-    /// The operations it holds now.
-    pub operations: Vec<OperationRecord>,
-    /// When to claim again at the latest, if no event arrives: when the next operation of these
-    /// methods becomes ready, or a lease may expire that the claim may end. Zero if more than `limit` were ready. A lease is
-    /// valid up to and including its last moment: a claim at that moment does not expire it, and
-    /// returns zero here.
-    pub next_in: Option<Duration>,
-    /// Whether suspects of these methods are pending that the claim did not take.
-    pub suspects_wait: bool,
 }
 
 /// The ready operations of one method that no worker has claimed.

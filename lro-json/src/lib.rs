@@ -11,4 +11,4 @@ mod write;
 
 pub use error::{ReadError, WriteError};
 pub use read::{MAX_DEPTH, ReadOptions};
-pub use write::{WriteOptions, Written};
+pub use write::{WriteOptions, Written, is_redacted};

@@ -316,8 +316,16 @@ impl<'w> Writer<'w> {
 /// Stands for a value that is not shown.
 const REDACTED: &str = "\"<redacted>\"";
 
-/// Whether the proto says that the field's value is not for people and logs.
-fn is_redacted(field: &FieldDescriptor) -> bool {
+/// Whether the proto says, with the option `debug_redact`, that the value of a field is not for
+/// people and logs.
+///
+/// ```
+/// let timestamp = "google.protobuf.Timestamp";
+/// let pool = prost_reflect::DescriptorPool::global();
+/// let timestamp = pool.get_message_by_name(timestamp).expect("is well known");
+/// assert!(timestamp.fields().all(|field| !lro_json::is_redacted(&field)));
+/// ```
+pub fn is_redacted(field: &FieldDescriptor) -> bool {
     let options = field.options();
     let redacts = options.get_field_by_name("debug_redact");
     redacts.and_then(|it| it.as_bool()).unwrap_or_default()

@@ -103,9 +103,10 @@ impl Claims {
             } else {
                 asked.begin_at(marks);
             }
-            let unless_since = Some(match claim.expires_leases {
-                true => asked.lease_since,
-                false => i64::MAX,
+            let unless_since = Some(if claim.expires_leases {
+                asked.lease_since
+            } else {
+                i64::MAX
             });
             let (operations, look) = self.take(claim, &asked, unless_since, marks).await?;
             marks.found_last = !operations.is_empty();

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 pub use builder::OperationsBuilder;
-pub(crate) use list::MaxMessageLen;
+pub(crate) use list::{MaxMessageLen, list_request};
 pub use typed::{OperationsOf, PageOf};
 
 use crate::access::{Caller, Gate, Pass, Principal};

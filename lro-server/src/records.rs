@@ -4,11 +4,11 @@
 use std::fmt;
 
 use lro_core::store::{Command, OperationRecord};
-use lro_core::{ListOptions, OperationName, ParentPattern, Timestamp, pb};
+use lro_core::{ListOptions, OperationName, ParentPattern, Timestamp};
 use tonic::{Request, Status};
 
 use crate::access::{Caller, OperationsRpc, Pass, Principal, Visit};
-use crate::operations::Operations;
+use crate::operations::{Operations, list_request};
 use crate::rpc::reason::actor;
 use crate::rpc::status::complete;
 
@@ -82,13 +82,7 @@ impl Records {
         parent: ParentPattern,
         options: &ListOptions,
     ) -> Result<RecordPage, Status> {
-        let request = pb::ListOperationsRequest {
-            filter: options.filter.clone(),
-            page_size: options.page_size,
-            page_token: options.page_token.clone(),
-            return_partial_success: options.return_partial_success,
-            ..Default::default()
-        };
+        let request = list_request(options);
         let page = async {
             let visit = self.enter(OperationsRpc::List, caller).await?;
             let pass = visit.list(&parent).await?;

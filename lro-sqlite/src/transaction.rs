@@ -148,9 +148,10 @@ impl Transaction<'_> {
     }
 
     pub(crate) fn claim(&mut self, claim: &Claim) -> Result<Claimed, Failure> {
-        let limit = match claim.expires_leases {
-            true => MAX_EXPIRED_PER_CLAIM,
-            false => 0,
+        let limit = if claim.expires_leases {
+            MAX_EXPIRED_PER_CLAIM
+        } else {
+            0
         };
         for (entry, command) in self.schedule.expired(self.now, limit) {
             let expired = self.expire(&entry, command, claim.lease_duration);

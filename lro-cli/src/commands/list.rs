@@ -27,9 +27,10 @@ pub(crate) async fn run(context: &Context, args: &List) -> Result<Exit, Failure>
             .advise("write -o 'value(FIELD,..)' for chosen fields"));
     }
     // Scripts get what every server has, without a further call.
-    let inspection = match output.is_for_people() {
-        true => Inspection::of(context).await?,
-        false => None,
+    let inspection = if output.is_for_people() {
+        Inspection::of(context).await?
+    } else {
+        None
     };
     let mut list = Listing::new(context, args, inspection);
     let limit = if args.all { usize::MAX } else { args.limit };

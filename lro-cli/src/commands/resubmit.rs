@@ -77,9 +77,10 @@ async fn resubmit(
     args: &Resubmit,
     name: &str,
 ) -> Result<pb::Operation, Failure> {
-    let request = match args.edit {
-        true => Some(edited(context, inspection, name).await?),
-        false => None,
+    let request = if args.edit {
+        Some(edited(context, inspection, name).await?)
+    } else {
+        None
     };
     let request_id = uuid::Uuid::new_v4().to_string();
     let request = ResubmitOperationRequest {

@@ -30,9 +30,11 @@ pub struct History {
     /// The latest attempts that ended without a result of the body, the oldest first, at most
     /// [`MAX_ATTEMPTS`](Self::MAX_ATTEMPTS).
     pub attempts: Vec<Attempt>,
-    /// The caller that cancelled the operation first; `None` if no caller has, or if the caller was not named.
+    /// The caller that cancelled the operation first; `None` if no caller has, or one without a name
+    /// and a reason.
     pub cancelled_by: Option<Actor>,
-    /// The caller that deleted the operation while it ran; `None` if no caller has, or if the caller was not named.
+    /// The caller that deleted the operation while it ran; `None` if no caller has, or one without a
+    /// name and a reason.
     pub deleted_by: Option<Actor>,
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Nothing here is part of the contract: a store may use it or not. Numbers and bytes of a record
 //! for stores that have columns, the ready operations and the leases of a store that one process
-//! owns, the loops that fill a page and that count, page token keys, and the limits that all stores keep.
+//! owns, the loops that fill a page and that count, page token keys, and the limits that all stores
+//! keep.
 
 mod columns;
 mod count_builder;

@@ -83,13 +83,15 @@ fn grouped(
 ) -> pb::CountOperationsResponse {
     let mut groups: BTreeMap<(i32, String), (u64, bool)> = BTreeMap::new();
     for count in counts.groups.iter().filter(|it| lists(&it.method)) {
-        let state = match grouping.by_state {
-            true => state(count.state),
-            false => State::Unspecified,
+        let state = if grouping.by_state {
+            state(count.state)
+        } else {
+            State::Unspecified
         };
-        let method = match grouping.by_method {
-            true => count.method.clone(),
-            false => String::new(),
+        let method = if grouping.by_method {
+            count.method.clone()
+        } else {
+            String::new()
         };
         let (number, exact) = groups.entry((state.into(), method)).or_insert((0, true));
         *number = number.saturating_add(count.count);

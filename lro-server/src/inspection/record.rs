@@ -53,9 +53,12 @@ impl InspectionService {
         surroundings: &Surroundings,
     ) -> pb::OperationRecord {
         let operator = surroundings.sight == Sight::Operator;
-        let worker = |id: WorkerId| match operator {
-            true => id.as_uuid().to_string(),
-            false => String::new(),
+        let worker = |id: WorkerId| {
+            if operator {
+                id.as_uuid().to_string()
+            } else {
+                String::new()
+            }
         };
         let lease = record.lease.as_ref().map(|lease| pb::Lease {
             worker: worker(lease.worker),

@@ -22,6 +22,17 @@ const PAGE_OVERHEAD: usize = 1024;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MaxMessageLen(pub(crate) usize);
 
+/// The request for the page that the options name.
+pub(crate) fn list_request(options: &ListOptions) -> pb::ListOperationsRequest {
+    pb::ListOperationsRequest {
+        filter: options.filter.clone(),
+        page_size: options.page_size,
+        page_token: options.page_token.clone(),
+        return_partial_success: options.return_partial_success,
+        ..Default::default()
+    }
+}
+
 impl Operations {
     /// One page of the operations directly below a parent, newest first: those that the
     /// [filter](lro_core::filter) says (AIP-160), all when it is empty.
@@ -57,13 +68,7 @@ impl Operations {
         options: &ListOptions,
         method: Option<&'static str>,
     ) -> Result<pb::ListOperationsResponse, Status> {
-        let request = pb::ListOperationsRequest {
-            filter: options.filter.clone(),
-            page_size: options.page_size,
-            page_token: options.page_token.clone(),
-            return_partial_success: options.return_partial_success,
-            ..Default::default()
-        };
+        let request = list_request(options);
         self.list_as(pass, parent, &request, method, None).await
     }
 

@@ -161,9 +161,10 @@ impl Indexes<'_> {
     /// The methods of the operations of a parent that have ended, or have not; nothing when they are
     /// too many.
     pub(super) fn methods(&self, parent: &str, done: bool) -> Result<Option<Vec<String>>, Fault> {
-        let sql = match done {
-            true => statement::DONE_METHOD_FROM,
-            false => statement::UNFINISHED_METHOD_FROM,
+        let sql = if done {
+            statement::DONE_METHOD_FROM
+        } else {
+            statement::UNFINISHED_METHOD_FROM
         };
         self.distinct(sql, &[parent], "", |_| true)
     }

@@ -141,9 +141,10 @@ fn by_groups(
 impl Group {
     /// Counts its operations, up to a bound.
     fn count(&mut self, connection: &Connection, most: usize) -> Result<(), Fault> {
-        let mut statement = connection.prepare_cached(match self.state.is_done() {
-            true => statement::COUNT_DONE,
-            false => statement::COUNT_UNFINISHED,
+        let mut statement = connection.prepare_cached(if self.state.is_done() {
+            statement::COUNT_DONE
+        } else {
+            statement::COUNT_UNFINISHED
         })?;
         // One more tells whether there are more.
         let limit = i64::try_from(most).map_or(i64::MAX, |most| most.saturating_add(1));

@@ -111,9 +111,10 @@ impl Tables {
             record.is_some_and(|record| is_held(uid, record.fence))
         };
         let marked = &mut Vec::new();
-        let limit = match claim.expires_leases {
-            true => MAX_EXPIRED_PER_CLAIM,
-            false => 0,
+        let limit = if claim.expires_leases {
+            MAX_EXPIRED_PER_CLAIM
+        } else {
+            0
         };
         let expired = self.leases.expired(now, limit, is_held, marked);
         let over_count = expired.len();
