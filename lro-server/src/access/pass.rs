@@ -30,6 +30,10 @@ pub(super) enum Kind<'a> {
     /// The operations of these services.
     List {
         visit: Visit<'a>,
+        #[cfg_attr(
+            not(feature = "inspection"),
+            expect(dead_code, reason = "only the inspection service asks for it")
+        )]
         parent: ParentPattern,
         services: Vec<&'a ServiceSettings>,
     },

@@ -77,10 +77,11 @@ impl Outages {
     }
 }
 
-/// The runs of a worker whose leases ended because the store was away.
+/// The runs of a worker that the store must hear from before leases are expired: their leases ended,
+/// or may end, because the store was away.
 #[derive(Debug, Default)]
 pub(super) struct LostRuns {
-    /// How many are not yet released.
+    /// How many are not yet released, or have an end that could not be written.
     count: AtomicUsize,
     /// Whether no renewal was answered since one was tried.
     unanswered: AtomicBool,
@@ -97,9 +98,24 @@ impl LostRuns {
         self.unanswered.store(false, Ordering::Release);
     }
 
-    /// Whether some must be released before leases are expired.
+    /// Whether some must be released or written before leases are expired.
     pub(super) fn any(&self) -> bool {
         self.count.load(Ordering::Acquire) > 0
+    }
+
+    /// Counts a run until the guard is dropped.
+    pub(super) fn count(&self) -> Counted<'_> {
+        self.count.fetch_add(1, Ordering::AcqRel);
+        Counted(self)
+    }
+}
+
+/// One of the counted runs.
+pub(super) struct Counted<'a>(&'a LostRuns);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.count.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

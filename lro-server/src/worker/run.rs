@@ -327,6 +327,7 @@ impl Ending {
 /// operation that another worker has claimed meanwhile does not change.
 async fn write_ending(shared: &Shared, run: &Run, command: Command, metrics: &RunMetrics) {
     let mut backoff = Backoff::default();
+    let mut unwritten = None;
     loop {
         let update = run.update(command.clone());
         match update_one(shared.store(), update).await {
@@ -341,6 +342,8 @@ async fn write_ending(shared: &Shared, run: &Run, command: Command, metrics: &Ru
                 return;
             }
             Err(error) if error.is_retryable() => {
+                // The lease may end in the outage: no claim of this worker expires it before this end.
+                unwritten.get_or_insert_with(|| shared.lost_runs.count());
                 let pause = backoff.failed("cannot write how the operation ended", &error);
                 tokio::time::sleep(pause).await;
             }
