@@ -34,6 +34,11 @@ enum Kind {
         source: io::Error,
     },
     Generator(String),
+    /// A proto of the build script that is not there.
+    Missing {
+        path: PathBuf,
+        includes: Vec<PathBuf>,
+    },
 }
 
 /// The advice for a proto with an edition.
@@ -96,7 +101,7 @@ impl Error {
     pub fn is_io(&self) -> bool {
         match &*self.kind {
             Kind::Proto { source, .. } => source.is_io(),
-            Kind::Io { .. } => true,
+            Kind::Io { .. } | Kind::Missing { .. } => true,
             Kind::Annotation(_)
             | Kind::Names(_)
             | Kind::DescriptorSet(_)
@@ -110,6 +115,13 @@ impl Error {
         Self::new(Kind::Proto {
             source,
             stubs: stubs.to_vec(),
+        })
+    }
+
+    pub(crate) fn missing(path: &Path, includes: &[impl AsRef<Path>]) -> Self {
+        Self::new(Kind::Missing {
+            path: path.to_owned(),
+            includes: includes.iter().map(|it| it.as_ref().to_owned()).collect(),
         })
     }
 
@@ -188,6 +200,18 @@ impl fmt::Display for Error {
                 f.write_str(text)
             }
             Kind::Io { path, source } => write!(f, "{}: {source}", path.display()),
+            Kind::Missing { path, includes } => {
+                write!(
+                    f,
+                    "{}: there is no such file, neither in the folder of Cargo.toml nor",
+                    path.display(),
+                )?;
+                for (index, include) in includes.iter().enumerate() {
+                    let before = if index == 0 { " below" } else { " or" };
+                    write!(f, "{before} the include path `{}`", include.display())?;
+                }
+                f.write_str("; correct the path in the build script")
+            }
         }
     }
 }
@@ -211,7 +235,8 @@ impl std::error::Error for Error {
             | Kind::DescriptorSet(_)
             | Kind::Edition(_)
             | Kind::Option(_)
-            | Kind::Generator(_) => None,
+            | Kind::Generator(_)
+            | Kind::Missing { .. } => None,
         }
     }
 }

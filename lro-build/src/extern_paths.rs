@@ -67,6 +67,9 @@ const WRAPPED: &[(&str, &str, &str)] = &[
     ("google.rpc.Status", "::pb::rpc::Status", "Status"),
 ];
 
+/// The messages of prost-types with a name, which `lro_core::wkt` has as they are.
+const REEXPORTED: &[&str] = &["Any", "Duration", "Timestamp"];
+
 /// Whether an operation can carry the message.
 pub(crate) fn is_carried(full_name: &str) -> bool {
     has_type_url(full_name) || is_wrapped(full_name)
@@ -77,11 +80,17 @@ pub(crate) fn is_wrapped(full_name: &str) -> bool {
     WRAPPED.iter().any(|(name, _, _)| *name == full_name)
 }
 
-/// The Rust type by which an operation carries what prost-build calls this.
+/// The Rust type by which an operation carries what prost-build calls this. With lro-core's names,
+/// only a field makes prost-types a dependency.
 pub(crate) fn carried(core: &str, rust: &str) -> String {
     let inner = rust.strip_prefix(core).unwrap_or(rust);
-    match WRAPPED.iter().find(|(_, path, _)| *path == inner) {
-        Some((_, _, name)) => format!("{core}::wkt::{name}"),
+    let wrapped = WRAPPED.iter().find(|(_, path, _)| *path == inner);
+    let name = wrapped.map(|(_, _, name)| *name).or_else(|| {
+        let name = rust.strip_prefix("::prost_types::")?;
+        REEXPORTED.contains(&name).then_some(name)
+    });
+    match name {
+        Some(name) => format!("{core}::wkt::{name}"),
         None => rust.to_owned(),
     }
 }

@@ -81,9 +81,9 @@
 //! | --- | --- |
 //! | a message | its struct, of another crate if there is an [`extern_path`](Builder::extern_path) |
 //! | `google.protobuf.Empty` | `()` |
-//! | `google.protobuf.Any` | `prost_types::Any`: the handler packs what it likes |
+//! | `google.protobuf.Any` | `lro_core::wkt::Any`, which is that of prost-types: the handler packs what it likes |
 //! | `google.protobuf.{FieldMask,ListValue,Struct,Value}`, `google.rpc.Status` | `lro_core::wkt`, because prost's own have no name to travel under; fields keep prost's |
-//! | `google.protobuf.{Duration,Timestamp}`, the wrappers | as in prost |
+//! | `google.protobuf.{Duration,Timestamp}`, the wrappers | as in prost, without a dependency on prost-types |
 //!
 //! # Rpcs without `operation_info`
 //!

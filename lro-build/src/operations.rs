@@ -292,7 +292,7 @@ impl<'a> Search<'a> {
         let file = method.parent_file();
         let package = file.package_name();
         let Some(message) = type_name::resolve(pool, package, name) else {
-            let text = type_name::advise(self.protos, package, field, name);
+            let text = type_name::advise(self.protos, method, field, name);
             self.problem(method, text);
             return None;
         };

@@ -65,9 +65,15 @@ impl Protos {
             inner: resolver,
             stubs: stubs.clone(),
         });
-        let opened = compiler.include_imports(true).open_files(protos);
+        compiler.include_imports(true);
+        for proto in protos {
+            let opened = compiler.open_file(proto);
+            opened.map_err(|error| match missing(proto.as_ref(), includes) {
+                Some(missing) if error.is_file_not_found() => missing,
+                _ => Error::proto(error, &stubs.names()),
+            })?;
+        }
         let stubs = stubs.names();
-        opened.map_err(|error| Error::proto(error, &stubs))?;
         let asked = compiler
             .files()
             .find(|file| !file.is_import() && stubs.iter().any(|stub| stub == file.name()));
@@ -199,6 +205,16 @@ impl Protos {
             None => file.name().to_owned(),
         }
     }
+}
+
+/// The error about a proto that is not there, if it is not: the compiler does not say which of its
+/// two ways to not find a file it means.
+fn missing(proto: &Path, includes: &[impl AsRef<Path>]) -> Option<Error> {
+    let is_there = proto.exists()
+        || includes
+            .iter()
+            .any(|include| include.as_ref().join(proto).exists());
+    (!is_there).then(|| Error::missing(proto, includes))
 }
 
 /// Compiles the files with the types that operations need and nothing imports. Returns their names,

@@ -19,8 +19,8 @@
 //! # Ok::<(), lro_core::UnpackError>(())
 //! ```
 //!
-//! `google.protobuf.Empty` is `()`, the wrappers are Rust's own types, and `Any`, `Duration` and
-//! `Timestamp` are those of `prost_types`, all of which have names.
+//! `google.protobuf.Empty` is `()`, the wrappers are Rust's own types, and [`Any`], [`Duration`] and
+//! [`Timestamp`] are those of `prost_types`, all of which have names.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -30,6 +30,8 @@ use prost::encoding::{DecodeContext, WireType};
 use prost::{DecodeError, Message, Name};
 
 use crate::payload::TYPE_URL_PREFIX;
+
+pub use prost_types::{Any, Duration, Timestamp};
 
 macro_rules! named {
     ($($name:ident is $inner:ty, $package:literal;)+) => {$(

@@ -1,6 +1,6 @@
 //! The names in an `operation_info`.
 
-use prost_reflect::{DescriptorPool, MessageDescriptor};
+use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
 
 use crate::imports;
 use crate::protos::Protos;
@@ -19,14 +19,18 @@ pub(super) fn resolve(
 }
 
 /// The error about a name that is not a message's, with the name that was probably meant.
-pub(super) fn advise(protos: &Protos, package: &str, field: &str, name: &str) -> String {
-    let pool = &protos.pool;
+pub(super) fn advise(
+    protos: &Protos,
+    method: &MethodDescriptor,
+    field: &str,
+    name: &str,
+) -> String {
     if name.is_empty() {
-        return format!(
-            "{field} is empty; write `{field}: \"..\"` with the name of a message, or \
-             `{field}: \"google.protobuf.Empty\"` if there is nothing to carry"
-        );
+        return advise_on_empty(method.name(), field);
     }
+    let file = method.parent_file();
+    let package = file.package_name();
+    let pool = &protos.pool;
     let is_message = |name: &str| pool.get_message_by_name(name).is_some();
     if let Some(bare) = name.strip_prefix('.') {
         return format!("{field} \"{name}\" starts with a dot; write `{field}: \"{bare}\"`");
@@ -88,6 +92,22 @@ pub(super) fn advise(protos: &Protos, package: &str, field: &str, name: &str) ->
                  yours {place}"
             )
         }
+    }
+}
+
+/// The error about a name that is not there. Style advice refuses `Empty` for metadata, so this
+/// does not propose it.
+fn advise_on_empty(method: &str, field: &str) -> String {
+    if field == "metadata_type" {
+        format!(
+            "{field} is empty; write `{field}: \"{method}Metadata\"` with the name of a message, \
+             which may have no fields yet"
+        )
+    } else {
+        format!(
+            "{field} is empty; write `{field}: \"{method}Response\"` with the name of a message, \
+             or `{field}: \"google.protobuf.Empty\"` if there is nothing to return"
+        )
     }
 }
 

@@ -52,15 +52,15 @@ fn a_half_is_missing() {
     check(
         &operation("Response", ""),
         &expect![[
-            r#"proto/broken.proto:12: rpc broken.v1.Broken.Run: metadata_type is empty; write `metadata_type: ".."` with the name of a message, or `metadata_type: "google.protobuf.Empty"` if there is nothing to carry"#
+            r#"proto/broken.proto:12: rpc broken.v1.Broken.Run: metadata_type is empty; write `metadata_type: "RunMetadata"` with the name of a message, which may have no fields yet"#
         ]],
     );
     check(
         "rpc Run(Request) returns (google.longrunning.Operation) {\n  \
          option (google.longrunning.operation_info) = {};\n}",
         &expect![[r#"
-            proto/broken.proto:12: rpc broken.v1.Broken.Run: response_type is empty; write `response_type: ".."` with the name of a message, or `response_type: "google.protobuf.Empty"` if there is nothing to carry
-            proto/broken.proto:12: rpc broken.v1.Broken.Run: metadata_type is empty; write `metadata_type: ".."` with the name of a message, or `metadata_type: "google.protobuf.Empty"` if there is nothing to carry"#]],
+            proto/broken.proto:12: rpc broken.v1.Broken.Run: response_type is empty; write `response_type: "RunResponse"` with the name of a message, or `response_type: "google.protobuf.Empty"` if there is nothing to return
+            proto/broken.proto:12: rpc broken.v1.Broken.Run: metadata_type is empty; write `metadata_type: "RunMetadata"` with the name of a message, which may have no fields yet"#]],
     );
 }
 
@@ -192,10 +192,22 @@ fn a_proto_does_not_compile() {
 
 #[test]
 fn a_file_is_outside_the_include_paths() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let path = dir.path().join("a.proto");
+    fs::write(&path, "syntax = \"proto3\";").expect("a file");
     let builder = lro_build::configure().out_dir("unused");
-    let error = builder.compile_protos(&["elsewhere/a.proto"], &["proto"]);
+    let error = builder.compile_protos(&[&path], &["proto"]);
+    let text = format!("{:?}", error.expect_err("another folder is included"));
+    expect!["file 'DIR/a.proto' is not in any include path; look for it below one of the include paths, or add the one it is below"]
+        .assert_eq(&text.replace(&dir.path().display().to_string(), "DIR"));
+}
+
+#[test]
+fn a_file_does_not_exist() {
+    let builder = lro_build::configure().out_dir("unused");
+    let error = builder.compile_protos(&["protos/a.proto"], &["proto", "more"]);
     expect![[r#"
-        file 'elsewhere/a.proto' is not in any include path; look for it below one of the include paths, or add the one it is below
+        protos/a.proto: there is no such file, neither in the folder of Cargo.toml nor below the include path `proto` or the include path `more`; correct the path in the build script
     "#]]
     .assert_debug_eq(&error.expect_err("there is no such file"));
 }

@@ -53,8 +53,8 @@ pub mod shapes_server {
         ) -> std::result::Result<
             tonic::Response<
                 ::lro_server::lro_core::Operation<
-                    ::prost_types::Timestamp,
-                    ::prost_types::Any,
+                    ::lro_server::lro_core::wkt::Timestamp,
+                    ::lro_server::lro_core::wkt::Any,
                 >,
             >,
             tonic::Status,
@@ -91,7 +91,10 @@ pub mod shapes_server {
             request: tonic::Request<super::Request>,
         ) -> std::result::Result<
             tonic::Response<
-                ::lro_server::lro_core::Operation<::prost_types::Any, ::prost_types::Any>,
+                ::lro_server::lro_core::Operation<
+                    ::lro_server::lro_core::wkt::Any,
+                    ::lro_server::lro_core::wkt::Any,
+                >,
             >,
             tonic::Status,
         >;
@@ -176,8 +179,8 @@ pub mod shapes_methods {
     pub enum WellKnown {}
     impl ::lro_server::lro_core::LongRunningMethod for WellKnown {
         type Request = ::prost::alloc::string::String;
-        type Response = ::prost_types::Timestamp;
-        type Metadata = ::prost_types::Any;
+        type Response = ::lro_server::lro_core::wkt::Timestamp;
+        type Metadata = ::lro_server::lro_core::wkt::Any;
         const PATH: &'static str = "/shapes.v1.Shapes/WellKnown";
         const VERB: &'static str = "well";
         const API_VERSION: &'static str = "v1";
@@ -186,9 +189,11 @@ pub mod shapes_methods {
     impl ::lro_server::lro_core::RequestOf<WellKnown>
     for ::prost::alloc::string::String {}
     #[diagnostic::do_not_recommend]
-    impl ::lro_server::lro_core::ResponseOf<WellKnown> for ::prost_types::Timestamp {}
+    impl ::lro_server::lro_core::ResponseOf<WellKnown>
+    for ::lro_server::lro_core::wkt::Timestamp {}
     #[diagnostic::do_not_recommend]
-    impl ::lro_server::lro_core::MetadataOf<WellKnown> for ::prost_types::Any {}
+    impl ::lro_server::lro_core::MetadataOf<WellKnown>
+    for ::lro_server::lro_core::wkt::Any {}
     /// A word that Rust keeps for itself.
     #[derive(Debug, Clone, Copy)]
     pub enum Move {}
@@ -211,8 +216,8 @@ pub mod shapes_methods {
     pub enum Raw {}
     impl ::lro_server::lro_core::LongRunningMethod for Raw {
         type Request = super::Request;
-        type Response = ::prost_types::Any;
-        type Metadata = ::prost_types::Any;
+        type Response = ::lro_server::lro_core::wkt::Any;
+        type Metadata = ::lro_server::lro_core::wkt::Any;
         const PATH: &'static str = "/shapes.v1.Shapes/Raw";
         const VERB: &'static str = "raw";
         const API_VERSION: &'static str = "v1";
@@ -220,9 +225,9 @@ pub mod shapes_methods {
     #[diagnostic::do_not_recommend]
     impl ::lro_server::lro_core::RequestOf<Raw> for super::Request {}
     #[diagnostic::do_not_recommend]
-    impl ::lro_server::lro_core::ResponseOf<Raw> for ::prost_types::Any {}
+    impl ::lro_server::lro_core::ResponseOf<Raw> for ::lro_server::lro_core::wkt::Any {}
     #[diagnostic::do_not_recommend]
-    impl ::lro_server::lro_core::MetadataOf<Raw> for ::prost_types::Any {}
+    impl ::lro_server::lro_core::MetadataOf<Raw> for ::lro_server::lro_core::wkt::Any {}
     impl ::lro_server::lro_core::ResponseOf<Raw> for () {}
     impl ::lro_server::lro_core::MetadataOf<Raw> for () {}
     impl ::lro_server::lro_core::ResponseOf<Raw>

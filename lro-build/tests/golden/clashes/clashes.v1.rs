@@ -359,7 +359,7 @@ pub mod clashes_client {
             request: impl tonic::IntoRequest<::lro_core::wkt::Value>,
         ) -> std::result::Result<
             tonic::Response<
-                ::lro_core::Operation<::prost_types::Any, ::prost_types::Any>,
+                ::lro_core::Operation<::lro_core::wkt::Any, ::lro_core::wkt::Any>,
             >,
             tonic::Status,
         > {
@@ -385,7 +385,7 @@ pub mod clashes_client {
             request: impl tonic::IntoRequest<::lro_core::wkt::ListValue>,
         ) -> std::result::Result<
             tonic::Response<
-                ::lro_core::Operation<::prost_types::Any, ::prost_types::Any>,
+                ::lro_core::Operation<::lro_core::wkt::Any, ::lro_core::wkt::Any>,
             >,
             tonic::Status,
         > {
@@ -483,7 +483,7 @@ pub mod clashes_server {
             request: tonic::Request<::lro_core::wkt::Value>,
         ) -> std::result::Result<
             tonic::Response<
-                ::lro_core::Operation<::prost_types::Any, ::prost_types::Any>,
+                ::lro_core::Operation<::lro_core::wkt::Any, ::lro_core::wkt::Any>,
             >,
             tonic::Status,
         >;
@@ -492,7 +492,7 @@ pub mod clashes_server {
             request: tonic::Request<::lro_core::wkt::ListValue>,
         ) -> std::result::Result<
             tonic::Response<
-                ::lro_core::Operation<::prost_types::Any, ::prost_types::Any>,
+                ::lro_core::Operation<::lro_core::wkt::Any, ::lro_core::wkt::Any>,
             >,
             tonic::Status,
         >;
@@ -936,8 +936,8 @@ pub mod clashes_server {
                     impl<T: Clashes> tonic::server::UnaryService<::lro_core::wkt::Value>
                     for StartValueSvc<T> {
                         type Response = ::lro_core::Operation<
-                            ::prost_types::Any,
-                            ::prost_types::Any,
+                            ::lro_core::wkt::Any,
+                            ::lro_core::wkt::Any,
                         >;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
@@ -984,8 +984,8 @@ pub mod clashes_server {
                     > tonic::server::UnaryService<::lro_core::wkt::ListValue>
                     for StartListSvc<T> {
                         type Response = ::lro_core::Operation<
-                            ::prost_types::Any,
-                            ::prost_types::Any,
+                            ::lro_core::wkt::Any,
+                            ::lro_core::wkt::Any,
                         >;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
@@ -1128,8 +1128,8 @@ pub mod clashes_methods {
     pub enum StartValue {}
     impl ::lro_core::LongRunningMethod for StartValue {
         type Request = ::lro_core::wkt::Value;
-        type Response = ::prost_types::Any;
-        type Metadata = ::prost_types::Any;
+        type Response = ::lro_core::wkt::Any;
+        type Metadata = ::lro_core::wkt::Any;
         const PATH: &'static str = "/clashes.v1.Clashes/StartValue";
         const VERB: &'static str = "start";
         const API_VERSION: &'static str = "v1";
@@ -1137,9 +1137,9 @@ pub mod clashes_methods {
     #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<StartValue> for ::lro_core::wkt::Value {}
     #[diagnostic::do_not_recommend]
-    impl ::lro_core::ResponseOf<StartValue> for ::prost_types::Any {}
+    impl ::lro_core::ResponseOf<StartValue> for ::lro_core::wkt::Any {}
     #[diagnostic::do_not_recommend]
-    impl ::lro_core::MetadataOf<StartValue> for ::prost_types::Any {}
+    impl ::lro_core::MetadataOf<StartValue> for ::lro_core::wkt::Any {}
     impl ::lro_core::ResponseOf<StartValue> for () {}
     impl ::lro_core::MetadataOf<StartValue> for () {}
     impl ::lro_core::ResponseOf<StartValue> for ::lro_core::wkt::ListValue {}
@@ -1157,8 +1157,8 @@ pub mod clashes_methods {
     pub enum StartList {}
     impl ::lro_core::LongRunningMethod for StartList {
         type Request = ::lro_core::wkt::ListValue;
-        type Response = ::prost_types::Any;
-        type Metadata = ::prost_types::Any;
+        type Response = ::lro_core::wkt::Any;
+        type Metadata = ::lro_core::wkt::Any;
         const PATH: &'static str = "/clashes.v1.Clashes/StartList";
         const VERB: &'static str = "start";
         const API_VERSION: &'static str = "v1";
@@ -1166,9 +1166,9 @@ pub mod clashes_methods {
     #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<StartList> for ::lro_core::wkt::ListValue {}
     #[diagnostic::do_not_recommend]
-    impl ::lro_core::ResponseOf<StartList> for ::prost_types::Any {}
+    impl ::lro_core::ResponseOf<StartList> for ::lro_core::wkt::Any {}
     #[diagnostic::do_not_recommend]
-    impl ::lro_core::MetadataOf<StartList> for ::prost_types::Any {}
+    impl ::lro_core::MetadataOf<StartList> for ::lro_core::wkt::Any {}
     impl ::lro_core::ResponseOf<StartList> for () {}
     impl ::lro_core::MetadataOf<StartList> for () {}
     impl ::lro_core::ResponseOf<StartList> for ::lro_core::wkt::ListValue {}

@@ -295,7 +295,7 @@ pub mod shapes_client {
             request: impl tonic::IntoRequest<::prost::alloc::string::String>,
         ) -> std::result::Result<
             tonic::Response<
-                ::lro_core::Operation<::prost_types::Timestamp, ::prost_types::Any>,
+                ::lro_core::Operation<::lro_core::wkt::Timestamp, ::lro_core::wkt::Any>,
             >,
             tonic::Status,
         > {
@@ -388,7 +388,7 @@ pub mod shapes_client {
             request: impl tonic::IntoRequest<super::Request>,
         ) -> std::result::Result<
             tonic::Response<
-                ::lro_core::Operation<::prost_types::Any, ::prost_types::Any>,
+                ::lro_core::Operation<::lro_core::wkt::Any, ::lro_core::wkt::Any>,
             >,
             tonic::Status,
         > {
@@ -465,7 +465,7 @@ pub mod shapes_server {
             request: tonic::Request<::prost::alloc::string::String>,
         ) -> std::result::Result<
             tonic::Response<
-                ::lro_core::Operation<::prost_types::Timestamp, ::prost_types::Any>,
+                ::lro_core::Operation<::lro_core::wkt::Timestamp, ::lro_core::wkt::Any>,
             >,
             tonic::Status,
         >;
@@ -502,7 +502,7 @@ pub mod shapes_server {
             request: tonic::Request<super::Request>,
         ) -> std::result::Result<
             tonic::Response<
-                ::lro_core::Operation<::prost_types::Any, ::prost_types::Any>,
+                ::lro_core::Operation<::lro_core::wkt::Any, ::lro_core::wkt::Any>,
             >,
             tonic::Status,
         >;
@@ -769,8 +769,8 @@ pub mod shapes_server {
                     > tonic::server::UnaryService<::prost::alloc::string::String>
                     for WellKnownSvc<T> {
                         type Response = ::lro_core::Operation<
-                            ::prost_types::Timestamp,
-                            ::prost_types::Any,
+                            ::lro_core::wkt::Timestamp,
+                            ::lro_core::wkt::Any,
                         >;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
@@ -948,8 +948,8 @@ pub mod shapes_server {
                     impl<T: Shapes> tonic::server::UnaryService<super::Request>
                     for RawSvc<T> {
                         type Response = ::lro_core::Operation<
-                            ::prost_types::Any,
-                            ::prost_types::Any,
+                            ::lro_core::wkt::Any,
+                            ::lro_core::wkt::Any,
                         >;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
@@ -1123,8 +1123,8 @@ pub mod shapes_methods {
     pub enum WellKnown {}
     impl ::lro_core::LongRunningMethod for WellKnown {
         type Request = ::prost::alloc::string::String;
-        type Response = ::prost_types::Timestamp;
-        type Metadata = ::prost_types::Any;
+        type Response = ::lro_core::wkt::Timestamp;
+        type Metadata = ::lro_core::wkt::Any;
         const PATH: &'static str = "/shapes.v1.Shapes/WellKnown";
         const VERB: &'static str = "well";
         const API_VERSION: &'static str = "v1";
@@ -1132,9 +1132,9 @@ pub mod shapes_methods {
     #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<WellKnown> for ::prost::alloc::string::String {}
     #[diagnostic::do_not_recommend]
-    impl ::lro_core::ResponseOf<WellKnown> for ::prost_types::Timestamp {}
+    impl ::lro_core::ResponseOf<WellKnown> for ::lro_core::wkt::Timestamp {}
     #[diagnostic::do_not_recommend]
-    impl ::lro_core::MetadataOf<WellKnown> for ::prost_types::Any {}
+    impl ::lro_core::MetadataOf<WellKnown> for ::lro_core::wkt::Any {}
     /// A word that Rust keeps for itself.
     #[derive(Debug, Clone, Copy)]
     pub enum Move {}
@@ -1157,8 +1157,8 @@ pub mod shapes_methods {
     pub enum Raw {}
     impl ::lro_core::LongRunningMethod for Raw {
         type Request = super::Request;
-        type Response = ::prost_types::Any;
-        type Metadata = ::prost_types::Any;
+        type Response = ::lro_core::wkt::Any;
+        type Metadata = ::lro_core::wkt::Any;
         const PATH: &'static str = "/shapes.v1.Shapes/Raw";
         const VERB: &'static str = "raw";
         const API_VERSION: &'static str = "v1";
@@ -1166,9 +1166,9 @@ pub mod shapes_methods {
     #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Raw> for super::Request {}
     #[diagnostic::do_not_recommend]
-    impl ::lro_core::ResponseOf<Raw> for ::prost_types::Any {}
+    impl ::lro_core::ResponseOf<Raw> for ::lro_core::wkt::Any {}
     #[diagnostic::do_not_recommend]
-    impl ::lro_core::MetadataOf<Raw> for ::prost_types::Any {}
+    impl ::lro_core::MetadataOf<Raw> for ::lro_core::wkt::Any {}
     impl ::lro_core::ResponseOf<Raw> for () {}
     impl ::lro_core::MetadataOf<Raw> for () {}
     impl ::lro_core::ResponseOf<Raw> for ::lro_core::wkt::Status {}

@@ -144,7 +144,7 @@ pub mod known_client {
             request: impl tonic::IntoRequest<()>,
         ) -> std::result::Result<
             tonic::Response<
-                ::lro_core::Operation<::prost_types::Any, ::prost_types::Any>,
+                ::lro_core::Operation<::lro_core::wkt::Any, ::lro_core::wkt::Any>,
             >,
             tonic::Status,
         > {
@@ -164,7 +164,7 @@ pub mod known_client {
         }
         pub async fn value(
             &mut self,
-            request: impl tonic::IntoRequest<::prost_types::Any>,
+            request: impl tonic::IntoRequest<::lro_core::wkt::Any>,
         ) -> std::result::Result<
             tonic::Response<
                 ::lro_core::Operation<::lro_core::wkt::Value, ::lro_core::wkt::ListValue>,
@@ -309,7 +309,7 @@ pub mod known_client {
             request: impl tonic::IntoRequest<::lro_core::wkt::Struct>,
         ) -> std::result::Result<
             tonic::Response<
-                ::lro_core::Operation<::prost_types::Any, ::prost_types::Any>,
+                ::lro_core::Operation<::lro_core::wkt::Any, ::lro_core::wkt::Any>,
             >,
             tonic::Status,
         > {
@@ -354,13 +354,13 @@ pub mod known_server {
             request: tonic::Request<()>,
         ) -> std::result::Result<
             tonic::Response<
-                ::lro_core::Operation<::prost_types::Any, ::prost_types::Any>,
+                ::lro_core::Operation<::lro_core::wkt::Any, ::lro_core::wkt::Any>,
             >,
             tonic::Status,
         >;
         async fn value(
             &self,
-            request: tonic::Request<::prost_types::Any>,
+            request: tonic::Request<::lro_core::wkt::Any>,
         ) -> std::result::Result<
             tonic::Response<
                 ::lro_core::Operation<::lro_core::wkt::Value, ::lro_core::wkt::ListValue>,
@@ -424,7 +424,7 @@ pub mod known_server {
             request: tonic::Request<::lro_core::wkt::Struct>,
         ) -> std::result::Result<
             tonic::Response<
-                ::lro_core::Operation<::prost_types::Any, ::prost_types::Any>,
+                ::lro_core::Operation<::lro_core::wkt::Any, ::lro_core::wkt::Any>,
             >,
             tonic::Status,
         >;
@@ -556,8 +556,8 @@ pub mod known_server {
                     struct AnySvc<T: Known>(pub Arc<T>);
                     impl<T: Known> tonic::server::UnaryService<()> for AnySvc<T> {
                         type Response = ::lro_core::Operation<
-                            ::prost_types::Any,
-                            ::prost_types::Any,
+                            ::lro_core::wkt::Any,
+                            ::lro_core::wkt::Any,
                         >;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
@@ -596,7 +596,7 @@ pub mod known_server {
                 "/known.v1.Known/Value" => {
                     #[allow(non_camel_case_types)]
                     struct ValueSvc<T: Known>(pub Arc<T>);
-                    impl<T: Known> tonic::server::UnaryService<::prost_types::Any>
+                    impl<T: Known> tonic::server::UnaryService<::lro_core::wkt::Any>
                     for ValueSvc<T> {
                         type Response = ::lro_core::Operation<
                             ::lro_core::wkt::Value,
@@ -608,7 +608,7 @@ pub mod known_server {
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<::prost_types::Any>,
+                            request: tonic::Request<::lro_core::wkt::Any>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
@@ -876,8 +876,8 @@ pub mod known_server {
                     impl<T: Known> tonic::server::UnaryService<::lro_core::wkt::Struct>
                     for UnnamedSvc<T> {
                         type Response = ::lro_core::Operation<
-                            ::prost_types::Any,
-                            ::prost_types::Any,
+                            ::lro_core::wkt::Any,
+                            ::lro_core::wkt::Any,
                         >;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
@@ -998,8 +998,8 @@ pub mod known_methods {
     pub enum Any {}
     impl ::lro_core::LongRunningMethod for Any {
         type Request = ();
-        type Response = ::prost_types::Any;
-        type Metadata = ::prost_types::Any;
+        type Response = ::lro_core::wkt::Any;
+        type Metadata = ::lro_core::wkt::Any;
         const PATH: &'static str = "/known.v1.Known/Any";
         const VERB: &'static str = "any";
         const API_VERSION: &'static str = "v1";
@@ -1007,14 +1007,14 @@ pub mod known_methods {
     #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Any> for () {}
     #[diagnostic::do_not_recommend]
-    impl ::lro_core::ResponseOf<Any> for ::prost_types::Any {}
+    impl ::lro_core::ResponseOf<Any> for ::lro_core::wkt::Any {}
     #[diagnostic::do_not_recommend]
-    impl ::lro_core::MetadataOf<Any> for ::prost_types::Any {}
+    impl ::lro_core::MetadataOf<Any> for ::lro_core::wkt::Any {}
     /// `Value` of `known.v1.Known`.
     #[derive(Debug, Clone, Copy)]
     pub enum Value {}
     impl ::lro_core::LongRunningMethod for Value {
-        type Request = ::prost_types::Any;
+        type Request = ::lro_core::wkt::Any;
         type Response = ::lro_core::wkt::Value;
         type Metadata = ::lro_core::wkt::ListValue;
         const PATH: &'static str = "/known.v1.Known/Value";
@@ -1022,7 +1022,7 @@ pub mod known_methods {
         const API_VERSION: &'static str = "v1";
     }
     #[diagnostic::do_not_recommend]
-    impl ::lro_core::RequestOf<Value> for ::prost_types::Any {}
+    impl ::lro_core::RequestOf<Value> for ::lro_core::wkt::Any {}
     #[diagnostic::do_not_recommend]
     impl ::lro_core::ResponseOf<Value> for ::lro_core::wkt::Value {}
     #[diagnostic::do_not_recommend]
@@ -1101,8 +1101,8 @@ pub mod known_methods {
     pub enum Unnamed {}
     impl ::lro_core::LongRunningMethod for Unnamed {
         type Request = ::lro_core::wkt::Struct;
-        type Response = ::prost_types::Any;
-        type Metadata = ::prost_types::Any;
+        type Response = ::lro_core::wkt::Any;
+        type Metadata = ::lro_core::wkt::Any;
         const PATH: &'static str = "/known.v1.Known/Unnamed";
         const VERB: &'static str = "unnamed";
         const API_VERSION: &'static str = "v1";
@@ -1110,9 +1110,9 @@ pub mod known_methods {
     #[diagnostic::do_not_recommend]
     impl ::lro_core::RequestOf<Unnamed> for ::lro_core::wkt::Struct {}
     #[diagnostic::do_not_recommend]
-    impl ::lro_core::ResponseOf<Unnamed> for ::prost_types::Any {}
+    impl ::lro_core::ResponseOf<Unnamed> for ::lro_core::wkt::Any {}
     #[diagnostic::do_not_recommend]
-    impl ::lro_core::MetadataOf<Unnamed> for ::prost_types::Any {}
+    impl ::lro_core::MetadataOf<Unnamed> for ::lro_core::wkt::Any {}
     impl ::lro_core::ResponseOf<Unnamed> for () {}
     impl ::lro_core::MetadataOf<Unnamed> for () {}
     impl ::lro_core::ResponseOf<Unnamed> for ::lro_core::wkt::FieldMask {}
