@@ -196,11 +196,14 @@ impl Check<'_> {
         }
         let claim = Claim::new(args.metadata.cloned(), types::metadata(context));
         if claim.is_none() && !args.metadata.is_unreadable() {
-            self.wrong(
-                context,
+            let text = if types::is_context(context) {
+                "the metadata type is missing, as in `OperationContext<ExportMetadata>`: write the \
+                 message that `metadata_type` names in the proto, `()` for `google.protobuf.Empty`"
+            } else {
                 "cannot see the metadata type here: write `OperationContext<ExportMetadata>`, \
-                 or say it in the attribute, as in `metadata = ExportMetadata`",
-            );
+                 or say it in the attribute, as in `metadata = ExportMetadata`"
+            };
+            self.wrong(context, text);
         }
         claim
     }

@@ -261,6 +261,13 @@ fn parameters() {
             tonic::Request<pb::Q>
                 an operation takes the message itself: write `pb::Q` (headers can be read in `prepare`)
             OperationContext
+                the metadata type is missing, as in `OperationContext<ExportMetadata>`: write the message that `metadata_type` names in the proto, `()` for `google.protobuf.Empty`
+        "#]],
+    );
+    check_method(
+        "#[long_running] async fn export(&self, q: Q, c: ExportContext) -> Result<R, E> {}",
+        &expect![[r#"
+            ExportContext
                 cannot see the metadata type here: write `OperationContext<ExportMetadata>`, or say it in the attribute, as in `metadata = ExportMetadata`
         "#]],
     );
