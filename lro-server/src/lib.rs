@@ -181,8 +181,8 @@
 //! # Limitations
 //!
 //! It does not record the steps of a body and replay them (use a workflow engine), does not run
-//! operations on a schedule beyond a single start time, speaks no HTTP/JSON (that is a gateway
-//! in front), and has no profile of the Remote Execution API, whose operations are streams.
+//! operations on a schedule beyond a single start time, speaks no HTTP/JSON itself (`lro-gateway`
+//! does, on the same port), and has no profile of the Remote Execution API, whose operations are streams.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

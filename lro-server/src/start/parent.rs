@@ -30,6 +30,11 @@ fn find(name: &str, field: &str, pattern: &str) -> Result<ParentName, Status> {
         .parse()
         .map_err(|error| Status::internal(format!("the pattern of the parent: {error}")))?;
     let parent = pattern.start_of(name).ok_or_else(|| {
+        if name.is_empty() {
+            return invalid(format!(
+                "is empty; give a name that begins with `{pattern}`"
+            ));
+        }
         let name = name.escape_debug();
         invalid(format!("`{name}` does not begin with `{pattern}`"))
     })?;
@@ -53,7 +58,10 @@ mod tests {
             assert_eq!(status.code(), tonic::Code::InvalidArgument);
             assert_eq!(status.message(), expected);
         };
-        check("", "parent: `` does not begin with `projects/*`");
+        check(
+            "",
+            "parent: is empty; give a name that begins with `projects/*`",
+        );
         check(
             "folders/\n",
             "parent: `folders/\\n` does not begin with `projects/*`",

@@ -152,11 +152,12 @@ async fn a_request_that_names_something_else_is_refused_with_its_field() {
     check(refused, "parent", says);
 
     let refused = it.rooms.update_room(UpdateRoomRequest { room: None }).await;
-    check(refused.unwrap_err(), "room.name", "`` does not begin with");
+    check(refused.unwrap_err(), "room.name", "is empty; give");
 
     let request = DeleteRoomRequest { name: None };
     let refused = it.rooms.delete_room(request).await.unwrap_err();
-    check(refused, "name", "`` does not begin with `buildings/*`");
+    let says = "is empty; give a name that begins with `buildings/*`";
+    check(refused, "name", says);
 
     let page = it.operations.list("", &ListOptions::default()).await;
     assert!(page.unwrap().operations.is_empty());
