@@ -32,7 +32,7 @@ macro_rules! examples {
 }
 
 examples! {
-    authorize cancel checkpoint custom_store error_details list_and_filter plain_tonic progress
+    authorize cancel checkpoint custom_store error_details http_json list_and_filter plain_tonic progress
     resume retry
 }
 

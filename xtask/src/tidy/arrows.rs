@@ -132,7 +132,9 @@ const ROWS: &[Row] = &[
         built_with: &[
             "lro-build",
             "lro-client",
+            "lro-console",
             "lro-core",
+            "lro-gateway",
             "lro-postgres",
             "lro-server",
             "lro-sqlite",
