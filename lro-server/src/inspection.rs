@@ -40,6 +40,7 @@
 
 mod counts;
 mod list;
+mod method_types;
 mod operators;
 mod record;
 mod redaction;

@@ -160,16 +160,15 @@ impl Limits {
         let id = operation.name.operation_id();
         let request_id = operation.request_id.as_ref().map_or("", |id| &id.id);
         let exclusive_key = operation.exclusive_key.as_deref().unwrap_or_default();
-        let principal = &*operation.origin.principal;
         for (field, text, max) in [
             // Those that the engine makes are UUIDs.
             ("operation_id", id, self.max_operation_id_len.max(UUID_LEN)),
             ("request_id", request_id, self.max_request_id_len),
             ("exclusive_key", exclusive_key, self.max_exclusive_key_len),
-            ("principal", principal, self.max_principal_len),
         ] {
             check_text(field, "bytes", text.len(), max)?;
         }
+        self.check_principal(&operation.origin.principal)?;
         check_text("labels", "entries", operation.labels.len(), self.max_labels)?;
         for (key, value) in &operation.labels {
             if key.is_empty() {
@@ -192,6 +191,16 @@ impl Limits {
             check_len("response", response.value.len(), self.max_response_len)?;
         }
         Ok(())
+    }
+
+    /// The principal of a caller whom a record is about to name.
+    pub(crate) fn check_principal(&self, principal: &str) -> Result<(), Status> {
+        check_text(
+            "principal",
+            "bytes",
+            principal.len(),
+            self.max_principal_len,
+        )
     }
 
     /// Those that a running body meets.

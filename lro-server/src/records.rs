@@ -176,7 +176,8 @@ impl Records {
     ) -> Result<(), Status> {
         let updated = async {
             let visit = self.enter(rpc, caller).await?;
-            let actor = actor(caller.metadata(), visit.principal().name())?;
+            let limits = self.operations.engine().limits();
+            let actor = actor(caller.metadata(), visit.principal().name(), limits)?;
             let pass: Pass<'_> = visit.operation(name).await?;
             let command = match rpc {
                 OperationsRpc::Cancel => Command::Cancel(actor),

@@ -306,6 +306,18 @@ pub struct Method {
     /// Since when the oldest of them has been ready.
     #[prost(message, optional, tag = "5")]
     pub oldest_ready_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The full name of the request's type; empty if no descriptor set of the server
+    /// describes the method.
+    #[prost(string, tag = "6")]
+    pub request_type: ::prost::alloc::string::String,
+    /// The full name of the response's type, as `operation_info` says; empty if it
+    /// is not known.
+    #[prost(string, tag = "7")]
+    pub response_type: ::prost::alloc::string::String,
+    /// The full name of the metadata's type, as `operation_info` says; empty if it
+    /// is not known.
+    #[prost(string, tag = "8")]
+    pub metadata_type: ::prost::alloc::string::String,
 }
 impl ::prost::Name for Method {
     const NAME: &'static str = "Method";

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use lro_core::inspection as pb;
 use tonic::Status;
 
-use super::InspectionService;
 use super::record::time;
+use super::{InspectionService, method_types};
 use crate::access::Sight;
 use crate::engine::{SlotCount, WorkerSnapshot};
 use crate::rpc::error::store_failed;
@@ -47,6 +47,11 @@ impl InspectionService {
         let servers = self.operations.servers();
         for method in methods.values_mut() {
             method.served = servers.serving(&method.method).is_some();
+            if let Some(types) = method_types::find(&self.redactor().pools, &method.method) {
+                method.request_type = types.request;
+                method.response_type = types.response;
+                method.metadata_type = types.metadata;
+            }
         }
         Ok(pb::ListMethodsResponse {
             methods: methods.into_values().collect(),

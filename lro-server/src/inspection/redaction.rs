@@ -18,7 +18,7 @@ const MAX_DEPTH: usize = 64;
 
 /// The protos that the server knows.
 pub(super) struct Redactor {
-    pools: Vec<DescriptorPool>,
+    pub(super) pools: Vec<DescriptorPool>,
     /// By name, the types whose messages have nothing to clear.
     plain: Mutex<HashMap<String, bool>>,
 }

@@ -5,11 +5,18 @@ use lro_core::store::Actor;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
+use crate::limits::Limits;
+
 /// The metadata key of the reason. Other servers ignore it.
 pub(crate) const KEY: &str = "lro-reason";
 
-/// The caller, and the reason that comes along.
-pub(crate) fn actor(headers: &MetadataMap, principal: &str) -> Result<Actor, Status> {
+/// The caller, and the reason that comes along. Records keep both.
+pub(crate) fn actor(
+    headers: &MetadataMap,
+    principal: &str,
+    limits: &Limits,
+) -> Result<Actor, Status> {
+    limits.check_principal(principal)?;
     Ok(Actor {
         principal: principal.to_owned(),
         reason: reason(headers)?,
@@ -91,7 +98,8 @@ mod tests {
             (&longest, &longest),
             (&longest_encoded, &"\u{e9}".repeat(128)),
         ] {
-            let actor = actor(&headers(&[value.as_bytes()]), "ada").unwrap();
+            let actor = actor(&headers(&[value.as_bytes()]), "ada", &Limits::default());
+            let actor = actor.unwrap();
             assert_eq!((&*actor.principal, &*actor.reason), ("ada", expected));
         }
         assert_eq!(reason(&MetadataMap::new()).unwrap(), "");

@@ -57,6 +57,11 @@ impl OperationsService {
         let caller = Caller::new(headers, extensions, method.path());
         self.operations.gate().enter(method, caller).await
     }
+
+    fn actor(&self, headers: &MetadataMap, visit: &Visit<'_>) -> Result<Actor, Status> {
+        let limits = self.operations.engine().limits();
+        actor(headers, visit.principal().name(), limits)
+    }
 }
 
 #[tonic::async_trait]
@@ -107,7 +112,7 @@ impl OperationsServer for OperationsService {
                 .enter(OperationsRpc::Delete, &headers, &extensions)
                 .await?;
             let name = parse(&request.name)?;
-            let actor = actor(&headers, visit.principal().name())?;
+            let actor = self.actor(&headers, &visit)?;
             let pass = visit.operation(&name).await?;
             let delete = Command::Delete(actor.clone());
             self.operations.update(&pass, &name, delete).await?;
@@ -128,7 +133,7 @@ impl OperationsServer for OperationsService {
                 .enter(OperationsRpc::Cancel, &headers, &extensions)
                 .await?;
             let name = parse(&request.name)?;
-            let actor = actor(&headers, visit.principal().name())?;
+            let actor = self.actor(&headers, &visit)?;
             let pass = visit.operation(&name).await?;
             let cancel = Command::Cancel(actor.clone());
             self.operations.update(&pass, &name, cancel).await?;

@@ -6,7 +6,7 @@ use exporter::pb::exporter_methods::Export;
 use exporter::pb::{ExportMetadata, ExportRequest, ExportResponse};
 use lro_core::pb::CancelOperationRequest;
 use lro_core::pb::operations_server::Operations as _;
-use lro_core::store::{MemoryStore, NewOperation, OperationStore};
+use lro_core::store::{Actor, Command, MemoryStore, NewOperation, OperationStore, Update};
 use lro_core::{LongRunningMethod as _, OperationName, pack};
 use lro_server::access::{Access, Authorizer, Call, Caller, Principal};
 use lro_server::registration::{Host, MethodOptions, Registration};
@@ -165,9 +165,25 @@ async fn a_method_may_cancel_what_is_deleted() {
     let options = MethodOptions::new().on_delete(OnDelete::Cancel);
     let mut scene = Scene::new(options, |worker| worker).await;
     let names = scene.run_for_ever(1).await;
-    scene.operations.delete(&names[0]).await.unwrap();
+    let (sender, mut cancelled) = mpsc::unbounded_channel();
+    scene.store.before_updates(move |updates| {
+        for update in updates {
+            if let Command::Cancel(actor) = &update.command {
+                sender.send(actor.clone()).ok();
+            }
+        }
+        Ok(())
+    });
+    let ada = Actor {
+        principal: "ada".to_owned(),
+        reason: "wrong bucket".to_owned(),
+    };
+    let delete = Update::by_name(names[0].clone(), Command::Delete(ada.clone()));
+    scene.store.update(vec![delete]).await.unwrap();
     let event = scene.events.recv().await.unwrap();
     assert_eq!(event, ("dropped", names[0].clone()));
+    // The caller that deleted it is the one that cancelled it.
+    assert_eq!(cancelled.recv().await.unwrap(), ada);
 }
 
 /// Lets callers cancel who say that they may.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use lro_core::Timestamp;
 use lro_core::store::{
-    Command, ExecutionPolicy, History, ListQuery, OperationRecord, OperationResult, OperationState,
-    OperationStore as _, StartError,
+    Actor, Command, ExecutionPolicy, History, ListQuery, OperationRecord, OperationResult,
+    OperationState, OperationStore as _, StartError,
 };
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -211,4 +211,72 @@ async fn a_file_of_a_published_version_is_upgraded_and_served() {
     drop(store);
     assert_eq!(schema(&fixture), fresh);
     fixture.check_integrity();
+}
+
+/// A file that the last version without a history had written when its process was killed (commit
+/// 234dee4, schema version 4, the write-ahead log written back). Never to be written anew.
+const WITHOUT_HISTORY: &[u8] = include_bytes!("../data/written_by_234dee4.db");
+
+#[tokio::test]
+async fn a_file_without_a_history_is_upgraded_and_keeps_one_from_then_on() {
+    let fixture = Fixture::new();
+    drop(fixture.open().await);
+    let fresh = schema(&fixture);
+    std::fs::write(fixture.path(), WITHOUT_HISTORY).unwrap();
+    assert_eq!(schema(&fixture).0, 4);
+    // 2026-01-02, a day after it was written.
+    fixture.clock.advance(Duration::from_secs(1_767_312_000));
+    let store = fixture.open().await;
+    let named = |name: &str| format!("projects/p/operations/{name}");
+    let of = async |name: &str| get(&store, &named(name)).await.unwrap();
+
+    // That version counted losses, and did not keep the attempts before the last one.
+    let lost = of("lost").await;
+    assert_eq!((lost.state, lost.losses), (OperationState::Pending, 2));
+    assert_eq!(lost.origin.principal, "ada");
+    let outcomes = |record: &OperationRecord| {
+        let attempts = record.attempts().into_iter();
+        let attempts = attempts.map(|it| (it.fence, it.outcome.as_str(), it.worker.is_some()));
+        attempts.collect::<Vec<_>>()
+    };
+    assert_eq!(outcomes(&lost), [(2, "WORKER_LOST", true)]);
+    assert_eq!(outcomes(&of("running").await), [(1, "WORKER_LOST", true)]);
+    assert_eq!(outcomes(&of("pending").await), []);
+    for (name, attempts) in [
+        ("succeeded", &[(1, "SUCCEEDED", false)][..]),
+        ("failed", &[(1, "FAILED", false)]),
+        // Whether it ran when it was cancelled is not known.
+        ("cancelled", &[]),
+    ] {
+        let record = of(name).await;
+        assert_eq!(outcomes(&record), attempts, "{name}");
+        assert_eq!(record.history.cancelled_by, None);
+        assert_eq!(record.metadata, Some(payload("Metadata", 17)));
+    }
+    assert_eq!(of("cancelling").await.state, OperationState::Cancelled);
+    assert_eq!(get(&store, &named("deleted")).await, None);
+
+    // What happens from now on is kept.
+    let ada = Actor {
+        principal: "ada".to_owned(),
+        reason: "wrong bucket".to_owned(),
+    };
+    let claimed = claim_of(&store, WRITTEN_METHOD, 9).await.operations;
+    let names: Vec<_> = claimed.iter().map(|it| it.name.operation_id()).collect();
+    assert_eq!(
+        names,
+        ["lost"],
+        "its workers were lost twice: it is tried alone"
+    );
+    update(&store, &named("pending"), Command::Cancel(ada.clone()))
+        .await
+        .unwrap();
+    assert_eq!(of("pending").await.history.cancelled_by, Some(ada.clone()));
+    drop(store);
+    assert_eq!(schema(&fixture), fresh);
+    fixture.check_integrity();
+    let store = fixture.open().await;
+    let pending = get(&store, &named("pending")).await.unwrap();
+    assert_eq!(pending.history.cancelled_by, Some(ada));
+    assert_eq!(pending.state, OperationState::Cancelled);
 }

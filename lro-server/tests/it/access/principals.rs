@@ -131,6 +131,20 @@ async fn who_cancels_or_deletes_and_why_is_stored() {
     assert!(error.message().starts_with("lro-reason: "), "{error}");
     assert_eq!(store.get(&record.name).await.unwrap(), Some(record.clone()));
 
+    // A name is kept, so it has a limit.
+    let long = "x".repeat(513);
+    let error = service.cancel_operation(As(&long).request(cancel())).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+    assert!(
+        error.message().starts_with("principal: has 513 bytes"),
+        "{error}"
+    );
+    let delete = pb::DeleteOperationRequest { name: name.clone() };
+    let error = service.delete_operation(As(&long).request(delete)).await;
+    assert_eq!(error.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(store.get(&record.name).await.unwrap(), Some(record.clone()));
+
     let first = with_reason("ada", "na%C3%AFve", cancel());
     service.cancel_operation(first).await.unwrap();
     let second = with_reason("bob", "me too", cancel());

@@ -209,6 +209,7 @@ async fn the_methods_of_a_server_are_served_and_hosted() {
     let worker = worker.start().await.unwrap();
     let server = Server::builder(&operations)
         .add_service(ExporterServer::from_arc(exporter))
+        .file_descriptor_set(exporter::pb::FILE_DESCRIPTOR_SET)
         .add_service(operations.inspection());
     let served = Served::start(server).await;
     let connection = served.connect().await;
@@ -219,6 +220,9 @@ async fn the_methods_of_a_server_are_served_and_hosted() {
     };
     assert!(method.served && method.hosted);
     assert_eq!(method.method, "/exporter.v1.Exporter/Export");
+    assert_eq!(method.request_type, "exporter.v1.ExportRequest");
+    assert_eq!(method.response_type, "exporter.v1.ExportResponse");
+    assert_eq!(method.metadata_type, "exporter.v1.ExportMetadata");
     drop(inspection);
     served.stop().await;
     worker.drain().await;
