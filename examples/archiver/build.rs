@@ -9,5 +9,6 @@ fn main() -> Result<(), lro_build::Error> {
         .unwrap_or_default();
     lro_build::configure()
         .comments_path(out_dir.join("comments.binpb"))
+        .request_comments(true)
         .compile_protos(&protos, &["proto"])
 }

@@ -10,7 +10,7 @@ use crate::manifest::Manifest;
 use crate::operations::{Given, OperationInfo, Operations};
 use crate::options::Attribute;
 use crate::protos::Protos;
-use crate::{descriptors, options, rust_names};
+use crate::{descriptors, options, request_comments, rust_names};
 
 mod foreign;
 mod messages;
@@ -53,6 +53,7 @@ pub struct Builder {
     pub(crate) build_descriptors: bool,
     pub(crate) file_descriptor_set_path: Option<PathBuf>,
     pub(crate) comments_path: Option<PathBuf>,
+    pub(crate) request_comments: bool,
     pub(crate) include_file: Option<PathBuf>,
     pub(crate) core_path: Option<String>,
     pub(crate) codec_path: Option<String>,
@@ -91,6 +92,7 @@ pub fn configure() -> Builder {
         build_descriptors: true,
         file_descriptor_set_path: None,
         comments_path: None,
+        request_comments: false,
         include_file: Some(INCLUDE_FILE.into()),
         core_path: None,
         codec_path: None,
@@ -286,7 +288,7 @@ impl Builder {
         self.generate(Protos::decode(set.as_ref())?, out_dir)
     }
 
-    fn generate(mut self, protos: Protos, out_dir: PathBuf) -> Result<(), Error> {
+    fn generate(mut self, mut protos: Protos, out_dir: PathBuf) -> Result<(), Error> {
         let own_paths = self.extern_paths.clone();
         let is_build_script = is_build_script();
         let manifest = is_build_script
@@ -314,6 +316,9 @@ impl Builder {
         };
         let operations = Operations::find(&protos, is_generated, &own_paths, given)?;
         let (files, comments) = descriptors::prepare(&protos, &generated, &operations.methods);
+        if self.request_comments {
+            protos.encoded = request_comments::keep(&protos, &operations.methods);
+        }
         let mut output = Output::new(out_dir);
         let encoded = &protos.encoded;
         generate(

@@ -157,6 +157,7 @@ mod operations;
 mod options;
 mod panics;
 mod protos;
+mod request_comments;
 mod rust_names;
 mod service;
 mod standard;

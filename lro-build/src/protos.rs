@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, FileDescriptor, MethodDescriptor};
-use prost_types::FileDescriptorSet;
+use prost_types::{FileDescriptorSet, SourceCodeInfo};
 use protox::Compiler;
 use protox::file::{ChainFileResolver, GoogleFileResolver, IncludeFileResolver};
 
@@ -142,6 +142,13 @@ impl Protos {
             unusable: HashMap::new(),
             is_set: true,
         })
+    }
+
+    /// The set for programs at run time, with these places of its files.
+    pub(crate) fn with_source_info(&self, infos: &HashMap<String, SourceCodeInfo>) -> Vec<u8> {
+        let with_infos = descriptor_set::with_source_info(&self.encoded, infos);
+        // It was encoded here.
+        with_infos.unwrap_or_else(|_| self.encoded.clone())
     }
 
     /// The files on disk that went in.

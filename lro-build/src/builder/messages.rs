@@ -96,6 +96,24 @@ impl Builder {
         self
     }
 
+    /// Keeps the comments of requests in the descriptor set of the generated code: those of rpcs that
+    /// start operations, and of all messages and enums that their requests hold. Off by default.
+    ///
+    /// Server reflection then explains each field, as in `lro start METHOD --edit`. Every program
+    /// that serves the rpcs carries these comments, and every caller may read them.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), lro_build::Error> {
+    /// lro_build::configure()
+    ///     .request_comments(true)
+    ///     .compile_protos(&["proto/exporter.proto"], &["proto"])
+    /// # }
+    /// ```
+    pub fn request_comments(mut self, enable: bool) -> Self {
+        self.request_comments = enable;
+        self
+    }
+
     /// Leaves out `Debug` for the matching messages.
     pub fn skip_debug(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.skip_debug.extend(paths.into_iter().map(Into::into));

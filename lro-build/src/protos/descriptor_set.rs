@@ -8,7 +8,7 @@ use prost::encoding::{
 };
 use prost::{DecodeError, Message as _};
 use prost_reflect::DescriptorError;
-use prost_types::{FileDescriptorProto, FileDescriptorSet};
+use prost_types::{FileDescriptorProto, FileDescriptorSet, SourceCodeInfo};
 
 use super::editions;
 use crate::error::{EDITIONS, Error};
@@ -127,6 +127,22 @@ pub(super) fn without_source_info(set: &[u8]) -> Result<Vec<u8>, DecodeError> {
         } else {
             put(number, file, out);
         }
+        Ok(())
+    })
+}
+
+/// The set with these places added to its files, by their names.
+pub(super) fn with_source_info(
+    set: &[u8],
+    infos: &HashMap<String, SourceCodeInfo>,
+) -> Result<Vec<u8>, DecodeError> {
+    copy(set, &mut |number, file, out| {
+        let name = FileDescriptorProto::decode(file)?.name.unwrap_or_default();
+        let mut file = file.to_vec();
+        if let Some(info) = infos.get(&name) {
+            put(SOURCE_CODE_INFO, &info.encode_to_vec(), &mut file);
+        }
+        put(number, &file, out);
         Ok(())
     })
 }
