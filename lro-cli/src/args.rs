@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::complete;
 use crate::config::duration;
 pub(crate) use globals::Globals;
 use help::{
-    CANCEL, CONFIG, DELETE, EXAMPLES, EXAMPLES_AND_CODES, GET, LIST, RESUBMIT, START, WAIT, WATCH,
+    CANCEL, COMPLETION, CONFIG, DELETE, EXAMPLES, EXAMPLES_AND_CODES, FILTER, GET, LIST, RESUBMIT,
+    START, WAIT, WATCH,
 };
 
 /// The command line for every google.longrunning server
@@ -50,7 +52,7 @@ pub(crate) enum Command {
     Wait(Wait),
     /// Wait, and show each change
     #[command(after_help = WATCH)]
-    Watch(Wait),
+    Watch(Watch),
     /// Ask the server to cancel operations, and wait for their end
     #[command(after_help = CANCEL)]
     Cancel(Cancel),
@@ -80,10 +82,13 @@ pub(crate) enum Command {
     #[command(subcommand, after_help = CONFIG)]
     Config(Config),
     /// Print a completion script
-    #[command(after_help = "Examples:\n  lro completion bash > /etc/bash_completion.d/lro")]
+    #[command(after_help = COMPLETION)]
     Completion {
         /// The shell
         shell: clap_complete::Shell,
+        /// A script that knows the options only, and never calls the program
+        #[arg(long)]
+        r#static: bool,
     },
     /// Write man pages into a folder
     #[command(after_help = "Examples:\n  lro man /usr/local/share/man/man1")]
@@ -97,6 +102,12 @@ pub(crate) enum Command {
     /// The workers of the process that answers; needs lro.v1.Inspection
     #[command(after_help = "Examples:\n  lro workers\n  lro workers -o json")]
     Workers,
+    /// The filter language, and the fields of this server's metadata and responses
+    #[command(after_help = FILTER)]
+    Filter,
+    /// Print the version
+    #[command(hide = true)]
+    Version,
 }
 
 /// How to treat names that the server does not have.
@@ -125,10 +136,10 @@ pub(crate) enum StateArg {
 #[derive(Args, Debug)]
 pub(crate) struct List {
     /// A filter for the server (AIP-160)
-    #[arg(long, value_name = "FILTER")]
+    #[arg(long, value_name = "FILTER", add = complete::filters())]
     pub(crate) filter: Option<String>,
     /// A filter that the command evaluates itself (AIP-160), for servers that do not filter
-    #[arg(long = "where", value_name = "FILTER")]
+    #[arg(long = "where", value_name = "FILTER", add = complete::filters())]
     pub(crate) local: Option<String>,
     /// Only operations in these states
     #[arg(long, value_enum, value_delimiter = ',', value_name = "STATE,..")]
@@ -149,14 +160,20 @@ pub(crate) struct List {
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     pub(crate) scan: usize,
     /// The columns of the table: state, name, type, method, progress, age, by, created, ended, error
-    #[arg(long, value_delimiter = ',', value_name = "COLUMN,..")]
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN,..", add = complete::columns())]
     pub(crate) columns: Vec<String>,
+    /// Show the list as it changes, until Ctrl-C: on a screen, or as a line for each change
+    #[arg(long, conflicts_with = "page_token")]
+    pub(crate) watch: bool,
+    /// How often --watch reads the list of a server that does not tell of changes
+    #[arg(long, value_parser = duration, default_value = "2s", value_name = "TIME", requires = "watch")]
+    pub(crate) interval: Duration,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Get {
     /// The operations
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", add = complete::names())]
     pub(crate) names: Vec<String>,
     /// How to treat names that the server does not have
     #[arg(long, value_enum, default_value_t)]
@@ -166,6 +183,7 @@ pub(crate) struct Get {
 #[derive(Args, Debug)]
 pub(crate) struct Describe {
     /// The operation
+    #[arg(add = complete::names())]
     pub(crate) name: String,
     /// Also show the request, where the server tells it
     #[arg(long)]
@@ -175,11 +193,14 @@ pub(crate) struct Describe {
 #[derive(Args, Debug)]
 pub(crate) struct Wait {
     /// The operations
-    #[arg(value_name = "NAME", required_unless_present = "filter")]
+    #[arg(value_name = "NAME", required_unless_present = "filter", add = complete::names())]
     pub(crate) names: Vec<String>,
     /// All operations that match this filter of the server's now
-    #[arg(long, value_name = "FILTER", conflicts_with = "names")]
+    #[arg(long, value_name = "FILTER", conflicts_with = "names", add = complete::filters())]
     pub(crate) filter: Option<String>,
+    /// With --filter: also those that match later, until none of them runs any more
+    #[arg(long, requires = "filter")]
+    pub(crate) follow: bool,
     /// The end of the wait: `done`; `cancelled`, which makes a cancelled operation a success; or a filter
     /// (AIP-160), which the command evaluates itself
     #[arg(long, default_value = "done", value_name = "done|cancelled|FILTER")]
@@ -196,6 +217,15 @@ pub(crate) struct Wait {
     /// How to treat names that the server does not have
     #[arg(long, value_enum, default_value_t)]
     pub(crate) if_missing: IfMissing,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Watch {
+    #[command(flatten)]
+    pub(crate) wait: Wait,
+    /// Tell which fields of the metadata change, from what to what
+    #[arg(long)]
+    pub(crate) changes: bool,
 }
 
 /// The condition that counts as reached.
@@ -224,10 +254,10 @@ impl std::str::FromStr for Until {
 #[derive(Args, Debug)]
 pub(crate) struct Bulk {
     /// The operations
-    #[arg(value_name = "NAME", required_unless_present = "filter")]
+    #[arg(value_name = "NAME", required_unless_present = "filter", add = complete::names())]
     pub(crate) names: Vec<String>,
     /// All operations that match this filter of the server's now, after a preview
-    #[arg(long, value_name = "FILTER", conflicts_with = "names")]
+    #[arg(long, value_name = "FILTER", conflicts_with = "names", add = complete::filters())]
     pub(crate) filter: Option<String>,
     /// Only show what would be done
     #[arg(long)]
@@ -267,9 +297,10 @@ pub(crate) struct Delete {
 #[derive(Args, Debug)]
 pub(crate) struct Start {
     /// The method, as Service/Method
+    #[arg(add = complete::methods())]
     pub(crate) method: String,
     /// Fields of the request
-    #[arg(value_name = "FIELD=VALUE", conflicts_with = "data")]
+    #[arg(value_name = "FIELD=VALUE", conflicts_with = "data", add = complete::fields())]
     pub(crate) fields: Vec<String>,
     /// The request as JSON: the text itself, @FILE, or - for stdin
     #[arg(short, long, value_name = "JSON")]
@@ -294,7 +325,7 @@ pub(crate) struct Start {
 #[derive(Args, Debug)]
 pub(crate) struct Count {
     /// A filter for the server (AIP-160)
-    #[arg(long, value_name = "FILTER")]
+    #[arg(long, value_name = "FILTER", add = complete::filters())]
     pub(crate) filter: Option<String>,
     /// How many operations to look through at most
     #[arg(long, default_value_t = 1_000, value_name = "N")]
@@ -304,7 +335,7 @@ pub(crate) struct Count {
 #[derive(Args, Debug)]
 pub(crate) struct Resubmit {
     /// The operations, which have ended
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", add = complete::names())]
     pub(crate) names: Vec<String>,
     /// Edit each request in $VISUAL or $EDITOR before it is sent
     #[arg(long)]
@@ -328,11 +359,13 @@ pub(crate) enum Config {
     /// Use a profile from now on
     Use {
         /// The profile
+        #[arg(add = complete::profiles())]
         name: String,
     },
     /// Set a value of the profile
     Set {
         /// The setting, such as server or tls.ca
+        #[arg(add = complete::keys())]
         key: String,
         /// Its value; several for headers and descriptor_sets
         #[arg(required = true)]

@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod count;
 pub(crate) mod describe;
 pub(crate) mod doctor;
+pub(crate) mod filter;
 pub(crate) mod generate;
 pub(crate) mod get;
 pub(crate) mod list;

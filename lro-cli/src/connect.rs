@@ -1,6 +1,6 @@
 //! The connection: one channel for all calls, with the same headers and token on each.
 
-mod dial;
+pub(crate) mod dial;
 mod fault;
 mod proxy;
 mod target;

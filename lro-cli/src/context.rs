@@ -165,6 +165,17 @@ impl Context {
         .advise("use a profile that may change something: lro config view --show-origin"))
     }
 
+    /// Whether lines are wanted, and no screen that is drawn anew: a screen reader reads every frame,
+    /// and a log keeps it.
+    pub(crate) fn prefers_lines(&self) -> bool {
+        let set = |name| {
+            self.environment
+                .variable(name)
+                .is_some_and(|it| it != "false" && it != "0")
+        };
+        set("ACCESSIBLE") || set("CI") || self.environment.variable("TERM") == Some("dumb")
+    }
+
     pub(crate) fn parent(&self) -> String {
         self.settings.text("parent").unwrap_or_default().to_owned()
     }

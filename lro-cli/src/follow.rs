@@ -1,23 +1,21 @@
 //! Follows operations to their end, and tells how far they are.
 
 mod bars;
+mod changes;
 mod display;
+mod each;
+mod later;
 mod lines;
-mod signals;
+pub(crate) mod signals;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
-use lro_client::{
-    ExponentialBackoff, OperationsClient, PollAnswer, Poller, PollerSet, PollingErrorAction,
-    PollingErrorPolicy, PollingState, WaitError,
-};
-use lro_core::pb;
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tonic::{Code, Status};
 
 use crate::args::IfMissing;
 use crate::context::Context;
@@ -26,10 +24,11 @@ use crate::failure::Failure;
 use crate::local_filter::LocalFilter;
 use crate::shown::Shown;
 use display::Display;
+use each::News;
+use later::Later;
+pub(crate) use later::MAX_MATCHES;
 use signals::Signals;
 
-/// How long a server may hold a wait whose progress is shown.
-const GLIMPSE: Duration = Duration::from_secs(10);
 /// How often the display is drawn while nothing happens.
 const TICK: Duration = Duration::from_secs(1);
 /// From how many operations on only their number is shown.
@@ -39,6 +38,8 @@ const MANY: usize = 10;
 #[derive(Debug)]
 pub(crate) struct Follow<'a> {
     pub(crate) names: &'a [String],
+    /// The filter whose later matches are followed, too.
+    pub(crate) later: Option<&'a str>,
     /// Shows each change, and not only what a wait for the end brings.
     pub(crate) watch: bool,
     pub(crate) timeout: Option<Duration>,
@@ -48,6 +49,8 @@ pub(crate) struct Follow<'a> {
     pub(crate) verb: &'static str,
     /// Writes each change as an object to stdout.
     pub(crate) changes: bool,
+    /// Tells which fields of the metadata have changed.
+    pub(crate) differences: bool,
     /// The filter that ends the wait, instead of the end of the operation.
     pub(crate) reached: Option<&'a LocalFilter>,
 }
@@ -72,42 +75,11 @@ pub(crate) enum End {
 pub(crate) struct Ends {
     /// In the order of the names; without those that were not waited for any more.
     pub(crate) ends: Vec<(String, End)>,
+    /// Those that had not ended.
+    pub(crate) left: Vec<String>,
     /// The signal that ended the watching.
     pub(crate) interrupted: Option<Exit>,
 }
-
-/// News of one operation.
-enum News {
-    State(pb::Operation),
-    Retry(String, Status),
-}
-
-/// Errors that may pass are retried, this many in a row. A proxy's or a server's hiccup is not the
-/// end of a wait; what the server has decided is.
-struct Patient(u32);
-
-impl PollingErrorPolicy for Patient {
-    fn on_error(&self, state: &PollingState, error: &Status) -> PollingErrorAction {
-        let passes = match error.code() {
-            Code::Unavailable
-            | Code::DeadlineExceeded
-            | Code::Internal
-            | Code::Unknown
-            | Code::Aborted
-            | Code::ResourceExhausted
-            | Code::Cancelled => true,
-            Code::Unauthenticated => false,
-            _ => state.retry_delay.is_some(),
-        };
-        if passes && state.consecutive_errors <= self.0 {
-            PollingErrorAction::Continue
-        } else {
-            PollingErrorAction::Stop
-        }
-    }
-}
-
-type Waiting = Poller<(), ()>;
 
 impl Follow<'_> {
     /// Follows all of them to their end, to the time limit, or to a signal.
@@ -123,26 +95,33 @@ impl Follow<'_> {
     }
 
     async fn follow(&self, context: &Context, display: &mut Display<'_>) -> Result<Ends, Failure> {
+        let began = Instant::now();
         let shower = context.shower()?;
         let (sender, mut news) = mpsc::channel(64);
         let concurrency = context.settings.number("concurrency")?.max(1);
+        let mut names = self.names.to_vec();
         let mut ends: HashMap<String, End> = HashMap::new();
+        let mut metadata: HashMap<String, Value> = HashMap::new();
         let mut tasks = FuturesUnordered::new();
-        // A set tells ends only.
-        if self.names.len() <= concurrency || self.reached.is_some() {
-            for name in self.names {
-                let sender = sender.clone();
-                tasks.push(self.one(context, name, sender).boxed_local());
+        let follow = |names: &[String]| {
+            let limit = self.timeout.map(|it| it.saturating_sub(began.elapsed()));
+            // A set tells ends only.
+            if names.len() <= concurrency || self.reached.is_some() {
+                let each = names.iter().cloned();
+                each.map(|name| self.one(context, name, limit, sender.clone()).boxed_local())
+                    .collect()
+            } else {
+                let set = self.set(context, names.to_vec(), limit, concurrency, sender.clone());
+                vec![set.boxed_local()]
             }
-        } else {
-            let set = self.set(context, concurrency, sender.clone());
-            tasks.push(set.boxed_local());
-        }
-        drop(sender);
+        };
+        tasks.extend(follow(&names));
+        let mut later = Later::new(context, self.later);
         let mut tick = tokio::time::interval(TICK);
         let mut signals = Signals::new();
         let mut interrupted = None;
-        while ends.len() < self.names.len() {
+        while ends.len() < names.len() || later.may_bring_more() {
+            later.look(ends.len() == names.len());
             tokio::select! {
                 biased;
                 exit = signals.next() => {
@@ -152,13 +131,15 @@ impl Follow<'_> {
                 Some(news) = news.recv() => match news {
                     News::State(operation) => {
                         let shown = shower.show(operation).await?;
-                        if self.changes {
-                            self.write_change(context, &shown)?;
-                        }
                         let name = shown.name().to_owned();
+                        let changed = self.changed(&mut metadata, &shown);
+                        if self.changes {
+                            self.write_change(context, &shown, &changed)?;
+                        }
                         if ends.contains_key(&name) {
                             continue;
                         }
+                        display.changed(&shown, &changed);
                         display.state(&shown);
                         let reached = match self.reached {
                             Some(filter) => filter.matches(context, &shown)?,
@@ -166,14 +147,13 @@ impl Follow<'_> {
                         };
                         if reached {
                             ends.insert(name, End::Reached(Box::new(shown)));
-                            if self.any {
-                                break;
-                            }
                         } else if shown.operation.done {
                             ends.insert(name, End::Done(Box::new(shown)));
-                            if self.any {
-                                break;
-                            }
+                        } else {
+                            continue;
+                        }
+                        if self.any {
+                            break;
                         }
                     }
                     News::Retry(name, status) => display.retry(&name, &status),
@@ -182,168 +162,81 @@ impl Follow<'_> {
                     display.lost(&name, &end);
                     ends.insert(name, end);
                 },
+                found = later.found() => {
+                    let new = later.take(found, &names)?;
+                    display.add(&new, &names);
+                    tasks.extend(follow(&new));
+                    names.extend(new);
+                }
                 _ = tick.tick() => display.tick(),
             }
+            if self.timeout.is_some_and(|it| began.elapsed() >= it) {
+                later.stop();
+            }
         }
-        let in_order = self.names.iter().filter_map(|name| ends.remove_entry(name));
+        let ended = names.iter().filter_map(|name| ends.remove_entry(name));
+        let ended: Vec<_> = ended.collect();
+        let done: std::collections::HashSet<&String> = ended.iter().map(|(name, _)| name).collect();
+        let left = names.iter().filter(|name| !done.contains(name)).cloned();
         Ok(Ends {
-            ends: in_order.collect(),
+            left: left.collect(),
+            ends: ended,
             interrupted,
         })
     }
 
-    /// Follows one operation. Returns an end that is not the operation's own.
-    async fn one(
+    /// The fields of the metadata that differ from those of the last answer, where that was asked for.
+    fn changed(
         &self,
-        context: &Context,
-        name: &str,
-        sender: mpsc::Sender<News>,
-    ) -> Vec<(String, End)> {
-        let began = Instant::now();
-        let client = self.client(context);
-        let mut index = 0;
-        let pauses = ExponentialBackoff::new(Duration::from_millis(250), Duration::from_secs(10));
-        loop {
-            let left = self.timeout.map(|it| it.saturating_sub(began.elapsed()));
-            let mut poller = self.poller(context, &client, name, left);
-            let error = loop {
-                match poller.next_answer().await {
-                    Ok(PollAnswer::Retry(status)) => {
-                        let _ = sender.send(News::Retry(name.to_owned(), status)).await;
-                    }
-                    Ok(_) => {
-                        let mut operation = poller.operation().as_inner().clone();
-                        // Some servers leave it out.
-                        name.clone_into(&mut operation.name);
-                        let done = operation.done;
-                        let _ = sender.send(News::State(operation)).await;
-                        if done {
-                            return Vec::new();
-                        }
-                    }
-                    Err(error) => break error,
-                }
-            };
-            let is_missing = error.is_poll_failed() && error.code() == Code::NotFound;
-            if is_missing && self.if_missing == IfMissing::Wait {
-                let pause = pauses.delay(index);
-                index += 1;
-                if self.timeout.is_some_and(|it| began.elapsed() + pause >= it) {
-                    return vec![(name.to_owned(), End::TimedOut)];
-                }
-                tokio::time::sleep(pause).await;
-                continue;
-            }
-            return vec![(name.to_owned(), self.end(context, name, error))];
+        metadata: &mut HashMap<String, Value>,
+        shown: &Shown,
+    ) -> Vec<changes::Change> {
+        if !self.differences {
+            return Vec::new();
         }
-    }
-
-    /// Follows many operations with few calls: their ends only.
-    async fn set(
-        &self,
-        context: &Context,
-        concurrency: usize,
-        sender: mpsc::Sender<News>,
-    ) -> Vec<(String, End)> {
-        let mut set: PollerSet<(), ()> = PollerSet::new(&context.operations).concurrency(
-            concurrency
-                .try_into()
-                .unwrap_or(std::num::NonZeroUsize::MIN),
-        );
-        for name in self.names {
-            set.push(self.poller(context, &context.operations, name, self.timeout));
-        }
-        let mut lost = Vec::new();
-        while let Some((name, ended)) = set.next_operation().await {
-            match ended {
-                Ok(operation) => {
-                    let mut operation = operation.into_inner();
-                    operation.name = name;
-                    let _ = sender.send(News::State(operation)).await;
-                }
-                Err(error) => {
-                    let end = self.end(context, &name, error);
-                    lost.push((name, end));
-                }
-            }
-        }
-        lost
-    }
-
-    fn client(&self, context: &Context) -> OperationsClient {
-        if self.watch || self.reached.is_some() {
-            // WaitOperation does not return for a change of the metadata.
-            context.operations.clone().without_wait_operation()
-        } else {
-            context.operations.clone()
-        }
-    }
-
-    fn poller(
-        &self,
-        context: &Context,
-        client: &OperationsClient,
-        name: &str,
-        limit: Option<Duration>,
-    ) -> Waiting {
-        let (first, last) = if self.watch || self.reached.is_some() {
-            (250, 1_000)
-        } else {
-            (500, 10_000)
-        };
-        let pauses =
-            ExponentialBackoff::new(Duration::from_millis(first), Duration::from_millis(last));
-        let poller = Waiting::resume(name, client)
-            .error_policy(Patient(context.retry_errors))
-            .backoff_policy(pauses)
-            .max_wait(GLIMPSE);
-        match limit {
-            Some(limit) => poller.time_limit(limit),
-            None => poller,
-        }
-    }
-
-    fn end(&self, context: &Context, name: &str, error: WaitError<(), ()>) -> End {
-        if error.is_timeout() {
-            return End::TimedOut;
-        }
-        if error.code() == Code::NotFound && self.if_missing == IfMissing::Ok {
-            return End::Missing;
-        }
-        let status = Status::from(error);
-        let failure = context.failed(&status, &format!("cannot follow {name}"));
-        End::Lost(match failure.exit() {
-            Exit::Unknown => failure.advise("this says nothing about the operation"),
-            _ => failure,
-        })
+        let now = shown.tree.get("metadata").cloned().unwrap_or_default();
+        let before = metadata.insert(shown.name().to_owned(), now.clone());
+        before.map_or_else(Vec::new, |before| changes::between(&before, &now))
     }
 
     /// A line of `watch -o ndjson`.
-    fn write_change(&self, context: &Context, shown: &Shown) -> Result<(), Failure> {
-        let at = crate::output::TimeForm::Utc.write(context.now(), context.now());
+    fn write_change(
+        &self,
+        context: &Context,
+        shown: &Shown,
+        changed: &[changes::Change],
+    ) -> Result<(), Failure> {
         let change = if shown.operation.done {
             shown.state.name()
         } else {
             "CHANGED"
         };
-        let operation = &shown.json;
-        let line = format!("{{\"at\":\"{at}\",\"change\":\"{change}\",\"operation\":{operation}}}");
-        context.terminal.json(&line)
+        let mut members = String::new();
+        if self.differences {
+            members = format!("\"changes\":{},", changes::document(changed));
+        }
+        context.terminal.json(&crate::show::change(
+            context,
+            change,
+            &format!("{members}\"operation\":{}", shown.json),
+        ))
+    }
+
+    /// Whether there is one operation, whose response is all that a script wants.
+    pub(crate) fn is_one(&self) -> bool {
+        self.names.len() == 1 && self.later.is_none()
     }
 
     /// Tells that the watching ended, and how to continue it.
     pub(crate) fn tell_interrupted(&self, context: &Context, ends: &Ends) {
-        let done: Vec<&str> = ends.ends.iter().map(|(name, _)| &**name).collect();
-        let mut left: Vec<String> = Vec::new();
-        for name in self.names.iter().filter(|name| !done.contains(&&***name)) {
-            left.push(crate::commands::list::quoted(name));
+        if ends.left.is_empty() {
+            return;
         }
-        let more = left.len().saturating_sub(MANY);
-        left.truncate(MANY);
-        let more = if more == 0 {
-            String::new()
-        } else {
-            format!(" (and {more} more)")
+        let left = ends.left.iter().take(MANY);
+        let left: Vec<String> = left.map(|it| crate::commands::list::quoted(it)).collect();
+        let more = match ends.left.len().saturating_sub(MANY) {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
         };
         let names = left.join(" ");
         context.terminal.tell(&format!(

@@ -9,7 +9,7 @@ use std::time::Duration;
 use lro_core::Timestamp;
 use lro_core::inspection::inspection_client::InspectionClient;
 use lro_core::inspection::{self as pb, OperationRecord};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::connect::Service;
 use crate::context::Context;
@@ -18,20 +18,6 @@ use crate::failure::Failure;
 
 /// The name by which reflection shows the service.
 pub(crate) const SERVICE: &str = "lro.v1.Inspection";
-
-/// The failure of a command that needs the service.
-pub(crate) fn missing(context: &Context, command: &str) -> Failure {
-    let advice = match command {
-        "resubmit" => "start it again with `lro start METHOD -d @request.json`",
-        _ => "`lro doctor` shows what this server offers",
-    };
-    Failure::new(
-        Exit::Unimplemented,
-        format!("`lro {command}` needs the service {SERVICE}, which the server does not offer"),
-    )
-    .advise(advice)
-    .server(&context.server())
-}
 
 /// The service of a server that has it.
 #[derive(Clone, Debug)]
@@ -56,6 +42,30 @@ impl Inspection {
         }))
     }
 
+    /// The service, for a command that is nothing without it.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not offer it, or cannot be asked.
+    pub(crate) async fn required(context: &Context, command: &str) -> Result<Self, Failure> {
+        let services = context.types.services().await?;
+        if let Some(service) = Self::of(context).await? {
+            return Ok(service);
+        }
+        let why = match services {
+            Some(_) => "which the server does not offer",
+            None => "which is found by reflection, and the server has none",
+        };
+        let advice = match command {
+            "resubmit" => "start it again with `lro start METHOD -d @request.json`",
+            _ => "`lro doctor` shows what this server offers",
+        };
+        let text = format!("`lro {command}` needs the service {SERVICE}, {why}");
+        Err(Failure::new(Exit::Unimplemented, text)
+            .advise(advice)
+            .server(&context.server()))
+    }
+
     pub(crate) async fn describe(
         &self,
         name: &str,
@@ -74,6 +84,16 @@ impl Inspection {
     ) -> Result<pb::ListOperationsResponse, Status> {
         let mut client = self.client.clone();
         self.within(client.list_operations(self.request(request)))
+            .await
+    }
+
+    /// Only the opening of the stream has a time limit.
+    pub(crate) async fn watch(
+        &self,
+        request: pb::WatchOperationsRequest,
+    ) -> Result<Streaming<pb::WatchOperationsResponse>, Status> {
+        let mut client = self.client.clone();
+        self.within(client.watch_operations(Request::new(request)))
             .await
     }
 

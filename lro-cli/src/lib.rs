@@ -3,6 +3,7 @@
 mod args;
 mod call;
 mod commands;
+mod complete;
 pub mod config;
 mod connect;
 mod context;

@@ -114,6 +114,13 @@ impl NameArgument {
         if let Some((_, suffix)) = text.split_once("/…").filter(|(_, it)| !it.is_empty()) {
             return Ok(Self::Suffix(suffix.to_owned()));
         }
+        if text.starts_with("http://") || text.starts_with("https://") {
+            return link(text).map(Self::Name).ok_or_else(|| {
+                Failure::usage(format!("`{text}` is no link to an operation")).advise(
+                    "write a link such as https://ops.example.com/console/operation?name=operations/42",
+                )
+            });
+        }
         if let Ok(token) = text.parse::<lro_client::ResumeToken>() {
             return Ok(Self::Name(token.name().to_owned()));
         }
@@ -123,6 +130,35 @@ impl NameArgument {
         let advice = format!("write operations/{text} for the name, or ..{text} for a suffix");
         Err(Failure::usage(format!("`{text}` is no name of an operation")).advise(advice))
     }
+}
+
+/// The name in a link to an operation: of a page of the console (`../operation?name=NAME`), or of a
+/// path that ends with the name, behind `console` or the version of an API. The server of the link is
+/// not the one that is asked: that is the one of the settings.
+fn link(text: &str) -> Option<String> {
+    let uri: http::Uri = text.split('#').next()?.parse().ok()?;
+    let in_query = uri.query().and_then(|query| {
+        let mut pairs = query.split('&').filter_map(|it| it.split_once('='));
+        pairs.find(|(key, _)| *key == "name").map(|(_, name)| name)
+    });
+    let encoded = match in_query {
+        Some(name) => name.replace('+', " "),
+        None => {
+            let segments: Vec<&str> = uri.path().split('/').filter(|it| !it.is_empty()).collect();
+            let is_version = |it: &str| {
+                let mut chars = it.chars();
+                chars.next() == Some('v') && chars.next().is_some_and(|it| it.is_ascii_digit())
+            };
+            let start = segments
+                .iter()
+                .rposition(|it| *it == "console" || is_version(it));
+            segments[start.map_or(0, |it| it + 1)..].join("/")
+        }
+    };
+    let name = percent_encoding::percent_decode_str(&encoded).decode_utf8();
+    let name = name.ok()?.into_owned();
+    let (folder, id) = name.rsplit_once('/')?;
+    (!folder.is_empty() && !id.is_empty()).then_some(name)
 }
 
 fn by_suffix(suffix: &str, newest: &[pb::Operation]) -> Result<String, Failure> {
@@ -178,6 +214,46 @@ mod tests {
             NameArgument::Name("operations/7".into())
         );
         for wrong in ["42", "..", ""] {
+            let error = NameArgument::of(wrong).unwrap_err();
+            assert_eq!(error.exit(), Exit::Usage, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_link_of_the_console_or_of_an_api_stands_for_its_operation() {
+        for (link, name) in [
+            (
+                "http://localhost:8080/operation?name=operations%2F42",
+                "operations/42",
+            ),
+            (
+                "https://ops.example.com/a/b/operation?tab=1&name=projects/p/operations/42#top",
+                "projects/p/operations/42",
+            ),
+            ("http://host/console/operations/42", "operations/42"),
+            (
+                "http://host/x/console/projects/p/operations/42",
+                "projects/p/operations/42",
+            ),
+            ("https://host/v1/operations/42", "operations/42"),
+            (
+                "https://host/v1beta1/projects/p/operations/42",
+                "projects/p/operations/42",
+            ),
+            ("http://host/operations/42", "operations/42"),
+        ] {
+            assert_eq!(
+                NameArgument::of(link).unwrap(),
+                NameArgument::Name(name.into())
+            );
+        }
+        for wrong in [
+            "http://host",
+            "http://host/42",
+            "https://host/console/",
+            "http://h/%ff/1",
+            "https://",
+        ] {
             let error = NameArgument::of(wrong).unwrap_err();
             assert_eq!(error.exit(), Exit::Usage, "{wrong}");
         }

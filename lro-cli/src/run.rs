@@ -22,6 +22,14 @@ use crate::terminal::Terminal;
 /// Runs the command with the arguments and the environment of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    match crate::complete::answer() {
+        Ok(false) => {}
+        Ok(true) => return Exit::Done.into(),
+        Err(error) => {
+            eprintln!("error: cannot complete: {error}");
+            return Exit::Fault.into();
+        }
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -82,7 +90,13 @@ where
             Command::Config(command) => {
                 commands::config::run(&command, &settings, globals, &environment, &terminal)
             }
-            Command::Completion { shell } => commands::generate::completion(shell, &terminal),
+            Command::Completion { shell, r#static } => {
+                commands::generate::completion(shell, r#static, &terminal)
+            }
+            Command::Version => {
+                let version = concat!("lro ", env!("CARGO_PKG_VERSION"));
+                terminal.line(version).map(|()| Exit::Done)
+            }
             Command::Man { folder } => commands::generate::man(&folder, &terminal),
             command => {
                 let context = Context::new(globals, environment, settings, terminal.clone())?;
@@ -145,8 +159,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::List(args) => commands::list::run(context, &args).await,
         Command::Get(args) => commands::get::run(context, &args).await,
         Command::Describe(args) => commands::describe::run(context, &args).await,
-        Command::Wait(args) => commands::wait::run(context, &args, false).await,
-        Command::Watch(args) => commands::wait::run(context, &args, true).await,
+        Command::Wait(args) => commands::wait::wait(context, &args).await,
+        Command::Watch(args) => commands::wait::watch(context, &args).await,
         Command::Cancel(args) => commands::bulk::cancel(context, &args).await,
         Command::Delete(args) => commands::bulk::delete(context, &args).await,
         Command::Start(args) => commands::start::run(context, &args).await,
@@ -156,8 +170,12 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Doctor => commands::doctor::run(context).await,
         Command::Resubmit(args) => commands::resubmit::run(context, &args).await,
         Command::Workers => commands::workers::run(context).await,
+        Command::Filter => commands::filter::run(context).await,
         // Answered before there is a connection.
-        Command::Config(_) | Command::Completion { .. } | Command::Man { .. } => Ok(Exit::Fault),
+        Command::Config(_)
+        | Command::Completion { .. }
+        | Command::Man { .. }
+        | Command::Version => Ok(Exit::Fault),
     }
 }
 

@@ -41,12 +41,9 @@ pub(crate) fn write(
     next_page_token: &str,
 ) -> Result<(), Failure> {
     let terminal = &context.terminal;
-    let inspected = shown.iter().any(|it| it.record.is_some());
     match output {
-        Output::Table if inspected => table(context, shown, &INSPECTED, false),
-        Output::Table => table(context, shown, &NORMAL, false),
-        Output::Wide if inspected => table(context, shown, &INSPECTED_WIDE, true),
-        Output::Wide => table(context, shown, &WIDE, true),
+        Output::Table => table(context, shown, &[], false),
+        Output::Wide => table(context, shown, &[], true),
         Output::Json => {
             let operations: Vec<&str> = shown.iter().map(|it| &*it.json).collect();
             let operations = operations.join(",");
@@ -60,6 +57,12 @@ pub(crate) fn write(
         Output::Value(paths) => shown.iter().try_for_each(|it| values(context, it, paths)),
         Output::Token => shown.iter().try_for_each(|it| terminal.line(&token(it))),
     }
+}
+
+/// A line of a stream of changes; `members` are its own.
+pub(crate) fn change(context: &Context, change: &str, members: &str) -> String {
+    let at = TimeForm::Utc.write(context.now(), context.now());
+    format!("{{\"at\":\"{at}\",\"change\":\"{change}\",{members}}}")
 }
 
 /// A line of `value(..)`: the cells with tabs between them.
@@ -108,13 +111,38 @@ pub(crate) fn columns(names: &[String]) -> Result<Vec<&'static str>, Failure> {
     names.iter().map(find).collect()
 }
 
-/// Writes a table. Names are shortened on a terminal, unless it is a wide one.
+/// The names of all columns.
+pub(crate) fn column_names() -> impl Iterator<Item = &'static str> {
+    COLUMNS.iter().map(|(name, _)| *name)
+}
+
+/// Writes a table.
 pub(crate) fn table(
     context: &Context,
     shown: &[Shown],
     columns: &[&str],
     wide: bool,
 ) -> Result<(), Failure> {
+    let text = table_text(context, shown, columns, wide)?;
+    context.terminal.data(&text)
+}
+
+/// The lines of a table; without columns, those of its form. Names are shortened on a terminal,
+/// unless it is a wide one.
+pub(crate) fn table_text(
+    context: &Context,
+    shown: &[Shown],
+    columns: &[&str],
+    wide: bool,
+) -> Result<String, Failure> {
+    let inspected = shown.iter().any(|it| it.record.is_some());
+    let columns = match (columns, wide) {
+        (columns @ [_, ..], _) => columns,
+        ([], false) if inspected => &INSPECTED[..],
+        ([], false) => &NORMAL,
+        ([], true) if inspected => &INSPECTED_WIDE,
+        ([], true) => &WIDE,
+    };
     let terminal = &context.terminal;
     let names: Vec<&str> = shown.iter().map(Shown::name).collect();
     let short = if terminal.stdout_is_terminal && !wide {
@@ -149,7 +177,7 @@ pub(crate) fn table(
         columns: titles.collect(),
         rows: rows.collect(),
     };
-    terminal.data(&table.draw(terminal))
+    Ok(table.draw(terminal))
 }
 
 fn column_of(shown: &Shown, column: &str, now: Timestamp, times: TimeForm, wide: bool) -> String {

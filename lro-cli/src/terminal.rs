@@ -9,6 +9,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::neutral;
 
+/// How many lines of talk are kept back at most.
+const MAX_HELD: usize = 100;
+
 /// Writes data and talk. Text on a terminal is neutralised; elsewhere data is exact.
 #[derive(Debug)]
 pub(crate) struct Terminal {
@@ -18,6 +21,8 @@ pub(crate) struct Terminal {
     noted: Mutex<HashSet<String>>,
     /// Whether bars own the screen: talk goes through them.
     bars: Mutex<Option<indicatif::MultiProgress>>,
+    /// Talk that is kept back while a screen is drawn.
+    held: Mutex<Option<Vec<String>>>,
     pub(crate) stdout_is_terminal: bool,
     pub(crate) stderr_is_terminal: bool,
     pub(crate) colour: Colour,
@@ -101,6 +106,7 @@ impl Terminal {
             stderr: Mutex::new(stderr),
             noted: Mutex::default(),
             bars: Mutex::default(),
+            held: Mutex::default(),
             colour,
             unicode,
             quiet,
@@ -170,6 +176,12 @@ impl Terminal {
     /// A line for people that is never left out.
     pub(crate) fn tell(&self, text: &str) {
         let text = neutral_talk(text);
+        if let Some(held) = &mut *lock(&self.held) {
+            if held.len() < MAX_HELD {
+                held.push(text);
+            }
+            return;
+        }
         if let Some(bars) = &*lock(&self.bars)
             && bars.println(&text).is_ok()
         {
@@ -202,6 +214,39 @@ impl Terminal {
     /// Hands the screen to bars, or takes it again.
     pub(crate) fn show_bars(&self, bars: Option<indicatif::MultiProgress>) {
         *lock(&self.bars) = bars;
+    }
+
+    /// Keeps talk back from now on.
+    pub(crate) fn hold(&self) {
+        *lock(&self.held) = Some(Vec::new());
+    }
+
+    /// The last line that was kept back.
+    pub(crate) fn held(&self) -> Option<String> {
+        lock(&self.held).as_ref()?.last().cloned()
+    }
+
+    /// Writes what was kept back.
+    pub(crate) fn release(&self) {
+        let held = lock(&self.held).take();
+        held.iter().flatten().for_each(|line| self.tell(line));
+    }
+
+    /// Takes the size that the terminal has now.
+    pub(crate) fn measure(&self) {
+        let mut stdout = lock(&self.stdout);
+        if stdout.is_terminal
+            && let Some((_, columns)) = console::Term::stdout().size_checked()
+        {
+            stdout.width = Some(columns.into());
+        }
+    }
+
+    /// The rows of the terminal, if it is one.
+    pub(crate) fn height(&self) -> Option<usize> {
+        let size = console::Term::stdout().size_checked();
+        size.filter(|_| self.stdout_is_terminal)
+            .map(|(rows, _)| rows.into())
     }
 
     /// The mark of a row that failed.

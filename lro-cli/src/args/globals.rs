@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::complete;
+
 /// The options of all commands.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Options of all commands")]
@@ -13,7 +15,7 @@ pub(crate) struct Globals {
     #[arg(short, long, global = true, value_name = "URL")]
     server: Option<String>,
     /// The profile of the configuration file [env: LRO_PROFILE]
-    #[arg(short, long, global = true, value_name = "NAME")]
+    #[arg(short, long, global = true, value_name = "NAME", add = complete::profiles())]
     pub(crate) profile: Option<String>,
     /// The configuration file [env: LRO_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
@@ -66,10 +68,15 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "VERSION", hide_short_help = true)]
     reflection: Option<String>,
     /// table, wide, json, ndjson, name, value(FIELD,..) or token [env: LRO_OUTPUT]
-    #[arg(short, long, alias = "format", global = true, value_name = "FORM")]
+    #[arg(short, long, alias = "format", global = true, value_name = "FORM", add = complete::outputs())]
     output: Option<String>,
     /// auto, bars, lines, json or none [env: LRO_PROGRESS; ACCESSIBLE and CI choose lines]
-    #[arg(long, global = true, value_name = "FORM")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORM",
+        add = complete::one_of(&["auto", "bars", "lines", "json", "none"])
+    )]
     progress: Option<String>,
     /// Which fields of the metadata tell the progress, as done=FIELD,total=FIELD
     #[arg(

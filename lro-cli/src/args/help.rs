@@ -33,6 +33,7 @@ Examples:
   lro list --state running,failed --limit 4
   lro list --filter 'labels.batch = \"nightly\"' --since 24h -o name
   lro list --all -o 'value(name,error.code,metadata.tables_done)'
+  lro list --watch
 
 --filter goes to the server as it is. --state and --since work on every server: they are sent as a
 filter where the server takes it, and checked here in any case.";
@@ -43,14 +44,14 @@ Examples:
   lro get ..e41d @latest -o json
   lro list --all -o name | lro get - -o ndjson
 
-A NAME is a full name, a suffix of one of the newest 1,000 (..e41d), @latest, a resume token, or -
-for names from stdin, one a line. The exit code of a failed operation is 0 here: see `lro wait`.";
+A NAME is a full name, a suffix of one of the newest 1,000 (..e41d), @latest, a resume token, a link
+of the web console, or - for names from stdin, one a line. The exit code of a failed operation is 0 here: see `lro wait`.";
 
 pub(super) const WAIT: &str = "\
 Examples:
   lro wait operations/42 --timeout 10m > result.json
   lro wait ..e41d ..9c02 --any
-  lro wait --filter 'labels.batch = \"nightly\"'
+  lro wait --filter 'labels.batch = \"nightly\"' --follow
 
 The exit code says how it ended: 0 succeeded, 3 failed, 4 cancelled, 5 time limit reached (it still
 runs), 6 no such operation, 7 not permitted, 8 could not find out.";
@@ -59,6 +60,7 @@ pub(super) const WATCH: &str = "\
 Examples:
   lro watch operations/42
   lro watch ..e41d ..9c02
+  lro watch operations/42 --changes
   lro watch operations/42 -o ndjson | jq .change
 
 Ctrl-C ends the watching, not the operation, and prints the command to continue with.";
@@ -102,3 +104,37 @@ Examples:
 
 The server starts each operation again with its stored request, as you: permissions and limits apply
 as for any start. The new operation has the label resubmitted-from.";
+
+pub(super) const COMPLETION: &str = "\
+Examples:
+  source <(lro completion bash)          # in ~/.bashrc; zsh alike
+  lro completion fish | source           # in config.fish
+  lro completion bash --static > /etc/bash_completion.d/lro
+
+The script calls `lro` at each completion: it offers the newest operations, methods, fields, filters
+and profiles, as the server and the configuration of the line tell them. The server has one second.";
+
+pub(super) const FILTER: &str = "\
+A filter is a comparison, or several with AND, OR, NOT and parentheses (AIP-160):
+
+  done = false
+  state = FAILED AND create_time > \"2026-01-31T00:00:00Z\"
+  labels.batch = \"nightly\" AND NOT error.code = CANCELLED
+  metadata.tables_done > 3
+
+  comparison   FIELD OPERATOR VALUE, with = != < <= > >= and : (has)
+  values       true, 40, RUNNING, 20s, \"text\"; text of letters and digits needs no quotes
+  wildcards    name = \"operations/import-*\", at the begin or the end
+  presence     error:*  is true of operations with an error
+  precedence   OR binds tighter than AND; blanks between comparisons are an AND
+
+Fields of every operation, on a server of this project: name, method, done, state, create_time,
+update_time, start_time, end_time, expire_time, error.code, error.message, labels.KEY, attempt,
+metadata.FIELD, response.FIELD, metadata.@type, response.@type. Other servers have other fields, or
+no filters at all: then --where evaluates the same language here.
+
+Examples:
+  lro filter                 # the fields of this server's metadata and responses
+  lro list --filter 'labels.batch = \"nightly\"'
+  lro list --where 'metadata.tables_done > 3'
+  lro wait operations/42 --until 'metadata.tables_done >= 5'";

@@ -1,14 +1,12 @@
 //! `lro cancel` and `lro delete`: operations by name, or by a filter after a preview.
 
+mod preview;
+mod reason;
+
 use std::collections::BTreeMap;
 
 use futures_util::{StreamExt as _, stream};
-use http::HeaderValue;
-use lro_client::OperationsClient;
-use lro_core::pb;
 use tonic::Status;
-use tonic::body::Body;
-use tower::ServiceExt as _;
 
 use super::list::quoted;
 use crate::args::{Bulk, Cancel, Delete, Until};
@@ -22,8 +20,6 @@ use crate::shown::State;
 
 /// The most operations that one command changes.
 const MAX_MATCHES: usize = 1_000;
-/// The longest reason, in bytes.
-const MAX_REASON: usize = 256;
 
 /// The change of the operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +44,7 @@ pub(crate) async fn cancel(context: &Context, args: &Cancel) -> Result<Exit, Fai
         .map(Output::parse)
         .transpose()?;
     context.writable("cancel")?;
-    let client = client(context, args.reason.as_deref())?;
+    let client = reason::client(context, args.reason.as_deref())?;
     let Some(names) = chosen(context, &args.bulk, Verb::Cancel).await? else {
         return Ok(Exit::Done);
     };
@@ -78,7 +74,8 @@ pub(crate) async fn cancel(context: &Context, args: &Cancel) -> Result<Exit, Fai
         &quiet,
         output.as_ref().or(Some(&NOTHING)),
         &Until::Cancelled,
-    )?;
+    )
+    .await?;
     if ends.interrupted.is_some() {
         return Ok(exit);
     }
@@ -97,7 +94,7 @@ const NOTHING: Output = Output::Value(Vec::new());
 
 pub(crate) async fn delete(context: &Context, args: &Delete) -> Result<Exit, Failure> {
     context.writable("delete")?;
-    let client = client(context, args.reason.as_deref())?;
+    let client = reason::client(context, args.reason.as_deref())?;
     let Some(names) = chosen(context, &args.bulk, Verb::Delete).await? else {
         return Ok(Exit::Done);
     };
@@ -174,8 +171,9 @@ async fn chosen(
         expected(bulk, 0)?;
         return Ok(None);
     }
+    let records = preview::records(context, filter, found.len()).await?;
     let at = TimeForm::Utc.of_day(snapshot);
-    for line in preview(&found, &at, more, terminal.ellipsis()) {
+    for line in preview::lines(&found, &records, &at, more, terminal.ellipsis()) {
         terminal.tell(&line);
     }
     let unfinished = found.iter().filter(|it| !it.done).count();
@@ -192,44 +190,6 @@ async fn chosen(
     }
     confirm(context, bulk, verb, filter, names.len())?;
     Ok(Some(names))
-}
-
-/// The matches, by state and type.
-fn preview(found: &[pb::Operation], at: &str, more: bool, ellipsis: &str) -> Vec<String> {
-    let count = super::count::number(found.len(), more);
-    let newest = found
-        .first()
-        .map(|it| crate::neutral::line(&crate::output::middle(&it.name, ellipsis)).into_owned());
-    let newest = newest.unwrap_or_default();
-    let verb = if found.len() == 1 {
-        "operation matches"
-    } else {
-        "operations match"
-    };
-    let mut lines = vec![format!("{count} {verb} (snapshot {at}, newest {newest}):")];
-    if more {
-        lines.push(format!("  only the newest {} are changed", found.len()));
-    }
-    let mut groups: BTreeMap<(State, String), usize> = BTreeMap::new();
-    for operation in found {
-        let url = operation.metadata.as_ref().map_or("", |it| &*it.type_url);
-        let kind = lro_core::type_name(url);
-        let kind = kind.rsplit('.').next().unwrap_or_default();
-        let kind = if kind.is_empty() { "-" } else { kind };
-        let group = (
-            State::of(operation),
-            crate::neutral::line(kind).into_owned(),
-        );
-        *groups.entry(group).or_default() += 1;
-    }
-    let groups: Vec<String> = groups
-        .into_iter()
-        .map(|((state, kind), count)| format!("{count} {}  {kind}", state.name()))
-        .collect();
-    for pair in groups.chunks(2) {
-        lines.push(format!("  {}", pair.join("     ")));
-    }
-    lines
 }
 
 fn expected(bulk: &Bulk, count: usize) -> Result<(), Failure> {
@@ -281,35 +241,6 @@ fn confirm(
     Err(Failure::usage("nothing was done: that is not the count"))
 }
 
-/// The client of the calls, with the reason as a header. Servers that know it keep it.
-fn client(context: &Context, reason: Option<&str>) -> Result<OperationsClient, Failure> {
-    let Some(reason) = reason else {
-        return Ok(context.operations.clone());
-    };
-    let value = HeaderValue::try_from(reason)
-        .ok()
-        .filter(|it| it.to_str().is_ok());
-    let value = value
-        .filter(|_| reason.len() <= MAX_REASON)
-        .ok_or_else(|| {
-            Failure::usage("this is no --reason").advise(format!(
-                "write at most {MAX_REASON} visible ASCII characters"
-            ))
-        })?;
-    let service = context.connection.service.clone();
-    let service = tower::service_fn(move |mut request: http::Request<Body>| {
-        request.headers_mut().insert("lro-reason", value.clone());
-        service.clone().oneshot(request)
-    });
-    Ok(OperationsClient::new(service)
-        .with_library("lro", env!("CARGO_PKG_VERSION"))
-        .with_call_settings(
-            *context
-                .operations
-                .call_settings(lro_client::OperationsRpc::Cancel),
-        ))
-}
-
 fn operations(count: usize) -> String {
     if count == 1 {
         "1 operation".to_owned()
@@ -359,6 +290,7 @@ fn quietly(ends: &Ends) -> Ends {
         .filter(|(_, end)| !matches!(end, End::Done(shown) if shown.state == State::Cancelled));
     Ends {
         ends: told.cloned().collect(),
+        left: ends.left.clone(),
         interrupted: ends.interrupted,
     }
 }

@@ -2,16 +2,27 @@
 
 use std::time::Duration;
 
+use lro_core::inspection::CountOperationsRequest;
+use lro_core::{Timestamp, pb};
 use tonic::{Code, Status};
 
 use crate::connect::ConnectFault;
+use crate::connect::dial::Handshake;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::inspection::{Inspection, time};
 use crate::output::{Output, age};
 
 /// A name that no server has.
 const NOTHING: &str = "operations/lro-doctor-asks-for-nothing";
+
+/// How far apart the clocks may be: ages and `--since` are wrong by that much.
+const APART: Duration = Duration::from_secs(2);
+/// How many names of a certificate are shown.
+const MAX_NAMES: usize = 3;
+/// From how many days on nothing has to be done about a certificate.
+const SOON: u64 = 14;
 
 /// One line of the report.
 struct Finding {
@@ -38,8 +49,11 @@ pub(crate) async fn run(context: &Context) -> Result<Exit, Failure> {
     let mut exit = if reachable { Exit::Done } else { Exit::Unknown };
     if reachable {
         findings.push(reflection(context).await);
-        let (calls, seen) = calls(context).await;
+        let (inspection, time) = inspection(context).await;
+        let (calls, newest, seen) = calls(context).await;
         findings.extend(calls);
+        findings.push(inspection);
+        findings.push(time.unwrap_or_else(|| clock(context, newest.as_ref())));
         exit = seen;
     }
     let terminal = &context.terminal;
@@ -71,7 +85,7 @@ pub(crate) async fn run(context: &Context) -> Result<Exit, Failure> {
 async fn connection(context: &Context) -> (Finding, bool) {
     let target = &context.connection.target;
     match context.connection.dialer.probe().await {
-        Ok(Some(handshake)) => (finding("tls", "ok", handshake.version), true),
+        Ok(Some(handshake)) => (tls(&handshake, context.now()), true),
         Ok(None) => {
             let text = if target.is_private() {
                 format!("not used: {target} is on this machine")
@@ -92,6 +106,27 @@ async fn connection(context: &Context) -> (Finding, bool) {
             )
         }
     }
+}
+
+/// The version, and the certificate's names and time left.
+fn tls(handshake: &Handshake, now: Timestamp) -> Finding {
+    let mut parts = vec![handshake.version.clone()];
+    if let Some(certificate) = &handshake.certificate {
+        let names = &certificate.names;
+        parts.extend(names.iter().take(MAX_NAMES).cloned());
+        if names.len() > MAX_NAMES {
+            parts.push(format!("and {} more names", names.len() - MAX_NAMES));
+        }
+        let left = certificate.expires.since(now);
+        let days = left.as_secs() / (24 * 60 * 60);
+        parts.push(match days {
+            0 => format!("{} left: renew the certificate", age(left)),
+            1 => "1 day left: renew the certificate".to_owned(),
+            2..SOON => format!("{days} days left: renew the certificate"),
+            _ => format!("{days} days left"),
+        });
+    }
+    finding("tls", "ok", parts.join(", "))
 }
 
 async fn token(context: &Context) -> Finding {
@@ -133,7 +168,7 @@ async fn reflection(context: &Context) -> Finding {
 }
 
 /// The answers to the calls of operations. The exit code is that of a server that cannot be used.
-async fn calls(context: &Context) -> (Vec<Finding>, Exit) {
+async fn calls(context: &Context) -> (Vec<Finding>, Option<pb::Operation>, Exit) {
     let mut findings = Vec::new();
     let began = tokio::time::Instant::now();
     let got = context.operations.get(NOTHING).await;
@@ -179,15 +214,51 @@ async fn calls(context: &Context) -> (Vec<Finding>, Exit) {
         Ok(_) => finding("filter", "no", "ignored: lists show everything"),
         Err(status) => finding("filter", "no", said(&status)),
     });
-    findings.push(clock(
-        context,
-        listed.as_ref().ok().and_then(|it| it.operations.first()),
-    ));
-    (findings, exit)
+    let newest = listed.ok().and_then(|it| it.operations.into_iter().next());
+    (findings, newest, exit)
+}
+
+/// Whether the server has the inspection service; and how far apart the clocks are, which it tells.
+async fn inspection(context: &Context) -> (Finding, Option<Finding>) {
+    let what = "inspection";
+    let service = match Inspection::of(context).await {
+        Ok(Some(service)) => service,
+        Ok(None) => {
+            let text = "methods, callers, attempts and workers are not told";
+            return (finding(what, "no", text), None);
+        }
+        Err(failure) => return (finding(what, "fail", failure.summary()), None),
+    };
+    let request = CountOperationsRequest {
+        parent: context.parent(),
+        max_examined: 1,
+        ..Default::default()
+    };
+    let before = context.now();
+    match service.count(request).await {
+        Ok(counts) => {
+            let after = context.now();
+            let half = after.since(before) / 2;
+            let there = time(counts.as_of.as_ref());
+            let apart = there.map(|there| {
+                let here = before.saturating_add(half);
+                let (apart, word) = if there > here {
+                    (there.since(here), "ahead")
+                } else {
+                    (here.since(there), "behind")
+                };
+                let text = format!("{:.1} s {word}", apart.as_secs_f64());
+                let verdict = if apart > APART { "fail" } else { "ok" };
+                finding("clock", verdict, format!("the server's is {text}"))
+            });
+            (finding(what, "ok", crate::inspection::SERVICE), apart)
+        }
+        Err(status) => (finding(what, "?", said(&status)), None),
+    }
 }
 
 /// Whether the server's clock agrees, as far as the newest operation tells.
-fn clock(context: &Context, newest: Option<&lro_core::pb::Operation>) -> Finding {
+fn clock(context: &Context, newest: Option<&pb::Operation>) -> Finding {
     let now = context.now();
     let created = newest.map(|operation| crate::shown::created_by_name(&operation.name));
     match created.flatten() {

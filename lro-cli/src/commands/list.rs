@@ -1,5 +1,7 @@
 //! `lro list`: a page of operations or all of them.
 
+mod watch;
+
 use std::collections::HashMap;
 
 use lro_core::inspection::{ListOperationsRequest, OperationRecord, RecordView};
@@ -25,6 +27,9 @@ pub(crate) async fn run(context: &Context, args: &List) -> Result<Exit, Failure>
     if !columns.is_empty() && !output.is_for_people() {
         return Err(Failure::usage("--columns is for tables")
             .advise("write -o 'value(FIELD,..)' for chosen fields"));
+    }
+    if args.watch {
+        return watch::run(context, args, &output, &columns).await;
     }
     // Scripts get what every server has, without a further call.
     let inspection = if output.is_for_people() {

@@ -11,7 +11,7 @@ use crate::commands::start::edit_stored;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::inspection::{Inspection, missing};
+use crate::inspection::Inspection;
 use crate::output::Output;
 use crate::show;
 
@@ -20,8 +20,7 @@ pub(crate) async fn run(context: &Context, args: &Resubmit) -> Result<Exit, Fail
     let output = output.map(Output::parse).transpose()?;
     context.writable("resubmit")?;
     let names = context.names(&args.names).await?;
-    let inspection = Inspection::of(context).await?;
-    let inspection = inspection.ok_or_else(|| missing(context, "resubmit"))?;
+    let inspection = Inspection::required(context, "resubmit").await?;
     let mut started = Vec::new();
     let mut exits = Vec::new();
     for name in &names {
@@ -50,7 +49,8 @@ pub(crate) async fn run(context: &Context, args: &Resubmit) -> Result<Exit, Fail
     let names: Vec<String> = started.into_iter().map(|it| it.name).collect();
     let follow = super::wait::follow(&names, args.timeout, "wait");
     let ends = follow.run(context).await?;
-    let exit = super::wait::conclude(context, &follow, &ends, output.as_ref(), &Until::Done)?;
+    let exit =
+        super::wait::conclude(context, &follow, &ends, output.as_ref(), &Until::Done).await?;
     exits.push(exit);
     Ok(Exit::of_several(exits))
 }

@@ -1,6 +1,7 @@
 //! `lro start`: calls a method that starts an operation, with a request from flags or JSON.
 
 mod edit;
+pub(crate) mod fields;
 mod stored;
 
 use std::io::Read as _;
@@ -89,11 +90,11 @@ pub(crate) async fn run(context: &Context, args: &Start) -> Result<Exit, Failure
     let names = [name];
     let follow = super::wait::follow(&names, args.timeout, "wait");
     let ends = follow.run(context).await?;
-    super::wait::conclude(context, &follow, &ends, output.as_ref(), &Until::Done)
+    super::wait::conclude(context, &follow, &ends, output.as_ref(), &Until::Done).await
 }
 
 /// The method of this name, or the only one whose name ends so.
-async fn find(context: &Context, name: &str) -> Result<MethodDescriptor, Failure> {
+pub(crate) async fn find(context: &Context, name: &str) -> Result<MethodDescriptor, Failure> {
     let (all, has_reflection) = context.types.methods().await?;
     let wanted = name.trim_start_matches('/').replace('/', ".");
     let is_named = |method: &MethodDescriptor| {
@@ -285,7 +286,7 @@ fn field(message: &MessageDescriptor, name: &str) -> Result<FieldDescriptor, Fai
 }
 
 /// The type of a field as a proto says it: `repeated string`.
-fn kind(field: &FieldDescriptor) -> String {
+pub(crate) fn kind(field: &FieldDescriptor) -> String {
     if field.is_map() {
         return "map".to_owned();
     }

@@ -3,22 +3,30 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
+use lro_client::ExponentialBackoff;
+use lro_core::inspection::OperationRecord;
 
-use crate::args::{IfMissing, Until, Wait};
+use crate::args::{IfMissing, Until, Wait, Watch};
 use crate::context::Context;
 use crate::details;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::{End, Ends, Follow};
+use crate::follow::{End, Ends, Follow, MAX_MATCHES};
+use crate::inspection::Inspection;
 use crate::local_filter::LocalFilter;
 use crate::output::{Output, age};
 use crate::show::{self, pretty};
 use crate::shown::{Shown, State};
 
-/// The most operations that a filter may stand for.
-const MAX_MATCHES: usize = 10_000;
+pub(crate) async fn wait(context: &Context, args: &Wait) -> Result<Exit, Failure> {
+    run(context, args, None).await
+}
 
-pub(crate) async fn run(context: &Context, args: &Wait, watch: bool) -> Result<Exit, Failure> {
+pub(crate) async fn watch(context: &Context, args: &Watch) -> Result<Exit, Failure> {
+    run(context, &args.wait, Some(args)).await
+}
+
+async fn run(context: &Context, args: &Wait, watch: Option<&Watch>) -> Result<Exit, Failure> {
     let output = context
         .settings
         .text("output")
@@ -26,14 +34,7 @@ pub(crate) async fn run(context: &Context, args: &Wait, watch: bool) -> Result<E
         .transpose()?;
     let names = match &args.filter {
         None => context.names(&args.names).await?,
-        Some(filter) => {
-            let (found, more) = context.first(filter, MAX_MATCHES).await?;
-            if more {
-                let text = format!("note: waiting for the newest {MAX_MATCHES} of more that match");
-                context.terminal.say(&text);
-            }
-            found.into_iter().map(|operation| operation.name).collect()
-        }
+        Some(filter) => matching(context, args, filter).await?,
     };
     let reached = match &args.until {
         Until::Matches(filter) => Some(LocalFilter::new(filter)),
@@ -41,23 +42,68 @@ pub(crate) async fn run(context: &Context, args: &Wait, watch: bool) -> Result<E
     };
     let follow = Follow {
         names: &names,
-        watch,
+        later: args.filter.as_deref().filter(|_| args.follow),
+        watch: watch.is_some(),
         timeout: args.timeout,
         any: args.any,
         if_missing: args.if_missing,
-        verb: if watch { "watch" } else { "wait" },
-        changes: watch && output == Some(Output::Ndjson),
+        verb: if watch.is_some() { "watch" } else { "wait" },
+        changes: watch.is_some() && output == Some(Output::Ndjson),
+        differences: watch.is_some_and(|it| it.changes),
         reached: reached.as_ref(),
     };
     let ends = follow.run(context).await?;
     if args.cancel_on_timeout {
         cancel_late(context, &ends).await?;
     }
-    conclude(context, &follow, &ends, output.as_ref(), &args.until)
+    conclude(context, &follow, &ends, output.as_ref(), &args.until).await
 }
 
+/// The operations that match now. Without any, `--if-missing` decides.
+async fn matching(context: &Context, args: &Wait, filter: &str) -> Result<Vec<String>, Failure> {
+    let began = tokio::time::Instant::now();
+    let pauses = ExponentialBackoff::new(Duration::from_millis(250), Duration::from_secs(10));
+    let mut index = 0;
+    loop {
+        let (found, more) = context.first(filter, MAX_MATCHES).await?;
+        if more {
+            let text = format!("note: waiting for the newest {MAX_MATCHES} of more that match");
+            context.terminal.say(&text);
+        }
+        if !found.is_empty() {
+            return Ok(found.into_iter().map(|operation| operation.name).collect());
+        }
+        let none = "there are no operations that match";
+        match args.if_missing {
+            IfMissing::Ok => {
+                context.terminal.say(&format!("note: {none}"));
+                return Ok(Vec::new());
+            }
+            IfMissing::Error => {
+                return Err(Failure::new(Exit::NotFound, none)
+                    .advise("write --if-missing wait to wait for one, or --if-missing ok")
+                    .server(&context.server()));
+            }
+            IfMissing::Wait => {}
+        }
+        let pause = pauses.delay(index);
+        index += 1;
+        if args.timeout.is_some_and(|it| began.elapsed() + pause >= it) {
+            let limit = age(args.timeout.unwrap_or_default());
+            return Err(
+                Failure::new(Exit::TimedOut, format!("{none} after {limit}"))
+                    .server(&context.server()),
+            );
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// How many failed operations are explained with their records.
+const MAX_RECORDS: usize = 10;
+
 /// Writes what the operations ended with, and decides on the exit code.
-pub(crate) fn conclude(
+pub(crate) async fn conclude(
     context: &Context,
     follow: &Follow<'_>,
     ends: &Ends,
@@ -73,8 +119,14 @@ pub(crate) fn conclude(
         })
         .collect();
     write(context, follow, &done, output)?;
-    for (name, end) in &ends.ends {
-        explain(context, follow, name, end);
+    for (index, (name, end)) in ends.ends.iter().enumerate() {
+        let record = match end {
+            End::Done(shown) if shown.state == State::Failed && index < MAX_RECORDS => {
+                record(context, name).await
+            }
+            _ => None,
+        };
+        explain(context, follow, name, end, record.as_ref());
     }
     if let Some(exit) = ends.interrupted {
         follow.tell_interrupted(context, ends);
@@ -102,12 +154,12 @@ fn write(
     match output {
         // Each change was written.
         _ if follow.changes => Ok(()),
-        Some(Output::Json) if follow.names.len() == 1 => done
+        Some(Output::Json) if follow.is_one() => done
             .iter()
             .try_for_each(|it| context.terminal.json(&pretty(&it.json))),
         Some(output) => show::write(context, output, done, ""),
         // Before the end there is no response.
-        None if follow.names.len() == 1 && follow.reached.is_none() => {
+        None if follow.is_one() && follow.reached.is_none() => {
             let mut responses = done.iter().filter_map(Shown::response);
             responses.try_for_each(|json| context.terminal.json(&json))
         }
@@ -118,13 +170,28 @@ fn write(
     }
 }
 
+/// The record of an operation that failed, where the server tells it: for people only.
+async fn record(context: &Context, name: &str) -> Option<OperationRecord> {
+    if context.terminal.quiet {
+        return None;
+    }
+    let inspection = Inspection::of(context).await.ok()??;
+    inspection.describe(name, false).await.ok()
+}
+
 /// Says why there is no response.
-fn explain(context: &Context, follow: &Follow<'_>, name: &str, end: &End) {
+fn explain(
+    context: &Context,
+    follow: &Follow<'_>,
+    name: &str,
+    end: &End,
+    record: Option<&OperationRecord>,
+) {
     let terminal = &context.terminal;
     let safe = crate::neutral::line(name);
     match end {
         End::Done(shown) => match shown.state {
-            State::Failed | State::Cancelled => failed(context, shown),
+            State::Failed | State::Cancelled => failed(context, shown, record),
             State::Succeeded if follow.reached.is_some() => {
                 terminal.tell(&format!("{safe} succeeded, and does not match --until"));
             }
@@ -144,7 +211,7 @@ fn explain(context: &Context, follow: &Follow<'_>, name: &str, end: &End) {
     }
 }
 
-fn failed(context: &Context, shown: &Shown) {
+fn failed(context: &Context, shown: &Shown, record: Option<&OperationRecord>) {
     let terminal = &context.terminal;
     let Some((code, message)) = shown.error() else {
         return;
@@ -158,7 +225,15 @@ fn failed(context: &Context, shown: &Shown) {
     let name = crate::output::middle(shown.name(), terminal.ellipsis());
     let name = crate::neutral::line(&name).into_owned();
     let took = took.unwrap_or_default();
-    terminal.tell(&format!("{} {name} {word}{took}", terminal.cross()));
+    let attempt = record.and_then(|record| {
+        let most = record.policy.as_ref()?.max_attempts;
+        (record.attempt > 0).then(|| format!(", in attempt {} of {most}", record.attempt))
+    });
+    let attempt = attempt.unwrap_or_default();
+    terminal.tell(&format!(
+        "{} {name} {word}{took}{attempt}",
+        terminal.cross()
+    ));
     let line = |text: &str| terminal.tell(&format!("  {}", crate::neutral::line(text)));
     line(&if message.is_empty() {
         code
@@ -169,10 +244,12 @@ fn failed(context: &Context, shown: &Shown) {
         line(&detail);
     }
     if shown.state == State::Failed {
-        terminal.say(&format!(
-            "Details: lro describe {}",
-            super::list::quoted(shown.name())
-        ));
+        let name = super::list::quoted(shown.name());
+        let again = match record {
+            Some(_) => format!("Again: lro resubmit {name} --edit   "),
+            None => String::new(),
+        };
+        terminal.say(&format!("{again}Details: lro describe {name}"));
     }
 }
 
@@ -207,12 +284,14 @@ pub(crate) fn follow<'a>(
 ) -> Follow<'a> {
     Follow {
         names,
+        later: None,
         watch: false,
         timeout,
         any: false,
         if_missing: IfMissing::Error,
         verb,
         changes: false,
+        differences: false,
         reached: None,
     }
 }

@@ -5,14 +5,13 @@ use lro_core::inspection::{ListWorkersResponse, Worker};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::inspection::{Inspection, missing, short_method};
+use crate::inspection::{Inspection, short_method};
 use crate::output::{Column, Output, Row, Table};
 use crate::show::pretty;
 
 pub(crate) async fn run(context: &Context) -> Result<Exit, Failure> {
     let output = context.output(Output::Table)?;
-    let inspection = Inspection::of(context).await?;
-    let inspection = inspection.ok_or_else(|| missing(context, "workers"))?;
+    let inspection = Inspection::required(context, "workers").await?;
     let answer = inspection.workers().await;
     let answer = answer.map_err(|status| context.failed(&status, "cannot list workers"))?;
     let terminal = &context.terminal;

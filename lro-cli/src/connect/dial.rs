@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use lro_core::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 #[cfg(feature = "tls")]
@@ -27,6 +28,17 @@ pub(super) type Opened = TokioIo<Box<dyn Io>>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Handshake {
     pub(crate) version: String,
+    /// The server's certificate, as far as it can be read.
+    pub(crate) certificate: Option<Certificate>,
+}
+
+/// The facts about a certificate that go wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Certificate {
+    /// The names and addresses that it is for.
+    pub(crate) names: Vec<String>,
+    /// When it ends.
+    pub(crate) expires: Timestamp,
 }
 
 /// Opens connections to one target.

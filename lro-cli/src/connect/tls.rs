@@ -1,5 +1,7 @@
 //! TLS and mutual TLS, by rustls.
 
+mod certificate;
+
 use std::error::Error;
 use std::fs;
 use std::sync::Arc;
@@ -88,8 +90,10 @@ impl Tls {
             Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
             _ => "TLS 1.3",
         };
+        let certificate = session.peer_certificates().and_then(<[_]>::first);
         let handshake = Handshake {
             version: version.to_owned(),
+            certificate: certificate.and_then(|it| certificate::read(it)),
         };
         Ok((Box::new(stream), handshake))
     }

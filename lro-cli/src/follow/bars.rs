@@ -41,60 +41,61 @@ struct Total {
 }
 
 impl Bars {
-    pub(super) fn new(terminal: &Terminal, short: &[(String, String)], many: bool) -> Self {
+    pub(super) fn new(terminal: &Terminal) -> Self {
         let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-        let add = || {
-            let bar = multi.add(ProgressBar::no_length());
-            // The line is made here; indicatif draws it.
-            if let Ok(style) = ProgressStyle::with_template("{msg}") {
-                bar.set_style(style);
-            }
-            bar
-        };
-        let mut bars = HashMap::new();
-        let mut total = None;
-        if many {
-            let bar = add();
-            total = Some(Total {
-                bar,
-                all: short.len(),
-                ends: HashMap::new(),
-                unknown: 0,
-            });
-        } else {
-            let widths = short.iter().map(|(_, short)| short.width());
-            let widest = widths.max().unwrap_or_default();
-            for (name, short) in short {
-                let pad = " ".repeat(widest.saturating_sub(short.width()));
-                let one = One {
-                    bar: add(),
-                    short: format!("{}{pad}", neutral::line(short)),
-                    estimate: Estimate::default(),
-                    began: Timestamp::EPOCH,
-                    fraction: 0.0,
-                    shown: None,
-                };
-                show(&one.bar, &format!("{}  ...", one.short));
-                bars.insert(name.clone(), one);
-            }
-        }
         terminal.show_bars(Some(multi.clone()));
         Self {
             multi,
-            bars,
-            total,
+            bars: HashMap::new(),
+            total: None,
             cross: terminal.cross(),
         }
     }
 
-    pub(super) fn state(&mut self, shown: &Shown, now: Timestamp) {
-        if let Some(total) = &mut self.total {
-            if shown.operation.done {
-                *total.ends.entry(shown.state).or_default() += 1;
+    /// A line for each of these operations, or one for all of them.
+    pub(super) fn add(&mut self, short: &[(String, String)], many: bool) {
+        if many {
+            if self.total.is_none() {
+                self.total = Some(Total {
+                    bar: self.line(),
+                    all: 0,
+                    ends: HashMap::new(),
+                    unknown: 0,
+                });
             }
-            total.draw();
+            if let Some(total) = &mut self.total {
+                total.all += short.len();
+                total.draw();
+            }
             return;
         }
+        let widths = short.iter().map(|(_, short)| short.width());
+        let widest = widths.max().unwrap_or_default();
+        for (name, short) in short {
+            let pad = " ".repeat(widest.saturating_sub(short.width()));
+            let one = One {
+                bar: self.line(),
+                short: format!("{}{pad}", neutral::line(short)),
+                estimate: Estimate::default(),
+                began: Timestamp::EPOCH,
+                fraction: 0.0,
+                shown: None,
+            };
+            show(&one.bar, &format!("{}  ...", one.short));
+            self.bars.insert(name.clone(), one);
+        }
+    }
+
+    fn line(&self) -> ProgressBar {
+        let bar = self.multi.add(ProgressBar::no_length());
+        // The line is made here; indicatif draws it.
+        if let Ok(style) = ProgressStyle::with_template("{msg}") {
+            bar.set_style(style);
+        }
+        bar
+    }
+
+    pub(super) fn state(&mut self, shown: &Shown, now: Timestamp) {
         let cross = self.cross;
         if let Some(one) = self.bars.get_mut(shown.name()) {
             one.shown = Some(shown.clone());
@@ -106,15 +107,20 @@ impl Bars {
                 one.estimate.observe(seconds, progress.fraction);
             }
             one.draw(now, cross);
+        } else if let Some(total) = &mut self.total {
+            if shown.operation.done {
+                *total.ends.entry(shown.state).or_default() += 1;
+            }
+            total.draw();
         }
     }
 
     pub(super) fn lost(&mut self, name: &str, text: &str) {
-        if let Some(total) = &mut self.total {
+        if let Some(one) = self.bars.get(name) {
+            show(&one.bar, &format!("{}  {text}", one.short));
+        } else if let Some(total) = &mut self.total {
             total.unknown += 1;
             total.draw();
-        } else if let Some(one) = self.bars.get(name) {
-            show(&one.bar, &format!("{}  {text}", one.short));
         }
     }
 

@@ -3,12 +3,13 @@
 use tonic::Status;
 
 use super::bars::Bars;
+use super::changes::{self, Change};
 use super::lines::Lines;
 use super::{End, Follow, MANY};
 use crate::context::Context;
 use crate::exit::code_name;
 use crate::failure::Failure;
-use crate::output::{TimeForm, suffixes};
+use crate::output::{TimeForm, middle, suffixes};
 use crate::shown::Shown;
 
 /// Shows how far the operations are.
@@ -29,35 +30,28 @@ enum Form<'a> {
 impl<'a> Display<'a> {
     pub(super) fn new(context: &'a Context, follow: &Follow<'_>) -> Result<Self, Failure> {
         let words = ["auto", "bars", "lines", "json", "none"];
-        let set = |name| {
-            context
-                .environment
-                .variable(name)
-                .is_some_and(|it| it != "false" && it != "0")
-        };
         let terminal = &context.terminal;
-        let dumb = context.environment.variable("TERM") == Some("dumb");
         let chosen = match context.settings.word("progress", &words)? {
             _ if terminal.quiet => "none",
-            // A screen reader reads every frame, and a log keeps it.
-            "auto" if set("ACCESSIBLE") || set("CI") || dumb => "lines",
+            "auto" if context.prefers_lines() => "lines",
             "auto" if terminal.stderr_is_terminal => "bars",
             "auto" => "lines",
             chosen => chosen,
         };
         let names: Vec<&str> = follow.names.iter().map(String::as_str).collect();
         let form = match chosen {
-            "bars" => Form::Bars(Bars::new(
-                terminal,
-                &short(context, &names),
-                names.len() > MANY,
-            )),
+            "bars" => {
+                let mut bars = Bars::new(terminal);
+                bars.add(&short(context, &names), names.len() > MANY);
+                Form::Bars(bars)
+            }
             "lines" => {
                 let times = match context.settings.text("time") {
                     Some("local") => TimeForm::Local,
                     _ => TimeForm::Utc,
                 };
-                Form::Lines(Lines::new(context, times, names.len() > MANY))
+                let many = names.len() > MANY;
+                Form::Lines(Lines::new(context, times, many, follow.differences))
             }
             "json" => Form::Json,
             _ => Form::None,
@@ -68,6 +62,38 @@ impl<'a> Display<'a> {
             total: names.len(),
             done: 0,
         })
+    }
+
+    /// These operations are followed, too, besides those before.
+    pub(super) fn add(&mut self, new: &[String], before: &[String]) {
+        self.total += new.len();
+        if let Form::Bars(bars) = &mut self.form {
+            let names = before.iter().chain(new).map(String::as_str);
+            let mut all = short(self.context, &names.collect::<Vec<_>>());
+            bars.add(&all.split_off(before.len()), self.total > MANY);
+        }
+    }
+
+    /// These fields of the metadata have changed.
+    pub(super) fn changed(&mut self, shown: &Shown, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        let arrow = if self.context.terminal.unicode {
+            "→"
+        } else {
+            "->"
+        };
+        let line = changes::line(changes, arrow);
+        let name = middle(shown.name(), self.context.terminal.ellipsis());
+        match &mut self.form {
+            Form::Bars(_) => {
+                let line = crate::neutral::line(&format!("{name} {line}")).into_owned();
+                self.context.terminal.say(&line);
+            }
+            Form::Lines(lines) => lines.changed(&format!("{name} {line}")),
+            Form::Json | Form::None => {}
+        }
     }
 
     /// The server has told a state.

@@ -20,6 +20,8 @@ pub(super) struct Lines<'a> {
     times: TimeForm,
     /// Shows ends only.
     many: bool,
+    /// Changes are told by their fields, and not by the state of the operation.
+    differences: bool,
     seen: HashMap<String, Seen>,
     began: Timestamp,
     last: Timestamp,
@@ -33,12 +35,18 @@ struct Seen {
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(context: &'a Context, times: TimeForm, many: bool) -> Self {
+    pub(super) fn new(
+        context: &'a Context,
+        times: TimeForm,
+        many: bool,
+        differences: bool,
+    ) -> Self {
         let now = context.now();
         Self {
             context,
             times,
             many,
+            differences,
             seen: HashMap::new(),
             began: now,
             last: now,
@@ -63,7 +71,7 @@ impl<'a> Lines<'a> {
             self.seen.remove(shown.name());
             return;
         }
-        if self.many {
+        if self.many || (self.differences && self.seen.contains_key(shown.name())) {
             return;
         }
         let line = format!("{name} {} {}", State::Running.name(), shown.summary());
@@ -81,6 +89,11 @@ impl<'a> Lines<'a> {
             let line = seen.line.clone();
             self.tell(now, &line);
         }
+    }
+
+    /// Tells a change at once.
+    pub(super) fn changed(&mut self, line: &str) {
+        self.tell(self.context.now(), line);
     }
 
     /// Tells what was held back, and that it continues.

@@ -4,14 +4,14 @@ use crate::exit::Exit;
 
 /// The signals that end the watching. A signal between two waits is kept.
 #[cfg(unix)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     interrupt: Option<tokio::signal::unix::Signal>,
     terminate: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
 impl Signals {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         // Without a handler, a signal ends the process as usual.
         Self {
@@ -21,7 +21,7 @@ impl Signals {
     }
 
     /// Waits for the next signal. Cancel safe.
-    pub(super) async fn next(&mut self) -> Exit {
+    pub(crate) async fn next(&mut self) -> Exit {
         async fn received(signal: &mut Option<tokio::signal::unix::Signal>) {
             let got = match signal {
                 Some(signal) => signal.recv().await,
@@ -40,16 +40,16 @@ impl Signals {
 
 /// Ctrl-C.
 #[cfg(not(unix))]
-pub(super) struct Signals;
+pub(crate) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self
     }
 
     /// Waits for the next signal.
-    pub(super) async fn next(&mut self) -> Exit {
+    pub(crate) async fn next(&mut self) -> Exit {
         match tokio::signal::ctrl_c().await {
             Ok(()) => Exit::Interrupted,
             Err(_) => std::future::pending().await,

@@ -154,6 +154,9 @@ async fn every_command_has_help_with_examples() {
         "config",
         "completion",
         "man",
+        "resubmit",
+        "workers",
+        "filter",
     ];
     for command in commands {
         assert!(
@@ -162,13 +165,18 @@ async fn every_command_has_help_with_examples() {
         );
         let help = lro.run(&format!("{command} --help")).await;
         assert_eq!(help.exit, Exit::Done, "{command}");
-        assert!(help.stdout.contains("Examples:\n  lro "), "{command}");
+        assert!(help.stdout.contains("Examples:\n  "), "{command}");
     }
     assert!(help.stdout.contains("Exit codes:"));
-    let version = lro.run("--version").await;
-    assert_eq!(
-        version.stdout,
-        concat!("lro ", env!("CARGO_PKG_VERSION"), "\n")
+    for words in ["--version", "version"] {
+        let version = lro.run(words).await;
+        let expected = concat!("lro ", env!("CARGO_PKG_VERSION"), "\n");
+        assert_eq!(version.stdout, expected);
+    }
+    let filter = lro.run("help filter").await;
+    assert!(
+        filter.stdout.contains("OR binds tighter than AND"),
+        "{filter:?}"
     );
 }
 
@@ -178,6 +186,8 @@ async fn completions_and_man_pages_are_generated() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = lro.run(&format!("completion {shell}")).await;
         assert_eq!(script.exit, Exit::Done);
+        assert!(script.stdout.contains("COMPLETE"), "{shell}");
+        let script = lro.run(&format!("completion {shell} --static")).await;
         assert!(script.stdout.contains("describe"), "{shell}");
     }
     let folder = tempfile::tempdir().unwrap();
@@ -190,13 +200,9 @@ async fn completions_and_man_pages_are_generated() {
 }
 
 #[tokio::test]
-async fn commands_that_need_inspection_say_so() {
-    let ran = Lro::to("http://127.0.0.1:1")
-        .run("resubmit operations/1")
-        .await;
-    assert_eq!(ran.exit, Exit::Unimplemented);
-    assert!(
-        ran.stderr.contains("needs the service lro.v1.Inspection"),
-        "{ran:?}"
-    );
+async fn what_an_unreachable_server_offers_is_not_known() {
+    for words in ["resubmit operations/1", "workers"] {
+        let ran = Lro::to("http://127.0.0.1:1").run(words).await;
+        assert_eq!(ran.exit, Exit::Unknown, "{ran:?}");
+    }
 }

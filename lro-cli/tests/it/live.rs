@@ -276,6 +276,7 @@ async fn the_doctor_finds_our_server_well() {
         Cancel      ?    not tried: it changes something
         Delete      ?    not tried: it changes something
         filter      ok   AIP-160
+        inspection  no   methods, callers, attempts and workers are not told
         clock       ok   not behind the newest operation"#]]
     .assert_eq(&steady);
 }
@@ -310,4 +311,61 @@ async fn a_read_only_profile_changes_nothing() {
         );
     }
     assert_eq!(lro.run("list -p prod").await.exit, Exit::Done);
+}
+
+/// Each command in each of its forms. The parser is serde_json, and not the crate that writes.
+#[tokio::test]
+async fn every_form_is_read_by_another_parser() {
+    let live = Live::inspected().await.remove(0);
+    let lro = Lro::to(&live.url()).variable("LRO_PROGRESS", "none");
+    let document = |text: &str| serde_json::from_str::<serde_json::Value>(text);
+    let started = lro
+        .run("start Exporter/Export tables=a --wait -o json")
+        .await;
+    let started = document(&started.stdout).unwrap();
+    let name = started["name"].as_str().unwrap();
+    lro.run("start Exporter/Export tables=missing --wait -q")
+        .await;
+    for words in [
+        "list".to_owned(),
+        format!("get {name}"),
+        format!("describe {name}"),
+        format!("wait {name}"),
+        format!("watch {name}"),
+        "count".to_owned(),
+        "methods".to_owned(),
+        "services".to_owned(),
+        "workers".to_owned(),
+        "doctor".to_owned(),
+        "filter".to_owned(),
+        "start Exporter/Export tables=b".to_owned(),
+        format!("resubmit {name}"),
+    ] {
+        let ran = lro.run(&format!("{words} -o json")).await;
+        assert_eq!(ran.exit, Exit::Done, "{words}: {ran:?}");
+        let whole = document(&ran.stdout);
+        assert!(whole.is_ok(), "{words}: {ran:?}");
+        let ran = lro.run(&format!("{words} -o ndjson")).await;
+        assert_eq!(ran.exit, Exit::Done, "{words}: {ran:?}");
+        assert!(!ran.stdout.is_empty(), "{words}");
+        for line in ran.stdout.lines() {
+            assert!(document(line).unwrap().is_object(), "{words}: {line}");
+        }
+    }
+    for words in ["list", "methods", "services", "workers", "filter"] {
+        let ran = lro.run(&format!("{words} -o name")).await;
+        assert!(ran.stdout.lines().count() > 0, "{ran:?}");
+        assert!(
+            ran.stdout.lines().all(|it| !it.contains([' ', '\t'])),
+            "{ran:?}"
+        );
+    }
+    let ran = lro.run(&format!("get {name} -o token")).await;
+    let token: lro_client::ResumeToken = ran.stdout.trim().parse().unwrap();
+    assert_eq!(token.name(), name);
+    let ran = lro.run("list -o 'value(name,state,error.code)'").await;
+    assert!(
+        ran.stdout.lines().all(|line| line.split('\t').count() == 3),
+        "{ran:?}"
+    );
 }

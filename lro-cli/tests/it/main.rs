@@ -2,13 +2,20 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod arbitrary;
+mod bulk;
+#[cfg(unix)]
+mod completing;
 mod config;
 mod connections;
+mod editing;
+mod exit_codes;
+mod following;
 mod hostile;
 mod inspected;
 mod live;
 mod outputs;
 mod python;
+mod recorded_sessions;
 mod sessions;
 mod support;
 #[cfg(unix)]

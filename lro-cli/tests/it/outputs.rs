@@ -260,6 +260,12 @@ async fn headers_and_tokens_are_sent_and_never_shown() {
         .run("get operations/1 -H 'x-team: blue' --quota-project pay -v")
         .await;
     assert_eq!(server.header("x-team").as_deref(), Some("blue"));
+    let of_reflection = server.header_of_reflection("x-team");
+    assert_eq!(
+        of_reflection.as_deref(),
+        Some("blue"),
+        "its calls have the same headers"
+    );
     assert_eq!(server.header("x-goog-user-project").as_deref(), Some("pay"));
     assert!(!ran.stderr.contains("blue"), "{ran:?}");
     let ran = lro

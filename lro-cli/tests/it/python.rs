@@ -125,6 +125,34 @@ async fn operations_of_a_foreign_server_are_waited_for() {
         assert_eq!(stubborn.exit, Exit::Refused, "{stubborn:?}");
         let all = lro.run("list --parent projects/p --all -o name").await;
         assert_eq!(all.stdout.lines().count(), 25, "{all:?}");
+        // Without the inspection service some commands tell less, and others say what they lack.
+        let described = lro
+            .run(&format!(
+                "describe operations/plain-{index}0 --show-request"
+            ))
+            .await;
+        assert_eq!(described.exit, Exit::Done, "{described:?}");
+        assert!(
+            described
+                .stderr
+                .contains("the server does not tell the request"),
+            "{described:?}"
+        );
+        let counted = lro.run("count --parent projects/p").await;
+        assert_eq!(counted.exit, Exit::Done, "{counted:?}");
+        assert!(
+            counted.stdout.contains("total             25"),
+            "{counted:?}"
+        );
+        for command in [
+            "workers".to_owned(),
+            format!("resubmit operations/plain-{index}0"),
+        ] {
+            let ran = lro.run(&command).await;
+            assert_eq!(ran.exit, Exit::Unimplemented, "{ran:?}");
+            let why = "lro.v1.Inspection, which is found by reflection, and the server has none";
+            assert!(ran.stderr.contains(why), "{ran:?}");
+        }
         let doctor = lro.run("doctor --parent projects/p").await;
         assert_eq!(doctor.exit, Exit::Done, "{doctor:?}");
         let verdict = |what: &str| {
@@ -141,6 +169,7 @@ async fn operations_of_a_foreign_server_are_waited_for() {
                 .to_owned()
         };
         assert_eq!(verdict("reflection"), "no");
+        assert_eq!(verdict("inspection"), "no");
         assert_eq!(verdict("filter"), "no", "{doctor:?}");
         assert_eq!(
             verdict("Wait"),

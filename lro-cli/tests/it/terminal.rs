@@ -261,3 +261,37 @@ async fn a_screen_reader_gets_lines_and_no_frames() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watched_list_has_a_screen_of_its_own_and_leaves_the_last_table() {
+    let server = Fake::start(two()).await;
+    let (url, script) = (server.url.clone(), server.script.clone());
+    let watching = tokio::task::spawn_blocking(move || {
+        let words = "list --watch --interval 250ms";
+        let mut terminal = Terminal::start(&url, words, 80, &[]);
+        let screen = terminal.until("both rows", |it| {
+            it.contains("…e41d") && it.contains("…9c02")
+        });
+        assert!(screen.contains("2 operations. Ctrl-C ends"), "{screen}");
+        assert!(screen.contains("[######----] 62 %"), "{screen}");
+        let done = succeeded(E41D, r#"{"tablesDone":8,"tablesTotal":8}"#, "{}");
+        script.lock().unwrap().set(done);
+        terminal.until("the end of one", |it| it.contains("SUCCEEDED"));
+        // Too narrow: columns go, and no line wraps.
+        terminal.resize(40);
+        let screen = terminal.until("a narrow table", |it| {
+            it.contains("SUCCEEDED") && !it.contains("AGE")
+        });
+        assert!(
+            screen.lines().all(|line| line.chars().count() <= 40),
+            "{screen}"
+        );
+        terminal.resize(80);
+        terminal.keys.write_all(b"\x03").unwrap();
+        terminal.exit()
+    });
+    let (code, screen) = watching.await.unwrap();
+    assert_eq!(code, 130, "{screen}");
+    assert!(screen.starts_with("  STATE "), "{screen}");
+    assert!(screen.contains("SUCCEEDED"), "{screen}");
+}

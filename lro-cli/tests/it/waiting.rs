@@ -199,3 +199,33 @@ async fn changes_are_written_as_they_come() {
     assert_eq!(changes, ["CHANGED", "SUCCEEDED"], "{ran:?}");
     assert_eq!(lines[0]["operation"]["metadata"]["tablesDone"], 1);
 }
+
+#[tokio::test]
+async fn a_watch_ends_with_its_operations() {
+    let steps = || {
+        vec![
+            Step(Ok(running(NAME, "{}")), None),
+            Step(Ok(running(NAME, r#"{"tablesDone":1}"#)), None),
+            Step(Ok(done()), None),
+        ]
+    };
+    for words in [
+        "watch operations/1",
+        "watch operations/1 operations/1",
+        "watch - ",
+    ] {
+        let server = Fake::start(Script::new().steps(NAME, steps())).await;
+        let lro = Lro::to(&server.url).stdin("operations/1\n");
+        let watching = lro.run(words);
+        let limit = Duration::from_secs(60);
+        let ran = tokio::time::timeout(limit, watching).await.unwrap();
+        assert_eq!(ran.exit, Exit::Done, "{words}: {ran:?}");
+        // Not before: all three answers were asked for.
+        let gets = server
+            .calls()
+            .iter()
+            .filter(|it| it.starts_with("get"))
+            .count();
+        assert_eq!(gets, 3, "{words}");
+    }
+}

@@ -4,9 +4,9 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use prost_reflect::{FieldDescriptor, MethodDescriptor};
+use prost_reflect::MethodDescriptor;
 
-use super::{kind, template};
+use super::{fields, template};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -116,21 +116,15 @@ impl Drop for Draft {
     }
 }
 
-/// The request below comments that tell the fields and their types.
+/// The request below comments that tell the fields, their types, and what the proto says of them.
 fn text(method: &MethodDescriptor, json: &str) -> String {
-    let input = method.input();
     let mut out = format!(
         "{COMMENT} {}: save and quit to start it.\n",
         method.full_name()
     );
-    let mut fields: Vec<FieldDescriptor> = input.fields().collect();
-    fields.sort_by_key(FieldDescriptor::number);
-    for field in &fields {
-        out.push_str(&format!(
-            "{COMMENT}   {}: {}\n",
-            field.json_name(),
-            kind(field)
-        ));
+    for line in fields::lines(method) {
+        out.push_str(format!("{COMMENT} {line}").trim_end());
+        out.push('\n');
     }
     out.push_str(json);
     out.push('\n');

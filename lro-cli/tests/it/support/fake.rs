@@ -5,12 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use lro_core::Timestamp;
 use lro_core::filter::{Filter, Schema};
+use lro_core::inspection::OperationRecord;
+use lro_core::inspection::inspection_server::InspectionServer;
 use lro_core::pb;
 use lro_core::pb::operation::Result as Outcome;
 use lro_core::pb::operations_server::{Operations, OperationsServer};
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
 
+use super::inspected::Inspected;
 use super::{Hands, types};
 
 /// A state of an operation, and the time at which the server tells it.
@@ -22,7 +26,7 @@ pub(crate) struct Step(
 /// The scripted operations, newest first.
 #[derive(Default)]
 pub(crate) struct Script {
-    order: Vec<String>,
+    pub(crate) order: Vec<String>,
     steps: HashMap<String, VecDeque<Step>>,
     pub(crate) clock: Hands,
     /// Whether the server has WaitOperation.
@@ -30,6 +34,14 @@ pub(crate) struct Script {
     /// Refuses every filter.
     pub(crate) refuses_filters: bool,
     pub(crate) calls: Vec<String>,
+    /// Told of each call.
+    more: Arc<tokio::sync::Notify>,
+    /// The errors of the next lists.
+    pub(crate) lists_fail: Vec<Status>,
+    /// What the inspection service tells, by name. Without any there is no such service.
+    pub(crate) records: HashMap<String, OperationRecord>,
+    /// The headers of the last call of reflection.
+    reflection_headers: Vec<(String, String)>,
     /// The headers of the last call.
     pub(crate) headers: Vec<(String, String)>,
 }
@@ -73,6 +85,26 @@ impl Script {
         self
     }
 
+    /// Adds an operation, newer than all others, to a server that runs.
+    pub(crate) fn add(&mut self, operation: pb::Operation) {
+        let name = operation.name.clone();
+        self.order.insert(0, name.clone());
+        self.set(operation);
+        debug_assert!(self.steps.contains_key(&name));
+    }
+
+    /// Changes an operation, which stays as it is now.
+    pub(crate) fn set(&mut self, operation: pb::Operation) {
+        let name = operation.name.clone();
+        self.steps
+            .insert(name, VecDeque::from([Step(Ok(operation), None)]));
+    }
+
+    /// The state of an operation, without a step.
+    pub(crate) fn now(&self, name: &str) -> Option<pb::Operation> {
+        self.steps.get(name)?.front()?.0.clone().ok()
+    }
+
     fn step(&mut self, name: &str) -> Result<pb::Operation, Status> {
         let steps = self.steps.get_mut(name);
         let steps =
@@ -95,18 +127,36 @@ impl Fake {
     }
 
     pub(crate) async fn reflecting(script: Script, reflects: Reflects) -> Self {
+        let is_inspected = !script.records.is_empty();
         let script = Arc::new(Mutex::new(script));
         let service = OperationsServer::new(Scripted(script.clone()));
         let set = types::descriptor_set();
         let builder = || {
-            tonic_reflection::server::Builder::configure()
+            let builder = tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(&set)
-                .register_encoded_file_descriptor_set(lro_core::pb::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(lro_core::pb::FILE_DESCRIPTOR_SET);
+            if is_inspected {
+                let set = lro_core::inspection::FILE_DESCRIPTOR_SET;
+                builder.register_encoded_file_descriptor_set(set)
+            } else {
+                builder
+            }
         };
         let mut server = tonic::transport::Server::builder();
-        let router = server.add_service(service);
+        let mut router = server.add_service(service);
+        if is_inspected {
+            router = router.add_service(InspectionServer::new(Inspected(script.clone())));
+        }
         let router = match reflects {
-            Reflects::V1 => router.add_service(builder().build_v1().unwrap()),
+            Reflects::V1 => {
+                let script = script.clone();
+                let keep = move |request: Request<()>| {
+                    script.lock().unwrap().reflection_headers = headers(&request);
+                    Ok(request)
+                };
+                let service = builder().build_v1().unwrap();
+                router.add_service(InterceptedService::new(service, keep))
+            }
             Reflects::V1Alpha => router.add_service(builder().build_v1alpha().unwrap()),
             Reflects::Nothing => router,
         };
@@ -125,6 +175,27 @@ impl Fake {
 
     pub(crate) fn calls(&self) -> Vec<String> {
         self.script.lock().unwrap().calls.clone()
+    }
+
+    /// Waits for a call that begins so.
+    pub(crate) async fn called(&self, call: &str) {
+        let more = self.script.lock().unwrap().more.clone();
+        loop {
+            let told = more.notified();
+            if self.calls().iter().any(|it| it.starts_with(call)) {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    /// A header of the last call of reflection.
+    pub(crate) fn header_of_reflection(&self, name: &str) -> Option<String> {
+        let script = self.script.lock().unwrap();
+        let mut headers = script.reflection_headers.iter();
+        headers
+            .find(|(it, _)| it == name)
+            .map(|(_, value)| value.clone())
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<String> {
@@ -146,18 +217,21 @@ impl Scripted {
     fn called<Q>(&self, what: String, request: &Request<Q>) -> std::sync::MutexGuard<'_, Script> {
         let mut script = self.0.lock().unwrap();
         script.calls.push(what);
-        script.headers = request
-            .metadata()
-            .iter()
-            .filter_map(|pair| match pair {
-                tonic::metadata::KeyAndValueRef::Ascii(name, value) => {
-                    Some((name.to_string(), value.to_str().ok()?.to_owned()))
-                }
-                tonic::metadata::KeyAndValueRef::Binary(..) => None,
-            })
-            .collect();
+        script.more.notify_waiters();
+        script.headers = headers(request);
         script
     }
+}
+
+fn headers<Q>(request: &Request<Q>) -> Vec<(String, String)> {
+    let pairs = request.metadata().iter();
+    let pairs = pairs.filter_map(|pair| match pair {
+        tonic::metadata::KeyAndValueRef::Ascii(name, value) => {
+            Some((name.to_string(), value.to_str().ok()?.to_owned()))
+        }
+        tonic::metadata::KeyAndValueRef::Binary(..) => None,
+    });
+    pairs.collect()
 }
 
 #[tonic::async_trait]
@@ -171,6 +245,10 @@ impl Operations for Scripted {
             format!("list {} {}", query.page_size, query.filter),
             &request,
         );
+        let mut script = script;
+        if !script.lists_fail.is_empty() {
+            return Err(script.lists_fail.remove(0));
+        }
         if script.refuses_filters && !query.filter.is_empty() {
             return Err(Status::invalid_argument("filters are not supported"));
         }

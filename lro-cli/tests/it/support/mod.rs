@@ -1,11 +1,12 @@
 //! Runs of the command in an environment of their own, and servers for them.
 
 pub(crate) mod fake;
+pub(crate) mod inspected;
 pub(crate) mod live;
 pub(crate) mod types;
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Write};
 use std::sync::{Arc, Mutex};
 
 use lro_cli::environment::{Environment, Stream};
@@ -106,7 +107,51 @@ impl Lro {
         }
     }
 
+    /// Runs the command until its data are as they should be, and then no further. Returns them.
+    pub(crate) async fn until(&self, words: &str, is_there: impl Fn(&str) -> bool) -> String {
+        let (stdout, stderr) = (Buffer::default(), Buffer::default());
+        let written = async {
+            loop {
+                let more = stdout.more.notified();
+                if is_there(&stdout.text()) {
+                    return;
+                }
+                more.await;
+            }
+        };
+        let limit = std::time::Duration::from_secs(60);
+        tokio::select! {
+            () = written => stdout.text(),
+            exit = self.run_into(words, &stdout, &stderr) => {
+                panic!("{exit:?}: {}{}", stdout.text(), stderr.text())
+            }
+            () = tokio::time::sleep(limit) => panic!("{}{}", stdout.text(), stderr.text()),
+        }
+    }
+
+    /// The same with this as stdin.
+    pub(crate) async fn run_with(&self, words: &str, stdin: Box<dyn Read + Send>) -> Ran {
+        let (stdout, stderr) = (Buffer::default(), Buffer::default());
+        let exit = self.run_on(words, stdin, &stdout, &stderr).await;
+        Ran {
+            exit,
+            stdout: stdout.text(),
+            stderr: stderr.text(),
+        }
+    }
+
     async fn run_into(&self, words: &str, stdout: &Buffer, stderr: &Buffer) -> Exit {
+        let stdin = Box::new(Cursor::new(self.stdin.clone()));
+        self.run_on(words, stdin, stdout, stderr).await
+    }
+
+    async fn run_on(
+        &self,
+        words: &str,
+        stdin: Box<dyn Read + Send>,
+        stdout: &Buffer,
+        stderr: &Buffer,
+    ) -> Exit {
         let words = shlex::split(words).unwrap();
         let environment = Environment {
             variables: self.variables.clone(),
@@ -114,7 +159,7 @@ impl Lro {
                 Some(clock) => Arc::new(clock.clone()),
                 None => Arc::new(lro_core::SystemClock),
             },
-            stdin: Box::new(Cursor::new(self.stdin.clone())),
+            stdin,
             stdin_is_terminal: self.terminal.is_some(),
             stdout: match self.terminal {
                 Some(width) => Stream::terminal(stdout.clone(), width),
@@ -141,17 +186,23 @@ impl Lro {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Buffer(Arc<Mutex<Vec<u8>>>);
+struct Buffer {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    /// Told of each write.
+    more: Arc<tokio::sync::Notify>,
+}
 
 impl Buffer {
     fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        String::from_utf8(self.bytes.lock().unwrap().clone()).unwrap()
     }
 }
 
 impl Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        let written = self.bytes.lock().unwrap().write(bytes);
+        self.more.notify_waiters();
+        written
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

@@ -13,15 +13,23 @@ pub(crate) fn descriptor_set() -> Vec<u8> {
     pool().encode_to_vec()
 }
 
+/// The same with the comments of the proto.
+pub(crate) fn descriptor_set_with_comments() -> Vec<u8> {
+    compile(true).encode_to_vec()
+}
+
 fn pool() -> &'static DescriptorPool {
     static POOL: OnceLock<DescriptorPool> = OnceLock::new();
-    POOL.get_or_init(|| {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
-        let mut compiler = protox::Compiler::new([folder]).unwrap();
-        compiler.include_imports(true).include_source_info(false);
-        compiler.open_file("exports.proto").unwrap();
-        compiler.descriptor_pool()
-    })
+    POOL.get_or_init(|| compile(false))
+}
+
+fn compile(comments: bool) -> DescriptorPool {
+    let folders = ["/tests/it", "/../lro-build/proto"];
+    let folders = folders.map(|it| format!("{}{it}", env!("CARGO_MANIFEST_DIR")));
+    let mut compiler = protox::Compiler::new(folders).unwrap();
+    compiler.include_imports(true).include_source_info(comments);
+    compiler.open_file("exports.proto").unwrap();
+    compiler.descriptor_pool()
 }
 
 /// A message of google.example.v1 in an Any.

@@ -1,0 +1,192 @@
+//! Follows one operation, or many with few calls, to ends that the operations do not tell themselves.
+
+use std::time::Duration;
+
+use lro_client::{
+    ExponentialBackoff, OperationsClient, PollAnswer, Poller, PollerSet, PollingErrorAction,
+    PollingErrorPolicy, PollingState, WaitError,
+};
+use lro_core::pb;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tonic::{Code, Status};
+
+use super::{End, Follow};
+use crate::args::IfMissing;
+use crate::context::Context;
+use crate::exit::Exit;
+
+/// How long a server may hold a wait whose progress is shown.
+const GLIMPSE: Duration = Duration::from_secs(10);
+
+/// News of one operation.
+pub(super) enum News {
+    State(pb::Operation),
+    Retry(String, Status),
+}
+
+/// Errors that may pass are retried, this many in a row. A proxy's or a server's hiccup is not the
+/// end of a wait; what the server has decided is.
+struct Patient(u32);
+
+/// Whether the error may be gone at the next try: it says nothing about what was asked for.
+fn may_pass(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unavailable
+            | Code::DeadlineExceeded
+            | Code::Internal
+            | Code::Unknown
+            | Code::Aborted
+            | Code::ResourceExhausted
+            | Code::Cancelled
+    )
+}
+
+impl PollingErrorPolicy for Patient {
+    fn on_error(&self, state: &PollingState, error: &Status) -> PollingErrorAction {
+        let passes = match error.code() {
+            Code::Unauthenticated => false,
+            code => may_pass(code) || state.retry_delay.is_some(),
+        };
+        if passes && state.consecutive_errors <= self.0 {
+            PollingErrorAction::Continue
+        } else {
+            PollingErrorAction::Stop
+        }
+    }
+}
+
+type Waiting = Poller<(), ()>;
+
+impl Follow<'_> {
+    /// Follows one operation. Returns an end that is not the operation's own.
+    pub(super) async fn one(
+        &self,
+        context: &Context,
+        name: String,
+        limit: Option<Duration>,
+        sender: mpsc::Sender<News>,
+    ) -> Vec<(String, End)> {
+        let began = Instant::now();
+        let client = self.client(context);
+        let mut index = 0;
+        let pauses = ExponentialBackoff::new(Duration::from_millis(250), Duration::from_secs(10));
+        loop {
+            let left = limit.map(|it| it.saturating_sub(began.elapsed()));
+            let mut poller = self.poller(context, &client, &name, left);
+            let error = loop {
+                match poller.next_answer().await {
+                    Ok(PollAnswer::Retry(status)) => {
+                        let _ = sender.send(News::Retry(name.clone(), status)).await;
+                    }
+                    Ok(_) => {
+                        let mut operation = poller.operation().as_inner().clone();
+                        // Some servers leave it out.
+                        name.clone_into(&mut operation.name);
+                        let done = operation.done;
+                        let _ = sender.send(News::State(operation)).await;
+                        if done {
+                            return Vec::new();
+                        }
+                    }
+                    Err(error) => break error,
+                }
+            };
+            let is_missing = error.is_poll_failed() && error.code() == Code::NotFound;
+            if is_missing && self.if_missing == IfMissing::Wait {
+                let pause = pauses.delay(index);
+                index += 1;
+                if limit.is_some_and(|it| began.elapsed() + pause >= it) {
+                    return vec![(name, End::TimedOut)];
+                }
+                tokio::time::sleep(pause).await;
+                continue;
+            }
+            let end = self.end(context, &name, error);
+            return vec![(name, end)];
+        }
+    }
+
+    /// Follows many operations with few calls: their ends only.
+    pub(super) async fn set(
+        &self,
+        context: &Context,
+        names: Vec<String>,
+        limit: Option<Duration>,
+        concurrency: usize,
+        sender: mpsc::Sender<News>,
+    ) -> Vec<(String, End)> {
+        let mut set: PollerSet<(), ()> = PollerSet::new(&context.operations).concurrency(
+            concurrency
+                .try_into()
+                .unwrap_or(std::num::NonZeroUsize::MIN),
+        );
+        for name in &names {
+            set.push(self.poller(context, &context.operations, name, limit));
+        }
+        let mut lost = Vec::new();
+        while let Some((name, ended)) = set.next_operation().await {
+            match ended {
+                Ok(operation) => {
+                    let mut operation = operation.into_inner();
+                    operation.name = name;
+                    let _ = sender.send(News::State(operation)).await;
+                }
+                Err(error) => {
+                    let end = self.end(context, &name, error);
+                    lost.push((name, end));
+                }
+            }
+        }
+        lost
+    }
+
+    fn client(&self, context: &Context) -> OperationsClient {
+        if self.watch || self.reached.is_some() {
+            // WaitOperation does not return for a change of the metadata.
+            context.operations.clone().without_wait_operation()
+        } else {
+            context.operations.clone()
+        }
+    }
+
+    fn poller(
+        &self,
+        context: &Context,
+        client: &OperationsClient,
+        name: &str,
+        limit: Option<Duration>,
+    ) -> Waiting {
+        let (first, last) = if self.watch || self.reached.is_some() {
+            (250, 1_000)
+        } else {
+            (500, 10_000)
+        };
+        let pauses =
+            ExponentialBackoff::new(Duration::from_millis(first), Duration::from_millis(last));
+        let poller = Waiting::resume(name, client)
+            .error_policy(Patient(context.retry_errors))
+            .backoff_policy(pauses)
+            .max_wait(GLIMPSE);
+        match limit {
+            Some(limit) => poller.time_limit(limit),
+            None => poller,
+        }
+    }
+
+    fn end(&self, context: &Context, name: &str, error: WaitError<(), ()>) -> End {
+        if error.is_timeout() {
+            return End::TimedOut;
+        }
+        if error.code() == Code::NotFound && self.if_missing == IfMissing::Ok {
+            return End::Missing;
+        }
+        let status = Status::from(error);
+        let failure = context.failed(&status, &format!("cannot follow {name}"));
+        End::Lost(match failure.exit() {
+            Exit::Unknown => failure.advise("this says nothing about the operation"),
+            _ => failure,
+        })
+    }
+}
