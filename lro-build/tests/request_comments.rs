@@ -1,4 +1,5 @@
 //! The comments of requests in the descriptor set of the generated code.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 use std::path::Path;
 
@@ -24,7 +25,7 @@ service Notes {
 
 // Detached.
 
-// What to print.
+// The pages to print.
 message PrintRequest {
   // Its pages.
   repeated Page pages = 1;
@@ -110,8 +111,8 @@ fn the_comments_of_requests_are_kept_on_demand_and_no_others() {
             "Its pages.",
             "Prints notes.",
             "Red.",
+            "The pages to print.",
             "Unknown.",
-            "What to print.",
         ]
     );
     let (none, without) = comments(configure());

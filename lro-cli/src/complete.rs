@@ -1,7 +1,7 @@
 //! Completions that ask the configuration and the server: names, methods, fields, profiles, filters.
 //!
-//! A shell calls the program with the words of the line (`COMPLETE=bash lro -- lro get ..`). What the
-//! line says of the server counts here, too. The server has one second, and errors are silent.
+//! A shell calls the program with the words of the line (`COMPLETE=bash lro -- lro get ..`). The
+//! server and the profile are those of the line. The server has one second, and errors are silent.
 
 mod filter;
 mod words;
@@ -181,7 +181,7 @@ impl Line {
     }
 }
 
-/// What the server says within the limit, as far as it begins like the word.
+/// The answers of the server within the limit that begin like the word.
 fn asked<'c, F>(
     current: &'c OsStr,
     ask: impl FnOnce(&'static Line, &'c str) -> F,

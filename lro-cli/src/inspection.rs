@@ -106,6 +106,12 @@ impl Inspection {
             .await
     }
 
+    pub(crate) async fn methods(&self) -> Result<pb::ListMethodsResponse, Status> {
+        let request = self.request(pb::ListMethodsRequest {});
+        let mut client = self.client.clone();
+        self.within(client.list_methods(request)).await
+    }
+
     pub(crate) async fn workers(&self) -> Result<pb::ListWorkersResponse, Status> {
         let request = self.request(pb::ListWorkersRequest {});
         let mut client = self.client.clone();

@@ -2,10 +2,12 @@
 
 use serde_json::json;
 
+use crate::commands::count::number;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Column, Output, Row, Table};
+use crate::inspection::{Inspection, short_method, time};
+use crate::output::{Column, Output, Row, Table, age};
 use crate::types::{operation_info, starts_operation};
 
 pub(crate) async fn methods(context: &Context) -> Result<Exit, Failure> {
@@ -27,7 +29,36 @@ pub(crate) async fn methods(context: &Context) -> Result<Exit, Failure> {
         ]
     });
     let titles = ["METHOD", "REQUEST", "RESPONSE", "METADATA"];
-    write(context, &output, titles, rows.collect())
+    write(context, &output, titles, rows.collect())?;
+    if output.is_for_people() && !context.terminal.quiet {
+        backlog(context).await?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Says which methods have operations that wait for a worker, where the inspection service tells it.
+async fn backlog(context: &Context) -> Result<(), Failure> {
+    let Some(inspection) = Inspection::of(context).await? else {
+        return Ok(());
+    };
+    // It needs the permission of an operator.
+    let methods = inspection.methods().await.unwrap_or_default().methods;
+    for method in methods.iter().filter(|it| it.ready > 0) {
+        let count = number(usize::try_from(method.ready).unwrap_or_default(), false);
+        let oldest = time(method.oldest_ready_time.as_ref());
+        let oldest = oldest.map(|it| format!(", the oldest for {}", age(context.now().since(it))));
+        let hosted = if method.hosted {
+            ""
+        } else {
+            "; no worker of the process that answered runs it"
+        };
+        context.terminal.say(&format!(
+            "{} has {count} waiting for a worker{}{hosted}",
+            short_method(&method.method),
+            oldest.unwrap_or_default(),
+        ));
+    }
+    Ok(())
 }
 
 pub(crate) async fn services(context: &Context) -> Result<Exit, Failure> {

@@ -47,7 +47,7 @@ pub(super) fn split(filter: &str) -> (&str, &str) {
     filter.split_at(at)
 }
 
-/// What may stand for the last word: with its explanation.
+/// The candidates for the last word, each with its explanation.
 pub(super) async fn candidates(
     before: &str,
     word: &str,

@@ -102,12 +102,12 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_told_with_its_path() {
-        let before = json!({"done": 5, "current": "orders", "at": {"a": [1, 2]}, "gone": true});
+        let before = json!({"done": 5, "current": "orders", "at": {"a": [1, 2]}, "old": true});
         let after = json!({"done": 6, "current": "", "at": {"a": [1, 3]}, "new": [1]});
         let found = between(&before, &after);
         assert_eq!(
             line(&found, "→"),
-            "at.a.1: 2 → 3, current: orders → \"\", done: 5 → 6, gone: true → -, new: - → [1]"
+            "at.a.1: 2 → 3, current: orders → \"\", done: 5 → 6, new: - → [1], old: true → -"
         );
         assert_eq!(
             document(&found)[0],

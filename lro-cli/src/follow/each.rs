@@ -29,7 +29,7 @@ pub(super) enum News {
 /// end of a wait; what the server has decided is.
 struct Patient(u32);
 
-/// Whether the error may be gone at the next try: it says nothing about what was asked for.
+/// Whether the error may not occur at the next try: it says nothing about what was asked for.
 fn may_pass(code: Code) -> bool {
     matches!(
         code,

@@ -81,7 +81,7 @@ impl<'a> Later<'a> {
         }
     }
 
-    /// What is new of the result.
+    /// The names of the result that are new.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ pub(super) struct Lines<'a> {
     times: TimeForm,
     /// Shows ends only.
     many: bool,
-    /// Changes are told by their fields, and not by the state of the operation.
+    /// Shows the fields that change, and not the state of the operation.
     differences: bool,
     seen: HashMap<String, Seen>,
     began: Timestamp,

@@ -22,7 +22,7 @@ fn changed(server: &Fake, verb: &str) -> Vec<String> {
     names
 }
 
-/// What arrives between the preview and the confirmation is not touched.
+/// An operation that starts between the preview and the confirmation is not touched.
 #[tokio::test]
 async fn what_comes_after_the_preview_is_not_changed() {
     struct Late(
@@ -87,11 +87,11 @@ async fn no_more_than_a_thousand_are_changed_at_once() {
         "{ran:?}"
     );
     assert_eq!(changed(&server, "delete").len(), 1_000);
-    // Names are few lines: a failure is told, and a success only counted.
+    // Few lines: failures are listed, and successes only counted.
     assert!(ran.stderr.lines().count() < 10, "{ran:?}");
 }
 
-/// An end that is not the one that was asked for is told by the exit code and by name.
+/// Successes are counted, failures are listed.
 #[tokio::test]
 async fn only_failures_are_told_one_by_one() {
     let script = several(20).operation(succeeded("operations/done", "{}", "{}"));

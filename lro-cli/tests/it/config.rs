@@ -206,3 +206,42 @@ async fn what_an_unreachable_server_offers_is_not_known() {
         assert_eq!(ran.exit, Exit::Unknown, "{ran:?}");
     }
 }
+
+/// Without TLS no C is compiled: no crate in the tree builds any.
+#[test]
+fn without_tls_no_c_is_compiled() {
+    let tree = |features: &str| {
+        let arguments = [
+            "tree",
+            "--locked",
+            "--offline",
+            "-e",
+            "normal,build",
+            "--prefix",
+            "none",
+        ];
+        let output = std::process::Command::new(env!("CARGO"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(arguments)
+            .arg(features)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let builds_c = |tree: &str| {
+        let names = tree.lines().filter_map(|line| line.split(' ').next());
+        let compilers = ["cc", "cmake", "ring", "aws-lc-sys", "openssl-sys"];
+        let found: Vec<String> = names
+            .filter(|it| compilers.contains(it))
+            .map(str::to_owned)
+            .collect();
+        found
+    };
+    assert_eq!(
+        builds_c(&tree("--no-default-features")),
+        Vec::<String>::new()
+    );
+    // The test sees what there is.
+    assert!(builds_c(&tree("--all-features")).contains(&"cc".to_owned()));
+}

@@ -109,7 +109,7 @@ async fn a_watched_list_survives_errors_that_pass() {
     let words = "list --watch --interval 250ms -o name";
     let output = lro.until(words, |it| !it.is_empty()).await;
     assert_eq!(output, "operations/1\n");
-    // What the server has decided is told at once.
+    // A decision of the server ends the command at once.
     server.script.lock().unwrap().lists_fail = vec![Status::new(Code::PermissionDenied, "no")];
     let ran = lro.run("list --watch -o name").await;
     assert_eq!(ran.exit, Exit::Denied, "{ran:?}");

@@ -1,4 +1,4 @@
-//! What a bulk action is about to change.
+//! The preview of a bulk action.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 
 /// The longest reason, in bytes.
 const MAX_LEN: usize = 256;
-/// What is encoded, besides all that is not ASCII.
+/// The ASCII characters that are encoded, as all others are.
 const ENCODED: AsciiSet = CONTROLS.add(b'%');
 
 /// The client of the calls, with the reason as a header.

@@ -135,7 +135,7 @@ impl View<'_> {
     fn show(&mut self, page: Page) -> Result<(), Failure> {
         match self {
             Self::Screen(screen) => screen.show(page),
-            Self::Changes(changes) => changes.show(page),
+            Self::Changes(changes) => changes.show(&page),
         }
     }
 

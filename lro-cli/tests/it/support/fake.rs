@@ -38,7 +38,7 @@ pub(crate) struct Script {
     more: Arc<tokio::sync::Notify>,
     /// The errors of the next lists.
     pub(crate) lists_fail: Vec<Status>,
-    /// What the inspection service tells, by name. Without any there is no such service.
+    /// The records of the inspection service, by name. Without any there is no such service.
     pub(crate) records: HashMap<String, OperationRecord>,
     /// The headers of the last call of reflection.
     reflection_headers: Vec<(String, String)>,

@@ -71,7 +71,11 @@ impl Inspection for Inspected {
         let more = start + size < names.len();
         Ok(Response::new(pb::ListOperationsResponse {
             operations: page.filter_map(|name| self.record(name)).collect(),
-            next_page_token: more.then(|| (start + size).to_string()).unwrap_or_default(),
+            next_page_token: if more {
+                (start + size).to_string()
+            } else {
+                String::new()
+            },
         }))
     }
 

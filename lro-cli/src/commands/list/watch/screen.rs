@@ -31,7 +31,7 @@ impl<'a> Screen<'a> {
         output: &Output,
         columns: &'a [&'static str],
     ) -> Result<Self, Failure> {
-        // Talk would stand in the middle of the table: it is told at the end.
+        // Talk would stand in the middle of the table: it follows at the end.
         context.terminal.hold();
         context.terminal.data(OPEN)?;
         Ok(Self {

@@ -12,7 +12,7 @@ use crate::shown::Shown;
 pub(super) struct Changes<'a> {
     context: &'a Context,
     output: &'a Output,
-    /// What was written of each operation, by its name.
+    /// The JSON of each operation that was written, by its name.
     written: HashMap<String, String>,
 }
 
@@ -31,7 +31,7 @@ impl<'a> Changes<'a> {
         }
     }
 
-    pub(super) fn show(&mut self, page: Page) -> Result<(), Failure> {
+    pub(super) fn show(&mut self, page: &Page) -> Result<(), Failure> {
         let mut before = std::mem::take(&mut self.written);
         // The oldest first, as they came.
         for shown in page.operations.iter().rev() {
@@ -47,9 +47,9 @@ impl<'a> Changes<'a> {
         }
         // Of a list that was cut, they may stand behind its end.
         if page.is_all {
-            let mut gone: Vec<String> = before.into_keys().collect();
-            gone.sort();
-            gone.iter().try_for_each(|name| self.removed(name))?;
+            let mut removed: Vec<String> = before.into_keys().collect();
+            removed.sort();
+            removed.iter().try_for_each(|name| self.remove(name))?;
         }
         Ok(())
     }
@@ -67,7 +67,7 @@ impl<'a> Changes<'a> {
                 let members = format!("\"operation\":{}", shown.json);
                 terminal.json(&show::change(context, change, &members))
             }
-            // Names of operations that were told already are not told again.
+            // Each name is written once.
             Output::Name | Output::Token if matches!(change, Change::Changed) => Ok(()),
             Output::Name | Output::Token | Output::Value(_) => {
                 show::write(context, self.output, std::slice::from_ref(shown), "")
@@ -80,7 +80,7 @@ impl<'a> Changes<'a> {
         }
     }
 
-    fn removed(&self, name: &str) -> Result<(), Failure> {
+    fn remove(&self, name: &str) -> Result<(), Failure> {
         let terminal = &self.context.terminal;
         match self.output {
             Output::Ndjson => {
