@@ -7,6 +7,8 @@ pub(crate) mod deadline;
 mod events;
 mod local_worker;
 pub(crate) mod metrics;
+#[cfg(feature = "inspection")]
+pub(crate) mod throughput;
 pub(crate) mod update;
 pub(crate) mod waiters;
 
@@ -15,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lro_core::Clock;
-use lro_core::store::OperationStore;
+use lro_core::store::{OperationRecord, OperationStore};
 use uuid::Uuid;
 
 pub(crate) use local_worker::{LocalSlot, LocalWorker};
@@ -38,6 +40,8 @@ pub(crate) struct Engine {
     waiters: Arc<Waiters>,
     changes: Hub,
     workers: LocalWorkers,
+    #[cfg(feature = "inspection")]
+    throughput: throughput::Throughput,
     uids: Mutex<uuid::ContextV7>,
     closing: AtomicBool,
     /// How many workers' runtimes are stalled.
@@ -56,7 +60,11 @@ impl Engine {
     ) -> Arc<Self> {
         let changes = Hub::new(limits.max_change_subscribers);
         let waiters = Waiters::new(limits.max_waiters, limits.max_waiters_per_operation);
+        #[cfg(feature = "inspection")]
+        let throughput = throughput::Throughput::new(clock.now());
         let engine = Arc::new(Self {
+            #[cfg(feature = "inspection")]
+            throughput,
             store: metrics.observe(store),
             metrics,
             clock,
@@ -101,6 +109,26 @@ impl Engine {
     /// The workers of this process that run operations of this store.
     pub(crate) fn workers(&self) -> &LocalWorkers {
         &self.workers
+    }
+
+    /// Counts an operation that a start of this process has made; it may have ended with it.
+    pub(crate) fn started(&self, record: &OperationRecord) {
+        self.metrics.started(record);
+        #[cfg(feature = "inspection")]
+        self.throughput.started(record, self.clock.now());
+    }
+
+    /// Counts an operation whose end this process has written.
+    fn ended(&self, record: &OperationRecord) {
+        self.metrics.ended(record);
+        #[cfg(feature = "inspection")]
+        self.throughput.ended(record, self.clock.now());
+    }
+
+    /// The operations that were started and ended lately.
+    #[cfg(feature = "inspection")]
+    pub(crate) fn throughput(&self) -> &throughput::Throughput {
+        &self.throughput
     }
 
     /// A fresh identity, later than all earlier ones.

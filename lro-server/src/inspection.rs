@@ -42,6 +42,8 @@ mod counts;
 mod list;
 mod method_types;
 mod operators;
+mod permissions;
+mod recent;
 mod record;
 mod redaction;
 mod resubmit;
@@ -54,9 +56,11 @@ use std::sync::{Arc, OnceLock};
 
 use lro_core::inspection::inspection_server::InspectionServer;
 
+pub use permissions::Described;
 pub(crate) use resubmit::{Resubmission, Servers};
 
 use crate::operations::Operations;
+use recent::Recent;
 use redaction::Redactor;
 
 /// `lro.v1.Inspection` over [`Operations`]: what [`Operations::inspection`] serves.
@@ -73,6 +77,7 @@ pub struct InspectionService {
     operations: Operations,
     /// Made when it is first needed, with the descriptor sets of the servers that serve by then.
     redactor: Arc<OnceLock<Redactor>>,
+    recent: Arc<Recent>,
 }
 
 impl Operations {
@@ -88,6 +93,7 @@ impl From<Operations> for InspectionService {
         Self {
             operations,
             redactor: Arc::default(),
+            recent: Arc::default(),
         }
     }
 }

@@ -288,7 +288,7 @@ impl ::prost::Name for ListMethodsResponse {
     }
 }
 /// An rpc that starts operations.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Method {
     /// The path, such as `/exporter.v1.Exporter/Export`.
     #[prost(string, tag = "1")]
@@ -318,6 +318,9 @@ pub struct Method {
     /// is not known.
     #[prost(string, tag = "8")]
     pub metadata_type: ::prost::alloc::string::String,
+    /// The operations that this process has started and ended lately.
+    #[prost(message, optional, tag = "9")]
+    pub history: ::core::option::Option<MethodHistory>,
 }
 impl ::prost::Name for Method {
     const NAME: &'static str = "Method";
@@ -327,6 +330,72 @@ impl ::prost::Name for Method {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "type.googleapis.com/lro.v1.Method".into()
+    }
+}
+/// The operations of a method that the process which answers has started and ended
+/// lately. Other processes on the same store have histories of their own.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MethodHistory {
+    /// Since when the process counts.
+    #[prost(message, optional, tag = "1")]
+    pub begin_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The latest 60 minutes, the oldest first. The last one is under way.
+    #[prost(message, repeated, tag = "2")]
+    pub minutes: ::prost::alloc::vec::Vec<method_history::Minute>,
+    /// The number of the latest operations that ended, at most 1,000, of which the
+    /// times below are.
+    #[prost(int32, tag = "3")]
+    pub sample_count: i32,
+    /// Half of them waited at most so long for their first run, once ready.
+    #[prost(message, optional, tag = "4")]
+    pub queue_time_p50: ::core::option::Option<::prost_types::Duration>,
+    /// 95 of 100 waited at most so long.
+    #[prost(message, optional, tag = "5")]
+    pub queue_time_p95: ::core::option::Option<::prost_types::Duration>,
+    /// Half of them took at most so long from their first run to their end.
+    #[prost(message, optional, tag = "6")]
+    pub run_time_p50: ::core::option::Option<::prost_types::Duration>,
+    /// 95 of 100 took at most so long.
+    #[prost(message, optional, tag = "7")]
+    pub run_time_p95: ::core::option::Option<::prost_types::Duration>,
+}
+/// Nested message and enum types in `MethodHistory`.
+pub mod method_history {
+    /// The numbers of one minute.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Minute {
+        /// Operations that were started.
+        #[prost(int64, tag = "1")]
+        pub started: i64,
+        /// Operations that ended with a response.
+        #[prost(int64, tag = "2")]
+        pub succeeded: i64,
+        /// Operations that ended with an error other than `CANCELLED`.
+        #[prost(int64, tag = "3")]
+        pub failed: i64,
+        /// Operations that ended with the error `CANCELLED`.
+        #[prost(int64, tag = "4")]
+        pub cancelled: i64,
+    }
+    impl ::prost::Name for Minute {
+        const NAME: &'static str = "Minute";
+        const PACKAGE: &'static str = "lro.v1";
+        fn full_name() -> ::prost::alloc::string::String {
+            "lro.v1.MethodHistory.Minute".into()
+        }
+        fn type_url() -> ::prost::alloc::string::String {
+            "type.googleapis.com/lro.v1.MethodHistory.Minute".into()
+        }
+    }
+}
+impl ::prost::Name for MethodHistory {
+    const NAME: &'static str = "MethodHistory";
+    const PACKAGE: &'static str = "lro.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "lro.v1.MethodHistory".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/lro.v1.MethodHistory".into()
     }
 }
 /// The request of `Inspection.ListWorkers`.

@@ -30,7 +30,7 @@ impl StoreObserver for Observer {
                 ..
             } => {
                 if let Some(record) = ended {
-                    engine.metrics.ended(record);
+                    engine.ended(record);
                 }
                 if *deleted || state.is_done() {
                     engine

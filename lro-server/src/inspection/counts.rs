@@ -23,16 +23,43 @@ impl InspectionService {
         request: &pb::CountOperationsRequest,
     ) -> Result<pb::CountOperationsResponse, Status> {
         let grouping = Grouping::of(&request.group_by)?;
-        let policy = self.operations.gate().services().list_policy(&parent);
-        let filter = Filter::parse(&request.filter, &policy.schema).map_err(Status::from)?;
-        let mut query = CountQuery::new(parent);
-        query.filter = filter;
-        query.max_examined = max_examined(request.max_examined)?;
+        let query = self.count_query(parent, request)?;
         let counts = self.operations.engine().store().count(query).await;
         let counts = counts.map_err(|error| store_failed(&error))?;
         Ok(grouped(&counts, grouping, |method| {
             pass.lists_method(method)
         }))
+    }
+
+    /// The same, of counts that are a few seconds old at most and that all callers share.
+    pub(super) async fn count_recent(
+        &self,
+        pass: &Pass<'_>,
+        parent: ParentPattern,
+        request: &pb::CountOperationsRequest,
+    ) -> Result<pb::CountOperationsResponse, Status> {
+        let grouping = Grouping::of(&request.group_by)?;
+        let key = (parent.as_str().to_owned(), request.filter.clone());
+        let query = self.count_query(parent, request)?;
+        let store = self.operations.engine().store();
+        let counts = self.recent.get(key, || store.count(query)).await;
+        let counts = counts.map_err(|error| store_failed(&error))?;
+        Ok(grouped(&counts, grouping, |method| {
+            pass.lists_method(method)
+        }))
+    }
+
+    fn count_query(
+        &self,
+        parent: ParentPattern,
+        request: &pb::CountOperationsRequest,
+    ) -> Result<CountQuery, Status> {
+        let policy = self.operations.gate().services().list_policy(&parent);
+        let filter = Filter::parse(&request.filter, &policy.schema).map_err(Status::from)?;
+        let mut query = CountQuery::new(parent);
+        query.filter = filter;
+        query.max_examined = max_examined(request.max_examined)?;
+        Ok(query)
     }
 }
 

@@ -56,9 +56,7 @@ impl InspectionService {
             None => record.request.value.clone(),
             Some(edited) => checked(&record, edited)?,
         };
-        let Some(services) = self.operations.servers().serving(&record.method) else {
-            return Err(not_served(&record));
-        };
+        let services = self.serving(&record)?;
         let request_id = match request.request_id {
             id if id.is_empty() => self.operations.engine().new_uid().to_string(),
             id => id,
@@ -75,6 +73,15 @@ impl InspectionService {
         Ok(pb::ResubmitOperationResponse {
             operation: Some(started),
         })
+    }
+}
+
+impl InspectionService {
+    /// The services of this process that serve the rpc which started the operation.
+    pub(super) fn serving(&self, record: &OperationRecord) -> Result<HostedServices, Status> {
+        let servers = self.operations.servers();
+        let serving = servers.serving(&record.method);
+        serving.ok_or_else(|| not_served(record))
     }
 }
 

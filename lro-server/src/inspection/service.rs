@@ -14,10 +14,10 @@ use crate::operations::MaxMessageLen;
 use crate::rpc::error::{invalid_name, invalid_parent};
 use crate::rpc::status::complete;
 
-const DESCRIBE: &str = "/lro.v1.Inspection/DescribeOperation";
+pub(super) const DESCRIBE: &str = "/lro.v1.Inspection/DescribeOperation";
 const LIST: &str = "/lro.v1.Inspection/ListOperations";
-const COUNT: &str = "/lro.v1.Inspection/CountOperations";
-const METHODS: &str = "/lro.v1.Inspection/ListMethods";
+pub(super) const COUNT: &str = "/lro.v1.Inspection/CountOperations";
+pub(super) const METHODS: &str = "/lro.v1.Inspection/ListMethods";
 const WORKERS: &str = "/lro.v1.Inspection/ListWorkers";
 const RESUBMIT: &str = "/lro.v1.Inspection/ResubmitOperation";
 
@@ -144,7 +144,7 @@ impl InspectionService {
     }
 
     /// Fails unless the caller is an operator.
-    async fn operated(
+    pub(super) async fn operated(
         &self,
         rpc: &str,
         headers: &MetadataMap,

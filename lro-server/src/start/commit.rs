@@ -48,7 +48,7 @@ async fn store(engine: &Engine, operation: NewOperation) -> Result<Answer, Statu
     if let Ok(started) = &answer
         && !started.existing
     {
-        engine.metrics().started(&started.record);
+        engine.started(&started.record);
         // The store has no event of it, unless it waits to be claimed.
         engine.changes().changed(&started.record.name);
         if !started.record.state.is_done() {
