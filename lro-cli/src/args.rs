@@ -108,6 +108,21 @@ pub(crate) enum Command {
     /// Print the version
     #[command(hide = true)]
     Version,
+    /// Show the operations of the server in a browser
+    #[command(
+        after_help = "Examples:\n  lro ui\n  lro ui -p prod --read-only --listen 127.0.0.1:8080"
+    )]
+    Ui(Ui),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Ui {
+    /// The loopback address on which the browser reaches the command; port 0 is a free one
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Only show: without buttons that cancel, resubmit or delete
+    #[arg(long)]
+    pub(crate) read_only: bool,
 }
 
 /// How to treat names that the server does not have.

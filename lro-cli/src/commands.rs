@@ -12,5 +12,6 @@ pub(crate) mod list;
 pub(crate) mod methods;
 pub(crate) mod resubmit;
 pub(crate) mod start;
+pub(crate) mod ui;
 pub(crate) mod wait;
 pub(crate) mod workers;

@@ -171,6 +171,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Resubmit(args) => commands::resubmit::run(context, &args).await,
         Command::Workers => commands::workers::run(context).await,
         Command::Filter => commands::filter::run(context).await,
+        Command::Ui(args) => commands::ui::run(context, &args).await,
         // Answered before there is a connection.
         Command::Config(_)
         | Command::Completion { .. }

@@ -62,13 +62,13 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "lro-cli",
-        built_with: &["lro-client", "lro-core", "lro-json"],
+        built_with: &["lro-client", "lro-console", "lro-core", "lro-json"],
         tested_with: Tested::Freely,
         reason: "it calls any server, and knows none",
     },
     Row {
         name: "lro-console",
-        built_with: &["lro-core", "lro-json", "lro-server"],
+        built_with: &["lro-client", "lro-core", "lro-json", "lro-server"],
         tested_with: Tested::Freely,
         reason: "it shows operations, of this process or of another, and runs none",
     },
