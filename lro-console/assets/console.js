@@ -204,6 +204,126 @@ function key(event) {
   event.preventDefault();
 }
 
+// --- Completion of the filter -------------------------------------------------------------------
+
+/** The fields that a filter may name, each with its values. @type {Promise<Record<string, string[]>> | undefined} */
+let fields;
+
+/** What may stand at the end of a text, and how much of it is there already.
+ * @param {string} text @param {Record<string, string[]>} known @returns {{from: number, choices: string[]}} */
+function choicesFor(text, known) {
+  const value = /([\w.@-]+)\s*(?:!?=|[<>]=?|:)\s*("[^"]*|[\w.-]*)$/.exec(text);
+  if (value) {
+    const values = known[value[1]] ?? [];
+    return { from: text.length - value[2].length, choices: values.filter((it) => it.startsWith(value[2]) && it !== value[2]) };
+  }
+  const word = /[\w.@-]*$/.exec(text)?.[0] ?? '';
+  const before = text.slice(0, text.length - word.length).trimEnd();
+  const isAfterValue = before !== '' && !/(\(|\b(AND|OR|NOT))$/.test(before);
+  const words = isAfterValue ? ['AND', 'OR'] : Object.keys(known);
+  const least = isAfterValue ? 0 : 1;
+  if (word.length < least) return { from: 0, choices: [] };
+  return { from: text.length - word.length, choices: words.filter((it) => it.startsWith(word) && it !== word) };
+}
+
+function completion() {
+  const input = /** @type {HTMLInputElement | null} */ (/** @type {unknown} */ (one('#filter')));
+  const list = one('#choices');
+  if (!input || !list) return;
+  for (const [name, value] of [['role', 'combobox'], ['aria-autocomplete', 'list'], ['aria-controls', 'choices'], ['aria-expanded', 'false']]) input.setAttribute(name, value);
+  let at = -1;
+  let from = 0;
+  const close = () => {
+    list.hidden = true;
+    at = -1;
+    input.setAttribute('aria-expanded', 'false');
+    input.removeAttribute('aria-activedescendant');
+  };
+  /** @param {string} choice */
+  const take = (choice) => {
+    const caret = input.selectionStart ?? input.value.length;
+    const isField = !choice.startsWith('"') && /^[a-z]/.test(choice) && choice !== 'true' && choice !== 'false';
+    const text = input.value.slice(0, from) + choice + (isField ? ' = ' : ' ');
+    input.value = text + input.value.slice(caret);
+    input.setSelectionRange(text.length, text.length);
+    close();
+    show();
+  };
+  const show = async () => {
+    const parent = one('#list')?.dataset.parent ?? '';
+    fields ??= fetch(`./fields?parent=${encodeURIComponent(parent)}`).then((it) => (it.ok ? it.json() : {})).catch(() => ({}));
+    const known = await fields;
+    const text = input.value.slice(0, input.selectionStart ?? input.value.length);
+    const found = choicesFor(text, known);
+    from = found.from;
+    if (found.choices.length === 0 || document.activeElement !== input) { close(); return; }
+    list.replaceChildren(...found.choices.slice(0, 50).map((choice, number) => {
+      const item = document.createElement('li');
+      item.id = `choice-${number}`;
+      item.setAttribute('role', 'option');
+      item.setAttribute('aria-selected', 'false');
+      item.textContent = choice;
+      // Before the input loses the focus.
+      item.addEventListener('mousedown', (event) => { event.preventDefault(); take(choice); });
+      return item;
+    }));
+    at = -1;
+    input.removeAttribute('aria-activedescendant');
+    list.hidden = false;
+    input.setAttribute('aria-expanded', 'true');
+  };
+  input.addEventListener('input', show);
+  input.addEventListener('blur', close);
+  input.addEventListener('keydown', (event) => {
+    const items = all('li', list);
+    if (list.hidden || items.length === 0) return;
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) {
+      at = at < 0 && step < 0 ? items.length - 1 : (at + step + items.length) % items.length;
+      items.forEach((item, number) => item.setAttribute('aria-selected', String(number === at)));
+      input.setAttribute('aria-activedescendant', items[at].id);
+      items[at].scrollIntoView({ block: 'nearest' });
+    } else if (event.key === 'Escape') close();
+    else if ((event.key === 'Enter' && at >= 0) || event.key === 'Tab') take(items[Math.max(at, 0)].textContent ?? '');
+    else return;
+    event.preventDefault();
+  });
+}
+
+// --- Numbers ------------------------------------------------------------------------------------
+
+const COUNT_INTERVAL = 10000;
+
+/** Asks again for the numbers of the chips, while somebody looks. */
+function countAgain() {
+  if (!one('#counted') || stored.get('live') === 'off') return;
+  setInterval(async () => {
+    if (document.hidden) return;
+    try {
+      const list = one('#list');
+      const query = new URLSearchParams(location.search);
+      if (list) query.set('filter', list.dataset.filter ?? '');
+      const answer = await fetch(`./counts?${query}`, { cache: 'no-store' });
+      if (!answer.ok) return;
+      const { counts, as_of: asOf } = await answer.json();
+      for (const count of all('[data-count]')) set(count, counts[count.dataset.count ?? ''] ?? '');
+      one('#counted time')?.setAttribute('datetime', asOf ?? '');
+      showTimes();
+    } catch { /* The numbers keep their age. */ }
+  }, COUNT_INTERVAL);
+}
+
+/** Asks again for a page that has no stream of changes. */
+function keepFresh() {
+  const part = one('[data-refresh]');
+  if (!part) return;
+  if (stored.get('live') === 'off') { showLive('off', 'live updates off'); return; }
+  const seconds = Number(part.dataset.refresh);
+  showLive('live', `each ${seconds} s`);
+  setInterval(() => { if (!document.hidden) refresh(); }, seconds * 1000);
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });
+}
+
 // --- Live updates -------------------------------------------------------------------------------
 
 /** The states that each chip shows. @type {Record<string, string[]>} */
@@ -226,6 +346,16 @@ function showLive(state, text) {
   sign.dataset.state = state;
   const word = one('.word', sign);
   if (word) word.textContent = text;
+}
+
+/** The server does not know the visitor any more: the same address asks to sign in, and comes back here. */
+function signedOut() {
+  showLive('lost', 'signed out');
+  const again = one('#again');
+  if (!again) return;
+  again.setAttribute('href', location.href);
+  if (again.hidden) announce('Signed out');
+  again.hidden = false;
 }
 
 /** @param {HTMLElement} row @param {Update} update */
@@ -278,6 +408,8 @@ function refresh() {
     refreshing = false;
     const page = request.responseXML;
     if (page && request.status === 200) takeOver(page);
+    else if (request.status === 401 || request.status === 403) signedOut();
+    else if (one('[data-refresh]')) showLive('reconnecting', 'no answer, trying again');
     else if (request.status === 404) showLive('lost', 'this operation is gone');
     if (refreshAgain) { refreshAgain = false; setTimeout(refresh, 250); }
   };
@@ -349,8 +481,9 @@ function followed() {
   const named = article ? [article] : all('tr[data-name]');
   for (const it of named) form.append('operation', ` ${it.dataset.name}`);
   const list = one('#list');
-  if (list?.dataset.newest) {
+  if (list?.dataset.newest !== undefined) {
     form.append('newest', list.dataset.newest);
+    form.append('newest_name', list.dataset.newestName ?? '');
     for (const key of ['filter', 'state', 'parent']) form.append(key, list.dataset[key] ?? '');
   }
   return form;
@@ -396,7 +529,7 @@ async function connect() {
   try {
     const response = await fetch('./events', { method: 'POST', body: followed(), signal: own.signal, cache: 'no-store' });
     if (response.status === 401 || response.status === 403) {
-      showLive('lost', 'signed out: reload the page');
+      signedOut();
       clearTimeout(timer);
       return;
     }
@@ -413,7 +546,6 @@ async function connect() {
         failures = newer = 0;
         yielded = false;
         streams?.postMessage('opened');
-        showLive('live', 'live');
       }
       text += value;
       const events = text.split('\n\n');
@@ -425,7 +557,7 @@ async function connect() {
   // Another one has begun, or the tab has let go of its stream.
   if (stream !== own) return;
   stream = null;
-  if (last === '"denied"') { showLive('lost', 'signed out: reload the page'); return; }
+  if (last === '"denied"') { signedOut(); return; }
   if (slow && !opened) { poll(); return; }
   failures += 1;
   showLive('reconnecting', failures > 3 ? 'no connection, trying again' : 'reconnecting');
@@ -437,13 +569,19 @@ function receive(event) {
   const lines = event.split('\n');
   const kind = lines.find((line) => line.startsWith('event: '))?.slice(7);
   const data = lines.find((line) => line.startsWith('data: '))?.slice(6) ?? '';
-  if (kind === 'rows') { showLive('live', 'live'); apply(JSON.parse(data)); }
+  if (kind === 'open') {
+    const { interval } = JSON.parse(data);
+    liveWord = interval ? `each ${interval} s` : 'live';
+    showLive('live', liveWord);
+  } else if (kind === 'rows') { showLive('live', liveWord); apply(JSON.parse(data)); }
   else if (kind === 'new') showNew(JSON.parse(data));
   else if (kind === 'stale') showLive('reconnecting', 'the store does not answer');
   else if (kind === 'bye') return data;
   return '';
 }
 
+/** How changes come: as they happen, or as often as the server is asked for them. */
+let liveWord = 'live';
 let polls = 0;
 
 /** Asks for the rows that are shown, where no stream comes through. */
@@ -452,7 +590,8 @@ async function poll() {
   try {
     const response = await fetch('./rows', { method: 'POST', body: followed(), cache: 'no-store' });
     if (response.ok) apply(await response.json());
-    else showLive('lost', response.status === 401 || response.status === 403 ? 'signed out: reload the page' : 'no answer');
+    else if (response.status === 401 || response.status === 403) { signedOut(); return; }
+    else showLive('lost', 'no answer');
   } catch { showLive('reconnecting', 'no connection, trying again'); }
   polls += 1;
   // Each minute another try of the stream.
@@ -498,6 +637,9 @@ applySettings();
 settingsForm();
 copyButtons(document);
 selection();
+completion();
+countAgain();
+keepFresh();
 showTimes();
 setInterval(showTimes, 10000);
 document.addEventListener('keydown', key);

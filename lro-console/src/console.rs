@@ -15,8 +15,10 @@ use tonic::body::Body;
 use tower::{BoxError, Service};
 
 use crate::answer::secure;
+use crate::door::Door;
 use crate::route;
 use crate::safety::Safety;
+use crate::sign_in::SignIn;
 use crate::source::Source;
 use crate::types;
 
@@ -61,6 +63,8 @@ pub(crate) struct Settings {
     /// Whether pages show the requests of operations; by default only without an authorizer.
     pub(crate) shows_requests: Option<bool>,
     pub(crate) safety: Safety,
+    pub(crate) door: Option<Arc<Door>>,
+    pub(crate) sign_in: Option<SignIn>,
 }
 
 impl Console {
@@ -80,6 +84,18 @@ impl Console {
         Ok(console)
     }
 
+    /// The console of the operations of a server elsewhere. Give it types with
+    /// [`file_descriptor_set`](Self::file_descriptor_set), so that it decodes payloads.
+    #[cfg(feature = "remote")]
+    pub fn of_remote(remote: crate::source::remote::Remote) -> Self {
+        let source = crate::source::remote::Elsewhere::new(remote);
+        Self::new(Arc::new(source), false)
+    }
+
+    #[cfg_attr(
+        not(any(feature = "server", feature = "remote")),
+        expect(dead_code, reason = "a console without a source")
+    )]
     pub(crate) fn new(source: Arc<dyn Source>, has_authorizer: bool) -> Self {
         let safety = Safety {
             any_host: has_authorizer,
@@ -96,6 +112,8 @@ impl Console {
                 allows_anonymous: false,
                 shows_requests: None,
                 safety,
+                door: None,
+                sign_in: None,
             }),
         }
     }
@@ -162,6 +180,43 @@ impl Console {
     /// behind a proxy that changes the host, for browsers that send no `Sec-Fetch-Site`.
     pub fn public_origin(mut self, origin: impl Into<String>) -> Self {
         self.settings_mut().safety.origins.push(origin.into());
+        self
+    }
+
+    /// Opens the console to the one browser that follows a link, once: the console, and the link
+    /// relative to its address. For a console that acts with the credentials of one person.
+    ///
+    /// ```
+    /// # use lro_console::Console;
+    /// # use lro_server::{Operations, lro_core::store::MemoryStore};
+    /// # let operations = Operations::new(MemoryStore::new());
+    /// # let console = Console::of_server(&operations).unwrap();
+    /// let (console, link) = console.one_time_link();
+    /// println!("open http://127.0.0.1:8080/{link}");
+    /// # let _ = console;
+    /// ```
+    pub fn one_time_link(mut self) -> (Self, String) {
+        let door = Door::new();
+        let link = door.link();
+        self.settings_mut().door = Some(Arc::new(door));
+        (self, link)
+    }
+
+    /// Lets visitors sign in with a bearer token, as callers of the server send it. The browser keeps
+    /// it in an HttpOnly cookie, sealed with a key of this process, until the `exp` of a JWT; then the
+    /// console asks again, and leads back to the same view. A request that has an `authorization`
+    /// header already keeps it. Browsers keep the cookie over TLS, and on this machine.
+    ///
+    /// With several processes, use [`sign_in_with_key`](Self::sign_in_with_key).
+    pub fn sign_in(mut self) -> Self {
+        self.settings_mut().sign_in = Some(SignIn::of_process());
+        self
+    }
+
+    /// [`sign_in`](Self::sign_in), with the key that seals the cookies: random, secret, and the same in
+    /// all processes that serve the console.
+    pub fn sign_in_with_key(mut self, key: [u8; 32]) -> Self {
+        self.settings_mut().sign_in = Some(SignIn::new(key));
         self
     }
 

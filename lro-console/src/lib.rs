@@ -4,8 +4,11 @@ mod action;
 mod answer;
 mod assets;
 mod console;
+mod door;
 mod download;
+mod export;
 mod live;
+mod outlook;
 mod page;
 mod params;
 mod progress;
@@ -13,9 +16,12 @@ mod route;
 mod row;
 mod safety;
 mod serve;
+mod sign_in;
 mod source;
 mod text;
 mod tree;
 mod types;
 
 pub use console::{Console, InvalidDescriptorSet};
+#[cfg(feature = "remote")]
+pub use source::remote::Remote;

@@ -116,6 +116,7 @@ struct Listed {
     wanted: Wanted,
     /// The newest operation on the page.
     newest: String,
+    newest_name: String,
     changes: Box<dyn Signals>,
     is_dirty: bool,
     count_at: Instant,
@@ -144,7 +145,8 @@ impl Tab {
         let changes = source.follow(Followed::Names(names.iter().cloned().collect()))?;
         let now = Instant::now();
         let newest = form.get("newest").to_owned();
-        let list = if newest.is_empty() {
+        let newest_name = form.get("newest_name").to_owned();
+        let list = if newest.is_empty() && newest_name.is_empty() {
             None
         } else {
             Some(Listed {
@@ -154,6 +156,7 @@ impl Tab {
                     ..Wanted::of(form)
                 },
                 newest,
+                newest_name,
                 changes: source.follow(Followed::All)?,
                 is_dirty: true,
                 count_at: now,
@@ -178,7 +181,9 @@ impl Tab {
     async fn next(&mut self) -> Option<String> {
         if !self.opened {
             self.opened = true;
-            return Some("retry: 2000\nevent: open\ndata: {}\n\n".to_owned());
+            let interval = self.visit.settings.source.abilities().interval;
+            let json = serde_json::json!({ "interval": interval.map(|it| it.as_secs()) });
+            return Some(format!("retry: 2000\nevent: open\ndata: {json}\n\n"));
         }
         loop {
             if self.ended {
@@ -260,12 +265,21 @@ impl Tab {
         let page = settings.source.list(&self.visit.visitor, parent, &options);
         // An error shows itself where the rows are read.
         let page = page.await.ok()?;
-        let is_newer = |view: &&View| view.uid() > list.newest;
-        let count = page.views.iter().filter(is_newer).count();
+        let count = newer(&page.views, &list.newest, &list.newest_name);
         let is_more = count == page.views.len() && !page.next_page_token.is_empty();
         let json = serde_json::json!({ "count": count, "more": is_more });
         (count > 0).then(|| format!("event: new\ndata: {json}\n\n"))
     }
+}
+
+/// How many of the newest operations a page does not have, whose newest one is known by its id or,
+/// where the server tells none, by its name.
+fn newer(views: &[View], uid: &str, name: &str) -> usize {
+    if uid.is_empty() {
+        let at = views.iter().position(|view| view.name() == name);
+        return at.unwrap_or(views.len());
+    }
+    views.iter().filter(|view| view.uid() > uid).count()
 }
 
 /// Waits until there may be new operations.
@@ -303,7 +317,7 @@ async fn updates(
                 let row = Row::of(&view, &visit.settings.types, source.now());
                 Update {
                     version: Version {
-                        uid: view.uid(),
+                        uid: view.uid().to_owned(),
                         revision: row.revision,
                         state: row.state.as_number(),
                     },

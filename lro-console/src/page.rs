@@ -4,8 +4,10 @@ pub(crate) mod confirm;
 pub(crate) mod fault;
 pub(crate) mod operation;
 pub(crate) mod operations;
+pub(crate) mod overview;
 pub(crate) mod parts;
 pub(crate) mod settings;
+pub(crate) mod sparkline;
 pub(crate) mod timeline;
 pub(crate) mod tree;
 
@@ -24,7 +26,7 @@ pub(crate) struct Head<'a> {
     pub(crate) title: &'a str,
     /// The link of the navigation that leads here.
     pub(crate) here: &'a str,
-    /// Whether the page has a stream of changes: the header then shows its state.
+    /// Whether the page is kept up to date: the header then shows how.
     pub(crate) is_live: bool,
 }
 
@@ -64,13 +66,16 @@ pub(crate) async fn frame(
                     a.brand href="./" { span.mark aria-hidden="true" { "◆" } (console) }
                     nav aria-label="Pages" {
                         (nav("./", "Operations"))
+                        (nav("./overview", "Overview"))
                         (nav("./settings", "Settings"))
                     }
                     p.who {
                         @if settings.is_read_only { span.badge { "Read only" } }
                         @if !principal.is_empty() { span { (crate::text::visible(&principal)) } }
+                        @if visit.is_signed_in { form.out action="./logout" method="post" { button type="submit" { "Sign out" } } }
                         @if head.is_live {
                             span #live.live data-state="off" hidden { span.dot aria-hidden="true" {} span.word { "connecting" } }
+                            a #again href="./" hidden { "Sign in again" }
                         }
                         span #clock { "UTC" }
                     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::header::ALLOW;
+use http::header::{ALLOW, AUTHORIZATION};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, request};
 use http_body_util::{BodyExt as _, Limited};
 use tokio::time::timeout;
@@ -11,13 +11,13 @@ use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 
 use crate::console::Settings;
-use crate::page::{confirm, fault, operation, operations, settings};
+use crate::page::{confirm, fault, operation, operations, overview, settings};
 use crate::params::Params;
 use crate::source::Visitor;
-use crate::{action, assets, download, live};
+use crate::{action, assets, door, download, export, live, sign_in};
 
-/// The most bytes of a form: 1,000 names fit.
-const MAX_FORM: usize = 256 * 1024;
+/// The most bytes of a form: 1,000 long names fit.
+const MAX_FORM: usize = 1024 * 1024;
 
 /// How long a form may take.
 const FORM_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
@@ -30,12 +30,27 @@ pub(crate) struct Visit {
     pub(crate) headers: HeaderMap,
     pub(crate) uri: Uri,
     pub(crate) query: Params,
+    /// Whether a form was sent.
+    pub(crate) is_post: bool,
+    /// Whether the visitor has signed in at this console.
+    pub(crate) is_signed_in: bool,
 }
 
 impl Visit {
     fn new(settings: Arc<Settings>, parts: request::Parts) -> Self {
-        let metadata = MetadataMap::from_headers(parts.headers.clone());
+        let mut headers = parts.headers.clone();
+        let mut is_signed_in = false;
+        if let Some(sign_in) = &settings.sign_in
+            && !headers.contains_key(AUTHORIZATION)
+            && let Some(token) = sign_in.token(&headers, settings.source.now())
+        {
+            sign_in::authorize(&mut headers, &token);
+            is_signed_in = true;
+        }
+        let metadata = MetadataMap::from_headers(headers);
         Self {
+            is_post: parts.method == Method::POST,
+            is_signed_in,
             settings,
             visitor: Visitor::from_parts(metadata, parts.extensions, ()),
             query: Params::parse(parts.uri.query().unwrap_or_default()),
@@ -65,11 +80,23 @@ pub(crate) async fn answer(settings: Arc<Settings>, request: Request<Body>) -> R
     {
         return asset;
     }
+    if let Some(door) = &settings.door {
+        if segment == door::PAGE && method == Method::GET {
+            return door.enter(Params::parse(parts.uri.query().unwrap_or_default()).get("key"));
+        }
+        if !door.admits(&parts.headers) {
+            return door.closed();
+        }
+    }
     let visit = Visit::new(settings, parts);
     if matches!(method, Method::GET | Method::HEAD) {
         return match &*segment {
             "" => operations::show(&visit).await,
             "operation" => operation::show(&visit).await,
+            "counts" => operations::chips::show(&visit).await,
+            "export" => export::show(visit).await,
+            "fields" => operations::fields::show(&visit).await,
+            "overview" => overview::show(&visit).await,
             "operation.json" => download::operation(&visit).await,
             "settings" => settings::show(&visit).await,
             _ if is_post(&visit, &segment) => method_not_allowed("POST"),
@@ -100,6 +127,11 @@ pub(crate) async fn answer(settings: Arc<Settings>, request: Request<Body>) -> R
         "events" => live::events(visit, &form).await,
         "rows" => live::rows(&visit, &form).await,
         "confirm" => confirm::show(&visit, &form).await,
+        "login" => match &visit.settings.sign_in {
+            Some(sign_in) => sign_in::sign_in(&visit, sign_in, &form).await,
+            None => fault::no_page(&visit).await,
+        },
+        "logout" => sign_in::sign_out(),
         _ => action::act(&visit, &form).await,
     }
 }
@@ -108,6 +140,7 @@ pub(crate) async fn answer(settings: Arc<Settings>, request: Request<Body>) -> R
 fn is_post(visit: &Visit, segment: &str) -> bool {
     match segment {
         "events" | "rows" => true,
+        "login" | "logout" => visit.settings.sign_in.is_some(),
         "confirm" | "act" => !visit.settings.is_read_only,
         _ => false,
     }

@@ -1,6 +1,8 @@
 //! The cells of a row that change: the same for pages and for their updates.
 
 use lro_core::Timestamp;
+use lro_core::inspection::Waiting;
+use lro_core::inspection::waiting::Cause;
 use lro_core::pb::operation::Result as Outcome;
 use lro_core::store::OperationState;
 use prost_reflect::DescriptorPool;
@@ -83,19 +85,30 @@ fn note(view: &View, state: OperationState, progress: Option<&Progress>, now: Ti
     visible(&cut(&one_line, MAX_NOTE)).into_owned()
 }
 
-/// The reason why a pending operation waits, as far as its record tells.
-pub(crate) fn waiting(view: &View, now: Timestamp) -> String {
+/// The reason why a pending operation waits, in short.
+fn waiting(view: &View, now: Timestamp) -> String {
     let Some(record) = &view.record else {
         return String::new();
     };
-    let is_ready = record.ready_time <= now;
-    match (is_ready, record.attempt) {
-        (false, 0) => format!("starts {}", relative(record.ready_time, now)),
-        (false, tried) => format!(
-            "attempt {} {}",
-            tried.saturating_add(1),
-            relative(record.ready_time, now)
-        ),
-        (true, _) => format!("waits {}", duration(now.since(record.ready_time))),
+    let Some(ready) = record.ready_time() else {
+        return String::new();
+    };
+    let tried = record.wire().attempt;
+    if ready > now {
+        let when = relative(ready, now);
+        return match tried {
+            0 => format!("starts {when}"),
+            tried => format!("attempt {} {when}", tried.saturating_add(1)),
+        };
     }
+    let waits = format!("waits {}", duration(now.since(ready)));
+    let cause = record.wire().waiting.as_ref().map(Waiting::cause);
+    let why = match cause {
+        Some(Cause::NoWorker) => "no worker here",
+        Some(Cause::NoFreeSlot) => "all slots are taken",
+        Some(Cause::Quarantine) => "tried alone",
+        Some(Cause::WorkersBlocked) => "workers blocked",
+        _ => return waits,
+    };
+    format!("{waits}: {why}")
 }

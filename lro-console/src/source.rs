@@ -1,17 +1,35 @@
 //! Where operations come from: what the pages ask, whatever stands behind them.
 
+mod record;
+#[cfg(feature = "remote")]
+pub(crate) mod remote;
 #[cfg(feature = "server")]
 pub(crate) mod server;
 
 use std::fmt;
 use std::time::Duration;
 
-use lro_core::store::{OperationRecord, OperationState};
+use lro_core::inspection as wire;
+use lro_core::store::OperationState;
 use lro_core::{ListOptions, OperationName, ParentPattern, Timestamp, pb};
 use tonic::{Code, Request, Status};
 
+pub(crate) use record::{Record, span, time};
+
 /// A visitor: the headers and extensions of the HTTP request, as the authorizer reads them.
 pub(crate) type Visitor = Request<()>;
+
+/// The metadata key of the reason for an action, in percent-encoded UTF-8.
+pub(crate) const REASON: &str = "lro-reason";
+
+/// The abilities of a source, for all visitors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Abilities {
+    /// Whether it tells records, counts, methods and workers, and resubmits.
+    pub(crate) has_inspection: bool,
+    /// How often changes are asked for; `None` where they are pushed.
+    pub(crate) interval: Option<Duration>,
+}
 
 /// The operations that a console shows.
 ///
@@ -19,6 +37,9 @@ pub(crate) type Visitor = Request<()>;
 /// `google.longrunning.Operations` needs.
 #[async_trait::async_trait]
 pub(crate) trait Source: fmt::Debug + Send + Sync + 'static {
+    /// Its abilities, for all visitors.
+    fn abilities(&self) -> Abilities;
+
     /// The name of the visitor, empty for anonymous ones. An error is one of authentication.
     async fn principal(&self, visitor: &Visitor) -> Result<String, Status>;
 
@@ -33,16 +54,37 @@ pub(crate) trait Source: fmt::Debug + Send + Sync + 'static {
     /// One operation, with what the source knows of it.
     async fn get(&self, visitor: &Visitor, name: &OperationName) -> Result<View, Status>;
 
-    /// Whether the visitor may do this. The error says why not.
-    async fn permit(&self, visitor: &Visitor, action: Action, view: &View) -> Result<(), Status>;
-
-    /// Does it.
-    async fn act(
+    /// One operation, and what the visitor may do to it.
+    async fn describe(
         &self,
         visitor: &Visitor,
-        action: Action,
         name: &OperationName,
-    ) -> Result<(), Status>;
+    ) -> Result<(View, Permits), Status>;
+
+    /// How many operations there are below a parent, by state and method: within a bound, and some
+    /// seconds old at most.
+    async fn counts(
+        &self,
+        visitor: &Visitor,
+        parent: &ParentPattern,
+        filter: &str,
+    ) -> Result<wire::CountOperationsResponse, Status>;
+
+    /// The methods of the process that answers, for operators.
+    async fn methods(&self, visitor: &Visitor) -> Result<Vec<wire::Method>, Status>;
+
+    /// The workers of the process that answers, for operators.
+    async fn workers(&self, visitor: &Visitor) -> Result<wire::ListWorkersResponse, Status>;
+
+    /// The latest past of a method, for operators; `None` if there is none. It costs the store nothing.
+    async fn history(
+        &self,
+        visitor: &Visitor,
+        method: &str,
+    ) -> Result<Option<wire::MethodHistory>, Status>;
+
+    /// Does what a visitor asks for. The name is that of a new operation, if there is one.
+    async fn act(&self, visitor: &Visitor, act: &Act<'_>) -> Result<Option<String>, Status>;
 
     /// Signals of changes from now on: of these operations, or of all.
     fn follow(&self, followed: Followed) -> Result<Box<dyn Signals>, Status>;
@@ -89,10 +131,23 @@ pub(crate) struct Page {
 pub(crate) struct View {
     pub(crate) operation: pb::Operation,
     /// The facts that the standard has no field for; `None` where the server does not tell.
-    pub(crate) record: Option<OperationRecord>,
+    pub(crate) record: Option<Record>,
 }
 
 impl View {
+    /// An operation with its record.
+    pub(crate) fn of(record: wire::OperationRecord) -> Self {
+        let (operation, record) = Record::split(record);
+        let record = Some(record);
+        Self { operation, record }
+    }
+
+    /// An operation of a server that tells what the standard has.
+    pub(crate) fn standard(operation: pb::Operation) -> Self {
+        let record = None;
+        Self { operation, record }
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.operation.name
     }
@@ -100,55 +155,83 @@ impl View {
     /// Where it stands. Without a record, an unfinished operation counts as running.
     pub(crate) fn state(&self) -> OperationState {
         use pb::operation::Result;
-        match (&self.record, &self.operation.result) {
-            (Some(record), _) => record.state,
-            (None, _) if !self.operation.done => OperationState::Running,
-            (None, Some(Result::Error(error))) if error.code == Code::Cancelled as i32 => {
+        if let Some(state) = self.record.as_ref().and_then(Record::state) {
+            return state;
+        }
+        match &self.operation.result {
+            _ if !self.operation.done => OperationState::Running,
+            Some(Result::Error(error)) if error.code == Code::Cancelled as i32 => {
                 OperationState::Cancelled
             }
-            (None, Some(Result::Error(_))) => OperationState::Failed,
-            (None, _) => OperationState::Succeeded,
+            Some(Result::Error(_)) => OperationState::Failed,
+            _ => OperationState::Succeeded,
         }
     }
 
     /// Identifies the operation even when another one gets its name; empty where unknown.
-    pub(crate) fn uid(&self) -> String {
-        let record = self.record.as_ref();
-        record.map_or(String::new(), |record| record.uid.simple().to_string())
+    pub(crate) fn uid(&self) -> &str {
+        self.record.as_ref().map_or("", |record| &record.wire().uid)
     }
 
     /// How often its visible part was written; 0 where unknown.
     pub(crate) fn revision(&self) -> u64 {
-        self.record.as_ref().map_or(0, |record| record.revision)
+        self.record.as_ref().map_or(0, Record::revision)
     }
 
     /// How long it has run, or ran.
     pub(crate) fn took(&self, now: Timestamp) -> Option<Duration> {
         let record = self.record.as_ref()?;
-        let start = record.start_time?;
-        Some(record.end_time.unwrap_or(now).since(start))
+        let start = record.start_time()?;
+        Some(record.end_time().unwrap_or(now).since(start))
     }
+}
+
+/// Whether a visitor may do each action to an operation, whatever its state. The errors say why not.
+#[derive(Clone, Debug)]
+pub(crate) struct Permits {
+    pub(crate) cancel: Result<(), Status>,
+    pub(crate) delete: Result<(), Status>,
+    pub(crate) resubmit: Result<(), Status>,
+}
+
+impl Permits {
+    pub(crate) fn of(&self, action: Action) -> &Result<(), Status> {
+        match action {
+            Action::Cancel => &self.cancel,
+            Action::Delete => &self.delete,
+            Action::Resubmit => &self.resubmit,
+        }
+    }
+}
+
+/// A change that a visitor has confirmed.
+#[derive(Clone, Debug)]
+pub(crate) struct Act<'a> {
+    pub(crate) action: Action,
+    pub(crate) name: &'a OperationName,
+    /// Identifies the request: a resubmission that comes twice starts one operation.
+    pub(crate) request_id: String,
 }
 
 /// A change that a visitor may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Cancel,
+    Resubmit,
     Delete,
 }
 
 impl Action {
+    pub(crate) const ALL: [Self; 3] = [Self::Cancel, Self::Resubmit, Self::Delete];
+
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        match text {
-            "cancel" => Some(Self::Cancel),
-            "delete" => Some(Self::Delete),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|action| action.verb() == text)
     }
 
     pub(crate) fn verb(self) -> &'static str {
         match self {
             Self::Cancel => "cancel",
+            Self::Resubmit => "resubmit",
             Self::Delete => "delete",
         }
     }
@@ -157,19 +240,24 @@ impl Action {
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Cancel => "Cancel",
+            Self::Resubmit => "Resubmit",
             Self::Delete => "Delete",
         }
     }
 
-    /// Its effect on an operation in this state; `None` if it changes nothing.
-    pub(crate) fn effect(self, state: OperationState) -> Option<&'static str> {
+    /// Its effect on an operation in this state, or why it has none.
+    pub(crate) fn effect(self, state: OperationState) -> Result<&'static str, &'static str> {
         match (self, state.is_done()) {
-            (Self::Cancel, true) => None,
-            (Self::Cancel, false) if state == OperationState::Cancelling => None,
-            (Self::Cancel, false) => Some("asks its body to stop; the state shows the outcome"),
-            (Self::Delete, true) => Some("removes its record and its result"),
+            (Self::Cancel, true) => Err("It has ended."),
+            (Self::Cancel, false) if state == OperationState::Cancelling => {
+                Err("Its cancellation was already asked for.")
+            }
+            (Self::Cancel, false) => Ok("asks its body to stop; the state shows the outcome"),
+            (Self::Resubmit, true) => Ok("starts a new operation with the same request"),
+            (Self::Resubmit, false) => Err("It has not ended."),
+            (Self::Delete, true) => Ok("removes its record and its result"),
             (Self::Delete, false) => {
-                Some("hides it at once and does not stop its body; cancel it first to stop it")
+                Ok("hides it at once and does not stop its body; cancel it first to stop it")
             }
         }
     }

@@ -75,7 +75,7 @@ pub(crate) fn relative(time: Timestamp, now: Timestamp) -> String {
 }
 
 /// A duration in its largest unit.
-fn rough(span: Duration) -> String {
+pub(crate) fn rough(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {
         0..=89 => format!("{seconds} s"),
@@ -96,6 +96,32 @@ pub(crate) fn duration(span: Duration) -> String {
         3_600..=86_399 => format!("{}h{:02}m", seconds / 3_600, seconds % 3_600 / 60),
         _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3_600),
     }
+}
+
+/// A number with separators of thousands: `12,345`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number, or at least how many there are: `1,000+`.
+pub(crate) fn bounded(number: u64, is_exact: bool) -> String {
+    if is_exact {
+        return grouped(number);
+    }
+    let step = match number {
+        0..100 => 1,
+        100..1_000 => 100,
+        _ => 1_000,
+    };
+    format!("{}+", grouped(number / step * step))
 }
 
 /// `Exporter/Export` of `/exporter.v1.Exporter/Export`.
@@ -151,6 +177,21 @@ mod tests {
             (100_800_000, "1d04h"),
         ] {
             assert_eq!(duration(Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn numbers_have_separators_and_bounds() {
+        for (number, is_exact, text) in [
+            (0, true, "0"),
+            (999, true, "999"),
+            (1_000, true, "1,000"),
+            (1_234_567, true, "1,234,567"),
+            (7, false, "7+"),
+            (874, false, "800+"),
+            (9_999, false, "9,000+"),
+        ] {
+            assert_eq!(bounded(number, is_exact), text);
         }
     }
 

@@ -10,6 +10,7 @@ pub(crate) fn standard() -> DescriptorPool {
     let mut types = DescriptorPool::new();
     for set in [
         lro_core::pb::FILE_DESCRIPTOR_SET,
+        lro_core::inspection::FILE_DESCRIPTOR_SET,
         tonic_types::pb::FILE_DESCRIPTOR_SET,
     ] {
         // Both are compiled in. One that did not fit would leave its types undecoded.

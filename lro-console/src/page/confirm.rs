@@ -4,10 +4,12 @@ use futures_util::stream::{self, StreamExt as _};
 use http::{Response, StatusCode};
 use lro_core::{OperationName, Reason};
 use maud::{Markup, html};
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
+use uuid::Uuid;
 
 use super::fault;
+use super::operations::Wanted;
 use super::parts::state;
 use super::{Head, frame};
 use crate::params::{Params, link};
@@ -20,6 +22,12 @@ pub(crate) const MAX_OPERATIONS: usize = 1_000;
 
 /// How many of them are read at once.
 pub(crate) const CONCURRENCY: usize = 16;
+
+/// The most characters of a reason: servers take 256 bytes.
+const MAX_REASON: usize = 120;
+
+/// How many of those that match are read at once.
+const PAGE: i32 = 500;
 
 /// From this number on, it has to be typed.
 const TYPED_FROM: usize = 2;
@@ -85,15 +93,20 @@ impl Chosen {
 
 /// The page that asks.
 pub(crate) async fn show(visit: &Visit, form: &Params) -> Response<Body> {
-    let (action, chosen) = match asked(form) {
+    let asked = if form.get("matching").is_empty() {
+        chosen(visit, form).await
+    } else {
+        matching(visit, form).await
+    };
+    let asked = match asked {
         Ok(asked) => asked,
         Err(status) => return fault::show(visit, &status).await,
     };
-    let read = stream::iter(chosen.clone()).map(|it| async move {
-        let view = it.read(visit).await;
-        (it, view)
-    });
-    let views: Vec<_> = read.buffered(CONCURRENCY).collect().await;
+    let (action, views) = (asked.action, asked.views);
+    let back = match &*views {
+        [(only, _)] => link("operation", &[("name", only.name.as_str())]),
+        _ => "./".to_owned(),
+    };
     let (mut can, mut cannot) = (Vec::new(), Vec::new());
     for (chosen, view) in views {
         match possible(action, view) {
@@ -108,6 +121,8 @@ pub(crate) async fn show(visit: &Visit, form: &Params) -> Response<Body> {
     };
     let main = html! {
         h1 { (title) }
+        @if asked.has_more { p.note { "More operations match than one action takes. These are the newest " (MAX_OPERATIONS) "; do the same again for the others." } }
+        @if can.is_empty() && cannot.is_empty() { p { "No operation matches now." } p { a.button href=(back) { "Back" } } }
         @if !can.is_empty() {
             form.confirm action="./act" method="post" {
                 input type="hidden" name="action" value=(action.verb());
@@ -118,9 +133,16 @@ pub(crate) async fn show(visit: &Visit, form: &Params) -> Response<Body> {
                     label for="count" { "Type " b { (count) } " to confirm" }
                     input #count name="count" inputmode="numeric" pattern=(count) required autocomplete="off";
                 }
+                @if action == Action::Resubmit {
+                    // The same form sent twice starts each operation once.
+                    input type="hidden" name="once" value=(Uuid::new_v4());
+                } @else if visit.settings.source.abilities().has_inspection {
+                    label for="reason" { "Reason, for the record " span.quiet { "(optional)" } }
+                    input #reason name="reason" maxlength=(MAX_REASON) autocomplete="off";
+                }
                 p.buttons {
-                    button.danger type="submit" { (action.label()) " " (count) @if count == 1 { " operation" } @else { " operations" } }
-                    " " a.button href=(back(&chosen)) { "Back" }
+                    button.danger[action != Action::Resubmit].main[action == Action::Resubmit] type="submit" { (action.label()) " " (count) @if count == 1 { " operation" } @else { " operations" } }
+                    " " a.button href=(back) { "Back" }
                 }
             }
         }
@@ -131,7 +153,7 @@ pub(crate) async fn show(visit: &Visit, form: &Params) -> Response<Body> {
                     li { span {} span.fullname { (visible(chosen.name.as_str())) } span.quiet { (visible(why)) } }
                 }
             }
-            @if can.is_empty() { p { a.button href=(back(&chosen)) { "Back" } } }
+            @if can.is_empty() { p { a.button href=(back) { "Back" } } }
         }
     };
     let head = Head {
@@ -141,21 +163,95 @@ pub(crate) async fn show(visit: &Visit, form: &Params) -> Response<Body> {
     frame(visit, StatusCode::OK, head, main).await
 }
 
+/// The request of a form.
+struct Asked {
+    action: Action,
+    views: Vec<(Chosen, Result<View, Status>)>,
+    /// Whether more operations match than one action takes.
+    has_more: bool,
+}
+
+/// The operations that a form names, as they are now.
+async fn chosen(visit: &Visit, form: &Params) -> Result<Asked, Status> {
+    let (action, chosen) = asked(form)?;
+    let read = stream::iter(chosen).map(|it| async move {
+        let view = it.read(visit).await;
+        (it, view)
+    });
+    let views: Vec<_> = read.buffered(CONCURRENCY).collect().await;
+    // An unknown visitor has no choice to confirm, and signs in first.
+    let errors = views.iter().filter_map(|(_, view)| view.as_ref().err());
+    let mut errors = errors.filter(|status| status.code() == Code::Unauthenticated);
+    if let Some(unknown) = errors.next() {
+        return Err(unknown.clone());
+    }
+    Ok(Asked {
+        action,
+        views,
+        has_more: false,
+    })
+}
+
+/// The operations that match a filter, of those that there were when the page was written. The
+/// question names each of them, and the action takes these and no others.
+async fn matching(visit: &Visit, form: &Params) -> Result<Asked, Status> {
+    let action = action(form)?;
+    let mut wanted = Wanted::of(form);
+    let parent = wanted.parent(&visit.settings.parent)?;
+    let before: jiff::Timestamp = form.get("matching").parse().map_err(|error| {
+        Reason::InvalidField.field_status("matching", format!("is no time: {error}"))
+    })?;
+    let until = format!("create_time <= \"{before}\"");
+    wanted.filter = match &*wanted.filter {
+        "" => until,
+        filter => format!("({filter}) AND {until}"),
+    };
+    wanted.rows = PAGE;
+    let mut views = Vec::new();
+    loop {
+        let source = &visit.settings.source;
+        let options = wanted.options();
+        let page = source.list(&visit.visitor, parent.clone(), &options);
+        let page = page.await?;
+        for view in page.views {
+            if let Ok(name) = view.name().parse() {
+                let uid = view.uid().to_owned();
+                views.push((Chosen { uid, name }, Ok(view)));
+            }
+        }
+        wanted.token = page.next_page_token;
+        if wanted.token.is_empty() || views.len() >= MAX_OPERATIONS {
+            break;
+        }
+    }
+    let has_more = views.len() > MAX_OPERATIONS || !wanted.token.is_empty();
+    views.truncate(MAX_OPERATIONS);
+    Ok(Asked {
+        action,
+        views,
+        has_more,
+    })
+}
+
 /// The action and the operations of a form.
 pub(crate) fn asked(form: &Params) -> Result<(Action, Vec<Chosen>), Status> {
+    Ok((action(form)?, Chosen::all(form)?))
+}
+
+fn action(form: &Params) -> Result<Action, Status> {
     let action = Action::parse(form.get("action"));
-    let action = action.ok_or_else(|| {
-        Reason::InvalidField.field_status("action", "is neither `cancel` nor `delete`")
-    })?;
-    Ok((action, Chosen::all(form)?))
+    action.ok_or_else(|| {
+        let text = "is none of `cancel`, `resubmit` and `delete`";
+        Reason::InvalidField.field_status("action", text)
+    })
 }
 
 /// Whether the action would change the operation.
 fn possible(action: Action, view: Result<View, Status>) -> Result<View, String> {
     let view = view.map_err(|status| status.message().to_owned())?;
     match action.effect(view.state()) {
-        Some(_) => Ok(view),
-        None => Err("it has ended, or its cancellation was already asked for".to_owned()),
+        Ok(_) => Ok(view),
+        Err(why) => Err(why.to_owned()),
     }
 }
 
@@ -164,14 +260,7 @@ fn entry(chosen: &Chosen, view: &View, action: Action) -> Markup {
         li {
             input type="hidden" name="operation" value=(chosen.value());
             (state(view.state())) span.fullname { (visible(&cut(view.name(), 200))) }
-            @if let Some(effect) = action.effect(view.state()) { span.quiet { (effect) } }
+            @if let Ok(effect) = action.effect(view.state()) { span.quiet { (effect) } }
         }
-    }
-}
-
-fn back(chosen: &[Chosen]) -> String {
-    match chosen {
-        [only] => link("operation", &[("name", only.name.as_str())]),
-        _ => "./".to_owned(),
     }
 }

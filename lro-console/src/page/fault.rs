@@ -11,6 +11,7 @@ use super::{Head, frame};
 use crate::answer;
 use crate::route::Visit;
 use crate::safety::Unsafe;
+use crate::sign_in;
 use crate::text::{cut, visible};
 
 /// The most characters of a message.
@@ -23,6 +24,7 @@ pub(crate) async fn show(visit: &Visit, status: &Status) -> Response<Body> {
     let main = html! {
         h1 { (title) }
         (explain(status))
+        @if status.code() == Code::Unauthenticated && visit.settings.sign_in.is_some() { (sign_in::form(visit)) }
         p { a.button href="./" { "All operations" } }
     };
     let head = Head {

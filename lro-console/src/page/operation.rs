@@ -1,24 +1,29 @@
 //! One operation: where it stands, what it says, how it came there.
 
+mod attempts;
+mod facts;
+
 use http::{Response, StatusCode};
+use lro_core::inspection::operation_record::Redaction;
 use lro_core::pb::operation::Result as Outcome;
 use lro_core::pb::rpc;
-use lro_core::store::{OnCrash, OperationRecord};
+use lro_core::store::OperationState;
 use lro_core::{OperationName, Reason, Timestamp};
 use maud::{Markup, html};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::fault::{self, code_name};
-use super::parts::{age, command, copy, glyph, moment, shell_word, state, word};
+use super::parts::{command, copy, glyph, shell_word, state, word};
 use super::timeline::timeline;
 use super::tree::payload;
 use super::{Head, frame};
+use crate::outlook::Outlook;
 use crate::params::{Params, link};
 use crate::route::Visit;
 use crate::row::{self, Row};
-use crate::source::{Action, View};
-use crate::text::{cut, duration, short_method, short_name, visible};
+use crate::source::{Action, Permits, View};
+use crate::text::{cut, short_method, short_name, visible};
 use crate::tree;
 
 /// The most details of an error that are shown.
@@ -37,24 +42,26 @@ pub(crate) fn name_of(params: &Params) -> Result<OperationName, Status> {
 pub(crate) async fn show(visit: &Visit) -> Response<Body> {
     let source = &visit.settings.source;
     let view = match name_of(&visit.query) {
-        Ok(name) => source.get(&visit.visitor, &name).await,
+        Ok(name) => source.describe(&visit.visitor, &name).await,
         Err(status) => Err(status),
     };
-    let view = match view {
-        Ok(view) => view,
+    let (view, permits) = match view {
+        Ok(described) => described,
         Err(status) => return fault::show(visit, &status).await,
     };
     let now = source.now();
     let row = Row::of(&view, &visit.settings.types, now);
+    let outlook = outlook(visit, &view, now).await;
     let short = short_name(view.name(), 4);
     let percent = row.percent.map_or(String::new(), |it| format!(" {it} %"));
     let title = format!("{short} {}{percent}", word(row.state).to_lowercase());
     let main = html! {
         article #operation data-name=(view.name()) data-uid=(view.uid()) data-revision=(row.revision) data-now=(word(row.state)) data-done[row.state.is_done()] {
-            (header(visit, &view, &row).await)
-            (overview(visit, &view, &row, now))
+            (header(visit, &view, &row, &permits))
+            (overview(visit, &view, &row, &outlook, now))
+            @if let Some(record) = &view.record { (attempts::attempts(record, now)) } @else { (no_record()) }
             (payloads(visit, &view))
-            @if let Some(record) = &view.record { (facts(record, now)) }
+            @if let Some(record) = &view.record { (facts::facts(record, now)) }
             (commands(&view))
         }
     };
@@ -66,21 +73,27 @@ pub(crate) async fn show(visit: &Visit) -> Response<Body> {
     frame(visit, StatusCode::OK, head, main).await
 }
 
-async fn header(visit: &Visit, view: &View, row: &Row) -> Markup {
-    let name = view.name();
-    let method = view.record.as_ref().map(|record| &*record.method);
-    let mut buttons = Vec::new();
-    if !visit.settings.is_read_only {
-        for action in [Action::Cancel, Action::Delete] {
-            let permit = visit.settings.source.permit(&visit.visitor, action, view);
-            let refusal = match action.effect(row.state) {
-                None if row.state.is_done() => Some("It has ended.".to_owned()),
-                None => Some("Its cancellation was already asked for.".to_owned()),
-                Some(_) => permit.await.err().map(|status| status.message().to_owned()),
-            };
-            buttons.push((action, refusal));
-        }
+/// Each action with the reason why its button is disabled.
+fn buttons(visit: &Visit, row: &Row, permits: &Permits) -> Vec<(Action, Option<String>)> {
+    if visit.settings.is_read_only {
+        return Vec::new();
     }
+    let actions = Action::ALL.into_iter();
+    let actions = actions.map(|action| {
+        let refusal = match (action.effect(row.state), permits.of(action)) {
+            (Err(why), _) => Some(why.to_owned()),
+            (Ok(_), Err(status)) => Some(status.message().to_owned()),
+            (Ok(_), Ok(())) => None,
+        };
+        (action, refusal)
+    });
+    actions.collect()
+}
+
+fn header(visit: &Visit, view: &View, row: &Row, permits: &Permits) -> Markup {
+    let name = view.name();
+    let method = view.record.as_ref().map(|record| &*record.wire().method);
+    let buttons = buttons(visit, row, permits);
     html! {
         header #head.head data-part {
             div {
@@ -108,7 +121,23 @@ async fn header(visit: &Visit, view: &View, row: &Row) -> Markup {
     }
 }
 
-fn overview(visit: &Visit, view: &View, row: &Row, now: Timestamp) -> Markup {
+/// The time that an operation may still take, if it runs.
+async fn outlook(visit: &Visit, view: &View, now: Timestamp) -> Outlook {
+    let (Some(record), Some(ran)) = (&view.record, view.took(now)) else {
+        return Outlook::default();
+    };
+    if !matches!(view.state(), OperationState::Running) {
+        return Outlook::default();
+    }
+    let source = &visit.settings.source;
+    let history = source.history(&visit.visitor, &record.wire().method).await;
+    // Only operators learn how long the operations of others took.
+    let history = history.ok().flatten();
+    let progress = row::progress(view, &visit.settings.types);
+    Outlook::of(ran, progress.map(|it| it.fraction), history.as_ref())
+}
+
+fn overview(visit: &Visit, view: &View, row: &Row, outlook: &Outlook, now: Timestamp) -> Markup {
     html! {
         section #standing data-part aria-label="State" {
             p.standing {
@@ -117,13 +146,16 @@ fn overview(visit: &Visit, view: &View, row: &Row, now: Timestamp) -> Markup {
                     progress max="100" value=(percent) aria-label="Progress" {}
                 }
                 span { (row.note) }
+                @if !outlook.left.is_empty() { span.left { (outlook.left) } }
+                @if !outlook.slow.is_empty() { span.badge.slow { "slow" } }
             }
+            @if !outlook.slow.is_empty() { p.note { "Slow: " (outlook.slow) " (in this process)." } }
             @if let Some(record) = &view.record {
                 (timeline(record, now))
-                @if record.losses > 0 {
-                    p.note { "Its worker was lost " (record.losses) " times in a row while it ran: its body may have killed the process." }
+                (attempts::waiting(record, now))
+                @if record.wire().losses > 0 {
+                    p.note { "Its worker was lost " (record.wire().losses) " times in a row while it ran: its body may have killed the process." }
                 }
-                @if record.delete_time.is_some() { p.note { "It was deleted while it ran, and disappears when it ends." } }
             }
             @if let Some(Outcome::Error(error)) = &view.operation.result { (error_details(visit, error)) }
         }
@@ -144,7 +176,9 @@ fn error_details(visit: &Visit, error: &rpc::Status) -> Markup {
 fn payloads(visit: &Visit, view: &View) -> Markup {
     let types = &visit.settings.types;
     let json = link("operation.json", &[("name", view.name())]);
-    let request = view.record.as_ref().map(|record| &record.request);
+    let record = view.record.as_ref().map(|record| record.wire());
+    let redaction = record.map_or(Redaction::Unspecified, |it| it.request_redaction());
+    let request = record.and_then(|record| record.request.as_ref());
     html! {
         div.columns {
             section #metadata data-part {
@@ -166,8 +200,11 @@ fn payloads(visit: &Visit, view: &View) -> Markup {
         @if let Some(request) = request {
             details.request {
                 summary { "Request" }
-                @if visit.settings.shows_requests() {
+                @if redaction == Redaction::Withheld {
+                    p.quiet { "The server withholds it: it does not know the proto of its type, so it cannot tell which fields are redacted." }
+                } @else if visit.settings.shows_requests() {
                     (payload(&tree::of_any(types, request)))
+                    @if redaction == Redaction::FieldsCleared { p.quiet { "The server has cleared the fields that are marked as debug_redact." } }
                 } @else {
                     p.quiet { "This console does not show requests, because GetOperation does not return them. The server allows it with Console::show_requests." }
                 }
@@ -177,86 +214,11 @@ fn payloads(visit: &Visit, view: &View) -> Markup {
     }
 }
 
-fn facts(record: &OperationRecord, now: Timestamp) -> Markup {
-    let policy = &record.policy;
-    let waits = row::waiting(
-        &View {
-            operation: lro_core::pb::Operation::default(),
-            record: Some(record.clone()),
-        },
-        now,
-    );
+/// A server, or a permission, that tells the standard only.
+pub(crate) fn no_record() -> Markup {
     html! {
-        div.columns #facts data-part {
-            section {
-                h2 { "Times" }
-                dl.facts {
-                    (fact("Created", &html! { (moment(record.create_time, now)) }))
-                    @if record.ready_time > record.create_time { (fact("Ready", &moment(record.ready_time, now))) }
-                    @if let Some(time) = record.start_time { (fact("First run", &moment(time, now))) }
-                    (fact("Last change", &moment(record.update_time, now)))
-                    @if let Some(time) = record.cancel_time { (fact("Cancellation", &moment(time, now))) }
-                    @if let Some(time) = record.end_time { (fact("Ended", &moment(time, now))) }
-                    @if let Some(time) = record.expire_time { (fact("Expires", &moment(time, now))) }
-                }
-            }
-            section {
-                h2 { "Run" }
-                dl.facts {
-                    @if !record.state.is_done() && record.lease.is_none() && !waits.is_empty() { (fact("Queue", &html! { (waits) })) }
-                    (fact("Attempt", &html! { (record.attempt) " of at most " (policy.max_attempts) }))
-                    @if let Some(lease) = &record.lease {
-                        (fact("Worker", &html! { code { (lease.worker.as_uuid()) } }))
-                        (fact("Lease", &html! { @if lease.expire_time < now { "expired " } @else { "expires " } (age(lease.expire_time, now)) }))
-                    }
-                    (fact("After a crash", &html! { @match policy.on_crash { OnCrash::Resume => "runs again", OnCrash::Abort => "fails" } }))
-                    (fact("Kept", &html! { (duration(policy.retain)) " after its end" }))
-                    (fact("Revision", &html! { (record.revision) }))
-                }
-            }
-            section {
-                h2 { "Origin" }
-                dl.facts {
-                    (fact("By", &html! { @if record.origin.principal.is_empty() { span.quiet { "unknown" } } @else { (visible(&record.origin.principal)) } }))
-                    (fact("Method", &html! { code { (visible(&record.method)) } }))
-                    (fact("Id", &html! { code { (record.uid) } }))
-                    @if let Some(trace) = trace_id(&record.origin.trace_parent) { (fact("Trace", &html! { code { (visible(trace)) } " " (copy("Copy", trace)) })) }
-                    @if let Some(key) = &record.exclusive_key { (fact("Exclusive key", &html! { code { (visible(key)) } })) }
-                    @if record.labels.is_empty() { (fact("Labels", &html! { span.quiet { "none" } })) }
-                    @for (key, value) in &record.labels { (fact_of(&visible(key), &html! { (label(key, value)) })) }
-                }
-            }
-        }
+        p.note { "The server tells only what google.longrunning has: no method, times, attempts, labels or lease. It may not offer lro.v1.Inspection, or you may not inspect its operations." }
     }
-}
-
-/// A label leads to the operations that have it, too.
-fn label(key: &str, value: &str) -> Markup {
-    let is_plain = |text: &str| {
-        let mut chars = text.chars();
-        !text.is_empty() && chars.all(|it| it.is_ascii_alphanumeric() || it == '_' || it == '-')
-    };
-    let filter = format!("labels.{key} = \"{value}\"");
-    html! {
-        @if is_plain(key) && is_plain(value) {
-            a href=(link("", &[("filter", &filter)])) { (value) }
-        } @else {
-            (visible(value))
-        }
-    }
-}
-
-fn fact(name: &str, value: &Markup) -> Markup {
-    fact_of(name, value)
-}
-
-fn fact_of(name: &str, value: &Markup) -> Markup {
-    html! { div { dt { (name) } dd { (value) } } }
-}
-
-/// The trace id of a `traceparent`.
-fn trace_id(trace_parent: &str) -> Option<&str> {
-    trace_parent.split('-').nth(1)
 }
 
 fn commands(view: &View) -> Markup {
@@ -265,7 +227,9 @@ fn commands(view: &View) -> Markup {
         details.same {
             summary { "The same on the command line" }
             p { (command(&format!("lro describe {name}"))) }
-            @if !view.operation.done { p { (command(&format!("lro watch {name}"))) } }
+            @if view.operation.done {
+                @if view.record.is_some() { p { (command(&format!("lro resubmit {name}"))) } }
+            } @else { p { (command(&format!("lro watch {name}"))) } }
         }
     }
 }

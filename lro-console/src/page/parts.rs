@@ -1,6 +1,7 @@
 //! Parts that several pages have: states, times, names, commands.
 
 use lro_core::Timestamp;
+use lro_core::inspection::attempt::Outcome;
 use lro_core::store::OperationState;
 use maud::{Markup, html};
 
@@ -27,6 +28,20 @@ pub(crate) fn glyph(state: OperationState) -> &'static str {
         OperationState::Succeeded => "✓",
         OperationState::Failed => "✗",
         OperationState::Cancelled => "⊘",
+    }
+}
+
+/// The outcome of an attempt in words.
+pub(crate) fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Unspecified => "unknown",
+        Outcome::Running => "running",
+        Outcome::Succeeded => "succeeded",
+        Outcome::Failed => "failed",
+        Outcome::Cancelled => "cancelled",
+        Outcome::Retried => "failed, to be retried",
+        Outcome::Released => "released by its worker",
+        Outcome::WorkerLost => "worker lost",
     }
 }
 

@@ -1,11 +1,14 @@
-//! The life of an operation, to scale.
+//! The life of an operation, to scale: queue, attempts, pauses and end.
 
 use std::time::Duration;
 
 use lro_core::Timestamp;
-use lro_core::store::{OperationRecord, OperationState};
+use lro_core::inspection::Attempt;
+use lro_core::inspection::attempt::Outcome;
 use maud::{Markup, html};
 
+use super::parts::outcome_word;
+use crate::source::{Record, time};
 use crate::text::duration;
 
 /// The width of the drawing, in its own units.
@@ -17,16 +20,55 @@ const MIN_WIDTH: u32 = 6;
 /// The gap between two parts.
 const GAP: u32 = 2;
 
+/// The kind of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Scheduled,
+    Queue,
+    /// An attempt, with its outcome.
+    Run(Outcome),
+    Stopping,
+    Pause,
+}
+
+impl Kind {
+    const ALL: [(&'static str, &'static str); 5] = [
+        ("scheduled", "scheduled"),
+        ("queue", "queued"),
+        ("run", "ran"),
+        ("cancel", "stopping"),
+        ("pause", "paused"),
+    ];
+
+    /// The name for style sheets.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Queue => "queue",
+            Self::Run(_) => "run",
+            Self::Stopping => "cancel",
+            Self::Pause => "pause",
+        }
+    }
+
+    fn outcome(self) -> Option<&'static str> {
+        match self {
+            Self::Run(outcome) => Some(outcome.as_str_name()),
+            _ => None,
+        }
+    }
+}
+
 /// A part of the life.
 #[derive(Debug, PartialEq)]
 struct Part {
-    kind: &'static str,
+    kind: Kind,
     label: String,
     length: Duration,
 }
 
 /// The drawing and its legend.
-pub(crate) fn timeline(record: &OperationRecord, now: Timestamp) -> Markup {
+pub(crate) fn timeline(record: &Record, now: Timestamp) -> Markup {
     let parts = parts(record, now);
     if parts.is_empty() {
         return html! {};
@@ -36,72 +78,119 @@ pub(crate) fn timeline(record: &OperationRecord, now: Timestamp) -> Markup {
         .iter()
         .map(|part| format!("{} {}", part.label, duration(part.length)))
         .collect();
+    let sums = Kind::ALL.iter().filter_map(|(key, label)| {
+        let lengths = parts.iter().filter(|part| part.kind.key() == *key);
+        let lengths: Vec<Duration> = lengths.map(|part| part.length).collect();
+        (!lengths.is_empty()).then(|| (*key, *label, lengths.len(), lengths.iter().sum()))
+    });
+    let sums: Vec<(&str, &str, usize, Duration)> = sums.collect();
     html! {
         svg.timeline viewBox=(format!("0 0 {WIDTH} 20")) preserveAspectRatio="none" role="img" aria-label=(text.join(", ")) {
             @for (part, (x, width)) in parts.iter().zip(&places) {
-                rect x=(x) y="0" width=(width) height="20" data-part=(part.kind) {
+                rect x=(x) y="0" width=(width) height="20" data-part=(part.kind.key()) data-outcome=[part.kind.outcome()] {
                     title { (part.label) " " (duration(part.length)) }
                 }
             }
         }
         ol.legend {
-            @for part in &parts {
-                li data-part=(part.kind) { span.key {} (part.label) " " b { (duration(part.length)) } }
+            @for (key, label, count, length) in &sums {
+                li data-part=(key) {
+                    span.key {} (label) " " b { (duration(*length)) }
+                    @if *key == "run" && *count > 1 { span.quiet { " in " (count) " attempts" } }
+                }
             }
         }
     }
 }
 
-/// The parts in order. Earlier attempts are inside the first run, since only the last one is known.
-fn parts(record: &OperationRecord, now: Timestamp) -> Vec<Part> {
-    let mut parts = Vec::new();
-    let mut add = |kind, label: &str, from: Timestamp, to: Timestamp| {
+/// The parts in order.
+fn parts(record: &Record, now: Timestamp) -> Vec<Part> {
+    let mut parts = Parts::default();
+    let Some(created) = record.create_time() else {
+        return parts.0;
+    };
+    let last = record.end_time().unwrap_or(now);
+    let attempts = &record.wire().attempts;
+    let begin = record.start_time().unwrap_or(last);
+    // The time that the start asked for. A retry moves it behind the first run.
+    let ready = record.ready_time().unwrap_or(created);
+    let ready = ready.max(created).min(begin);
+    if attempts.len() <= 1 {
+        parts.add(Kind::Scheduled, "scheduled", created, ready);
+        parts.add(Kind::Queue, "queued", ready, begin);
+    } else {
+        parts.add(Kind::Queue, "queued", created, begin);
+    }
+    if record.start_time().is_none() {
+        return parts.0;
+    }
+    let mut at = begin;
+    if attempts.is_empty() {
+        parts.add(Kind::Run(Outcome::Unspecified), "ran", begin, last);
+        return parts.0;
+    }
+    for (index, attempt) in attempts.iter().enumerate() {
+        let first = time(attempt.begin_time.as_ref()).unwrap_or(at).max(at);
+        let is_older = index == 0 && attempt.number > 1;
+        if is_older {
+            // The record keeps the latest ten.
+            parts.add(
+                Kind::Run(Outcome::Unspecified),
+                "earlier attempts",
+                at,
+                first,
+            );
+        } else {
+            parts.add(Kind::Pause, "paused", at, first);
+        }
+        let until = time(attempt.end_time.as_ref()).unwrap_or(last);
+        let until = until.max(first).min(last.max(first));
+        add_attempt(&mut parts, record, attempt, (first, until));
+        at = until;
+    }
+    parts.add(Kind::Pause, "paused", at, last);
+    parts.0
+}
+
+/// An attempt, and how long it took to stop after its cancellation.
+fn add_attempt(
+    parts: &mut Parts,
+    record: &Record,
+    attempt: &Attempt,
+    (first, until): (Timestamp, Timestamp),
+) {
+    let outcome = attempt.outcome();
+    let label = format!("attempt {}: {}", attempt.number, outcome_word(outcome));
+    let asked = record.cancel_time();
+    let asked = asked.filter(|asked| *asked > first && *asked < until);
+    parts.add(Kind::Run(outcome), &label, first, asked.unwrap_or(until));
+    if let Some(asked) = asked {
+        parts.add(Kind::Stopping, "stopping", asked, until);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Parts(Vec<Part>);
+
+impl Parts {
+    fn add(&mut self, kind: Kind, label: &str, from: Timestamp, to: Timestamp) {
         let length = to.since(from);
         if !length.is_zero() {
             let label = label.to_owned();
-            parts.push(Part {
+            self.0.push(Part {
                 kind,
                 label,
                 length,
             });
         }
-    };
-    let last = record.end_time.unwrap_or(now);
-    let begin = record.start_time.unwrap_or(last);
-    // The time that the start asked for. A retry moves it behind the first run.
-    let ready = record.ready_time.max(record.create_time).min(begin);
-    if record.attempt <= 1 {
-        add("scheduled", "scheduled", record.create_time, ready);
-        add("queue", "queued", ready, begin);
-    } else {
-        add("queue", "queued", record.create_time, begin);
     }
-    if record.start_time.is_some() {
-        let label = match record.attempt {
-            0 | 1 => "ran".to_owned(),
-            attempts => format!("{attempts} attempts"),
-        };
-        let pause = record.state == OperationState::Pending;
-        let asked = record
-            .cancel_time
-            .filter(|time| *time > begin && *time < last);
-        if pause {
-            add("run", &label, begin, record.update_time.max(begin));
-            add("pause", "waits", record.update_time.max(begin), last);
-        } else {
-            add("run", &label, begin, asked.unwrap_or(last));
-            if let Some(asked) = asked {
-                add("cancel", "stopping", asked, last);
-            }
-        }
-    }
-    parts
 }
 
 /// Where each part begins and how wide it is, to scale, with a gap between two.
 fn places(parts: &[Part]) -> Vec<(u32, u32)> {
     let total: f64 = parts.iter().map(|part| part.length.as_secs_f64()).sum();
-    let room = f64::from(WIDTH - (MIN_WIDTH + GAP) * parts.len() as u32 + GAP);
+    let taken = (MIN_WIDTH + GAP) * parts.len() as u32;
+    let room = f64::from((WIDTH + GAP).saturating_sub(taken));
     let mut next = 0;
     let places = parts.iter().map(|part| {
         let share = part.length.as_secs_f64() / total;
@@ -114,32 +203,125 @@ fn places(parts: &[Part]) -> Vec<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use lro_core::store::NewOperation;
+    use lro_core::inspection::OperationRecord;
 
     use super::*;
 
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp::EPOCH.saturating_add(Duration::from_secs(seconds))
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(seconds * 1_000_000)
+    }
+
+    fn wire(seconds: i64) -> Option<prost_types::Timestamp> {
+        Some(at(seconds).into())
+    }
+
+    fn attempt(number: i64, begin: i64, end: Option<i64>, outcome: Outcome) -> Attempt {
+        Attempt {
+            number,
+            begin_time: wire(begin),
+            end_time: end.and_then(wire),
+            outcome: outcome.into(),
+            ..Attempt::default()
+        }
+    }
+
+    fn shown(record: OperationRecord, now: i64) -> Vec<(Kind, u64)> {
+        let (_, record) = Record::split(record);
+        let parts = parts(&record, at(now));
+        assert!(places(&parts).iter().all(|(x, width)| x + width <= WIDTH));
+        let parts = parts.iter();
+        parts.map(|it| (it.kind, it.length.as_secs())).collect()
     }
 
     #[test]
     fn a_life_is_drawn_to_scale() {
-        let name = "operations/1".parse().unwrap();
-        let new = NewOperation::new(uuid::Uuid::nil(), name, "/s/M", lro_core::pack(&()));
-        let mut record = OperationRecord::new(new, at(100));
-        record.start_time = Some(at(110));
-        record.attempt = 1;
-        record.state = OperationState::Cancelling;
-        record.cancel_time = Some(at(150));
-        let parts = parts(&record, at(200));
-        let shown: Vec<_> = parts
-            .iter()
-            .map(|it| (it.kind, it.length.as_secs()))
-            .collect();
-        assert_eq!(shown, [("queue", 10), ("run", 40), ("cancel", 50)]);
-        let places = places(&parts);
+        let record = OperationRecord {
+            create_time: wire(100),
+            start_time: wire(110),
+            cancel_time: wire(150),
+            attempts: vec![attempt(1, 110, None, Outcome::Running)],
+            ..OperationRecord::default()
+        };
+        let (_, split) = Record::split(record.clone());
+        let places = places(&parts(&split, at(200)));
+        assert_eq!(
+            shown(record, 200),
+            [
+                (Kind::Queue, 10),
+                (Kind::Run(Outcome::Running), 40),
+                (Kind::Stopping, 50)
+            ]
+        );
         let (last, width) = places[2];
         assert!((WIDTH - 3..=WIDTH).contains(&(last + width)));
         assert!(width > places[1].1 && places[1].1 > 3 * places[0].1);
+    }
+
+    #[test]
+    fn attempts_and_pauses_follow_each_other() {
+        let record = OperationRecord {
+            create_time: wire(100),
+            ready_time: wire(400),
+            start_time: wire(105),
+            attempts: vec![
+                attempt(1, 105, Some(136), Outcome::WorkerLost),
+                attempt(2, 141, Some(200), Outcome::Retried),
+            ],
+            ..OperationRecord::default()
+        };
+        assert_eq!(
+            shown(record, 230),
+            [
+                (Kind::Queue, 5),
+                (Kind::Run(Outcome::WorkerLost), 31),
+                (Kind::Pause, 5),
+                (Kind::Run(Outcome::Retried), 59),
+                (Kind::Pause, 30),
+            ]
+        );
+    }
+
+    #[test]
+    fn attempts_that_the_record_has_forgotten_are_one_part() {
+        let record = OperationRecord {
+            create_time: wire(100),
+            start_time: wire(100),
+            end_time: wire(300),
+            attempts: vec![attempt(12, 250, Some(300), Outcome::Failed)],
+            ..OperationRecord::default()
+        };
+        assert_eq!(
+            shown(record, 900),
+            [
+                (Kind::Run(Outcome::Unspecified), 150),
+                (Kind::Run(Outcome::Failed), 50),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_scheduled_operation_has_not_begun() {
+        let record = OperationRecord {
+            create_time: wire(100),
+            ready_time: wire(400),
+            ..OperationRecord::default()
+        };
+        assert_eq!(shown(record.clone(), 150), [(Kind::Scheduled, 50)]);
+        assert_eq!(
+            shown(record, 500),
+            [(Kind::Scheduled, 300), (Kind::Queue, 100)]
+        );
+    }
+
+    #[test]
+    fn odd_times_of_a_server_do_not_break_the_drawing() {
+        let record = OperationRecord {
+            create_time: wire(500),
+            start_time: wire(400),
+            end_time: wire(100),
+            attempts: vec![attempt(1, 900, Some(2), Outcome::Succeeded); 40],
+            ..OperationRecord::default()
+        };
+        shown(record, 0);
     }
 }

@@ -42,7 +42,7 @@ impl Fixture {
         Self::with(|builder| builder.authorizer(authorizer))
     }
 
-    fn with(
+    pub(crate) fn with(
         set: impl FnOnce(lro_server::OperationsBuilder) -> lro_server::OperationsBuilder,
     ) -> Self {
         let clock = Arc::new(ManualClock::new());

@@ -14,27 +14,31 @@ use tower::ServiceExt as _;
 use crate::fixture::{Fixture, body_of, post};
 
 /// A stream, and what of it was not used yet.
-struct Stream {
+pub(crate) struct Stream {
     body: Body,
     text: String,
 }
 
 impl Stream {
     async fn open(console: &Console, form: &[(&str, &str)]) -> Self {
-        let response = open(console, form).await;
-        assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        assert_eq!(response.headers()["x-accel-buffering"], "no");
-        let mut stream = Self {
-            body: response.into_body(),
-            text: String::new(),
-        };
+        let mut stream = Self::begin(console, form).await;
         assert_eq!(stream.event().await.0, "open");
         stream
     }
 
+    pub(crate) async fn begin(console: &Console, form: &[(&str, &str)]) -> Self {
+        let response = open(console, form).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["x-accel-buffering"], "no");
+        Self {
+            body: response.into_body(),
+            text: String::new(),
+        }
+    }
+
     /// The next event and its data.
-    async fn event(&mut self) -> (String, serde_json::Value) {
+    pub(crate) async fn event(&mut self) -> (String, serde_json::Value) {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| {
@@ -55,7 +59,7 @@ impl Stream {
         }
     }
 
-    async fn rows(&mut self) -> serde_json::Value {
+    pub(crate) async fn rows(&mut self) -> serde_json::Value {
         loop {
             let (kind, data) = self.event().await;
             if kind == "rows" && data != serde_json::json!([]) {
@@ -110,7 +114,7 @@ async fn new_operations_are_counted_and_not_sent() {
     let fixture = Fixture::new();
     let name = fixture.pending().await;
     let record = lro_core::store::OperationStore::get(&fixture.store, &name);
-    let newest = record.await.unwrap().unwrap().uid.simple().to_string();
+    let newest = record.await.unwrap().unwrap().uid.to_string();
     let console = fixture.console();
     fixture.pending().await;
     let chosen = choose(&name);

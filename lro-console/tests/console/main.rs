@@ -3,7 +3,13 @@
 
 mod browser;
 mod fixture;
+mod isolation;
+mod lists;
 mod live;
+mod overview;
 mod pages;
+mod remote;
+mod resubmit;
 mod safety;
 mod shared;
+mod sign_in;

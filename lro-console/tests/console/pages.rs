@@ -191,7 +191,7 @@ async fn operations_are_cancelled_and_deleted() {
     let names = fixture.every_state().await;
     let console = fixture.console();
     let record = fixture.store.get(&names[4]).await.unwrap().unwrap();
-    let chosen = format!("{} {}", record.uid.simple(), record.name);
+    let chosen = format!("{} {}", record.uid, record.name);
     let asked = [("action", "cancel"), ("operation", &*chosen)];
     let page = post(&console, "/confirm", &asked).await;
     contains(&page, &["Cancel 1 operation?", "asks its body to stop"]);

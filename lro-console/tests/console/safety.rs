@@ -58,7 +58,7 @@ async fn visitors_have_the_permissions_of_callers() {
             .text
             .matches("disabled aria-describedby=\"why-")
             .count(),
-        2
+        3
     );
     assert!(
         reader.text.contains("operations.cancel` denied"),
@@ -73,7 +73,7 @@ async fn visitors_have_the_permissions_of_callers() {
     assert!(!admin.text.contains("why-cancel"));
 
     let record = fixture.store.get(&name).await.unwrap().unwrap();
-    let chosen = format!("{} {name}", record.uid.simple());
+    let chosen = format!("{} {name}", record.uid);
     let form = [("action", "delete"), ("operation", &*chosen)];
     let request = |user: &str| {
         let request = Request::post("/act")
@@ -96,7 +96,7 @@ async fn only_pages_of_the_console_change_anything() {
     let name = fixture.pending().await;
     let console = fixture.console();
     let record = fixture.store.get(&name).await.unwrap().unwrap();
-    let chosen = format!("{} {name}", record.uid.simple());
+    let chosen = format!("{} {name}", record.uid);
     let form = [("action", "cancel"), ("operation", &*chosen)];
     for headers in [
         &[][..],

@@ -1,0 +1,85 @@
+//! The attempts of an operation as a table, and why it makes no progress.
+
+use lro_core::Timestamp;
+use lro_core::inspection::attempt::Outcome;
+use maud::{Markup, html};
+use tonic::Code;
+
+use super::super::fault::code_name;
+use super::super::parts::{age, moment, outcome_word};
+use crate::source::{Record, time};
+use crate::text::{cut, duration, visible};
+
+/// The most attempts that are shown. A record keeps ten.
+const MAX_ATTEMPTS: usize = 50;
+
+/// The most characters of an error.
+const MAX_MESSAGE: usize = 512;
+
+/// Why it waits, in the words of the server.
+pub(super) fn waiting(record: &Record, now: Timestamp) -> Markup {
+    let Some(waiting) = &record.wire().waiting else {
+        return html! {};
+    };
+    let until = time(waiting.until.as_ref());
+    html! {
+        p.note #waits {
+            b { "Waits: " } (visible(&cut(&waiting.explanation, MAX_MESSAGE)))
+            @if let Some(until) = until { " (" (age(until, now)) ")" }
+            "."
+        }
+    }
+}
+
+/// The attempts, unless there is one that tells nothing more than the state.
+pub(super) fn attempts(record: &Record, now: Timestamp) -> Markup {
+    let attempts = &record.wire().attempts;
+    let tells = |outcome| {
+        matches!(
+            outcome,
+            Outcome::Retried | Outcome::Released | Outcome::WorkerLost
+        )
+    };
+    let is_plain = attempts.len() <= 1 && !attempts.iter().any(|it| tells(it.outcome()));
+    if is_plain {
+        return html! {};
+    }
+    let has_workers = attempts.iter().any(|it| !it.worker.is_empty());
+    let first = attempts.first().map_or(1, |it| it.number);
+    html! {
+        section #attempts data-part {
+            h2 { "Attempts" }
+            @if first > 1 { p.quiet { "The record keeps the latest " (attempts.len()) "; the first " (first - 1) " are forgotten." } }
+            div.scroll.plain role="region" aria-label="Attempts" tabindex="0" {
+                table.attempts {
+                    caption.unseen { "Attempts, the oldest first" }
+                    thead { tr {
+                        th scope="col" { "#" }
+                        th scope="col" { "Outcome" }
+                        th scope="col" { "Began" }
+                        th scope="col" { "Took" }
+                        th scope="col" { "Error" }
+                        @if has_workers { th scope="col" { "Worker" } }
+                    } }
+                    tbody {
+                        @for attempt in attempts.iter().take(MAX_ATTEMPTS) {
+                            @let (begin, end) = (time(attempt.begin_time.as_ref()), time(attempt.end_time.as_ref()));
+                            tr {
+                                td { (attempt.number) }
+                                td.outcome data-outcome=(attempt.outcome().as_str_name()) { (outcome_word(attempt.outcome())) }
+                                td { @if let Some(begin) = begin { (moment(begin, now)) } @else { span.quiet { "unknown" } } }
+                                td { @if let Some(begin) = begin { (duration(end.unwrap_or(now).since(begin))) } }
+                                td.message {
+                                    @if let Some(error) = &attempt.error {
+                                        (code_name(Code::from(error.code))) ": " (visible(&cut(&error.message, MAX_MESSAGE)))
+                                    }
+                                }
+                                @if has_workers { td { code { (visible(&attempt.worker)) } } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

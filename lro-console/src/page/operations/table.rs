@@ -1,0 +1,178 @@
+//! The rows of the list, and what stands below them.
+
+use lro_core::Timestamp;
+use maud::{Markup, html};
+
+use super::super::parts::{age, command, state};
+use super::wanted::Wanted;
+use crate::params::link;
+use crate::route::Visit;
+use crate::row::Row;
+use crate::source::{Action, Page, View};
+use crate::text::{rfc3339, short_method, short_name, suffix_len, utc, visible};
+
+/// The numbers of rows to choose from.
+const SIZES: [i32; 3] = [50, 200, 1_000];
+
+pub(super) fn rows(visit: &Visit, wanted: &Wanted, page: &Page, now: Timestamp) -> Markup {
+    let is_first = wanted.token.is_empty();
+    if page.views.is_empty() {
+        return nothing(wanted, page);
+    }
+    let names: Vec<&str> = page.views.iter().map(View::name).collect();
+    let len = suffix_len(&names);
+    let newest = page.views[0].uid();
+    let can_change = !visit.settings.is_read_only;
+    let has_records = page.views.iter().any(|view| view.record.is_some());
+    html! {
+        form #list action="./confirm" method="post" data-newest=[is_first.then_some(newest)] data-newest-name=[is_first.then_some(names[0])] data-filter=(wanted.filter) data-state=(wanted.chip) data-parent=(wanted.parent) {
+            a #new.new href=(wanted.link(wanted.chip, "")) hidden { "new operations" }
+            div.scroll role="region" aria-label="Operations" tabindex="0" {
+                table.operations {
+                    caption.unseen { "Operations, newest first, as of " (utc(now)) }
+                    thead { tr {
+                        @if can_change { th.pick scope="col" { input #all type="checkbox" aria-label="Select all on this page" hidden; } }
+                        th.state scope="col" { "State" }
+                        th.name scope="col" { "Name" }
+                        @if has_records { th.method scope="col" { "Method" } }
+                        th.progress scope="col" { "Progress" }
+                        @if has_records {
+                            th.by scope="col" { "By" }
+                            th.created scope="col" { "Created" }
+                            th.took scope="col" { "Took" }
+                        }
+                    } }
+                    tbody {
+                        @for view in &page.views { (row(visit, view, len, can_change, has_records, now)) }
+                    }
+                }
+            }
+            div.foot {
+                @if can_change {
+                    fieldset.bulk {
+                        legend.unseen { "Selected operations" }
+                        span #selected.quiet { "Selected:" }
+                        @for action in Action::ALL {
+                            button type="submit" name="action" value=(action.verb()) { (action.label()) "…" }
+                        }
+                    }
+                }
+                (pager(wanted, page))
+            }
+        }
+        (below(visit, wanted, page, now))
+    }
+}
+
+/// Actions on all operations that match, and their files.
+fn below(visit: &Visit, wanted: &Wanted, page: &Page, now: Timestamp) -> Markup {
+    let is_part = !page.next_page_token.is_empty() || !wanted.token.is_empty();
+    html! {
+        div.foot {
+            @if is_part && !visit.settings.is_read_only {
+                form.matching action="./confirm" method="post" {
+                    input type="hidden" name="matching" value=(rfc3339(now));
+                    @for (name, value) in [("filter", &*wanted.filter), ("state", wanted.chip), ("parent", &wanted.parent)] {
+                        @if !value.is_empty() { input type="hidden" name=(name) value=(value); }
+                    }
+                    span.quiet { "All that match, as of this page:" }
+                    @for action in Action::ALL {
+                        button type="submit" name="action" value=(action.verb()) { (action.label()) " all…" }
+                    }
+                }
+            }
+            p.export {
+                span.quiet { "In a file:" }
+                @for format in ["csv", "ndjson"] { " " a href=(wanted.export_link(format)) download { (format) } }
+            }
+        }
+    }
+}
+
+fn row(
+    visit: &Visit,
+    view: &View,
+    len: usize,
+    can_change: bool,
+    has_records: bool,
+    now: Timestamp,
+) -> Markup {
+    let row = Row::of(view, &visit.settings.types, now);
+    let name = view.name();
+    let short = short_name(name, len);
+    html! {
+        tr data-name=(name) data-revision=(row.revision) {
+            @if can_change {
+                td.pick { input type="checkbox" name="operation" value=(format!("{} {name}", view.uid())) aria-label=(format!("Select {short}")); }
+            }
+            td.state { (state(row.state)) }
+            td.name { a href=(link("operation", &[("name", name)])) title=(visible(name)) { (short) } }
+            @if has_records {
+                @let method = view.record.as_ref().map_or("", |record| &record.wire().method);
+                td.method title=(visible(method)) { (visible(short_method(method))) }
+            }
+            td.progress {
+                progress max="100" value=[row.percent] hidden[row.percent.is_none()] aria-label=(format!("Progress of {short}")) {}
+                span.note { (row.note) }
+            }
+            @if has_records {
+                @if let Some(record) = &view.record {
+                    td.by { (visible(&record.wire().principal)) }
+                    td.created { @if let Some(created) = record.create_time() { (age(created, now)) } }
+                    td.took { (row.took) }
+                } @else {
+                    td.by {} td.created {} td.took {}
+                }
+            }
+        }
+    }
+}
+
+fn nothing(wanted: &Wanted, page: &Page) -> Markup {
+    let is_filtered = !wanted.filter.is_empty() || !wanted.chip.is_empty();
+    html! {
+        div.empty {
+            @if !page.next_page_token.is_empty() {
+                h2 { "Nothing yet among those that were looked at" }
+                p { "The server has examined as many operations as one page may, and found none that matches. There are more." }
+                p { a.button href=(wanted.link(wanted.chip, &page.next_page_token)) { "Look further" } }
+            } @else if !wanted.token.is_empty() {
+                h2 { "The end of the list" }
+                p { a.button href=(wanted.link(wanted.chip, "")) { "Newest operations" } }
+            } @else if is_filtered {
+                h2 { "No operation matches" }
+                @if !wanted.chip.is_empty() && !wanted.filter.is_empty() {
+                    p { "The filter and the state " b { (wanted.chip) } " together leave nothing." }
+                    p {
+                        a.button href=(wanted.link("", "")) { "Any state" } " "
+                        a.button href=(wanted.cleared().link(wanted.chip, "")) { "Clear the filter" }
+                    }
+                } @else {
+                    p { a.button href=(wanted.cleared().link("", "")) { "All operations" } }
+                }
+            } @else {
+                h2 { "No operations yet" }
+                p { "They appear here when a caller starts one by a long-running rpc of this server. On the command line:" }
+                p { (command("lro methods")) }
+                p { (command("lro start METHOD field=value")) }
+            }
+        }
+    }
+}
+
+fn pager(wanted: &Wanted, page: &Page) -> Markup {
+    let count = page.views.len();
+    html! {
+        nav.pager aria-label="Pages of the list" {
+            span.quiet { (count) @if count == 1 { " row" } @else { " rows" } " · " }
+            @for size in SIZES {
+                @let sized = Wanted { rows: size, ..wanted.clone() };
+                a href=(sized.link(wanted.chip, "")) aria-current=[(size == wanted.rows).then_some("true")] { (size) }
+            }
+            @if !wanted.token.is_empty() { a.button href=(wanted.link(wanted.chip, "")) rel="first" { "Newest" } }
+            @if !page.next_page_token.is_empty() {
+                a.button href=(wanted.link(wanted.chip, &page.next_page_token)) rel="next" { "Next page →" }
+            }
+        }
+    }
+}

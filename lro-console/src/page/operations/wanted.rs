@@ -1,0 +1,118 @@
+//! The list that a visitor wants to see. All of it stands in the address.
+
+use lro_core::{ListOptions, ParentPattern, Reason};
+use tonic::Status;
+
+use crate::params::{Params, link};
+
+/// How many rows a page has, unless the visitor wants another number.
+pub(crate) const DEFAULT_ROWS: i32 = 50;
+
+/// The most rows of a page.
+pub(crate) const MAX_ROWS: i32 = 1_000;
+
+/// The filter of each chip.
+pub(super) const CHIPS: [(&str, &str, &str); 6] = [
+    ("", "All", ""),
+    ("pending", "Pending", "state = PENDING"),
+    (
+        "running",
+        "Running",
+        "(state = RUNNING OR state = CANCELLING)",
+    ),
+    ("failed", "Failed", "state = FAILED"),
+    ("succeeded", "Succeeded", "state = SUCCEEDED"),
+    ("cancelled", "Cancelled", "state = CANCELLED"),
+];
+
+/// The list that a visitor wants to see.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) filter: String,
+    pub(crate) chip: &'static str,
+    /// The parent as the visitor gave it; empty for that of the console.
+    pub(crate) parent: String,
+    pub(crate) rows: i32,
+    pub(crate) token: String,
+}
+
+impl Wanted {
+    pub(crate) fn of(params: &Params) -> Self {
+        let chip = params.get("state");
+        let chip = CHIPS.iter().find(|(key, ..)| *key == chip);
+        let rows = params.get("rows").parse().unwrap_or(DEFAULT_ROWS);
+        Self {
+            filter: params.get("filter").trim().to_owned(),
+            chip: chip.map_or("", |(key, ..)| key),
+            parent: params.get("parent").to_owned(),
+            rows: rows.clamp(1, MAX_ROWS),
+            token: params.get("page").to_owned(),
+        }
+    }
+
+    /// The filter of the visitor and of the chip together, and where that of the visitor begins.
+    pub(crate) fn whole_filter(&self) -> (String, usize) {
+        let chip = CHIPS.iter().find(|(key, ..)| *key == self.chip);
+        let of_chip = chip.map_or("", |(.., filter)| filter);
+        match (self.filter.is_empty(), of_chip.is_empty()) {
+            (_, true) => (self.filter.clone(), 0),
+            (true, false) => (of_chip.to_owned(), 0),
+            (false, false) => (format!("({}) AND {of_chip}", self.filter), 1),
+        }
+    }
+
+    pub(crate) fn options(&self) -> ListOptions {
+        let (filter, _) = self.whole_filter();
+        let options = ListOptions::new().filter(filter).page_size(self.rows);
+        options.page_token(self.token.clone())
+    }
+
+    /// # Errors
+    ///
+    /// INVALID_ARGUMENT for a text that is no parent.
+    pub(crate) fn parent(&self, default: &ParentPattern) -> Result<ParentPattern, Status> {
+        if self.parent.is_empty() {
+            return Ok(default.clone());
+        }
+        let parsed = self.parent.parse();
+        parsed.map_err(|error| Reason::InvalidField.field_status("parent", format!("{error}")))
+    }
+
+    pub(super) fn link(&self, chip: &str, token: &str) -> String {
+        let rows = if self.rows == DEFAULT_ROWS {
+            String::new()
+        } else {
+            self.rows.to_string()
+        };
+        link(
+            "",
+            &[
+                ("filter", &self.filter),
+                ("state", chip),
+                ("parent", &self.parent),
+                ("rows", &rows),
+                ("page", token),
+            ],
+        )
+    }
+
+    /// The list in a file.
+    pub(super) fn export_link(&self, format: &str) -> String {
+        link(
+            "export",
+            &[
+                ("format", format),
+                ("filter", &self.filter),
+                ("state", self.chip),
+                ("parent", &self.parent),
+            ],
+        )
+    }
+
+    pub(super) fn cleared(&self) -> Self {
+        Self {
+            filter: String::new(),
+            ..self.clone()
+        }
+    }
+}
