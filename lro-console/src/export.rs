@@ -18,7 +18,7 @@ use crate::page::fault::{self, code_name};
 use crate::page::operations::Wanted;
 use crate::page::parts::word;
 use crate::route::Visit;
-use crate::source::View;
+use crate::source::{Record, View};
 use crate::text::rfc3339;
 
 /// How many operations are read at once.
@@ -186,7 +186,7 @@ fn cells(view: &View) -> [String; COLUMNS.len()] {
         _ => (String::new(), String::new()),
     };
     let record = view.record.as_ref();
-    let wire = record.map(|record| record.wire());
+    let wire = record.map(Record::wire);
     let time = |time: Option<Timestamp>| time.map(rfc3339).unwrap_or_default();
     let text = |text: Option<&String>| text.cloned().unwrap_or_default();
     let mut labels: Vec<_> = wire.iter().flat_map(|wire| &wire.labels).collect();
@@ -200,9 +200,9 @@ fn cells(view: &View) -> [String; COLUMNS.len()] {
         word(view.state()).to_owned(),
         text(wire.map(|wire| &wire.method)),
         text(wire.map(|wire| &wire.principal)),
-        time(record.and_then(|record| record.create_time())),
-        time(record.and_then(|record| record.start_time())),
-        time(record.and_then(|record| record.end_time())),
+        time(record.and_then(Record::create_time)),
+        time(record.and_then(Record::start_time)),
+        time(record.and_then(Record::end_time)),
         wire.map_or(String::new(), |wire| wire.attempt.to_string()),
         code,
         message,

@@ -4,6 +4,7 @@ mod attempts;
 mod facts;
 
 use http::{Response, StatusCode};
+use lro_core::inspection::OperationRecord;
 use lro_core::inspection::operation_record::Redaction;
 use lro_core::pb::operation::Result as Outcome;
 use lro_core::pb::rpc;
@@ -22,7 +23,7 @@ use crate::outlook::Outlook;
 use crate::params::{Params, link};
 use crate::route::Visit;
 use crate::row::{self, Row};
-use crate::source::{Action, Permits, View};
+use crate::source::{Action, Permits, Record, View};
 use crate::text::{cut, short_method, short_name, visible};
 use crate::tree;
 
@@ -176,8 +177,8 @@ fn error_details(visit: &Visit, error: &rpc::Status) -> Markup {
 fn payloads(visit: &Visit, view: &View) -> Markup {
     let types = &visit.settings.types;
     let json = link("operation.json", &[("name", view.name())]);
-    let record = view.record.as_ref().map(|record| record.wire());
-    let redaction = record.map_or(Redaction::Unspecified, |it| it.request_redaction());
+    let record = view.record.as_ref().map(Record::wire);
+    let redaction = record.map_or(Redaction::Unspecified, OperationRecord::request_redaction);
     let request = record.and_then(|record| record.request.as_ref());
     html! {
         div.columns {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use lro_core::inspection as wire;
 use lro_core::inspection::inspection_server::Inspection as _;
+use lro_core::store::OperationRecord;
 use lro_core::{ListOptions, OperationName, OperationsRpc, ParentPattern, Timestamp};
 use lro_server::Operations;
 use lro_server::changes::{ChangeSubscription, Changed, Changes};
@@ -69,7 +70,7 @@ impl Source for InProcess {
             }),
             Err(status) if is_withheld(&status) => {
                 let page = self.records.list(visitor, parent, options).await?;
-                let operations = page.records.iter().map(|record| record.to_operation());
+                let operations = page.records.iter().map(OperationRecord::to_operation);
                 Ok(Page {
                     views: operations.map(View::standard).collect(),
                     next_page_token: page.next_page_token,

@@ -62,7 +62,8 @@ async fn run(arguments: &[&str]) -> Option<Vec<String>> {
     let node = tokio::task::spawn_blocking(made).await.unwrap()?;
 
     let fixture = Fixture::new();
-    let names = fixture.every_state().await;
+    let mut names = fixture.every_state().await;
+    names.push(fixture.tried_again().await);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel::<()>();

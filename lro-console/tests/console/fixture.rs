@@ -118,6 +118,22 @@ impl Fixture {
         self.update(name, renew).await;
     }
 
+    /// An operation whose worker was lost, and whose second attempt runs.
+    pub(crate) async fn tried_again(&self) -> OperationName {
+        let passes = |seconds| self.clock.advance(Duration::from_secs(seconds));
+        let name = self.running(1, 8).await;
+        passes(31);
+        self.update(&name, Command::Expire).await;
+        passes(5);
+        let claim = Command::Claim {
+            worker: WorkerId::from_uuid(Uuid::from_u128(8)),
+            lease_duration: LEASE,
+        };
+        self.update(&name, claim).await;
+        passes(50);
+        name
+    }
+
     pub(crate) async fn finish(&self, name: &OperationName, outcome: Outcome) {
         let finish = Command::Finish {
             fence: 1,

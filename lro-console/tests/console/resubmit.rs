@@ -8,33 +8,20 @@ use exporter::pb::{ExportMetadata, ExportRequest, ExportResponse, GetTableReques
 use http::StatusCode;
 use lro_console::Console;
 use lro_core::OperationName;
-use lro_core::store::{Actor, Command, MemoryStore, OperationStore as _, WorkerId};
+use lro_core::store::{Actor, Command, MemoryStore, OperationStore as _};
 use lro_server::serve::Server;
 use lro_server::{HandlerError, OperationContext, Operations, Worker, long_running};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
 use crate::fixture::{Fixture, get, post};
-
-const LEASE: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn attempts_are_drawn_and_listed() {
     let fixture = Fixture::new();
-    let name = fixture.running(1, 8).await;
-    fixture.clock.advance(Duration::from_secs(31));
-    fixture.update(&name, Command::Expire).await;
-    fixture.clock.advance(Duration::from_secs(5));
-    let worker = WorkerId::from_uuid(Uuid::from_u128(8));
-    let lease_duration = LEASE;
-    let claim = Command::Claim {
-        worker,
-        lease_duration,
-    };
-    fixture.update(&name, claim).await;
-    fixture.clock.advance(Duration::from_secs(98));
+    let name = fixture.tried_again().await;
+    fixture.clock.advance(Duration::from_secs(48));
     let page = get(&fixture.console(), &format!("/operation?name={name}")).await;
     for text in [
         "attempt 1: worker lost 31s, paused 5.0s, attempt 2: running 1m38s",

@@ -73,6 +73,8 @@ const PAGES = {
   running: operation(names[4]),
   scheduled: operation(names[6]),
   missing: operation('operations/none'),
+  overview: 'overview',
+  'several-attempts': operation(names[7]),
   settings: 'settings',
 };
 
