@@ -21,6 +21,7 @@ mod record;
 mod refusal;
 mod standard_metadata;
 mod state;
+mod steps;
 mod suspects;
 
 use std::fmt;
@@ -48,6 +49,10 @@ pub use record::{NewOperation, OperationRecord, OperationResult, Origin, Request
 pub use refusal::Refusal;
 pub use standard_metadata::StandardMetadata;
 pub use state::OperationState;
+pub use steps::{
+    InvalidStepKey, StepKey, StepKind, StepLimit, StepOutcome, StepQuery, StepRow, StepSummary,
+    StepWake, StepWrite,
+};
 pub use suspects::Suspects;
 
 /// A store of operations.
@@ -128,8 +133,13 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// leases and to learn from [`next_in`](Claimed::next_in) when the next lease may expire.
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError>;
 
-    /// Applies commands to records. A command for a corrupt or locked record is rejected alone
-    /// ([`Refusal::Corrupt`], [`Refusal::Locked`]).
+    /// Applies commands to records, and records the [steps](Update::steps) that come with them. A
+    /// command for a corrupt or locked record is rejected alone ([`Refusal::Corrupt`],
+    /// [`Refusal::Locked`]).
+    ///
+    /// The steps and the effect of the command are one commit: either both are stored or neither.
+    /// A store that [keeps no steps](Self::keeps_steps) rejects each update that
+    /// [uses steps](Update::uses_steps) alone, as [`Refusal::Unimplemented`].
     async fn update(
         &self,
         updates: Vec<Update>,
@@ -153,6 +163,26 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     async fn backlog(&self, now: Timestamp, limit: usize) -> Result<Vec<Backlog>, StoreError> {
         let _ = (now, limit);
         Ok(Vec::new())
+    }
+
+    /// Recorded steps of an operation, in the order in which they were first written: a page of those
+    /// behind [`after_seq`](StepQuery::after_seq). Empty if there is no such operation, or it has no
+    /// steps: so a worker asks only for a record with [`steps`](OperationRecord::steps).
+    ///
+    /// Rows are those of the last commit. While the caller holds the operation, only a
+    /// [`Complete`](Command::Complete) adds or finishes rows beside its own. Rows stay after the end
+    /// of the operation, and go with its record.
+    ///
+    /// Default: [`StoreErrorKind::Unimplemented`], which names the store.
+    async fn steps(&self, query: StepQuery) -> Result<Vec<StepRow>, StoreError> {
+        let _ = query;
+        Err(StoreError::unimplemented::<Self>("steps"))
+    }
+
+    /// Whether the store keeps [steps](Self::steps). A worker does not start on a store without them
+    /// if one of its methods needs them. Default: `false`.
+    fn keeps_steps(&self) -> bool {
+        false
     }
 
     /// A page of the operations directly below a parent, those that match the query's filter, deleted
@@ -303,6 +333,9 @@ pub struct Update {
     pub uid: Option<Uuid>,
     /// What.
     pub command: Command,
+    /// Steps of the body, which are recorded in the same commit as the effect of the command; for
+    /// commands of a holder only. If a step or the command is rejected, neither has an effect.
+    pub steps: Vec<StepWrite>,
 }
 
 impl Update {
@@ -312,6 +345,7 @@ impl Update {
             name,
             uid: None,
             command,
+            steps: Vec::new(),
         }
     }
 
@@ -321,7 +355,30 @@ impl Update {
             name,
             uid: Some(uid),
             command,
+            steps: Vec::new(),
         }
+    }
+
+    /// The update with steps to be recorded in the same commit.
+    #[must_use]
+    pub fn with_steps(self, steps: Vec<StepWrite>) -> Self {
+        Self { steps, ..self }
+    }
+
+    /// Whether only a store that [keeps steps](OperationStore::keeps_steps) can apply it.
+    pub fn uses_steps(&self) -> bool {
+        !self.steps.is_empty() || self.command.is_for_steps()
+    }
+
+    /// The keys of the rows that a store reads before it
+    /// [applies](OperationRecord::apply_with_steps) the update; a key may repeat.
+    pub fn step_keys(&self) -> impl Iterator<Item = &StepKey> {
+        let own = match &self.command {
+            Command::Suspend { waits, .. } => waits.as_slice(),
+            Command::Complete { key, .. } => std::slice::from_ref(key),
+            _ => &[],
+        };
+        self.steps.iter().map(|step| &step.key).chain(own)
     }
 }
 
@@ -335,7 +392,12 @@ impl Update {
 ///     updated.state == OperationState::Cancelling
 /// }
 ///
-/// let updated = Updated { change: Change::Lease, state: OperationState::Running, revision: 3 };
+/// let updated = Updated {
+///     change: Change::Lease,
+///     state: OperationState::Running,
+///     revision: 3,
+///     update_time: lro_core::Timestamp::EPOCH,
+/// };
 /// assert!(!must_stop(&updated));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -346,4 +408,20 @@ pub struct Updated {
     pub state: OperationState,
     /// The record's revision.
     pub revision: u64,
+    /// When the record was last written, by the store's clock: the time of this commit, unless the
+    /// change is [`Change::Nothing`] or [`Change::Lease`]. Steps that this update has finished have
+    /// it as their end time.
+    pub update_time: Timestamp,
+}
+
+impl Updated {
+    /// The answer to an update that had this effect and left this record.
+    pub fn new(change: Change, record: &OperationRecord) -> Self {
+        Self {
+            change,
+            state: record.state,
+            revision: record.revision,
+            update_time: record.update_time,
+        }
+    }
 }

@@ -151,6 +151,7 @@ fn decode_fields(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
         losses: fields.required(number)?,
         attempt_time: fields.optional(time)?,
         history: fields.optional(history)?.unwrap_or_default(),
+        steps: None,
         request: fields.optional(message)?.unwrap_or_default(),
     };
     if record.is_whole() {

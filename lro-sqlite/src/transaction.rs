@@ -279,6 +279,9 @@ impl Transaction<'_> {
     }
 
     pub(crate) fn update(&mut self, update: &Update) -> Result<Result<Updated, Refusal>, Fault> {
+        if update.uses_steps() {
+            return Ok(Err(Refusal::without_steps::<crate::SqliteStore>()));
+        }
         let (found, parts) = match (self.written.get(&update.name, self.hot), update.uid) {
             // Whatever has the uid now, it is not the one that has the name.
             (Some(known), Some(uid)) if known.uid != uid => return Ok(Err(Refusal::NotFound)),
@@ -322,11 +325,7 @@ impl Transaction<'_> {
             self.events.extend(event);
             self.tell_ready(&record);
         }
-        let updated = Updated {
-            change,
-            state: record.state,
-            revision: record.revision,
-        };
+        let updated = Updated::new(change, &record);
         let record = Arc::new(record);
         match parts {
             _ if change == Change::Nothing => {}

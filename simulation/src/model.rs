@@ -79,6 +79,12 @@ pub enum Act {
     Retry(u64, i32, Option<Digest>),
     /// Its worker releases it.
     Release(u64, Option<Digest>),
+    /// Its body has recorded steps, with new metadata.
+    Record(u64, Option<Digest>),
+    /// Its body waits, with new metadata.
+    Suspend(u64, Option<Digest>),
+    /// A client completes one of its steps.
+    Complete,
     /// Its worker is lost.
     Expire,
     /// Its worker is lost, and others with it.
@@ -151,7 +157,9 @@ impl Op {
             | Act::Checkpoint(fence, ..)
             | Act::Finish(fence, ..)
             | Act::Retry(fence, ..)
-            | Act::Release(fence, _) => Some(fence),
+            | Act::Release(fence, _)
+            | Act::Record(fence, _)
+            | Act::Suspend(fence, _) => Some(fence),
             _ => None,
         };
         if fence.is_some_and(|fence| fence != self.fence || !self.is_held()) {
@@ -181,7 +189,10 @@ impl Op {
                 self.set_metadata(metadata);
                 Ok(self.end(verdict))
             }
-            (Act::Retry(_, _, metadata) | Act::Release(_, metadata), Cancelling) => {
+            (
+                Act::Retry(_, _, metadata) | Act::Release(_, metadata) | Act::Suspend(_, metadata),
+                Cancelling,
+            ) => {
                 self.set_metadata(metadata);
                 Ok(self.end(CANCELLED))
             }
@@ -198,6 +209,19 @@ impl Op {
                 self.attempt -= 1;
                 Ok(self.written(Pending))
             }
+            (Act::Record(_, metadata), state) => {
+                self.set_metadata(metadata);
+                Ok(self.written(state))
+            }
+            (Act::Suspend(_, metadata), _) => {
+                self.set_metadata(metadata);
+                self.attempt -= 1;
+                self.losses = 0;
+                Ok(self.written(Pending))
+            }
+            (Act::Complete, Succeeded | Failed | Cancelled) => Err(Refusal::Done),
+            (Act::Complete, _) if self.deleted => Err(Refusal::NotFound),
+            (Act::Complete, state) => Ok(self.written(state)),
             (Act::Expire | Act::ExpireShared, Cancelling) => Ok(self.end(CANCELLED)),
             (Act::Expire | Act::ExpireShared, Running) => {
                 let free = act == Act::ExpireShared && self.losses < FREE_LOSSES;

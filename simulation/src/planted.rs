@@ -111,11 +111,7 @@ impl Planted {
         if self.state().purged.contains(&name) {
             return Ok(Err(Refusal::NotFound));
         }
-        let as_if = |record: &OperationRecord, change| Updated {
-            change,
-            state: record.state,
-            revision: record.revision,
-        };
+        let as_if = |record: &OperationRecord, change| Updated::new(change, record);
         let is_end = matches!(update.command, Command::Finish { .. });
         if self.is(Bug::UidIgnored) {
             update.uid = None;
@@ -137,6 +133,7 @@ impl Planted {
                     change: Change::Record,
                     state: OperationState::Succeeded,
                     revision: record.revision + 1,
+                    update_time: record.update_time,
                 }));
             }
             (Some(Bug::CancelForgotten), Command::Cancel(_), Some(record))
@@ -146,6 +143,7 @@ impl Planted {
                     change: Change::Record,
                     state: OperationState::Cancelling,
                     revision: record.revision + 1,
+                    update_time: record.update_time,
                 }));
             }
             (
@@ -197,6 +195,7 @@ impl Planted {
                     change: Change::Record,
                     state: OperationState::Pending,
                     revision: record.revision + 1,
+                    update_time: record.update_time,
                 }));
             }
             (Some(Bug::RenewForgotten), Command::Renew { metadata: None, .. }, Some(record)) => {

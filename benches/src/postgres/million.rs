@@ -46,15 +46,12 @@ pub(super) async fn run(bench: &Bench, million: usize) -> anyhow::Result<()> {
             let claimed = store.claim(claim.clone()).await?.operations;
             claims.push(begun.elapsed());
             anyhow::ensure!(claimed.len() == 1 && claimed[0].uid == uid, "not claimed");
-            let finish = Update {
-                name: started.name,
-                uid: Some(uid),
-                command: Command::Finish {
-                    fence: claimed[0].fence,
-                    outcome: Outcome::Response(pack(&())),
-                    metadata: None,
-                },
+            let command = Command::Finish {
+                fence: claimed[0].fence,
+                outcome: Outcome::Response(pack(&())),
+                metadata: None,
             };
+            let finish = Update::by_uid(started.name, uid, command);
             let begun = Instant::now();
             let finished = store.update(vec![finish]).await?.remove(0);
             finishes.push(begun.elapsed());

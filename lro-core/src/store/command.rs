@@ -8,6 +8,7 @@ use prost_types::Any;
 use super::OperationRecord;
 use super::history::Actor;
 use super::lease::WorkerId;
+use super::steps::{StepKey, StepOutcome};
 use crate::pb::rpc::Status;
 
 /// A change of an operation after its start.
@@ -81,6 +82,44 @@ pub enum Command {
         /// The last metadata.
         metadata: Option<Any>,
     },
+    /// The body goes on: only the [steps](super::Update::steps) of the update are recorded, and new
+    /// metadata. Changes neither the lease nor the state. Nothing changes if the steps are recorded
+    /// already.
+    Record {
+        /// The claim it is for.
+        fence: u64,
+        /// New metadata.
+        metadata: Option<Any>,
+    },
+    /// The body waits for steps: the operation gives up its lease and is pending, in the same commit
+    /// that records the [steps](super::Update::steps) of the update. This attempt does not count, and
+    /// is no loss.
+    ///
+    /// The operation becomes ready at the earliest wake time of the rows that it waits for. When one
+    /// of them is [completed](Self::Complete), or was finished before this commit, it becomes ready
+    /// at once if no other is left, and otherwise after 10 ms for each of the others, at most 1 s, so
+    /// that one run finds several. Without a wake time only a completion makes it ready
+    /// ([`NEVER_READY`](OperationRecord::NEVER_READY)); without waits it is ready now.
+    ///
+    /// An operation whose cancellation was asked for ends as cancelled.
+    Suspend {
+        /// The claim it is for.
+        fence: u64,
+        /// The rows that it waits for: each is stored, or recorded by this update. Otherwise
+        /// [`Refusal::StepUnknown`](super::Refusal::StepUnknown).
+        waits: Vec<StepKey>,
+        /// The last metadata.
+        metadata: Option<Any>,
+    },
+    /// A caller finishes a [promise](super::StepKind::Promise) of an operation that has not ended,
+    /// whether the body has asked for it or not. The first outcome counts: the same one again
+    /// changes nothing, another is refused ([`Refusal::StepFinished`](super::Refusal::StepFinished)).
+    Complete {
+        /// The promise.
+        key: StepKey,
+        /// Its value or error.
+        outcome: StepOutcome,
+    },
     /// The holder is lost: the lease has expired, or the process has died. It held no other
     /// operation, so the loss uses up an attempt.
     Expire,
@@ -94,9 +133,36 @@ pub enum Command {
 }
 
 impl Command {
+    /// The claim that the command is for; `None` if it is no holder's.
+    pub fn fence(&self) -> Option<u64> {
+        match self {
+            Self::Renew { fence, .. }
+            | Self::Checkpoint { fence, .. }
+            | Self::Finish { fence, .. }
+            | Self::Retry { fence, .. }
+            | Self::Release { fence, .. }
+            | Self::Record { fence, .. }
+            | Self::Suspend { fence, .. } => Some(*fence),
+            Self::Claim { .. }
+            | Self::Complete { .. }
+            | Self::Expire
+            | Self::ExpireShared
+            | Self::Cancel(_)
+            | Self::Delete(_) => None,
+        }
+    }
+
     /// A cancellation by a caller without a name.
     pub fn cancel() -> Self {
         Self::Cancel(Actor::default())
+    }
+
+    /// Whether it concerns steps, so that a store without steps rejects it.
+    pub fn is_for_steps(&self) -> bool {
+        matches!(
+            self,
+            Self::Record { .. } | Self::Suspend { .. } | Self::Complete { .. }
+        )
     }
 
     /// A deletion by a caller without a name.

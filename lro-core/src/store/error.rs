@@ -39,6 +39,8 @@ pub enum StoreErrorKind {
     Corrupt,
     /// It cannot be opened: it is another's, newer, or not a store.
     Unusable,
+    /// The store does not have this feature.
+    Unimplemented,
 }
 
 impl StoreError {
@@ -49,6 +51,13 @@ impl StoreError {
             message: message.into(),
             source: None,
         }
+    }
+
+    /// The error of a call that the store `S` does not implement, for example
+    /// `MemoryStore does not implement `steps``.
+    pub fn unimplemented<S: ?Sized>(method: &str) -> Self {
+        let message = format!("{} does not implement `{method}`", type_name::<S>());
+        Self::new(StoreErrorKind::Unimplemented, message)
     }
 
     /// With what caused it.
@@ -89,6 +98,12 @@ impl StoreError {
     fn cause(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }
+}
+
+/// The name of a type without its path.
+pub(super) fn type_name<S: ?Sized>() -> &'static str {
+    let name = std::any::type_name::<S>();
+    name.rsplit("::").next().unwrap_or(name)
 }
 
 /// The message with its cause.

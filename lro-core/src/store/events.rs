@@ -166,9 +166,12 @@ impl StoreEvent {
         }
     }
 
-    /// The event for a record that waits to be claimed; `None` for every other one.
+    /// The event for a record that waits to be claimed; `None` for every other one, and for one that
+    /// is suspended without a timer.
     pub fn ready(record: &OperationRecord) -> Option<Self> {
-        (record.state == OperationState::Pending).then(|| Self::Ready {
+        let is_ready = record.state == OperationState::Pending
+            && record.ready_time != OperationRecord::NEVER_READY;
+        is_ready.then(|| Self::Ready {
             method: record.method.clone(),
             ready_time: record.ready_time,
         })

@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::kit::{CountBuilder, PageBuilder, new_page_token_key};
 use super::{
     Backlog, Claim, Claimed, CountQuery, Counts, ListQuery, NewOperation, OperationRecord,
-    OperationStore, Page, Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
+    OperationStore, Page, Refusal, StartError, Started, StepQuery, StepRow, StoreError,
+    StoreObserver, Update, Updated,
 };
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::name::OperationName;
@@ -125,7 +126,7 @@ impl OperationStore for MemoryStore {
                 .map(|update| {
                     let uid = tables.names.get(&update.name).copied();
                     let uid = uid.filter(|uid| update.uid.is_none_or(|meant| meant == *uid));
-                    tables.apply(uid.ok_or(Refusal::NotFound)?, update.command, now)
+                    tables.update(uid.ok_or(Refusal::NotFound)?, update, now)
                 })
                 .collect()
         }))
@@ -148,6 +149,14 @@ impl OperationStore for MemoryStore {
 
     async fn backlog(&self, now: Timestamp, limit: usize) -> Result<Vec<Backlog>, StoreError> {
         Ok(self.tables().backlog(limit, now))
+    }
+
+    async fn steps(&self, query: StepQuery) -> Result<Vec<StepRow>, StoreError> {
+        Ok(self.tables().steps.page(&query))
+    }
+
+    fn keeps_steps(&self) -> bool {
+        true
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {

@@ -13,6 +13,7 @@ use super::lease::{Lease, WorkerId};
 use super::policy::ExecutionPolicy;
 use super::standard_metadata::StandardMetadata;
 use super::state::OperationState;
+use super::steps::StepSummary;
 use crate::clock::Timestamp;
 use crate::name::OperationName;
 use crate::pb;
@@ -102,6 +103,9 @@ pub struct OperationRecord {
     pub expire_time: Option<Timestamp>,
     /// Earlier attempts, and who cancelled or deleted it.
     pub history: History,
+    /// Its recorded [steps](super::OperationStore::steps), and what it waits for; `None` if it has
+    /// never recorded one.
+    pub steps: Option<Box<StepSummary>>,
 }
 
 impl OperationRecord {
@@ -142,6 +146,7 @@ impl OperationRecord {
             end_time: None,
             expire_time: None,
             history: History::default(),
+            steps: None,
         };
         if let Some(outcome) = outcome {
             record.finish(outcome, now);
@@ -203,6 +208,7 @@ impl OperationRecord {
             end_time: self.end_time,
             expire_time: self.expire_time,
             history: self.history.clone(),
+            steps: self.steps.clone(),
         }
     }
 

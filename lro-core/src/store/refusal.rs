@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use super::error::type_name;
+use super::steps::{StepKey, StepLimit};
+
 /// The reason why a store rejected a command, which therefore had no effect.
 ///
 /// ```
@@ -35,4 +38,31 @@ pub enum Refusal {
     /// stores return this, never the state machine.
     #[error("{0}")]
     Corrupt(Arc<str>),
+    /// The operation has ended: nothing may be recorded any more.
+    #[error("the operation has ended")]
+    Done,
+    /// The step has finished already, with another outcome.
+    #[error("step `{0}` has finished already, with another outcome")]
+    StepFinished(StepKey),
+    /// The step was recorded as a call of another kind.
+    #[error("step `{0}` was recorded as a call of another kind")]
+    StepKindDiffers(StepKey),
+    /// The operation has no such step to wait for.
+    #[error("the operation has no step `{0}` to wait for")]
+    StepUnknown(StepKey),
+    /// The steps exceed a limit.
+    #[error("{0}")]
+    StepLimit(StepLimit),
+    /// The store does not have this feature: the text names both. Only stores return this, never
+    /// the state machine.
+    #[error("{0}")]
+    Unimplemented(Arc<str>),
+}
+
+impl Refusal {
+    /// The refusal of an [update of steps](super::Update::uses_steps) by a store that keeps none.
+    pub fn without_steps<S: ?Sized>() -> Self {
+        let message = format!("{} keeps no steps: `update`", type_name::<S>());
+        Self::Unimplemented(message.into())
+    }
 }

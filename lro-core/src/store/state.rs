@@ -1,5 +1,6 @@
 //! The life of an operation, as one pure function over values.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use prost_types::Any;
@@ -15,6 +16,8 @@ use crate::clock::Timestamp;
 use crate::pb::rpc::Status;
 use crate::reason::Reason;
 
+mod steps;
+
 /// Where an operation stands. On the wire only `done` and `result` show.
 ///
 /// ```text
@@ -22,17 +25,20 @@ use crate::reason::Reason;
 /// Pending ----------> Running -----------------------> Succeeded
 ///  |   ^                | |   finish(error)        \
 ///  |   +--retry, release+ |   -----------------------> Failed
-///  |      expire          |
+///  |      suspend, expire |
 ///  |                      +--cancel--> Cancelling ----> Cancelled
 ///  +--cancel------------------------------------------> Cancelled
 /// ```
 ///
 /// * `Cancelling` is `Running` with a cancellation on record: the body may still succeed or fail,
-///   and then its own result stands; `retry`, `release` and `expire` end it as `Cancelled`.
+///   and then its own result stands; `retry`, `release`, `suspend` and `expire` end it as `Cancelled`.
 /// * `expire` ends a `Running` operation as `Failed` when its policy says `abort`, or when it has no
 ///   attempt left; so does `retry`. An `expire` that is *shared*, because the worker was lost together
 ///   with other operations, uses up no attempt up to [`OperationRecord::MAX_LOSSES`] times in a row.
-/// * `checkpoint` restores the attempts that losses have used up, if it differs from the stored one.
+/// * `checkpoint` restores the attempts that losses have used up, if it differs from the stored one;
+///   so does a recorded step that has finished, after which `max_attempts` counts anew.
+/// * `suspend` waits for steps. `complete` finishes one that the operation waits for, and makes it
+///   ready.
 /// * An error whose code is CANCELLED makes `Cancelled`, from the body or from the store; every other one `Failed`.
 /// * The three states on the right are final: nothing changes them any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,7 +90,8 @@ impl OperationState {
 }
 
 impl OperationRecord {
-    /// Does what the command says, or refuses and changes nothing.
+    /// Does what the command says, or refuses and changes nothing. For an operation without steps;
+    /// [`apply_with_steps`](Self::apply_with_steps) is for others.
     ///
     /// # Errors
     ///
@@ -146,6 +153,13 @@ impl OperationRecord {
                 self.take_metadata(metadata);
                 Ok(self.release(now))
             }
+            command @ (Command::Record { .. }
+            | Command::Suspend { .. }
+            | Command::Complete { .. }) => {
+                let none = (Vec::new(), HashMap::new());
+                let applied = self.apply_with_steps(command, none.0, &none.1, now);
+                applied.map(|(change, _)| change)
+            }
             Command::Expire => self.expire(false, now),
             Command::ExpireShared => self.expire(true, now),
             Command::Cancel(actor) => self.cancel(actor, now),
@@ -182,7 +196,7 @@ impl OperationRecord {
         if self.state == OperationState::Cancelling {
             return self.finish(Outcome::Cancelled, now);
         }
-        if self.attempt >= self.policy.max_attempts {
+        if self.attempts_since_progress() >= self.policy.max_attempts {
             return self.finish(Outcome::Error(error), now);
         }
         self.end_attempt(AttemptOutcome::retried(&error), now);
@@ -196,7 +210,7 @@ impl OperationRecord {
             return self.finish(Outcome::Cancelled, now);
         }
         self.end_attempt(AttemptOutcome::Released, now);
-        self.attempt = self.attempt.saturating_sub(1);
+        self.uncount_attempts(1);
         self.back_to_pending(now, now)
     }
 
@@ -211,24 +225,27 @@ impl OperationRecord {
         let counts = !shared || self.losses >= Self::MAX_LOSSES;
         let reason = match self.policy.on_crash {
             OnCrash::Abort => Reason::OperationInterrupted,
-            OnCrash::Resume if counts && self.attempt >= self.policy.max_attempts => {
+            OnCrash::Resume
+                if counts && self.attempts_since_progress() >= self.policy.max_attempts =>
+            {
                 Reason::AttemptsExhausted
             }
             OnCrash::Resume => {
                 if !counts {
-                    self.attempt = self.attempt.saturating_sub(1);
+                    self.uncount_attempts(1);
                 }
                 self.losses = Self::MAX_LOSSES.min(self.losses + 1);
                 return Ok(self.back_to_pending(now, now));
             }
         };
+        let attempt = self.attempts_since_progress();
         let error = reason.operation_error(
             format!(
-                "the worker was lost during attempt {} of {}",
-                self.attempt, self.policy.max_attempts
+                "the worker was lost during attempt {attempt} of {}",
+                self.policy.max_attempts
             ),
             [
-                ("attempt", &*self.attempt.to_string()),
+                ("attempt", &*attempt.to_string()),
                 ("maxAttempts", &*self.policy.max_attempts.to_string()),
             ],
         );
@@ -239,7 +256,7 @@ impl OperationRecord {
     /// there were losses. Attempts that the body itself asked for stay used.
     fn made_progress(&mut self) {
         let given_back = self.losses.min(self.attempt.saturating_sub(1));
-        self.attempt -= given_back;
+        self.uncount_attempts(given_back);
         self.losses = 0;
     }
 
@@ -303,6 +320,7 @@ impl OperationRecord {
     }
 
     fn back_to_pending(&mut self, ready_time: Timestamp, now: Timestamp) -> Change {
+        self.forget_waits();
         self.state = OperationState::Pending;
         self.lease = None;
         self.ready_time = ready_time;

@@ -58,6 +58,7 @@ pub(crate) fn decide(held: &Held, updates: &[Update], clock: Option<Timestamp>) 
             continue;
         };
         if commands.get(&update.name) == Some(&1)
+            && !update.uses_steps()
             && let Some(before) = held.take(uid)
             && before.name == update.name
         {
@@ -136,11 +137,7 @@ pub(crate) async fn write(
         };
         let place = end.place;
         let record = end.at(*time);
-        let updated = Updated {
-            change: Change::Record,
-            state: record.state,
-            revision: record.revision,
-        };
+        let updated = Updated::new(Change::Record, &record);
         answers.push((place, Ok(Ok(updated))));
         let record = Arc::new(record);
         happened.push(StoreEvent::finished(record));

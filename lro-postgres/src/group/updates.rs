@@ -22,6 +22,7 @@ use crate::sql::batch::{Changed, Columns, changed_records, removed_records, rene
 use crate::sql::database::{Access, Database, Query, clock};
 use crate::sql::row::decode_head;
 use crate::sql::statement;
+use crate::store::PostgresStore;
 
 /// Serves commands.
 #[derive(Debug)]
@@ -229,6 +230,9 @@ impl Work {
     }
 
     fn update(&mut self, update: &Update) -> Answer {
+        if update.uses_steps() {
+            return Err(Refusal::without_steps::<PostgresStore>());
+        }
         let at = match update.uid {
             Some(uid) => self.by_uid.get(&uid),
             None => self.by_name.get(&update.name),
@@ -276,11 +280,7 @@ impl Work {
             (Change::Record, Change::Lease) => Change::Record,
             (_, now) => now,
         };
-        Ok(Updated {
-            change,
-            state: record.state,
-            revision: record.revision,
-        })
+        Ok(Updated::new(change, record))
     }
 
     /// The columns to write, one set for each statement.

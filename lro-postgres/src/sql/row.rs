@@ -207,6 +207,7 @@ fn known(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
         losses: fields.read(small)?,
         attempt_time: None,
         history: History::default(),
+        steps: None,
         request: Any::default(),
         checkpoint: None,
         result: None,

@@ -150,11 +150,7 @@ impl Trial {
         command: Command,
     ) -> Result<Updated, Refusal> {
         let expected = record.apply(command.clone(), self.now());
-        let expected = expected.map(|change| Updated {
-            change,
-            state: record.state,
-            revision: record.revision,
-        });
+        let expected = expected.map(|change| Updated::new(change, record));
         let answer = self.update(&record.name, command.clone()).await;
         assert_eq!(answer, expected, "the answer to {command:?}");
         let removed =

@@ -40,6 +40,16 @@ pub(super) fn act(command: &Command) -> Act {
             fence,
             metadata: it,
         } => Act::Release(*fence, metadata(it)),
+        Command::Record {
+            fence,
+            metadata: it,
+        } => Act::Record(*fence, metadata(it)),
+        Command::Suspend {
+            fence,
+            metadata: it,
+            ..
+        } => Act::Suspend(*fence, metadata(it)),
+        Command::Complete { .. } => Act::Complete,
         Command::Expire => Act::Expire,
         Command::ExpireShared => Act::ExpireShared,
         Command::Cancel(_) => Act::Cancel,

@@ -89,11 +89,7 @@ impl OperationStore for Planted {
                 && index >= half
                 && let Some(record) = self.inner.get(&update.name).await?
             {
-                answers.push(Ok(Updated {
-                    change: Change::Lease,
-                    state: record.state,
-                    revision: record.revision,
-                }));
+                answers.push(Ok(Updated::new(Change::Lease, &record)));
                 continue;
             }
             answers.push(self.bent_update(update).await?);

@@ -227,11 +227,7 @@ impl Model {
         if record.lease != lease {
             self.shared.remove(&uid);
         }
-        let updated = Updated {
-            change,
-            state: record.state,
-            revision: record.revision,
-        };
+        let updated = Updated::new(change, &record);
         match change {
             Change::Removed => self.remove(uid),
             Change::Nothing => {}

@@ -65,6 +65,10 @@ impl OperationRecord {
             && self.attempt < u32::MAX
             && self.fence < u64::MAX
             && self.revision < u64::MAX
+            && self
+                .steps
+                .as_deref()
+                .is_none_or(|it| it.progress_attempt <= self.attempt)
     }
 }
 

@@ -71,8 +71,12 @@ impl ReadyEntry {
 }
 
 impl ReadyQueue {
-    /// Adds a pending operation.
+    /// Adds a pending operation; one that is [never ready](OperationRecord::NEVER_READY) takes no
+    /// room.
     pub fn insert(&mut self, entry: &ReadyEntry) {
+        if entry.ready_time == OperationRecord::NEVER_READY {
+            return;
+        }
         let place = (entry.ready_time, entry.uid, entry.losses);
         let methods = self.methods_mut(entry.losses);
         match methods.0.get_mut(&entry.method) {

@@ -1,3 +1,5 @@
+mod steps;
+
 use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
@@ -7,8 +9,10 @@ use crate::name::OperationName;
 use crate::store::kit::{Leases, MAX_EXPIRED_PER_CLAIM, ReadyEntry, ReadyQueue};
 use crate::store::{
     Backlog, Change, Claim, Claimed, Command, NewOperation, OperationRecord, OperationState,
-    PageCursor, Refusal, StartError, Started, StoreEvent, Updated,
+    PageCursor, Refusal, StartError, Started, StepKey, StepRow, StepWrite, StoreEvent, Update,
+    Updated,
 };
+use steps::Steps;
 
 /// The records and what finds them.
 #[derive(Default)]
@@ -21,6 +25,7 @@ pub(super) struct Tables {
     ready: ReadyQueue,
     leases: Leases,
     expiries: BTreeSet<(Timestamp, Uuid)>,
+    pub(super) steps: Steps,
     pub(super) events: Vec<StoreEvent>,
 }
 
@@ -151,20 +156,35 @@ impl Tables {
         }
     }
 
-    pub(super) fn apply(
+    /// Applies a command with its steps.
+    pub(super) fn update(
+        &mut self,
+        uid: Uuid,
+        update: Update,
+        now: Timestamp,
+    ) -> Result<Updated, Refusal> {
+        let epoch = self.records.get(&uid).and_then(|it| it.steps.as_deref());
+        let stored = self
+            .steps
+            .get(uid, epoch.map_or(0, |it| it.epoch), update.step_keys());
+        self.change(uid, update.command, (update.steps, &stored), now)
+    }
+
+    fn apply(&mut self, uid: Uuid, command: Command, now: Timestamp) -> Result<Updated, Refusal> {
+        self.change(uid, command, (Vec::new(), &HashMap::new()), now)
+    }
+
+    fn change(
         &mut self,
         uid: Uuid,
         command: Command,
+        (steps, stored): (Vec<StepWrite>, &HashMap<StepKey, StepRow>),
         now: Timestamp,
     ) -> Result<Updated, Refusal> {
         let mut record = self.records.get(&uid).ok_or(Refusal::NotFound)?.clone();
         let before = record.state;
-        let change = record.apply(command, now)?;
-        let updated = Updated {
-            change,
-            state: record.state,
-            revision: record.revision,
-        };
+        let (change, rows) = record.apply_with_steps(command, steps, stored, now)?;
+        let updated = Updated::new(change, &record);
         if change == Change::Nothing {
             return Ok(updated);
         }
@@ -174,6 +194,8 @@ impl Tables {
         if change == Change::Removed {
             self.remove(uid);
         } else {
+            let epoch = record.steps.as_deref().map_or(0, |it| it.epoch);
+            self.steps.put(uid, epoch, rows);
             self.index(&record);
             if let Some(lease) = record.lease.as_ref().filter(|_| shared)
                 && record.lease == lease_before
@@ -250,6 +272,9 @@ impl Tables {
         let record = self.records.remove(&uid)?;
         self.by_time.remove(&PageCursor::behind(&record));
         self.names.remove(&record.name);
+        if record.steps.is_some() {
+            self.steps.remove(uid);
+        }
         if let Some(key) = request_key(&record) {
             self.request_ids.remove(&key);
         }

@@ -1,0 +1,117 @@
+//! A recorded step.
+
+use prost_types::Any;
+
+use super::StepKey;
+use crate::clock::Timestamp;
+use crate::pb::rpc::Status;
+
+/// A recorded step: what a store keeps of one durable call of an operation's body.
+///
+/// ```
+/// use lro_core::store::{StepOutcome, StepRow};
+///
+/// /// What a later run of the body gets instead of making the call.
+/// fn response(row: &StepRow) -> Option<&prost_types::Any> {
+///     match &row.outcome {
+///         Some(StepOutcome::Response(response)) => Some(response),
+///         _ => None,
+///     }
+/// }
+/// ```
+///
+/// A row with an outcome is *finished* and never changes. All times are the store's clock.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepRow {
+    /// Its identity within the operation.
+    pub key: StepKey,
+    /// Its place in the order in which rows were first written, from 1. Never changes.
+    pub seq: u64,
+    /// The kind of the call.
+    pub kind: StepKind,
+    /// How often the closure of a step was begun, as far as that was written.
+    pub attempt: u32,
+    /// The claim whose run wrote the row last; 0 if a caller [completed](super::super::Command::Complete) it.
+    pub fence: u64,
+    /// Whether no other durable call of the body was under way at the call.
+    pub sequential: bool,
+    /// When the call was made.
+    pub begin_time: Timestamp,
+    /// When it finished; `None` of a row without outcome.
+    pub end_time: Option<Timestamp>,
+    /// The end of a sleep, of a timeout, or of the pause before another attempt.
+    pub wake_time: Option<Timestamp>,
+    /// How the call ended; `None` while it has not.
+    pub outcome: Option<StepOutcome>,
+    /// The error of the last attempt of a step that has not finished.
+    pub last_error: Option<Status>,
+}
+
+impl StepRow {
+    /// Whether the call has ended. A finished row never changes.
+    pub fn is_finished(&self) -> bool {
+        self.outcome.is_some()
+    }
+}
+
+/// The kind of a durable call.
+///
+/// ```
+/// use lro_core::store::StepKind;
+///
+/// assert_eq!(StepKind::from_number(StepKind::Sleep.as_number()), Some(StepKind::Sleep));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StepKind {
+    /// A closure that runs once.
+    Step,
+    /// A pause.
+    Sleep,
+    /// A value that a caller gives.
+    Promise,
+    /// The winner of several calls.
+    First,
+    /// Whether the operation reached this place in the code first with a version that has it.
+    Introduced,
+}
+
+impl StepKind {
+    const ALL: [Self; 5] = [
+        Self::Step,
+        Self::Sleep,
+        Self::Promise,
+        Self::First,
+        Self::Introduced,
+    ];
+
+    /// The number that stores keep.
+    pub const fn as_number(self) -> u8 {
+        self as u8
+    }
+
+    /// The kind of a stored number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+}
+
+/// How a durable call ended.
+///
+/// ```
+/// use lro_core::store::StepOutcome;
+///
+/// let outcome = StepOutcome::Response(lro_core::pack(&()));
+/// assert_ne!(outcome, StepOutcome::Abandoned);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum StepOutcome {
+    /// With a response, which a later run gets byte for byte.
+    Response(Any),
+    /// With an error, which a later run gets with all its details. A code of 0 (OK) is made
+    /// INTERNAL.
+    Error(Status),
+    /// The body is no longer interested: another call won.
+    Abandoned,
+}

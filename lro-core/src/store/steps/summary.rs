@@ -1,0 +1,93 @@
+//! What an operation's record keeps of its steps.
+
+use super::StepKey;
+
+/// What an operation's record keeps of its steps: their number and size, and what a suspended
+/// operation waits for. A `prost::Message`, so that a store can keep it as bytes.
+///
+/// ```
+/// use lro_core::store::StepSummary;
+///
+/// let summary = StepSummary { rows: 2, waits: vec!["approved".into()], ..StepSummary::default() };
+/// assert!(summary.waits_for(&"approved".parse()?));
+/// # Ok::<(), lro_core::store::InvalidStepKey>(())
+/// ```
+///
+/// # Limits
+///
+/// [`MAX_ROWS`](Self::MAX_ROWS), [`MAX_LEN`](Self::MAX_LEN) and
+/// [`MAX_VALUE_LEN`](Self::MAX_VALUE_LEN) for each epoch; [`MAX_EARLY`](Self::MAX_EARLY) and
+/// [`MAX_EARLY_LEN`](Self::MAX_EARLY_LEN) for rows that callers write before the body asks for them.
+/// An update that exceeds one is refused as [`Refusal::StepLimit`](super::super::Refusal::StepLimit).
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct StepSummary {
+    /// The rows of this epoch are the operation's. Rows of earlier ones are forgotten.
+    #[prost(uint32, tag = "1")]
+    pub epoch: u32,
+    /// The [`seq`](super::StepRow::seq) of the newest row.
+    #[prost(uint64, tag = "2")]
+    pub seq: u64,
+    /// The number of rows.
+    #[prost(uint32, tag = "3")]
+    pub rows: u32,
+    /// Their [size](super::StepRow::encoded_len) in bytes.
+    #[prost(uint64, tag = "4")]
+    pub len: u64,
+    /// The [attempt](super::super::OperationRecord::attempt) in which a row last finished:
+    /// `max_attempts` counts the attempts after it.
+    #[prost(uint32, tag = "5")]
+    pub progress_attempt: u32,
+    /// The number of rows that callers wrote before the body asked for them.
+    #[prost(uint32, tag = "6")]
+    pub early: u32,
+    /// The keys that the operation waits for while it is suspended. After a claim they say what it
+    /// has waited for.
+    #[prost(string, repeated, tag = "7")]
+    pub waits: Vec<String>,
+}
+
+impl StepSummary {
+    /// The largest number of rows of an epoch.
+    pub const MAX_ROWS: u32 = 10_000;
+    /// The largest size of the rows of an epoch, in bytes: 16 MiB.
+    pub const MAX_LEN: u64 = 16 << 20;
+    /// The largest encoded value of a row, in bytes: 1 MiB and its type URL.
+    pub const MAX_VALUE_LEN: usize = (1 << 20) + 4_096;
+    /// The largest number of rows that callers write before the body asks for them.
+    pub const MAX_EARLY: u32 = 64;
+    /// The largest value that a caller gives, in bytes: 64 KiB and its type URL.
+    pub const MAX_EARLY_LEN: usize = (64 << 10) + 4_096;
+
+    /// Whether the operation waits for this step, or has waited before its last claim.
+    pub fn waits_for(&self, key: &StepKey) -> bool {
+        self.waits.iter().any(|waits| waits == key.as_str())
+    }
+}
+
+/// A limit of the steps of an operation.
+///
+/// ```
+/// use lro_core::store::{Refusal, StepLimit};
+///
+/// let refusal = Refusal::StepLimit(StepLimit::Rows);
+/// assert_eq!(refusal.to_string(), "an operation has at most 10000 steps");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum StepLimit {
+    /// [`StepSummary::MAX_ROWS`].
+    #[error("an operation has at most {max} steps", max = StepSummary::MAX_ROWS)]
+    Rows,
+    /// [`StepSummary::MAX_LEN`].
+    #[error("the steps of an operation have at most {max} bytes", max = StepSummary::MAX_LEN)]
+    Len,
+    /// [`StepSummary::MAX_VALUE_LEN`].
+    #[error("the value of a step has at most {max} bytes", max = StepSummary::MAX_VALUE_LEN)]
+    ValueLen,
+    /// [`StepSummary::MAX_EARLY`].
+    #[error("at most {max} steps are completed before the operation asks for them", max = StepSummary::MAX_EARLY)]
+    Early,
+    /// [`StepSummary::MAX_EARLY_LEN`].
+    #[error("a value from outside has at most {max} bytes", max = StepSummary::MAX_EARLY_LEN)]
+    EarlyLen,
+}
