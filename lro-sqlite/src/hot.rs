@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lro_core::OperationName;
 use lro_core::store::{OperationRecord, OperationResult, OperationState};
+use prost::Message;
 
 /// How many bytes of records are kept, roughly: a few thousand operations.
 const LEN_MAX: usize = 4 << 20;
@@ -148,7 +149,8 @@ fn len(record: &OperationRecord) -> usize {
     let payloads = payloads.into_iter().flatten().map(|any| any.value.len());
     let rest = payloads.sum::<usize>() + labels.sum::<usize>();
     let history = record.history.encode().map_or(0, |bytes| bytes.len());
-    RECORD_LEN_MIN + record.request.value.len() + result + rest + history
+    let steps = record.steps.as_deref().map_or(0, Message::encoded_len);
+    RECORD_LEN_MIN + record.request.value.len() + result + rest + history + steps
 }
 
 impl Borrow<OperationName> for ByName {

@@ -86,6 +86,7 @@ mod row;
 mod schedule;
 mod schema;
 mod statement;
+mod steps;
 mod store;
 mod table;
 mod threads;

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lro_core::store::{
-    Backlog, CountQuery, Counts, ListQuery, OperationRecord, Page, StoreError, StoreEvent,
+    Backlog, CountQuery, Counts, ListQuery, OperationRecord, Page, StepQuery, StepRow, StoreError,
+    StoreEvent,
 };
 use lro_core::{OperationName, Timestamp};
 use rusqlite::Connection;
@@ -26,6 +27,8 @@ pub(crate) enum Read {
     GetDeleted(OperationName, Reply<Option<OperationRecord>>),
     /// The ready operations of each method.
     Backlog(Timestamp, usize, Reply<Vec<Backlog>>),
+    /// Recorded steps of one operation.
+    Steps(StepQuery, Reply<Vec<StepRow>>),
     /// Many.
     List(ListQuery, Reply<Page>),
     /// How many there are, as of a time.
@@ -51,6 +54,7 @@ pub(crate) fn run(
             match call {
                 Read::Get(_, reply) | Read::GetDeleted(_, reply) if reply.is_closed() => {}
                 Read::Backlog(_, _, reply) if reply.is_closed() => {}
+                Read::Steps(_, reply) if reply.is_closed() => {}
                 Read::List(_, reply) if reply.is_closed() => {}
                 Read::Count(_, _, reply) if reply.is_closed() => {}
                 Read::PageTokenKey(reply) => {
@@ -68,6 +72,10 @@ pub(crate) fn run(
                 }
                 Read::Backlog(now, limit, reply) => {
                     answer(reply, table.backlog(now, limit), path);
+                }
+                Read::Steps(query, reply) => {
+                    let steps = ownership.check().and_then(|()| table.step_page(&query));
+                    answer(reply, steps, path);
                 }
                 Read::List(query, reply) => {
                     let page = ownership.check();

@@ -31,7 +31,7 @@ pub(crate) use inserted;
 /// The columns that [`decode`] reads, in its order, before the request.
 macro_rules! columns {
     () => {
-        concat!(crate::row::inserted!(), ", attempt_time, history")
+        concat!(crate::row::inserted!(), ", attempt_time, history, steps")
     };
 }
 pub(crate) use columns;
@@ -43,7 +43,7 @@ macro_rules! listed {
          retain_seconds, retain_nanos, lease_worker, lease_expire_time, create_time, ready_time, \
          start_time, update_time, cancel_time, delete_time, end_time, expire_time, NULL, \
          NULL, NULL, labels, origin, metadata, NULL, result_kind, result, losses, attempt_time, \
-         history, NULL"
+         history, steps, NULL"
     };
 }
 pub(crate) use listed;
@@ -77,13 +77,17 @@ pub(crate) fn encode_worker(record: &OperationRecord) -> Option<[u8; 16]> {
     record.worker.map(|worker| worker.as_uuid().into_bytes())
 }
 
+pub(crate) fn encode_steps(record: &OperationRecord) -> Option<Vec<u8>> {
+    record.steps.as_deref().map(Message::encode_to_vec)
+}
+
 pub(crate) fn micros(time: Option<Timestamp>) -> Option<i64> {
     time.map(Timestamp::as_micros)
 }
 
 /// Reads `columns!()` and then the request, which may be NULL for one that was not asked for.
 pub(crate) fn decode(row: &Row<'_>) -> Result<OperationRecord, Fault> {
-    let mut fields = Fields { row, at: 0 };
+    let mut fields = Fields::new(row);
     decode_fields(&mut fields).map_err(|fault| match fault {
         Fault::Row(message) => {
             let name = row.get_ref(1).ok().and_then(|value| value.as_str().ok());
@@ -151,7 +155,7 @@ fn decode_fields(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
         losses: fields.required(number)?,
         attempt_time: fields.optional(time)?,
         history: fields.optional(history)?.unwrap_or_default(),
-        steps: None,
+        steps: fields.optional(message)?.map(Box::new),
         request: fields.optional(message)?.unwrap_or_default(),
     };
     if record.is_whole() {
@@ -162,18 +166,25 @@ fn decode_fields(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
 }
 
 /// The columns of a row, one after the other.
-struct Fields<'r> {
+pub(crate) struct Fields<'r> {
     row: &'r Row<'r>,
     at: usize,
 }
 
 impl<'r> Fields<'r> {
-    fn required<T>(&mut self, read: impl FnOnce(ValueRef<'r>) -> Option<T>) -> Result<T, Fault> {
+    pub(crate) fn new(row: &'r Row<'r>) -> Self {
+        Self { row, at: 0 }
+    }
+
+    pub(crate) fn required<T>(
+        &mut self,
+        read: impl FnOnce(ValueRef<'r>) -> Option<T>,
+    ) -> Result<T, Fault> {
         let at = self.at;
         self.optional(read)?.ok_or_else(|| self.wrong(at))
     }
 
-    fn optional<T>(
+    pub(crate) fn optional<T>(
         &mut self,
         read: impl FnOnce(ValueRef<'r>) -> Option<T>,
     ) -> Result<Option<T>, Fault> {
@@ -195,19 +206,19 @@ fn integer(value: ValueRef<'_>) -> Option<i64> {
     value.as_i64().ok()
 }
 
-fn number<T: TryFrom<i64>>(value: ValueRef<'_>) -> Option<T> {
+pub(crate) fn number<T: TryFrom<i64>>(value: ValueRef<'_>) -> Option<T> {
     integer(value)?.try_into().ok()
 }
 
-fn unsigned(value: ValueRef<'_>) -> Option<u64> {
+pub(crate) fn unsigned(value: ValueRef<'_>) -> Option<u64> {
     integer(value).map(i64::cast_unsigned)
 }
 
-fn time(value: ValueRef<'_>) -> Option<Timestamp> {
+pub(crate) fn time(value: ValueRef<'_>) -> Option<Timestamp> {
     integer(value).map(Timestamp::from_micros)
 }
 
-fn text(value: ValueRef<'_>) -> Option<&str> {
+pub(crate) fn text(value: ValueRef<'_>) -> Option<&str> {
     value.as_str().ok()
 }
 
@@ -215,7 +226,7 @@ fn string(value: ValueRef<'_>) -> Option<String> {
     text(value).map(str::to_owned)
 }
 
-fn blob(value: ValueRef<'_>) -> Option<&[u8]> {
+pub(crate) fn blob(value: ValueRef<'_>) -> Option<&[u8]> {
     value.as_blob().ok()
 }
 

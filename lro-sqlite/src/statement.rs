@@ -107,8 +107,9 @@ pub(crate) const LABEL_VALUE_FROM: &str = "SELECT value FROM label \
 
 pub(crate) const INSERT_LABEL: &str = "INSERT OR IGNORE INTO label (parent, key, value, create_time, uid) VALUES (?1, ?2, ?3, ?4, ?5)";
 
-pub(crate) const LABELS: &str =
-    "SELECT parent, create_time, labels FROM operation WHERE uid = ?1 AND labels IS NOT NULL";
+/// The parts of a row that have rows of other tables.
+pub(crate) const DEPENDENTS: &str = "SELECT parent, create_time, labels, steps IS NOT NULL FROM operation \
+     WHERE uid = ?1 AND (labels IS NOT NULL OR steps IS NOT NULL)";
 
 pub(crate) const REMOVE_LABEL: &str = "DELETE FROM label \
      WHERE parent = ?1 AND key = ?2 AND value = ?3 AND create_time = ?4 AND uid = ?5";
@@ -162,24 +163,29 @@ pub(crate) const EXPIRED_ROW: &str = "SELECT uid, name, state FROM operation WHE
 
 pub(crate) const RENEW: &str = "UPDATE operation SET lease_expire_time = ?2 WHERE uid = ?1";
 
-// None of the four writes a column of an index it does not move in.
+// None of the five writes a column of an index it does not move in.
 pub(crate) const ADVANCE: &str = "UPDATE operation SET revision = ?2, attempt = ?3, fence = ?4, \
      lease_worker = ?5, lease_expire_time = ?6, ready_time = ?7, start_time = ?8, \
      update_time = ?9, cancel_time = ?10, metadata = ?11, checkpoint = ?12, losses = ?13, \
-     attempt_time = ?14, history = ?15 \
+     attempt_time = ?14, history = ?15, steps = ?16 \
      WHERE uid = ?1";
 
 pub(crate) const ADVANCE_STATE: &str = "UPDATE operation SET revision = ?2, attempt = ?3, fence = ?4, \
      lease_worker = ?5, lease_expire_time = ?6, ready_time = ?7, start_time = ?8, \
      update_time = ?9, cancel_time = ?10, metadata = ?11, checkpoint = ?12, losses = ?13, \
-     attempt_time = ?14, history = ?15, state = ?16 \
+     attempt_time = ?14, history = ?15, steps = ?16, state = ?17 \
      WHERE uid = ?1";
+
+/// Writes what a record of steps may change, and leaves the checkpoint alone.
+pub(crate) const RECORD: &str = "UPDATE operation SET revision = ?2, update_time = ?3, attempt = ?4, losses = ?5, \
+     ready_time = ?6, metadata = ?7, steps = ?8 WHERE uid = ?1";
 
 pub(crate) const HIDE: &str = "UPDATE operation SET revision = ?2, update_time = ?3, delete_time = ?4, history = ?5 WHERE uid = ?1";
 
 pub(crate) const FINISH: &str = "UPDATE operation SET state = ?2, revision = ?3, lease_expire_time = NULL, \
      lease_worker = ?11, attempt_time = ?12, history = ?13, update_time = ?4, cancel_time = ?5, end_time = ?6, \
-     expire_time = ?7, metadata = ?8, checkpoint = NULL, result_kind = ?9, result = ?10 \
+     expire_time = ?7, metadata = ?8, checkpoint = NULL, result_kind = ?9, result = ?10, \
+     attempt = ?14, losses = ?15, steps = ?16 \
      WHERE uid = ?1";
 
 pub(crate) const REMOVE: &str = "DELETE FROM operation WHERE uid = ?1";

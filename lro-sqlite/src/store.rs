@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use lro_core::store::{
     Backlog, Claim, Claimed, CountQuery, Counts, ListQuery, NewOperation, OperationRecord,
-    OperationStore, Page, Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
+    OperationStore, Page, Refusal, StartError, Started, StepQuery, StepRow, StoreError,
+    StoreObserver, Update, Updated,
 };
 use lro_core::{Clock, OperationName, Timestamp};
 use tokio::sync::oneshot;
@@ -159,6 +160,14 @@ impl OperationStore for SqliteStore {
 
     async fn backlog(&self, now: Timestamp, limit: usize) -> Result<Vec<Backlog>, StoreError> {
         self.read(|reply| Read::Backlog(now, limit, reply)).await
+    }
+
+    async fn steps(&self, query: StepQuery) -> Result<Vec<StepRow>, StoreError> {
+        self.read(|reply| Read::Steps(query, reply)).await
+    }
+
+    fn keeps_steps(&self) -> bool {
+        true
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {

@@ -1,5 +1,7 @@
 //! The table of operations.
 
+mod write;
+
 use std::collections::BTreeMap;
 
 use lro_core::filter::nfc;
@@ -12,8 +14,8 @@ use uuid::Uuid;
 
 use crate::error::Fault;
 use crate::row::{
-    decode, decode_labels, encode_any, encode_kind, encode_labels, encode_origin, encode_result,
-    encode_worker, micros,
+    decode, encode_any, encode_kind, encode_labels, encode_origin, encode_result, encode_worker,
+    micros,
 };
 use crate::statement;
 
@@ -33,16 +35,21 @@ impl<'c> Table<'c> {
         if request.len() <= INLINE_REQUEST_MAX && record.labels.is_empty() {
             return self.insert_row(record, Some(&request));
         }
+        self.several(|| self.insert_several(record, &request))
+    }
+
+    /// Runs several statements, all or none of which have an effect.
+    pub(crate) fn several<T>(&self, write: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
         self.0.prepare_cached("SAVEPOINT several")?.execute(())?;
-        let inserted = self.insert_several(record, &request);
+        let written = write();
         // A rolled back transaction has no savepoint.
-        if inserted.is_err() && !self.0.is_autocommit() {
+        if written.is_err() && !self.0.is_autocommit() {
             self.0
                 .execute_batch("ROLLBACK TO several; RELEASE several")?;
-        } else if inserted.is_ok() {
+        } else if written.is_ok() {
             self.0.prepare_cached("RELEASE several")?.execute(())?;
         }
-        inserted
+        written
     }
 
     fn insert_several(&self, record: &OperationRecord, request: &[u8]) -> Result<bool, Fault> {
@@ -246,105 +253,6 @@ impl<'c> Table<'c> {
         Ok(row.optional()?)
     }
 
-    /// Writes a lease that was extended.
-    pub(crate) fn renew(&self, record: &OperationRecord) -> Result<(), Fault> {
-        let time = micros(record.lease.as_ref().map(|lease| lease.expire_time));
-        self.execute(statement::RENEW, params![record.uid.as_bytes(), time])?;
-        Ok(())
-    }
-
-    /// Writes what may have changed of a record that has not ended and is as visible as before.
-    pub(crate) fn advance(&self, record: &OperationRecord, new_state: bool) -> Result<(), Fault> {
-        let mut statement = self.0.prepare_cached(if new_state {
-            statement::ADVANCE_STATE
-        } else {
-            statement::ADVANCE
-        })?;
-        let lease = record.lease.as_ref();
-        let values = params![
-            record.uid.as_bytes(),
-            record.revision.cast_signed(),
-            record.attempt,
-            record.fence.cast_signed(),
-            encode_worker(record),
-            lease.map(|lease| lease.expire_time.as_micros()),
-            record.ready_time.as_micros(),
-            micros(record.start_time),
-            record.update_time.as_micros(),
-            micros(record.cancel_time),
-            encode_any(record.metadata.as_ref()),
-            encode_any(record.checkpoint.as_ref()),
-            record.losses,
-            micros(record.attempt_time),
-            record.history.encode(),
-            record.state.as_number(),
-        ];
-        let taken = if new_state {
-            values
-        } else {
-            &values[..values.len() - 1]
-        };
-        statement.execute(taken)?;
-        Ok(())
-    }
-
-    /// Writes that a record was deleted before its end.
-    pub(crate) fn hide(&self, record: &OperationRecord) -> Result<(), Fault> {
-        self.execute(
-            statement::HIDE,
-            params![
-                record.uid.as_bytes(),
-                record.revision.cast_signed(),
-                record.update_time.as_micros(),
-                micros(record.delete_time),
-                record.history.encode(),
-            ],
-        )?;
-        Ok(())
-    }
-
-    /// Writes how a record ended.
-    pub(crate) fn finish(&self, record: &OperationRecord) -> Result<(), Fault> {
-        let result = record.result.as_ref();
-        self.execute(
-            statement::FINISH,
-            params![
-                record.uid.as_bytes(),
-                record.state.as_number(),
-                record.revision.cast_signed(),
-                record.update_time.as_micros(),
-                micros(record.cancel_time),
-                micros(record.end_time),
-                micros(record.expire_time),
-                encode_any(record.metadata.as_ref()),
-                encode_kind(result),
-                encode_result(result),
-                encode_worker(record),
-                micros(record.attempt_time),
-                record.history.encode(),
-            ],
-        )?;
-        Ok(())
-    }
-
-    /// Removes a record with its labels, and its request where it is stored apart.
-    pub(crate) fn remove(&self, uid: &[u8]) -> Result<(), Fault> {
-        let mut statement = self.0.prepare_cached(statement::LABELS)?;
-        let labelled = statement.query_row(params![uid], |row| {
-            Ok((row.get(0)?, row.get(1)?, decode_labels(row.get_ref(2)?)))
-        });
-        let labelled: Option<(String, i64, _)> = labelled.optional()?;
-        if let Some((parent, create_time, labels)) = labelled {
-            // Of labels that cannot be read, what was written for lists stays: it leads nowhere.
-            for (key, value) in labels.unwrap_or_default() {
-                let label = params![parent, nfc(&key), nfc(&value), create_time, uid];
-                self.execute(statement::REMOVE_LABEL, label)?;
-            }
-        }
-        self.execute(statement::REMOVE, params![uid])?;
-        Ok(())
-    }
-
     /// Gives free pages back to the file system: at most `most`, and those above `kept`.
     pub(crate) fn shrink(&self, kept: i64, most: i64) -> Result<(), Fault> {
         let free: i64 = self
@@ -361,7 +269,7 @@ impl<'c> Table<'c> {
         Ok(())
     }
 
-    fn execute(&self, sql: &'static str, values: impl Params) -> Result<usize, Fault> {
+    pub(crate) fn execute(&self, sql: &'static str, values: impl Params) -> Result<usize, Fault> {
         Ok(self.0.prepare_cached(sql)?.execute(values)?)
     }
 

@@ -1,28 +1,24 @@
 //! The effects of calls within the writer's transaction.
 
+mod purge;
+
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use lro_core::Timestamp;
 use lro_core::store::kit::MAX_EXPIRED_PER_CLAIM;
 use lro_core::store::{
     Change, Claim, Claimed, Command, Lease, NewOperation, OperationRecord, OperationState, Refusal,
     StartError, Started, StoreError, StoreErrorKind, StoreEvent, Update, Updated,
 };
-use lro_core::{OperationName, Timestamp};
 use uuid::Uuid;
 
-use crate::corrupt::Corrupt;
 use crate::error::Fault;
 use crate::hot::{Hot, Written};
 use crate::schedule::{Entry, Schedule};
 use crate::table::Table;
 use crate::writer::Observers;
-
-/// The largest number of free pages that a purge returns to the file system, and the number that it
-/// keeps for new operations.
-const FREED_PER_PURGE: i64 = 256;
-const FREE_PAGES_KEPT: i64 = 4_096;
 
 /// The open transaction of one group of calls. The schedule, what is written and the events go with
 /// it: what calls it decides whether they stand.
@@ -93,6 +89,26 @@ enum Parts {
     All,
     WithoutRequest,
 }
+
+/// What a change needs to know of the record before it.
+struct Before {
+    entry: Option<Entry>,
+    state: OperationState,
+    visible: bool,
+}
+
+impl Before {
+    fn of(record: &OperationRecord) -> Self {
+        Self {
+            entry: Entry::of(record),
+            state: record.state,
+            visible: record.is_visible(),
+        }
+    }
+}
+
+/// The answer to a change, and the record that it left.
+type Changed = (Updated, Arc<OperationRecord>);
 
 fn is_good(lease: Option<&Lease>, now: Timestamp) -> bool {
     lease.is_some_and(|lease| lease.expire_time >= now)
@@ -279,9 +295,6 @@ impl Transaction<'_> {
     }
 
     pub(crate) fn update(&mut self, update: &Update) -> Result<Result<Updated, Refusal>, Fault> {
-        if update.uses_steps() {
-            return Ok(Err(Refusal::without_steps::<crate::SqliteStore>()));
-        }
         let (found, parts) = match (self.written.get(&update.name, self.hot), update.uid) {
             // Whatever has the uid now, it is not the one that has the name.
             (Some(known), Some(uid)) if known.uid != uid => return Ok(Err(Refusal::NotFound)),
@@ -293,7 +306,11 @@ impl Transaction<'_> {
             return Ok(Err(Refusal::NotFound));
         };
         // Cloned, because a full disk makes the writer apply it once more.
-        let answer = self.change(record, parts, update.command.clone())?;
+        let answer = if update.uses_steps() {
+            self.change_steps(record, parts, update)?
+        } else {
+            self.change(record, parts, update.command.clone())?
+        };
         Ok(answer.map(|(updated, _)| updated))
     }
 
@@ -302,9 +319,8 @@ impl Transaction<'_> {
         mut record: OperationRecord,
         parts: Parts,
         command: Command,
-    ) -> Result<Result<(Updated, Arc<OperationRecord>), Refusal>, Fault> {
-        let before = Entry::of(&record);
-        let (was_visible, state_before) = (record.is_visible(), record.state);
+    ) -> Result<Result<Changed, Refusal>, Fault> {
+        let before = Before::of(&record);
         let change = match record.apply(command, self.now) {
             Ok(change) => change,
             Err(refusal) => return Ok(Err(refusal)),
@@ -313,15 +329,57 @@ impl Transaction<'_> {
             Change::Nothing => {}
             Change::Lease => self.table.renew(&record)?,
             Change::Record if record.state.is_done() => self.table.finish(&record)?,
-            Change::Record if record.is_visible() != was_visible => self.table.hide(&record)?,
-            Change::Record => self.table.advance(&record, record.state != state_before)?,
+            Change::Record if record.is_visible() != before.visible => self.table.hide(&record)?,
+            Change::Record => self.table.advance(&record, record.state != before.state)?,
             Change::Removed => self.table.remove(record.uid.as_bytes())?,
         }
+        Ok(Ok(self.changed(record, parts, before, change)))
+    }
+
+    /// The same with steps, which are written with the record or not at all.
+    fn change_steps(
+        &mut self,
+        mut record: OperationRecord,
+        parts: Parts,
+        update: &Update,
+    ) -> Result<Result<Changed, Refusal>, Fault> {
+        let before = Before::of(&record);
+        let (command, steps) = (update.command.clone(), update.steps.clone());
+        let stored = self.table.steps_of(&record, update)?;
+        let (change, rows) = match record.apply_with_steps(command, steps, &stored, self.now) {
+            Ok(applied) => applied,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let table = &self.table;
+        table.several(|| {
+            let epoch = record.steps.as_deref().map_or(0, |steps| steps.epoch);
+            match change {
+                Change::Nothing => return Ok(()),
+                Change::Lease => table.renew(&record)?,
+                Change::Record if record.state.is_done() => table.finish(&record)?,
+                Change::Record if record.state != before.state => table.advance(&record, true)?,
+                Change::Record if update.command.is_for_steps() => table.record_steps(&record)?,
+                Change::Record => table.advance(&record, false)?,
+                Change::Removed => return table.remove(record.uid.as_bytes()),
+            }
+            table.put_steps(record.uid, epoch, &rows)
+        })?;
+        Ok(Ok(self.changed(record, parts, before, change)))
+    }
+
+    /// Notes a change that was written.
+    fn changed(
+        &mut self,
+        record: OperationRecord,
+        parts: Parts,
+        before: Before,
+        change: Change,
+    ) -> Changed {
         let removed = change == Change::Removed;
         let after = Entry::of(&record).filter(|_| !removed);
-        self.schedule.change(before, after);
+        self.schedule.change(before.entry, after);
         if removed || change == Change::Record {
-            let event = StoreEvent::of(state_before, &record, change);
+            let event = StoreEvent::of(before.state, &record, change);
             self.events.extend(event);
             self.tell_ready(&record);
         }
@@ -332,54 +390,7 @@ impl Transaction<'_> {
             Parts::All if !removed => self.written.put(record.clone()),
             Parts::All | Parts::WithoutRequest => self.written.forget(record.name.clone()),
         }
-        Ok(Ok((updated, record)))
-    }
-
-    /// Removes expired operations but corrupt ones; with `shrink` it gives free pages back to the
-    /// file system, which other calls would have to wait for.
-    pub(crate) fn purge(
-        &mut self,
-        limit: usize,
-        shrink: bool,
-        corrupt: &Corrupt,
-    ) -> Result<usize, Failure> {
-        let skip = corrupt.expired();
-        let expired = if corrupt.reads_one_by_one() {
-            let mut uids = self.table.expired_uids(self.now, limit + skip.len())?;
-            uids.retain(|uid| !skip.contains(uid));
-            uids.truncate(limit);
-            let mut expired = Vec::new();
-            for uid in uids {
-                let found = self.table.expired_row(&uid);
-                let found = found.map_err(|fault| Failure::of(fault, || Culprit::Expired(uid)))?;
-                expired.extend(found);
-            }
-            expired
-        } else {
-            let expired = self.table.expired(self.now, limit);
-            expired.map_err(|fault| Failure::of(fault, || Culprit::AnyExpired))?
-        };
-        for (uid, name, state) in &expired {
-            let removed = self.table.remove(uid);
-            removed.map_err(|fault| Failure::of(fault, || Culprit::Expired(uid.clone())))?;
-            let state = u8::try_from(*state).ok();
-            let name = name.parse::<OperationName>();
-            if let Ok(name) = &name {
-                self.written.forget(name.clone());
-            }
-            // A corrupt row is removed too, without an event if its name is corrupt.
-            if let (Ok(uid), Ok(name), Some(state)) = (
-                Uuid::from_slice(uid),
-                name,
-                state.and_then(OperationState::from_number),
-            ) {
-                self.events.push(StoreEvent::removed(uid, name, state));
-            }
-        }
-        if shrink && !expired.is_empty() {
-            self.table.shrink(FREE_PAGES_KEPT, FREED_PER_PURGE)?;
-        }
-        Ok(expired.len())
+        (updated, record)
     }
 
     fn tell_ready(&mut self, record: &OperationRecord) {

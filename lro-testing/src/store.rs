@@ -8,6 +8,7 @@ mod cases;
 mod compare;
 mod filters;
 mod fixture;
+mod steps;
 mod suite;
 mod trial;
 

@@ -3,6 +3,7 @@
 
 mod cancellation;
 mod claims;
+mod completion;
 mod concurrency;
 mod counts;
 mod deletion;
@@ -16,7 +17,9 @@ mod payloads;
 mod retention;
 mod scripts;
 mod starts;
+mod steps;
 mod suspects;
+mod suspension;
 mod updates;
 
 use super::suite::Case;
@@ -226,6 +229,38 @@ macro_rules! __for_each_store_case {
                 starts_and_deletes_of_one_name_stay_consistent
                 readers_see_whole_records_while_they_are_written
                 a_call_that_is_dropped_is_done_or_not_done;
+            steps:
+                a_recorded_step_is_read_back_byte_for_byte
+                steps_are_read_in_the_order_of_their_first_writes
+                a_finished_step_never_changes
+                a_refused_step_leaves_the_command_and_the_other_steps_undone
+                a_holder_that_lost_its_lease_records_nothing
+                the_end_brings_the_last_steps_and_keeps_all
+                every_command_of_a_holder_may_bring_steps
+                steps_of_an_operation_are_its_own
+                steps_go_with_their_operation
+                a_lost_worker_leaves_the_steps_to_the_next
+                attempts_are_counted_from_the_last_step_that_finished
+                the_number_of_steps_is_limited
+                the_size_of_steps_is_limited;
+            suspension:
+                a_suspended_operation_is_claimed_at_its_wake_time_and_not_before
+                a_timer_is_fixed_by_its_first_write
+                an_operation_without_a_timer_waits_for_a_completion
+                a_suspension_finds_what_was_completed_before_it
+                completions_that_follow_each_other_wake_once
+                a_suspension_for_an_unknown_step_is_refused
+                a_suspension_is_neither_an_attempt_nor_a_loss
+                a_suspended_operation_is_cancelled_at_once
+                a_suspended_operation_that_is_deleted_waits_unseen
+                a_suspended_operation_keeps_its_name_and_keys
+                claims_pass_operations_that_are_suspended;
+            completion:
+                a_completion_may_come_before_the_body_asks
+                the_first_completion_counts
+                a_recorded_timeout_is_final
+                only_a_promise_is_completed
+                early_completions_are_limited;
             scripts:
                 a_script_of_seed_1_gives_what_memory_gives
                 a_script_of_seed_2_gives_what_memory_gives

@@ -77,7 +77,11 @@ impl OperationRecord {
                 let plan = self.plan(writes, stored, fence, now)?;
                 let rows = self.record(plan);
                 // The fence fits, so no command of a holder is refused.
-                Ok((self.apply(command, now)?, rows))
+                let change = match self.apply(command, now)? {
+                    Change::Lease if !rows.is_empty() => self.written(now),
+                    change => change,
+                };
+                Ok((change, rows))
             }
         }
     }

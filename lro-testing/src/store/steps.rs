@@ -1,0 +1,177 @@
+//! Builders of steps, and an operation whose steps a case mirrors.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use lro_core::store::{
+    Command, NewOperation, OperationRecord, Refusal, StepKey, StepKind, StepOutcome, StepQuery,
+    StepRow, StepWake, StepWrite, StoreErrorKind, Update, Updated,
+};
+
+use super::build::any;
+use super::trial::Trial;
+
+pub(crate) fn key(key: &str) -> StepKey {
+    key.parse().unwrap()
+}
+
+/// A step that has succeeded.
+pub(crate) fn done(of: &str, response: &str) -> StepWrite {
+    StepWrite {
+        attempt: 1,
+        outcome: Some(StepOutcome::Response(any(response))),
+        ..StepWrite::begun(key(of), StepKind::Step)
+    }
+}
+
+/// A sleep that has begun.
+pub(crate) fn sleep(of: &str, duration: Duration) -> StepWrite {
+    StepWrite {
+        wake: Some(StepWake::After(duration)),
+        ..StepWrite::begun(key(of), StepKind::Sleep)
+    }
+}
+
+/// A promise that the body asks for.
+pub(crate) fn asked(of: &str) -> StepWrite {
+    StepWrite::begun(key(of), StepKind::Promise)
+}
+
+pub(crate) fn record(fence: u64) -> Command {
+    Command::Record {
+        fence,
+        metadata: None,
+    }
+}
+
+pub(crate) fn suspend(fence: u64, waits: &[&str]) -> Command {
+    Command::Suspend {
+        fence,
+        waits: waits.iter().map(|waits| key(waits)).collect(),
+        metadata: None,
+    }
+}
+
+pub(crate) fn complete(of: &str, response: &str) -> Command {
+    Command::Complete {
+        key: key(of),
+        outcome: StepOutcome::Response(any(response)),
+    }
+}
+
+/// Whether the store keeps steps. One that does not must say so, by its name.
+pub(crate) async fn keeps_steps(trial: &Trial) -> bool {
+    if trial.store().keeps_steps() {
+        return true;
+    }
+    let record = trial.running("operations/without").await;
+    let query = StepQuery::all(record.uid, 0);
+    let error = trial.store().steps(query).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unimplemented);
+    assert!(error.to_string().ends_with("`steps`"), "{error}");
+    let update = |command| Update::by_uid(record.name.clone(), record.uid, command);
+    let updates = vec![
+        update(self::record(1)).with_steps(vec![done("a", "1")]),
+        update(super::build::succeed(1, "r")).with_steps(vec![done("a", "1")]),
+        update(suspend(1, &[])),
+        update(complete("a", "1")),
+        update(super::build::renew(1, None)),
+    ];
+    let mut answers = trial.update_all(updates).await;
+    assert!(answers.pop().unwrap().is_ok(), "its neighbours are applied");
+    for answer in answers {
+        let Err(Refusal::Unimplemented(message)) = answer else {
+            panic!("{answer:?}");
+        };
+        assert!(message.ends_with("keeps no steps: `update`"), "{message}");
+    }
+    let after = trial.get(&record.name).await.unwrap();
+    assert_eq!((after.state, after.steps), (record.state, None));
+    false
+}
+
+/// An operation, its record and its steps, as they must be.
+pub(crate) struct Composed<'t> {
+    pub(crate) trial: &'t Trial,
+    pub(crate) record: OperationRecord,
+    pub(crate) rows: HashMap<StepKey, StepRow>,
+}
+
+impl<'t> Composed<'t> {
+    /// One that worker 1 runs, with fence 1.
+    pub(crate) async fn running(trial: &'t Trial, of: &str) -> Self {
+        Self::of(trial, trial.operation(of)).await
+    }
+
+    pub(crate) async fn of(trial: &'t Trial, operation: NewOperation) -> Self {
+        Self {
+            trial,
+            record: trial.running_from(operation).await,
+            rows: HashMap::new(),
+        }
+    }
+
+    /// Gives the command and the steps to the store and to the mirror; both are to answer and to be
+    /// the same.
+    pub(crate) async fn update(
+        &mut self,
+        command: Command,
+        steps: Vec<StepWrite>,
+    ) -> Result<Updated, Refusal> {
+        let name = self.record.name.clone();
+        let update = match command.fence() {
+            Some(_) => Update::by_uid(name, self.record.uid, command.clone()).with_steps(steps),
+            None => Update::by_name(name, command.clone()),
+        };
+        let now = self.trial.now();
+        let mut after = self.record.clone();
+        let (steps, stored) = (update.steps.clone(), &self.rows);
+        let expected = after.apply_with_steps(command.clone(), steps, stored, now);
+        let expected = expected.map(|(change, rows)| {
+            self.rows
+                .extend(rows.into_iter().map(|row| (row.key.clone(), row)));
+            self.record = after;
+            Updated::new(change, &self.record)
+        });
+        let answer = self.trial.update_all(vec![update]).await.remove(0);
+        assert_eq!(answer, expected, "the answer to {command:?}");
+        self.check().await;
+        answer
+    }
+
+    /// The store holds the record and the rows.
+    pub(crate) async fn check(&self) {
+        let visible = self.record.is_visible().then_some(&self.record);
+        let stored = self.trial.get(&self.record.name).await;
+        assert_eq!(stored.as_ref(), visible);
+        assert_eq!(self.stored().await, self.in_order());
+    }
+
+    pub(crate) async fn stored(&self) -> Vec<StepRow> {
+        steps_of(self.trial, &self.record).await
+    }
+
+    pub(crate) fn in_order(&self) -> Vec<StepRow> {
+        let mut rows: Vec<_> = self.rows.values().cloned().collect();
+        rows.sort_by_key(|row| row.seq);
+        rows
+    }
+
+    /// Claims it, and nothing else.
+    pub(crate) async fn reclaim(&mut self) {
+        self.trial.reclaim(&mut self.record).await;
+        self.check().await;
+    }
+
+    /// Nothing is ready; returns when the next claim finds something.
+    pub(crate) async fn is_not_ready(&self) -> Option<Duration> {
+        let claimed = self.trial.claim(10).await;
+        assert_eq!(claimed.operations, []);
+        claimed.next_in
+    }
+}
+
+pub(crate) async fn steps_of(trial: &Trial, record: &OperationRecord) -> Vec<StepRow> {
+    let query = StepQuery::all(record.uid, 0);
+    trial.store().steps(query).await.unwrap()
+}
