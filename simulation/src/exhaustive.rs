@@ -8,6 +8,7 @@
 //! The search is written here rather than taken from a model checker: what there is to write is the
 //! world and its moves, and a queue.
 
+mod known;
 mod moves;
 mod world;
 
@@ -21,7 +22,10 @@ use lro_core::store::{
 use prost_types::Any;
 use uuid::Uuid;
 
-use self::moves::{Move, WORDS, ends_an_attempt, generation_of, to_command};
+use self::known::Known;
+use self::moves::{
+    Move, PROMISES, WORDS, WORDS_WITH_STEPS, ends_an_attempt, generation_of, to_command,
+};
 use self::world::{Hold, Place, World};
 
 /// How large the world is.
@@ -37,8 +41,23 @@ pub struct Bounds {
     pub generations: u8,
     /// How many last words of dead workers are on their way at most; 2 at the most.
     pub flying: usize,
-    /// A mistake, to show that it is found: holders know operations by their name alone.
-    pub uid_ignored: bool,
+    /// Whether bodies record steps and wait for what callers complete.
+    pub steps: bool,
+    /// A mistake, to show that it is found.
+    pub mistake: Option<Mistake>,
+}
+
+/// A mistake of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mistake {
+    /// Holders know operations by their name alone.
+    UidIgnored,
+    /// A suspension does not look for what has been completed before it.
+    SuspendDoesNotLook,
+    /// A completion wakes no operation that waits for it.
+    WakeLost,
+    /// A recorded step is overwritten.
+    StepOverwritten,
 }
 
 /// The counts of a search.
@@ -90,7 +109,7 @@ pub fn search(bounds: Bounds) -> Result<Seen, String> {
 
 struct Search {
     bounds: Bounds,
-    records: Vec<OperationRecord>,
+    records: Vec<Known>,
     numbers: HashMap<String, u16>,
     answers: HashMap<(u16, Move), Answer>,
 }
@@ -151,7 +170,13 @@ impl Search {
             let (_, changed) = self.applied(world, at, record, command)?;
             next.push(changed);
         }
-        if self.records[usize::from(record)].state.is_done() {
+        if self.bounds.steps {
+            for at_promise in 0..PROMISES.len() as u8 {
+                let command = Move::Complete(at_promise);
+                next.push(self.applied(world, at, record, command)?.1);
+            }
+        }
+        if self.records[usize::from(record)].record.state.is_done() {
             let mut purged = *world;
             purged.places[at].record = None;
             next.push(purged);
@@ -172,7 +197,7 @@ impl Search {
                 let Some(record) = place.record else {
                     return Ok(());
                 };
-                if self.records[usize::from(record)].fence >= u64::from(self.bounds.claims) {
+                if self.records[usize::from(record)].record.fence >= u64::from(self.bounds.claims) {
                     return Ok(());
                 }
                 let (answer, mut claimed) = self.applied(world, at, record, Move::Claim)?;
@@ -181,7 +206,7 @@ impl Search {
                     next.push(claimed);
                     claimed.workers[worker][at] = Hold::Runs {
                         generation: place.generation,
-                        fence: self.records[usize::from(record)].fence as u8,
+                        fence: self.records[usize::from(record)].record.fence as u8,
                     };
                     next.push(claimed);
                 }
@@ -194,7 +219,15 @@ impl Search {
                     renewed.workers[worker][at] = Hold::Nothing;
                 }
                 next.push(renewed);
-                for words in 0..WORDS {
+                if self.bounds.steps {
+                    let record = Move::Record(generation, fence);
+                    next.push(self.by_holder(world, at, generation, record)?.1);
+                }
+                let words = match self.bounds.steps {
+                    true => WORDS_WITH_STEPS,
+                    false => WORDS,
+                };
+                for words in 0..words {
                     let mut ended = *world;
                     ended.workers[worker][at] = Hold::Says {
                         generation,
@@ -250,10 +283,9 @@ impl Search {
         command: Move,
     ) -> Result<(Option<Answer>, World), String> {
         let place = world.places[at];
-        match place
-            .record
-            .filter(|_| self.bounds.uid_ignored || place.generation == generation)
-        {
+        match place.record.filter(|_| {
+            self.bounds.mistake == Some(Mistake::UidIgnored) || place.generation == generation
+        }) {
             None => Ok((None, *world)),
             Some(record) => {
                 let (answer, next) = self.applied(world, at, record, command)?;
@@ -284,12 +316,16 @@ impl Search {
 
     /// Asks the state machine, and holds its answer against what must be.
     fn apply(&mut self, number: u16, command: Move) -> Result<Answer, String> {
-        let before = self.records[usize::from(number)].clone();
-        let mut after = before.clone();
-        let result = after.apply(to_command(command), Timestamp::EPOCH);
+        let known_before = self.records[usize::from(number)].clone();
+        let mut known_after = known_before.clone();
+        let result = known_after.apply(command, self.bounds);
+        known_after.check(&known_before, command, &result)?;
+        let (before, after) = (&known_before.record, &known_after.record);
         let wrong = |what: &str| Err(format!("{command:?} {what}: {before:?} -> {after:?}"));
         let fence = match command {
-            Move::Renew(fence) | Move::Word(_, fence, _) => Some(u64::from(fence)),
+            Move::Renew(fence) | Move::Record(_, fence) | Move::Word(_, fence, _) => {
+                Some(u64::from(fence))
+            }
             _ => None,
         };
         let is_stale =
@@ -314,7 +350,7 @@ impl Search {
             return wrong("has forgotten a cancellation");
         }
         let kept = after.history.attempts.len();
-        if result.is_ok() && kept != usize::from(ends_an_attempt(command, &after)) {
+        if result.is_ok() && kept != usize::from(ends_an_attempt(command, after)) {
             return wrong("has not kept the attempt that it ended, or has kept another");
         }
         if matches!(command, Move::Delete) && after.state != before.state {
@@ -322,7 +358,7 @@ impl Search {
         }
         if let (Some(OperationResult::Response(any)), false) =
             (&after.result, before.state.is_done())
-            && any.value != [generation_of(&after), after.fence as u8]
+            && any.value != [generation_of(after), after.fence as u8]
         {
             return wrong("has kept the response of another run");
         }
@@ -332,7 +368,7 @@ impl Search {
         }
         let record = match removed {
             true => None,
-            false => Some(self.number(after)),
+            false => Some(self.number(known_after)),
         };
         Ok(Answer { result, record })
     }
@@ -343,18 +379,18 @@ impl Search {
         let name = name.unwrap_or_else(|error| panic!("{error}"));
         let mut new = NewOperation::new(uid, name, "/s/M", Any::default());
         new.policy.max_attempts = 2;
-        self.number(OperationRecord::new(new, Timestamp::EPOCH))
+        self.number(Known::new(OperationRecord::new(new, Timestamp::EPOCH)))
     }
 
     /// The number of this record, without what the search does not look at.
-    fn number(&mut self, mut record: OperationRecord) -> u16 {
-        record.revision = 0;
-        record.history = History::default();
-        let key = format!("{record:?}");
+    fn number(&mut self, mut known: Known) -> u16 {
+        known.record.revision = 0;
+        known.record.history = History::default();
+        let key = format!("{known:?}");
         let next = self.records.len() as u16;
         let number = *self.numbers.entry(key).or_insert(next);
         if number == next {
-            self.records.push(record);
+            self.records.push(known);
         }
         number
     }
@@ -377,9 +413,13 @@ impl Search {
                 }
             }
             let Some(number) = place.record else { continue };
-            let record = &self.records[usize::from(number)];
+            let known = &self.records[usize::from(number)];
+            known.is_well_formed()?;
+            let record = &known.record;
+            let progress = record.steps.as_deref().map_or(0, |it| it.progress_attempt);
+            let attempts = record.attempt - progress;
             let well_formed = record.is_whole()
-                && record.attempt <= record.policy.max_attempts
+                && attempts <= record.policy.max_attempts
                 && u64::from(record.attempt) <= record.fence
                 && (!record.state.is_done() || record.is_visible());
             if !well_formed {

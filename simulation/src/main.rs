@@ -147,7 +147,8 @@ fn all_states(claims: u8) -> std::process::ExitCode {
         claims,
         generations: 1,
         flying: 1,
-        uid_ignored: false,
+        steps: false,
+        mistake: None,
     };
     match search(bounds) {
         Ok(seen) => {

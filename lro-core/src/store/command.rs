@@ -92,8 +92,8 @@ pub enum Command {
         metadata: Option<Any>,
     },
     /// The body waits for steps: the operation gives up its lease and is pending, in the same commit
-    /// that records the [steps](super::Update::steps) of the update. This attempt does not count, and
-    /// is no loss.
+    /// that records the [steps](super::Update::steps) of the update. This attempt does not count, is
+    /// no loss, and does not appear in the [history](OperationRecord::history).
     ///
     /// The operation becomes ready at the earliest wake time of the rows that it waits for. When one
     /// of them is [completed](Self::Complete), or was finished before this commit, it becomes ready

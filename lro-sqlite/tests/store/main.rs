@@ -19,4 +19,5 @@ mod opening;
 #[cfg(target_os = "linux")]
 mod ownership;
 mod recovery;
+mod steps;
 mod upgrade;

@@ -3,12 +3,22 @@
 use std::time::Duration;
 
 use lro_core::pb;
-use lro_core::store::{Command, OperationRecord, OperationState, Outcome, WorkerId};
+use lro_core::store::{
+    Command, OperationRecord, OperationState, Outcome, StepKey, StepKind, StepOutcome, StepWrite,
+    WorkerId,
+};
 use prost_types::Any;
 use uuid::Uuid;
 
 /// The number of commands with which a body can end.
 pub(super) const WORDS: u8 = 4;
+/// The same with a suspension, which waits for [`PROMISES`].
+pub(super) const WORDS_WITH_STEPS: u8 = 5;
+pub(super) const SUSPEND: u8 = 4;
+/// The promises that a caller completes.
+pub(super) const PROMISES: [&str; 2] = ["a", "b"];
+/// The step that each run records, with its own value.
+pub(super) const STEP: &str = "s";
 pub(super) const RESPONSE: u8 = 0;
 pub(super) const RETRY: u8 = 1;
 pub(super) const RELEASE: u8 = 2;
@@ -19,6 +29,10 @@ pub(super) const FAILURE: u8 = 3;
 pub(super) enum Move {
     Claim,
     Renew(u8),
+    /// Of a generation, of a claim: a step is recorded.
+    Record(u8, u8),
+    /// Which promise.
+    Complete(u8),
     /// Of a generation, of a claim: what it asks for.
     Word(u8, u8, u8),
     Expire,
@@ -41,6 +55,33 @@ pub(super) fn ends_an_attempt(command: Move, after: &OperationRecord) -> bool {
     }
 }
 
+pub(super) fn step(key: &str) -> StepKey {
+    key.parse().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The value of a run, or of a caller.
+pub(super) fn value(generation: u8, fence: u8) -> StepOutcome {
+    StepOutcome::Response(Any {
+        type_url: String::new(),
+        value: vec![generation, fence],
+    })
+}
+
+/// The steps that come with a move.
+pub(super) fn to_steps(command: Move) -> Vec<StepWrite> {
+    match command {
+        Move::Record(generation, fence) => vec![StepWrite {
+            outcome: Some(value(generation, fence)),
+            ..StepWrite::begun(step(STEP), StepKind::Step)
+        }],
+        Move::Word(_, _, SUSPEND) => {
+            let asked = |key| StepWrite::begun(step(key), StepKind::Promise);
+            PROMISES.map(asked).into()
+        }
+        _ => Vec::new(),
+    }
+}
+
 pub(super) fn to_command(command: Move) -> Command {
     let worker = WorkerId::from_uuid(Uuid::nil());
     let lease_duration = Duration::from_secs(30);
@@ -56,6 +97,19 @@ pub(super) fn to_command(command: Move) -> Command {
         Move::Renew(fence) => Command::Renew {
             fence: fence.into(),
             lease_duration,
+            metadata: None,
+        },
+        Move::Record(_, fence) => Command::Record {
+            fence: fence.into(),
+            metadata: None,
+        },
+        Move::Complete(at) => Command::Complete {
+            key: step(PROMISES[usize::from(at)]),
+            outcome: value(0, at),
+        },
+        Move::Word(_, fence, SUSPEND) => Command::Suspend {
+            fence: fence.into(),
+            waits: PROMISES.map(step).into(),
             metadata: None,
         },
         Move::Word(_, fence, RETRY) => Command::Retry {

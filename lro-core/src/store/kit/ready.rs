@@ -324,4 +324,18 @@ mod tests {
         assert!(queue.suspects_wait(&with(0, None)));
         assert!(!queue.suspects_wait(&claim(&[("b", 1)], 1, Suspects::NONE)));
     }
+
+    /// steps:W2
+    #[test]
+    fn what_is_never_ready_takes_no_room() {
+        let mut queue = ReadyQueue::default();
+        let never = OperationRecord::NEVER_READY;
+        let suspended = |n| entry("a", never.as_micros(), n, 0);
+        (1..10).for_each(|n| queue.insert(&suspended(n)));
+        assert!(queue.normal.0.is_empty());
+        queue.insert(&entry("a", 1, 10, 0));
+        queue.remove(&suspended(1));
+        let claim = claim(&[("a", 9)], 9, Suspects::default());
+        assert_eq!(queue.ready(&claim, never), [entry("a", 1, 10, 0)]);
+    }
 }

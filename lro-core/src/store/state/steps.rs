@@ -136,6 +136,8 @@ impl OperationRecord {
         self.uncount_attempts(1);
         self.state = OperationState::Pending;
         self.lease = None;
+        self.worker = None;
+        self.attempt_time = None;
         self.ready_time = ready_time;
         self.written(now)
     }
@@ -328,3 +330,6 @@ fn normal(outcome: StepOutcome) -> StepOutcome {
         outcome => outcome,
     }
 }
+
+#[cfg(test)]
+mod tests;

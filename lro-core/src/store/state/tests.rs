@@ -100,6 +100,28 @@ fn verbs() -> Vec<(&'static str, Command)> {
         ("expire shared", Command::ExpireShared),
         ("cancel", Command::cancel()),
         ("delete", Command::delete()),
+        (
+            "record",
+            Command::Record {
+                fence: 1,
+                metadata: Some(pack(&())),
+            },
+        ),
+        (
+            "suspend",
+            Command::Suspend {
+                fence: 1,
+                waits: Vec::new(),
+                metadata: None,
+            },
+        ),
+        (
+            "complete",
+            Command::Complete {
+                key: "approved".parse().unwrap(),
+                outcome: crate::store::StepOutcome::Response(pack(&())),
+            },
+        ),
     ]
 }
 
@@ -107,7 +129,7 @@ fn verbs() -> Vec<(&'static str, Command)> {
 #[test]
 fn every_edge_of_the_drawing() {
     use OperationState::*;
-    let table: [(&str, [&str; 6]); 11] = [
+    let table: [(&str, [&str; 6]); 14] = [
         // verb, from Pending, Running, Cancelling, Succeeded, Failed, Cancelled
         ("claim", ["Running", "-", "-", "-", "-", "-"]),
         ("renew", ["-", "Running", "Cancelling", "-", "-", "-"]),
@@ -125,6 +147,12 @@ fn every_edge_of_the_drawing() {
         (
             "delete",
             ["Pending", "Running", "Cancelling", "x", "x", "x"],
+        ),
+        ("record", ["-", "Running", "Cancelling", "-", "-", "-"]),
+        ("suspend", ["-", "Pending", "Cancelled", "-", "-", "-"]),
+        (
+            "complete",
+            ["Pending", "Running", "Cancelling", "-", "-", "-"],
         ),
     ];
     for ((verb, command), (row, cells)) in verbs().into_iter().zip(table) {

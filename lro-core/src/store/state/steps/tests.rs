@@ -1,0 +1,236 @@
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::pack;
+use crate::pb::rpc::Status;
+use crate::store::{NewOperation, OnCrash, StepWake, WorkerId};
+
+const KEYS: [&str; 4] = ["a", "b", "c", "d"];
+
+fn key(at: usize) -> StepKey {
+    KEYS[at].parse().unwrap()
+}
+
+fn pending() -> OperationRecord {
+    let name = "operations/1".parse().unwrap();
+    let new = NewOperation::new(Uuid::nil(), name, "/s/M", pack(&()));
+    OperationRecord::new(new, Timestamp::EPOCH)
+}
+
+fn outcome() -> impl Strategy<Value = Option<StepOutcome>> {
+    prop_oneof![
+        3 => Just(None),
+        2 => (0_u32..2).prop_map(|n| Some(StepOutcome::Response(pack(&n)))),
+        1 => Just(Some(StepOutcome::Error(Status::default()))),
+        1 => Just(Some(StepOutcome::Abandoned)),
+    ]
+}
+
+fn write() -> impl Strategy<Value = StepWrite> {
+    let wake = prop_oneof![
+        Just(None),
+        (0_u64..3_000_000).prop_map(|micros| Some(StepWake::After(Duration::from_micros(micros)))),
+        (-9_i64..9_000_000).prop_map(|at| Some(StepWake::At(Timestamp::from_micros(at)))),
+    ];
+    let parts = (0_usize..4, 0_u32..3, wake, outcome(), any::<bool>());
+    parts.prop_map(|(at, attempt, wake, outcome, fails)| StepWrite {
+        attempt,
+        wake,
+        last_error: fails.then(Status::default),
+        outcome,
+        // The last key is another kind of call.
+        ..StepWrite::begun(
+            key(at),
+            if at == 3 {
+                StepKind::Sleep
+            } else {
+                StepKind::Promise
+            },
+        )
+    })
+}
+
+/// A command of a worker, for the claim before the present one, the present one or the next.
+fn by_holder() -> impl Strategy<Value = (u64, usize, Vec<usize>)> {
+    (
+        0_u64..3,
+        0_usize..7,
+        prop::collection::vec(0_usize..4, 0..3),
+    )
+}
+
+fn command(fence: u64, verb: usize, waits: &[usize]) -> Command {
+    let metadata = None;
+    match verb {
+        0 | 1 => Command::Record { fence, metadata },
+        2 | 3 => Command::Suspend {
+            fence,
+            waits: waits.iter().map(|at| key(*at)).collect(),
+            metadata,
+        },
+        4 => Command::Release { fence, metadata },
+        5 => Command::Retry {
+            fence,
+            error: Status::default(),
+            delay: Duration::ZERO,
+            metadata,
+        },
+        _ => Command::Finish {
+            fence,
+            outcome: Outcome::Response(pack(&())),
+            metadata,
+        },
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Verb {
+    Claim,
+    Expire,
+    ExpireShared,
+    Cancel,
+    Complete(usize, StepOutcome),
+    Holder(u64, usize, Vec<usize>, Vec<StepWrite>),
+}
+
+fn verb() -> impl Strategy<Value = Verb> {
+    let holder = (by_holder(), prop::collection::vec(write(), 0..4));
+    prop_oneof![
+        4 => Just(Verb::Claim),
+        1 => Just(Verb::Expire),
+        1 => Just(Verb::ExpireShared),
+        1 => (0_u8..20).prop_map(|n| if n == 0 { Verb::Cancel } else { Verb::Claim }),
+        2 => (0_usize..4, outcome()).prop_map(|(at, outcome)| {
+            Verb::Complete(at, outcome.unwrap_or(StepOutcome::Abandoned))
+        }),
+        9 => holder.prop_map(|((back, verb, waits), writes)| Verb::Holder(back, verb, waits, writes)),
+    ]
+}
+
+impl Verb {
+    fn to_command(&self, fence: u64) -> (Command, Vec<StepWrite>) {
+        let command = match self {
+            Self::Claim => Command::Claim {
+                worker: WorkerId::from_uuid(Uuid::nil()),
+                lease_duration: Duration::from_secs(30),
+            },
+            Self::Expire => Command::Expire,
+            Self::ExpireShared => Command::ExpireShared,
+            Self::Cancel => Command::cancel(),
+            Self::Complete(at, outcome) => Command::Complete {
+                key: key(*at),
+                outcome: outcome.clone(),
+            },
+            Self::Holder(2, verb, waits, writes) => {
+                return (command(fence + 1, *verb, waits), writes.clone());
+            }
+            // A stale holder is rare.
+            Self::Holder(back, verb, waits, writes) => {
+                let fence = fence.saturating_sub(back * u64::from(*verb == 0));
+                return (command(fence, *verb, waits), writes.clone());
+            }
+        };
+        (command, Vec::new())
+    }
+}
+
+/// What must hold of every record and its rows.
+fn check(record: &OperationRecord, rows: &HashMap<StepKey, StepRow>) -> Result<(), TestCaseError> {
+    prop_assert!(record.is_whole(), "{record:?}");
+    prop_assert!(rows.values().all(StepRow::is_whole));
+    prop_assert_eq!(record.steps.is_some(), !rows.is_empty());
+    let Some(summary) = record.steps.as_deref() else {
+        return Ok(());
+    };
+    prop_assert_eq!(summary.rows as usize, rows.len());
+    let len: usize = rows.values().map(StepRow::encoded_len).sum();
+    prop_assert_eq!(summary.len, len as u64);
+    let mut places: Vec<_> = rows.values().map(|row| row.seq).collect();
+    places.sort_unstable();
+    prop_assert_eq!(places, (1..=summary.seq).collect::<Vec<_>>());
+    prop_assert!(record.attempts_since_progress() <= record.policy.max_attempts);
+    if record.state != OperationState::Pending {
+        return Ok(());
+    }
+    prop_assert_eq!((&record.lease, record.worker), (&None, None));
+    // No wake-up is lost: what it waits for has not ended, and every timer among it wakes it.
+    for waits in &summary.waits {
+        let row = &rows[&waits.parse::<StepKey>().unwrap()];
+        prop_assert!(!row.is_finished());
+        prop_assert!(row.wake_time.is_none_or(|time| record.ready_time <= time));
+    }
+    prop_assert!(record.is_suspended() || record.ready_time < OperationRecord::NEVER_READY);
+    Ok(())
+}
+
+proptest! {
+    /// Random walks with steps, suspensions and completions.
+    #[test]
+    fn invariants_hold_on_random_walks_with_steps(
+        verbs in prop::collection::vec((verb(), 0_u64..2_000_000), 1..60),
+        max_attempts in 1_u32..4,
+        abort in any::<bool>(),
+    ) {
+        let mut record = pending();
+        record.policy.max_attempts = max_attempts;
+        record.policy.on_crash = if abort { OnCrash::Abort } else { OnCrash::Resume };
+        let mut rows = HashMap::new();
+        let mut now = Timestamp::EPOCH;
+        for (verb, micros) in verbs {
+            now = now.saturating_add(Duration::from_micros(micros));
+            let (command, writes) = verb.to_command(record.fence);
+            let before = record.clone();
+            let answer = record.apply_with_steps(command.clone(), writes.clone(), &rows, now);
+            let Ok((change, written)) = answer else {
+                prop_assert_eq!(&record, &before, "a refusal changes nothing");
+                continue;
+            };
+            if change == Change::Nothing {
+                prop_assert_eq!(&record, &before);
+                prop_assert!(written.is_empty());
+            }
+            prop_assert!(written.is_empty() || change == Change::Record);
+            for row in written {
+                if let Some(old) = rows.get(&row.key) {
+                    let old: &StepRow = old;
+                    prop_assert!(!old.is_finished(), "a finished row never changes");
+                    prop_assert_eq!((old.seq, old.kind, old.begin_time), (row.seq, row.kind, row.begin_time));
+                    prop_assert!(old.wake_time.is_none() || old.wake_time == row.wake_time || old.attempt < row.attempt);
+                }
+                if row.is_finished() {
+                    prop_assert_eq!(row.end_time, Some(record.update_time));
+                }
+                let by = command.fence().unwrap_or(0);
+                prop_assert_eq!(row.fence, by);
+                rows.insert(row.key.clone(), row);
+            }
+            check(&record, &rows)?;
+            if matches!(command, Command::Suspend { .. }) && !record.state.is_done() {
+                prop_assert!(record.attempt < before.attempt, "a suspension is no attempt");
+            }
+            // The same again changes nothing more, or its sender holds the operation no longer.
+            let mut again = record.clone();
+            match (again.apply_with_steps(command.clone(), writes, &rows, now), command) {
+                (Ok((_, written)), Command::Record { .. } | Command::Complete { .. }) => {
+                    prop_assert!(written.is_empty(), "a repetition writes no step");
+                    prop_assert_eq!(&again, &record);
+                }
+                (Err(refusal), Command::Suspend { .. } | Command::Finish { .. }) => {
+                    prop_assert_eq!(refusal, Refusal::Stale);
+                }
+                (answer, Command::Record { .. } | Command::Complete { .. } | Command::Suspend { .. } | Command::Finish { .. }) => {
+                    prop_assert!(false, "a repetition is answered {answer:?}");
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// steps:W7
+#[test]
+fn the_time_to_gather_is_bounded() {
+    let millis = [0, 1, 99, 100, 100_000].map(|left| gather(left).as_millis());
+    assert_eq!(millis, [0, 10, 990, 1_000, 1_000]);
+}

@@ -1,0 +1,124 @@
+//! A record with its steps.
+
+use std::collections::{BTreeMap, HashMap};
+
+use lro_core::store::{Change, OperationRecord, OperationState, Refusal, StepKey, StepRow, Update};
+
+use super::moves::{Move, to_command, to_steps};
+use super::{Bounds, Mistake};
+
+/// A record as a store keeps it, with its steps.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) record: OperationRecord,
+    steps: BTreeMap<StepKey, StepRow>,
+}
+
+impl Known {
+    pub(super) fn new(record: OperationRecord) -> Self {
+        Self {
+            record,
+            steps: BTreeMap::new(),
+        }
+    }
+
+    /// Does what a store does for a command.
+    pub(super) fn apply(&mut self, command: Move, bounds: Bounds) -> Result<Change, Refusal> {
+        // A claim comes when the operation is ready, if it ever is.
+        let (ready_time, update_time) = (self.record.ready_time, self.record.update_time);
+        let now = match command {
+            Move::Claim if ready_time != OperationRecord::NEVER_READY => {
+                ready_time.max(update_time)
+            }
+            _ => update_time,
+        };
+        let update = Update::by_name(self.record.name.clone(), to_command(command));
+        let update = update.with_steps(to_steps(command));
+        let found = |key: &StepKey| Some((key.clone(), self.steps.get(key)?.clone()));
+        let mut stored: HashMap<_, _> = update.step_keys().filter_map(found).collect();
+        match bounds.mistake {
+            Some(Mistake::StepOverwritten) if matches!(command, Move::Record(..)) => stored.clear(),
+            Some(Mistake::SuspendDoesNotLook) if matches!(command, Move::Word(..)) => {
+                for row in stored.values_mut() {
+                    (row.outcome, row.end_time) = (None, None);
+                }
+            }
+            _ => {}
+        }
+        let applied = self
+            .record
+            .apply_with_steps(update.command, update.steps, &stored, now);
+        let (change, rows) = applied?;
+        if bounds.mistake == Some(Mistake::WakeLost) && matches!(command, Move::Complete(_)) {
+            self.record.ready_time = ready_time;
+        }
+        self.steps
+            .extend(rows.into_iter().map(|row| (row.key.clone(), row)));
+        Ok(change)
+    }
+
+    /// Checks what a command has done to the steps.
+    pub(super) fn check(
+        &self,
+        before: &Self,
+        command: Move,
+        result: &Result<Change, Refusal>,
+    ) -> Result<(), String> {
+        let wrong = |what: &str| Err(format!("{command:?} {what}: {before:?} -> {self:?}"));
+        if result.is_err() && self.steps != before.steps {
+            return wrong("was refused and has recorded something");
+        }
+        for (key, row) in &before.steps {
+            match self.steps.get(key) {
+                None => return wrong("has lost a step"),
+                Some(after) if row.is_finished() && row != after => {
+                    return wrong("has changed a finished step");
+                }
+                Some(_) => {}
+            }
+        }
+        let is_new = |(key, row): &(&StepKey, &StepRow)| before.steps.get(*key) != Some(*row);
+        let mut written = self.steps.iter().filter(is_new);
+        let by = match command {
+            Move::Record(_, fence) | Move::Word(_, fence, _) => fence.into(),
+            _ => 0,
+        };
+        if written.any(|(_, row)| row.fence != by) {
+            return wrong("has recorded what another run gave");
+        }
+        Ok(())
+    }
+
+    /// Checks that the summary fits the steps, and that no wake-up is lost.
+    pub(super) fn is_well_formed(&self) -> Result<(), String> {
+        let wrong = |what: &str| Err(format!("{what}: {self:?}"));
+        let Some(summary) = self.record.steps.as_deref() else {
+            return match self.steps.is_empty() {
+                true => Ok(()),
+                false => wrong("steps without a summary"),
+            };
+        };
+        let len: usize = self.steps.values().map(StepRow::encoded_len).sum();
+        if (summary.rows as usize, summary.len) != (self.steps.len(), len as u64) {
+            return wrong("the summary does not fit the steps");
+        }
+        if self.record.state != OperationState::Pending {
+            return Ok(());
+        }
+        let is_open = |key: &String| {
+            let key: Option<StepKey> = key.parse().ok();
+            let row = key.and_then(|key| self.steps.get(&key));
+            row.is_some_and(|row| !row.is_finished())
+        };
+        if !summary.waits.iter().all(is_open) {
+            return wrong("it waits for what has ended");
+        }
+        let never = self.record.ready_time == OperationRecord::NEVER_READY;
+        let asked = self.steps.values().filter(|row| row.wake_time.is_none());
+        let waits_for_all = summary.waits.len() == asked.filter(|row| !row.is_finished()).count();
+        match never && !(waits_for_all && self.record.is_suspended()) {
+            true => wrong("it waits for nothing, and for ever"),
+            false => Ok(()),
+        }
+    }
+}
