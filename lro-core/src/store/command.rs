@@ -82,7 +82,7 @@ pub enum Command {
         /// The last metadata.
         metadata: Option<Any>,
     },
-    /// The body goes on: only the [steps](super::Update::steps) of the update are recorded, and new
+    /// The body continues: only the [steps](super::Update::steps) of the update are recorded, and new
     /// metadata. Changes neither the lease nor the state. Nothing changes if the steps are recorded
     /// already.
     Record {

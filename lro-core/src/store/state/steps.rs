@@ -45,7 +45,7 @@ impl OperationRecord {
         now: Timestamp,
     ) -> Result<(Change, Vec<StepRow>), Refusal> {
         match command {
-            Command::Complete { key, outcome } => self.complete(key, outcome, stored, now),
+            Command::Complete { key, outcome } => self.complete(&key, outcome, stored, now),
             Command::Suspend {
                 fence,
                 waits,
@@ -145,7 +145,7 @@ impl OperationRecord {
     /// A caller gives the value of a promise: the first one counts.
     fn complete(
         &mut self,
-        key: StepKey,
+        key: &StepKey,
         outcome: StepOutcome,
         stored: &HashMap<StepKey, StepRow>,
         now: Timestamp,
@@ -161,7 +161,7 @@ impl OperationRecord {
             outcome: Some(outcome),
             ..StepWrite::begun(key.clone(), StepKind::Promise)
         };
-        let is_new = !stored.contains_key(&key);
+        let is_new = !stored.contains_key(key);
         let Plan { mut summary, rows } = self.plan(vec![write], stored, 0, now)?;
         let Some(row) = rows.into_values().next() else {
             return Ok((Change::Nothing, Vec::new()));
@@ -175,7 +175,7 @@ impl OperationRecord {
             }
             summary.early += 1;
         }
-        if self.state == OperationState::Pending && summary.waits_for(&key) {
+        if self.state == OperationState::Pending && summary.waits_for(key) {
             summary.waits.retain(|waits| waits != key.as_str());
             let gathered = now.saturating_add(gather(summary.waits.len()));
             self.ready_time = self.ready_time.min(gathered);
@@ -260,7 +260,7 @@ impl Plan {
     }
 }
 
-/// How long further waits are gathered, when one of them has ended and so many are left.
+/// How long further waits are gathered, when one of them has ended and `left` have not.
 fn gather(left: usize) -> Duration {
     GATHER_EACH * u32::try_from(left).unwrap_or(GATHER_MAX).min(GATHER_MAX)
 }

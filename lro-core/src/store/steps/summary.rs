@@ -1,9 +1,9 @@
-//! What an operation's record keeps of its steps.
+//! The summary of an operation's steps in its record.
 
 use super::StepKey;
 
-/// What an operation's record keeps of its steps: their number and size, and what a suspended
-/// operation waits for. A `prost::Message`, so that a store can keep it as bytes.
+/// The summary of an operation's steps in its record: their number and size, and the keys that a
+/// suspended operation waits for. A `prost::Message`, so that a store can keep it as bytes.
 ///
 /// ```
 /// use lro_core::store::StepSummary;

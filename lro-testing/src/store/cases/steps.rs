@@ -318,7 +318,7 @@ pub(crate) async fn the_number_of_steps_is_limited(trial: Trial) {
     it.update(record(1), many.collect()).await.unwrap();
     let limit = Err(Refusal::StepLimit(StepLimit::Rows));
     assert_eq!(it.update(record(1), vec![done("more", "1")]).await, limit);
-    // What is there may still be repeated, and the operation may end.
+    // Stored steps may still be repeated, and the operation may end.
     let again = it.update(record(1), vec![done("step0", "1")]).await;
     assert_eq!(again.unwrap().change, Change::Nothing);
     it.update(succeed(1, "r"), Vec::new()).await.unwrap();

@@ -135,7 +135,7 @@ impl Verb {
     }
 }
 
-/// What must hold of every record and its rows.
+/// Checks a record and its rows.
 fn check(record: &OperationRecord, rows: &HashMap<StepKey, StepRow>) -> Result<(), TestCaseError> {
     prop_assert!(record.is_whole(), "{record:?}");
     prop_assert!(rows.values().all(StepRow::is_whole));
