@@ -6,8 +6,8 @@ use std::time::Duration;
 use lro_core::filter::{Filter, Schema};
 use lro_core::store::{
     Backlog, Claim, Claimed, Command, CountQuery, Counts, ListQuery, MemoryStore, NewOperation,
-    OperationRecord, OperationStore, Page, Refusal, StartError, Started, StoreError, StoreObserver,
-    Update, Updated,
+    OperationRecord, OperationStore, Page, Refusal, StartError, Started, StepQuery, StepRow,
+    StoreError, StoreObserver, Update, Updated,
 };
 use lro_core::{Clock, OperationName, Timestamp};
 use lro_testing::store::{case_names, exercise, run_case};
@@ -34,6 +34,10 @@ enum Fault {
     CreatesAKeyForEachCall,
     ListsWholeRecords,
     FillsPagesWithoutEnd,
+    LosesTheOrderOfSteps,
+    ForgetsSteps,
+    RestartsTimers,
+    WakesAtOnce,
 }
 
 #[derive(Debug)]
@@ -66,7 +70,17 @@ impl OperationStore for Broken {
             if self.1 == Fault::TakesANameForAnIdentity {
                 update.uid = None;
             }
+            match self.1 {
+                Fault::ForgetsSteps => update.steps.clear(),
+                Fault::RestartsTimers => {
+                    for step in &mut update.steps {
+                        step.attempt += 1;
+                    }
+                }
+                _ => {}
+            }
             match &mut update.command {
+                Command::Suspend { waits, .. } if self.1 == Fault::WakesAtOnce => waits.clear(),
                 Command::Renew { lease_duration, .. } if self.1 == Fault::ForgetsRenewals => {
                     *lease_duration = Duration::ZERO;
                 }
@@ -92,6 +106,18 @@ impl OperationStore for Broken {
 
     async fn backlog(&self, now: Timestamp, limit: usize) -> Result<Vec<Backlog>, StoreError> {
         self.0.backlog(now, limit).await
+    }
+
+    async fn steps(&self, query: StepQuery) -> Result<Vec<StepRow>, StoreError> {
+        let mut rows = self.0.steps(query).await?;
+        if self.1 == Fault::LosesTheOrderOfSteps {
+            rows.sort_by(|a, b| a.key.cmp(&b.key));
+        }
+        Ok(rows)
+    }
+
+    fn keeps_steps(&self) -> bool {
+        true
     }
 
     async fn list(&self, mut query: ListQuery) -> Result<Page, StoreError> {
@@ -200,6 +226,24 @@ fn each_fault_is_found_by_its_case_and_a_script() {
         (
             Fault::FillsPagesWithoutEnd,
             "a_page_ends_before_it_has_too_many_bytes",
+        ),
+    ] {
+        assert!(fails(case, fault), "{fault:?} by {case}");
+        assert!(!fails(case, Fault::None), "{case} alone");
+    }
+    for (fault, case) in [
+        (
+            Fault::LosesTheOrderOfSteps,
+            "steps_are_read_in_the_order_of_their_first_writes",
+        ),
+        (
+            Fault::ForgetsSteps,
+            "the_end_brings_the_last_steps_and_keeps_all",
+        ),
+        (Fault::RestartsTimers, "a_timer_is_fixed_by_its_first_write"),
+        (
+            Fault::WakesAtOnce,
+            "a_suspended_operation_is_claimed_at_its_wake_time_and_not_before",
         ),
     ] {
         assert!(fails(case, fault), "{fault:?} by {case}");
