@@ -71,6 +71,18 @@ pub enum Reason {
     /// A stored request, metadata or checkpoint does not have the type that the handler expects
     /// now.
     PayloadUnreadable,
+    /// The name of a durable call is malformed.
+    StepNameInvalid,
+    /// Two durable calls with the same name run side by side, so that their order does not tell which is which.
+    StepNameAmbiguous,
+    /// A durable call was made inside the closure of a step.
+    StepNested,
+    /// A step that runs at most once was interrupted: whether it had an effect is unknown.
+    StepInterrupted,
+    /// A durable call was recorded as another kind of call, or with another type, than the code makes now.
+    StepChanged,
+    /// The code makes a new durable call before one that is recorded.
+    StepOrderChanged,
     /// The store cannot be reached.
     StoreUnavailable,
     /// The store is full.
@@ -108,6 +120,12 @@ impl Reason {
             Self::HandlerPanicked => "HANDLER_PANICKED",
             Self::HandlerMisbehaved => "HANDLER_MISBEHAVED",
             Self::PayloadUnreadable => "PAYLOAD_UNREADABLE",
+            Self::StepNameInvalid => "STEP_NAME_INVALID",
+            Self::StepNameAmbiguous => "STEP_NAME_AMBIGUOUS",
+            Self::StepNested => "STEP_NESTED",
+            Self::StepInterrupted => "STEP_INTERRUPTED",
+            Self::StepChanged => "STEP_CHANGED",
+            Self::StepOrderChanged => "STEP_ORDER_CHANGED",
             Self::StoreUnavailable => "STORE_UNAVAILABLE",
             Self::StoreFull => "STORE_FULL",
             Self::StoreCorrupt => "STORE_CORRUPT",
@@ -124,10 +142,15 @@ impl Reason {
             | Self::RequestIdReused => Code::InvalidArgument,
             Self::OperationNotFound => Code::NotFound,
             Self::OperationAlreadyExists => Code::AlreadyExists,
-            Self::ExclusiveKeyHeld | Self::OperationInterrupted | Self::AttemptsExhausted => {
-                Code::Aborted
-            }
-            Self::OperationNotDone | Self::MethodNotServed => Code::FailedPrecondition,
+            Self::ExclusiveKeyHeld
+            | Self::OperationInterrupted
+            | Self::AttemptsExhausted
+            | Self::StepInterrupted => Code::Aborted,
+            Self::OperationNotDone
+            | Self::MethodNotServed
+            | Self::StepNested
+            | Self::StepChanged
+            | Self::StepOrderChanged => Code::FailedPrecondition,
             Self::LimitExceeded | Self::StoreFull => Code::ResourceExhausted,
             Self::Unimplemented => Code::Unimplemented,
             Self::Unauthenticated => Code::Unauthenticated,
@@ -135,9 +158,11 @@ impl Reason {
             Self::ServiceMisconfigured | Self::Internal => Code::Internal,
             Self::OperationCancelled => Code::Cancelled,
             Self::OperationTimedOut | Self::DeadlineExceeded => Code::DeadlineExceeded,
-            Self::HandlerPanicked | Self::HandlerMisbehaved | Self::PayloadUnreadable => {
-                Code::Internal
-            }
+            Self::HandlerPanicked
+            | Self::HandlerMisbehaved
+            | Self::PayloadUnreadable
+            | Self::StepNameInvalid
+            | Self::StepNameAmbiguous => Code::Internal,
             Self::StoreUnavailable | Self::ShuttingDown => Code::Unavailable,
             Self::StoreCorrupt => Code::DataLoss,
         }

@@ -893,6 +893,12 @@ pub mod waiting {
         WorkerLost = 8,
         /// It was asked to stop, and the body has not returned.
         Stopping = 9,
+        /// Its body waits for a durable call, such as a sleep: it is suspended, and
+        /// holds no worker.
+        Suspended = 10,
+        /// The code of its body does not fit the steps that it has recorded. It goes
+        /// on when code that fits is deployed.
+        Blocked = 11,
     }
     impl Cause {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -911,6 +917,8 @@ pub mod waiting {
                 Self::Queued => "QUEUED",
                 Self::WorkerLost => "WORKER_LOST",
                 Self::Stopping => "STOPPING",
+                Self::Suspended => "SUSPENDED",
+                Self::Blocked => "BLOCKED",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -926,6 +934,8 @@ pub mod waiting {
                 "QUEUED" => Some(Self::Queued),
                 "WORKER_LOST" => Some(Self::WorkerLost),
                 "STOPPING" => Some(Self::Stopping),
+                "SUSPENDED" => Some(Self::Suspended),
+                "BLOCKED" => Some(Self::Blocked),
                 _ => None,
             }
         }

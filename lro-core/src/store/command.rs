@@ -111,6 +111,21 @@ pub enum Command {
         /// The last metadata.
         metadata: Option<Any>,
     },
+    /// The body's code does not fit the recorded steps: the operation is pending until code that fits is
+    /// deployed, and is tried again after the delay. This attempt does not count, and is no loss. The
+    /// [summary](super::StepSummary::blocked) says why.
+    ///
+    /// An operation whose cancellation was asked for ends as cancelled.
+    Block {
+        /// The claim it is for.
+        fence: u64,
+        /// Why.
+        message: String,
+        /// How long to pause before the next run.
+        delay: Duration,
+        /// The last metadata.
+        metadata: Option<Any>,
+    },
     /// A caller finishes a [promise](super::StepKind::Promise) of an operation that has not ended,
     /// whether the body has asked for it or not. The first outcome counts: the same one again
     /// changes nothing, another is refused ([`Refusal::StepFinished`](super::Refusal::StepFinished)).
@@ -142,7 +157,8 @@ impl Command {
             | Self::Retry { fence, .. }
             | Self::Release { fence, .. }
             | Self::Record { fence, .. }
-            | Self::Suspend { fence, .. } => Some(*fence),
+            | Self::Suspend { fence, .. }
+            | Self::Block { fence, .. } => Some(*fence),
             Self::Claim { .. }
             | Self::Complete { .. }
             | Self::Expire
@@ -161,7 +177,7 @@ impl Command {
     pub fn is_for_steps(&self) -> bool {
         matches!(
             self,
-            Self::Record { .. } | Self::Suspend { .. } | Self::Complete { .. }
+            Self::Record { .. } | Self::Suspend { .. } | Self::Block { .. } | Self::Complete { .. }
         )
     }
 

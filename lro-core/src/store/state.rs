@@ -155,6 +155,7 @@ impl OperationRecord {
             }
             command @ (Command::Record { .. }
             | Command::Suspend { .. }
+            | Command::Block { .. }
             | Command::Complete { .. }) => {
                 let none = (Vec::new(), HashMap::new());
                 let applied = self.apply_with_steps(command, none.0, &none.1, now);

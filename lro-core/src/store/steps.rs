@@ -15,5 +15,5 @@ mod write;
 pub use key::{InvalidStepKey, StepKey};
 pub use query::StepQuery;
 pub use row::{StepKind, StepOutcome, StepRow};
-pub use summary::{StepLimit, StepSummary};
+pub use summary::{Blocked, StepLimit, StepSummary};
 pub use write::{StepWake, StepWrite};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::never_ok;
 use crate::clock::Timestamp;
 use crate::store::{
-    Change, Command, OperationRecord, OperationState, Outcome, Refusal, StepKey, StepKind,
+    Blocked, Change, Command, OperationRecord, OperationState, Outcome, Refusal, StepKey, StepKind,
     StepLimit, StepOutcome, StepRow, StepSummary, StepWrite,
 };
 
@@ -57,6 +57,18 @@ impl OperationRecord {
                 let rows = self.record(plan);
                 self.take_metadata(metadata);
                 Ok((self.suspend(ready_time, now), rows))
+            }
+            Command::Block {
+                fence,
+                message,
+                delay,
+                metadata,
+            } => {
+                self.check_fence(fence)?;
+                let plan = self.plan(writes, stored, fence, now)?;
+                let rows = self.record(plan);
+                self.take_metadata(metadata);
+                Ok((self.block(message, delay, now), rows))
             }
             Command::Record { fence, metadata } => {
                 self.check_fence(fence)?;
@@ -120,6 +132,7 @@ impl OperationRecord {
         if rows.values().any(StepRow::is_finished) {
             self.made_progress();
             summary.progress_attempt = self.attempt;
+            summary.blocked = None;
         }
         if self.steps.is_some() || !rows.is_empty() {
             self.steps = Some(Box::new(summary));
@@ -140,6 +153,20 @@ impl OperationRecord {
         self.attempt_time = None;
         self.ready_time = ready_time;
         self.written(now)
+    }
+
+    /// The code does not fit. That is a fault of the deployment, so this attempt does not count.
+    fn block(&mut self, message: String, delay: Duration, now: Timestamp) -> Change {
+        if self.state == OperationState::Cancelling {
+            return self.finish(Outcome::Cancelled, now);
+        }
+        self.losses = 0;
+        self.uncount_attempts(1);
+        let steps = self.steps.get_or_insert_default();
+        let count = steps.blocked.as_ref().map_or(0, |blocked| blocked.count);
+        let count = count.saturating_add(1);
+        steps.blocked = Some(Blocked { message, count });
+        self.back_to_pending(now.saturating_add(delay), now)
     }
 
     /// A caller gives the value of a promise: the first one counts.
@@ -256,6 +283,7 @@ impl Plan {
             ready_time = ready_time.min(now.saturating_add(gather(left.len())));
         }
         self.summary.waits = left;
+        self.summary.blocked = None;
         Ok(ready_time)
     }
 }

@@ -44,6 +44,28 @@ pub struct StepSummary {
     /// has waited for.
     #[prost(string, repeated, tag = "7")]
     pub waits: Vec<String>,
+    /// Why the operation cannot continue, if its last run ended with [`Block`](super::super::Command::Block).
+    #[prost(message, optional, tag = "8")]
+    pub blocked: Option<Blocked>,
+}
+
+/// The reason why an operation cannot continue: the code of its body does not fit its recorded steps.
+///
+/// ```
+/// use lro_core::store::{Blocked, StepSummary};
+///
+/// let blocked = Blocked { message: "`validate` is new".into(), count: 1 };
+/// let summary = StepSummary { blocked: Some(blocked), ..StepSummary::default() };
+/// assert_eq!(summary.blocked.unwrap().count, 1);
+/// ```
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Blocked {
+    /// The mismatch, as a sentence.
+    #[prost(string, tag = "1")]
+    pub message: String,
+    /// How many runs in a row have ended so.
+    #[prost(uint32, tag = "2")]
+    pub count: u32,
 }
 
 impl StepSummary {
