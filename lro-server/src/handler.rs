@@ -5,3 +5,4 @@ pub(crate) mod error;
 pub(crate) mod poll;
 pub(crate) mod registration;
 pub(crate) mod run;
+pub(crate) mod write;

@@ -180,9 +180,9 @@
 //!
 //! # Limitations
 //!
-//! It does not record the steps of a body and replay them (use a workflow engine), does not run
-//! operations on a schedule beyond a single start time, speaks no HTTP/JSON itself (`lro-gateway`
-//! does, on the same port), and has no profile of the Remote Execution API, whose operations are streams.
+//! It does not run operations on a schedule beyond a single start time, speaks no HTTP/JSON itself
+//! (`lro-gateway` does, on the same port), and has no profile of the Remote Execution API, whose
+//! operations are streams.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -202,6 +202,7 @@ pub mod serve;
 mod services;
 mod setters;
 mod start;
+pub mod steps;
 mod trace_context;
 mod worker;
 

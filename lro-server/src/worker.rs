@@ -4,6 +4,7 @@ mod backlog;
 mod builder;
 mod claim;
 mod deletion;
+mod ending;
 mod error;
 mod executor;
 mod lease;
@@ -186,6 +187,7 @@ struct Settings {
     metadata_interval: Duration,
     drain_timeout: Duration,
     max_runtime_stall: Duration,
+    suspend_after: Duration,
     /// How many bodies run on beside the others after their operation was deleted.
     max_deleted_runs: usize,
     limits: BodyLimits,

@@ -11,12 +11,10 @@ use tokio::time::Instant;
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::engine::backoff::Backoff;
 use crate::engine::deadline::later;
-use crate::engine::update::update_one;
 use crate::handler::run::{Run, StopReason, told_to_stop};
+use crate::handler::write::{CarriedMetadata, write_while_held};
 use crate::limits::{BodyLimits, Limits, check_len};
-use crate::rpc::error::store_failed;
 
 /// The handle of a body on its operation: it reports progress, saves checkpoints and receives cancellations. It is
 /// cheap to clone, and blocking threads can use it, too.
@@ -33,7 +31,9 @@ use crate::rpc::error::store_failed;
 /// # Ok::<(), tonic::Status>(()) }).unwrap();
 /// ```
 pub struct OperationContext<M> {
-    run: Arc<Run>,
+    pub(crate) run: Arc<Run>,
+    /// The scope of its durable calls; `None` outside of all.
+    pub(crate) scope: Option<Arc<str>>,
     metadata: PhantomData<fn(M)>,
 }
 
@@ -41,6 +41,16 @@ impl<M> OperationContext<M> {
     pub(crate) fn new(run: Arc<Run>) -> Self {
         Self {
             run,
+            scope: None,
+            metadata: PhantomData,
+        }
+    }
+
+    /// The same context with another scope.
+    pub(crate) fn with_scope(&self, scope: Option<Arc<str>>) -> Self {
+        Self {
+            run: self.run.clone(),
+            scope,
             metadata: PhantomData,
         }
     }
@@ -216,33 +226,16 @@ impl<M> OperationContext<M> {
                 fence: self.run.fence,
                 lease_duration: link.lease_duration,
                 checkpoint: checkpoint.clone(),
-                metadata: carried.metadata.clone(),
+                metadata: carried.metadata(),
             });
-            let mut backoff = Backoff::default();
-            let (before, answer) = loop {
-                let before = Instant::now();
-                match update_one(&*link.store, update.clone()).await {
-                    Ok(answer) => break (before, answer),
-                    Err(error) if error.is_retryable() && self.run.holds_lease() => {
-                        let pause = backoff.failed("cannot save a checkpoint", &error);
-                        tokio::time::sleep(pause).await;
-                    }
-                    Err(error) => {
-                        if !self.run.holds_lease() {
-                            // The body's own outcome does not count: it will run again.
-                            self.run.stop(StopReason::LeaseLost);
-                        }
-                        return Err(store_failed(&error));
-                    }
-                }
-            };
-            match answer {
+            let answer = write_while_held(&self.run, update, "cannot save a checkpoint").await?;
+            match answer.updated {
                 Ok(updated) => {
                     carried.written();
                     self.run.acquit();
                     self.run
                         .lease_end
-                        .send_replace(later(before, link.lease_duration));
+                        .send_replace(later(answer.called_at, link.lease_duration));
                     if let Some(reason) = told_to_stop(updated.state) {
                         self.run.stop(reason);
                     }
@@ -291,38 +284,9 @@ impl<M: Message + Name + Default + 'static> OperationContext<M> {
     }
 }
 
-/// Unwritten metadata on its way to the store; returned unless it has arrived.
-struct CarriedMetadata<'a> {
-    run: &'a Run,
-    metadata: Option<prost_types::Any>,
-    written: bool,
-}
-
-impl<'a> CarriedMetadata<'a> {
-    fn take(run: &'a Run) -> Self {
-        Self {
-            metadata: run.take_metadata(),
-            run,
-            written: false,
-        }
-    }
-
-    fn written(mut self) {
-        self.written = true;
-    }
-}
-
-impl Drop for CarriedMetadata<'_> {
-    fn drop(&mut self) {
-        if self.metadata.is_some() {
-            self.run.metadata_written(self.written);
-        }
-    }
-}
-
 impl<M> Clone for OperationContext<M> {
     fn clone(&self) -> Self {
-        Self::new(self.run.clone())
+        self.with_scope(self.scope.clone())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Errors of bodies, and their conversion to errors of operations.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::pb::rpc;
@@ -32,10 +33,20 @@ pub struct HandlerError {
     retry: Option<Retry>,
 }
 
+/// A request for another attempt. It travels in the source of a status that a step returns, through
+/// the `?` of a body whose errors are statuses.
 #[derive(Clone, Copy, Debug, Default)]
 struct Retry {
     after: Option<Duration>,
 }
+
+impl std::fmt::Display for Retry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("another attempt may succeed")
+    }
+}
+
+impl std::error::Error for Retry {}
 
 impl HandlerError {
     /// Fails the operation permanently, even if attempts are left, like `?` on a [`Status`].
@@ -78,6 +89,20 @@ impl HandlerError {
         &self.status
     }
 
+    /// The pause that the error asks for.
+    pub(crate) fn wanted_pause(&self) -> Option<Duration> {
+        self.retry?.after
+    }
+
+    /// The status, which converts back into this error.
+    pub(crate) fn into_status(self) -> Status {
+        let Self { mut status, retry } = self;
+        if let Some(retry) = retry {
+            status.set_source(Arc::new(retry));
+        }
+        status
+    }
+
     /// How long to pause before attempt `attempt + 1`, if there is one.
     pub(crate) fn pause(&self, attempt: u32) -> Option<Duration> {
         let doubling = Duration::from_secs(1 << attempt.saturating_sub(1).min(6));
@@ -88,7 +113,12 @@ impl HandlerError {
 
 impl From<Status> for HandlerError {
     fn from(status: Status) -> Self {
-        Self::permanent(status)
+        let source = std::error::Error::source(&status);
+        let retry = source.and_then(|source| source.downcast_ref::<Retry>());
+        Self {
+            retry: retry.copied(),
+            status,
+        }
     }
 }
 
@@ -151,6 +181,13 @@ impl IntoHandlerError for HandlerError {
 /// The wire's status for a handler's, its details kept to the byte, with an ErrorInfo if they have
 /// none.
 pub(crate) fn to_rpc_status(status: &Status) -> rpc::Status {
+    let mut error = to_plain_rpc_status(status);
+    inform(&mut error);
+    error
+}
+
+/// The wire's status for a handler's, its details kept to the byte.
+pub(crate) fn to_plain_rpc_status(status: &Status) -> rpc::Status {
     let details = match rpc::Status::decode(status.details()) {
         Ok(decoded) => decoded.details,
         Err(error) => {
@@ -158,13 +195,11 @@ pub(crate) fn to_rpc_status(status: &Status) -> rpc::Status {
             Vec::new()
         }
     };
-    let mut error = rpc::Status {
+    rpc::Status {
         code: status.code() as i32,
         message: status.message().to_owned(),
         details,
-    };
-    inform(&mut error);
-    error
+    }
 }
 
 #[cfg(test)]

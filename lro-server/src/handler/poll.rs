@@ -27,6 +27,11 @@ impl PollWatch {
         }
     }
 
+    /// When the run was created, after its operation was claimed.
+    pub(crate) fn created(&self) -> Instant {
+        self.created
+    }
+
     /// A poll that lasts as long as the guard.
     pub(crate) fn begin(&self) -> Polling<'_> {
         let now = self.created.elapsed().as_micros();

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use lro_core::OperationName;
 use lro_core::store::{
-    Command, OnCrash, OperationRecord, OperationState, OperationStore, Origin, Update,
+    Command, OnCrash, OperationRecord, OperationState, OperationStore, Origin, StepRow, Update,
 };
+use lro_core::{OperationName, Timestamp};
 use prost_types::Any;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::poll::PollWatch;
 use crate::limits::BodyLimits;
+use crate::steps::{Journal, StoreClock};
 
 /// The reason why a body must stop.
 ///
@@ -64,6 +65,15 @@ pub(crate) struct Run {
     pub(crate) polls: PollWatch,
     /// Cancelled when the run of a suspect has made progress or ended. `None` for other operations.
     pub(crate) acquitted: Option<CancellationToken>,
+    /// When the operation was started, and the store's clock at the claim.
+    pub(crate) create_time: Timestamp,
+    claim_time: Timestamp,
+    /// The epoch of its durable calls.
+    pub(crate) epoch: u32,
+    /// How many runs in a row could not continue because the code did not fit.
+    blocks: u32,
+    /// Its durable calls, from the first one on.
+    journal: OnceLock<Box<Journal>>,
     metadata: Mutex<MetadataSlot>,
     stop_reason: OnceLock<StopReason>,
     stop: CancellationToken,
@@ -108,6 +118,11 @@ impl Run {
             labels: record.labels.clone(),
             origin: record.origin.clone(),
             deadline,
+            create_time: record.create_time,
+            claim_time: claim_time(record, link.as_ref()),
+            blocks: blocks(record),
+            epoch: record.steps.as_ref().map_or(0, |steps| steps.epoch),
+            journal: OnceLock::new(),
             checkpoint: Mutex::new(record.checkpoint.clone()),
             lease_end: watch::Sender::new(lease_end),
             link,
@@ -120,6 +135,39 @@ impl Run {
             acquitted: (record.losses > 0).then(CancellationToken::new),
             stop_reason: OnceLock::new(),
             stop: CancellationToken::new(),
+        }
+    }
+
+    /// Its durable calls. Without rows of earlier runs, the first one makes it.
+    pub(crate) fn journal(&self) -> &Journal {
+        self.journal
+            .get_or_init(|| Box::new(Journal::new(Vec::new(), self.create_time)))
+    }
+
+    /// Its durable calls, if it has made one, or earlier runs have.
+    pub(crate) fn journal_if_used(&self) -> Option<&Journal> {
+        self.journal.get().map(|journal| &**journal)
+    }
+
+    /// Begins with the rows of earlier runs.
+    pub(crate) fn replay(&self, rows: Vec<StepRow>) {
+        let journal = Journal::new(rows, self.create_time);
+        let _ = self.journal.set(Box::new(journal));
+    }
+
+    /// How long to pause before the code of a body that did not fit is tried again: 10 s, doubling to
+    /// 10 min.
+    pub(crate) fn pause_after_block(&self) -> Duration {
+        const FIRST: Duration = Duration::from_secs(10);
+        const LONGEST: Duration = Duration::from_secs(600);
+        LONGEST.min(FIRST * (1 << self.blocks.min(6)))
+    }
+
+    /// The store's clock.
+    pub(crate) fn store_clock(&self) -> StoreClock {
+        StoreClock {
+            claimed: self.claim_time,
+            known: self.polls.created(),
         }
     }
 
@@ -226,6 +274,20 @@ impl Run {
 
     fn slot(&self) -> MutexGuard<'_, MetadataSlot> {
         self.metadata.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn blocks(record: &OperationRecord) -> u32 {
+    let steps = record.steps.as_ref();
+    let blocked = steps.and_then(|steps| steps.blocked.as_ref());
+    blocked.map_or(0, |blocked| blocked.count)
+}
+
+/// When the operation was claimed, by the store's clock: its lease lasts from then.
+fn claim_time(record: &OperationRecord, link: Option<&Link>) -> Timestamp {
+    match (&record.lease, link) {
+        (Some(lease), Some(link)) => lease.expire_time.saturating_sub(link.lease_duration),
+        _ => record.create_time,
     }
 }
 

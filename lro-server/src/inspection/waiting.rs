@@ -50,7 +50,11 @@ pub(super) fn why_it_waits(record: &OperationRecord, around: &Surroundings) -> O
 }
 
 fn not_yet(record: &OperationRecord) -> Waiting {
-    let until = Some(record.ready_time);
+    let has_end = record.ready_time != OperationRecord::NEVER_READY;
+    let until = has_end.then_some(record.ready_time);
+    if let Some(waiting) = steps_wait(record, until) {
+        return waiting;
+    }
     if record.attempt == 0 {
         return waiting(
             Cause::Scheduled,
@@ -61,6 +65,24 @@ fn not_yet(record: &OperationRecord) -> Waiting {
     let (attempt, most) = (record.attempt, record.policy.max_attempts);
     let explanation = format!("it pauses after attempt {attempt} of {most}, which failed");
     waiting(Cause::RetryPause, explanation, until)
+}
+
+/// A body that waits for durable calls, or does not fit those that are recorded.
+fn steps_wait(record: &OperationRecord, until: Option<Timestamp>) -> Option<Waiting> {
+    let steps = record.steps.as_ref()?;
+    if let Some(blocked) = &steps.blocked {
+        let explanation = format!(
+            "it is blocked until other code is deployed: {}",
+            blocked.message
+        );
+        return Some(waiting(Cause::Blocked, explanation, until));
+    }
+    let explanation = match &*steps.waits {
+        [] => return None,
+        [one] => format!("its body waits for `{one}`"),
+        [first, others @ ..] => format!("its body waits for `{first}` and {} others", others.len()),
+    };
+    Some(waiting(Cause::Suspended, explanation, until))
 }
 
 fn ready(record: &OperationRecord, around: &Surroundings) -> Waiting {

@@ -62,6 +62,8 @@ impl WorkerBuilder {
     pub const DEFAULT_METADATA_INTERVAL: Duration = Duration::from_millis(200);
     /// The default of [`drain_timeout`](Self::drain_timeout).
     pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+    /// The default of [`suspend_after`](Self::suspend_after).
+    pub const DEFAULT_SUSPEND_AFTER: Duration = Duration::from_secs(1);
     /// The default of [`max_runtime_stall`](Self::max_runtime_stall).
     pub const DEFAULT_MAX_RUNTIME_STALL: Duration = Duration::from_secs(10 * 60);
 
@@ -76,6 +78,7 @@ impl WorkerBuilder {
                 metadata_interval: Self::DEFAULT_METADATA_INTERVAL,
                 drain_timeout: Self::DEFAULT_DRAIN_TIMEOUT,
                 max_runtime_stall: Self::DEFAULT_MAX_RUNTIME_STALL,
+                suspend_after: Self::DEFAULT_SUSPEND_AFTER,
                 max_deleted_runs: 0,
                 renew_on: None,
                 run_on: None,
@@ -144,6 +147,15 @@ impl WorkerBuilder {
     /// How long [`Worker::drain`] lets bodies continue; with `Duration::MAX`, until they finish.
     pub fn drain_timeout(mut self, drain_timeout: Duration) -> Self {
         self.settings.drain_timeout = drain_timeout;
+        self
+    }
+
+    /// How long an operation waits in memory before it is suspended, if its body only waits. Default: 1 s.
+    ///
+    /// A wait that lasts longer suspends the operation at once; see
+    /// [`OperationContext::sleep`](crate::OperationContext::sleep).
+    pub fn suspend_after(mut self, suspend_after: Duration) -> Self {
+        self.settings.suspend_after = suspend_after;
         self
     }
 

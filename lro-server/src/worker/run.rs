@@ -5,31 +5,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use lro_core::Reason;
-use lro_core::pb::rpc;
-use lro_core::store::{Command, OperationRecord, Outcome};
+use lro_core::store::{OperationRecord, StepSummary};
 use prost_types::Any;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::Shared;
+use super::ending::{Ending, write_ending};
 use super::outage::LostRun;
 use super::quarantine::Quarantine;
 use super::slots::{HeldSlot, Slot};
-use crate::engine::backoff::Backoff;
 use crate::engine::deadline::later;
 use crate::engine::metrics::RunMetrics;
-use crate::engine::update::update_one;
 use crate::engine::waiters::Young;
 use crate::handler::error::to_rpc_status;
 use crate::handler::poll::Watched;
 use crate::handler::registration::{BodyFuture, HostedMethod};
 use crate::handler::run::{Link, Run, StopReason};
+use crate::steps::{Journal, Polled, StepsBody, read_rows};
 use crate::trace_context::continue_trace;
 
 /// A claimed operation, ready to run.
 pub(super) struct Launch {
     request: Any,
+    /// The summary of its recorded durable calls.
+    steps: Option<Box<StepSummary>>,
     place: Place,
 }
 
@@ -74,11 +74,16 @@ impl Launch {
                 _young: young,
             },
             request: record.request,
+            steps: record.steps,
         })
     }
 
     pub(super) async fn run(self) {
-        let Self { request, place } = self;
+        let Self {
+            request,
+            steps,
+            place,
+        } = self;
         let (shared, run, metrics) = (&place.shared, &place.run, &place.metrics);
         let Some(method) = shared.methods.get(&*run.method) else {
             return;
@@ -91,9 +96,13 @@ impl Launch {
             trace_parent = run.origin.trace_parent,
         );
         continue_trace(&span, &run.origin.trace_parent, &run.origin.trace_state);
-        let ending = run_body(shared, run, method, request)
-            .instrument(span.clone())
-            .await;
+        let ending = async {
+            match replay(run, steps.as_deref()).await {
+                Ok(()) => run_body(shared, run, method, request).await,
+                Err(ending) => ending,
+            }
+        };
+        let ending = ending.instrument(span.clone()).await;
         if matches!(ending, Ending::Stopped(StopReason::LeaseLost)) {
             metrics.lease_lost();
             let (shared, lost) = (shared.clone(), LostRun::of(shared, run));
@@ -106,7 +115,10 @@ impl Launch {
             return;
         }
         if let Some(command) = ending.into_command(run) {
-            write_ending(shared, run, command, metrics)
+            let journal = run.journal_if_used();
+            let steps = journal.map(Journal::take_unwritten).unwrap_or_default();
+            let update = run.update(command).with_steps(steps);
+            write_ending(shared, run, update, metrics)
                 .instrument(span)
                 .await;
         }
@@ -136,18 +148,26 @@ impl Drop for Place {
     }
 }
 
-/// The ways in which a run ends.
-enum Ending {
-    Responded(Any),
-    Failed {
-        error: rpc::Status,
-        /// The body asked for another attempt.
-        pause: Option<Duration>,
-    },
-    Panicked,
-    Stopped(StopReason),
-    /// The body was not called.
-    NotBegun,
+/// Reads what earlier runs have recorded of the durable calls, if they have.
+async fn replay(run: &Run, steps: Option<&StepSummary>) -> Result<(), Ending> {
+    if steps.is_none_or(|steps| steps.rows == 0) {
+        return Ok(());
+    }
+    match read_rows(run).await {
+        Ok(rows) => {
+            run.replay(rows);
+            Ok(())
+        }
+        Err(error) if error.is_retryable() => {
+            run.stop(StopReason::LeaseLost);
+            Err(Ending::Stopped(StopReason::LeaseLost))
+        }
+        Err(error) => {
+            tracing::error!(name = %run.name, ?error, "cannot read the steps of an operation");
+            let message = format!("its recorded steps cannot be read: {error}");
+            Err(Ending::Blocked(message))
+        }
+    }
 }
 
 /// Runs the body until it ends or must stop. Catches all panics of the service.
@@ -169,8 +189,9 @@ async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, reques
             return Ending::Panicked;
         }
     };
+    let suspend_after = shared.settings.suspend_after;
     let watched = Watched {
-        future: &mut body,
+        future: StepsBody::new(&mut body, run, suspend_after, &shared.draining),
         watch: &run.polls,
     };
     let ended = tokio::select! {
@@ -179,7 +200,15 @@ async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, reques
         reason = must_stop(shared, run, method.options.cancel_grace) => Err(reason),
     };
     discard(run, body);
-    match (ended, run.stop_reason()) {
+    let returned = match ended {
+        Ok(Ok(Polled::Returned(returned))) => Ok(Ok(returned)),
+        Ok(Ok(Polled::Suspended(waits))) => return Ending::Suspended(waits),
+        Ok(Ok(Polled::Blocked(fault))) => return Ending::Blocked(fault.message().to_owned()),
+        Ok(Ok(Polled::Draining)) => return Ending::Stopped(StopReason::Draining),
+        Ok(Err(panic)) => Ok(Err(panic)),
+        Err(reason) => Err(reason),
+    };
+    match (returned, run.stop_reason()) {
         (Err(reason), _) => Ending::Stopped(reason),
         (Ok(Ok(Ok(response))), _) => Ending::Responded(response),
         (Ok(Ok(Err(error))), told) => {
@@ -271,86 +300,6 @@ async fn lease_over(run: &Run, margin: Duration) {
         // meanwhile.
         if *lease_end.borrow() - margin <= Instant::now() {
             return;
-        }
-    }
-}
-
-impl Ending {
-    /// The command that writes the ending, if this run still holds the operation.
-    fn into_command(self, run: &Run) -> Option<Command> {
-        let fence = run.fence;
-        let metadata = run.last_metadata();
-        let outcome = match self {
-            Self::Responded(response) => Outcome::Response(response),
-            Self::Failed { error, pause: None } => Outcome::Error(error),
-            Self::Failed {
-                error,
-                pause: Some(delay),
-            } => {
-                return Some(Command::Retry {
-                    fence,
-                    error: run.limits.bounded_error(error),
-                    delay,
-                    metadata,
-                });
-            }
-            Self::Panicked => {
-                tracing::error!(name = %run.name, "the handler panicked");
-                let message = "the handler failed unexpectedly";
-                Outcome::Error(Reason::HandlerPanicked.operation_error(message, []))
-            }
-            Self::Stopped(StopReason::Cancelled) => Outcome::Cancelled,
-            Self::Stopped(StopReason::TimedOut) => {
-                let message = "the operation took longer than its method allows";
-                Outcome::Error(Reason::OperationTimedOut.operation_error(message, []))
-            }
-            Self::Stopped(StopReason::Draining) => {
-                return Some(Command::Release { fence, metadata });
-            }
-            Self::NotBegun => {
-                // A slow store is no failure of the body: this run must not count, unless the
-                // operation was already requeued.
-                tracing::warn!(name = %run.name, "the answer of a claim arrived too late; releasing the operation");
-                return Some(Command::Release { fence, metadata });
-            }
-            Self::Stopped(StopReason::LeaseLost) => return None,
-        };
-        Some(Command::Finish {
-            fence,
-            outcome: run.limits.bounded(outcome),
-            metadata,
-        })
-    }
-}
-
-/// Writes the ending of a run, with retries until it succeeds. The fence makes late writes safe: an
-/// operation that another worker has claimed meanwhile does not change.
-async fn write_ending(shared: &Shared, run: &Run, command: Command, metrics: &RunMetrics) {
-    let mut backoff = Backoff::default();
-    let mut unwritten = None;
-    loop {
-        let update = run.update(command.clone());
-        match update_one(shared.store(), update).await {
-            Ok(answer) => {
-                backoff.succeeded("the operation's end is written");
-                match answer {
-                    Ok(updated) => metrics.written(&command, updated.state),
-                    Err(refusal) => {
-                        tracing::warn!(name = %run.name, %refusal, "the result was not written: this run has lost the operation");
-                    }
-                }
-                return;
-            }
-            Err(error) if error.is_retryable() => {
-                // The lease may end in the outage: no claim of this worker expires it before this end.
-                unwritten.get_or_insert_with(|| shared.lost_runs.count());
-                let pause = backoff.failed("cannot write how the operation ended", &error);
-                tokio::time::sleep(pause).await;
-            }
-            Err(error) => {
-                tracing::error!(name = %run.name, ?error, "cannot write how the operation ended");
-                return;
-            }
         }
     }
 }

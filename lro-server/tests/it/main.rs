@@ -23,6 +23,7 @@ mod lists;
 mod outages;
 #[cfg(feature = "serve")]
 mod serve;
+mod steps;
 mod store_failures;
 mod support;
 #[cfg(feature = "otel")]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use lro_core::store::{
     Backlog, Claim, Claimed, CountQuery, Counts, ListQuery, NewOperation, OperationRecord,
-    OperationStore, Page, Refusal, StartError, Started, StoreError, StoreErrorKind, StoreObserver,
-    Update, Updated,
+    OperationStore, Page, Refusal, StartError, Started, StepQuery, StepRow, StoreError,
+    StoreErrorKind, StoreObserver, Update, Updated,
 };
 use lro_core::{OperationName, Timestamp};
 use opentelemetry::KeyValue;
@@ -116,6 +116,14 @@ impl OperationStore for Observed {
     async fn backlog(&self, now: Timestamp, limit: usize) -> Result<Vec<Backlog>, StoreError> {
         self.measure("backlog", self.store.backlog(now, limit))
             .await
+    }
+
+    async fn steps(&self, query: StepQuery) -> Result<Vec<StepRow>, StoreError> {
+        self.measure("steps", self.store.steps(query)).await
+    }
+
+    fn keeps_steps(&self) -> bool {
+        self.store.keeps_steps()
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {

@@ -1,7 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use lro_core::store::{Claim, Command, MemoryStore, NewOperation, WorkerId};
+use lro_core::store::{
+    Claim, Command, MemoryStore, NewOperation, StepKey, StepKind, StepWake, StepWrite, WorkerId,
+};
 use lro_core::{Reason, pack};
 use uuid::Uuid;
 
@@ -246,4 +248,45 @@ async fn a_claimed_operation_of_a_store_does_not_wait() {
     let mut around = around(vec![worker()], 0);
     around.now = record.update_time;
     assert_eq!(why_it_waits(&record, &around), None);
+}
+
+#[test]
+fn a_suspended_or_blocked_operation_says_what_it_waits_for() {
+    let key: StepKey = "night".parse().unwrap();
+    let sleep = StepWrite {
+        wake: Some(StepWake::After(Duration::from_secs(60))),
+        ..StepWrite::begun(key.clone(), StepKind::Sleep)
+    };
+    let suspend = Command::Suspend {
+        fence: 1,
+        waits: vec![key],
+        metadata: None,
+    };
+    let mut record = after([claimed(7)]);
+    record
+        .apply_with_steps(suspend, vec![sleep], &HashMap::new(), at(100))
+        .unwrap();
+    let waits = why_it_waits(&record, &around(vec![worker()], 110)).unwrap();
+    assert_eq!(
+        (waits.cause(), waits.until),
+        (Cause::Suspended, Some(time(at(160))))
+    );
+    assert!(waits.explanation.contains("`night`"), "{waits:?}");
+
+    let block = Command::Block {
+        fence: 1,
+        message: "`validate` is new".to_owned(),
+        delay: Duration::from_secs(10),
+        metadata: None,
+    };
+    let mut record = after([claimed(7)]);
+    record
+        .apply_with_steps(block, Vec::new(), &HashMap::new(), at(100))
+        .unwrap();
+    let waits = why_it_waits(&record, &around(vec![worker()], 105)).unwrap();
+    assert_eq!(
+        (waits.cause(), waits.until),
+        (Cause::Blocked, Some(time(at(110))))
+    );
+    assert!(waits.explanation.contains("`validate` is new"), "{waits:?}");
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use lro_core::store::{
     Backlog, Claim, Claimed, CountQuery, Counts, ListQuery, MemoryStore, NewOperation,
-    OperationRecord, OperationStore, Page, Refusal, StartError, Started, StoreError,
-    StoreErrorKind, StoreEvent, StoreObserver, Update, Updated,
+    OperationRecord, OperationStore, Page, Refusal, StartError, Started, StepQuery, StepRow,
+    StoreError, StoreErrorKind, StoreEvent, StoreObserver, Update, Updated,
 };
 use lro_core::{Clock, OperationName, Timestamp};
 use tokio::time::Instant;
@@ -181,6 +181,15 @@ impl OperationStore for Node {
             None => answers.next().unwrap(),
         });
         Ok(answers.collect())
+    }
+
+    async fn steps(&self, query: StepQuery) -> Result<Vec<StepRow>, StoreError> {
+        self.check()?;
+        self.store.steps(query).await
+    }
+
+    fn keeps_steps(&self) -> bool {
+        self.store.keeps_steps()
     }
 
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {

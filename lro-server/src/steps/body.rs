@@ -1,0 +1,167 @@
+//! Polls a body, writes the rows of its durable calls, and notices when it only waits.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use lro_core::store::StepKey;
+use prost_types::Any;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tonic::Status;
+
+use super::journal::{Halt, Journal, Unwritten};
+use super::wait::Wait;
+use super::write::write_rows;
+use crate::handler::error::HandlerError;
+use crate::handler::registration::BodyFuture;
+use crate::handler::run::Run;
+
+/// How the polls of a body end. The journal may have rows left that no call has waited for.
+#[derive(Debug)]
+pub(crate) enum Polled {
+    /// The body has returned.
+    Returned(Result<Any, HandlerError>),
+    /// It waits for these durable calls, and does nothing else.
+    Suspended(Vec<StepKey>),
+    /// The code does not fit the recorded rows.
+    Blocked(Status),
+    /// The worker drains, and the body was about to begin a closure.
+    Draining,
+}
+
+/// A body under way. It costs nothing as long as the body makes no durable call.
+pub(crate) struct StepsBody<'a> {
+    body: &'a mut BodyFuture,
+    run: &'a Arc<Run>,
+    suspend_after: Duration,
+    draining: &'a CancellationToken,
+    drained: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    writing: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// How long an untimed wait stays in memory.
+    linger: Option<Pin<Box<Sleep>>>,
+}
+
+impl<'a> StepsBody<'a> {
+    pub(crate) fn new(
+        body: &'a mut BodyFuture,
+        run: &'a Arc<Run>,
+        suspend_after: Duration,
+        draining: &'a CancellationToken,
+    ) -> Self {
+        Self {
+            body,
+            run,
+            suspend_after,
+            draining,
+            drained: None,
+            writing: None,
+            linger: None,
+        }
+    }
+
+    /// Serves the durable calls after a poll of the body: writes their rows, and suspends the run.
+    fn poll_journal(&mut self, context: &mut Context<'_>, has_lingered: bool) -> Poll<Polled> {
+        let journal = self.run.journal();
+        journal.task.register(context.waker());
+        let is_draining = self.poll_draining(context, journal);
+        ready!(self.poll_writing(context, journal));
+        match journal.halted() {
+            Some(Halt::Blocked(fault)) => return Poll::Ready(Polled::Blocked(fault)),
+            Some(Halt::Draining) => return Poll::Ready(Polled::Draining),
+            None => {}
+        }
+        let waits = journal.waits();
+        ready!(self.poll_suspending(context, &waits, is_draining || has_lingered));
+        let now = Instant::now();
+        for row in waits.iter().filter_map(|wait| wait.to_record(now)) {
+            journal.write(Unwritten::lazy(row));
+        }
+        let keys = waits.iter().map(|wait| wait.key().clone());
+        Poll::Ready(Polled::Suspended(keys.collect()))
+    }
+
+    /// Tells the journal once when the worker drains.
+    fn poll_draining(&mut self, context: &mut Context<'_>, journal: &Journal) -> bool {
+        let drained = self
+            .drained
+            .get_or_insert_with(|| Box::pin(self.draining.clone().cancelled_owned()));
+        if drained.as_mut().poll(context).is_pending() {
+            return false;
+        }
+        journal.drain();
+        true
+    }
+
+    /// Writes rows, one commit after the other. Ready when nothing is left that a call waits for.
+    fn poll_writing(&mut self, context: &mut Context<'_>, journal: &Journal) -> Poll<()> {
+        loop {
+            if let Some(writing) = &mut self.writing {
+                ready!(writing.as_mut().poll(context));
+                self.writing = None;
+            }
+            let rows = journal.take_awaited();
+            if rows.is_empty() {
+                return Poll::Ready(());
+            }
+            self.writing = Some(Box::pin(write_rows(self.run.clone(), rows)));
+        }
+    }
+
+    /// Ready when the run must be suspended: it only waits, and none of the waits ends soon.
+    fn poll_suspending(
+        &mut self,
+        context: &mut Context<'_>,
+        waits: &[Wait],
+        at_once: bool,
+    ) -> Poll<()> {
+        if waits.is_empty() {
+            self.linger = None;
+            return Poll::Pending;
+        }
+        let now = Instant::now();
+        let first = waits.iter().filter_map(|wait| wait.left(now)).min();
+        match first {
+            _ if at_once => return Poll::Ready(()),
+            Some(left) if left > self.suspend_after => return Poll::Ready(()),
+            // Its own timer wakes the body.
+            Some(_) => return Poll::Pending,
+            None => {}
+        }
+        let mut linger = Box::pin(tokio::time::sleep(self.suspend_after));
+        let polled = linger.as_mut().poll(context);
+        self.linger = Some(linger);
+        polled
+    }
+}
+
+impl Future for StepsBody<'_> {
+    type Output = Polled;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Polled> {
+        let this = &mut *self;
+        // Asked before the poll of the body: what wakes the body at the same time goes first.
+        let linger = this.linger.as_mut();
+        let has_lingered = linger.is_some_and(|linger| linger.as_mut().poll(context).is_ready());
+        if let Some(journal) = this.run.journal_if_used() {
+            journal.polled();
+        }
+        if let Poll::Ready(ended) = this.body.as_mut().poll(context) {
+            return Poll::Ready(Polled::Returned(ended));
+        }
+        match this.run.journal_if_used() {
+            Some(_) => this.poll_journal(context, has_lingered),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for StepsBody<'_> {
+    fn drop(&mut self) {
+        if let Some(journal) = self.run.journal_if_used() {
+            journal.end();
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The errors of durable calls that the engine itself makes.
+
+use std::time::Duration;
+
+use lro_core::Reason;
+use lro_core::pb::rpc;
+use lro_core::store::{StepKey, StepKind, StepOutcome, StepRow};
+use lro_core::type_name;
+use tonic::Status;
+
+/// Two calls of one name run side by side.
+pub(super) fn ambiguous(key: &str) -> Status {
+    let message = format!(
+        "two durable calls named `{key}` run side by side, so that a later run could not tell them apart; \
+         give each its own name, such as `format!(\"{key}/{{page}}\")`, or a scope, such as \
+         `operation.scope(\"left\")`"
+    );
+    Reason::StepNameAmbiguous.status(message, [("step", key)])
+}
+
+/// A durable call inside the closure of a step.
+pub(super) fn nested(key: &str) -> Status {
+    let message = format!(
+        "the durable call `{key}` was made inside the closure of a step; make it after that step, and group \
+         names with `operation.scope(..)`"
+    );
+    Reason::StepNested.status(message, [("step", key)])
+}
+
+/// A step that runs at most once had begun when its run was lost.
+pub(super) fn interrupted(key: &str) -> rpc::Status {
+    let message = format!(
+        "the step `{key}` runs at most once and was interrupted: it may or may not have had its effect"
+    );
+    Reason::StepInterrupted.operation_error(message, [("step", key)])
+}
+
+/// The run has ended, and a task that it left behind makes a durable call.
+pub(super) fn run_ended() -> Status {
+    let message = "the run of the operation has ended: its tasks make no durable calls any more";
+    Reason::OperationInterrupted.status(message, [])
+}
+
+/// The code makes a new call, and has not reached one that is recorded.
+pub(super) fn order_changed(new: &str, skipped: &str) -> Status {
+    let message = format!(
+        "the durable call `{new}` is new, but `{skipped}` was recorded before it could have been: the code has \
+         changed under a running operation; deploy code that makes the recorded calls first, or ask \
+         `operation.introduced(..)` before the new one"
+    );
+    Reason::StepOrderChanged.status(message, [("step", new), ("recorded", skipped)])
+}
+
+/// The fault of a call that is recorded as something else.
+pub(super) fn changed(row: &StepRow, kind: StepKind, type_url: &str) -> Option<Status> {
+    let key = row.key.as_str();
+    if row.kind != kind {
+        let (was, is) = (noun(row.kind), noun(kind));
+        let message = format!(
+            "the durable call `{key}` is a {is} now, but was recorded as a {was}; give the new call another name"
+        );
+        return Some(Reason::StepChanged.status(message, [("step", key)]));
+    }
+    let Some(StepOutcome::Response(response)) = &row.outcome else {
+        return None;
+    };
+    let recorded = &response.type_url;
+    let is_same = type_url.is_empty() || type_name(recorded) == type_name(type_url);
+    (!is_same).then(|| {
+        let message = format!(
+            "the step `{key}` returns a `{}` now, but a `{}` was recorded; give the new step another name",
+            type_name(type_url),
+            type_name(recorded),
+        );
+        Reason::StepChanged.status(message, [("step", key)])
+    })
+}
+
+fn noun(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::Step => "step",
+        StepKind::Sleep => "sleep",
+        StepKind::Promise => "promise",
+        StepKind::First => "choice of the first",
+        StepKind::Introduced => "question whether code was introduced",
+        _ => "call of another kind",
+    }
+}
+
+/// An attempt of a step has exceeded the step's timeout.
+pub(super) fn attempt_timed_out(key: &StepKey, timeout: Duration) -> Status {
+    let message = format!("an attempt of the step `{key}` took longer than {timeout:?}");
+    Reason::DeadlineExceeded.status(message, [("step", key.as_str())])
+}

@@ -1,0 +1,158 @@
+//! The ends of runs, and the commands that write them.
+
+use std::time::Duration;
+
+use lro_core::Reason;
+use lro_core::pb::rpc;
+use lro_core::store::{Command, Outcome, Refusal, StepKey, Update};
+use prost_types::Any;
+
+use super::Shared;
+use crate::engine::backoff::Backoff;
+use crate::engine::metrics::RunMetrics;
+use crate::engine::update::update_one;
+use crate::handler::error::to_rpc_status;
+use crate::handler::run::{Run, StopReason};
+use crate::steps::refused;
+
+/// The ways in which a run ends.
+pub(super) enum Ending {
+    Responded(Any),
+    /// It waits for durable calls.
+    Suspended(Vec<StepKey>),
+    /// The code does not fit what is recorded of its durable calls.
+    Blocked(String),
+    Failed {
+        error: rpc::Status,
+        /// The body asked for another attempt.
+        pause: Option<Duration>,
+    },
+    Panicked,
+    Stopped(StopReason),
+    /// The body was not called.
+    NotBegun,
+}
+
+impl Ending {
+    /// The command that writes the ending, if this run still holds the operation.
+    pub(super) fn into_command(self, run: &Run) -> Option<Command> {
+        let fence = run.fence;
+        let metadata = run.last_metadata();
+        let outcome = match self {
+            Self::Responded(response) => Outcome::Response(response),
+            Self::Failed { error, pause: None } => Outcome::Error(error),
+            Self::Failed {
+                error,
+                pause: Some(delay),
+            } => {
+                return Some(Command::Retry {
+                    fence,
+                    error: run.limits.bounded_error(error),
+                    delay,
+                    metadata,
+                });
+            }
+            Self::Panicked => {
+                tracing::error!(name = %run.name, "the handler panicked");
+                let message = "the handler failed unexpectedly";
+                Outcome::Error(Reason::HandlerPanicked.operation_error(message, []))
+            }
+            Self::Stopped(StopReason::Cancelled) => Outcome::Cancelled,
+            Self::Stopped(StopReason::TimedOut) => {
+                let message = "the operation took longer than its method allows";
+                Outcome::Error(Reason::OperationTimedOut.operation_error(message, []))
+            }
+            Self::Stopped(StopReason::Draining) => {
+                return Some(Command::Release { fence, metadata });
+            }
+            Self::NotBegun => {
+                // A slow store is no failure of the body: this run must not count, unless the
+                // operation was already requeued.
+                tracing::warn!(name = %run.name, "the answer of a claim arrived too late; releasing the operation");
+                return Some(Command::Release { fence, metadata });
+            }
+            Self::Suspended(waits) => {
+                return Some(Command::Suspend {
+                    fence,
+                    waits,
+                    metadata,
+                });
+            }
+            Self::Blocked(message) => {
+                let delay = run.pause_after_block();
+                tracing::error!(name = %run.name, message, ?delay, "the operation is blocked");
+                return Some(Command::Block {
+                    fence,
+                    message,
+                    delay,
+                    metadata,
+                });
+            }
+            Self::Stopped(StopReason::LeaseLost) => return None,
+        };
+        Some(Command::Finish {
+            fence,
+            outcome: run.limits.bounded(outcome),
+            metadata,
+        })
+    }
+}
+
+/// Writes the ending of a run, with retries until it succeeds. The fence makes late writes safe: an
+/// operation that another worker has claimed meanwhile does not change.
+pub(super) async fn write_ending(
+    shared: &Shared,
+    run: &Run,
+    mut update: Update,
+    metrics: &RunMetrics,
+) {
+    let mut backoff = Backoff::default();
+    let mut unwritten = None;
+    loop {
+        match update_one(shared.store(), update.clone()).await {
+            Ok(answer) => {
+                backoff.succeeded("the operation's end is written");
+                match answer {
+                    Ok(updated) => metrics.written(&update.command, updated.state),
+                    Err(refusal) => {
+                        if let Some(without) = without_steps(run, &update, &refusal) {
+                            update = without;
+                            continue;
+                        }
+                        tracing::warn!(name = %run.name, %refusal, "the result was not written: this run has lost the operation");
+                    }
+                }
+                return;
+            }
+            Err(error) if error.is_retryable() => {
+                // The lease may end in the outage: no claim of this worker expires it before this end.
+                unwritten.get_or_insert_with(|| shared.lost_runs.count());
+                let pause = backoff.failed("cannot write how the operation ended", &error);
+                tokio::time::sleep(pause).await;
+            }
+            Err(error) => {
+                tracing::error!(name = %run.name, ?error, "cannot write how the operation ended");
+                return;
+            }
+        }
+    }
+}
+
+/// The ending without the steps that the store refuses: an operation that cannot be suspended fails.
+/// `None` if the run has lost the operation.
+fn without_steps(run: &Run, update: &Update, refusal: &Refusal) -> Option<Update> {
+    let refused = refused(refusal)?;
+    tracing::error!(name = %run.name, %refusal, "steps that end with a run are not recorded");
+    let command = match &update.command {
+        Command::Suspend {
+            fence, metadata, ..
+        } => Command::Finish {
+            fence: *fence,
+            outcome: Outcome::Error(to_rpc_status(&refused)),
+            metadata: metadata.clone(),
+        },
+        _ if update.steps.is_empty() => return None,
+        other => other.clone(),
+    };
+    Some(run.update(command))
+}

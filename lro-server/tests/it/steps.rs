@@ -1,0 +1,90 @@
+//! Durable calls of bodies: what is recorded, what a later run gets again, and when an operation is
+//! suspended.
+
+mod changed_code;
+mod names;
+mod recording;
+mod retries;
+mod suspension;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lro_core::store::{MemoryStore, OperationRecord, OperationStore as _, StepQuery, StepRow};
+use lro_core::{OperationName, pack};
+use lro_server::Operations;
+use tokio::sync::watch;
+
+use crate::support::faulty::{Node, TokioClock};
+use crate::support::{Typed, name};
+
+/// A store whose clock follows tokio's, and a node that is alone on it.
+fn store() -> (Arc<MemoryStore>, Node) {
+    let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
+    let node = Node::alone(&store);
+    (store, node)
+}
+
+async fn record(store: &MemoryStore, name: &OperationName) -> OperationRecord {
+    store.get(name).await.unwrap().unwrap()
+}
+
+/// Waits for the end, however far off it is.
+async fn wait(operations: &Operations, operation: &Typed) -> Typed {
+    loop {
+        let waited = operations.wait(&name(operation), None).await.unwrap();
+        if waited.done {
+            return waited.into();
+        }
+    }
+}
+
+/// The recorded rows of an operation.
+async fn rows(store: &MemoryStore, name: &OperationName) -> Vec<StepRow> {
+    let uid = record(store, name).await.uid;
+    store.steps(StepQuery::all(uid, 0)).await.unwrap()
+}
+
+fn keys(rows: &[StepRow]) -> Vec<&str> {
+    rows.iter().map(|row| row.key.as_str()).collect()
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// The events of all runs of a body, in their order.
+#[derive(Clone, Default)]
+struct Trail {
+    events: Arc<Mutex<Vec<String>>>,
+    count: watch::Sender<usize>,
+}
+
+impl Trail {
+    fn add(&self, event: impl Into<String>) {
+        let mut events = self.events.lock().unwrap();
+        events.push(event.into());
+        self.count.send_replace(events.len());
+    }
+
+    fn events(&self) -> Vec<String> {
+        self.events.lock().unwrap().clone()
+    }
+
+    fn count_of(&self, event: &str) -> usize {
+        self.events().iter().filter(|it| *it == event).count()
+    }
+
+    /// Returns when this many events have happened.
+    async fn reached(&self, count: usize) {
+        let mut counted = self.count.subscribe();
+        counted.wait_for(|it| *it >= count).await.unwrap();
+    }
+}
+
+/// The response of a recorded row.
+fn is_response<T>(row: &StepRow, value: &T) -> bool
+where
+    T: prost::Message + prost::Name + 'static,
+{
+    use lro_core::store::StepOutcome;
+    row.outcome == Some(StepOutcome::Response(pack(value)))
+}
