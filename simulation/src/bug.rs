@@ -109,6 +109,16 @@ bugs! {
     ExpiryAfterOutage,
     /// The release of an operation whose lease has expired is refused.
     LateReleaseRefused,
+    /// A step is acknowledged and not kept, now and then.
+    StepNotKept,
+    /// A step of a worker that lost the operation is recorded.
+    StepFenceIgnored,
+    /// The steps that a run begins with lack the newest one, now and then.
+    NewestStepUnread,
+    /// Two steps have changed their responses when they are read.
+    StepsSwapped,
+    /// A suspended operation is woken after half of its sleep.
+    SleepsHalved,
 }
 
 /// The kind of a run.
@@ -123,6 +133,8 @@ pub enum Scenario {
     Stalls,
     /// Outages of the store that are longer than leases, without a death.
     Outages,
+    /// Bodies of durable calls, under faults of links and nodes.
+    Durable,
 }
 
 impl Bug {
@@ -137,6 +149,11 @@ impl Bug {
             | Self::QuarantineForgotten => Scenario::Deaths,
             Self::RenewalsOnRuntime | Self::StallIgnored | Self::StallTooEarly => Scenario::Stalls,
             Self::ExpiryAfterOutage | Self::LateReleaseRefused => Scenario::Outages,
+            Self::StepNotKept
+            | Self::StepFenceIgnored
+            | Self::NewestStepUnread
+            | Self::StepsSwapped
+            | Self::SleepsHalved => Scenario::Durable,
             _ => Scenario::Faults,
         }
     }

@@ -115,7 +115,7 @@ impl Client {
             job: Job {
                 id,
                 kind: self.random.next(),
-                steps: Vec::new(),
+                ..Job::default()
             },
             request_id: match self.random.per_mille(600) {
                 true => format!("q{id}"),

@@ -5,6 +5,7 @@ pub mod check;
 mod client;
 mod clock;
 mod deaths;
+mod durable;
 pub mod exhaustive;
 mod link;
 pub mod machine;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lro_core::store::{
     Change, Command, MemoryStore, NewOperation, OperationRecord, OperationResult, OperationState,
-    OperationStore as _, Outcome, Refusal, StoreError, Update, Updated,
+    OperationStore as _, Outcome, Refusal, StepWake, StoreError, Update, Updated,
 };
 use lro_core::{OperationName, pb};
 use parking_lot::{Mutex, MutexGuard};
@@ -135,6 +135,21 @@ impl Planted {
                     revision: record.revision + 1,
                     update_time: record.update_time,
                 }));
+            }
+            (Some(Bug::StepNotKept), Command::Record { fence, .. }, Some(record))
+                if self.chance(100) && record.fence == *fence =>
+            {
+                return Ok(Ok(as_if(record, Change::Record)));
+            }
+            (Some(Bug::StepFenceIgnored), Command::Record { fence, .. }, Some(record)) => {
+                *fence = record.fence;
+            }
+            (Some(Bug::SleepsHalved), Command::Suspend { .. }, _) => {
+                for step in &mut update.steps {
+                    if let Some(StepWake::After(duration)) = &mut step.wake {
+                        *duration /= 2;
+                    }
+                }
             }
             (Some(Bug::CancelForgotten), Command::Cancel(_), Some(record))
                 if record.state == OperationState::Running =>

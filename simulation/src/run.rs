@@ -13,6 +13,7 @@ use crate::check;
 use crate::check::linear::Call;
 use crate::client::{Client, Door, Doors, start_script};
 use crate::deaths::DeathPlan;
+use crate::durable::DurablePlan;
 use crate::node::Node;
 use crate::outages::OutagePlan;
 use crate::plan::Plan;
@@ -67,6 +68,7 @@ pub fn simulate_in(scenario: Scenario, seed: u64, bug: Option<Bug>) -> Report {
         Scenario::Deaths => DeathPlan::new(seed, bug).simulate(),
         Scenario::Stalls => StallPlan::new(seed, bug).simulate(),
         Scenario::Outages => OutagePlan::new(seed, bug).simulate(),
+        Scenario::Durable => DurablePlan::new(seed, bug).simulate(),
     }
 }
 
@@ -78,6 +80,7 @@ pub fn command(scenario: Scenario, seed: u64) -> String {
         Scenario::Deaths => format!("{run} --scenario deaths --seed {seed} -v"),
         Scenario::Stalls => format!("{run} --scenario stalls --seed {seed} -v"),
         Scenario::Outages => format!("{run} --scenario outages --seed {seed} -v"),
+        Scenario::Durable => format!("{run} --scenario durable --seed {seed} -v"),
     }
 }
 
@@ -211,7 +214,11 @@ impl Cluster {
     /// Starts operations whose bodies follow scripts, by way of the first node.
     pub(crate) async fn start_scripts(&self, scripts: Vec<(String, Vec<Step>)>) {
         for (id, (name, steps)) in (1..).zip(scripts) {
-            let job = Job { id, kind: 0, steps };
+            let job = Job {
+                id,
+                steps,
+                ..Job::default()
+            };
             let started = start_script(&self.nodes[0].operations, &name, job).await;
             if let Err(status) = started {
                 let what = format!("{name} was not started: {status}");
@@ -230,7 +237,8 @@ impl Cluster {
         tokio::time::sleep(Duration::from_millis(self.random.below(most))).await;
     }
 
-    async fn fault(&mut self) {
+    /// Disturbs the nodes for a while.
+    pub(crate) async fn fault(&mut self) {
         self.sleep(Duration::from_secs(4)).await;
         let lease = self.world.plan.lease;
         let index = self.random.below(self.nodes.len() as u64) as usize;
@@ -270,7 +278,7 @@ impl Cluster {
     }
 
     /// Ends all faults, and lets what they have left behind run out.
-    async fn calm(&mut self) {
+    pub(crate) async fn calm(&mut self) {
         self.world.set_calm();
         for node in &self.nodes {
             node.link.set_cut(false);

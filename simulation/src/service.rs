@@ -11,6 +11,7 @@ use lro_server::{HandlerError, OperationContext};
 use prost::Name;
 use tonic::Status;
 
+use crate::durable;
 use crate::link::Link;
 use crate::model::digest;
 use crate::plan::Plan;
@@ -30,6 +31,9 @@ pub(crate) struct Job {
     /// The steps of its body, if they are not drawn.
     #[prost(message, repeated, tag = "3")]
     pub(crate) steps: Vec<Step>,
+    /// Whether its body makes durable calls, which are drawn.
+    #[prost(bool, tag = "4")]
+    pub(crate) is_durable: bool,
 }
 
 /// The result of a job.
@@ -240,7 +244,7 @@ fn begin(link: &Link, operation: &OperationContext<Progress>) -> Result<Noted, H
     })
 }
 
-fn pause_of(job: &Job) -> Duration {
+pub(crate) fn pause_of(job: &Job) -> Duration {
     Duration::from_millis(job.id % 5 * 700)
 }
 
@@ -251,6 +255,9 @@ async fn work(
     operation: &OperationContext<Progress>,
 ) -> Result<Answer, HandlerError> {
     let world = link.world();
+    if job.is_durable {
+        return durable::follow(link, job, operation).await;
+    }
     if !job.steps.is_empty() {
         script::follow(link, &job.steps, operation).await?;
         let token = world.notes().number();

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use crate::check::linear::{Call, Input, Output};
 use crate::clock::StoreClock;
+use crate::durable::Ledger;
 use crate::plan::Plan;
 use crate::random::Random;
 
@@ -59,6 +60,8 @@ pub(crate) struct Notes {
     pub(crate) calm: Option<Moment>,
     /// Which node's call is being committed.
     pub(crate) causer: Option<usize>,
+    /// The results of durable calls.
+    pub(crate) ledger: Ledger,
     /// The violations found during the run.
     pub(crate) violations: Vec<Violation>,
     /// The nodes that their bodies have killed, and that were not yet restarted.
@@ -195,6 +198,7 @@ impl World {
             trouble: vec![Duration::ZERO; plan.nodes.len()],
             calm: None,
             causer: None,
+            ledger: Ledger::default(),
             violations: Vec::new(),
             killed: Vec::new(),
             events: 0,

@@ -1,4 +1,4 @@
-//! Bodies that kill their process or block their runtime, and outages of the store.
+//! Bodies that kill their process or block their runtime, bodies of durable calls, and outages of the store.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,14 @@ use simulation::{DeathCounts, DeathPlan, Report, Scenario, command, simulate_in}
 const SEEDS: u64 = 500;
 const TIME: Duration = Duration::from_secs(60);
 
-fn no_seed_finds_anything(scenario: Scenario, mut each: impl FnMut(u64, &Report)) {
+fn no_seed_finds_anything(scenario: Scenario, each: impl FnMut(u64, &Report)) {
+    none_of(SEEDS, scenario, each);
+}
+
+fn none_of(seeds: u64, scenario: Scenario, mut each: impl FnMut(u64, &Report)) {
     let begun = Instant::now();
     let mut ran = 0;
-    for seed in (1..=SEEDS).take_while(|_| begun.elapsed() < TIME) {
+    for seed in (1..=seeds).take_while(|_| begun.elapsed() < TIME) {
         let report = simulate_in(scenario, seed, None);
         assert!(
             report.violations.is_empty() && report.undecided == 0,
@@ -48,4 +52,11 @@ fn a_blocked_runtime_keeps_its_leases_until_it_counts_as_stalled() {
 #[test]
 fn an_outage_of_the_store_costs_no_operation_an_attempt() {
     no_seed_finds_anything(Scenario::Outages, |_, _| {});
+}
+
+/// steps:S2 steps:S7 steps:S8 steps:S11 steps:W5 steps:W6: under crashes, cuts, drains and lost answers, every
+/// run of a body gets the same, no closure runs after its row, no sleep ends early, and all succeed.
+#[test]
+fn durable_calls_survive_faults() {
+    none_of(2_000, Scenario::Durable, |_, _| {});
 }

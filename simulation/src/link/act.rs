@@ -49,6 +49,12 @@ pub(super) fn act(command: &Command) -> Act {
             metadata: it,
             ..
         } => Act::Suspend(*fence, metadata(it)),
+        // For callers a blocked operation is as one that waits.
+        Command::Block {
+            fence,
+            metadata: it,
+            ..
+        } => Act::Suspend(*fence, metadata(it)),
         Command::Complete { .. } => Act::Complete,
         Command::Expire => Act::Expire,
         Command::ExpireShared => Act::ExpireShared,

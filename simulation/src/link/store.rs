@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use lro_core::store::{
     Change, Claim, Claimed, Command, ListQuery, NewOperation, OperationRecord, OperationStore,
-    Page, Refusal, StartError, Started, StoreError, StoreObserver, Suspects, Update, Updated,
+    Page, Refusal, StartError, Started, StepQuery, StepRow, StoreError, StoreObserver, Suspects,
+    Update, Updated,
 };
 use lro_core::{OperationName, Timestamp};
 use parking_lot::Mutex;
@@ -160,6 +161,15 @@ impl OperationStore for Link {
             }
         }
         Ok(unsorted)
+    }
+
+    async fn steps(&self, query: StepQuery) -> Result<Vec<StepRow>, StoreError> {
+        let store = self.inner.store.clone();
+        self.carry(async move { store.steps(query).await }).await
+    }
+
+    fn keeps_steps(&self) -> bool {
+        true
     }
 
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use lro_core::OperationName;
 use lro_core::store::{
     Change, Claim, Claimed, Command, ListQuery, NewOperation, OperationRecord, OperationStore,
-    Page, Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
+    Page, Refusal, StartError, Started, StepKind, StepQuery, StepRow, StoreError, StoreObserver,
+    Update, Updated,
 };
 
 use super::Planted;
@@ -95,6 +96,24 @@ impl OperationStore for Planted {
             answers.push(self.bent_update(update).await?);
         }
         Ok(answers)
+    }
+
+    async fn steps(&self, query: StepQuery) -> Result<Vec<StepRow>, StoreError> {
+        let mut rows = self.inner.steps(query).await?;
+        if self.is(Bug::NewestStepUnread) && self.chance(300) {
+            rows.pop();
+        }
+        if self.is(Bug::StepsSwapped) {
+            let mut steps = rows.iter_mut().filter(|row| row.kind == StepKind::Step);
+            if let (Some(one), Some(other)) = (steps.next(), steps.next()) {
+                std::mem::swap(&mut one.outcome, &mut other.outcome);
+            }
+        }
+        Ok(rows)
+    }
+
+    fn keeps_steps(&self) -> bool {
+        true
     }
 
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
