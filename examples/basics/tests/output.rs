@@ -33,7 +33,7 @@ macro_rules! examples {
 
 examples! {
     authorize cancel checkpoint custom_store error_details http_json list_and_filter plain_tonic progress
-    resume retry
+    resume retry steps
 }
 
 #[test]
