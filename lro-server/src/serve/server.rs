@@ -315,6 +315,10 @@ impl Server {
             tasks: tasks.clone(),
         });
         let admission = Admission::new(limits.max_connections, limits.max_connections_per_ip);
+        if let Ok(address) = listener.local_addr() {
+            let workers = self.workers.len();
+            tracing::info!(%address, http = with_http1, workers, "serving");
+        }
         let mut incoming = Incoming::<TcpListener>::new(listener);
         let mut refusals = Refusals::new(metrics);
         let accepting = async {

@@ -99,3 +99,17 @@ async fn a_call_is_a_span_and_secrets_are_nowhere() {
     let planted: Vec<_> = text.lines().filter(|it| it.contains("planted")).collect();
     assert_eq!(planted, [""; 0]);
 }
+
+#[tokio::test]
+async fn a_server_logs_its_address_and_the_number_of_its_workers() {
+    let log = Log::default();
+    let _logging = log.install();
+    let operations = Operations::new(MemoryStore::new());
+    let server = Server::builder(&operations).add_service(ExporterServer::new(Plain::default()));
+    let served = Served::start(server).await;
+    let expected = format!("serving address={} http=false workers=0", served.address);
+    served.connect().await;
+    served.stop().await;
+    let text = log.text();
+    assert!(text.contains(&expected), "{text}");
+}
