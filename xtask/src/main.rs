@@ -161,7 +161,8 @@ fn console_shots(folder: &Path) -> anyhow::Result<()> {
     process::run(
         process::cargo()
             .env("LRO_CONSOLE_SHOTS", std::path::absolute(folder)?)
-            .args(["test", "-p", "lro-console", "--test", "console", "pictures"]),
+            .args(["test", "-p", "lro-console", "--all-features"])
+            .args(["--test", "console", "pictures"]),
     )
 }
 

@@ -22,4 +22,5 @@ mod support;
 mod terminal;
 #[cfg(feature = "tls")]
 mod tls;
+mod ui;
 mod waiting;

@@ -129,16 +129,16 @@ pub(crate) async fn show(visit: &Visit, form: &Params) -> Response<Body> {
                 ul.chosen {
                     @for (chosen, view) in &can { (entry(chosen, view, action)) }
                 }
-                @if count >= TYPED_FROM {
-                    label for="count" { "Type " b { (count) } " to confirm" }
-                    input #count name="count" inputmode="numeric" pattern=(count) required autocomplete="off";
-                }
                 @if action == Action::Resubmit {
                     // The same form sent twice starts each operation once.
                     input type="hidden" name="once" value=(Uuid::new_v4());
                 } @else if visit.settings.source.abilities().has_inspection {
                     label for="reason" { "Reason, for the record " span.quiet { "(optional)" } }
                     input #reason name="reason" maxlength=(MAX_REASON) autocomplete="off";
+                }
+                @if count >= TYPED_FROM {
+                    label for="count" { "Type " b { (count) } " to confirm" }
+                    input #count name="count" inputmode="numeric" pattern=(count) required autocomplete="off";
                 }
                 p.buttons {
                     button.danger[action != Action::Resubmit].main[action == Action::Resubmit] type="submit" { (action.label()) " " (count) @if count == 1 { " operation" } @else { " operations" } }

@@ -155,7 +155,10 @@ fn overview(visit: &Visit, view: &View, row: &Row, outlook: &Outlook, now: Times
                 (timeline(record, now))
                 (attempts::waiting(record, now))
                 @if record.wire().losses > 0 {
-                    p.note { "Its worker was lost " (record.wire().losses) " times in a row while it ran: its body may have killed the process." }
+                    p.note {
+                        "Its worker was lost " @if record.wire().losses == 1 { "once" } @else { (record.wire().losses) " times in a row" }
+                        " while it ran: its body may have killed the process."
+                    }
                 }
             }
             @if let Some(Outcome::Error(error)) = &view.operation.result { (error_details(visit, error)) }

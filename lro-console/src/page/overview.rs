@@ -224,8 +224,10 @@ impl Ended {
         let rate = self.all as f64 / self.minutes;
         if rate >= 100.0 {
             grouped(rate.round() as u64)
-        } else {
+        } else if rate >= 1.0 || self.all == 0 {
             format!("{rate:.1}")
+        } else {
+            format!("{rate:.2}")
         }
     }
 
@@ -260,7 +262,7 @@ fn scopes(
         @match counts {
             Ok(counts) => p.quiet {
                 "Queued and running: all processes"
-                @if let Some(as_of) = time(counts.as_of.as_ref()) { ", counted " (age(as_of, now)) }
+                @if let Some(as_of) = time(counts.as_of.as_ref()) { ", counted " (age(as_of.min(now), now)) }
                 "."
             },
             Err(status) => p.note { "Queued and running are missing: " (visible(status.message())) },

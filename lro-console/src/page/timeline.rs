@@ -32,13 +32,18 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [(&'static str, &'static str); 5] = [
-        ("scheduled", "scheduled"),
-        ("queue", "queued"),
-        ("run", "ran"),
-        ("cancel", "stopping"),
-        ("pause", "paused"),
-    ];
+    /// The word of the legend.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Queue => "queued",
+            Self::Run(Outcome::Running) => "runs",
+            Self::Run(Outcome::Succeeded | Outcome::Unspecified) => "ran",
+            Self::Run(outcome) => outcome_word(outcome),
+            Self::Stopping => "stopping",
+            Self::Pause => "paused",
+        }
+    }
 
     /// The name for style sheets.
     fn key(self) -> &'static str {
@@ -78,12 +83,7 @@ pub(crate) fn timeline(record: &Record, now: Timestamp) -> Markup {
         .iter()
         .map(|part| format!("{} {}", part.label, duration(part.length)))
         .collect();
-    let sums = Kind::ALL.iter().filter_map(|(key, label)| {
-        let lengths = parts.iter().filter(|part| part.kind.key() == *key);
-        let lengths: Vec<Duration> = lengths.map(|part| part.length).collect();
-        (!lengths.is_empty()).then(|| (*key, *label, lengths.len(), lengths.iter().sum()))
-    });
-    let sums: Vec<(&str, &str, usize, Duration)> = sums.collect();
+    let sums = sums(&parts);
     html! {
         svg.timeline viewBox=(format!("0 0 {WIDTH} 20")) preserveAspectRatio="none" role="img" aria-label=(text.join(", ")) {
             @for (part, (x, width)) in parts.iter().zip(&places) {
@@ -93,14 +93,29 @@ pub(crate) fn timeline(record: &Record, now: Timestamp) -> Markup {
             }
         }
         ol.legend {
-            @for (key, label, count, length) in &sums {
-                li data-part=(key) {
-                    span.key {} (label) " " b { (duration(*length)) }
-                    @if *key == "run" && *count > 1 { span.quiet { " in " (count) " attempts" } }
+            @for (kind, count, length) in &sums {
+                li data-part=(kind.key()) data-outcome=[kind.outcome()] {
+                    span.key {} (kind.word()) " " b { (duration(*length)) }
+                    @if *count > 1 { span.quiet { " in " (count) " parts" } }
                 }
             }
         }
     }
+}
+
+/// How often each kind occurs, and how long in all, in the order of their first parts.
+fn sums(parts: &[Part]) -> Vec<(Kind, usize, Duration)> {
+    let mut sums: Vec<(Kind, usize, Duration)> = Vec::new();
+    for part in parts {
+        match sums.iter_mut().find(|(kind, ..)| *kind == part.kind) {
+            Some((_, count, length)) => {
+                *count += 1;
+                *length = length.saturating_add(part.length);
+            }
+            None => sums.push((part.kind, 1, part.length)),
+        }
+    }
+    sums
 }
 
 /// The parts in order.

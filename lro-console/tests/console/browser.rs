@@ -1,5 +1,7 @@
 //! Chromium looks at the console: what a script clicks, and what the store does meanwhile.
 
+use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -8,7 +10,7 @@ use foreign_programs::Environment;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::fixture::Fixture;
 use crate::pages::MARKUP;
@@ -27,8 +29,13 @@ async fn pages_change_without_a_reload() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_survive_the_server_and_their_tab() {
+    check("breaks", 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operations_are_changed_by_mouse_and_keys() {
-    check("acts", 3).await;
+    check("acts", 4).await;
 }
 
 /// Runs a group of checks, of this number.
@@ -64,11 +71,8 @@ async fn run(arguments: &[&str]) -> Option<Vec<String>> {
     let fixture = Fixture::new();
     let mut names = fixture.every_state().await;
     names.push(fixture.tried_again().await);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    let (stop, stopped) = oneshot::channel::<()>();
-    let console = fixture.console().title("exporter-test");
-    let served = tokio::spawn(console.serve(listener, async { drop(stopped.await) }));
+    let mut site = Site::open(&fixture).await;
+    let url = format!("http://{}/", site.address);
     let script = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/console/scripts/browser.mjs"
@@ -85,16 +89,57 @@ async fn run(arguments: &[&str]) -> Option<Vec<String>> {
         .unwrap();
     let names: Vec<&str> = names.iter().map(lro_core::OperationName::as_str).collect();
     let names = serde_json::json!(names).to_string();
-    let output = converse(&mut script, &fixture, &names).await;
+    let output = converse(&mut script, &fixture, &mut site, &names).await;
     let status = script.wait().await.unwrap();
     assert!(status.success(), "{output:?}");
-    stop.send(()).unwrap();
-    served.await.unwrap().unwrap();
     Some(output)
 }
 
+/// The console on a port.
+struct Site {
+    address: SocketAddr,
+    served: JoinHandle<io::Result<()>>,
+}
+
+impl Site {
+    async fn open(fixture: &Fixture) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = serve(fixture, listener);
+        Self { address, served }
+    }
+
+    /// Closes the port and cuts all connections, as the end of the process does.
+    async fn kill(&mut self) {
+        self.served.abort();
+        let aborted = (&mut self.served).await;
+        assert!(aborted.unwrap_err().is_cancelled());
+    }
+
+    async fn revive(&mut self, fixture: &Fixture) {
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.served = serve(fixture, listener);
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.served.abort();
+    }
+}
+
+fn serve(fixture: &Fixture, listener: TcpListener) -> JoinHandle<io::Result<()>> {
+    let console = fixture.console().title("exporter-test");
+    tokio::spawn(console.serve(listener, std::future::pending()))
+}
+
 /// Does what the script asks for, until it ends. Its output.
-async fn converse(script: &mut Child, fixture: &Fixture, names: &str) -> Vec<String> {
+async fn converse(
+    script: &mut Child,
+    fixture: &Fixture,
+    site: &mut Site,
+    names: &str,
+) -> Vec<String> {
     let mut answers = script.stdin.take().unwrap();
     let mut lines = BufReader::new(script.stdout.take().unwrap()).lines();
     let mut output = Vec::new();
@@ -118,6 +163,14 @@ async fn converse(script: &mut Child, fixture: &Fixture, names: &str) -> Vec<Str
             ["ask", "finish", name] => {
                 let name = name.parse().unwrap();
                 fixture.finish(&name, Fixture::response()).await;
+                String::new()
+            }
+            ["ask", "kill"] => {
+                site.kill().await;
+                String::new()
+            }
+            ["ask", "revive"] => {
+                site.revive(fixture).await;
                 String::new()
             }
             ["ask", "hostile"] => {

@@ -46,7 +46,7 @@ impl Fixture {
         set: impl FnOnce(lro_server::OperationsBuilder) -> lro_server::OperationsBuilder,
     ) -> Self {
         let clock = Arc::new(ManualClock::new());
-        let store = Shared(Arc::new(MemoryStore::with_clock(clock.clone())));
+        let store = Shared::new(MemoryStore::with_clock(clock.clone()));
         let builder = Operations::builder(store.clone())
             .clock(clock.clone())
             .file_descriptor_set(exporter::pb::FILE_DESCRIPTOR_SET)
@@ -87,7 +87,7 @@ impl Fixture {
 
     pub(crate) async fn start(&self, new: NewOperation) -> OperationName {
         let name = new.name.clone();
-        let mut started = self.store.start(vec![new]).await.unwrap();
+        let mut started = self.store.inner.start(vec![new]).await.unwrap();
         started.remove(0).unwrap();
         name
     }
@@ -144,9 +144,9 @@ impl Fixture {
     }
 
     pub(crate) async fn update(&self, name: &OperationName, command: Command) {
-        let record = self.store.get(name).await.unwrap().unwrap();
+        let record = self.store.inner.get(name).await.unwrap().unwrap();
         let update = Update::by_uid(name.clone(), record.uid, command);
-        let mut updated = self.store.update(vec![update]).await.unwrap();
+        let mut updated = self.store.inner.update(vec![update]).await.unwrap();
         updated.remove(0).unwrap();
     }
 

@@ -20,7 +20,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    async fn open(console: &Console, form: &[(&str, &str)]) -> Self {
+    pub(crate) async fn open(console: &Console, form: &[(&str, &str)]) -> Self {
         let mut stream = Self::begin(console, form).await;
         assert_eq!(stream.event().await.0, "open");
         stream

@@ -8,8 +8,10 @@ mod lists;
 mod live;
 mod overview;
 mod pages;
+#[cfg(feature = "remote")]
 mod remote;
 mod resubmit;
 mod safety;
 mod shared;
 mod sign_in;
+mod store_calls;

@@ -28,7 +28,7 @@ async fn attempts_are_drawn_and_listed() {
         "data-part=\"run\" data-outcome=\"WORKER_LOST\"",
         "<caption class=\"unseen\">Attempts, the oldest first</caption>",
         "<td class=\"outcome\" data-outcome=\"RUNNING\">running</td>",
-        "in 2 attempts",
+        "worker lost <b>31s</b>",
     ] {
         assert!(page.text.contains(text), "{text}\n{}", page.text);
     }

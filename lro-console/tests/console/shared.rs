@@ -1,15 +1,48 @@
-//! A store that the test changes and the server reads.
+//! A store that the test changes and the server reads. It counts what the server asks.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lro_core::OperationName;
 use lro_core::store::{
-    Claim, Claimed, ListQuery, MemoryStore, NewOperation, OperationRecord, OperationStore, Page,
-    Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
+    Backlog, Claim, Claimed, CountQuery, Counts, ListQuery, MemoryStore, NewOperation,
+    OperationRecord, OperationStore, Page, Refusal, StartError, Started, StoreError, StoreObserver,
+    Update, Updated,
 };
+use lro_core::{OperationName, Timestamp};
 
 #[derive(Clone, Debug)]
-pub(crate) struct Shared(pub(crate) Arc<MemoryStore>);
+pub(crate) struct Shared {
+    /// The test's own way, which is not counted.
+    pub(crate) inner: Arc<MemoryStore>,
+    asked: Arc<Asked>,
+}
+
+/// The numbers of reads.
+#[derive(Debug, Default)]
+struct Asked {
+    gets: AtomicUsize,
+    lists: AtomicUsize,
+    counts: AtomicUsize,
+}
+
+impl Shared {
+    pub(crate) fn new(store: MemoryStore) -> Self {
+        Self {
+            inner: Arc::new(store),
+            asked: Arc::default(),
+        }
+    }
+
+    /// How often the server has got, listed and counted since it was last asked here.
+    pub(crate) fn asked(&self) -> [usize; 3] {
+        let Asked {
+            gets,
+            lists,
+            counts,
+        } = &*self.asked;
+        [gets, lists, counts].map(|it| it.swap(0, Ordering::Relaxed))
+    }
+}
 
 #[async_trait::async_trait]
 impl OperationStore for Shared {
@@ -17,41 +50,52 @@ impl OperationStore for Shared {
         &self,
         operations: Vec<NewOperation>,
     ) -> Result<Vec<Result<Started, StartError>>, StoreError> {
-        self.0.start(operations).await
+        self.inner.start(operations).await
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
-        self.0.claim(claim).await
+        self.inner.claim(claim).await
     }
 
     async fn update(
         &self,
         updates: Vec<Update>,
     ) -> Result<Vec<Result<Updated, Refusal>>, StoreError> {
-        self.0.update(updates).await
+        self.inner.update(updates).await
     }
 
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
-        self.0.get(name).await
+        self.asked.gets.fetch_add(1, Ordering::Relaxed);
+        self.inner.get(name).await
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
-        self.0.list(query).await
+        self.asked.lists.fetch_add(1, Ordering::Relaxed);
+        self.inner.list(query).await
+    }
+
+    async fn count(&self, query: CountQuery) -> Result<Counts, StoreError> {
+        self.asked.counts.fetch_add(1, Ordering::Relaxed);
+        self.inner.count(query).await
+    }
+
+    async fn backlog(&self, now: Timestamp, limit: usize) -> Result<Vec<Backlog>, StoreError> {
+        self.inner.backlog(now, limit).await
     }
 
     async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
-        self.0.purge(limit).await
+        self.inner.purge(limit).await
     }
 
     async fn page_token_key(&self) -> Result<[u8; 32], StoreError> {
-        self.0.page_token_key().await
+        self.inner.page_token_key().await
     }
 
     fn observe(&self, observer: Arc<dyn StoreObserver>) {
-        self.0.observe(observer);
+        self.inner.observe(observer);
     }
 
     fn event_gap(&self) -> Option<std::time::Duration> {
-        self.0.event_gap()
+        self.inner.event_gap()
     }
 }

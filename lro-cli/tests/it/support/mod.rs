@@ -129,6 +129,27 @@ impl Lro {
         }
     }
 
+    /// Runs a command that serves, until its visitor, which gets the first line, has seen enough.
+    pub(crate) async fn while_serving(&self, words: &str, visitor: impl AsyncFnOnce(&str)) {
+        let (stdout, stderr) = (Buffer::default(), Buffer::default());
+        let visited = async {
+            loop {
+                let more = stdout.more.notified();
+                let text = stdout.text();
+                if let Some((line, _)) = text.split_once('\n') {
+                    return visitor(line).await;
+                }
+                more.await;
+            }
+        };
+        tokio::select! {
+            () = visited => {}
+            exit = self.run_into(words, &stdout, &stderr) => {
+                panic!("{exit:?}: {}{}", stdout.text(), stderr.text())
+            }
+        }
+    }
+
     /// The same with this as stdin.
     pub(crate) async fn run_with(&self, words: &str, stdin: Box<dyn Read + Send>) -> Ran {
         let (stdout, stderr) = (Buffer::default(), Buffer::default());

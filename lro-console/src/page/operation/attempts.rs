@@ -2,6 +2,7 @@
 
 use lro_core::Timestamp;
 use lro_core::inspection::attempt::Outcome;
+use lro_core::store::OperationState;
 use maud::{Markup, html};
 use tonic::Code;
 
@@ -24,7 +25,7 @@ pub(super) fn waiting(record: &Record, now: Timestamp) -> Markup {
     let until = time(waiting.until.as_ref());
     html! {
         p.note #waits {
-            b { "Waits: " } (visible(&cut(&waiting.explanation, MAX_MESSAGE)))
+            b { @if record.state() == Some(OperationState::Pending) { "Waits: " } @else { "No progress: " } } (visible(&cut(&waiting.explanation, MAX_MESSAGE)))
             @if let Some(until) = until { " (" (age(until, now)) ")" }
             "."
         }

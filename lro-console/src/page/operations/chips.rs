@@ -33,11 +33,11 @@ pub(super) async fn numbers(
 ) -> Result<Numbers, Status> {
     let source = &visit.settings.source;
     let counts = source.counts(&visit.visitor, parent, &wanted.filter);
-    Ok(Numbers::of(&counts.await?))
+    Ok(Numbers::of(&counts.await?, source.now()))
 }
 
 impl Numbers {
-    fn of(counts: &CountOperationsResponse) -> Self {
+    fn of(counts: &CountOperationsResponse, now: Timestamp) -> Self {
         let text = |states: &[State]| {
             let groups = counts.counts.iter();
             let groups = groups.filter(|it| states.is_empty() || states.contains(&it.state()));
@@ -61,7 +61,8 @@ impl Numbers {
                 text(&[State::Succeeded]),
                 text(&[State::Cancelled]),
             ],
-            as_of: time(counts.as_of.as_ref()),
+            // The clock of the store may be ahead.
+            as_of: time(counts.as_of.as_ref()).map(|as_of| as_of.min(now)),
         }
     }
 }
@@ -136,11 +137,11 @@ mod tests {
             exact: false,
             ..CountOperationsResponse::default()
         };
-        let texts = Numbers::of(&counts).texts;
+        let texts = Numbers::of(&counts, Timestamp::EPOCH).texts;
         assert_eq!(texts, ["9,000+", "0+", "96", "0+", "9,000+", "0+"]);
         counts.exact = true;
         counts.counts[2].exact = true;
-        let texts = Numbers::of(&counts).texts;
+        let texts = Numbers::of(&counts, Timestamp::EPOCH).texts;
         assert_eq!(texts, ["9,970", "0", "96", "0", "9,874", "0"]);
     }
 }

@@ -28,12 +28,12 @@ const browser = await chromium.launch({
 });
 
 /** A page whose errors and foreign requests fail the check. */
-async function open(path, options = {}, base = url) {
+async function open(path, options = {}, base = url, allowed = /^$/) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
   page.faults = [];
   page.on('console', message => {
-    const expected = /status of (400|404)/.test(message.text());
+    const expected = /status of (400|404)/.test(message.text()) || allowed.test(message.text());
     if (message.type() === 'error' && !expected) page.faults.push(message.text());
   });
   page.on('pageerror', error => page.faults.push(String(error)));
@@ -188,9 +188,9 @@ const CHECKS = {
       await context.close();
     },
 
-    async 'behind a proxy that buffers, the page polls and says so'() {
+    async 'behind a proxy that strips its prefix and buffers, the page polls and says so'() {
       const proxy = http.createServer((request, answer) => {
-        const path = new URL(request.url, url);
+        const path = new URL(request.url.replace(/^\/x\/y/, ''), url);
         const forwarded = http.request(path, {method: request.method, headers: {...request.headers, host: path.host}}, response => {
           if (path.pathname.endsWith('/events')) return;
           answer.writeHead(response.statusCode, response.headers);
@@ -201,8 +201,9 @@ const CHECKS = {
       });
       await new Promise(resolve => proxy.listen(0, '127.0.0.1', resolve));
       const name = await ask('run');
-      const page = await open('', {}, `http://127.0.0.1:${proxy.address().port}/`);
+      const page = await open('', {}, `http://127.0.0.1:${proxy.address().port}/x/y/`);
       await liveIs(page, 'polling', 5000);
+      assert.match(await page.locator('nav a', {hasText: 'Overview'}).evaluate(it => it.href), /\/x\/y\/overview$/);
       await ask(`progress ${name} 2`);
       await row(page, name).getByText('25 %, 2 of 8 tables').waitFor();
       await close(page);
@@ -211,7 +212,58 @@ const CHECKS = {
     },
   },
 
+  breaks: {
+    async 'after the end of the server the page finds what it missed'() {
+      const name = await ask('run');
+      const page = await open('', {}, url, /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET|ERR_EMPTY/);
+      await liveIs(page, 'live');
+      await ask('kill');
+      await liveIs(page, 'reconnecting');
+      await ask(`progress ${name} 6`);
+      await ask('revive');
+      await row(page, name).getByText('75 %, 6 of 8 tables').waitFor();
+      await liveIs(page, 'live');
+      await close(page);
+    },
+
+    async 'hidden tabs let go of their stream'() {
+      const page = await (await browser.newContext()).newPage();
+      await page.clock.install();
+      await page.goto(url);
+      await liveIs(page, 'live');
+      const hide = hidden => page.evaluate(it => {
+        Object.defineProperty(document, 'hidden', {configurable: true, get: () => it});
+        document.dispatchEvent(new Event('visibilitychange'));
+      }, hidden);
+      await hide(true);
+      await page.clock.fastForward(31000);
+      await liveIs(page, 'off');
+      assert.equal(await live(page), 'paused');
+      await hide(false);
+      await liveIs(page, 'live');
+      await page.context().close();
+    },
+  },
+
   acts: {
+    async 'filters are completed by keys'() {
+      const page = await open('');
+      await page.locator('#filter').pressSequentially('stat');
+      await page.locator('#choices li', {hasText: /^state$/}).waitFor();
+      await accessible(page, 'completion');
+      await page.keyboard.press('Tab');
+      await page.locator('#filter').pressSequentially('FAI');
+      await page.locator('#choices li', {hasText: 'FAILED'}).waitFor();
+      await page.keyboard.press('ArrowDown');
+      await page.keyboard.press('Enter');
+      assert.equal(await page.locator('#filter').inputValue(), 'state = FAILED ');
+      await page.keyboard.press('Escape');
+      await page.keyboard.press('Enter');
+      await page.waitForURL('**/?filter=**');
+      assert.equal(await page.locator('tr[data-name]').count(), 1);
+      await close(page);
+    },
+
     async 'keys cancel an operation'() {
       const name = await ask('run');
       const page = await open('');
