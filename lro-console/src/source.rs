@@ -115,6 +115,10 @@ pub(crate) enum Signal {
     /// Any may have changed.
     Resync,
     /// The server shuts down.
+    #[cfg_attr(
+        not(feature = "server"),
+        expect(dead_code, reason = "a server elsewhere ends its stream")
+    )]
     Closing,
 }
 
