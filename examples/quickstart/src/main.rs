@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lro_client::{IntoPoller as _, OperationsClient};
+use lro_console::Console;
 use lro_server::serve::Server;
 use lro_server::{OperationContext, Operations, Worker, long_running};
 use lro_sqlite::SqliteStore;
@@ -64,6 +65,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .host(exporter.clone())
         .start()
         .await?;
+
+    if std::env::args().nth(1).as_deref() == Some("look") {
+        let listener = TcpListener::bind("127.0.0.1:8080").await?;
+        let console = Console::of_server(&operations)?;
+        return Ok(console.serve(listener, std::future::pending()).await?);
+    }
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);

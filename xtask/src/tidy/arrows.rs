@@ -120,6 +120,7 @@ const ROWS: &[Row] = &[
         built_with: &[
             "lro-build",
             "lro-client",
+            "lro-console",
             "lro-core",
             "lro-server",
             "lro-sqlite",
