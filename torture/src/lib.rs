@@ -4,6 +4,7 @@
 //! `TORTURE.md` says what each check does, how to run it, and what it has reached.
 
 mod audit;
+pub mod durable;
 pub mod files;
 pub mod fleet;
 mod journal;

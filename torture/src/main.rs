@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use torture::durable::Durable;
 use torture::files::Files;
 use torture::fleet::horizon::Horizon;
 use torture::fleet::{Fleet, node};
@@ -44,6 +45,11 @@ enum Check {
         /// A change of the database before the last audit.
         #[arg(long, value_enum)]
         tampering: Option<Tampering>,
+    },
+    /// SIGKILL of a server whose bodies make durable calls.
+    Durable {
+        #[command(flatten)]
+        run: Run,
     },
     /// A server whose database is linked, moved or removed, or whose disk is full.
     Files {
@@ -130,6 +136,7 @@ fn main() -> anyhow::Result<ExitCode> {
             upgrade,
         } => report(&PowerLoss { planted, upgrade }, run),
         Check::Kill { run, tampering } => report(&Kill { program, tampering }, run),
+        Check::Durable { run } => report(&Durable { program }, run.at_once(WAITING)),
         Check::Files { run } => report(&Files { program }, run.at_once(WAITING)),
         Check::Pause { run } => report(&Pause { program }, run.at_once(WAITING)),
         Check::Takeover { run } => report(&Takeover, run.at_once(WAITING)),

@@ -14,6 +14,7 @@ use lro_sqlite::SqliteStore;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
+use crate::durable;
 use crate::random::Random;
 
 /// The database in a server's folder.
@@ -36,6 +37,8 @@ pub enum Script {
     Long,
     /// Does nothing for a while, and ends.
     Once,
+    /// Makes durable calls, and notes their effects in a file.
+    Durable,
 }
 
 impl Script {
@@ -52,6 +55,7 @@ impl Script {
             Self::Hold => "hold",
             Self::Long => "long",
             Self::Once => "once",
+            Self::Durable => "durable",
         }
     }
 }
@@ -60,7 +64,9 @@ impl FromStr for Script {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let mut all = Self::SHORT.into_iter().chain([Self::Long, Self::Once]);
+        let mut all = Self::SHORT
+            .into_iter()
+            .chain([Self::Long, Self::Once, Self::Durable]);
         all.find(|it| it.as_str() == text).ok_or(())
     }
 }
@@ -110,7 +116,8 @@ pub struct Options {
 pub async fn serve(options: Options) -> anyhow::Result<()> {
     let store = SqliteStore::open(options.data.join(DATABASE)).await?;
     let lease = Duration::from_millis(options.lease);
-    let server = Server::start(store, lease, options.finish).await?;
+    let ledger = options.data.join(durable::LEDGER);
+    let server = Server::start(store, lease, options.finish, ledger).await?;
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse()?).map_err(|error| anyhow!("{error}"))?;
     let incoming = incoming.with_nodelay(Some(true));
     println!("listening on {}", incoming.local_addr()?);
@@ -135,11 +142,13 @@ impl Server {
         store: impl OperationStore,
         lease: Duration,
         finish: bool,
+        ledger: PathBuf,
     ) -> anyhow::Result<Self> {
         let operations = Operations::new(store);
         let exporter = Arc::new(Exporter {
             operations: operations.clone(),
             finish,
+            ledger,
         });
         let worker = Worker::builder(&operations)
             .host(exporter.clone())
@@ -160,6 +169,8 @@ pub(crate) struct Exporter {
     pub(crate) operations: Operations,
     /// Bodies that hold on end by themselves.
     pub(crate) finish: bool,
+    /// Where durable bodies note their effects.
+    pub(crate) ledger: PathBuf,
 }
 
 #[long_running]
@@ -186,6 +197,7 @@ impl pb::exporter_server::Exporter for Exporter {
             Script::Steps => steps(&operation, 3, Duration::from_millis(5)).await?,
             Script::Once => tokio::time::sleep(Duration::from_millis(600)).await,
             Script::Long => steps(&operation, 20, Duration::from_millis(50)).await?,
+            Script::Durable => durable::run(&self.ledger, id, &operation).await?,
             Script::Fail => return Err(Status::failed_precondition(id.clone()).into()),
             Script::Retry if attempt == 1 => {
                 let again = HandlerError::retry(Status::unavailable(id.clone()));

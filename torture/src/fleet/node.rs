@@ -67,6 +67,7 @@ async fn live(options: Options) -> anyhow::Result<()> {
     let exporter = Arc::new(Exporter {
         operations: operations.clone(),
         finish: options.finish,
+        ledger: Default::default(),
     });
     if options.work {
         let worker = Worker::builder(&operations)
