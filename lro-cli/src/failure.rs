@@ -118,7 +118,10 @@ impl Failure {
         {
             for violation in request.field_violations.iter().take(10) {
                 let line = format!("{}: {}", violation.field, violation.description);
-                failure = failure.advise(line);
+                // Our server's message is its first violation.
+                if !failure.0.what.ends_with(&line) {
+                    failure = failure.advise(line);
+                }
             }
         }
         match status.code() {

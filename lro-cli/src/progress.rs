@@ -3,6 +3,7 @@
 //! The first rule that fits wins: fields that the user names; a pair of counters such as
 //! `tables_done` and `tables_total`; a percentage; a fraction. Nothing is guessed.
 
+use indicatif::{DecimalBytes, HumanCount};
 use serde_json::{Map, Value};
 
 /// How far an operation is.
@@ -63,11 +64,11 @@ pub(crate) fn find(tree: &Value, fields: Option<&Fields>) -> Option<Progress> {
 }
 
 /// `X_done` or `completed_X` with `X_total`, `total_X` or `estimated_X`: here, or one message
-/// below. Of several the one with the largest total.
+/// below. Of several the one with the largest total; the next one is text.
 fn pairs(message: &Map<String, Value>) -> Option<Progress> {
     let below = message.values().filter_map(Value::as_object);
     let all = std::iter::once(message).chain(below);
-    let mut best: Option<(f64, f64, String)> = None;
+    let mut found: Vec<(f64, f64, String)> = Vec::new();
     for message in all {
         for (name, value) in message {
             let Some((noun, done)) = done_noun(name).zip(number(value)) else {
@@ -76,16 +77,22 @@ fn pairs(message: &Map<String, Value>) -> Option<Progress> {
             let total = message
                 .iter()
                 .find(|(name, _)| total_noun(name).as_ref() == Some(&noun));
-            let Some(total) = total.and_then(|(_, value)| number(value)) else {
-                continue;
-            };
-            if total > 0.0 && best.as_ref().is_none_or(|(_, most, _)| total > *most) {
-                best = Some((done, total, noun));
+            let total = total.and_then(|(_, value)| number(value));
+            if let Some(total) = total.filter(|it| *it > 0.0) {
+                found.push((done, total, noun));
             }
         }
     }
-    let (done, total, noun) = best?;
-    Some(pair(done, total, &noun, "a pair of counters"))
+    // Of equal ones the first.
+    found.sort_by(|(_, left, _), (_, right, _)| right.total_cmp(left));
+    let mut found = found.into_iter();
+    let (done, total, noun) = found.next()?;
+    let mut progress = pair(done, total, &noun, "a pair of counters");
+    if let Some((done, total, noun)) = found.next() {
+        progress.text.push_str(", ");
+        progress.text.push_str(&count(done, total, &noun));
+    }
+    Some(progress)
 }
 
 fn pair(done: f64, total: f64, noun: &str, rule: &'static str) -> Progress {
@@ -94,13 +101,31 @@ fn pair(done: f64, total: f64, noun: &str, rule: &'static str) -> Progress {
     } else {
         0.0
     };
-    let noun = if noun == "work" { "" } else { noun };
-    let gap = if noun.is_empty() { "" } else { " " };
-    let text = format!("{done} of {total}{gap}{noun}");
     Progress {
         fraction,
-        text,
+        text: count(done, total, noun),
         rule,
+    }
+}
+
+/// As in `5 of 8 tables`, or `1.20 MB of 3.42 GB`.
+fn count(done: f64, total: f64, noun: &str) -> String {
+    if let Some(rest) = noun.strip_suffix("bytes") {
+        let bytes = |it: f64| DecimalBytes(it.max(0.0) as u64);
+        let text = format!("{} of {} {}", bytes(done), bytes(total), rest.trim_end());
+        return text.trim_end().to_owned();
+    }
+    let noun = if noun == "work" { "" } else { noun };
+    let gap = if noun.is_empty() { "" } else { " " };
+    format!("{} of {}{gap}{noun}", grouped(done), grouped(total))
+}
+
+/// A number, with thousands apart where it is long.
+fn grouped(number: f64) -> String {
+    if number.fract() == 0.0 && number >= 10_000.0 {
+        HumanCount(number as u64).to_string()
+    } else {
+        number.to_string()
     }
 }
 
@@ -272,7 +297,17 @@ mod tests {
             (
                 json!({"filesDone": 1, "filesTotal": 2, "bytesDone": "1", "bytesTotal": "100"}),
                 "  1 %",
-                "1 of 100 bytes",
+                "1 B of 100 B, 1 of 2 files",
+            ),
+            (
+                json!({"bytesDone": "1200000", "bytesTotal": "3417237644"}),
+                "  0 %",
+                "1.20 MB of 3.42 GB",
+            ),
+            (
+                json!({"rowsDone": 12_345, "rowsTotal": 1_000_000}),
+                "  1 %",
+                "12,345 of 1,000,000 rows",
             ),
             (json!({"progressPercent": 70, "progress": 0.1}), " 70 %", ""),
             (

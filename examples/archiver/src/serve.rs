@@ -183,6 +183,7 @@ impl Server {
             .shutdown_timeout(self.drain_timeout.saturating_add(HANG_UP_TIMEOUT));
         let server = serve::Server::builder(&self.operations)
             .add_service(ArchiverServer::from_arc(archiver.clone()))
+            .add_service(self.operations.inspection())
             .worker(self.worker)
             .limits(limits)
             .http(gateway);

@@ -197,7 +197,7 @@ fn expected(bulk: &Bulk, count: usize) -> Result<(), Failure> {
         Some(expected) if expected != count => Err(Failure::new(
             Exit::Refused,
             format!(
-                "{} match, and {expected} were expected; nothing was done",
+                "{} match, and --expect says {expected}; nothing was done",
                 operations(count)
             ),
         )),

@@ -59,7 +59,11 @@ pub(crate) async fn run(context: &Context, args: &List) -> Result<Exit, Failure>
             show::table(context, &shown, &columns, output == Output::Wide)?;
         }
         Output::Table | Output::Wide if shown.is_empty() => {
-            context.terminal.say("There are no such operations.");
+            let is_filtered = !list.filter.is_empty() || args.local.is_some();
+            let which = if is_filtered { "such " } else { "" };
+            context
+                .terminal
+                .say(&format!("There are no {which}operations."));
         }
         Output::Table | Output::Wide => show::write(context, &output, &shown, "")?,
         Output::Json => show::write(context, &output, &shown, &list.token)?,

@@ -35,7 +35,13 @@ pub(super) fn facts(context: &Context, record: &OperationRecord) -> Result<(), F
         row("cancelled by", &who(actor))?;
     }
     if !record.exclusive_key.is_empty() {
-        row("holds key", &record.exclusive_key)?;
+        // It holds the key until it ends.
+        let label = if record.end_time.is_some() {
+            "key"
+        } else {
+            "holds key"
+        };
+        row(label, &record.exclusive_key)?;
     }
     let mut labels: Vec<_> = record.labels.iter().collect();
     labels.sort();

@@ -38,6 +38,8 @@ pub(crate) struct Script {
     more: Arc<tokio::sync::Notify>,
     /// The errors of the next lists.
     pub(crate) lists_fail: Vec<Status>,
+    /// Whether reflection shows the comments of protos.
+    pub(crate) comments: bool,
     /// The records of the inspection service, by name. Without any there is no such service.
     pub(crate) records: HashMap<String, OperationRecord>,
     /// The headers of the last call of reflection.
@@ -128,9 +130,13 @@ impl Fake {
 
     pub(crate) async fn reflecting(script: Script, reflects: Reflects) -> Self {
         let is_inspected = !script.records.is_empty();
+        let set = if script.comments {
+            types::descriptor_set_with_comments()
+        } else {
+            types::descriptor_set()
+        };
         let script = Arc::new(Mutex::new(script));
         let service = OperationsServer::new(Scripted(script.clone()));
-        let set = types::descriptor_set();
         let builder = || {
             let builder = tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(&set)
