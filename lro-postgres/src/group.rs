@@ -8,3 +8,4 @@ pub(crate) mod purge;
 pub(crate) mod reads;
 pub(crate) mod starts;
 pub(crate) mod updates;
+pub(crate) mod work;

@@ -8,5 +8,6 @@ pub(crate) mod row;
 pub(crate) mod schema;
 pub(crate) mod secret;
 pub(crate) mod statement;
+pub(crate) mod step;
 pub(crate) mod text;
 pub(crate) mod tls;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use deadpool_postgres::Pool;
 use lro_core::store::{
     Backlog, Claim, Claimed, CountQuery, Counts, ListQuery, NewOperation, OperationRecord,
-    OperationStore, Page, Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
+    OperationStore, Page, Refusal, StartError, Started, StepQuery, StepRow, StoreError,
+    StoreObserver, Update, Updated,
 };
 use lro_core::{OperationName, Timestamp};
 use tokio::task::AbortHandle;
@@ -18,7 +19,7 @@ use crate::group::call::{Call, keep_serving};
 use crate::group::held::Held;
 use crate::group::lane::Lane;
 use crate::group::purge::Purges;
-use crate::group::reads::{Gets, backlog, get_deleted};
+use crate::group::reads::{Gets, backlog, get_deleted, steps};
 use crate::group::starts::Starts;
 use crate::group::updates::Updates;
 use crate::holes::KnownHoles;
@@ -260,6 +261,17 @@ impl OperationStore for PostgresStore {
         let found = async move { backlog(&database, now, limit).await };
         let found = self.inner.runtime.run(found).await?;
         found.map_err(|fault| fault.to_error())
+    }
+
+    async fn steps(&self, query: StepQuery) -> Result<Vec<StepRow>, StoreError> {
+        let database = self.inner.database.clone();
+        let found = async move { steps(&database, &query).await };
+        let found = self.inner.runtime.run(found).await?;
+        found.map_err(|fault| fault.to_error())
+    }
+
+    fn keeps_steps(&self) -> bool {
+        true
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {

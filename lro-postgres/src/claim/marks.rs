@@ -103,7 +103,8 @@ impl Look {
             now: clock.map_or(now, Clock::now),
             lease: row.try_get::<_, Option<i64>>(1)?.map(time),
             ready: {
-                let pending = |micros: &i64| *micros != i64::MAX;
+                // Later are suspects, and operations that wait without a timer.
+                let pending = |micros: &i64| *micros < OperationRecord::NEVER_READY.as_micros();
                 let first = |micros: Option<i64>| micros.filter(pending).map(time);
                 ready.into_iter().map(first).collect()
             },

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use lro_core::store::{Backlog, OperationRecord, StoreError};
+use lro_core::store::{Backlog, OperationRecord, StepQuery, StepRow, StoreError};
 use lro_core::{OperationName, Timestamp};
 use tokio_postgres::types::Type;
 
@@ -12,6 +12,7 @@ use crate::group::call::Serve;
 use crate::sql::database::{Access, Database, Query};
 use crate::sql::row::decode;
 use crate::sql::statement;
+use crate::sql::step::decode_step;
 
 /// Serves gets.
 #[derive(Debug)]
@@ -103,4 +104,39 @@ pub(crate) async fn backlog(
         methods.push(Backlog::new(row.try_get::<_, String>(0)?, count, oldest));
     }
     Ok(methods)
+}
+
+/// A page of the steps of an operation.
+pub(crate) async fn steps(database: &Database, query: &StepQuery) -> Result<Vec<StepRow>, Fault> {
+    let after = i64::try_from(query.after_seq).unwrap_or(i64::MAX);
+    let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+    let epoch = i64::from(query.epoch);
+    let page = Query {
+        sql: statement::STEP_PAGE,
+        params: vec![
+            (&query.uid, Type::UUID),
+            (&epoch, Type::INT8),
+            (&after, Type::INT8),
+            (&limit, Type::INT8),
+        ],
+    };
+    let mut attempts = database.attempts();
+    let rows = loop {
+        let pages = [page.clone()];
+        let result = database.in_time(database.run(Access::Read, &pages)).await;
+        if !attempts.again(&result).await {
+            break result?;
+        }
+    };
+    let mut len = 0;
+    let mut found = Vec::new();
+    for row in &rows[0] {
+        let row = decode_step(row)?;
+        len += row.encoded_len();
+        if len > query.max_bytes && !found.is_empty() {
+            break;
+        }
+        found.push(row);
+    }
+    Ok(found)
 }

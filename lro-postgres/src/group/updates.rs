@@ -1,15 +1,12 @@
 //! Commands: rows are locked, the state machine decides, what has changed is written. Ends of what
 //! this process runs are decided first, and written where the rows are as they were known.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join;
-use lro_core::store::{
-    Change, Command, OperationRecord, Refusal, StoreError, StoreEvent, Update, Updated,
-};
-use lro_core::{OperationName, Timestamp};
+use lro_core::store::{Refusal, StoreError, StoreEvent, Update, Updated};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -17,12 +14,12 @@ use crate::error::Fault;
 use crate::group::call::{Serve, serve_all};
 use crate::group::ends::{decide, write};
 use crate::group::held::Held;
+use crate::group::work::Work;
 use crate::notify::events::Events;
-use crate::sql::batch::{Changed, Columns, changed_records, removed_records, renewed_records};
+use crate::sql::batch::Columns;
 use crate::sql::database::{Access, Database, Query, clock};
 use crate::sql::row::decode_head;
 use crate::sql::statement;
-use crate::store::PostgresStore;
 
 /// Serves commands.
 #[derive(Debug)]
@@ -180,134 +177,17 @@ impl Updates {
             let locked = Refusal::Locked;
             work.left.push((row.try_get(0)?, row.try_get(1)?, locked));
         }
+        let known = work.step_keys(updates);
+        if !known.is_empty() {
+            let rows = transaction
+                .run(&[known.query(statement::STEPS_BY_KEY)])
+                .await?;
+            work.add_steps(&rows[0])?;
+        }
         let answers = updates.iter().map(|update| work.update(update)).collect();
         let written = work.columns();
         transaction.run_and_commit(&queries(&written)).await?;
         Ok((answers, work))
-    }
-}
-
-/// Records that were locked, and what commands make of them.
-pub(crate) struct Work {
-    now: Timestamp,
-    entries: Vec<Entry>,
-    by_uid: HashMap<Uuid, usize>,
-    by_name: HashMap<OperationName, usize>,
-    /// The other rows, each with the reason why it stays unchanged.
-    left: Vec<(Uuid, String, Refusal)>,
-    pub(crate) events: Vec<StoreEvent>,
-}
-
-struct Entry {
-    record: OperationRecord,
-    /// The most that a command has done to it.
-    change: Change,
-    /// Whether its metadata is another than the stored one.
-    metadata: bool,
-}
-
-impl Work {
-    pub(crate) fn new(now: Timestamp) -> Self {
-        Self {
-            now,
-            entries: Vec::new(),
-            by_uid: HashMap::new(),
-            by_name: HashMap::new(),
-            left: Vec::new(),
-            events: Vec::new(),
-        }
-    }
-
-    /// A record as it is stored.
-    pub(crate) fn add(&mut self, record: OperationRecord) {
-        self.by_uid.insert(record.uid, self.entries.len());
-        self.by_name.insert(record.name.clone(), self.entries.len());
-        self.entries.push(Entry {
-            record,
-            change: Change::Nothing,
-            metadata: false,
-        });
-    }
-
-    fn update(&mut self, update: &Update) -> Answer {
-        if update.uses_steps() {
-            return Err(Refusal::without_steps::<PostgresStore>());
-        }
-        let at = match update.uid {
-            Some(uid) => self.by_uid.get(&uid),
-            None => self.by_name.get(&update.name),
-        };
-        let at = *at.ok_or_else(|| self.missing(update))?;
-        if self.entries[at].record.name != update.name {
-            return Err(Refusal::NotFound);
-        }
-        self.apply(at, update.command.clone())
-    }
-
-    /// Why an operation is not among those that can be changed.
-    fn missing(&self, update: &Update) -> Refusal {
-        let mut left = self.left.iter();
-        let it = left.find(|(uid, name, _)| {
-            update.uid.is_none_or(|it| it == *uid) && name == update.name.as_str()
-        });
-        it.map_or(Refusal::NotFound, |(.., refusal)| refusal.clone())
-    }
-
-    pub(crate) fn apply_to(&mut self, uid: Uuid, command: Command) -> Answer {
-        let at = *self.by_uid.get(&uid).ok_or(Refusal::NotFound)?;
-        self.apply(at, command)
-    }
-
-    fn apply(&mut self, at: usize, command: Command) -> Answer {
-        let entry = &mut self.entries[at];
-        if entry.change == Change::Removed {
-            return Err(Refusal::NotFound);
-        }
-        let before = entry.record.metadata.clone();
-        let state_before = entry.record.state;
-        let record = &mut entry.record;
-        let change = record.apply(command, self.now)?;
-        entry.metadata |= record.metadata != before;
-        if change == Change::Removed || change == Change::Record {
-            let removed = change == Change::Removed;
-            self.events
-                .extend(StoreEvent::of(state_before, record, change));
-            self.events
-                .extend(StoreEvent::ready(record).filter(|_| !removed));
-        }
-        entry.change = match (entry.change, change) {
-            (before, Change::Nothing) => before,
-            (Change::Record, Change::Lease) => Change::Record,
-            (_, now) => now,
-        };
-        Ok(Updated::new(change, record))
-    }
-
-    /// The columns to write, one set for each statement.
-    pub(crate) fn columns(&self) -> Vec<(&'static str, Columns)> {
-        let with = |change| {
-            let entries = self.entries.iter();
-            entries.filter(move |entry: &&Entry| entry.change == change)
-        };
-        let mut written = Vec::new();
-        let renewed: Vec<_> = with(Change::Lease).map(|entry| &entry.record).collect();
-        if !renewed.is_empty() {
-            written.push((statement::RENEW, renewed_records(&renewed)));
-        }
-        let changed: Vec<_> = with(Change::Record)
-            .map(|entry| Changed {
-                record: &entry.record,
-                metadata: entry.metadata,
-            })
-            .collect();
-        if !changed.is_empty() {
-            written.push((statement::ADVANCE, changed_records(&changed)));
-        }
-        let removed: Vec<_> = with(Change::Removed).map(|entry| &entry.record).collect();
-        if !removed.is_empty() {
-            written.push((statement::REMOVE, removed_records(&removed)));
-        }
-        written
     }
 }
 

@@ -1,7 +1,7 @@
 //! Records as arrays, a column each: what UNNEST makes rows of.
 
 use lro_core::Timestamp;
-use lro_core::store::{OperationRecord, WorkerId};
+use lro_core::store::{OperationRecord, StepRow, StepSummary, WorkerId};
 use prost::Message as _;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -156,6 +156,40 @@ pub(crate) fn changed_records(records: &[Changed<'_>]) -> Columns {
     columns.times(records, |c| suspect_time(c.record));
     columns.times(records, |c| c.record.attempt_time);
     columns.bytes(records, |c| c.record.history.encode());
+    let steps = |c: &Changed<'_>| c.record.steps.as_deref().map(StepSummary::encode_to_vec);
+    columns.bytes(records, steps);
+    columns
+}
+
+/// A step of an operation.
+#[derive(Debug)]
+pub(crate) struct Step<'r> {
+    pub(crate) uid: Uuid,
+    pub(crate) epoch: u32,
+    pub(crate) row: &'r StepRow,
+}
+
+/// The parameters of [`statement::PUT_STEPS`].
+pub(crate) fn written_steps(steps: &[Step<'_>]) -> Columns {
+    let mut columns = Columns::default();
+    columns.add(Type::UUID_ARRAY, steps.iter().map(|s| s.uid).collect());
+    columns.integers(steps, |s| i64::from(s.epoch));
+    columns.texts(steps, |s| Some(s.row.key.as_str().to_owned()));
+    columns.integers(steps, |s| s.row.seq.cast_signed());
+    let kinds = steps.iter().map(|s| i16::from(s.row.kind.as_number()));
+    columns.add::<i16>(Type::INT2_ARRAY, kinds.collect());
+    columns.integers(steps, |s| i64::from(s.row.attempt));
+    columns.integers(steps, |s| s.row.fence.cast_signed());
+    let sequential = steps.iter().map(|s| s.row.sequential);
+    columns.add::<bool>(Type::BOOL_ARRAY, sequential.collect());
+    columns.times(steps, |s| Some(s.row.begin_time));
+    columns.times(steps, |s| s.row.end_time);
+    columns.times(steps, |s| s.row.wake_time);
+    let values = steps.iter().map(|s| s.row.encode_value().unzip());
+    let (kinds, values): (Vec<_>, Vec<_>) = values.unzip();
+    let kinds = kinds.into_iter().map(|kind| kind.map(i16::from));
+    columns.add::<Option<i16>>(Type::INT2_ARRAY, kinds.collect());
+    columns.add::<Option<Vec<u8>>>(Type::BYTEA_ARRAY, values);
     columns
 }
 
@@ -214,6 +248,7 @@ mod tests {
             (statement::RENEW, renewed_records(&[])),
             (statement::END, ended_records(&[])),
             (statement::REMOVE, removed_records(&[])),
+            (statement::PUT_STEPS, written_steps(&[])),
         ];
         for (sql, columns) in columns {
             let count = columns.0.len() + usize::from(sql == statement::END);

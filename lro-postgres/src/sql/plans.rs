@@ -48,7 +48,7 @@ async fn stale_statistics_mislead_no_statement() {
             "'{}', '{operations/30001,operations/30002}'".to_owned(),
         ),
         (statement::RENEW, format!("{uids}, '{{7,8}}'")),
-        (statement::ADVANCE, format!("{uids}, {}", nulls(21))),
+        (statement::ADVANCE, format!("{uids}, {}", nulls(22))),
         (statement::END, format!("{uids}, {}", nulls(9))),
         (statement::REMOVE, uids.to_owned()),
         (statement::GET, "'{operations/30001}'".to_owned()),
@@ -114,7 +114,9 @@ async fn a_plan_for_an_empty_table_goes_by_an_index() {
         (statement::LOCK, 1, "operation_by_uid"),
         (statement::LOCK_NAMED, 2, "operation_by_uid"),
         (statement::LOCK_FREE, 2, "operation_by_uid"),
-        (statement::ADVANCE, 22, "operation_by_uid"),
+        (statement::ADVANCE, 23, "operation_by_uid"),
+        (statement::STEPS_BY_KEY, 3, "operation_step_by_key"),
+        (statement::STEP_PAGE, 4, "operation_step_by_key"),
         (statement::END, 10, "operation_by_uid"),
         (statement::RENEW, 2, "operation_by_uid"),
         (statement::REMOVE, 1, "operation_by_uid"),
@@ -127,6 +129,7 @@ async fn a_plan_for_an_empty_table_goes_by_an_index() {
     ];
     for (n, (text, parameters, index)) in statements.into_iter().enumerate() {
         let text = text.replace("{operation}", &table);
+        let text = text.replace("{step}", &format!("\"{schema}\".operation_step"));
         let prepare = format!("PREPARE plan{n} AS {text}");
         client.batch_execute(&prepare).await.unwrap();
         let explain = format!("EXPLAIN EXECUTE plan{n} ({})", nulls(parameters));

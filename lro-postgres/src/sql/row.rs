@@ -26,7 +26,7 @@ macro_rules! head_with {
              retain_seconds, retain_nanos, lease_worker, lease_expire_time, create_time, ready_time, \
              start_time, update_time, cancel_time, delete_time, end_time, expire_time, ",
             $metadata,
-            ", labels, origin, losses, suspect_time, attempt_time, history"
+            ", labels, origin, losses, suspect_time, attempt_time, history, steps"
         )
     };
 }
@@ -132,19 +132,19 @@ pub(crate) fn exclusive_digest(key: &str) -> Vec<u8> {
 
 /// Reads `head!()`. The fields that it lacks are empty: the request, the checkpoint and so on.
 pub(crate) fn decode_head(row: &Row) -> Result<OperationRecord, Fault> {
-    let mut fields = Fields { row, at: 0 };
+    let mut fields = Fields::new(row);
     known(&mut fields).map_err(|fault| named(row, fault))
 }
 
 /// Reads `columns!()`.
 pub(crate) fn decode(row: &Row) -> Result<OperationRecord, Fault> {
-    let mut fields = Fields { row, at: 0 };
+    let mut fields = Fields::new(row);
     whole(&mut fields).map_err(|fault| named(row, fault))
 }
 
 /// Reads `listed!()`: the public part of the record.
 pub(crate) fn decode_listed(row: &Row) -> Result<OperationRecord, Fault> {
-    let mut fields = Fields { row, at: 0 };
+    let mut fields = Fields::new(row);
     let mut public_part = || {
         let mut record = known(&mut fields)?;
         record.result = fields.result()?;
@@ -221,6 +221,7 @@ fn known(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
     if let Some(history) = fields.read_optional(History::decode)? {
         record.history = history;
     }
+    record.steps = fields.message()?.map(Box::new);
     Ok(record)
 }
 
@@ -260,25 +261,32 @@ fn consistent(record: OperationRecord) -> Result<OperationRecord, Fault> {
 }
 
 /// The columns of a row, one after the other.
-struct Fields<'r> {
+pub(crate) struct Fields<'r> {
     row: &'r Row,
     at: usize,
 }
 
 impl<'r> Fields<'r> {
-    fn get<T: FromSql<'r>>(&mut self) -> Result<T, Fault> {
+    pub(crate) fn new(row: &'r Row) -> Self {
+        Self { row, at: 0 }
+    }
+
+    pub(crate) fn get<T: FromSql<'r>>(&mut self) -> Result<T, Fault> {
         let at = self.at;
         self.at += 1;
         self.row.try_get(at).map_err(|_| self.wrong(at))
     }
 
-    fn read<C: FromSql<'r>, T>(&mut self, read: impl FnOnce(C) -> Option<T>) -> Result<T, Fault> {
+    pub(crate) fn read<C: FromSql<'r>, T>(
+        &mut self,
+        read: impl FnOnce(C) -> Option<T>,
+    ) -> Result<T, Fault> {
         let at = self.at;
         self.get()
             .and_then(|value| read(value).ok_or_else(|| self.wrong(at)))
     }
 
-    fn read_optional<C: FromSql<'r>, T>(
+    pub(crate) fn read_optional<C: FromSql<'r>, T>(
         &mut self,
         read: impl FnOnce(C) -> Option<T>,
     ) -> Result<Option<T>, Fault> {
@@ -300,7 +308,7 @@ impl<'r> Fields<'r> {
         }
     }
 
-    fn time(&mut self) -> Result<Option<Timestamp>, Fault> {
+    pub(crate) fn time(&mut self) -> Result<Option<Timestamp>, Fault> {
         self.read_optional(time)
     }
 
@@ -318,15 +326,15 @@ impl<'r> Fields<'r> {
     }
 }
 
-fn unsigned(value: i64) -> Option<u64> {
+pub(crate) fn unsigned(value: i64) -> Option<u64> {
     Some(value.cast_unsigned())
 }
 
-fn small(value: i64) -> Option<u32> {
+pub(crate) fn small(value: i64) -> Option<u32> {
     value.try_into().ok()
 }
 
-fn time(value: i64) -> Option<Timestamp> {
+pub(crate) fn time(value: i64) -> Option<Timestamp> {
     Some(Timestamp::from_micros(value))
 }
 

@@ -55,7 +55,7 @@ macro_rules! claim_taken {
             latest!(),
             "), lease_worker = ",
             $worker,
-            "::uuid",
+            "::uuid, steps_fence = CASE WHEN c.steps IS NOT NULL THEN c.fence + 1 END",
             $($more,)?
             " FROM c, t WHERE o.uid = c.uid RETURNING c.*, t.now"
         )
@@ -63,11 +63,15 @@ macro_rules! claim_taken {
 }
 
 mod retention;
+mod secret;
+mod steps;
 
 pub(crate) use retention::{PURGE, PURGE_WITHIN};
+pub(crate) use secret::{CREATE_PAGE_TOKEN_KEY, PAGE_TOKEN_KEY};
+pub(crate) use steps::{PUT_STEPS, STEP_PAGE, STEPS_BY_KEY};
 
 /// Those that are prepared. `list::statement` has more.
-const ALL: [&str; 26] = [
+const ALL: [&str; 29] = [
     CLOCK,
     READ_ONLY,
     NOTIFY,
@@ -94,6 +98,9 @@ const ALL: [&str; 26] = [
     PAGE_TOKEN_KEY,
     CREATE_PAGE_TOKEN_KEY,
     BACKLOG,
+    STEPS_BY_KEY,
+    PUT_STEPS,
+    STEP_PAGE,
 ];
 
 /// The statements for one schema, found by their text.
@@ -107,14 +114,10 @@ pub(crate) fn named(schema: &str, text: &str) -> String {
     let schema = quote(schema);
     let text = text.replace("{operation}", &format!("{schema}.operation"));
     text.replace("{label}", &format!("{schema}.label"))
+        .replace("{step}", &format!("{schema}.operation_step"))
         .replace("{secret}", &format!("{schema}.operation_secret"))
         .replace("{and}", "")
 }
-
-pub(crate) const PAGE_TOKEN_KEY: &str = "SELECT value FROM {secret} WHERE name = 'page_token_key'";
-
-/// Given the key, unless another node has created one.
-pub(crate) const CREATE_PAGE_TOKEN_KEY: &str = "INSERT INTO {secret} (name, value) VALUES ('page_token_key', $1::bytea) ON CONFLICT DO NOTHING";
 
 pub(crate) const CLOCK: &str = concat!("SELECT ", clock!());
 
@@ -211,15 +214,15 @@ pub(crate) const ADVANCE: &str = "UPDATE {operation} AS o SET revision = n.revis
      result_kind = n.result_kind, metadata = coalesce(n.metadata, o.metadata), \
      checkpoint = CASE WHEN n.end_time IS NULL THEN coalesce(n.checkpoint, o.checkpoint) END, \
      result = n.result, losses = n.losses, suspect_time = n.suspect_time, attempt_time = n.attempt_time, \
-     history = n.history, \
+     history = n.history, steps = n.steps, \
      lease_shared = coalesce(o.lease_shared AND o.lease_expire_time = n.lease_expire_time, false) \
      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], \
      $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \
      $13::uuid[], $14::smallint[], $15::smallint[], $16::bytea[], $17::bytea[], $18::bytea[], \
-     $19::bigint[], $20::bigint[], $21::bigint[], $22::bytea[]) \
+     $19::bigint[], $20::bigint[], $21::bigint[], $22::bytea[], $23::bytea[]) \
      AS n (uid, revision, attempt, fence, ready_time, update_time, start_time, cancel_time, \
      delete_time, end_time, expire_time, lease_expire_time, lease_worker, state, result_kind, \
-     metadata, checkpoint, result, losses, suspect_time, attempt_time, history) WHERE o.uid = n.uid";
+     metadata, checkpoint, result, losses, suspect_time, attempt_time, history, steps) WHERE o.uid = n.uid";
 
 /// Finishes operations that were not written since the given revision. Times are given relative to
 /// the last write of the row; the statement adds the time that has passed since.

@@ -5,7 +5,8 @@
 
 use lro_core::filter::{Filter, Schema as FilterSchema};
 use lro_core::store::{
-    Claim, ListQuery, OperationResult, OperationState, OperationStore, Refusal, WorkerId,
+    Claim, Command, ListQuery, OperationResult, OperationState, OperationStore, Refusal, StepKind,
+    StepOutcome, StepQuery, StepWrite, Update, WorkerId,
 };
 use lro_core::{ParentName, unpack};
 use lro_postgres::PostgresStore;
@@ -128,6 +129,39 @@ async fn a_schema_of_the_version_before_is_served() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_the_version_before_neither_runs_nor_leaves_steps() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store().notifications(false).open().await.unwrap();
+    let old = OldNode {
+        schema: &schema,
+        client: schema.outsider().await,
+    };
+    let record = start(&store, "operations/1").await;
+    let claimed = claim(&store, 1, 1).await.operations.remove(0);
+    let step = StepWrite {
+        outcome: Some(StepOutcome::Abandoned),
+        ..StepWrite::begun("a".parse().unwrap(), StepKind::Step)
+    };
+    let release = Command::Release {
+        fence: claimed.fence,
+        metadata: None,
+    };
+    let release = Update::by_uid(record.name.clone(), record.uid, release);
+    let released = store.update(vec![release.with_steps(vec![step])]).await;
+    released.unwrap().remove(0).unwrap();
+    assert!(
+        old.claim_rows().await.is_empty(),
+        "it would forget the step"
+    );
+    assert_eq!(claim(&store, 1, 1).await.operations[0].fence, 2);
+    let all = || StepQuery::all(record.uid, 0);
+    assert_eq!(store.steps(all()).await.unwrap().len(), 1);
+    old.query("REMOVE", &[(&vec![record.uid], Type::UUID_ARRAY)])
+        .await;
+    assert_eq!(store.steps(all()).await.unwrap(), []);
+}
+
 /// A node of the version before, as far as its statements go.
 struct OldNode<'s> {
     schema: &'s Schema,
@@ -193,25 +227,28 @@ impl OldNode<'_> {
 
     /// Claims one. Its uid, and its revision before.
     async fn claim(&self) -> (Uuid, i64) {
+        let rows = self.claim_rows().await;
+        (rows[0].get(0), rows[0].get("revision"))
+    }
+
+    async fn claim_rows(&self) -> Vec<Row> {
         let methods = vec![METHOD];
         let (most, since) = (vec![1_i64], vec![i64::MIN]);
         let (limit, lease) = (1_i64, 30_000_000_i64);
-        let rows = self
-            .query(
-                "CLAIM",
-                &[
-                    (&methods, Type::TEXT_ARRAY),
-                    (&most, Type::INT8_ARRAY),
-                    (&since, Type::INT8_ARRAY),
-                    (&None::<i64>, Type::INT8),
-                    (&limit, Type::INT8),
-                    (&Uuid::from_u128(9), Type::UUID),
-                    (&lease, Type::INT8),
-                    (&None::<i64>, Type::INT8),
-                ],
-            )
-            .await;
-        (rows[0].get(0), rows[0].get("revision"))
+        self.query(
+            "CLAIM",
+            &[
+                (&methods, Type::TEXT_ARRAY),
+                (&most, Type::INT8_ARRAY),
+                (&since, Type::INT8_ARRAY),
+                (&None::<i64>, Type::INT8),
+                (&limit, Type::INT8),
+                (&Uuid::from_u128(9), Type::UUID),
+                (&lease, Type::INT8),
+                (&None::<i64>, Type::INT8),
+            ],
+        )
+        .await
     }
 
     /// Ends what it has claimed once. Whether that was written.
