@@ -172,7 +172,7 @@ impl Console {
     /// Answers requests for this host, with a port or for any: `ops.example`, `ops.example:8443`.
     /// From the first call on, only loopback hosts and allowed ones are answered.
     pub fn allow_host(mut self, host: impl Into<String>) -> Self {
-        self.settings_mut().safety.hosts.push(host.into());
+        self.settings_mut().safety.hosts.allow(host);
         self
     }
 

@@ -1,16 +1,15 @@
 //! Which requests are answered at all: hosts against DNS rebinding, origins against pages of others.
 
-use std::net::IpAddr;
-
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Uri};
+use lro_core::LocalHosts;
 
 /// The hosts and origins that a console answers for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Safety {
     /// Hosts besides loopback ones.
-    pub(crate) hosts: Vec<String>,
+    pub(crate) hosts: LocalHosts,
     /// Whether hosts that are neither loopback nor allowed are answered, too.
     pub(crate) any_host: bool,
     /// The origins of a proxy that changes the host.
@@ -45,38 +44,10 @@ impl Safety {
     /// Whether the console answers for the host of the request. A web page can make its own name
     /// resolve to 127.0.0.1; the request then names the host of the page.
     pub(crate) fn check_host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Unsafe> {
-        if self.any_host && self.hosts.is_empty() {
+        if self.any_host && self.hosts.is_loopback_only() {
             return Ok(());
         }
-        let mut named = headers.get_all(HOST).iter();
-        let header = match (named.next(), named.next()) {
-            (Some(value), None) => Some(value.to_str().unwrap_or_default()),
-            (None, None) => None,
-            _ => return Err(Unsafe::Host),
-        };
-        let authority = uri.authority().map(Authority::as_str);
-        let hosts: Vec<&str> = [authority, header].into_iter().flatten().collect();
-        let allowed = |host: &&str| self.allows(host);
-        if hosts.is_empty() || !hosts.iter().all(allowed) {
-            return Err(Unsafe::Host);
-        }
-        Ok(())
-    }
-
-    fn allows(&self, host: &str) -> bool {
-        let Ok(authority) = host.parse::<Authority>() else {
-            return false;
-        };
-        if authority.as_str().contains('@') {
-            return false;
-        }
-        let name = authority.host().trim_end_matches('.');
-        let address = name.trim_start_matches('[').trim_end_matches(']');
-        name.eq_ignore_ascii_case("localhost")
-            || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-            || self.hosts.iter().any(|host| {
-                host.eq_ignore_ascii_case(name) || host.eq_ignore_ascii_case(authority.as_str())
-            })
+        self.hosts.check(uri, headers).map_err(|_| Unsafe::Host)
     }
 
     /// Whether a page of this console has made a request that changes something.
@@ -123,10 +94,9 @@ mod tests {
 
     #[test]
     fn only_known_hosts_are_answered() {
-        let safety = Safety {
-            hosts: vec!["ops.example".to_owned(), "dev.local:8443".to_owned()],
-            ..Safety::default()
-        };
+        let mut safety = Safety::default();
+        safety.hosts.allow("ops.example");
+        safety.hosts.allow("dev.local:8443");
         let uri = Uri::from_static("/");
         let check = |safety: &Safety, host| safety.check_host(&uri, &headers(&[("host", host)]));
         for host in [

@@ -49,6 +49,7 @@ mod include_protos;
 #[cfg(feature = "inspection")]
 pub mod inspection;
 mod list_options;
+mod local_hosts;
 mod method;
 mod name;
 mod operation;
@@ -56,6 +57,7 @@ mod operations_rpc;
 mod payload;
 pub mod pb;
 mod reason;
+mod status_code;
 #[cfg(feature = "store")]
 pub mod store;
 pub mod wkt;
@@ -63,6 +65,7 @@ pub mod wkt;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use http_route::HttpRoute;
 pub use list_options::ListOptions;
+pub use local_hosts::LocalHosts;
 pub use method::{
     LongRunningMethod, MetadataFields, MetadataOf, RequestFields, RequestOf, ResponseOf, Targeted,
 };
@@ -71,3 +74,4 @@ pub use operation::{Operation, Outcome};
 pub use operations_rpc::OperationsRpc;
 pub use payload::{TYPE_URL_PREFIX, UnpackError, pack, type_name, unpack};
 pub use reason::{DOMAIN, Reason};
+pub use status_code::{code_name, http_status};

@@ -13,6 +13,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http_body::{Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, BodyStream, Full, LengthLimitError, Limited, StreamBody};
+use tonic::{Code, Status};
 
 use crate::fault::Fault;
 
@@ -35,7 +36,11 @@ impl fmt::Display for BodyError {
     }
 }
 
-impl std::error::Error for BodyError {}
+impl std::error::Error for BodyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.0)
+    }
+}
 
 /// The body of a response.
 #[derive(Debug)]
@@ -71,13 +76,12 @@ impl Body {
         Self(StreamBody::new(BodyStream::new(body)).boxed_unsync())
     }
 
-    /// A body that is sent as its parts come. An error aborts the transfer.
-    pub(crate) fn stream<S>(parts: S) -> Self
+    /// A body that is sent as its frames come. An error aborts the transfer.
+    pub(crate) fn stream<S>(frames: S) -> Self
     where
-        S: Stream<Item = Result<Bytes, BodyError>> + Send + 'static,
+        S: Stream<Item = Result<Frame<Bytes>, BodyError>> + Send + 'static,
     {
-        use futures_util::StreamExt as _;
-        Self(StreamBody::new(parts.map(|part| part.map(Frame::data))).boxed_unsync())
+        Self(StreamBody::new(frames).boxed_unsync())
     }
 }
 
@@ -112,6 +116,7 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Resul
     let bytes = match Limited::new(body, limit).collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => return Err(Fault::too_large(limit)),
+        Err(error) if was_late(&*error) => return Err(Fault::slow_body()),
         Err(_) => return Err(Fault::malformed("the body of the request was cut off")),
     };
     let encoding = headers
@@ -126,6 +131,15 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Resul
             "a body may be compressed by gzip only",
         )),
     }
+}
+
+/// Whether the server has given up on a body that came too slowly.
+fn was_late(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| {
+        let status = cause.downcast_ref::<Status>();
+        status.is_some_and(|status| status.code() == Code::DeadlineExceeded)
+    })
 }
 
 fn inflate(bytes: &[u8], limit: usize) -> Result<Bytes, Fault> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use lro_core::Reason;
+use lro_core::{Reason, code_name, http_status};
 use lro_json::WriteOptions;
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, Value};
@@ -13,6 +13,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::body::Body;
+use crate::headers;
 
 /// An error of the gateway or of an rpc.
 #[derive(Debug)]
@@ -101,6 +102,15 @@ impl Fault {
         )
     }
 
+    /// 408 for a body that came too slowly.
+    pub(crate) fn slow_body() -> Self {
+        let message = "the body of the request did not arrive in time";
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            Reason::DeadlineExceeded.status(message, []),
+        )
+    }
+
     /// 415.
     pub(crate) fn unsupported(header: &str, reason: impl Into<String>) -> Self {
         let status = Reason::InvalidField.field_status(header, reason);
@@ -130,6 +140,11 @@ impl Fault {
     /// The gRPC code.
     pub(crate) fn code(&self) -> Code {
         self.status.code()
+    }
+
+    /// The metadata of the rpc's error, as trailers.
+    pub(crate) fn trailers(&self) -> http::HeaderMap {
+        headers::to_trailers(self.status.metadata().clone())
     }
 
     /// The response, with the error as `{"error": ..}`.
@@ -171,7 +186,7 @@ impl Fault {
             r#"{{"error":{{"code":{},"message":{},"status":"{}""#,
             self.http.as_u16(),
             text(message),
-            name(self.status.code())
+            code_name(self.status.code())
         );
         let details: Vec<String> = details
             .details
@@ -222,48 +237,6 @@ pub(crate) fn text(text: &str) -> String {
         WriteOptions::new().write(&message).ok()
     });
     written.map_or_else(|| "\"\"".to_owned(), |written| written.json)
-}
-
-/// The HTTP status of a gRPC code, as google.rpc.Code maps them.
-fn http_status(code: Code) -> StatusCode {
-    let number = match code {
-        Code::Ok => 200,
-        Code::Cancelled => 499,
-        Code::Unknown | Code::Internal | Code::DataLoss => 500,
-        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
-        Code::DeadlineExceeded => 504,
-        Code::NotFound => 404,
-        Code::AlreadyExists | Code::Aborted => 409,
-        Code::PermissionDenied => 403,
-        Code::ResourceExhausted => 429,
-        Code::Unimplemented => 501,
-        Code::Unavailable => 503,
-        Code::Unauthenticated => 401,
-    };
-    StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-/// The name of a code in google.rpc.Code.
-pub(crate) fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
 }
 
 #[cfg(test)]

@@ -135,6 +135,7 @@ impl Shared {
     async fn respond(self: Arc<Self>, request: Request<Body>) -> Response<Body> {
         let origin = request.headers().get(ORIGIN).cloned();
         let is_head = request.method() == Method::HEAD;
+        let takes_trailers = !is_head && headers::takes_trailers(request.headers());
         let mut response = match self
             .cross_site
             .preflight(request.method(), request.headers())
@@ -145,7 +146,9 @@ impl Shared {
                 let answer = self.answer(request, &mut route).await;
                 let mut response = answer.unwrap_or_else(|fault| {
                     tracing::debug!(code = ?fault.code(), "answered a request with an error");
-                    fault.into_response(&self.types)
+                    let trailers = takes_trailers.then(|| fault.trailers());
+                    let response = fault.into_response(&self.types);
+                    headers::with_trailers(response, trailers.unwrap_or_default())
                 });
                 if let Some(route) = route {
                     response.extensions_mut().insert(route);
@@ -201,7 +204,10 @@ impl Shared {
         };
         *route = Some(binding.route.clone());
         // Dots and broken escapes never reach an rpc, wherever they stand.
-        capture::check(path.segments()).map_err(|bad| Fault::field("path", bad.reason()))?;
+        capture::check(path.segments())
+            // The last segment, without a verb behind it.
+            .and_then(|()| capture::check(matched.last().copied().unwrap_or_default()))
+            .map_err(|bad| Fault::field("path", bad.reason()))?;
         self.cross_site
             .check(&head.method, &head.uri, &head.headers)?;
         // A watch lasts longer than the calls that it makes.
@@ -336,7 +342,10 @@ impl Shared {
                     poll_hint: self.settings.poll_hint,
                 };
                 let response = writer.response(&message, request)?;
-                headers::with_trailers(response, trailers.into_headers(), request)
+                match headers::takes_trailers(request) {
+                    true => headers::with_trailers(response, headers::to_trailers(trailers)),
+                    false => response,
+                }
             }
             Answer::Stream(messages) => {
                 let framing = Framing::of(request, &system);
@@ -347,6 +356,7 @@ impl Shared {
                     binding: binding.clone(),
                     framing,
                     deadline,
+                    takes_trailers: headers::takes_trailers(request),
                 };
                 streamed.response(*messages).await?
             }

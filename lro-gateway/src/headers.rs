@@ -120,19 +120,28 @@ pub(crate) fn from_metadata(metadata: HeaderMap, headers: &mut HeaderMap) {
     }
 }
 
-/// Puts trailing metadata behind the body, for a client that takes trailers (`TE: trailers`).
-pub(crate) fn with_trailers(
-    response: Response<Body>,
-    metadata: HeaderMap,
-    request: &HeaderMap,
-) -> Response<Body> {
-    let mut trailers = HeaderMap::new();
-    from_metadata(metadata, &mut trailers);
-    let takes = (request.get_all(TE).iter())
+/// Whether the client takes trailers: `TE: trailers`.
+pub(crate) fn takes_trailers(request: &HeaderMap) -> bool {
+    (request.get_all(TE).iter())
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"));
-    if trailers.is_empty() || !takes || response.status() != StatusCode::OK {
+        .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
+}
+
+/// Trailing metadata as trailers, without the headers of the transport.
+pub(crate) fn to_trailers(metadata: MetadataMap) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    from_metadata(metadata.into_headers(), &mut trailers);
+    trailers
+}
+
+/// Puts trailers behind the body, for a client that takes them.
+pub(crate) fn with_trailers(response: Response<Body>, trailers: HeaderMap) -> Response<Body> {
+    let has_body = !matches!(
+        response.status(),
+        StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT
+    );
+    if trailers.is_empty() || !has_body {
         return response;
     }
     let names: Vec<&str> = trailers.keys().map(HeaderName::as_str).collect();

@@ -17,9 +17,13 @@ pub(crate) fn is_form(content_type: Option<&str>) -> bool {
 
 /// Refuses a body that is not JSON in UTF-8 by its content type.
 pub(crate) fn check(request: &HeaderMap) -> Result<(), Fault> {
-    let Some(value) = request.get(CONTENT_TYPE) else {
+    let mut values = request.get_all(CONTENT_TYPE).iter();
+    let Some(value) = values.next() else {
         return Ok(());
     };
+    if values.next().is_some() {
+        return Err(Fault::unsupported("content-type", "given twice"));
+    }
     let refused = || Fault::unsupported("content-type", "expected application/json, in UTF-8");
     let value = value.to_str().map_err(|_| refused())?.to_ascii_lowercase();
     let mut parts = value.split(';').map(str::trim);

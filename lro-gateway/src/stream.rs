@@ -7,12 +7,14 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response};
+use http_body::Frame;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
 
 use crate::body::{Body, BodyError};
 use crate::fault::Fault;
+use crate::headers;
 use crate::reply::Writer;
 use crate::rules::Binding;
 use crate::system::SystemParameters;
@@ -112,6 +114,8 @@ pub(crate) struct Streamed {
     pub(crate) binding: Arc<Binding>,
     pub(crate) framing: Framing,
     pub(crate) deadline: Option<Instant>,
+    /// Whether the client takes trailers.
+    pub(crate) takes_trailers: bool,
 }
 
 impl Streamed {
@@ -126,11 +130,14 @@ impl Streamed {
             None => None,
         };
         let framing = self.framing;
-        let body = match first {
-            None => Body::full(framing.end(true)),
-            Some(first) => Body::stream(self.parts(first, messages)),
+        let mut response = match first {
+            None => {
+                let trailers = self.trailers(&mut messages).await;
+                let response = Response::new(Body::full(framing.end(true)));
+                headers::with_trailers(response, trailers)
+            }
+            Some(first) => Response::new(Body::stream(self.frames(first, messages))),
         };
-        let mut response = Response::new(body);
         let headers = response.headers_mut();
         headers.insert(
             CONTENT_TYPE,
@@ -157,6 +164,16 @@ impl Streamed {
         Ok(next?)
     }
 
+    /// The trailing metadata of a stream that has ended, if the client takes it.
+    async fn trailers(&self, messages: &mut Streaming<DynamicMessage>) -> HeaderMap {
+        if !self.takes_trailers {
+            return HeaderMap::new();
+        }
+        // An error of the stream has been its last item.
+        let metadata = messages.trailers().await.ok().flatten();
+        metadata.map(headers::to_trailers).unwrap_or_default()
+    }
+
     fn json(&self, message: &DynamicMessage) -> Result<String, Fault> {
         let writer = Writer {
             types: &self.types,
@@ -169,59 +186,65 @@ impl Streamed {
     }
 
     /// The next part of an open stream.
-    async fn following(
-        &self,
-        messages: &mut Streaming<DynamicMessage>,
-    ) -> (Result<String, BodyError>, State) {
+    async fn following(&self, messages: &mut Streaming<DynamicMessage>) -> (String, State) {
         let next = self.next(messages);
         let next = if self.framing == Framing::Events {
             match tokio::time::timeout(HEARTBEAT, next).await {
                 Ok(next) => next,
                 // No message is lost by this: the stream keeps what it has read of one.
-                Err(_) => return (Ok(": still here\n\n".to_owned()), State::Open),
+                Err(_) => return (": still here\n\n".to_owned(), State::Open),
             }
         } else {
             next.await
         };
         match next.and_then(|message| message.map(|message| self.json(&message)).transpose()) {
-            Ok(Some(json)) => (Ok(self.framing.message(&json, false)), State::Open),
-            Ok(None) => (Ok(self.framing.end(false).to_owned()), State::Closed),
+            Ok(Some(json)) => (self.framing.message(&json, false), State::Open),
+            Ok(None) => {
+                let trailers = self.trailers(messages).await;
+                (self.framing.end(false).to_owned(), State::Ended(trailers))
+            }
             Err(fault) => {
                 let error = self.framing.error(&fault.json(&self.types), false);
                 let state = if self.framing == Framing::Array {
                     State::Abort
+                } else if self.takes_trailers {
+                    State::Ended(fault.trailers())
                 } else {
                     State::Closed
                 };
-                (Ok(error), state)
+                (error, state)
             }
         }
     }
 
-    fn parts(
+    fn frames(
         self,
         first: String,
         messages: Streaming<DynamicMessage>,
-    ) -> impl futures_util::Stream<Item = Result<Bytes, BodyError>> + Send {
-        let state = State::Message(first, true);
+    ) -> impl futures_util::Stream<Item = Result<Frame<Bytes>, BodyError>> + Send {
+        let state = State::Message(first);
         stream::unfold(
             (self, messages, state),
             |(this, mut messages, state)| async move {
                 let (part, state) = match state {
-                    State::Message(json, is_first) => {
-                        (Ok(this.framing.message(&json, is_first)), State::Open)
-                    }
+                    State::Message(json) => (this.framing.message(&json, true), State::Open),
                     State::Open => this.following(&mut messages).await,
+                    State::Ended(trailers) if trailers.is_empty() => return None,
+                    State::Ended(trailers) => {
+                        let frame = Ok(Frame::trailers(trailers));
+                        return Some((frame, (this, messages, State::Closed)));
+                    }
                     State::Abort => {
                         // The connection sends its buffer when it waits, and drops it when it aborts.
                         tokio::task::yield_now().await;
                         let error = Status::aborted("the stream ended with an error");
-                        (Err(BodyError::new(error)), State::Closed)
+                        let frame = Err(BodyError::new(error));
+                        return Some((frame, (this, messages, State::Closed)));
                     }
                     State::Closed => return None,
                 };
-                let part: Result<Bytes, BodyError> = part.map(Bytes::from);
-                Some((part, (this, messages, state)))
+                let frame = Ok(Frame::data(Bytes::from(part)));
+                Some((frame, (this, messages, state)))
             },
         )
     }
@@ -230,8 +253,10 @@ impl Streamed {
 /// Where a stream stands.
 enum State {
     /// The first message is written next.
-    Message(String, bool),
+    Message(String),
     Open,
+    /// The trailers are sent next, if there are any.
+    Ended(HeaderMap),
     /// The transfer is aborted next.
     Abort,
     Closed,

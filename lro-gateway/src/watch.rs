@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http_body::Frame;
 use lro_core::OperationName;
 use lro_core::changes::{ChangeSignal, OperationChanges, Signal};
 use prost::Message as _;
@@ -262,7 +263,7 @@ impl Watch {
     fn parts(
         self,
         first: String,
-    ) -> impl futures_util::Stream<Item = Result<Bytes, crate::body::BodyError>> + Send {
+    ) -> impl futures_util::Stream<Item = Result<Frame<Bytes>, crate::body::BodyError>> + Send {
         let state = (Box::new(self), Some(first));
         stream::unfold(state, |(mut watch, first)| async move {
             let part = match first {
@@ -270,7 +271,7 @@ impl Watch {
                 None if watch.is_open => watch.next().await,
                 None => return None,
             };
-            Some((Ok(Bytes::from(part)), (watch, None)))
+            Some((Ok(Frame::data(Bytes::from(part))), (watch, None)))
         })
     }
 }

@@ -12,7 +12,6 @@ use super::comments::Comments;
 use super::operation::Operations;
 use super::path::{PathText, shape};
 use super::schema::Schemas;
-use crate::fault;
 use crate::router::{EVERY_METHOD, Entry, Router};
 use crate::rules::Binding;
 
@@ -174,7 +173,9 @@ fn paths(items: BTreeMap<String, Item>) -> Value {
 
 /// The envelope of errors.
 fn error(details: &Value) -> Value {
-    let codes: Vec<&str> = (1..17).map(|code| fault::name(code.into())).collect();
+    let codes: Vec<&str> = (1..17)
+        .map(|code| lro_core::code_name(code.into()))
+        .collect();
     json!({
         "description": "An error of the gateway or of the rpc.",
         "content": { "application/json": { "schema": {

@@ -242,8 +242,10 @@ impl Fault {
 fn bearer<'a>(caller: &Caller<'a>) -> Result<&'a str, Fault> {
     let header = caller.header("authorization").ok_or(Fault::Missing)?;
     let (scheme, token) = header.split_once(' ').ok_or(Fault::Missing)?;
-    match scheme.eq_ignore_ascii_case("bearer") {
-        true => Ok(token.trim_start_matches(' ')),
+    // HTTP/1.1 drops the blanks at the end of a header.
+    let token = token.trim_matches(' ');
+    match scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() {
+        true => Ok(token),
         false => Err(Fault::Missing),
     }
 }

@@ -2,7 +2,7 @@
 //! trailers that carry it.
 
 use lro_core::pb::rpc;
-use lro_core::{DOMAIN, TYPE_URL_PREFIX, type_name};
+use lro_core::{DOMAIN, TYPE_URL_PREFIX, code_name, type_name};
 use prost::Message as _;
 use prost_types::Any;
 use tonic::{Code, Status};
@@ -103,22 +103,7 @@ fn shortened(message: &str) -> String {
 fn reason_of(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK_AS_AN_ERROR",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
+        code => code_name(code),
     }
 }
 

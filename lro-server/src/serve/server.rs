@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{Request, Response};
+use lro_core::LocalHosts;
 use lro_core::changes::OperationChanges;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -65,7 +66,7 @@ pub struct Server {
     workers: Vec<Worker>,
     limits: ServeLimits,
     http: Option<MakeHttp>,
-    allowed_hosts: Vec<String>,
+    allowed_hosts: LocalHosts,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
@@ -83,7 +84,7 @@ impl Server {
             workers: Vec::new(),
             limits: ServeLimits::default(),
             http: None,
-            allowed_hosts: Vec::new(),
+            allowed_hosts: LocalHosts::default(),
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -185,7 +186,7 @@ impl Server {
     /// Answers HTTP requests for this host, with a port or for any, where only loopback hosts are
     /// answered: without an authorizer, on a loopback address. Further calls add further hosts.
     pub fn allow_host(mut self, host: impl Into<String>) -> Self {
-        self.allowed_hosts.push(host.into());
+        self.allowed_hosts.allow(host);
         self
     }
 

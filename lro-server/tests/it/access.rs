@@ -7,6 +7,7 @@ pub(crate) mod fixture;
 mod isolation;
 #[cfg(feature = "jwt")]
 mod jwt;
+mod methods;
 mod owners;
 mod pages;
 mod principals;

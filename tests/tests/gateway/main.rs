@@ -11,6 +11,7 @@ mod protos;
 mod sent_trailers;
 mod served;
 mod server;
+mod slow_bodies;
 #[allow(dead_code, reason = "the tests of lro-server use all of it")]
 #[path = "../../../lro-server/tests/it/support.rs"]
 mod support;
@@ -153,8 +154,7 @@ async fn messages_quote_a_bounded_part_of_a_request() {
         ),
     ];
     for (method, path, body) in requests {
-        let headers = [("content-type", "application/json")];
-        let received = server.send_with(method, &path, &body, &headers).await;
+        let received = server.send(method, &path, &body).await;
         assert_eq!(received.status, 400, "{method} {path}");
         let body = String::from_utf8(received.body).unwrap();
         assert!(body.len() < 8 * 1_024, "{} bytes: {body}", body.len());

@@ -106,6 +106,14 @@ impl Served {
         settings: impl FnOnce(OperationsBuilder) -> OperationsBuilder,
         gateway: impl FnOnce(&HostedServices) -> GatewayBuilder + Send + 'static,
     ) -> Self {
+        Self::start_with(ServeLimits::default(), settings, gateway).await
+    }
+
+    pub(crate) async fn start_with(
+        limits: ServeLimits,
+        settings: impl FnOnce(OperationsBuilder) -> OperationsBuilder,
+        gateway: impl FnOnce(&HostedServices) -> GatewayBuilder + Send + 'static,
+    ) -> Self {
         let builder = Operations::builder(MemoryStore::new());
         let builder = builder.file_descriptor_set(pb::FILE_DESCRIPTOR_SET);
         let operations = settings(builder.unwrap()).build();
@@ -120,7 +128,7 @@ impl Served {
         let server = Server::builder(&operations)
             .add_service(ExporterServer::from_arc(exporter))
             .worker(worker.start().await.unwrap())
-            .limits(ServeLimits::default().shutdown_timeout(Duration::from_secs(1)))
+            .limits(limits.shutdown_timeout(Duration::from_secs(1)))
             .http(|services| gateway(services).build());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

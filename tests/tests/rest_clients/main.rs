@@ -4,6 +4,7 @@
 mod archives;
 mod guide;
 mod mirror;
+mod page;
 #[path = "../gateway/protos.rs"]
 #[allow(dead_code, reason = "the table of cases needs more of it")]
 mod protos;
@@ -193,9 +194,9 @@ async fn event_source_follows_an_operation_to_its_end() {
     server.stop().await;
 }
 
-/// Chromium: its own EventSource, and pages of other sites.
+/// Chromium: its own EventSource, pages of other sites, and names that resolve to this machine.
 ///
-/// gateway:46 gateway:140
+/// gateway:46 gateway:140 gateway:143 report:W1
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn chromium_watches_and_pages_of_other_sites_change_nothing() {
     let chromium = std::process::Command::new("chromium")
@@ -209,13 +210,18 @@ async fn chromium_watches_and_pages_of_other_sites_change_nothing() {
         return;
     };
     let folders = Folders::new();
-    let server = archives::serve(&folders).await;
+    let closed = archives::serve(&folders).await;
+    let page = page::serve().await;
+    let origin = format!("http://ui.example:{}", page.port());
+    let open = rooms::serve_with(|gateway| gateway.allow_origin(origin)).await;
     let mut client = Command::new("node");
     client
         .arg(script("browser.mjs"))
         .arg(node.join("node_modules"));
-    check(client.arg(&server.url).arg(folders.endless()), 3).await;
-    server.stop().await;
+    client.args([&closed.url, &open.url, &page.port().to_string()]);
+    check(client.arg(folders.endless()), 8).await;
+    closed.stop().await;
+    open.stop().await;
 }
 
 /// Requests made from the document of a service with fields of every kind, whose answers are random.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use lro_core::store::MemoryStore;
-use lro_gateway::Gateway;
+use lro_gateway::{Gateway, GatewayBuilder};
 use lro_server::serve::Server;
 use lro_server::tonic_types::{ErrorDetails, StatusExt as _};
 use lro_server::{OperationContext, Operations, Worker, long_running};
@@ -73,6 +73,13 @@ impl pb::rooms_server::Rooms for Building {
 
 /// Serves it until the result is stopped.
 pub(crate) async fn serve() -> Served {
+    serve_with(|gateway| gateway).await
+}
+
+/// Serves it with these settings of the gateway.
+pub(crate) async fn serve_with(
+    settings: impl FnOnce(GatewayBuilder) -> GatewayBuilder + Send + 'static,
+) -> Served {
     let operations = Operations::builder(MemoryStore::new())
         .file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
         .unwrap()
@@ -85,9 +92,8 @@ pub(crate) async fn serve() -> Served {
         .add_service(RoomsServer::from_arc(building))
         .worker(worker.start().await.unwrap())
         .http(|services| {
-            Gateway::builder(services.clone())
-                .file_descriptor_sets(services.descriptor_sets())
-                .build()
+            let gateway = Gateway::builder(services.clone());
+            settings(gateway.file_descriptor_sets(services.descriptor_sets())).build()
         });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

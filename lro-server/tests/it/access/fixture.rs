@@ -118,7 +118,12 @@ impl Server {
 
     pub(crate) async fn start(&self, user: &str, tables: &[&str]) -> Result<Typed, Status> {
         let tables = tables.iter().copied().map(str::to_owned).collect();
-        let request = As(user).request(ExportRequest { tables });
+        self.export(As(user).request(ExportRequest { tables }))
+            .await
+    }
+
+    /// The rpc that starts an operation.
+    pub(crate) async fn export(&self, request: Request<ExportRequest>) -> Result<Typed, Status> {
         let started = ExporterRpc::export(&*self.exporter, request).await?;
         Ok(started.into_inner())
     }

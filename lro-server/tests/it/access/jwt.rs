@@ -1,6 +1,9 @@
 //! Bearer tokens that are JWTs.
 
+// The tests of `lro-tests` take this module, too.
+#[path = "jwt/grants.rs"]
 mod grants;
+#[path = "jwt/secrets.rs"]
 mod secrets;
 
 use std::sync::Arc;
@@ -17,12 +20,13 @@ use lro_server::access::jwt::jsonwebtoken::jwk::{
 };
 use lro_server::access::jwt::jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use lro_server::access::jwt::{JwtAuthorizer, JwtAuthorizerBuilder, JwtKeys};
-use lro_server::{Operations, OperationsService, ServiceSettings};
+use lro_server::{Operations, ServiceSettings};
 use lro_testing::ManualClock;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
-use crate::access::fixture::SERVICE;
+use crate::access::fixture::{SERVICE, Server};
+use crate::access::transport::OperationsOver;
 
 const SECRET: &[u8] = b"an hmac key of thirty-two bytes!";
 const OTHER: &[u8] = b"another key, of thirty-two bytes";
@@ -68,19 +72,19 @@ fn builder() -> JwtAuthorizerBuilder {
         .clock(clock())
 }
 
-fn service(authorizer: JwtAuthorizer) -> OperationsService {
+fn service(authorizer: JwtAuthorizer) -> OperationsOver {
     let users = ServiceSettings::new(SERVICE)
         .permission_prefix("exporter")
         .parent("users/*".parse().unwrap());
     let builder = Operations::builder(MemoryStore::new()).bind(users);
-    builder.authorizer(authorizer).build().into()
+    Server::new(builder.authorizer(authorizer).build()).service
 }
 
-async fn list(service: &OperationsService, headers: &[&str]) -> Result<(), Status> {
+async fn list(service: &OperationsOver, headers: &[&str]) -> Result<(), Status> {
     list_of(service, headers, "users/ada").await
 }
 
-async fn list_of(service: &OperationsService, headers: &[&str], name: &str) -> Result<(), Status> {
+async fn list_of(service: &OperationsOver, headers: &[&str], name: &str) -> Result<(), Status> {
     let mut request = Request::new(pb::ListOperationsRequest {
         name: name.to_owned(),
         ..Default::default()
@@ -96,7 +100,7 @@ fn bearer(token: &str) -> String {
     format!("Bearer {token}")
 }
 
-async fn refused(service: &OperationsService, token: &str, cause: &str) {
+async fn refused(service: &OperationsOver, token: &str, cause: &str) {
     let error = list(service, &[&bearer(token)]).await.unwrap_err();
     assert_eq!(error.code(), Code::Unauthenticated, "{cause}: {error}");
     let info = error.get_details_error_info().unwrap();
@@ -136,7 +140,7 @@ async fn every_fault_of_a_token_has_its_own_error() {
     let until = |seconds: i64| with(&exp, &format!(r#""exp":{}"#, now() + seconds));
     let from = |seconds: i64| sign(hs256, &claims(&format!(r#","nbf":{}"#, now() + seconds)));
     for (token, cause) in [
-        (String::new(), "malformed"),
+        (String::new(), "missing"),
         ("a.b".to_owned(), "malformed"),
         ("a.b.c".to_owned(), "malformed"),
         ("x".repeat(9_000), "malformed"),

@@ -3,6 +3,8 @@ use lro_server::Operations;
 use lro_server::access::jwt::jsonwebtoken::Algorithm;
 use tonic::{Code, Request};
 
+use crate::access::fixture::Server;
+
 use super::{SECRET, bearer, builder, claims, good, list_of, service, token};
 
 #[tokio::test]
@@ -111,8 +113,7 @@ async fn starts_need_a_parent_of_the_token() {
     let authorizer = builder().build().unwrap();
     let operations = Operations::builder(MemoryStore::new()).authorizer(authorizer);
     let operations = operations.build();
-    let exporter =
-        crate::support::Exporter::new(&operations, async |_, _| Ok(crate::support::exported(1)));
+    let server = Server::new(operations);
     for (parent, code) in [
         ("users/ada", Code::Ok),
         ("users/bob", Code::PermissionDenied),
@@ -122,7 +123,7 @@ async fn starts_need_a_parent_of_the_token() {
         let mut request = Request::new(exporter::pb::ExportRequest { tables });
         let header = bearer(&good("")).parse().unwrap();
         request.metadata_mut().insert("authorization", header);
-        let answer = exporter::pb::exporter_server::Exporter::export(&*exporter, request).await;
+        let answer = server.export(request).await;
         assert_eq!(
             answer.map_or_else(|it| it.code(), |_| Code::Ok),
             code,
