@@ -60,6 +60,7 @@ mod reason;
 mod status_code;
 #[cfg(feature = "store")]
 pub mod store;
+mod unknown_types;
 pub mod wkt;
 
 pub use clock::{Clock, SystemClock, Timestamp};
@@ -75,3 +76,4 @@ pub use operations_rpc::OperationsRpc;
 pub use payload::{TYPE_URL_PREFIX, UnpackError, pack, type_name, unpack};
 pub use reason::{DOMAIN, Reason};
 pub use status_code::{code_name, http_status};
+pub use unknown_types::UnknownTypes;

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
-use lro_core::HttpRoute;
+use lro_core::{HttpRoute, UnknownTypes};
 use lro_json::ReadOptions;
 use prost_reflect::DescriptorPool;
 use tokio::time::Instant;
@@ -327,6 +327,7 @@ impl Shared {
             max_response: self.settings.max_response,
             timeout: deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())),
         };
+        let unknown_types = extensions.get::<UnknownTypes>().cloned();
         let answer = self
             .backend
             .call(&binding.rpc, message, metadata, extensions, limits)
@@ -340,6 +341,7 @@ impl Shared {
                     system: &system,
                     binding,
                     poll_hint: self.settings.poll_hint,
+                    unknown_types: unknown_types.as_ref(),
                 };
                 let response = writer.response(&message, request)?;
                 match headers::takes_trailers(request) {
@@ -357,6 +359,7 @@ impl Shared {
                     framing,
                     deadline,
                     takes_trailers: headers::takes_trailers(request),
+                    unknown_types,
                 };
                 streamed.response(*messages).await?
             }

@@ -11,6 +11,7 @@ use http::header::{
     RETRY_AFTER, VARY,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use lro_core::UnknownTypes;
 use lro_json::{WriteError, WriteOptions};
 use prost_reflect::{DescriptorPool, DynamicMessage, Kind, ReflectMessage as _, Value};
 use sha2::{Digest as _, Sha256};
@@ -36,6 +37,8 @@ pub(crate) struct Writer<'w> {
     pub(crate) binding: &'w Binding,
     /// The seconds after which a client may poll an unfinished operation again.
     pub(crate) poll_hint: Option<u64>,
+    /// Where the server counts values of unknown types.
+    pub(crate) unknown_types: Option<&'w UnknownTypes>,
 }
 
 impl Writer<'_> {
@@ -56,6 +59,9 @@ impl Writer<'_> {
         if written.opaque > 0 {
             let rpc = &self.binding.rpc.path;
             tracing::debug!(%rpc, count = written.opaque, "wrote values of unknown types as base64");
+            if let Some(unknown_types) = self.unknown_types {
+                unknown_types.count(&self.binding.route, written.opaque);
+            }
         }
         Ok(written.json)
     }

@@ -8,6 +8,7 @@ use futures_util::stream;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response};
 use http_body::Frame;
+use lro_core::UnknownTypes;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
@@ -116,6 +117,7 @@ pub(crate) struct Streamed {
     pub(crate) deadline: Option<Instant>,
     /// Whether the client takes trailers.
     pub(crate) takes_trailers: bool,
+    pub(crate) unknown_types: Option<UnknownTypes>,
 }
 
 impl Streamed {
@@ -181,6 +183,7 @@ impl Streamed {
             system: &self.system,
             binding: &self.binding,
             poll_hint: None,
+            unknown_types: self.unknown_types.as_ref(),
         };
         writer.json(message)
     }

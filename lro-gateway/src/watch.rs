@@ -189,6 +189,7 @@ impl Watch {
             system,
             binding,
             poll_hint: None,
+            unknown_types: self.request.extensions.get(),
         };
         let json = writer.json(&message)?;
         let tag = entity_tag(&json).trim_matches('"').to_owned();

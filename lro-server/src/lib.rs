@@ -147,6 +147,7 @@
 //! | `lro.bodies.blocking_polls` | counter | method | polls of bodies that lasted longer than a heartbeat: work for `spawn_blocking` |
 //! | `lro.serve.connections.refused` | counter | limit | connections that the module `serve` closed at once because a limit was reached: `max_connections` or `max_connections_per_ip` (`lro.serve.limit`) |
 //! | `http.server.request.duration` | histogram, s | `http.request.method`, `http.route`, `http.response.status_code` | HTTP requests of a server with an HTTP service, to the head of the response |
+//! | `lro.http.unknown_types` | counter | `http.route` | values of `google.protobuf.Any` that HTTP answers have as base64, since the server does not know their types: give it their descriptors |
 //! | `lro.store.call.duration` | histogram, s | call, outcome | calls of the store: `start`, `claim`, `update`, `get`, `backlog`, `list`, `purge`, `page_token_key`; `ok`, `unavailable`, `full`, `corrupt`, `unusable`; an update with an operation that is corrupt, or locked by another program, counts as `corrupt` or `unavailable` |
 //! | `lro.store.corrupt` | counter | call | operations that a call left out (`claim`, `list`, `purge`) or failed for (the others) because their stored records are corrupt; each call that meets one counts it again, and the log names it |
 //! | `lro.store.accepts_starts` | gauge | | 1, or 0 while the store is full and refuses new operations |

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,10 +14,11 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 #[cfg(feature = "tls")]
 use tonic::transport::server::TlsConnectInfo;
@@ -32,8 +34,10 @@ use super::preface::{Prefaced, Protocol};
 const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// The state that all connections of a server share.
-pub(super) struct Connections<S> {
+pub(super) struct Connections<S, H> {
     pub(super) service: S,
+    /// The service of connections of HTTP/1.1.
+    pub(super) http1_service: H,
     pub(super) limits: ServeLimits,
     /// HTTP/1.1 is spoken, too.
     pub(super) with_http1: bool,
@@ -57,14 +61,35 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        let cut = self.cut.clone();
-        self.tracker.spawn(async move {
-            cut.run_until_cancelled(future).await;
-        });
+        let cut = self.cut.clone().cancelled_owned();
+        self.tracker.spawn(Task { future, cut });
     }
 }
 
-impl<S, B> Connections<S>
+pin_project! {
+    /// A task, until it is cut. An `async` block would hold the future once as its own, and once for
+    /// each call that waits for it.
+    struct Task<F> {
+        #[pin]
+        future: F,
+        #[pin]
+        cut: WaitForCancellationFutureOwned,
+    }
+}
+
+impl<F: Future> Future for Task<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        if this.cut.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        this.future.poll(cx).map(drop)
+    }
+}
+
+impl<S, B, H, C> Connections<S, H>
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
@@ -74,6 +99,14 @@ where
     S::Future: Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
+    H: Service<Request<Incoming>, Response = Response<C>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    H::Future: Send + 'static,
+    C: Body<Data = Bytes> + Send + 'static,
+    C::Error: Into<BoxError>,
 {
     /// Serves one connection in a task of its own.
     pub(super) fn spawn(self: &Arc<Self>, stream: TcpStream, admitted: Admitted) {
@@ -116,18 +149,23 @@ where
             return;
         };
         let io = TokioIo::new(io);
-        let service = self.service.clone();
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            peer.insert_into(request.extensions_mut());
-            // Routes and the layers around them are always ready.
-            service.clone().call(request)
-        });
+        // Both services, with the layers around them, are always ready.
         match protocol {
             Protocol::Http1 => {
+                let service = self.http1_service.clone();
+                let service = service_fn(move |mut request: Request<Incoming>| {
+                    peer.insert_into(request.extensions_mut());
+                    service.clone().call(request)
+                });
                 let connection = self.http1().serve_connection(io, service);
                 self.drive(Box::pin(connection)).await;
             }
             Protocol::Http2 => {
+                let service = self.service.clone();
+                let service = service_fn(move |mut request: Request<Incoming>| {
+                    peer.insert_into(request.extensions_mut());
+                    service.clone().call(request)
+                });
                 let connection = self.http2().serve_connection(io, service);
                 self.drive(Box::pin(connection)).await;
             }
@@ -281,6 +319,7 @@ mod tests {
         });
         let connections = Connections {
             service,
+            http1_service: service,
             limits: ServeLimits::default(),
             with_http1: true,
             #[cfg(feature = "tls")]
@@ -293,7 +332,10 @@ mod tests {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
-        let task = connections.accept(stream.unwrap());
+        let task = Task {
+            future: connections.accept(stream.unwrap()),
+            cut: CancellationToken::new().cancelled_owned(),
+        };
         let size = size_of_val(&task);
         assert!(size <= 2_560, "{size} bytes");
     }

@@ -22,9 +22,7 @@ use super::plain_text;
 #[derive(Clone, Debug)]
 pub(super) struct Front<S> {
     pub(super) grpc: S,
-    pub(super) http: Option<Http>,
-    /// The gRPC services, whose paths are nothing else's.
-    pub(super) services: Arc<[&'static str]>,
+    pub(super) other: NotGrpc,
 }
 
 impl<S, R> Service<Request<Incoming>> for Front<S>
@@ -40,30 +38,57 @@ where
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let is_grpc = request.method() == Method::POST && has_grpc_content_type(request.headers());
-        if is_grpc && request.version() == Version::HTTP_2 {
+        if is_grpc(&request) && request.version() == Version::HTTP_2 {
             let inner = self.grpc.call(request);
             return FrontFuture::Grpc { inner };
         }
-        let inner = match &self.http {
+        let inner = self.other.call(request);
+        FrontFuture::Other { inner }
+    }
+}
+
+fn is_grpc(request: &Request<Incoming>) -> bool {
+    request.method() == Method::POST && has_grpc_content_type(request.headers())
+}
+
+/// The requests that are no rpcs. It is the whole service of connections of HTTP/1.1: hyper keeps room
+/// for the future of a call as long as the connection lives, and that of an rpc is large.
+#[derive(Clone, Debug)]
+pub(super) struct NotGrpc {
+    pub(super) http: Option<Http>,
+    /// The gRPC services, whose paths are nothing else's.
+    pub(super) services: Arc<[&'static str]>,
+}
+
+impl Service<Request<Incoming>> for NotGrpc {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Answer {
+        let is_grpc = is_grpc(&request);
+        match &self.http {
             // The trailers of gRPC, and its streams, need HTTP/2.
             Some(_) if is_grpc => {
                 let status = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
-                Answer::Refused(Some(plain_text(status, "gRPC needs HTTP/2\n")))
+                Answer::refused(plain_text(status, "gRPC needs HTTP/2\n"))
             }
             Some(http) if !self.is_rpc(request.uri().path()) => Answer::Http(http.call(request)),
             _ => {
                 let (method, content_type) =
                     (request.method(), request.headers().get("content-type"));
                 tracing::debug!(%method, ?content_type, "request refused: not gRPC");
-                Answer::Refused(Some(refusal().map(|text| Body::new(text.to_owned()))))
+                Answer::refused(refusal().map(|text| Body::new(text.to_owned())))
             }
-        };
-        FrontFuture::Other { inner }
+        }
     }
 }
 
-impl<S> Front<S> {
+impl NotGrpc {
     /// Whether the path is one of a gRPC service.
     fn is_rpc(&self, path: &str) -> bool {
         let service = path.strip_prefix('/').and_then(|path| path.split_once('/'));
@@ -87,12 +112,6 @@ pin_project! {
     }
 }
 
-/// An answer that no rpc gives.
-pub(super) enum Answer {
-    Http(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
-    Refused(Option<Response<Body>>),
-}
-
 impl<F, R> Future for FrontFuture<F>
 where
     F: Future<Output = Result<Response<R>, Infallible>>,
@@ -100,17 +119,39 @@ where
     type Output = Result<Response<FrontBody<R>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = match self.project() {
+        match self.project() {
             FutureProjection::Grpc { inner } => {
                 let answer = ready!(inner.poll(cx));
-                return Poll::Ready(answer.map(|it| it.map(|inner| FrontBody::Grpc { inner })));
+                Poll::Ready(answer.map(|it| it.map(|inner| FrontBody::Grpc { inner })))
             }
-            FutureProjection::Other { inner } => match inner {
-                Answer::Http(answer) => ready!(answer.as_mut().poll(cx)),
-                Answer::Refused(response) => response.take().unwrap_or_default(),
-            },
-        };
-        Poll::Ready(Ok(response.map(|inner| FrontBody::Other { inner })))
+            FutureProjection::Other { inner } => {
+                let answer = ready!(Pin::new(inner).poll(cx));
+                Poll::Ready(answer.map(|it| it.map(|inner| FrontBody::Other { inner })))
+            }
+        }
+    }
+}
+
+/// An answer that no rpc gives.
+pub(super) enum Answer {
+    Http(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
+    Refused(Box<Response<Body>>),
+}
+
+impl Answer {
+    fn refused(response: Response<Body>) -> Self {
+        Self::Refused(Box::new(response))
+    }
+}
+
+impl Future for Answer {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Ok(match self.get_mut() {
+            Self::Http(answer) => ready!(answer.as_mut().poll(cx)),
+            Self::Refused(response) => std::mem::take(response),
+        }))
     }
 }
 

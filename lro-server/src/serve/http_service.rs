@@ -16,6 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
+use lro_core::UnknownTypes;
 use lro_core::changes::OperationChanges;
 use tonic::body::Body;
 use tower::util::BoxCloneSyncService;
@@ -52,6 +53,11 @@ where
     BoxCloneSyncService::new(service.map_response(|response| response.map(Body::new)))
 }
 
+/// Counts values of unknown types by route.
+pub(super) fn count_unknown_types(metrics: Metrics) -> UnknownTypes {
+    UnknownTypes::new(move |route, count| metrics.unknown_types(route.as_str(), count))
+}
+
 /// The service that answers the requests that are not gRPC, and what stands around it.
 #[derive(Clone, Debug)]
 pub(super) struct Http {
@@ -61,6 +67,8 @@ pub(super) struct Http {
     pub(super) body_timeout: Duration,
     /// For a service that pushes changes to its clients.
     pub(super) changes: OperationChanges,
+    /// For a service that writes payloads.
+    pub(super) unknown_types: UnknownTypes,
     pub(super) metrics: Metrics,
 }
 
@@ -81,7 +89,9 @@ impl Http {
         }
         let timeout = self.body_timeout;
         let mut request = request.map(|body| TimedBody::new(body, timeout).into_body());
-        request.extensions_mut().insert(self.changes.clone());
+        let extensions = request.extensions_mut();
+        extensions.insert(self.changes.clone());
+        extensions.insert(self.unknown_types.clone());
         let service = self.service.clone();
         Box::pin(telemetry.run(async move {
             match service.oneshot(request).await {

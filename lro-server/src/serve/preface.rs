@@ -65,6 +65,11 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Prefaced<IO> {
         let again = &again[..again.len().min(buf.remaining())];
         buf.put_slice(again);
         this.again.start += again.len();
+        // The bytes behind them, too: hyper takes a larger buffer after a short read. An error or an
+        // end is read again by the next call.
+        if this.again.is_empty() && buf.remaining() > 0 {
+            let _ = Pin::new(&mut this.io).poll_read(cx, buf);
+        }
         Poll::Ready(Ok(()))
     }
 }

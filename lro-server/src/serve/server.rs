@@ -26,7 +26,7 @@ use super::close_streams::CloseStreams;
 use super::connection::{Connections, Tasks};
 use super::deadline::DeadlineLayer;
 use super::error::Error;
-use super::front::Front;
+use super::front::{Front, NotGrpc};
 use super::health::Health;
 use super::http_service::{self, Hosted, HostedServices, Hosts, Http, MakeHttp};
 use super::limits::ServeLimits;
@@ -293,21 +293,26 @@ impl Server {
                     hosts: Arc::new(Hosts::of(&listener, is_guarded, self.allowed_hosts)),
                     body_timeout: limits.request_body_timeout,
                     changes: OperationChanges::new(Arc::new(operations.changes())),
+                    unknown_types: http_service::count_unknown_types(metrics.clone()),
                     metrics: metrics.clone(),
                 })
             }
         };
         let with_http1 = http.is_some();
         // Outermost: a request that is not gRPC reaches no rpc.
-        let service = Front {
-            grpc: service,
+        let other = NotGrpc {
             http,
             services: services.into(),
+        };
+        let service = Front {
+            grpc: service,
+            other: other.clone(),
         };
 
         let shutdown_timeout = limits.shutdown_timeout;
         let connections = Arc::new(Connections {
             service,
+            http1_service: other,
             limits: limits.clone(),
             with_http1,
             #[cfg(feature = "tls")]

@@ -265,12 +265,13 @@ async fn http_requests_are_measured_by_their_routes() {
     let operations = collected.operations(MemoryStore::new());
     let served = Served::start(server(&operations, Plain::default())).await;
     let mut http = Http1::connect(&served).await;
-    for path in ["/tables/a", "/tables/b", "/unknown", "/healthz"] {
+    for path in ["/tables/a", "/tables/odd", "/unknown", "/healthz"] {
         http.get(path).await;
     }
     collected.check(&[
         ("http.server.request.duration /tables/{name} 200 GET", 2),
         ("http.server.request.duration 404 GET", 1),
+        ("lro.http.unknown_types /tables/{name}", 3),
     ]);
     drop(http);
     served.stop().await;

@@ -16,6 +16,7 @@ mod slow_bodies;
 #[path = "../../../lro-server/tests/it/support.rs"]
 mod support;
 mod trailers;
+mod unknown_types;
 mod watch;
 mod wire;
 

@@ -210,7 +210,14 @@ async fn rest_and_grpc_see_the_same_operations() {
     assert_eq!(table.text(), r#"{"name":"t","rows":"7"}"#);
     let name = served.export("endless").await;
     let path = format!("/v1/{name}");
-    let got = served.send("GET", &path, "").await.json();
+    let parsed = name.parse().unwrap();
+    let mut got = served.send("GET", &path, "").await.json();
+    // The body sets it when it begins.
+    while got["metadata"].is_null() {
+        let briefly = Some(Duration::from_millis(50));
+        served.operations.wait(&parsed, briefly).await.unwrap();
+        got = served.send("GET", &path, "").await.json();
+    }
     assert_eq!(got["name"], name);
     let type_name = got["metadata"]["@type"].as_str();
     assert_eq!(
@@ -225,7 +232,6 @@ async fn rest_and_grpc_see_the_same_operations() {
         .json();
     assert_eq!(waited["done"], true);
     assert_eq!(waited["error"]["code"], 1);
-    let parsed = name.parse().unwrap();
     assert!(served.operations.get(&parsed).await.unwrap().done);
     let channel = tonic::transport::Endpoint::from_shared(format!("http://{}", served.address));
     let channel = channel.unwrap().connect().await.unwrap();

@@ -7,7 +7,8 @@ use tokio::net::TcpListener;
 
 /// Serves it for as long as the test runs, at every path.
 pub(crate) async fn serve() -> SocketAddr {
-    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n\
+    const ANSWER: &[u8] =
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n\
         <title>another site</title>";
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -39,6 +39,9 @@ impl Metrics {
     ) {
     }
 
+    #[cfg(feature = "serve")]
+    pub(crate) fn unknown_types(&self, _route: &str, _count: usize) {}
+
     pub(crate) fn run(&self, _record: &OperationRecord) -> RunMetrics {
         RunMetrics
     }

@@ -32,6 +32,8 @@ pub(super) struct Instruments {
     connections_refused: Counter<u64>,
     #[cfg(feature = "serve")]
     http_requests: Histogram<f64>,
+    #[cfg(feature = "serve")]
+    unknown_types: Counter<u64>,
     pub(super) store_calls: Histogram<f64>,
     pub(super) accepts_starts: Gauge<u64>,
 }
@@ -150,6 +152,12 @@ impl Metrics {
                 &CALL_BOUNDS,
                 "How long HTTP requests took, to the head of the response.",
             ),
+            #[cfg(feature = "serve")]
+            unknown_types: counter(
+                "lro.http.unknown_types",
+                "{value}",
+                "Values that an HTTP answer has as base64, since their types are not known.",
+            ),
             store_calls: seconds(
                 "lro.store.call.duration",
                 &CALL_BOUNDS,
@@ -236,6 +244,13 @@ impl Metrics {
             attributes.push(KeyValue::new("http.route", route.to_owned()));
         }
         self.0.http_requests.record(seconds, &attributes);
+    }
+
+    /// An HTTP answer has values of unknown types.
+    #[cfg(feature = "serve")]
+    pub(crate) fn unknown_types(&self, route: &str, count: usize) {
+        let route = KeyValue::new("http.route", route.to_owned());
+        self.0.unknown_types.add(count as u64, &[route]);
     }
 
     /// A run of this operation begins, and ends when what this gives is dropped.

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use lro_core::HttpRoute;
+use lro_core::{HttpRoute, UnknownTypes};
 use lro_server::Operations;
 use lro_server::serve::{HostedServices, Server};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -52,6 +52,12 @@ async fn answer(services: HostedServices, request: Request<Body>) -> Response<St
         return text(StatusCode::NOT_FOUND, format!("nothing at {path}"));
     };
     let (head, _) = request.into_parts();
+    let route = HttpRoute::new("/tables/{name}");
+    if name == "odd"
+        && let Some(unknown_types) = head.extensions.get::<UnknownTypes>()
+    {
+        unknown_types.count(&route, 3);
+    }
     let mut call = tonic::Request::from_parts(
         tonic::metadata::MetadataMap::from_headers(head.headers),
         head.extensions,
@@ -68,9 +74,7 @@ async fn answer(services: HostedServices, request: Request<Body>) -> Response<St
             text(status, format!("{}: {}", error.code(), error.message()))
         }
     };
-    response
-        .extensions_mut()
-        .insert(HttpRoute::new("/tables/{name}"));
+    response.extensions_mut().insert(route);
     response
 }
 

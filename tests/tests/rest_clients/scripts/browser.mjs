@@ -62,8 +62,9 @@ const sendUnasked = (page, base, name) =>
       navigator.sendBeacon(cancel);
       navigator.sendBeacon(cancel, '{}');
       // A form is a navigation, here of a frame.
-      const frame = document.body.appendChild(document.createElement('iframe'));
+      const frame = document.createElement('iframe');
       frame.name = 'target';
+      document.body.append(frame);
       const form = document.body.appendChild(document.createElement('form'));
       Object.assign(form, {method: 'POST', action: cancel, target: 'target', enctype: 'text/plain'});
       const sent = new Promise(resolve => frame.addEventListener('load', resolve, {once: true}));
