@@ -3,10 +3,11 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use exporter::pb::ExportMetadata;
 use futures_util::future::try_join_all;
+use lro_core::{Clock as _, SystemClock};
 use lro_server::{HandlerError, OperationContext};
 use tonic::Status;
 use uuid::Uuid;
@@ -58,6 +59,5 @@ fn note(ledger: &Path, what: &str, id: &str, call: &str, value: u64) -> Result<(
 }
 
 fn micros() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    u64::try_from(now.unwrap_or_default().as_micros()).unwrap_or(u64::MAX)
+    SystemClock.now().as_micros().unsigned_abs()
 }
