@@ -71,6 +71,12 @@ pub enum Reason {
     /// A stored request, metadata or checkpoint does not have the type that the handler expects
     /// now.
     PayloadUnreadable,
+    /// The operation has ended, and the call is for one that has not.
+    OperationDone,
+    /// The promise has an outcome already.
+    PromiseCompleted,
+    /// The operation no longer waits for the promise.
+    PromiseExpired,
     /// The name of a durable call is malformed.
     StepNameInvalid,
     /// Two durable calls with the same name run side by side, so that their order does not tell which is which.
@@ -120,6 +126,9 @@ impl Reason {
             Self::HandlerPanicked => "HANDLER_PANICKED",
             Self::HandlerMisbehaved => "HANDLER_MISBEHAVED",
             Self::PayloadUnreadable => "PAYLOAD_UNREADABLE",
+            Self::OperationDone => "OPERATION_DONE",
+            Self::PromiseCompleted => "PROMISE_COMPLETED",
+            Self::PromiseExpired => "PROMISE_EXPIRED",
             Self::StepNameInvalid => "STEP_NAME_INVALID",
             Self::StepNameAmbiguous => "STEP_NAME_AMBIGUOUS",
             Self::StepNested => "STEP_NESTED",
@@ -141,12 +150,14 @@ impl Reason {
             | Self::InvalidFilter
             | Self::RequestIdReused => Code::InvalidArgument,
             Self::OperationNotFound => Code::NotFound,
-            Self::OperationAlreadyExists => Code::AlreadyExists,
+            Self::OperationAlreadyExists | Self::PromiseCompleted => Code::AlreadyExists,
             Self::ExclusiveKeyHeld
             | Self::OperationInterrupted
             | Self::AttemptsExhausted
             | Self::StepInterrupted => Code::Aborted,
             Self::OperationNotDone
+            | Self::OperationDone
+            | Self::PromiseExpired
             | Self::MethodNotServed
             | Self::StepNested
             | Self::StepChanged

@@ -1,5 +1,6 @@
 mod builder;
 mod list;
+mod promises;
 mod typed;
 
 use std::collections::HashMap;

@@ -15,8 +15,10 @@ use super::fault;
 use super::in_closure::is_in_closure_of;
 use super::journal::{Activity, Found, Journal, Made, Unwritten};
 use super::name::StepName;
+use super::read::read_rows;
 use super::wait::Wait;
 use crate::handler::run::Run;
+use crate::rpc::error::store_failed;
 
 /// A durable call under way, until this is dropped.
 pub(super) struct Call {
@@ -170,6 +172,16 @@ impl Call {
             Ok(answer) => answer,
             Err(_) => Err(fault::run_ended()),
         }
+    }
+
+    /// The result of a row that another process has finished during this run.
+    pub(super) async fn read_again(&self) -> Result<Any, Status> {
+        let rows = read_rows(&self.run).await;
+        let rows = rows.map_err(|error| store_failed(&error))?;
+        let key = self.key()?;
+        let row = rows.iter().find(|row| row.key == *key);
+        row.and_then(|row| self.replay(row))
+            .unwrap_or_else(|| Err(fault::run_ended()))
     }
 
     /// The result that a finished row gives to the body; `None` for a row that has not finished.

@@ -108,6 +108,39 @@ impl<M> OperationContext<M> {
         self.wait_for(&name.into(), StepWake::At(time))
     }
 
+    /// Waits for a value that comes from outside: of [`Operations::complete`](crate::Operations::complete) or
+    /// [`fail`](crate::Operations::fail), for example an approval.
+    ///
+    /// The value may come before the body asks for it. While the body does nothing else, the operation is
+    /// suspended until then; with [`timeout`](Step::timeout), at most for that time, which counts from the
+    /// first call, by the store's clock. An end by the timeout is final: a value that comes later is refused.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lro_server::OperationContext;
+    /// use tonic::{Code, Status};
+    ///
+    /// async fn body(operation: OperationContext<()>) -> Result<bool, Status> {
+    ///     let three_days = Duration::from_secs(3 * 24 * 60 * 60);
+    ///     match operation.promise::<bool>("approved").timeout(three_days).await {
+    ///         Err(late) if late.code() == Code::DeadlineExceeded => Ok(false),
+    ///         answer => answer,
+    ///     }
+    /// }
+    /// # let mut runtime = tokio::runtime::Builder::new_current_thread();
+    /// # let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    /// # assert!(!runtime.block_on(body(OperationContext::detached())).unwrap());
+    /// ```
+    ///
+    /// Give promises names of their own: a caller completes the second call of a name as `name#2`, and one in a
+    /// scope as `scope/name`.
+    pub fn promise<T>(&self, name: impl Into<StepName>) -> Step<'_, T>
+    where
+        T: Message + Name + Default + 'static,
+    {
+        Step::new(self.call(&name.into(), StepKind::Promise), Work::Promise)
+    }
+
     /// Whether this operation runs code that was added while others of its kind were running: `false` for
     /// an operation that has already passed this place without it. The answer is recorded.
     ///

@@ -87,6 +87,12 @@ fn noun(kind: StepKind) -> &'static str {
     }
 }
 
+/// A promise was not completed in time.
+pub(super) fn promise_timed_out(key: &StepKey) -> rpc::Status {
+    let message = format!("the promise `{key}` was not completed in time");
+    Reason::DeadlineExceeded.operation_error(message, [("step", key.as_str())])
+}
+
 /// An attempt of a step has exceeded the step's timeout.
 pub(super) fn attempt_timed_out(key: &StepKey, timeout: Duration) -> Status {
     let message = format!("an attempt of the step `{key}` took longer than {timeout:?}");

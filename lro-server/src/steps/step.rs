@@ -11,7 +11,7 @@ use lro_core::store::{StepOutcome, StepWake};
 use lro_core::{Reason, unpack};
 use prost::{Message, Name};
 use prost_types::Any;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::call::{Call, result};
 use super::fault;
@@ -19,7 +19,7 @@ use super::in_closure::{InClosure, Noted};
 use super::retry::Retry;
 use crate::handler::error::{HandlerError, to_plain_rpc_status};
 
-/// A durable call of a body: a step or a sleep. It begins when it is first polled.
+/// A durable call of a body: a step, a sleep or a promise. It begins when it is first polled.
 ///
 /// ```
 /// use std::time::Duration;
@@ -87,6 +87,7 @@ struct Plan<'a> {
 pub(super) enum Work<'a> {
     Closure(Closure<'a>),
     Sleep(StepWake),
+    Promise,
     Introduced,
 }
 
@@ -128,7 +129,8 @@ impl<T> Step<'_, T> {
     }
 
     /// The longest time that one attempt of the closure may take. After it the closure's future is
-    /// dropped; the error DEADLINE_EXCEEDED is retryable.
+    /// dropped; the error DEADLINE_EXCEEDED is retryable. Of a promise, the longest time to wait for it:
+    /// then DEADLINE_EXCEEDED is recorded.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.with(|options| options.timeout = Some(timeout))
     }
@@ -187,6 +189,7 @@ impl Plan<'_> {
         match work {
             Work::Closure(closure) => run(&mut call, &closure, &type_url, options).await,
             Work::Sleep(wake) => sleep(&mut call, wake).await,
+            Work::Promise => promise(&mut call, &type_url, options.timeout).await,
             Work::Introduced => introduced(&mut call).await,
         }
     }
@@ -207,6 +210,29 @@ async fn sleep(call: &mut Call, wake: StepWake) -> Result<Any, Status> {
     }
     call.record_lazily(StepOutcome::Response(lro_core::pack(&())))?;
     Ok(lro_core::pack(&()))
+}
+
+async fn promise(
+    call: &mut Call,
+    type_url: &str,
+    timeout: Option<Duration>,
+) -> Result<Any, Status> {
+    let row = call.find(type_url).await?;
+    if let Some(result) = row.as_ref().and_then(|row| call.replay(row)) {
+        return result;
+    }
+    let wait = match &row {
+        Some(row) => call.recorded_wait(row),
+        None => call.new_wait(timeout.map(StepWake::After), None)?,
+    };
+    call.wait(wait).await;
+    let outcome = StepOutcome::Error(fault::promise_timed_out(call.key()?));
+    match call.record(outcome.clone()).await {
+        Ok(()) => result(&outcome),
+        // It was completed while its time ran out.
+        Err(refused) if refused.code() == Code::AlreadyExists => call.read_again().await,
+        Err(error) => Err(error),
+    }
 }
 
 async fn introduced(call: &mut Call) -> Result<Any, Status> {

@@ -14,14 +14,14 @@ use crate::handler::run::{Run, StopReason, told_to_stop};
 use crate::handler::write::{CarriedMetadata, write_while_held};
 use crate::rpc::error::store_failed;
 
-/// Writes rows in one commit, and tells the calls that wait for them. Rows that a limit refuses
+/// Writes rows in one commit, and tells the calls that wait for them. Rows that the store refuses
 /// together are written one by one, so that only those at fault fail.
 pub(super) async fn write_rows(run: Arc<Run>, rows: Vec<Unwritten>) {
     let (writes, answers): (Vec<_>, Vec<_>) =
         rows.into_iter().map(|row| (row.write, row.answer)).unzip();
     let keys: Vec<_> = writes.iter().map(|write| write.key.clone()).collect();
     match commit(&run, writes.clone()).await {
-        Ok(Err(Refusal::StepLimit(_))) if writes.len() > 1 => {
+        Ok(Err(Refusal::StepLimit(_) | Refusal::StepFinished(_))) if writes.len() > 1 => {
             for ((write, key), answer) in writes.into_iter().zip(keys).zip(answers) {
                 let committed = commit(&run, vec![write]).await;
                 tell(&run, &committed, [(key, answer)]);
@@ -115,9 +115,8 @@ pub(crate) fn refused(refusal: &Refusal) -> Option<Status> {
             Reason::Unimplemented,
             "; use a store that keeps steps, or checkpoints",
         ),
-        Refusal::StepFinished(_) | Refusal::StepKindDiffers(_) | Refusal::StepUnknown(_) => {
-            (Reason::Internal, "")
-        }
+        Refusal::StepFinished(_) => (Reason::PromiseCompleted, ""),
+        Refusal::StepKindDiffers(_) | Refusal::StepUnknown(_) => (Reason::Internal, ""),
         _ => return None,
     };
     Some(reason.status(format!("{refusal}{advice}"), []))

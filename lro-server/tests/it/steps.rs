@@ -3,6 +3,7 @@
 
 mod changed_code;
 mod names;
+mod promises;
 mod recording;
 mod retries;
 mod suspension;
