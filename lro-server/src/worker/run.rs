@@ -150,10 +150,19 @@ impl Drop for Place {
 
 /// Reads what earlier runs have recorded of the durable calls, if they have.
 async fn replay(run: &Run, steps: Option<&StepSummary>) -> Result<(), Ending> {
-    if steps.is_none_or(|steps| steps.rows == 0) {
+    let count = steps.map_or(0, |steps| steps.rows as usize);
+    if count == 0 {
         return Ok(());
     }
     match read_rows(run).await {
+        // A step that is lost must not run again unnoticed.
+        Ok(rows) if rows.len() < count => {
+            let message = format!(
+                "{} of its {count} recorded steps are missing",
+                count - rows.len()
+            );
+            Err(Ending::Blocked(message))
+        }
         Ok(rows) => {
             run.replay(rows);
             Ok(())
