@@ -18,7 +18,9 @@ use crate::http_route::HttpRoute;
 /// unknown.count(&HttpRoute::new("/v1/{name=operations}"), 2);
 /// ```
 #[derive(Clone)]
-pub struct UnknownTypes(Arc<dyn Fn(&HttpRoute, usize) + Send + Sync>);
+pub struct UnknownTypes(Arc<Count>);
+
+type Count = dyn Fn(&HttpRoute, usize) + Send + Sync;
 
 impl UnknownTypes {
     /// Calls this with the route that answers a request, and the number of values in its answer. A
