@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 
-use super::journal::{Halt, Journal, Unwritten};
+use super::journal::{Halt, Journal};
 use super::wait::Wait;
 use super::write::write_rows;
 use crate::handler::error::HandlerError;
@@ -75,10 +75,6 @@ impl<'a> StepsBody<'a> {
         }
         let waits = journal.waits();
         ready!(self.poll_suspending(context, &waits, is_draining || has_lingered));
-        let now = Instant::now();
-        for row in waits.iter().filter_map(|wait| wait.to_record(now)) {
-            journal.write(Unwritten::lazy(row));
-        }
         let keys = waits.iter().map(|wait| wait.key().clone());
         Poll::Ready(Polled::Suspended(keys.collect()))
     }

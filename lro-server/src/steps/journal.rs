@@ -8,6 +8,7 @@ use futures_util::task::AtomicWaker;
 use lro_core::Timestamp;
 use lro_core::store::{StepKey, StepKind, StepRow, StepWrite};
 use tokio::sync::{Semaphore, oneshot};
+use tokio::time::Instant;
 use tonic::Status;
 
 use super::fault;
@@ -300,10 +301,19 @@ impl Journal {
         self.inner().is_draining = true;
     }
 
-    /// The run has ended: no call continues, and rows that are left are for the command that ends it.
+    /// The run has ended: no call continues, and rows that are left are for the command that ends it. Waits
+    /// under way are among them, so that a later run does not begin them anew.
     pub(super) fn end(&self) {
+        let now = Instant::now();
         let mut inner = self.inner();
         inner.has_ended = true;
+        let waits = inner.under_way.values();
+        let waits = waits.filter_map(|call| match &call.activity {
+            Activity::Wait(wait) => wait.to_record(now),
+            Activity::None | Activity::Work => None,
+        });
+        let waits: Vec<_> = waits.map(Unwritten::lazy).collect();
+        inner.unwritten.extend(waits);
         for row in &mut inner.unwritten {
             row.answer = None;
         }

@@ -56,7 +56,9 @@ impl Outages {
     /// The store has answered.
     pub(super) fn answered(&mut self) {
         let now = Instant::now();
-        if self.has_lasted() {
+        // A second outage may have kept others from releasing what they lost in the first.
+        let has_held = self.is_away && self.expire_in().is_some();
+        if self.has_lasted() || has_held {
             self.hold_until = Some(now + HOLD);
         }
         self.is_away = false;
@@ -209,8 +211,10 @@ mod tests {
         assert!(!outages.are_over() && outages.expire_in().is_none());
         outages.answered();
         assert_eq!(outages.expire_in(), Some(HOLD));
+        wait(6).await;
         outages.failed(&error);
         outages.answered();
+        assert_eq!(outages.expire_in(), Some(HOLD), "another outage");
         wait(9).await;
         assert!(!outages.are_over());
         wait(1).await;

@@ -229,6 +229,43 @@ async fn a_drain_suspends_what_waits_and_lets_closures_finish() {
     assert_eq!((seen.count_of("first"), seen.count_of("second")), (1, 1));
 }
 
+/// steps:W5 steps:W8
+#[tokio::test(start_paused = true)]
+async fn a_sleep_beside_a_closure_survives_a_drain() {
+    let trail = Trail::default();
+    let seen = trail.clone();
+    let (_, node) = store();
+    let settings = |it: lro_server::WorkerBuilder| it.drain_timeout(Duration::from_secs(1));
+    let body = move |_, operation: crate::support::Context| {
+        let trail = trail.clone();
+        async move {
+            let work = operation.step("work", async || {
+                trail.add("work");
+                tokio::time::sleep(HOUR / 2).await;
+                Ok::<_, Status>(())
+            });
+            let (slept, worked) = tokio::join!(operation.sleep("sleep", HOUR), work);
+            slept.and(worked)?;
+            Ok(exported(1))
+        }
+    };
+    let (operations, exporter, worker) = start_on(node, settings, body).await;
+    let begun = Instant::now();
+    let started = exporter.call(&["a"]).await.unwrap();
+    seen.reached(1).await;
+    tokio::time::sleep(HOUR / 4).await;
+    worker.drain().await;
+    let next = Worker::builder(&operations).host(exporter.clone());
+    let _next = next.start().await.unwrap();
+    wait(&operations, &started).await;
+    assert_eq!(seen.events(), ["work"; 2]);
+    let took = begun.elapsed();
+    assert!(
+        took >= HOUR && took < HOUR + Duration::from_secs(5),
+        "{took:?}"
+    );
+}
+
 /// steps:S11
 #[tokio::test(start_paused = true)]
 async fn time_and_uuids_are_the_same_in_every_run() {
