@@ -13,6 +13,7 @@ mod raw;
 mod rest;
 mod retention;
 mod service;
+mod steps;
 mod table;
 mod wait;
 
@@ -49,6 +50,8 @@ struct Args {
 enum Part {
     /// Start to done: in process and over gRPC, against a raw group-commit loop.
     Cycle,
+    /// Bodies of durable steps, against a loop that writes the same rows.
+    Steps,
     /// GetOperation against a bare tonic service.
     Get,
     /// HTTP/JSON against gRPC on the same port: GetOperation, lists, watches, and without a socket.
@@ -119,6 +122,7 @@ fn main() -> anyhow::Result<()> {
             runtime.block_on(async {
                 match part {
                     Part::Cycle => cycle::run(&setting).await,
+                    Part::Steps => steps::run(&setting).await,
                     Part::Get => get::run(&setting).await,
                     Part::Rest => rest::run(&setting).await,
                     Part::Footprint => footprint::run(&setting).await,

@@ -32,8 +32,23 @@ pub(crate) enum Raw {
 
 enum Write {
     Insert(Uuid),
+    /// A step of this number, and the summary of its operation.
+    Step(Uuid, u32),
     Update(Uuid),
 }
+
+/// The row of a step, as a body of the part `steps` has it recorded.
+const STEP: &str = "INSERT INTO step (uid, epoch, key, seq, kind, attempt, fence, sequential, \
+     begin_time, end_time, wake_time, value_kind, value) \
+     VALUES (?1, 0, ?2, ?3, 0, 1, 1, 1, 1700000000000000, 1700000000000000, NULL, 0, ?4)";
+
+/// The columns of an operation that a recorded step changes.
+const STEPPED: &str =
+    "UPDATE operation SET steps = ?2, revision = ?3, update_time = ?4 WHERE uid = ?1";
+
+/// About what the response of a step takes, and the summary.
+const STEP_VALUE: usize = 50;
+const SUMMARY: usize = 12;
 
 /// How a write of each kind is done.
 struct Loop {
@@ -53,6 +68,17 @@ pub(crate) async fn lives(
     submitters: usize,
     count: usize,
 ) -> anyhow::Result<Duration> {
+    lives_of_steps(raw, path, submitters, count, 0).await
+}
+
+/// The same with steps in between, for the store's own schema.
+pub(crate) async fn lives_of_steps(
+    raw: Raw,
+    path: &Path,
+    submitters: usize,
+    count: usize,
+    steps: u32,
+) -> anyhow::Result<Duration> {
     let writes = match raw {
         Raw::Bare => Loop::bare(path)?,
         Raw::Same => Loop::same(path).await?,
@@ -67,7 +93,9 @@ pub(crate) async fn lives(
             tokio::spawn(async move {
                 for _ in 0..share {
                     let uid = Uuid::now_v7();
-                    for write in [Write::Insert(uid), Write::Update(uid)] {
+                    let between = (0..steps).map(|step| Write::Step(uid, step));
+                    let writes = [Write::Insert(uid)].into_iter().chain(between);
+                    for write in writes.chain([Write::Update(uid)]) {
                         let (answer, answered) = oneshot::channel();
                         queue.send((write, answer)).ok();
                         answered.await.ok();
@@ -145,10 +173,7 @@ impl Loop {
 }
 
 impl Loop {
-    fn run(
-        mut self,
-        mut queued: mpsc::UnboundedReceiver<(Write, oneshot::Sender<()>)>,
-    ) -> rusqlite::Result<()> {
+    fn run(mut self, mut queued: mpsc::UnboundedReceiver<Queued>) -> rusqlite::Result<()> {
         let mut answers = Vec::new();
         while let Some(first) = queued.blocking_recv() {
             let transaction = self.connection.transaction()?;
@@ -157,6 +182,12 @@ impl Loop {
                 let (sql, uid, values) = match &write {
                     Write::Insert(uid) => (&self.insert, uid, &self.inserted),
                     Write::Update(uid) => (&self.update, uid, &self.updated),
+                    Write::Step(uid, step) => {
+                        record(&transaction, *uid, *step)?;
+                        answers.push(answer);
+                        next = more(&answers, &mut queued);
+                        continue;
+                    }
                 };
                 let mut statement = transaction.prepare_cached(sql)?;
                 let mut at = 1;
@@ -171,11 +202,7 @@ impl Loop {
                 }
                 statement.raw_execute()?;
                 answers.push(answer);
-                next = if answers.len() < 512 {
-                    queued.try_recv().ok()
-                } else {
-                    None
-                };
+                next = more(&answers, &mut queued);
             }
             transaction.commit()?;
             for answer in answers.drain(..) {
@@ -184,6 +211,35 @@ impl Loop {
         }
         Ok(())
     }
+}
+
+type Queued = (Write, oneshot::Sender<()>);
+
+/// The next write of a transaction of at most 512.
+fn more(
+    answers: &[oneshot::Sender<()>],
+    queued: &mut mpsc::UnboundedReceiver<Queued>,
+) -> Option<Queued> {
+    match answers.len() < 512 {
+        true => queued.try_recv().ok(),
+        false => None,
+    }
+}
+
+/// Writes what a recorded step takes.
+fn record(connection: &Connection, uid: Uuid, step: u32) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached(STEP)?;
+    let value = [7_u8; STEP_VALUE];
+    insert.execute((uid.as_bytes(), format!("step/{step}"), step + 1, &value))?;
+    let mut update = connection.prepare_cached(STEPPED)?;
+    let summary = [7_u8; SUMMARY];
+    update.execute((
+        uid.as_bytes(),
+        &summary,
+        step + 2,
+        1_700_000_000_000_000_i64,
+    ))?;
+    Ok(())
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {

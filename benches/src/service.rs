@@ -14,6 +14,9 @@ use tokio::sync::{Notify, oneshot};
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
+/// The number of steps of bodies whose first table is `steps`.
+pub(crate) const STEPS: u32 = 10;
+
 pub(crate) struct Exporter {
     operations: Operations,
     /// Releases bodies whose first table is `wait`.
@@ -26,10 +29,17 @@ impl pb::exporter_server::Exporter for Exporter {
     async fn export(
         &self,
         request: ExportRequest,
-        _operation: OperationContext<ExportMetadata>,
+        operation: OperationContext<ExportMetadata>,
     ) -> Result<ExportResponse, Status> {
-        if request.tables.first().is_some_and(|table| table == "wait") {
-            self.release.notified().await;
+        match request.tables.first().map(String::as_str) {
+            Some("wait") => self.release.notified().await,
+            Some("steps") => {
+                for step in 0..STEPS {
+                    let name = format!("step/{step}");
+                    operation.step(name, async || Ok::<u32, Status>(7)).await?;
+                }
+            }
+            _ => {}
         }
         Ok(ExportResponse {
             tables_exported: request.tables.len() as u32,
@@ -92,7 +102,12 @@ impl Server {
 
     /// A whole life without the wire.
     pub(crate) async fn life(&self) -> anyhow::Result<()> {
-        let name = self.begin("now").await?;
+        self.life_of("now").await
+    }
+
+    /// The same of a body that does what the table says.
+    pub(crate) async fn life_of(&self, table: &str) -> anyhow::Result<()> {
+        let name = self.begin(table).await?;
         let done = self.operations.wait(&name, None).await?;
         anyhow::ensure!(done.done, "{name} has not ended");
         Ok(())

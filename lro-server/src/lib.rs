@@ -113,7 +113,8 @@
 //! thread.
 //!
 //! After a crash the body runs again from its beginning, up to `max_attempts` times in total. So
-//! make its effects repeatable, or resume from the last [`OperationContext::checkpoint`].
+//! make its effects repeatable, resume from the last [`OperationContext::checkpoint`], or record its parts
+//! as durable [steps](OperationContext::step), which a later run does not repeat.
 //!
 //! # Features
 //!
