@@ -12,11 +12,12 @@ use uuid::Uuid;
 use super::{Index, Migration, Step, first, no_limits, no_session_limits};
 use crate::error::Fault;
 
-/// How long writers may be held up by a step that needs the table for a moment; and how often it is
-/// tried, for those who hold the table longer than that.
-const TABLE_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long writers may be held up by a step that needs the table for a moment, half of the time after
+/// which their own statements give up; and how often it is tried, for those who hold the table longer
+/// than that.
+const TABLE_LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 const TABLE_LOCK_PAUSE: Duration = Duration::from_secs(1);
-const TABLE_LOCK_TRIES: u32 = 30;
+const TABLE_LOCK_TRIES: u32 = 45;
 
 /// The query that shows that the server is alive. It takes no snapshot and releases that of the
 /// statement before it: an index build waits for every transaction that holds one.
