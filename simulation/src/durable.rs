@@ -16,7 +16,7 @@ use crate::plan::Plan;
 use crate::random::Random;
 use crate::run::{Cluster, Report, report};
 use crate::service::{Answer, Job, Progress, pause_of, sleep};
-use crate::world::{Moment, Violation, World};
+use crate::world::{Moment, World};
 
 /// The longest that the operations of a run take after the faults.
 const PATIENCE: Duration = Duration::from_secs(2 * 60 * 60);
@@ -45,6 +45,7 @@ impl DurablePlan {
         let lease = Duration::from_secs(random.between(2, 9));
         let workers = random.between(1, 5) as usize;
         let mut plan = Plan::quiet(seed, bug, workers, lease);
+        plan.has_steps = true;
         plan.concurrency = random.between(1, 5) as usize;
         plan.policy.max_attempts = 50;
         plan.lost = random.pick(&[0, 10, 50]);
@@ -74,13 +75,7 @@ impl DurablePlan {
             }
             let records = cluster.records().await;
             check(&world, &records, self.operations);
-            let mut report = report(cluster, &records);
-            // The model of an operation knows no rows, and so not which records change something.
-            let is_of_model = |it: &Violation| it.checker == "linearizability";
-            report
-                .violations
-                .retain(|violation| !is_of_model(violation));
-            report
+            report(cluster, &records)
         })
     }
 }
@@ -108,7 +103,11 @@ fn check(world: &World, records: &[OperationRecord], operations: u64) {
     }
     for record in records {
         if record.state != OperationState::Succeeded {
-            let what = format!("{} is {:?}: {:?}", record.name, record.state, record.result);
+            let blocked = record.steps.as_ref().and_then(|it| it.blocked.as_ref());
+            let what = format!(
+                "{} is {:?}: {:?} {blocked:?}",
+                record.name, record.state, record.result
+            );
             world.violation("durable calls", what);
         }
     }

@@ -43,6 +43,9 @@ pub struct Plan {
     pub reuse_names: bool,
     /// How long the runtime of a worker may poll nothing; none if bodies never block it.
     pub max_runtime_stall: Option<Duration>,
+    /// Whether bodies make durable calls. The model of an operation knows no rows, and so not which records
+    /// change something: their histories are not compared with it.
+    pub has_steps: bool,
 }
 
 /// One node.
@@ -117,6 +120,7 @@ impl Plan {
             reuse_names: Random::new(seed, 4).per_mille(400)
                 && !regressions().any(|known| known == seed),
             max_runtime_stall: None,
+            has_steps: false,
         }
     }
 
@@ -151,6 +155,7 @@ impl Plan {
             faults: 1,
             reuse_names: false,
             max_runtime_stall: None,
+            has_steps: false,
         }
     }
 }

@@ -97,6 +97,7 @@ impl<'a> StepsBody<'a> {
             if let Some(writing) = &mut self.writing {
                 ready!(writing.as_mut().poll(context));
                 self.writing = None;
+                journal.answered();
             }
             let rows = journal.take_awaited();
             if rows.is_empty() {

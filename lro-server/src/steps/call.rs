@@ -63,6 +63,11 @@ impl Call {
         self.made.key.as_ref().map_err(Clone::clone)
     }
 
+    /// [`OperationContext::time`](crate::OperationContext::time) when the body made the call.
+    pub(super) fn made_at(&self) -> Timestamp {
+        self.made.at
+    }
+
     pub(super) fn attempt(&self) -> u32 {
         self.attempt
     }
@@ -187,12 +192,9 @@ impl Call {
     /// The result that a finished row gives to the body; `None` for a row that has not finished.
     pub(super) fn replay(&self, row: &StepRow) -> Option<Result<Any, Status>> {
         let outcome = row.outcome.as_ref()?;
-        // The end of a sleep that was in memory only is no time that a later run would see, too.
-        let time = match row.kind {
-            StepKind::Sleep => row.wake_time,
-            _ => row.end_time,
-        };
-        if let Some(time) = time {
+        // Rows that no commit waits for have another time in each run.
+        let is_lazy = matches!(row.kind, StepKind::Sleep | StepKind::Introduced);
+        if let (false, Some(time)) = (is_lazy, row.end_time) {
             self.journal().passed(time);
         }
         Some(result(outcome))

@@ -194,7 +194,8 @@ impl<M> OperationContext<M> {
     }
 
     /// A time that is the same in every run: when the result was recorded of the latest step that the body
-    /// has passed, or when the operation was started. Use it in the place of a clock.
+    /// has passed, or when the operation was started; a sleep adds its duration. Use it in the place of a
+    /// clock.
     ///
     /// ```
     /// # use lro_server::OperationContext;

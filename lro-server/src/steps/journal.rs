@@ -41,6 +41,9 @@ struct Inner {
     /// The time of the latest row that the body has passed.
     time: Timestamp,
     unwritten: Vec<Unwritten>,
+    /// The rows of the commit under way. If the run ends before its answer, what ends the run repeats them: a
+    /// row must not be recorded without those before it.
+    in_flight: Vec<StepWrite>,
     halt: Option<Halt>,
     is_draining: bool,
     has_ended: bool,
@@ -106,6 +109,8 @@ pub(super) struct Made {
     pub(super) id: CallId,
     pub(super) key: Result<StepKey, Status>,
     pub(super) is_sequential: bool,
+    /// The time of the latest row that the body had passed.
+    pub(super) at: Timestamp,
 }
 
 /// The answer to a call whose turn has come.
@@ -184,6 +189,7 @@ impl Journal {
             id,
             key,
             is_sequential,
+            at: inner.time,
         }
     }
 
@@ -261,16 +267,25 @@ impl Journal {
     /// The rows for a commit, if a call waits for one of them.
     pub(super) fn take_awaited(&self) -> Vec<Unwritten> {
         let mut inner = self.inner();
-        match inner.unwritten.iter().any(|row| row.answer.is_some()) {
-            true => std::mem::take(&mut inner.unwritten),
-            false => Vec::new(),
+        if !inner.unwritten.iter().any(|row| row.answer.is_some()) {
+            return Vec::new();
         }
+        let rows = std::mem::take(&mut inner.unwritten);
+        inner.in_flight = rows.iter().map(|row| row.write.clone()).collect();
+        rows
+    }
+
+    /// The commit under way was answered.
+    pub(super) fn answered(&self) {
+        self.inner().in_flight.clear();
     }
 
     /// All rows that are not written, for the command that ends the run.
     pub(crate) fn take_unwritten(&self) -> Vec<StepWrite> {
-        let rows = std::mem::take(&mut self.inner().unwritten);
-        rows.into_iter().map(|row| row.write).collect()
+        let mut inner = self.inner();
+        let mut rows = std::mem::take(&mut inner.in_flight);
+        rows.extend(inner.unwritten.drain(..).map(|row| row.write));
+        rows
     }
 
     /// Why the run is to end, once nothing is under way that it can wait for.
