@@ -15,7 +15,7 @@ use super::fault;
 use super::wait::Wait;
 
 /// The number of closures of one operation that run at a time; further ones wait for their turn.
-pub(super) const MAX_CLOSURES: usize = 256;
+const MAX_CLOSURES: usize = 256;
 
 /// The durable calls of one run.
 pub(crate) struct Journal {
@@ -77,7 +77,7 @@ pub(super) enum Activity {
 
 /// The reason why a run cannot continue.
 #[derive(Clone, Debug)]
-pub(crate) enum Halt {
+pub(super) enum Halt {
     /// The code does not fit the rows that earlier runs have recorded.
     Blocked(Status),
     /// The worker drains, and the body is about to begin a closure.
@@ -288,7 +288,7 @@ impl Journal {
         rows
     }
 
-    /// Why the run is to end, once nothing is under way that it can wait for.
+    /// The reason why the run must end, once no call works that it can wait for.
     pub(super) fn halted(&self) -> Option<Halt> {
         let inner = self.inner();
         match &inner.halt {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lro_core::Timestamp;
-use lro_core::store::{StepRow, StepWake, StepWrite};
+use lro_core::store::{StepKey, StepRow, StepWake, StepWrite};
 use tokio::time::Instant;
 
 use crate::engine::deadline::later;
@@ -74,7 +74,7 @@ impl Wait {
         Some(self.ends?.saturating_duration_since(now))
     }
 
-    pub(super) fn key(&self) -> &lro_core::store::StepKey {
+    pub(super) fn key(&self) -> &StepKey {
         &self.row.key
     }
 

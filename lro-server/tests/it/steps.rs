@@ -11,7 +11,10 @@ mod suspension;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lro_core::store::{MemoryStore, OperationRecord, OperationStore as _, StepQuery, StepRow};
+use lro_core::store::{
+    MemoryStore, OperationRecord, OperationStore as _, StepQuery, StepRow, StoreEvent,
+    StoreObserver,
+};
 use lro_core::{OperationName, pack};
 use lro_server::Operations;
 use tokio::sync::watch;
@@ -28,6 +31,38 @@ fn store() -> (Arc<MemoryStore>, Node) {
 
 async fn record(store: &MemoryStore, name: &OperationName) -> OperationRecord {
     store.get(name).await.unwrap().unwrap()
+}
+
+/// Counts the changes of a store.
+struct Changes(watch::Sender<u64>);
+
+impl StoreObserver for Changes {
+    fn on_event(&self, _: &StoreEvent) {
+        self.0.send_modify(|count| *count += 1);
+    }
+}
+
+/// Returns the record once it is as wanted.
+async fn record_when(
+    store: &MemoryStore,
+    name: &OperationName,
+    is_wanted: impl Fn(&OperationRecord) -> bool,
+) -> OperationRecord {
+    let changes = watch::Sender::new(0);
+    let mut changed = changes.subscribe();
+    store.observe(Arc::new(Changes(changes)));
+    loop {
+        let record = record(store, name).await;
+        if is_wanted(&record) {
+            return record;
+        }
+        changed.changed().await.unwrap();
+    }
+}
+
+/// Returns the record once the operation is suspended.
+async fn suspended(store: &MemoryStore, name: &OperationName) -> OperationRecord {
+    record_when(store, name, OperationRecord::is_suspended).await
 }
 
 /// Waits for the end, however far off it is.

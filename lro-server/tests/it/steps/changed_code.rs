@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use lro_core::store::{MemoryStore, OperationState};
+use lro_core::store::{MemoryStore, OperationRecord, OperationState};
 use lro_core::{Operation, OperationName};
 use lro_server::{Operations, Worker};
 use tonic::Status;
 
-use super::{HOUR, Trail, record, store, wait};
+use super::{HOUR, Trail, record_when, store, suspended, wait};
 use crate::support::{Context, Exporter, exported, name, start_on};
 
 /// An operation of a body that has several versions.
@@ -76,9 +76,7 @@ impl Deployed {
         .await;
         let started = exporter.call(&["a"]).await.unwrap();
         let name = name(&started);
-        while !record(&store, &name).await.is_suspended() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        suspended(&store, &name).await;
         Self {
             store,
             operations,
@@ -92,20 +90,15 @@ impl Deployed {
 
     /// Returns why the operation is blocked, once it is.
     async fn blocked(&self, count: u32) -> String {
-        loop {
-            let record = record(&self.store, &self.name).await;
-            let blocked = record
-                .steps
-                .as_ref()
-                .and_then(|steps| steps.blocked.clone());
-            match blocked {
-                Some(blocked) if blocked.count >= count => {
-                    assert_eq!((record.state, record.attempt), (OperationState::Pending, 0));
-                    return blocked.message;
-                }
-                _ => tokio::time::sleep(Duration::from_secs(1)).await,
-            }
-        }
+        let blocks = |record: &OperationRecord| {
+            let steps = record.steps.as_ref()?;
+            steps.blocked.clone()
+        };
+        let is_blocked =
+            |record: &OperationRecord| blocks(record).is_some_and(|it| it.count >= count);
+        let record = record_when(&self.store, &self.name, is_blocked).await;
+        assert_eq!((record.state, record.attempt), (OperationState::Pending, 0));
+        blocks(&record).unwrap().message
     }
 
     async fn ended(&self) -> u32 {

@@ -2,22 +2,13 @@
 
 use std::time::Duration;
 
-use lro_core::OperationName;
-use lro_core::store::MemoryStore;
 use lro_server::Operations;
 use tokio::time::Instant;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use super::{HOUR, Trail, record, store, wait};
+use super::{HOUR, Trail, store, suspended, wait};
 use crate::support::{exported, name, start_on};
-
-/// Waits until the operation is suspended.
-async fn suspended(store: &MemoryStore, name: &OperationName) {
-    while !record(store, name).await.is_suspended() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
 
 fn reason(error: &Status) -> String {
     error.get_details_error_info().unwrap().reason
@@ -128,7 +119,7 @@ async fn a_timeout_is_recorded_and_final() {
     let started = exporter.call(&["a"]).await.unwrap();
     let name = name(&started);
     suspended(&store, &name).await;
-    tokio::time::sleep(HOUR + Duration::from_secs(5)).await;
+    seen.reached(1).await;
     let late = operations
         .complete(&name, "approved", &1_u32)
         .await
@@ -144,7 +135,7 @@ async fn a_timeout_is_recorded_and_final() {
 /// steps:P1 steps:E6
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_completed_says_why() {
-    let (_, node) = store();
+    let (store, node) = store();
     let (operations, exporter, _worker) = start_on(
         node,
         |it| it,
@@ -157,7 +148,7 @@ async fn what_cannot_be_completed_says_why() {
     .await;
     let started = exporter.call(&["a"]).await.unwrap();
     let name = name(&started);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    suspended(&store, &name).await;
     let complete = async |operations: &Operations, promise: &str| {
         operations
             .complete(&name, promise, &1_u32)

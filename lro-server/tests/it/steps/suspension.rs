@@ -7,7 +7,7 @@ use lro_server::Worker;
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
-use super::{HOUR, Trail, keys, record, rows, store, wait};
+use super::{HOUR, Trail, keys, record, rows, store, suspended, wait};
 use crate::support::{exported, name, start_on};
 
 /// steps:W1 steps:W2 steps:W4 steps:W5
@@ -170,9 +170,7 @@ async fn a_suspended_operation_is_cancelled_at_once() {
     let begun = Instant::now();
     let started = exporter.call(&["a"]).await.unwrap();
     seen.reached(1).await;
-    while !record(&store, &name(&started)).await.is_suspended() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    suspended(&store, &name(&started)).await;
     operations.cancel(&name(&started)).await.unwrap();
     let done = wait(&operations, &started).await;
     assert_eq!(done.error().unwrap().code, Code::Cancelled as i32);
