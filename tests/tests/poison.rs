@@ -129,7 +129,7 @@ fn a_poison_that_kills_after_its_quarantine_is_found() {
 /// report:N2
 #[test]
 fn three_workers_on_postgres_outlive_poisons() {
-    let Some(cluster) = postgres_cluster::shared_or_skip() else {
+    let Some(cluster) = test_programs::postgres::shared_or_skip() else {
         return;
     };
     for (number, poisons) in [&[0][..], &[0, 20]].into_iter().enumerate() {

@@ -7,9 +7,9 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 
-use foreign_programs::Environment;
 use support::Folders;
 use support::process::ServerProcess;
+use test_programs::Environment;
 
 /// Where the scripts are, and what they require.
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use foreign_programs::Environment;
+use test_programs::Environment;
 
 const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
 const PROTOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../quickstart/proto");

@@ -38,7 +38,7 @@ examples! {
 
 #[test]
 fn workers() {
-    if let Some(shared) = postgres_cluster::shared_or_skip() {
+    if let Some(shared) = test_programs::postgres::shared_or_skip() {
         check(
             env!("CARGO_BIN_EXE_workers"),
             include_str!("../src/bin/workers.rs"),

@@ -10,7 +10,7 @@ use fleet::pb::{Progress, RenderRequest, RenderResponse, ResizeRequest, WatchReq
 use lro_client::{Operation, OperationsClient};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use postgres_cluster::Shared;
+use test_programs::postgres::Shared;
 use tonic::Code;
 use tonic::transport::Channel;
 
@@ -35,7 +35,7 @@ impl Fleet {
     fn new(name: &str, settings: &[&str]) -> Option<Self> {
         let schema = format!("fleet {name} {}", std::process::id());
         Some(Self {
-            server: postgres_cluster::shared_or_skip()?,
+            server: test_programs::postgres::shared_or_skip()?,
             schema,
             settings: settings.iter().map(|it| (*it).to_owned()).collect(),
         })

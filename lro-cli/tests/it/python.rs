@@ -3,9 +3,9 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use foreign_programs::Environment;
 use lro_cli::exit::Exit;
 use serde_json::Value;
+use test_programs::Environment;
 
 use crate::support::Lro;
 

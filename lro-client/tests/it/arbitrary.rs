@@ -1,8 +1,8 @@
 //! Whatever bytes a server sends, nothing panics, and every wait ends.
 //!
-//! The fuzz target in fuzz/fuzz_targets/operation.rs does the same with bytes of its own choice.
+//! The fuzz target in dev/fuzz/fuzz_targets/operation.rs does the same with bytes of its own choice.
 
-#[path = "../../../fuzz/replay.rs"]
+#[path = "../../../dev/fuzz/replay.rs"]
 mod replay;
 
 use lro_core::pb::{self, operation::Result as Outcome};

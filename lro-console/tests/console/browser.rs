@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use foreign_programs::Environment;
+use test_programs::Environment;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -62,7 +62,7 @@ async fn run(arguments: &[&str]) -> Option<Vec<String>> {
     let chromium = std::process::Command::new("chromium")
         .arg("--version")
         .output();
-    foreign_programs::there_or_skip(
+    test_programs::there_or_skip(
         chromium.map_err(|error| format!("there is no chromium: {error}")),
     )?;
     let made = || Environment::CONSOLE.make_or_skip(env!("CARGO_TARGET_TMPDIR").as_ref());

@@ -6,5 +6,5 @@ mod filter;
 #[cfg(feature = "store")]
 mod memory_store;
 mod names;
-#[path = "../../../fuzz/replay.rs"]
+#[path = "../../../dev/fuzz/replay.rs"]
 mod replay;

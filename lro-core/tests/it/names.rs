@@ -1,6 +1,6 @@
 //! Whatever text comes for a name, nothing panics, and the kinds of names agree.
 //!
-//! The fuzz target in fuzz/fuzz_targets/name.rs does the same with texts of its own choice.
+//! The fuzz target in dev/fuzz/fuzz_targets/name.rs does the same with texts of its own choice.
 
 mod text;
 

@@ -1,7 +1,7 @@
 //! Arbitrary templates and requests.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
-#[path = "../../../fuzz/replay.rs"]
+#[path = "../../../dev/fuzz/replay.rs"]
 mod replay;
 mod requests;
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use crate::json;
 use crate::types::everything;
 
-#[path = "../../../fuzz/replay.rs"]
+#[path = "../../../dev/fuzz/replay.rs"]
 mod replay;
 
 /// JSON that often fits the message.

@@ -7,9 +7,9 @@ use std::thread;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use foreign_programs::Environment;
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
+use test_programs::Environment;
 
 use crate::random::Random;
 use crate::types::{TYPES, read, write};

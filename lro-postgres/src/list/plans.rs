@@ -78,7 +78,7 @@ fn walks() -> [(&'static str, String, &'static [&'static str]); 14] {
 /// spec:120
 #[tokio::test(flavor = "multi_thread")]
 async fn every_indexed_restriction_walks_along_its_index() {
-    let Some(cluster) = postgres_cluster::shared_or_skip() else {
+    let Some(cluster) = test_programs::postgres::shared_or_skip() else {
         return;
     };
     let schema = format!("lists {}", Uuid::new_v4().simple());

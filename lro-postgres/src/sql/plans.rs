@@ -11,7 +11,7 @@ use crate::sql::statement;
 /// planner takes an index over what it believes to be empty, if a statement lets it.
 #[tokio::test(flavor = "multi_thread")]
 async fn stale_statistics_mislead_no_statement() {
-    let Some(cluster) = postgres_cluster::shared_or_skip() else {
+    let Some(cluster) = test_programs::postgres::shared_or_skip() else {
         return;
     };
     let schema = format!("plans {}", Uuid::new_v4().simple());
@@ -99,7 +99,7 @@ async fn stale_statistics_mislead_no_statement() {
 /// A plan that is kept is made when there is little to go through, and used when there is much.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_for_an_empty_table_goes_by_an_index() {
-    let Some(cluster) = postgres_cluster::shared_or_skip() else {
+    let Some(cluster) = test_programs::postgres::shared_or_skip() else {
         return;
     };
     let schema = format!("plans {}", Uuid::new_v4().simple());

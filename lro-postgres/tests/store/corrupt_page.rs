@@ -12,7 +12,7 @@ use lro_core::store::{
 use lro_core::{ParentPattern, pack};
 use lro_postgres::PostgresStore;
 use lro_testing::{EventLog, ManualClock};
-use postgres_cluster::Cluster;
+use test_programs::postgres::Cluster;
 
 use crate::fixture::*;
 

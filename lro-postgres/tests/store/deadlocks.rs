@@ -2,7 +2,7 @@
 
 use lro_core::store::{NewOperation, OperationStore};
 use lro_postgres::PostgresStore;
-use postgres_cluster::Cluster;
+use test_programs::postgres::Cluster;
 use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::fixture::*;
@@ -13,7 +13,7 @@ const GROUP: usize = 200;
 const ROUNDS_MAX: usize = 50;
 
 async fn cluster() -> Option<Cluster> {
-    postgres_cluster::shared_or_skip()?;
+    test_programs::postgres::shared_or_skip()?;
     let cluster = spawn_blocking(|| Cluster::start().unwrap());
     Some(cluster.await.unwrap())
 }

@@ -8,7 +8,7 @@ use lro_core::store::{
 };
 use lro_postgres::PostgresStore;
 use lro_testing::ManualClock;
-use postgres_cluster::Cluster;
+use test_programs::postgres::Cluster;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -276,7 +276,7 @@ async fn a_connection_that_falls_silent_is_not_used_again() {
 /// Every acknowledged write survives two crashes of the server under load.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_crashes_loses_nothing_it_has_acknowledged() {
-    if postgres_cluster::shared_or_skip().is_none() {
+    if test_programs::postgres::shared_or_skip().is_none() {
         return;
     }
     let cluster = tokio::task::spawn_blocking(|| Cluster::start().unwrap());

@@ -9,7 +9,7 @@ use lro_core::store::{
 };
 use lro_postgres::PostgresStore;
 use lro_testing::EventLog;
-use postgres_cluster::{Cluster, Pooler};
+use test_programs::postgres::{Cluster, Pooler};
 use uuid::Uuid;
 
 pub(crate) const METHOD: &str = "/s.Service/Method";
@@ -60,7 +60,7 @@ pub(crate) async fn get(store: &PostgresStore, name: &str) -> Option<OperationRe
 
 /// A server of its own; `None`, which is said, where there is no PostgreSQL.
 pub(crate) async fn private_cluster() -> Option<Arc<Cluster>> {
-    postgres_cluster::shared_or_skip()?;
+    test_programs::postgres::shared_or_skip()?;
     let cluster = blocking(|| Cluster::start().unwrap()).await;
     Some(Arc::new(cluster))
 }

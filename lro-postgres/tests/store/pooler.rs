@@ -6,7 +6,7 @@ use lro_core::ParentName;
 use lro_core::store::{ListQuery, OperationState, OperationStore, StoreErrorKind, StoreEvent};
 use lro_postgres::PostgresStore;
 use lro_testing::EventLog;
-use postgres_cluster::{Cluster, Pooler};
+use test_programs::postgres::{Cluster, Pooler};
 
 use crate::fixture::*;
 use crate::link::Link;
@@ -16,7 +16,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(300);
 
 /// A server with PgBouncer before it.
 async fn pooled() -> Option<(Cluster, Pooler)> {
-    postgres_cluster::shared_or_skip()?;
+    test_programs::postgres::shared_or_skip()?;
     let starting = tokio::task::spawn_blocking(|| {
         let cluster = Cluster::start().unwrap();
         Pooler::start_or_skip(&cluster).map(|pooler| (cluster, pooler))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lro_core::ParentName;
 use lro_core::store::{ListQuery, OperationStore, StoreErrorKind};
 use lro_postgres::PostgresStore;
-use postgres_cluster::Cluster;
+use test_programs::postgres::Cluster;
 use tokio::task::JoinSet;
 
 use crate::fixture::*;

@@ -1,9 +1,9 @@
 use lro_core::store::{StoreError, StoreErrorKind};
 use lro_postgres::{PostgresStore, PostgresStoreBuilder};
-use postgres_cluster::Cluster;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
+use test_programs::postgres::Cluster;
 
 use crate::fixture::*;
 use crate::support::Schema;
@@ -60,7 +60,7 @@ fn check(opened: Result<PostgresStore, StoreError>, words: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_is_verified_by_its_certificate() {
-    if postgres_cluster::shared_or_skip().is_none() {
+    if test_programs::postgres::shared_or_skip().is_none() {
         return;
     }
     let (ours, others) = (authority("ours"), authority("others"));

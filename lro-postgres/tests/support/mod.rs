@@ -16,7 +16,7 @@ pub(crate) struct Schema {
 impl Schema {
     /// `None`, which is said, where there is no PostgreSQL.
     pub(crate) fn new() -> Option<Self> {
-        let cluster = postgres_cluster::shared_or_skip()?;
+        let cluster = test_programs::postgres::shared_or_skip()?;
         Some(Self {
             // Answers do not depend on how often the disk syncs.
             url: format!("{}&options=-c%20synchronous_commit%3Doff", cluster.url()),

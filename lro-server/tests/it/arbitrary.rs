@@ -5,7 +5,7 @@
 
 mod calls;
 mod page_tokens;
-#[path = "../../../fuzz/replay.rs"]
+#[path = "../../../dev/fuzz/replay.rs"]
 mod replay;
 mod timeouts;
 mod tokens;

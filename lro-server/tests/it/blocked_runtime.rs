@@ -306,7 +306,7 @@ fn a_blocked_runtime_loses_no_lease_in_sqlite() {
 /// report:N1
 #[test]
 fn a_blocked_runtime_loses_no_lease_in_postgres() {
-    let Some(cluster) = postgres_cluster::shared_or_skip() else {
+    let Some(cluster) = test_programs::postgres::shared_or_skip() else {
         return;
     };
     for (number, (inside, threads)) in [(current_thread(), 1), (two_threads(), 2)]

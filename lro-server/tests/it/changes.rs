@@ -107,7 +107,7 @@ async fn a_life_is_followed_in_sqlite() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_life_is_followed_in_postgres() {
-    let Some(cluster) = postgres_cluster::shared_or_skip() else {
+    let Some(cluster) = test_programs::postgres::shared_or_skip() else {
         return;
     };
     let schema = format!("changes {}", std::process::id());
@@ -118,7 +118,7 @@ async fn a_life_is_followed_in_postgres() {
 /// Another process changes the operation; its notice, or the store's bound on their delay, comes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_of_other_processes_are_received() {
-    let Some(cluster) = postgres_cluster::shared_or_skip() else {
+    let Some(cluster) = test_programs::postgres::shared_or_skip() else {
         return;
     };
     let schema = format!("changes of others {}", std::process::id());

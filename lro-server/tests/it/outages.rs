@@ -5,7 +5,7 @@ use std::time::Duration;
 use lro_core::store::OperationStore as _;
 use lro_postgres::PostgresStore;
 use lro_server::{Operations, Worker};
-use postgres_cluster::Cluster;
+use test_programs::postgres::Cluster;
 use tokio::sync::mpsc;
 
 use crate::support::{Exporter, exported, name, wait};
@@ -26,7 +26,7 @@ impl Drop for Stopped {
 /// the other would be suspects.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_of_postgres_costs_a_living_worker_no_attempt() {
-    if postgres_cluster::shared_or_skip().is_none() {
+    if test_programs::postgres::shared_or_skip().is_none() {
         return;
     }
     let cluster = tokio::task::spawn_blocking(|| Cluster::start().unwrap());

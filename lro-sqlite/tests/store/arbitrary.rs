@@ -1,12 +1,12 @@
 //! Whatever is written into an operation's row, its readers do not panic, and the other rows are read.
 //!
-//! The fuzz target in fuzz/fuzz_targets/stored_row.rs does the same with bytes of its own choice.
+//! The fuzz target in dev/fuzz/fuzz_targets/stored_row.rs does the same with bytes of its own choice.
 
 use proptest::prelude::*;
 
 use crate::damage;
 
-#[path = "../../../fuzz/replay.rs"]
+#[path = "../../../dev/fuzz/replay.rs"]
 mod replay;
 
 fn cell() -> impl Strategy<Value = Vec<u8>> {

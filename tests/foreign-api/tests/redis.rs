@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use foreign_api::Redis;
 use foreign_api::pb::cloud_redis_server::CloudRedisServer;
-use foreign_programs::Environment;
+use test_programs::Environment;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;

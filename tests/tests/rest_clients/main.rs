@@ -18,7 +18,7 @@ mod served;
 #[allow(dead_code, reason = "the tests of lro-json need more of it")]
 mod types;
 
-use foreign_programs::Environment;
+use test_programs::Environment;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
@@ -102,7 +102,7 @@ async fn a_generated_rest_client_starts_polls_cancels_and_reads_errors() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn curl_starts_cancels_waits_and_lists_as_the_guide_says() {
     let curl = std::process::Command::new("curl").arg("--version").output();
-    if foreign_programs::there_or_skip(curl).is_none() {
+    if test_programs::there_or_skip(curl).is_none() {
         return;
     }
     let folders = Folders::new();
@@ -124,7 +124,7 @@ async fn curl_starts_cancels_waits_and_lists_as_the_guide_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn curl_watches_and_cancels_as_the_readme_says() {
     let curl = std::process::Command::new("curl").arg("--version").output();
-    if foreign_programs::there_or_skip(curl).is_none() {
+    if test_programs::there_or_skip(curl).is_none() {
         return;
     }
     let folders = Folders::new();
@@ -203,7 +203,7 @@ async fn chromium_watches_and_pages_of_other_sites_change_nothing() {
         .arg("--version")
         .output();
     let chromium = chromium.map_err(|error| format!("there is no chromium: {error}"));
-    if foreign_programs::there_or_skip(chromium).is_none() {
+    if test_programs::there_or_skip(chromium).is_none() {
         return;
     }
     let Some(node) = environment(Environment::EVENT_SOURCE).await else {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use foreign_programs::Environment;
+use test_programs::Environment;
 use tokio::process::Command;
 
 /// The folder for tests below the target folder.

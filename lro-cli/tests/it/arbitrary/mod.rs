@@ -3,7 +3,7 @@
 mod arguments;
 mod config;
 mod neutral;
-#[path = "../../../../fuzz/replay.rs"]
+#[path = "../../../../dev/fuzz/replay.rs"]
 mod replay;
 
 use proptest::prelude::*;

@@ -87,7 +87,7 @@ impl Live {
             Self::on(sqlite, directory, None, true).await,
             Self::on(MemoryStore::new(), tempfile::tempdir().unwrap(), None, true).await,
         ];
-        if let Some(cluster) = postgres_cluster::shared_or_skip() {
+        if let Some(cluster) = test_programs::postgres::shared_or_skip() {
             let schema = format!("cli_{}", uuid::Uuid::new_v4().simple());
             let builder = PostgresStore::builder(cluster.url()).schema(schema);
             let postgres = builder.open().await.unwrap();

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use foreign_programs::Environment;
+use test_programs::Environment;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python");
 

@@ -97,7 +97,7 @@ fn a_stalled_runtime_loses_its_leases_in_sqlite() {
 /// report:N1
 #[test]
 fn a_stalled_runtime_loses_its_leases_in_postgres() {
-    let Some(cluster) = postgres_cluster::shared_or_skip() else {
+    let Some(cluster) = test_programs::postgres::shared_or_skip() else {
         return;
     };
     let inside = two_threads();

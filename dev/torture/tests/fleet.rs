@@ -1,0 +1,70 @@
+//! guarantee:R9, in its CI share.
+
+use std::time::Duration;
+
+use torture::fleet::Fleet;
+use torture::fleet::horizon::Horizon;
+use torture::kill::Tampering;
+use torture::process::Program;
+use torture::trials::{Tally, Until, run};
+
+/// `None`, which is said, where there is no PostgreSQL.
+fn strike(faults: usize, tampering: Option<Tampering>, until: Until) -> Option<Tally> {
+    test_programs::postgres::shared_or_skip()?;
+    let program = Program(env!("CARGO_BIN_EXE_torture").into());
+    let fleet = Fleet {
+        program,
+        faults,
+        tampering,
+    };
+    let tally = run(&fleet, 1, until, 1);
+    println!("{tally}");
+    Some(tally)
+}
+
+#[test]
+fn a_fleet_survives_whatever_breaks() {
+    let until = Until {
+        checks: 50,
+        time: Duration::from_secs(90),
+    };
+    // Two fleets: one with notifications, one without.
+    let Some(tally) = strike(25, None, until) else {
+        return;
+    };
+    assert!(tally.failures.is_empty(), "{tally}");
+    assert!(tally.passed >= 10, "too slow to mean anything: {tally}");
+}
+
+#[test]
+fn the_audit_finds_what_is_lost_changed_or_unfinished() {
+    let until = Until {
+        checks: 1,
+        time: Duration::from_secs(60),
+    };
+    for tampering in Tampering::ALL {
+        let Some(tally) = strike(1, Some(tampering), until) else {
+            return;
+        };
+        let what = match tampering {
+            Tampering::Lose => "was acknowledged and is lost",
+            Tampering::Change | Tampering::Revive => "was done, and has changed",
+        };
+        let found = tally.failures.iter().any(|it| it.contains(what));
+        assert!(found, "{tampering:?}: {tally}");
+    }
+}
+
+#[test]
+fn claims_do_not_walk_through_what_an_old_snapshot_keeps() {
+    if test_programs::postgres::shared_or_skip().is_none() {
+        return;
+    }
+    let until = Until {
+        checks: 1,
+        time: Duration::from_secs(60),
+    };
+    let tally = run(&Horizon, 1, until, 1);
+    println!("{tally}");
+    assert!(tally.failures.is_empty(), "{tally}");
+}
