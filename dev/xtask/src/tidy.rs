@@ -3,6 +3,7 @@
 //! Each check is a function from a [`Repo`], a value, to findings; its tests hand it bad ones.
 
 mod arrows;
+mod builds;
 mod code;
 mod code_map;
 mod defaults;
@@ -43,6 +44,7 @@ type Check = fn(&Repo) -> Findings;
 
 const CHECKS: &[(&str, Check)] = &[
     ("crate arrows", arrows::check),
+    ("builds", builds::check),
     ("manifests", manifests::check),
     ("dependencies", dependencies::check),
     ("invariants of the sources", invariants::check),

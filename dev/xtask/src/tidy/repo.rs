@@ -1,5 +1,6 @@
 //! The repository as a value.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -18,6 +19,8 @@ pub(crate) struct Repo {
     pub(crate) files: Vec<File>,
     /// All crates that are built on this platform, with the workspace's own.
     pub(crate) built: Vec<Built>,
+    /// The crates of some builds.
+    pub(crate) trees: Vec<Tree>,
     /// The root manifest.
     pub(crate) workspace: toml::Table,
     /// Name and version of every crate in the lock file, for all platforms.
@@ -49,6 +52,15 @@ pub(crate) struct Built {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) license: Option<String>,
+}
+
+/// The names of the crates that one build of a package has, its own among them.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree {
+    pub(crate) package: &'static str,
+    /// The features, as cargo takes them.
+    pub(crate) features: &'static [&'static str],
+    pub(crate) crates: BTreeSet<String>,
 }
 
 /// A text file; its path is from the root, with `/`.
@@ -120,6 +132,7 @@ impl Repo {
             crates,
             files: files(&root)?,
             built,
+            trees: super::builds::load()?,
             workspace: fs::read_to_string(root.join("Cargo.toml"))?.parse()?,
             locked: locked(&fs::read_to_string(root.join("Cargo.lock"))?.parse()?),
         })
