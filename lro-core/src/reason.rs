@@ -89,6 +89,12 @@ pub enum Reason {
     StepChanged,
     /// The code makes a new durable call before one that is recorded.
     StepOrderChanged,
+    /// The operation has no such durable call recorded.
+    StepNotFound,
+    /// A worker runs the operation, and the call is for one that waits.
+    OperationRunning,
+    /// The operation is not blocked.
+    OperationNotBlocked,
     /// The store cannot be reached.
     StoreUnavailable,
     /// The store is full.
@@ -135,6 +141,9 @@ impl Reason {
             Self::StepInterrupted => "STEP_INTERRUPTED",
             Self::StepChanged => "STEP_CHANGED",
             Self::StepOrderChanged => "STEP_ORDER_CHANGED",
+            Self::StepNotFound => "STEP_NOT_FOUND",
+            Self::OperationRunning => "OPERATION_RUNNING",
+            Self::OperationNotBlocked => "OPERATION_NOT_BLOCKED",
             Self::StoreUnavailable => "STORE_UNAVAILABLE",
             Self::StoreFull => "STORE_FULL",
             Self::StoreCorrupt => "STORE_CORRUPT",
@@ -149,7 +158,7 @@ impl Reason {
             | Self::RequestUndecodable
             | Self::InvalidFilter
             | Self::RequestIdReused => Code::InvalidArgument,
-            Self::OperationNotFound => Code::NotFound,
+            Self::OperationNotFound | Self::StepNotFound => Code::NotFound,
             Self::OperationAlreadyExists | Self::PromiseCompleted => Code::AlreadyExists,
             Self::ExclusiveKeyHeld
             | Self::OperationInterrupted
@@ -157,6 +166,8 @@ impl Reason {
             | Self::StepInterrupted => Code::Aborted,
             Self::OperationNotDone
             | Self::OperationDone
+            | Self::OperationRunning
+            | Self::OperationNotBlocked
             | Self::PromiseExpired
             | Self::MethodNotServed
             | Self::StepNested

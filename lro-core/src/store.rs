@@ -49,8 +49,8 @@ pub use refusal::Refusal;
 pub use standard_metadata::StandardMetadata;
 pub use state::OperationState;
 pub use steps::{
-    Blocked, InvalidStepKey, StepKey, StepKind, StepLimit, StepOutcome, StepQuery, StepRow,
-    StepSummary, StepWake, StepWrite,
+    AppliedSteps, Blocked, InvalidStepKey, StepKey, StepKind, StepLimit, StepOutcome, StepQuery,
+    StepRow, StepSummary, StepWake, StepWrite,
 };
 pub use suspects::Suspects;
 pub use update::{Update, Updated};

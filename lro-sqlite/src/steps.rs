@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use lro_core::store::{OperationRecord, StepKey, StepKind, StepQuery, StepRow, Update};
+use lro_core::store::{
+    AppliedSteps, Command, OperationRecord, StepKey, StepKind, StepQuery, StepRow, StepSummary,
+    Update,
+};
 use rusqlite::{Row, params};
 use uuid::Uuid;
 
@@ -22,6 +25,13 @@ const GET: &str = concat!(
     " FROM step WHERE uid = ?1 AND epoch = ?2 AND key = ?3"
 );
 
+/// Those that callers gave: of kind 2 (a promise), by no run.
+const GET_GIVEN: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM step WHERE uid = ?1 AND epoch = ?2 AND kind = 2 AND fence = 0"
+);
+
 const PAGE: &str = concat!(
     "SELECT ",
     columns!(),
@@ -34,7 +44,18 @@ const PUT: &str = concat!(
     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
 );
 
+const FORGET: &str = "DELETE FROM step WHERE uid = ?1 AND epoch = ?2 AND key = ?3";
+
+/// A part of the rows of earlier epochs.
+const SWEEP: &str = "DELETE FROM step WHERE uid = ?1 AND (epoch, key) IN \
+     (SELECT epoch, key FROM step WHERE uid = ?1 AND epoch < ?2 LIMIT ?3)";
+
 const REMOVE: &str = "DELETE FROM step WHERE uid = ?1";
+
+/// Whether a command that leaves the state leaves the lease and the checkpoint too.
+pub(crate) fn is_step_alone(command: &Command) -> bool {
+    command.is_for_steps() && !matches!(command, Command::CheckpointAndForget { .. })
+}
 
 impl Table<'_> {
     /// The rows that an update needs to know, as far as there are any.
@@ -57,13 +78,33 @@ impl Table<'_> {
                 }
             }
         }
+        if update.needs_given_steps() && summary.rows > 0 {
+            let mut statement = self.0.prepare_cached(GET_GIVEN)?;
+            let of = params![record.uid.as_bytes(), summary.epoch];
+            for row in statement.query_and_then(of, decode)? {
+                let row = row?;
+                found.insert(row.key.clone(), row);
+            }
+        }
         Ok(found)
     }
 
-    /// Writes rows, which replace those of the same key.
-    pub(crate) fn put_steps(&self, uid: Uuid, epoch: u32, rows: &[StepRow]) -> Result<(), Fault> {
+    /// Writes what a command has done to the steps of this epoch, and of earlier ones.
+    pub(crate) fn write_steps(
+        &self,
+        uid: Uuid,
+        epoch: u32,
+        applied: &AppliedSteps,
+    ) -> Result<(), Fault> {
+        if applied.sweeps {
+            let swept = params![uid.as_bytes(), epoch, StepSummary::SWEPT];
+            self.execute(SWEEP, swept)?;
+        }
+        for key in &applied.removed {
+            self.execute(FORGET, params![uid.as_bytes(), epoch, key.as_str()])?;
+        }
         let mut statement = self.0.prepare_cached(PUT)?;
-        for row in rows {
+        for row in &applied.written {
             let (value_kind, value) = row.encode_value().unzip();
             statement.execute(params![
                 uid.as_bytes(),

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::error::Fault;
 use crate::hot::{Hot, Written};
 use crate::schedule::{Entry, Schedule};
+use crate::steps::is_step_alone;
 use crate::table::Table;
 use crate::writer::Observers;
 
@@ -346,10 +347,11 @@ impl Transaction<'_> {
         let before = Before::of(&record);
         let (command, steps) = (update.command.clone(), update.steps.clone());
         let stored = self.table.steps_of(&record, update)?;
-        let (change, rows) = match record.apply_with_steps(command, steps, &stored, self.now) {
+        let applied = match record.apply_with_steps(command, steps, &stored, self.now) {
             Ok(applied) => applied,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        let change = applied.change;
         let table = &self.table;
         table.several(|| {
             let epoch = record.steps.as_deref().map_or(0, |steps| steps.epoch);
@@ -358,11 +360,11 @@ impl Transaction<'_> {
                 Change::Lease => table.renew(&record)?,
                 Change::Record if record.state.is_done() => table.finish(&record)?,
                 Change::Record if record.state != before.state => table.advance(&record, true)?,
-                Change::Record if update.command.is_for_steps() => table.record_steps(&record)?,
+                Change::Record if is_step_alone(&update.command) => table.record_steps(&record)?,
                 Change::Record => table.advance(&record, false)?,
                 Change::Removed => return table.remove(record.uid.as_bytes()),
             }
-            table.put_steps(record.uid, epoch, &rows)
+            table.write_steps(record.uid, epoch, &applied)
         })?;
         Ok(Ok(self.changed(record, parts, before, change)))
     }

@@ -9,6 +9,7 @@ use super::OperationRecord;
 use super::history::Actor;
 use super::lease::WorkerId;
 use super::steps::{StepKey, StepOutcome};
+use crate::clock::Timestamp;
 use crate::pb::rpc::Status;
 
 /// A change of an operation after its start.
@@ -52,6 +53,35 @@ pub enum Command {
         lease_duration: Duration,
         /// The state to resume from.
         checkpoint: Any,
+        /// New metadata.
+        metadata: Option<Any>,
+    },
+    /// Saves a checkpoint, forgets the recorded steps and extends the lease: the body continues from
+    /// the checkpoint, in a new [epoch](super::StepSummary::epoch) without rows. Counts as progress,
+    /// also with the same checkpoint: attempts count anew.
+    ///
+    /// Promises that callers [completed](Self::Complete) and the body has not asked for are not lost:
+    /// the new epoch begins with their rows, with the numbers 1, 2, .. in their order. The
+    /// [steps](super::Update::steps) of the update belong to the epoch that ends, so they are not
+    /// stored; one that would be refused otherwise is refused here too.
+    ///
+    /// Rows of earlier epochs appear nowhere. Each command of steps removes up to
+    /// [`StepSummary::SWEPT`](super::StepSummary::SWEPT) of them, and the removal of the operation the
+    /// others.
+    ///
+    /// The same command again, with the same epoch, only extends the lease and takes the metadata. Any
+    /// other epoch is [`Refusal::Stale`](super::Refusal::Stale).
+    CheckpointAndForget {
+        /// The claim it is for.
+        fence: u64,
+        /// The epoch that begins: the present one and 1.
+        epoch: u32,
+        /// How long the lease lasts from now.
+        lease_duration: Duration,
+        /// The state to resume from.
+        checkpoint: Any,
+        /// The promises that the body has asked for in the epoch that ends: their rows are forgotten.
+        asked: Vec<StepKey>,
         /// New metadata.
         metadata: Option<Any>,
     },
@@ -108,6 +138,8 @@ pub enum Command {
         /// The rows that it waits for: each is stored, or recorded by this update. Otherwise
         /// [`Refusal::StepUnknown`](super::Refusal::StepUnknown).
         waits: Vec<StepKey>,
+        /// It becomes ready at this time at the latest, for example because its lifetime ends.
+        ready_by: Option<Timestamp>,
         /// The last metadata.
         metadata: Option<Any>,
     },
@@ -123,6 +155,8 @@ pub enum Command {
         message: String,
         /// How long to pause before the next run.
         delay: Duration,
+        /// It becomes ready at this time at the latest, for example because its lifetime ends.
+        ready_by: Option<Timestamp>,
         /// The last metadata.
         metadata: Option<Any>,
     },
@@ -135,6 +169,26 @@ pub enum Command {
         /// Its value or error.
         outcome: StepOutcome,
     },
+    /// An operator removes the rows of these steps of a pending operation: its next run makes the calls
+    /// again. It waits for nothing and is [blocked](OperationRecord::is_blocked) by nothing from then
+    /// on, and one that has run before is ready now. The number of attempts stays. Without keys nothing
+    /// changes.
+    ///
+    /// Refused as a whole: of a running operation ([`Refusal::Running`](super::Refusal::Running)), of
+    /// one that has ended ([`Refusal::Done`](super::Refusal::Done)) or is deleted
+    /// ([`Refusal::NotFound`](super::Refusal::NotFound)), and for a key without a row
+    /// ([`Refusal::StepUnknown`](super::Refusal::StepUnknown)).
+    ForgetSteps {
+        /// Whose rows.
+        keys: Vec<StepKey>,
+    },
+    /// An operator ends the pause of a [blocked](OperationRecord::is_blocked) operation: it is ready
+    /// now, and blocked again if the code still does not fit. The number of attempts stays.
+    ///
+    /// Any other operation, also a running one, is refused
+    /// ([`Refusal::NotBlocked`](super::Refusal::NotBlocked)), and one that has ended as
+    /// [`Refusal::Done`](super::Refusal::Done).
+    Unblock,
     /// The holder is lost: the lease has expired, or the process has died. It held no other
     /// operation, so the loss uses up an attempt.
     Expire,
@@ -158,9 +212,12 @@ impl Command {
             | Self::Release { fence, .. }
             | Self::Record { fence, .. }
             | Self::Suspend { fence, .. }
+            | Self::CheckpointAndForget { fence, .. }
             | Self::Block { fence, .. } => Some(*fence),
             Self::Claim { .. }
             | Self::Complete { .. }
+            | Self::ForgetSteps { .. }
+            | Self::Unblock
             | Self::Expire
             | Self::ExpireShared
             | Self::Cancel(_)
@@ -177,7 +234,13 @@ impl Command {
     pub fn is_for_steps(&self) -> bool {
         matches!(
             self,
-            Self::Record { .. } | Self::Suspend { .. } | Self::Block { .. } | Self::Complete { .. }
+            Self::Record { .. }
+                | Self::Suspend { .. }
+                | Self::Block { .. }
+                | Self::Complete { .. }
+                | Self::CheckpointAndForget { .. }
+                | Self::ForgetSteps { .. }
+                | Self::Unblock
         )
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::error::type_name;
 use super::steps::{StepKey, StepLimit};
+use crate::reason::Reason;
 
 /// The reason why a store rejected a command, which therefore had no effect.
 ///
@@ -47,9 +48,15 @@ pub enum Refusal {
     /// The step was recorded as a call of another kind.
     #[error("step `{0}` was recorded as a call of another kind")]
     StepKindDiffers(StepKey),
-    /// The operation has no such step to wait for.
-    #[error("the operation has no step `{0}` to wait for")]
+    /// The operation has no such step.
+    #[error("the operation has no step `{0}`")]
     StepUnknown(StepKey),
+    /// A worker runs the operation: its steps are forgotten only while it waits.
+    #[error("the operation is running: its steps are forgotten only while it waits")]
+    Running,
+    /// The operation is not [blocked](super::OperationRecord::is_blocked).
+    #[error("the operation is not blocked")]
+    NotBlocked,
     /// The steps exceed a limit.
     #[error("{0}")]
     StepLimit(StepLimit),
@@ -60,6 +67,33 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The reason to give a caller whose command was refused so: the rpc's error is
+    /// `reason.resource_status(refusal.to_string(), name, ..)`.
+    ///
+    /// ```
+    /// use lro_core::Reason;
+    /// use lro_core::store::Refusal;
+    ///
+    /// assert_eq!(Refusal::Running.reason(), Reason::OperationRunning);
+    /// assert_eq!(Refusal::Running.reason().code(), tonic::Code::FailedPrecondition);
+    /// ```
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::NotFound => Reason::OperationNotFound,
+            Self::Done => Reason::OperationDone,
+            Self::Running => Reason::OperationRunning,
+            Self::NotBlocked => Reason::OperationNotBlocked,
+            Self::StepUnknown(_) => Reason::StepNotFound,
+            Self::StepKindDiffers(_) => Reason::InvalidField,
+            Self::StepFinished(_) => Reason::PromiseCompleted,
+            Self::StepLimit(_) => Reason::LimitExceeded,
+            Self::Unimplemented(_) => Reason::Unimplemented,
+            Self::Locked => Reason::StoreUnavailable,
+            Self::Corrupt(_) => Reason::StoreCorrupt,
+            Self::Stale | Self::NotReady => Reason::Internal,
+        }
+    }
+
     /// The refusal of an [update of steps](super::Update::uses_steps) by a store that keeps none.
     pub fn without_steps<S: ?Sized>() -> Self {
         let message = format!("{} keeps no steps: `update`", type_name::<S>());

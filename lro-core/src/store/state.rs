@@ -156,10 +156,13 @@ impl OperationRecord {
             command @ (Command::Record { .. }
             | Command::Suspend { .. }
             | Command::Block { .. }
-            | Command::Complete { .. }) => {
+            | Command::Complete { .. }
+            | Command::CheckpointAndForget { .. }
+            | Command::ForgetSteps { .. }
+            | Command::Unblock) => {
                 let none = (Vec::new(), HashMap::new());
                 let applied = self.apply_with_steps(command, none.0, &none.1, now);
-                applied.map(|(change, _)| change)
+                applied.map(|applied| applied.change)
             }
             Command::Expire => self.expire(false, now),
             Command::ExpireShared => self.expire(true, now),

@@ -5,6 +5,7 @@
 //! [updates](super::Update::steps); a [suspended](super::Command::Suspend) operation waits for rows
 //! without a worker.
 
+mod applied;
 mod key;
 mod query;
 mod row;
@@ -12,6 +13,7 @@ mod stored;
 mod summary;
 mod write;
 
+pub use applied::AppliedSteps;
 pub use key::{InvalidStepKey, StepKey};
 pub use query::StepQuery;
 pub use row::{StepKind, StepOutcome, StepRow};

@@ -73,9 +73,17 @@ impl Update {
         let own = match &self.command {
             Command::Suspend { waits, .. } => waits.as_slice(),
             Command::Complete { key, .. } => std::slice::from_ref(key),
+            Command::ForgetSteps { keys } => keys.as_slice(),
             _ => &[],
         };
         self.steps.iter().map(|step| &step.key).chain(own)
+    }
+
+    /// Whether a store also reads all rows that [callers gave](super::StepRow::is_given) before it
+    /// [applies](OperationRecord::apply_with_steps) the update. There are some only if the summary's
+    /// [`early`](super::StepSummary::early) or `rows` is not 0.
+    pub fn needs_given_steps(&self) -> bool {
+        matches!(self.command, Command::CheckpointAndForget { .. })
     }
 }
 

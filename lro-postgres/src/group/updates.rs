@@ -178,11 +178,21 @@ impl Updates {
             work.left.push((row.try_get(0)?, row.try_get(1)?, locked));
         }
         let known = work.step_keys(updates);
+        let (given_to, epochs) = work.needs_given_steps(updates);
+        let mut reads = Vec::new();
         if !known.is_empty() {
-            let rows = transaction
-                .run(&[known.query(statement::STEPS_BY_KEY)])
-                .await?;
-            work.add_steps(&rows[0])?;
+            reads.push(known.query(statement::STEPS_BY_KEY));
+        }
+        if !given_to.is_empty() {
+            reads.push(Query {
+                sql: statement::GIVEN_STEPS,
+                params: vec![(&given_to, Type::UUID_ARRAY), (&epochs, Type::INT8_ARRAY)],
+            });
+        }
+        if !reads.is_empty() {
+            for rows in transaction.run(&reads).await? {
+                work.add_steps(&rows)?;
+            }
         }
         let answers = updates.iter().map(|update| work.update(update)).collect();
         let written = work.columns();

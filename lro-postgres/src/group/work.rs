@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use lro_core::store::{
-    Change, Command, OperationRecord, Refusal, StepKey, StepRow, StepWrite, StoreEvent, Update,
-    Updated,
+    AppliedSteps, Change, Command, OperationRecord, Refusal, StepKey, StepRow, StepWrite,
+    StoreEvent, Update, Updated,
 };
 use lro_core::{OperationName, Timestamp};
 use tokio_postgres::Row;
@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use crate::error::Fault;
 use crate::sql::batch::{
-    Changed, Columns, Step, changed_records, removed_records, renewed_records, written_steps,
+    Changed, Columns, Step, changed_records, forgotten_steps, removed_records, renewed_records,
+    swept_steps, written_steps,
 };
 use crate::sql::database::Query;
 use crate::sql::statement;
@@ -43,6 +44,10 @@ pub(super) struct Entry {
     stored: HashMap<StepKey, StepRow>,
     /// Those that are new or changed.
     written: HashSet<StepKey>,
+    /// Those that are not any more.
+    removed: HashSet<StepKey>,
+    /// Whether some of earlier epochs are to be removed.
+    sweeps: bool,
     /// Those that cannot be read, each with the reason.
     corrupt: HashMap<StepKey, Arc<str>>,
 }
@@ -50,12 +55,35 @@ pub(super) struct Entry {
 impl Entry {
     /// The rows that were written, in the order of keys, so that no two statements deadlock.
     fn written_steps(&self) -> Vec<Step<'_>> {
-        let (uid, summary) = (self.record.uid, self.record.steps.as_deref());
-        let epoch = summary.map_or(0, |it| it.epoch);
+        let (uid, epoch) = (self.record.uid, self.epoch());
         let rows = self.written.iter().filter_map(|key| self.stored.get(key));
         let mut steps: Vec<_> = rows.map(|row| Step { uid, epoch, row }).collect();
         steps.sort_by(|a, b| a.row.key.cmp(&b.row.key));
         steps
+    }
+
+    fn epoch(&self) -> u32 {
+        self.record.steps.as_deref().map_or(0, |steps| steps.epoch)
+    }
+
+    /// Takes over what a command has done to the steps, which were in this epoch before.
+    fn take_steps(&mut self, epoch_before: u32, applied: AppliedSteps) {
+        if self.epoch() != epoch_before {
+            // Nothing of the new one is stored yet.
+            self.stored.clear();
+            self.written.clear();
+            self.removed.clear();
+        }
+        self.sweeps |= applied.sweeps;
+        for key in applied.removed {
+            self.stored.remove(&key);
+            self.written.remove(&key);
+            self.removed.insert(key);
+        }
+        for row in applied.written {
+            self.written.insert(row.key.clone());
+            self.stored.insert(row.key.clone(), row);
+        }
     }
 }
 
@@ -81,6 +109,8 @@ impl Work {
             metadata: false,
             stored: HashMap::new(),
             written: HashSet::new(),
+            removed: HashSet::new(),
+            sweeps: false,
             corrupt: HashMap::new(),
         });
     }
@@ -108,6 +138,17 @@ impl Work {
             }
         }
         keys
+    }
+
+    /// The operations, with their epochs, of which the updates need to know what callers gave.
+    pub(super) fn needs_given_steps(&self, updates: &[&Update]) -> (Vec<Uuid>, Vec<i64>) {
+        let updates = updates.iter().filter(|update| update.needs_given_steps());
+        let entries = updates.filter_map(|update| Some(&self.entries[self.place(update)?]));
+        let with_rows = entries.filter_map(|entry| {
+            let steps = entry.record.steps.as_deref()?;
+            (steps.rows > 0).then_some((entry.record.uid, i64::from(steps.epoch)))
+        });
+        with_rows.unzip()
     }
 
     /// Steps as they are stored. An operation with a corrupt one stays unchanged.
@@ -168,12 +209,9 @@ impl Work {
         let before = entry.record.metadata.clone();
         let state_before = entry.record.state;
         let record = &mut entry.record;
-        let applied = record.apply_with_steps(command, steps, &entry.stored, self.now);
-        let (change, rows) = applied?;
-        for row in rows {
-            entry.written.insert(row.key.clone());
-            entry.stored.insert(row.key.clone(), row);
-        }
+        let epoch_before = record.steps.as_deref().map_or(0, |steps| steps.epoch);
+        let applied = record.apply_with_steps(command, steps, &entry.stored, self.now)?;
+        let change = applied.change;
         entry.metadata |= record.metadata != before;
         if change == Change::Removed || change == Change::Record {
             let removed = change == Change::Removed;
@@ -187,7 +225,9 @@ impl Work {
             (Change::Record, Change::Lease) => Change::Record,
             (_, now) => now,
         };
-        Ok(Updated::new(change, record))
+        let updated = Updated::new(change, record);
+        entry.take_steps(epoch_before, applied);
+        Ok(updated)
     }
 
     /// The columns to write, one set for each statement.
@@ -209,6 +249,21 @@ impl Work {
             .collect();
         if !changed.is_empty() {
             written.push((statement::ADVANCE, changed_records(&changed)));
+        }
+        let swept = with(Change::Record).filter(|entry| entry.sweeps);
+        let swept = swept.map(|entry| (entry.record.uid, entry.epoch()));
+        let swept: Vec<_> = swept.collect();
+        if !swept.is_empty() {
+            written.push((statement::SWEEP_STEPS, swept_steps(&swept)));
+        }
+        let forgotten: Vec<_> = with(Change::Record)
+            .flat_map(|entry| {
+                let (uid, epoch) = (entry.record.uid, entry.epoch());
+                entry.removed.iter().map(move |key| (uid, epoch, key))
+            })
+            .collect();
+        if !forgotten.is_empty() {
+            written.push((statement::FORGET_STEPS, forgotten_steps(&forgotten)));
         }
         let steps: Vec<_> = with(Change::Record)
             .flat_map(Entry::written_steps)

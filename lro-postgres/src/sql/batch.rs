@@ -1,7 +1,7 @@
 //! Records as arrays, a column each: what UNNEST makes rows of.
 
 use lro_core::Timestamp;
-use lro_core::store::{OperationRecord, StepRow, StepSummary, WorkerId};
+use lro_core::store::{OperationRecord, StepKey, StepRow, StepSummary, WorkerId};
 use prost::Message as _;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -193,6 +193,24 @@ pub(crate) fn written_steps(steps: &[Step<'_>]) -> Columns {
     columns
 }
 
+/// The parameters of [`statement::FORGET_STEPS`].
+pub(crate) fn forgotten_steps(steps: &[(Uuid, u32, &StepKey)]) -> Columns {
+    let mut columns = Columns::default();
+    columns.add(Type::UUID_ARRAY, steps.iter().map(|step| step.0).collect());
+    columns.integers(steps, |step| i64::from(step.1));
+    columns.texts(steps, |step| Some(step.2.as_str().to_owned()));
+    columns
+}
+
+/// The parameters of [`statement::SWEEP_STEPS`]: operations and their epochs.
+pub(crate) fn swept_steps(swept: &[(Uuid, u32)]) -> Columns {
+    let mut columns = Columns::default();
+    columns.add(Type::UUID_ARRAY, swept.iter().map(|it| it.0).collect());
+    columns.integers(swept, |it| i64::from(it.1));
+    columns.integers(swept, |_| i64::from(StepSummary::SWEPT));
+    columns
+}
+
 /// The parameters of [`statement::END`], but for the last, which is the time.
 pub(crate) fn ended_records(ends: &[End]) -> Columns {
     let mut columns = Columns::default();
@@ -249,6 +267,8 @@ mod tests {
             (statement::END, ended_records(&[])),
             (statement::REMOVE, removed_records(&[])),
             (statement::PUT_STEPS, written_steps(&[])),
+            (statement::FORGET_STEPS, forgotten_steps(&[])),
+            (statement::SWEEP_STEPS, swept_steps(&[])),
         ];
         for (sql, columns) in columns {
             let count = columns.0.len() + usize::from(sql == statement::END);

@@ -68,10 +68,12 @@ mod steps;
 
 pub(crate) use retention::{PURGE, PURGE_WITHIN};
 pub(crate) use secret::{CREATE_PAGE_TOKEN_KEY, PAGE_TOKEN_KEY};
-pub(crate) use steps::{PUT_STEPS, STEP_PAGE, STEPS_BY_KEY};
+pub(crate) use steps::{
+    FORGET_STEPS, GIVEN_STEPS, PUT_STEPS, STEP_PAGE, STEPS_BY_KEY, SWEEP_STEPS,
+};
 
 /// Those that are prepared. `list::statement` has more.
-const ALL: [&str; 29] = [
+const ALL: [&str; 26] = [
     CLOCK,
     READ_ONLY,
     NOTIFY,
@@ -98,14 +100,14 @@ const ALL: [&str; 29] = [
     PAGE_TOKEN_KEY,
     CREATE_PAGE_TOKEN_KEY,
     BACKLOG,
-    STEPS_BY_KEY,
-    PUT_STEPS,
-    STEP_PAGE,
 ];
 
 /// The statements for one schema, found by their text.
 pub(crate) fn of_schema(schema: &str) -> HashMap<&'static str, String> {
-    let all = ALL.into_iter().chain(list::statement::ALL);
+    let all = ALL
+        .into_iter()
+        .chain(steps::ALL)
+        .chain(list::statement::ALL);
     all.map(|text| (text, named(schema, text))).collect()
 }
 

@@ -75,6 +75,7 @@ impl Ending {
                 return Some(Command::Suspend {
                     fence,
                     waits,
+                    ready_by: None,
                     metadata,
                 });
             }
@@ -85,6 +86,7 @@ impl Ending {
                     fence,
                     message,
                     delay,
+                    ready_by: None,
                     metadata,
                 });
             }

@@ -31,6 +31,7 @@ fn suspend(fence: u64, waits: &str) -> Command {
     Command::Suspend {
         fence,
         waits: vec![waits.parse().unwrap()],
+        ready_by: None,
         metadata: None,
     }
 }

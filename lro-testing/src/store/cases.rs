@@ -9,6 +9,7 @@ mod counts;
 mod deletion;
 mod events;
 mod filters;
+mod forgetting;
 mod history;
 mod keys;
 mod leases;
@@ -261,6 +262,16 @@ macro_rules! __for_each_store_case {
                 a_recorded_timeout_is_final
                 only_a_promise_is_completed
                 early_completions_are_limited;
+            forgetting:
+                a_new_epoch_begins_without_steps
+                a_promise_that_came_early_is_kept_in_a_new_epoch
+                a_repeated_new_epoch_begins_once
+                long_epochs_are_removed_in_parts
+                a_forgotten_step_runs_again
+                steps_are_forgotten_while_the_operation_waits
+                a_forgotten_promise_may_be_given_again
+                an_operation_is_unblocked
+                a_wait_ends_when_the_lifetime_does;
             scripts:
                 a_script_of_seed_1_gives_what_memory_gives
                 a_script_of_seed_2_gives_what_memory_gives

@@ -8,7 +8,7 @@ use lro_core::store::{
     StepRow, StepWake, StepWrite, StoreErrorKind, Update, Updated,
 };
 
-use super::build::any;
+use super::build::{LEASE, any};
 use super::trial::Trial;
 
 pub(crate) fn key(key: &str) -> StepKey {
@@ -48,7 +48,37 @@ pub(crate) fn suspend(fence: u64, waits: &[&str]) -> Command {
     Command::Suspend {
         fence,
         waits: waits.iter().map(|waits| key(waits)).collect(),
+        ready_by: None,
         metadata: None,
+    }
+}
+
+/// The body's code does not fit.
+pub(crate) fn block(fence: u64, delay: Duration) -> Command {
+    Command::Block {
+        fence,
+        message: "`b` is new".to_owned(),
+        delay,
+        ready_by: None,
+        metadata: None,
+    }
+}
+
+/// A new epoch, whose body has asked for these promises before.
+pub(crate) fn begin_epoch(fence: u64, epoch: u32, asked: &[&str]) -> Command {
+    Command::CheckpointAndForget {
+        fence,
+        epoch,
+        lease_duration: LEASE,
+        checkpoint: any("checkpoint"),
+        asked: asked.iter().map(|asked| key(asked)).collect(),
+        metadata: None,
+    }
+}
+
+pub(crate) fn forget(keys: &[&str]) -> Command {
+    Command::ForgetSteps {
+        keys: keys.iter().map(|it| key(it)).collect(),
     }
 }
 
@@ -75,6 +105,9 @@ pub(crate) async fn keeps_steps(trial: &Trial) -> bool {
         update(super::build::succeed(1, "r")).with_steps(vec![done("a", "1")]),
         update(suspend(1, &[])),
         update(complete("a", "1")),
+        update(begin_epoch(1, 1, &[])),
+        update(forget(&["a"])),
+        update(Command::Unblock),
         update(super::build::renew(1, None)),
     ];
     let mut answers = trial.update_all(updates).await;
@@ -127,11 +160,16 @@ impl<'t> Composed<'t> {
         let mut after = self.record.clone();
         let (steps, stored) = (update.steps.clone(), &self.rows);
         let expected = after.apply_with_steps(command.clone(), steps, stored, now);
-        let expected = expected.map(|(change, rows)| {
-            self.rows
-                .extend(rows.into_iter().map(|row| (row.key.clone(), row)));
+        let epoch = |it: &OperationRecord| it.steps.as_deref().map_or(0, |steps| steps.epoch);
+        let expected = expected.map(|applied| {
+            if epoch(&after) != epoch(&self.record) {
+                self.rows.clear();
+            }
+            self.rows.retain(|key, _| !applied.removed.contains(key));
+            let written = applied.written.into_iter();
+            self.rows.extend(written.map(|row| (row.key.clone(), row)));
             self.record = after;
-            Updated::new(change, &self.record)
+            Updated::new(applied.change, &self.record)
         });
         let answer = self.trial.update_all(vec![update]).await.remove(0);
         assert_eq!(answer, expected, "the answer to {command:?}");
@@ -172,6 +210,15 @@ impl<'t> Composed<'t> {
 }
 
 pub(crate) async fn steps_of(trial: &Trial, record: &OperationRecord) -> Vec<StepRow> {
-    let query = StepQuery::all(record.uid, 0);
+    let epoch = record.steps.as_deref().map_or(0, |steps| steps.epoch);
+    steps_of_epoch(trial, record, epoch).await
+}
+
+pub(crate) async fn steps_of_epoch(
+    trial: &Trial,
+    record: &OperationRecord,
+    epoch: u32,
+) -> Vec<StepRow> {
+    let query = StepQuery::all(record.uid, epoch);
     trial.store().steps(query).await.unwrap()
 }

@@ -48,13 +48,17 @@ impl Known {
         let applied = self
             .record
             .apply_with_steps(update.command, update.steps, &stored, now);
-        let (change, rows) = applied?;
+        let applied = applied?;
         if bounds.mistake == Some(Mistake::WakeLost) && matches!(command, Move::Complete(_)) {
             self.record.ready_time = ready_time;
         }
-        self.steps
-            .extend(rows.into_iter().map(|row| (row.key.clone(), row)));
-        Ok(change)
+        self.steps.extend(
+            applied
+                .written
+                .into_iter()
+                .map(|row| (row.key.clone(), row)),
+        );
+        Ok(applied.change)
     }
 
     /// Checks what a command has done to the steps.

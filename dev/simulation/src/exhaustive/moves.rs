@@ -110,6 +110,7 @@ pub(super) fn to_command(command: Move) -> Command {
         Move::Word(_, fence, SUSPEND) => Command::Suspend {
             fence: fence.into(),
             waits: PROMISES.map(step).into(),
+            ready_by: None,
             metadata: None,
         },
         Move::Word(_, fence, RETRY) => Command::Retry {

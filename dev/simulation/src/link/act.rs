@@ -55,7 +55,14 @@ pub(super) fn act(command: &Command) -> Act {
             metadata: it,
             ..
         } => Act::Suspend(*fence, metadata(it)),
+        Command::CheckpointAndForget {
+            fence,
+            metadata: it,
+            ..
+        } => Act::Record(*fence, metadata(it)),
         Command::Complete { .. } => Act::Complete,
+        // What an operator does lets it run again; callers see no difference.
+        Command::ForgetSteps { .. } | Command::Unblock => Act::Complete,
         Command::Expire => Act::Expire,
         Command::ExpireShared => Act::ExpireShared,
         Command::Cancel(_) => Act::Cancel,

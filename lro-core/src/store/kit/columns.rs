@@ -68,7 +68,7 @@ impl OperationRecord {
             && self
                 .steps
                 .as_deref()
-                .is_none_or(|it| it.progress_attempt <= self.attempt)
+                .is_none_or(|it| it.progress_attempt <= self.attempt && it.epoch < u32::MAX)
     }
 }
 

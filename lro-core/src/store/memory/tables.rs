@@ -164,9 +164,11 @@ impl Tables {
         now: Timestamp,
     ) -> Result<Updated, Refusal> {
         let epoch = self.records.get(&uid).and_then(|it| it.steps.as_deref());
-        let stored = self
-            .steps
-            .get(uid, epoch.map_or(0, |it| it.epoch), update.step_keys());
+        let epoch = epoch.map_or(0, |it| it.epoch);
+        let mut stored = self.steps.get(uid, epoch, update.step_keys());
+        if update.needs_given_steps() {
+            stored.extend(self.steps.given(uid, epoch));
+        }
         self.change(uid, update.command, (update.steps, &stored), now)
     }
 
@@ -183,7 +185,8 @@ impl Tables {
     ) -> Result<Updated, Refusal> {
         let mut record = self.records.get(&uid).ok_or(Refusal::NotFound)?.clone();
         let before = record.state;
-        let (change, rows) = record.apply_with_steps(command, steps, stored, now)?;
+        let applied = record.apply_with_steps(command, steps, stored, now)?;
+        let change = applied.change;
         let updated = Updated::new(change, &record);
         if change == Change::Nothing {
             return Ok(updated);
@@ -195,7 +198,7 @@ impl Tables {
             self.remove(uid);
         } else {
             let epoch = record.steps.as_deref().map_or(0, |it| it.epoch);
-            self.steps.put(uid, epoch, rows);
+            self.steps.put(uid, epoch, applied);
             self.index(&record);
             if let Some(lease) = record.lease.as_ref().filter(|_| shared)
                 && record.lease == lease_before

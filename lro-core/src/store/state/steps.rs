@@ -1,19 +1,18 @@
 //! Steps and suspension in the life of an operation.
 
-use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::collections::HashMap;
 
-use super::never_ok;
 use crate::clock::Timestamp;
 use crate::store::{
-    Blocked, Change, Command, OperationRecord, OperationState, Outcome, Refusal, StepKey, StepKind,
-    StepLimit, StepOutcome, StepRow, StepSummary, StepWrite,
+    AppliedSteps, Blocked, Change, Command, OperationRecord, OperationState, Outcome, Refusal,
+    StepKey, StepKind, StepLimit, StepOutcome, StepRow, StepSummary, StepWrite,
 };
 
-/// How long an operation with further waits stays suspended for each of them after one has ended,
-/// and at most.
-const GATHER_EACH: Duration = Duration::from_millis(10);
-const GATHER_MAX: u32 = 100;
+mod forget;
+mod plan;
+
+use forget::NewEpoch;
+use plan::{Plan, gather};
 
 impl OperationRecord {
     /// The ready time of an operation that is suspended without a timer. A store keeps such
@@ -26,13 +25,20 @@ impl OperationRecord {
         self.state == OperationState::Pending && self.steps.as_deref().is_some_and(waits)
     }
 
+    /// Whether it is pending and its last run ended with [`Command::Block`]. While it runs again it is
+    /// not.
+    pub fn is_blocked(&self) -> bool {
+        let blocked = |steps: &StepSummary| steps.blocked.is_some();
+        self.state == OperationState::Pending && self.steps.as_deref().is_some_and(blocked)
+    }
+
     /// Does what the command says and records the steps that came with it, or refuses and changes
-    /// nothing. Returns the change and the rows that the store must write in the same commit: new
-    /// ones, and changed ones of the same key.
+    /// nothing. Returns what the store must write in the same commit.
     ///
-    /// `stored` holds the operation's rows of at least the keys that
-    /// [`Update::step_keys`](crate::store::Update::step_keys) names, of the present
-    /// [epoch](StepSummary::epoch).
+    /// `stored` holds the operation's rows of the present [epoch](StepSummary::epoch): at least those
+    /// that [`Update::step_keys`](crate::store::Update::step_keys) names, and if
+    /// [`Update::needs_given_steps`](crate::store::Update::needs_given_steps) says so all that
+    /// [callers gave](StepRow::is_given).
     ///
     /// # Errors
     ///
@@ -43,32 +49,77 @@ impl OperationRecord {
         writes: Vec<StepWrite>,
         stored: &HashMap<StepKey, StepRow>,
         now: Timestamp,
-    ) -> Result<(Change, Vec<StepRow>), Refusal> {
+    ) -> Result<AppliedSteps, Refusal> {
+        let is_for_steps = command.is_for_steps() || !writes.is_empty();
+        let mut applied = self.apply_command(command, writes, stored, now)?;
+        if is_for_steps && applied.change == Change::Record {
+            let unswept = self.steps.as_deref_mut().map(|steps| &mut steps.unswept);
+            if let Some(unswept) = unswept.filter(|unswept| **unswept > 0) {
+                applied.sweeps = true;
+                *unswept = unswept.saturating_sub(StepSummary::SWEPT);
+            }
+        }
+        Ok(applied)
+    }
+
+    fn apply_command(
+        &mut self,
+        command: Command,
+        writes: Vec<StepWrite>,
+        stored: &HashMap<StepKey, StepRow>,
+        now: Timestamp,
+    ) -> Result<AppliedSteps, Refusal> {
         match command {
             Command::Complete { key, outcome } => self.complete(&key, outcome, stored, now),
+            Command::ForgetSteps { keys } => self.forget_steps(keys, stored, now),
+            Command::Unblock => self.unblock(now),
+            Command::CheckpointAndForget {
+                fence,
+                epoch,
+                lease_duration,
+                checkpoint,
+                asked,
+                metadata,
+            } => {
+                let new = NewEpoch {
+                    fence,
+                    epoch,
+                    lease_duration,
+                    checkpoint,
+                    asked,
+                    metadata,
+                };
+                self.begin_epoch(new, writes, stored, now)
+            }
             Command::Suspend {
                 fence,
                 waits,
+                ready_by,
                 metadata,
             } => {
                 self.check_fence(fence)?;
                 let mut plan = self.plan(writes, stored, fence, now)?;
                 let ready_time = plan.suspend(&waits, stored, now)?;
+                let ready_time = ready_time.min(ready_by.unwrap_or(ready_time));
                 let rows = self.record(plan);
                 self.take_metadata(metadata);
-                Ok((self.suspend(ready_time, now), rows))
+                Ok(AppliedSteps::new(self.suspend(ready_time, now), rows))
             }
             Command::Block {
                 fence,
                 message,
                 delay,
+                ready_by,
                 metadata,
             } => {
                 self.check_fence(fence)?;
                 let plan = self.plan(writes, stored, fence, now)?;
                 let rows = self.record(plan);
                 self.take_metadata(metadata);
-                Ok((self.block(message, delay, now), rows))
+                let ready_time = now.saturating_add(delay);
+                let ready_time = ready_time.min(ready_by.unwrap_or(ready_time));
+                let change = self.block(message, ready_time, now);
+                Ok(AppliedSteps::new(change, rows))
             }
             Command::Record { fence, metadata } => {
                 self.check_fence(fence)?;
@@ -80,9 +131,9 @@ impl OperationRecord {
                 } else {
                     Change::Nothing
                 };
-                Ok((change, rows))
+                Ok(AppliedSteps::new(change, rows))
             }
-            command if writes.is_empty() => Ok((self.apply(command, now)?, Vec::new())),
+            command if writes.is_empty() => Ok(self.apply(command, now)?.into()),
             command => {
                 let fence = command.fence().ok_or(Refusal::Stale)?;
                 self.check_fence(fence)?;
@@ -93,37 +144,9 @@ impl OperationRecord {
                     Change::Lease if !rows.is_empty() => self.written(now),
                     change => change,
                 };
-                Ok((change, rows))
+                Ok(AppliedSteps::new(change, rows))
             }
         }
-    }
-
-    /// The rows that the writes make, and the summary with them.
-    fn plan(
-        &self,
-        writes: Vec<StepWrite>,
-        stored: &HashMap<StepKey, StepRow>,
-        fence: u64,
-        now: Timestamp,
-    ) -> Result<Plan, Refusal> {
-        let mut plan = Plan {
-            summary: self.steps.as_deref().cloned().unwrap_or_default(),
-            rows: BTreeMap::new(),
-        };
-        let time = now.max(self.update_time);
-        for write in writes {
-            let old = plan.rows.get(&write.key).or_else(|| stored.get(&write.key));
-            let row = match old {
-                Some(old) => match changed(old, write, fence, time)? {
-                    Some(row) => row,
-                    None => continue,
-                },
-                None => new(write, plan.summary.seq + 1, fence, time, self.create_time),
-            };
-            let old_len = old.map(StepRow::encoded_len);
-            plan.put(row, old_len)?;
-        }
-        Ok(plan)
     }
 
     /// Takes over what was planned.
@@ -156,7 +179,7 @@ impl OperationRecord {
     }
 
     /// The code does not fit. That is a fault of the deployment, so this attempt does not count.
-    fn block(&mut self, message: String, delay: Duration, now: Timestamp) -> Change {
+    fn block(&mut self, message: String, ready_time: Timestamp, now: Timestamp) -> Change {
         if self.state == OperationState::Cancelling {
             return self.finish(Outcome::Cancelled, now);
         }
@@ -166,7 +189,7 @@ impl OperationRecord {
         let count = steps.blocked.as_ref().map_or(0, |blocked| blocked.count);
         let count = count.saturating_add(1);
         steps.blocked = Some(Blocked { message, count });
-        self.back_to_pending(now.saturating_add(delay), now)
+        self.back_to_pending(ready_time, now)
     }
 
     /// A caller gives the value of a promise: the first one counts.
@@ -176,7 +199,7 @@ impl OperationRecord {
         outcome: StepOutcome,
         stored: &HashMap<StepKey, StepRow>,
         now: Timestamp,
-    ) -> Result<(Change, Vec<StepRow>), Refusal> {
+    ) -> Result<AppliedSteps, Refusal> {
         if !self.is_visible() {
             return Err(Refusal::NotFound);
         }
@@ -191,7 +214,7 @@ impl OperationRecord {
         let is_new = !stored.contains_key(key);
         let Plan { mut summary, rows } = self.plan(vec![write], stored, 0, now)?;
         let Some(row) = rows.into_values().next() else {
-            return Ok((Change::Nothing, Vec::new()));
+            return Ok(Change::Nothing.into());
         };
         if row.encoded_len() - key.as_str().len() > StepSummary::MAX_EARLY_LEN {
             return Err(Refusal::StepLimit(StepLimit::EarlyLen));
@@ -203,12 +226,12 @@ impl OperationRecord {
             summary.early += 1;
         }
         if self.state == OperationState::Pending && summary.waits_for(key) {
-            summary.waits.retain(|waits| waits != key.as_str());
+            summary.remove_wait(key);
             let gathered = now.saturating_add(gather(summary.waits.len()));
             self.ready_time = self.ready_time.min(gathered);
         }
         self.steps = Some(Box::new(summary));
-        Ok((self.written(now), vec![row]))
+        Ok(AppliedSteps::new(self.written(now), vec![row]))
     }
 
     /// The attempts that count against `max_attempts`: those since a step last finished.
@@ -229,133 +252,8 @@ impl OperationRecord {
     pub(super) fn forget_waits(&mut self) {
         if let Some(steps) = &mut self.steps {
             steps.waits.clear();
+            steps.wait_kinds.clear();
         }
-    }
-}
-
-/// Rows to be written, and the summary with them.
-struct Plan {
-    summary: StepSummary,
-    rows: BTreeMap<StepKey, StepRow>,
-}
-
-impl Plan {
-    /// Adds a row: a new one, or one that replaces a row of this length.
-    fn put(&mut self, row: StepRow, old_len: Option<usize>) -> Result<(), Refusal> {
-        let len = row.encoded_len();
-        if len - row.key.as_str().len() > StepSummary::MAX_VALUE_LEN {
-            return Err(Refusal::StepLimit(StepLimit::ValueLen));
-        }
-        if old_len.is_none() {
-            if self.summary.rows >= StepSummary::MAX_ROWS {
-                return Err(Refusal::StepLimit(StepLimit::Rows));
-            }
-            self.summary.rows += 1;
-            self.summary.seq = row.seq;
-        }
-        let before = self.summary.len.saturating_sub(old_len.unwrap_or(0) as u64);
-        self.summary.len = before.saturating_add(len as u64);
-        if self.summary.len > StepSummary::MAX_LEN {
-            return Err(Refusal::StepLimit(StepLimit::Len));
-        }
-        self.rows.insert(row.key.clone(), row);
-        Ok(())
-    }
-
-    /// Keeps the waits that have not ended. Returns when the operation becomes ready.
-    fn suspend(
-        &mut self,
-        waits: &[StepKey],
-        stored: &HashMap<StepKey, StepRow>,
-        now: Timestamp,
-    ) -> Result<Timestamp, Refusal> {
-        let mut ready_time = OperationRecord::NEVER_READY;
-        let mut left = Vec::new();
-        for key in waits {
-            let row = self.rows.get(key).or_else(|| stored.get(key));
-            let row = row.ok_or_else(|| Refusal::StepUnknown(key.clone()))?;
-            if !row.is_finished() {
-                ready_time = ready_time.min(row.wake_time.unwrap_or(ready_time));
-                left.push(key.as_str().to_owned());
-            }
-        }
-        if left.is_empty() || left.len() < waits.len() {
-            ready_time = ready_time.min(now.saturating_add(gather(left.len())));
-        }
-        self.summary.waits = left;
-        self.summary.blocked = None;
-        Ok(ready_time)
-    }
-}
-
-/// How long further waits are gathered, when one of them has ended and `left` have not.
-fn gather(left: usize) -> Duration {
-    GATHER_EACH * u32::try_from(left).unwrap_or(GATHER_MAX).min(GATHER_MAX)
-}
-
-fn new(write: StepWrite, seq: u64, fence: u64, time: Timestamp, create_time: Timestamp) -> StepRow {
-    let outcome = write.outcome.map(normal);
-    StepRow {
-        key: write.key,
-        seq,
-        kind: write.kind,
-        attempt: write.attempt,
-        fence,
-        sequential: write.sequential,
-        begin_time: time.saturating_sub(write.begun_ago).max(create_time),
-        end_time: outcome.is_some().then_some(time),
-        wake_time: write.wake.map(|wake| wake.time(time)),
-        last_error: write.last_error.filter(|_| outcome.is_none()),
-        outcome,
-    }
-}
-
-/// The row with the write, `None` if that changes nothing.
-fn changed(
-    old: &StepRow,
-    write: StepWrite,
-    fence: u64,
-    time: Timestamp,
-) -> Result<Option<StepRow>, Refusal> {
-    if old.kind != write.kind {
-        return Err(Refusal::StepKindDiffers(write.key));
-    }
-    let outcome = write.outcome.map(normal);
-    if old.is_finished() {
-        return match outcome.is_none() || outcome == old.outcome {
-            true => Ok(None),
-            false => Err(Refusal::StepFinished(write.key)),
-        };
-    }
-    let wake_time = match old.wake_time {
-        Some(wake_time) if write.attempt <= old.attempt => Some(wake_time),
-        _ => write.wake.map(|wake| wake.time(time)),
-    };
-    let last_error = write.last_error.or_else(|| old.last_error.clone());
-    let row = StepRow {
-        key: write.key,
-        attempt: old.attempt.max(write.attempt),
-        fence,
-        end_time: outcome.is_some().then_some(time),
-        wake_time,
-        last_error: last_error.filter(|_| outcome.is_none()),
-        outcome,
-        ..*old
-    };
-    // A repetition by the same run, or by a later one that knows no more.
-    let is_same = row
-        == StepRow {
-            fence,
-            ..old.clone()
-        };
-    Ok((!is_same).then_some(row))
-}
-
-/// An error is never OK.
-fn normal(outcome: StepOutcome) -> StepOutcome {
-    match outcome {
-        StepOutcome::Error(status) => StepOutcome::Error(never_ok(status)),
-        outcome => outcome,
     }
 }
 

@@ -114,6 +114,7 @@ fn verbs() -> Vec<(&'static str, Command)> {
             Command::Suspend {
                 fence: 1,
                 waits: Vec::new(),
+                ready_by: None,
                 metadata: None,
             },
         ),
@@ -124,6 +125,19 @@ fn verbs() -> Vec<(&'static str, Command)> {
                 outcome: crate::store::StepOutcome::Response(pack(&())),
             },
         ),
+        (
+            "checkpoint and forget",
+            Command::CheckpointAndForget {
+                fence: 1,
+                epoch: 1,
+                lease_duration: Duration::from_secs(30),
+                checkpoint: pack(&()),
+                asked: Vec::new(),
+                metadata: None,
+            },
+        ),
+        ("forget steps", Command::ForgetSteps { keys: Vec::new() }),
+        ("unblock", Command::Unblock),
     ]
 }
 
@@ -131,7 +145,7 @@ fn verbs() -> Vec<(&'static str, Command)> {
 #[test]
 fn every_edge_of_the_drawing() {
     use OperationState::*;
-    let table: [(&str, [&str; 6]); 14] = [
+    let table: [(&str, [&str; 6]); 17] = [
         // verb, from Pending, Running, Cancelling, Succeeded, Failed, Cancelled
         ("claim", ["Running", "-", "-", "-", "-", "-"]),
         ("renew", ["-", "Running", "Cancelling", "-", "-", "-"]),
@@ -156,6 +170,12 @@ fn every_edge_of_the_drawing() {
             "complete",
             ["Pending", "Running", "Cancelling", "-", "-", "-"],
         ),
+        (
+            "checkpoint and forget",
+            ["-", "Running", "Cancelling", "-", "-", "-"],
+        ),
+        ("forget steps", ["=", "-", "-", "-", "-", "-"]),
+        ("unblock", ["-", "-", "-", "-", "-", "-"]),
     ];
     for ((verb, command), (row, cells)) in verbs().into_iter().zip(table) {
         assert_eq!(verb, row);

@@ -52,6 +52,11 @@ impl StepRow {
     pub fn is_finished(&self) -> bool {
         self.outcome.is_some()
     }
+
+    /// Whether a caller [gave](super::super::Command::Complete) its outcome.
+    pub fn is_given(&self) -> bool {
+        self.kind == StepKind::Promise && self.fence == 0 && self.is_finished()
+    }
 }
 
 /// The kind of a durable call.

@@ -1,6 +1,7 @@
 //! The summary of an operation's steps in its record.
 
-use super::StepKey;
+use super::{StepKey, StepKind};
+use crate::clock::Timestamp;
 
 /// The summary of an operation's steps in its record: their number and size, and the keys that a
 /// suspended operation waits for. A `prost::Message`, so that a store can keep it as bytes.
@@ -47,6 +48,17 @@ pub struct StepSummary {
     /// Why the operation cannot continue, if its last run ended with [`Block`](super::super::Command::Block).
     #[prost(message, optional, tag = "8")]
     pub blocked: Option<Blocked>,
+    /// When this epoch began, in microseconds since 1970 by the store's clock; 0 of the first one,
+    /// which began with the operation.
+    #[prost(int64, tag = "9")]
+    pub epoch_micros: i64,
+    /// How many rows of earlier epochs are still stored, at most.
+    #[prost(uint32, tag = "10")]
+    pub unswept: u32,
+    /// The [kinds](super::StepKind::as_number) of the calls that it waits for, in the order of
+    /// [`waits`](Self::waits).
+    #[prost(uint32, repeated, tag = "11")]
+    pub wait_kinds: Vec<u32>,
 }
 
 /// The reason why an operation cannot continue: the code of its body does not fit its recorded steps.
@@ -79,6 +91,32 @@ impl StepSummary {
     pub const MAX_EARLY: u32 = 64;
     /// The largest value that a caller gives, in bytes: 64 KiB and its type URL.
     pub const MAX_EARLY_LEN: usize = (64 << 10) + 4_096;
+
+    /// How many rows of earlier epochs a command removes at most, so that a long epoch costs no long
+    /// commit.
+    pub const SWEPT: u32 = 256;
+
+    /// When this epoch began; `None` of the first one, which began with the operation.
+    pub fn epoch_time(&self) -> Option<Timestamp> {
+        (self.epoch > 0).then(|| Timestamp::from_micros(self.epoch_micros))
+    }
+
+    /// What the operation waits for: keys, each with the kind of the call as far as it is known.
+    pub fn waits_with_kinds(&self) -> impl Iterator<Item = (&str, Option<StepKind>)> {
+        let kind = |at| StepKind::from_number(u8::try_from(*self.wait_kinds.get(at)?).ok()?);
+        let waits = self.waits.iter().enumerate();
+        waits.map(move |(at, waits)| (waits.as_str(), kind(at)))
+    }
+
+    pub(in crate::store) fn remove_wait(&mut self, key: &StepKey) {
+        let Some(at) = self.waits.iter().position(|waits| waits == key.as_str()) else {
+            return;
+        };
+        self.waits.remove(at);
+        if at < self.wait_kinds.len() {
+            self.wait_kinds.remove(at);
+        }
+    }
 
     /// Whether the operation waits for this step, or has waited before its last claim.
     pub fn waits_for(&self, key: &StepKey) -> bool {

@@ -260,6 +260,7 @@ fn a_suspended_or_blocked_operation_says_what_it_waits_for() {
     let suspend = Command::Suspend {
         fence: 1,
         waits: vec![key],
+        ready_by: None,
         metadata: None,
     };
     let mut record = after([claimed(7)]);
@@ -277,6 +278,7 @@ fn a_suspended_or_blocked_operation_says_what_it_waits_for() {
         fence: 1,
         message: "`validate` is new".to_owned(),
         delay: Duration::from_secs(10),
+        ready_by: None,
         metadata: None,
     };
     let mut record = after([claimed(7)]);

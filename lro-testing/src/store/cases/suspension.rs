@@ -20,6 +20,7 @@ pub(crate) async fn a_suspended_operation_is_claimed_at_its_wake_time_and_not_be
     let command = Command::Suspend {
         fence: 1,
         waits: vec![key("s")],
+        ready_by: None,
         metadata: Some(any("waits")),
     };
     let updated = it.update(command, steps).await.unwrap();

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
-use crate::store::{StepKey, StepQuery, StepRow};
+use crate::store::{AppliedSteps, StepKey, StepQuery, StepRow};
 
 /// The recorded steps of all operations.
 #[derive(Default)]
@@ -34,13 +34,31 @@ impl Steps {
         found.map(|row| (row.key.clone(), row)).collect()
     }
 
-    /// Writes rows, which replace those of the same place.
-    pub(super) fn put(&mut self, uid: Uuid, epoch: u32, written: Vec<StepRow>) {
-        if written.is_empty() {
+    /// The rows of this epoch that callers gave.
+    pub(super) fn given(&self, uid: Uuid, epoch: u32) -> HashMap<StepKey, StepRow> {
+        let rows = self.0.get(&uid).into_iter();
+        let rows = rows.flat_map(|rows| rows.in_order.range((epoch, 0)..=(epoch, u64::MAX)));
+        let given = rows.map(|(_, row)| row).filter(|row| row.is_given());
+        given.map(|row| (row.key.clone(), row.clone())).collect()
+    }
+
+    /// Removes and writes rows of this epoch, and removes those of earlier ones if the command says
+    /// so: all of them, since that takes no commit.
+    pub(super) fn put(&mut self, uid: Uuid, epoch: u32, applied: AppliedSteps) {
+        if applied.written.is_empty() && applied.removed.is_empty() && !applied.sweeps {
             return;
         }
         let rows = self.0.entry(uid).or_default();
-        for row in written {
+        if applied.sweeps {
+            rows.in_order = rows.in_order.split_off(&(epoch, 0));
+            rows.places.retain(|_, place| place.0 >= epoch);
+        }
+        for key in applied.removed {
+            if let Some(place) = rows.places.remove(&key) {
+                rows.in_order.remove(&place);
+            }
+        }
+        for row in applied.written {
             let place = (epoch, row.seq);
             rows.places.insert(row.key.clone(), place);
             rows.in_order.insert(place, row);

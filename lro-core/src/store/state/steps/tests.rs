@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -55,18 +57,28 @@ fn write() -> impl Strategy<Value = StepWrite> {
 fn by_holder() -> impl Strategy<Value = (u64, usize, Vec<usize>)> {
     (
         0_u64..3,
-        0_usize..7,
+        0_usize..10,
         prop::collection::vec(0_usize..4, 0..3),
     )
 }
 
-fn command(fence: u64, verb: usize, waits: &[usize]) -> Command {
+fn command(fence: u64, epoch: u32, verb: usize, waits: &[usize]) -> Command {
     let metadata = None;
     match verb {
         0 | 1 => Command::Record { fence, metadata },
         2 | 3 => Command::Suspend {
             fence,
             waits: waits.iter().map(|at| key(*at)).collect(),
+            ready_by: None,
+            metadata,
+        },
+        // The present epoch again, the next one and the one after it.
+        7..=9 => Command::CheckpointAndForget {
+            fence,
+            epoch: epoch + (verb - 7) as u32,
+            lease_duration: Duration::from_secs(30),
+            checkpoint: pack(&()),
+            asked: waits.iter().map(|at| key(*at)).collect(),
             metadata,
         },
         4 => Command::Release { fence, metadata },
@@ -91,6 +103,8 @@ enum Verb {
     ExpireShared,
     Cancel,
     Complete(usize, StepOutcome),
+    Forget(Vec<usize>),
+    Unblock,
     Holder(u64, usize, Vec<usize>, Vec<StepWrite>),
 }
 
@@ -104,12 +118,14 @@ fn verb() -> impl Strategy<Value = Verb> {
         2 => (0_usize..4, outcome()).prop_map(|(at, outcome)| {
             Verb::Complete(at, outcome.unwrap_or(StepOutcome::Abandoned))
         }),
+        1 => prop::collection::vec(0_usize..4, 0..3).prop_map(Verb::Forget),
+        1 => Just(Verb::Unblock),
         9 => holder.prop_map(|((back, verb, waits), writes)| Verb::Holder(back, verb, waits, writes)),
     ]
 }
 
 impl Verb {
-    fn to_command(&self, fence: u64) -> (Command, Vec<StepWrite>) {
+    fn to_command(&self, fence: u64, epoch: u32) -> (Command, Vec<StepWrite>) {
         let command = match self {
             Self::Claim => Command::Claim {
                 worker: WorkerId::from_uuid(Uuid::nil()),
@@ -122,13 +138,17 @@ impl Verb {
                 key: key(*at),
                 outcome: outcome.clone(),
             },
+            Self::Forget(keys) => Command::ForgetSteps {
+                keys: keys.iter().map(|at| key(*at)).collect(),
+            },
+            Self::Unblock => Command::Unblock,
             Self::Holder(2, verb, waits, writes) => {
-                return (command(fence + 1, *verb, waits), writes.clone());
+                return (command(fence + 1, epoch, *verb, waits), writes.clone());
             }
             // A stale holder is rare.
             Self::Holder(back, verb, waits, writes) => {
                 let fence = fence.saturating_sub(back * u64::from(*verb == 0));
-                return (command(fence, *verb, waits), writes.clone());
+                return (command(fence, epoch, *verb, waits), writes.clone());
             }
         };
         (command, Vec::new())
@@ -139,7 +159,7 @@ impl Verb {
 fn check(record: &OperationRecord, rows: &HashMap<StepKey, StepRow>) -> Result<(), TestCaseError> {
     prop_assert!(record.is_whole(), "{record:?}");
     prop_assert!(rows.values().all(StepRow::is_whole));
-    prop_assert_eq!(record.steps.is_some(), !rows.is_empty());
+    prop_assert!(record.steps.is_some() || rows.is_empty());
     let Some(summary) = record.steps.as_deref() else {
         return Ok(());
     };
@@ -148,7 +168,9 @@ fn check(record: &OperationRecord, rows: &HashMap<StepKey, StepRow>) -> Result<(
     prop_assert_eq!(summary.len, len as u64);
     let mut places: Vec<_> = rows.values().map(|row| row.seq).collect();
     places.sort_unstable();
-    prop_assert_eq!(places, (1..=summary.seq).collect::<Vec<_>>());
+    places.dedup();
+    prop_assert_eq!(places.len(), rows.len());
+    prop_assert!(places.last().is_none_or(|last| *last <= summary.seq));
     prop_assert!(record.attempts_since_progress() <= record.policy.max_attempts);
     if record.state != OperationState::Pending {
         return Ok(());
@@ -179,19 +201,39 @@ proptest! {
         let mut now = Timestamp::EPOCH;
         for (verb, micros) in verbs {
             now = now.saturating_add(Duration::from_micros(micros));
-            let (command, writes) = verb.to_command(record.fence);
+            let epoch = |record: &OperationRecord| record.steps.as_deref().map_or(0, |it| it.epoch);
+            let (command, writes) = verb.to_command(record.fence, epoch(&record));
             let before = record.clone();
             let answer = record.apply_with_steps(command.clone(), writes.clone(), &rows, now);
-            let Ok((change, written)) = answer else {
+            let Ok(AppliedSteps { change, written, removed, sweeps }) = answer else {
                 prop_assert_eq!(&record, &before, "a refusal changes nothing");
                 continue;
             };
+            let begins = epoch(&record) != epoch(&before);
+            let mut kept = Vec::new();
+            if let (true, Command::CheckpointAndForget { asked, .. }) = (begins, &command) {
+                prop_assert!(sweeps || before.steps.as_deref().is_none_or(|it| it.rows == 0));
+                let given = rows.drain().map(|(_, row): (StepKey, StepRow)| row);
+                kept.extend(given.filter(|row| row.is_given() && !asked.contains(&row.key)));
+                prop_assert_eq!(kept.len(), written.len(), "what came early is kept");
+            }
+            for key in &removed {
+                prop_assert_eq!(command.fence(), None, "only an operator removes steps");
+                prop_assert!(rows.remove(key).is_some());
+                prop_assert!(!record.is_blocked() && !record.is_suspended());
+            }
             if change == Change::Nothing {
                 prop_assert_eq!(&record, &before);
-                prop_assert!(written.is_empty());
+                prop_assert!(written.is_empty() && removed.is_empty());
             }
             prop_assert!(written.is_empty() || change == Change::Record);
             for row in written {
+                if begins {
+                    let old = kept.iter().find(|old| old.key == row.key).cloned();
+                    prop_assert_eq!(old.map(|old| StepRow { seq: row.seq, ..old }), Some(row.clone()));
+                    rows.insert(row.key.clone(), row);
+                    continue;
+                }
                 if let Some(old) = rows.get(&row.key) {
                     let old: &StepRow = old;
                     prop_assert!(!old.is_finished(), "a finished row never changes");
@@ -212,8 +254,12 @@ proptest! {
             // The same again changes nothing more, or its sender holds the operation no longer.
             let mut again = record.clone();
             match (again.apply_with_steps(command.clone(), writes, &rows, now), command) {
-                (Ok((_, written)), Command::Record { .. } | Command::Complete { .. }) => {
-                    prop_assert!(written.is_empty(), "a repetition writes no step");
+                (Ok(applied), Command::Record { .. } | Command::Complete { .. }) => {
+                    prop_assert!(applied.written.is_empty(), "a repetition writes no step");
+                    prop_assert_eq!(&again, &record);
+                }
+                (answer, Command::CheckpointAndForget { .. }) => {
+                    prop_assert_eq!(answer, Ok(Change::Lease.into()));
                     prop_assert_eq!(&again, &record);
                 }
                 (Err(refusal), Command::Suspend { .. } | Command::Finish { .. }) => {
