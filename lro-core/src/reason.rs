@@ -75,6 +75,8 @@ pub enum Reason {
     OperationDone,
     /// The promise has an outcome already.
     PromiseCompleted,
+    /// The body waits for a promise that its method does not declare.
+    PromiseUndeclared,
     /// The operation no longer waits for the promise.
     PromiseExpired,
     /// The name of a durable call is malformed.
@@ -83,6 +85,8 @@ pub enum Reason {
     StepNameAmbiguous,
     /// A durable call was made inside the closure of a step.
     StepNested,
+    /// A durable call is under way that would be forgotten.
+    StepUnderWay,
     /// A step that runs at most once was interrupted: whether it had an effect is unknown.
     StepInterrupted,
     /// A durable call was recorded as another kind of call, or with another type, than the code makes now.
@@ -135,9 +139,11 @@ impl Reason {
             Self::OperationDone => "OPERATION_DONE",
             Self::PromiseCompleted => "PROMISE_COMPLETED",
             Self::PromiseExpired => "PROMISE_EXPIRED",
+            Self::PromiseUndeclared => "PROMISE_UNDECLARED",
             Self::StepNameInvalid => "STEP_NAME_INVALID",
             Self::StepNameAmbiguous => "STEP_NAME_AMBIGUOUS",
             Self::StepNested => "STEP_NESTED",
+            Self::StepUnderWay => "STEP_UNDER_WAY",
             Self::StepInterrupted => "STEP_INTERRUPTED",
             Self::StepChanged => "STEP_CHANGED",
             Self::StepOrderChanged => "STEP_ORDER_CHANGED",
@@ -171,6 +177,7 @@ impl Reason {
             | Self::PromiseExpired
             | Self::MethodNotServed
             | Self::StepNested
+            | Self::StepUnderWay
             | Self::StepChanged
             | Self::StepOrderChanged => Code::FailedPrecondition,
             Self::LimitExceeded | Self::StoreFull => Code::ResourceExhausted,
@@ -183,6 +190,7 @@ impl Reason {
             Self::HandlerPanicked
             | Self::HandlerMisbehaved
             | Self::PayloadUnreadable
+            | Self::PromiseUndeclared
             | Self::StepNameInvalid
             | Self::StepNameAmbiguous => Code::Internal,
             Self::StoreUnavailable | Self::ShuttingDown => Code::Unavailable,

@@ -5,6 +5,7 @@
 mod duration;
 mod list;
 mod parent;
+mod promise;
 
 use std::{fmt::Display, time::Duration};
 
@@ -12,6 +13,7 @@ use proc_macro2::{Ident, TokenStream};
 use syn::{Expr, ExprPath, LitBool, LitInt, LitStr, Path, Type, parse::Parser};
 
 use self::list::Argument;
+pub(crate) use self::promise::Promise;
 use crate::errors::Errors;
 
 /// Of the impl, and of the methods that want another one.
@@ -25,12 +27,13 @@ const ON_IMPL: [(&str, &str); 3] = [
 ];
 
 /// Name and an example of each argument on a method.
-const ON_METHOD: [(&str, &str); 12] = [
+const ON_METHOD: [(&str, &str); 15] = [
     ("response", "ExportResponse"),
     ("metadata", "ExportMetadata"),
     ("prepare", "Self::prepare_export"),
     PARENT,
     ("timeout", "\"30m\""),
+    ("lifetime", "\"30d\""),
     ("max_attempts", "5"),
     ("on_crash", "resume"),
     ("on_delete", "cancel"),
@@ -38,6 +41,8 @@ const ON_METHOD: [(&str, &str); 12] = [
     ("retain", "\"30d\""),
     ("concurrency", "8"),
     ("standard_fields", "false"),
+    ("promise", "(\"approved\" = Approval)"),
+    ("steps", "\"by_name\""),
 ];
 
 /// An argument, or what became of it.
@@ -101,12 +106,22 @@ pub(crate) struct MethodArgs {
     pub(crate) retain: Given<Duration>,
     pub(crate) concurrency: Given<u32>,
     pub(crate) standard_fields: Given<bool>,
+    pub(crate) lifetime: Given<Duration>,
+    pub(crate) promises: Given<Vec<Promise>>,
+    pub(crate) steps: Given<StepOrder>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum OnCrash {
     Resume,
     Abort,
+}
+
+/// The order in which a later run has to make its durable calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum StepOrder {
+    Strict,
+    ByName,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -178,12 +193,13 @@ impl MethodArgs {
                 }),
                 "parent" => set(&mut read.parent, &argument, errors, parent::pattern),
                 "timeout" => set(&mut read.timeout, &argument, errors, |value| {
-                    let timeout = duration("timeout", "30m", value)?;
-                    if timeout.is_zero() {
-                        return Err("`timeout` must be longer than zero".to_owned());
-                    }
-                    Ok(timeout)
+                    limit("timeout", "30m", value)
                 }),
+                "lifetime" => set(&mut read.lifetime, &argument, errors, |value| {
+                    limit("lifetime", "30d", value)
+                }),
+                "promise" => set(&mut read.promises, &argument, errors, promise::list),
+                "steps" => set(&mut read.steps, &argument, errors, step_order),
                 "max_attempts" => set(&mut read.max_attempts, &argument, errors, |value| {
                     count("max_attempts", 5, value)
                 }),
@@ -249,6 +265,14 @@ fn duration(name: &str, example: &str, value: TokenStream) -> Result<Duration, S
     duration::parse(&literal.value()).map_err(|wrong| format!("`{name}`: {wrong}"))
 }
 
+/// A duration longer than zero.
+fn limit(name: &str, example: &str, value: TokenStream) -> Result<Duration, String> {
+    match duration(name, example, value)? {
+        limit if limit.is_zero() => Err(format!("`{name}` must be longer than zero")),
+        limit => Ok(limit),
+    }
+}
+
 fn count(name: &str, example: u32, value: TokenStream) -> Result<u32, String> {
     syn::parse2(value)
         .and_then(|literal: LitInt| literal.base10_parse())
@@ -272,6 +296,17 @@ fn on_delete(value: TokenStream) -> Result<OnDelete, &'static str> {
         Ok(word) if word.is_ident("continue_running") => Ok(OnDelete::Continue),
         Ok(word) if word.is_ident("cancel") => Ok(OnDelete::Cancel),
         _ => Err("after a deletion: write `on_delete = cancel` or `on_delete = continue_running`"),
+    }
+}
+
+fn step_order(value: TokenStream) -> Result<StepOrder, &'static str> {
+    let order = syn::parse2::<LitStr>(value).map(|it| it.value());
+    match order.as_deref() {
+        Ok("by_name") => Ok(StepOrder::ByName),
+        Ok("strict") => Ok(StepOrder::Strict),
+        _ => {
+            Err("the order of recorded steps: write `steps = \"strict\"` or `steps = \"by_name\"`")
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use syn::{
 use self::attributes::beside;
 pub(crate) use self::{attributes::ImplAttrs, claim::Claim, signature::SignatureTypes};
 use crate::{
-    args::{Given, ImplArgs, MethodArgs, OnCrash, OnDelete},
+    args::{Given, ImplArgs, MethodArgs, OnCrash, OnDelete, Promise, StepOrder},
     errors::Errors,
     model::{Impl, Member, Method},
 };
@@ -98,6 +98,9 @@ pub(crate) struct Options {
     pub(crate) retain: Option<std::time::Duration>,
     pub(crate) concurrency: Option<u32>,
     pub(crate) standard_fields: Option<bool>,
+    pub(crate) lifetime: Option<std::time::Duration>,
+    pub(crate) promises: Vec<Promise>,
+    pub(crate) steps: Option<StepOrder>,
 }
 
 /// Checks an annotated impl.
@@ -290,6 +293,9 @@ fn operation(
             retain: args.retain.value(),
             concurrency: args.concurrency.value(),
             standard_fields: args.standard_fields.value(),
+            lifetime: args.lifetime.value(),
+            promises: args.promises.value().unwrap_or_default(),
+            steps: args.steps.value(),
         },
     }
 }

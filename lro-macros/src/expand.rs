@@ -14,7 +14,8 @@
 //! trait Targeted: LongRunningMethod { const TARGET_FIELD: &str; }      where requests have a parent or a name
 //! impl Registration<H> { fn body<M>(&mut self, options: MethodOptions, body: fn(Arc<H>, Attempt) -> BodyFuture) }
 //! impl MethodOptions { fn new() -> Self; fn timeout(self, Duration) -> Self; max_attempts(u32); on_crash(OnCrash);
-//!     cancel_grace(Duration); retain(Duration); concurrency(usize); standard_fields(bool) }
+//!     cancel_grace(Duration); retain(Duration); concurrency(usize); standard_fields(bool);
+//!     lifetime(Duration); promise<T>(&'static str); step_order(StepOrder::{Strict, ByName}) }
 //! impl Attempt { fn request<Q>(&mut self, unpack: fn(&Any) -> Result<Q, UnpackError>) -> Result<Q, HandlerError> }
 //! trait RequestOf<M> { fn unpack(&Any) -> Result<Self, UnpackError>; }
 //! trait ResponseOf<M> { const DECLARED: (); fn pack(&self) -> Any; }

@@ -85,6 +85,7 @@ use crate::{errors::Errors, model::Item};
 /// | `prepare = Self::prepare_export` | an `async fn(&self, &Request<Q>) -> Result<StartOptions<M>, Status>` that validates and says how to start, before an operation exists | default options |
 /// | `parent = "projects/*"` | which start of the request's `parent`, `name` or updated resource's name is the operation's parent, with `*` for any segment; a request that begins otherwise is INVALID_ARGUMENT; a parent that `prepare` sets goes before; `""` is none | what the impl says |
 /// | `timeout = "30m"` | the longest that one attempt may run; longer than zero | no limit |
+/// | `lifetime = "30d"` | the longest from the start of the operation to its end, waits included; longer than zero | no limit |
 /// | `max_attempts = 5` | how often the method may be run, crashes and retries included; at least 1 | 10 |
 /// | `on_crash = resume` or `abort` | after a crash run it again, or end the operation | `resume` |
 /// | `on_delete = cancel` or `continue_running` | when a running operation is deleted, cancel it, or let it run on unseen | `continue_running` |
@@ -92,6 +93,8 @@ use crate::{errors::Errors, model::Item};
 /// | `retain = "30d"` | how long a finished operation is kept | 30 days |
 /// | `concurrency = 8` | how many operations of this method one worker runs at a time; at least 1 | only the worker's own limit |
 /// | `standard_fields = false` | whether the engine reads `request_id` and `validate_only` from the request, and fills in times, target, verb, API version and the request for cancellation in the metadata, as far as the proto declares them | `true` |
+/// | `promise("approved" = Approval)` | the promises that the method waits for, with the types of their values; other names and types are refused | any promise |
+/// | `steps = "strict"` or `"by_name"` | whether a run may make a new durable call before it has reached all recorded ones | `"strict"` |
 ///
 /// Durations are strings of whole numbers with the units `d` (days), `h`, `m` (minutes), `s` and
 /// `ms`, the largest first and each at most once: `"250ms"`, `"1h30m"`, `"30d"`. The longest is
@@ -106,12 +109,15 @@ use crate::{errors::Errors, model::Item};
 ///     prepare = Self::prepare_export,
 ///     parent = "projects/*/locations/*",
 ///     timeout = "1h30m",
+///     lifetime = "30d",
 ///     max_attempts = 3,
 ///     on_crash = abort,
 ///     cancel_grace = "250ms",
 ///     retain = "7d",
 ///     concurrency = 8,
 ///     standard_fields = false,
+///     promise("approved" = Approval, "paid" = Payment),
+///     steps = "by_name",
 /// )]
 /// ```
 ///

@@ -1,5 +1,6 @@
 //! The attribute as a pure function of tokens.
 
+mod declarations;
 mod expansion;
 mod expansion_of_several;
 mod misplaced;

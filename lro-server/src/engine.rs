@@ -7,6 +7,7 @@ pub(crate) mod deadline;
 mod events;
 mod local_worker;
 pub(crate) mod metrics;
+pub(crate) mod run_news;
 #[cfg(feature = "inspection")]
 pub(crate) mod throughput;
 pub(crate) mod update;
@@ -29,6 +30,7 @@ use crate::limits::Limits;
 use events::Observer;
 use local_worker::LocalWorkers;
 use metrics::Metrics;
+use run_news::RunNews;
 use waiters::Waiters;
 
 /// One store as this process uses it.
@@ -39,6 +41,7 @@ pub(crate) struct Engine {
     limits: Limits,
     waiters: Arc<Waiters>,
     changes: Hub,
+    run_news: Arc<RunNews>,
     workers: LocalWorkers,
     #[cfg(feature = "inspection")]
     throughput: throughput::Throughput,
@@ -71,6 +74,7 @@ impl Engine {
             limits,
             waiters: Arc::new(waiters),
             changes,
+            run_news: Arc::default(),
             workers: LocalWorkers::default(),
             uids: Mutex::new(uuid::ContextV7::new()),
             closing: AtomicBool::new(false),
@@ -104,6 +108,11 @@ impl Engine {
     /// The subscribers to changes.
     pub(crate) fn changes(&self) -> &Hub {
         &self.changes
+    }
+
+    /// The runs that wait for values from outside.
+    pub(crate) fn run_news(&self) -> &Arc<RunNews> {
+        &self.run_news
     }
 
     /// The workers of this process that run operations of this store.

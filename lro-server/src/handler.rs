@@ -2,6 +2,7 @@
 
 pub(crate) mod context;
 pub(crate) mod error;
+pub(crate) mod method_options;
 pub(crate) mod poll;
 pub(crate) mod registration;
 pub(crate) mod run;

@@ -251,5 +251,6 @@ pub mod __private {
         Attempt, BodyFuture, ContextOf, Host, MethodOptions, OnDelete, Prepare, Registration,
     };
     pub use crate::start::{AddTheFieldOrTheArgument, StartOptions, parent_from, start};
+    pub use crate::steps::StepOrder;
     pub use crate::worker::Executor;
 }

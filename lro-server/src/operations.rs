@@ -25,6 +25,7 @@ use crate::engine::update::update_one;
 use crate::handler::registration::MethodOptions;
 use crate::page_token::PageTokens;
 use crate::rpc::error::store_failed;
+use crate::steps::DeclaredPromise;
 
 /// How long a waiter on a new operation listens before it reads the store. Most short operations
 /// finish within this time.
@@ -293,6 +294,35 @@ impl Operations {
             Ok(_) => Ok(()),
             Err(_) => pass.admit(None::<OperationRecord>).await.map(|_| ()),
         }
+    }
+
+    /// How operations of the method at this path are run, as a worker of its host says.
+    pub(crate) fn learn_options(&self, path: &'static str, options: &MethodOptions) {
+        let mut methods = self.inner.methods.write();
+        let methods = methods.as_mut().unwrap_or_else(|error| error.get_mut());
+        methods.entry(path).or_insert_with(|| options.clone());
+    }
+
+    /// The promises that the method at this path declares, as far as this process hosts it.
+    pub(crate) fn promises_of(&self, path: &str) -> Vec<DeclaredPromise> {
+        let methods = self
+            .inner
+            .methods
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        methods
+            .get(path)
+            .map_or_else(Vec::new, |options| options.promises.clone())
+    }
+
+    /// Whether a method that this process hosts declares promises.
+    fn declares_promises(&self) -> bool {
+        let methods = self
+            .inner
+            .methods
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        methods.values().any(|options| !options.promises.is_empty())
     }
 
     /// How operations of the method at this path are run; learned from its host once.

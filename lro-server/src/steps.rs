@@ -1,24 +1,37 @@
 //! Durable calls of bodies: steps and sleeps, whose results a later run of the body gets again.
 
+mod all;
+mod answer;
 mod body;
 mod call;
+mod closure;
 mod context;
+mod epoch;
 mod fault;
+mod first;
 mod in_closure;
 mod journal;
 mod name;
+mod outgoing;
 mod read;
 mod retry;
+mod rules;
 mod step;
 mod wait;
+mod work;
 mod write;
 
+pub use all::All;
+pub use closure::StepGuard;
+pub use first::{Either, First};
 pub use name::StepName;
 pub use retry::Retry;
+pub use rules::StepOrder;
 pub use step::Step;
 
 pub(crate) use body::{Polled, StepsBody};
 pub(crate) use journal::Journal;
 pub(crate) use read::read_rows;
+pub(crate) use rules::{DeclaredPromise, StepRules, check_value};
 pub(crate) use wait::StoreClock;
 pub(crate) use write::refused;

@@ -1,4 +1,4 @@
-//! `name = value, name = value`, split before any value is read, so that one bad argument does not
+//! `name = value, name(values), name = value`, split before any value is read, so that one bad argument does not
 //! hide the next.
 
 use proc_macro2::{Ident, Spacing, TokenStream, TokenTree};
@@ -6,6 +6,7 @@ use syn::{
     Token,
     ext::IdentExt,
     parse::{ParseStream, Parser},
+    token::Paren,
 };
 
 use crate::errors::Errors;
@@ -75,14 +76,25 @@ struct Mistake {
     message: String,
 }
 
+/// Whether the argument takes a list in parentheses.
+fn is_list(example: &str) -> bool {
+    example.starts_with('(')
+}
+
 fn argument(piece: TokenStream, known: &[(&str, &str)]) -> Result<Argument, Mistake> {
     let parts = |input: ParseStream<'_>| {
         let name = input.call(Ident::parse_any)?;
-        let equals: Option<Token![=]> = input.parse()?;
+        let has_value = match known
+            .iter()
+            .any(|known| name == known.0 && is_list(known.1))
+        {
+            true => input.peek(Paren),
+            false => input.parse::<Option<Token![=]>>()?.is_some(),
+        };
         let value: TokenStream = input.parse()?;
-        Ok((name, equals, value))
+        Ok((name, has_value, value))
     };
-    let Ok((name, equals, value)) = parts.parse2(piece) else {
+    let Ok((name, has_value, value)) = parts.parse2(piece) else {
         let (name, example) = known[0];
         return Err(Mistake {
             name: None,
@@ -91,7 +103,11 @@ fn argument(piece: TokenStream, known: &[(&str, &str)]) -> Result<Argument, Mist
     };
     let example = known.iter().find(|(known, _)| name == known);
     match example {
-        Some((_, example)) if equals.is_none() || value.is_empty() => Err(Mistake {
+        Some((_, example)) if is_list(example) && !has_value => Err(Mistake {
+            message: format!("`{name}` takes a list, as in `{name}{example}`"),
+            name: Some(name),
+        }),
+        Some((_, example)) if !has_value || value.is_empty() => Err(Mistake {
             message: format!("`{name}` needs a value, as in `{name} = {example}`"),
             name: Some(name),
         }),

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 
 use super::{located_at, respanned};
 use crate::{
-    args::{OnCrash, OnDelete},
+    args::{OnCrash, OnDelete, Promise, StepOrder},
     check::{Claim, Operation, Options, Service, ServiceMember},
 };
 
@@ -114,6 +114,7 @@ fn options(service: &Service, options: &Options) -> TokenStream {
         ("timeout", options.timeout),
         ("cancel_grace", options.cancel_grace),
         ("retain", options.retain),
+        ("lifetime", options.lifetime),
     ];
     for (name, duration) in durations {
         if let Some(duration) = duration {
@@ -146,6 +147,16 @@ fn options(service: &Service, options: &Options) -> TokenStream {
     }
     if let Some(standard_fields) = options.standard_fields {
         tokens.extend(quote! { .standard_fields(#standard_fields) });
+    }
+    for Promise { name, ty } in &options.promises {
+        tokens.extend(quote! { .promise::<#ty>(#name) });
+    }
+    if let Some(order) = options.steps {
+        let order = match order {
+            StepOrder::Strict => quote! { Strict },
+            StepOrder::ByName => quote! { ByName },
+        };
+        tokens.extend(quote! { .step_order(#private::StepOrder::#order) });
     }
     tokens
 }

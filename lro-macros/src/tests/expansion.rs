@@ -43,11 +43,14 @@ fn everything() {
                 metadata = ExportMetadata,
                 prepare = Self::prepare_export,
                 timeout = "1h30m",
+                lifetime = "30d",
                 max_attempts = 5,
                 on_crash = abort,
                 cancel_grace = "250ms",
                 retain = "30d",
                 concurrency = 8,
+                promise("approved" = pb::Approval, "paid" = Payment<u32, u64>),
+                steps = "by_name",
             )]
             async fn r#type(
                 &self,

@@ -10,7 +10,7 @@ fn marked(mark: &str) -> String {
     format!("{mark} {RIGHT}")
 }
 
-fn check_args(args: &str, expect: &expect_test::Expect) {
+pub(super) fn check_args(args: &str, expect: &expect_test::Expect) {
     check_method(&marked(&format!("#[long_running({args})]")), expect);
 }
 
@@ -20,9 +20,9 @@ fn unknown_arguments() {
         "retries = 5, durable, operations = self.ops",
         &expect![[r#"
             retries
-                unknown argument `retries`: on a method, `#[long_running]` takes `response`, `metadata`, `prepare`, `parent`, `timeout`, `max_attempts`, `on_crash`, `on_delete`, `cancel_grace`, `retain`, `concurrency`, `standard_fields`
+                unknown argument `retries`: on a method, `#[long_running]` takes `response`, `metadata`, `prepare`, `parent`, `timeout`, `lifetime`, `max_attempts`, `on_crash`, `on_delete`, `cancel_grace`, `retain`, `concurrency`, `standard_fields`, `promise`, `steps`
             durable
-                unknown argument `durable`: on a method, `#[long_running]` takes `response`, `metadata`, `prepare`, `parent`, `timeout`, `max_attempts`, `on_crash`, `on_delete`, `cancel_grace`, `retain`, `concurrency`, `standard_fields`
+                unknown argument `durable`: on a method, `#[long_running]` takes `response`, `metadata`, `prepare`, `parent`, `timeout`, `lifetime`, `max_attempts`, `on_crash`, `on_delete`, `cancel_grace`, `retain`, `concurrency`, `standard_fields`, `promise`, `steps`
             operations
                 `operations` is an argument of the impl's `#[long_running]`: write it on the impl
         "#]],

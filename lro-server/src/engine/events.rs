@@ -23,6 +23,7 @@ impl StoreObserver for Observer {
         };
         match event {
             StoreEvent::Changed {
+                uid,
                 name,
                 state,
                 deleted,
@@ -38,10 +39,12 @@ impl StoreObserver for Observer {
                         .wake(name, ended.as_ref().filter(|_| !deleted));
                 }
                 engine.changes.changed(name);
+                engine.run_news.changed(*uid);
             }
             StoreEvent::Missed => {
                 engine.waiters.wake_all();
                 engine.changes.resync();
+                engine.run_news.missed();
             }
             StoreEvent::Corrupt { call, count } => engine.metrics.corrupt(call, *count),
             _ => {}

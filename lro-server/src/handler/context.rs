@@ -247,11 +247,7 @@ impl<M> OperationContext<M> {
                 }
             }
         }
-        *self
-            .run
-            .checkpoint
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(checkpoint);
+        self.run.set_checkpoint(checkpoint);
         Ok(())
     }
 }

@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::poll::PollWatch;
+use crate::engine::run_news::RunNews;
 use crate::limits::BodyLimits;
-use crate::steps::{Journal, StoreClock};
+use crate::steps::{Journal, StepRules, StoreClock};
 
 /// The reason why a body must stop.
 ///
@@ -68,10 +69,12 @@ pub(crate) struct Run {
     /// When the operation was started, and the store's clock at the claim.
     pub(crate) create_time: Timestamp,
     claim_time: Timestamp,
-    /// The epoch of its durable calls.
-    pub(crate) epoch: u32,
+    /// The epoch of its durable calls at the claim, and when it began.
+    epoch: (u32, Timestamp),
     /// How many runs in a row could not continue because the code did not fit.
     blocks: u32,
+    /// The rules of its method for durable calls.
+    rules: StepRules,
     /// Its durable calls, from the first one on.
     journal: OnceLock<Box<Journal>>,
     metadata: Mutex<MetadataSlot>,
@@ -85,6 +88,8 @@ pub(crate) struct Link {
     pub(crate) lease_duration: Duration,
     /// Told when there is new metadata to write.
     pub(crate) metadata_set: Arc<Notify>,
+    /// Changes of the operation that other calls make.
+    pub(crate) news: Arc<RunNews>,
 }
 
 /// The newest metadata, and what of it is stored.
@@ -121,7 +126,8 @@ impl Run {
             create_time: record.create_time,
             claim_time: claim_time(record, link.as_ref()),
             blocks: blocks(record),
-            epoch: record.steps.as_ref().map_or(0, |steps| steps.epoch),
+            rules: StepRules::default(),
+            epoch: epoch(record),
             journal: OnceLock::new(),
             checkpoint: Mutex::new(record.checkpoint.clone()),
             lease_end: watch::Sender::new(lease_end),
@@ -138,10 +144,27 @@ impl Run {
         }
     }
 
+    /// The same run with rules of its method.
+    pub(crate) fn with_rules(mut self, rules: StepRules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// The rules of its method for durable calls.
+    pub(crate) fn rules(&self) -> &StepRules {
+        &self.rules
+    }
+
+    /// How long the operation may still live, if its method limits that.
+    pub(crate) fn lifetime_left(&self) -> Option<Duration> {
+        let end = self.store_clock().reaches(self.rules.lifetime_end?);
+        Some(end.saturating_duration_since(Instant::now()))
+    }
+
     /// Its durable calls. Without rows of earlier runs, the first one makes it.
     pub(crate) fn journal(&self) -> &Journal {
         self.journal
-            .get_or_init(|| Box::new(Journal::new(Vec::new(), self.create_time)))
+            .get_or_init(|| Box::new(self.new_journal(Vec::new())))
     }
 
     /// Its durable calls, if it has made one, or earlier runs have.
@@ -151,8 +174,18 @@ impl Run {
 
     /// Begins with the rows of earlier runs.
     pub(crate) fn replay(&self, rows: Vec<StepRow>) {
-        let journal = Journal::new(rows, self.create_time);
-        let _ = self.journal.set(Box::new(journal));
+        let _ = self.journal.set(Box::new(self.new_journal(rows)));
+    }
+
+    fn new_journal(&self, rows: Vec<StepRow>) -> Journal {
+        Journal::new(rows, self.epoch, self.rules.order)
+    }
+
+    /// Returns when the blocking closures of its steps have ended: threads cannot be dropped.
+    pub(crate) async fn blocking_ended(&self) {
+        if let Some(journal) = self.journal_if_used() {
+            journal.blocking_ended().await;
+        }
     }
 
     /// How long to pause before the code of a body that did not fit is tried again: 10 s, doubling to
@@ -184,6 +217,20 @@ impl Run {
         self.stop.cancel();
     }
 
+    /// The epoch of its durable calls.
+    pub(crate) fn epoch(&self) -> u32 {
+        self.journal_if_used().map_or(self.epoch.0, Journal::epoch)
+    }
+
+    /// A checkpoint is saved.
+    pub(crate) fn set_checkpoint(&self, checkpoint: Any) {
+        let mut slot = self
+            .checkpoint
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *slot = Some(checkpoint);
+    }
+
     /// A command of this run's, for its own operation and no other that may have its name by then.
     pub(crate) fn update(&self, command: Command) -> Update {
         Update::by_uid(self.name.clone(), self.uid, command)
@@ -205,6 +252,11 @@ impl Run {
     pub(crate) fn has_exclusive_store(&self) -> bool {
         let link = self.link.as_ref();
         link.is_some_and(|link| link.store.is_exclusive())
+    }
+
+    /// Cancelled when the body must stop.
+    pub(crate) fn stop_token(&self) -> &CancellationToken {
+        &self.stop
     }
 
     pub(crate) async fn stopped(&self) -> StopReason {
@@ -275,6 +327,12 @@ impl Run {
     fn slot(&self) -> MutexGuard<'_, MetadataSlot> {
         self.metadata.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn epoch(record: &OperationRecord) -> (u32, Timestamp) {
+    let number = record.steps.as_ref().map_or(0, |steps| steps.epoch);
+    let began = record.steps.as_ref().and_then(|steps| steps.epoch_time());
+    (number, began.unwrap_or(record.create_time))
 }
 
 fn blocks(record: &OperationRecord) -> u32 {

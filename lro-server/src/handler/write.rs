@@ -14,6 +14,8 @@ use crate::rpc::error::store_failed;
 pub(crate) struct Answer {
     /// When the call that was answered began.
     pub(crate) called_at: Instant,
+    /// Whether an earlier call failed, which may have had its effect.
+    pub(crate) is_repeated: bool,
     pub(crate) updated: Result<Updated, Refusal>,
 }
 
@@ -33,15 +35,24 @@ pub(crate) async fn write_while_held(
     let Some(link) = &run.link else {
         return Ok(Answer {
             called_at,
+            is_repeated: false,
             updated: Err(Refusal::NotFound),
         });
     };
     let mut backoff = Backoff::default();
+    let mut is_repeated = false;
     loop {
         let called_at = Instant::now();
         match update_one(&*link.store, update.clone()).await {
-            Ok(updated) => return Ok(Answer { called_at, updated }),
+            Ok(updated) => {
+                return Ok(Answer {
+                    called_at,
+                    is_repeated,
+                    updated,
+                });
+            }
             Err(error) if error.is_retryable() && run.holds_lease() => {
+                is_repeated = true;
                 let pause = backoff.failed(failing, &error);
                 tokio::time::sleep(pause).await;
             }

@@ -1,7 +1,7 @@
 //! Values for the promises of operations.
 
-use lro_core::store::{Command, Refusal, StepKey, StepOutcome, StepQuery, Update};
-use lro_core::{OperationName, Reason, pack};
+use lro_core::store::{Command, OperationRecord, Refusal, StepKey, StepOutcome, StepQuery, Update};
+use lro_core::{OperationName, Reason, pack, type_name};
 use prost::{Message, Name};
 use tonic::Status;
 
@@ -9,6 +9,7 @@ use super::Operations;
 use crate::engine::update::update_one;
 use crate::handler::error::to_plain_rpc_status;
 use crate::rpc::error::{not_found, store_failed};
+use crate::steps::check_value;
 
 impl Operations {
     /// Gives an operation the value of a [promise](crate::OperationContext::promise): the first one counts.
@@ -29,7 +30,8 @@ impl Operations {
     ///
     /// # Errors
     ///
-    /// * INVALID_ARGUMENT: the promise's name is malformed, or the body makes another kind of call by it.
+    /// * INVALID_ARGUMENT: the promise's name is malformed, the body makes another kind of call by it, or the
+    ///   method [declares](crate::registration::MethodOptions::promise) promises, and none of this name and type.
     /// * NOT_FOUND: there is no such operation.
     /// * FAILED_PRECONDITION: `OPERATION_DONE`, it has ended; `PROMISE_EXPIRED`, its wait has timed out.
     /// * ALREADY_EXISTS, `PROMISE_COMPLETED`: the promise has another value. The same value again is OK.
@@ -83,6 +85,7 @@ impl Operations {
             let description = format!("{promise:?} is no name of a promise: {error}");
             Reason::InvalidField.field_status("promise", description)
         })?;
+        self.check_declared(name, &key, &outcome).await?;
         let command = Command::Complete {
             key: key.clone(),
             outcome,
@@ -94,6 +97,27 @@ impl Operations {
             Err(Refusal::StepFinished(_)) => Err(self.settled(name, &key).await),
             Err(refusal) => Err(refused(name, promise, &refusal)),
         }
+    }
+
+    /// Refuses a value that the operation's method does not declare.
+    async fn check_declared(
+        &self,
+        name: &OperationName,
+        key: &StepKey,
+        outcome: &StepOutcome,
+    ) -> Result<(), Status> {
+        if !self.declares_promises() {
+            return Ok(());
+        }
+        let record = self.engine().store().get(name).await;
+        let record = record.map_err(|error| store_failed(&error))?;
+        let record = record.filter(OperationRecord::is_visible);
+        let method = record.ok_or_else(|| not_found(name))?.method;
+        let type_name = match outcome {
+            StepOutcome::Response(response) => Some(type_name(&response.type_url)),
+            _ => None,
+        };
+        check_value(&self.promises_of(&method), name, key.as_str(), type_name)
     }
 
     /// Why a promise takes no value any more.

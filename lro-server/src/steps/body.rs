@@ -12,7 +12,9 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 
-use super::journal::{Halt, Journal};
+use super::answer::Halt;
+use super::journal::Journal;
+use super::read::read_rows;
 use super::wait::Wait;
 use super::write::write_rows;
 use crate::handler::error::HandlerError;
@@ -40,6 +42,8 @@ pub(crate) struct StepsBody<'a> {
     draining: &'a CancellationToken,
     drained: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     writing: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Reads the promises that are completed, while one is waited for.
+    completions: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// How long an untimed wait stays in memory.
     linger: Option<Pin<Box<Sleep>>>,
 }
@@ -58,6 +62,7 @@ impl<'a> StepsBody<'a> {
             draining,
             drained: None,
             writing: None,
+            completions: None,
             linger: None,
         }
     }
@@ -73,6 +78,7 @@ impl<'a> StepsBody<'a> {
             Some(Halt::Draining) => return Poll::Ready(Polled::Draining),
             None => {}
         }
+        self.poll_completions(context, journal);
         let waits = journal.waits();
         ready!(self.poll_suspending(context, &waits, is_draining || has_lingered));
         let keys = waits.iter().map(|wait| wait.key().clone());
@@ -107,6 +113,19 @@ impl<'a> StepsBody<'a> {
         }
     }
 
+    /// Reads completed promises, so that one beside a closure need not wait for its end.
+    fn poll_completions(&mut self, context: &mut Context<'_>, journal: &Journal) {
+        if !journal.awaits_promises() {
+            self.completions = None;
+            return;
+        }
+        let completions = self
+            .completions
+            .get_or_insert_with(|| Box::pin(read_completions(self.run.clone())));
+        // It never returns.
+        let _ = completions.as_mut().poll(context);
+    }
+
     /// Ready when the run must be suspended: it only waits, and none of the waits ends soon.
     fn poll_suspending(
         &mut self,
@@ -131,6 +150,26 @@ impl<'a> StepsBody<'a> {
         let polled = linger.as_mut().poll(context);
         self.linger = Some(linger);
         polled
+    }
+}
+
+/// Reads the rows of the operation whenever it has changed: promises are completed by other calls. Reading
+/// takes at most a tenth of the time.
+async fn read_completions(run: Arc<Run>) {
+    let Some(link) = &run.link else {
+        return std::future::pending().await;
+    };
+    let subscription = link.news.subscribe(run.uid);
+    loop {
+        let began = Instant::now();
+        match read_rows(&run).await {
+            Ok(rows) => run.journal().take_completed(rows),
+            Err(error) => {
+                tracing::warn!(name = %run.name, ?error, "cannot read completed promises");
+            }
+        }
+        tokio::time::sleep(9 * began.elapsed()).await;
+        subscription.changed().await;
     }
 }
 

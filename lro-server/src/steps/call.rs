@@ -11,10 +11,12 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
+use super::answer::{Activity, Found, Made};
 use super::fault;
 use super::in_closure::is_in_closure_of;
-use super::journal::{Activity, Found, Journal, Made, Unwritten};
+use super::journal::Journal;
 use super::name::StepName;
+use super::outgoing::Unwritten;
 use super::read::read_rows;
 use super::wait::Wait;
 use crate::handler::run::Run;
@@ -28,6 +30,15 @@ pub(super) struct Call {
     began: Instant,
     /// How often the closure was begun.
     attempt: u32,
+    /// Whether its row rides on the next commit: in each run with another time.
+    is_lazy: bool,
+}
+
+/// How a call has ended, as it is recorded.
+pub(super) struct Ended {
+    pub(super) result: Result<Any, Status>,
+    /// Its place among the ends that this run has recorded; 0 of one that an earlier run has.
+    pub(super) place: u64,
 }
 
 impl Call {
@@ -48,7 +59,16 @@ impl Call {
             kind,
             began: Instant::now(),
             attempt: 0,
+            is_lazy: matches!(
+                kind,
+                StepKind::Sleep | StepKind::First | StepKind::Introduced
+            ),
         }
+    }
+
+    /// Its row rides on the next commit.
+    pub(super) fn set_lazy(&mut self) {
+        self.is_lazy = true;
     }
 
     pub(super) fn run(&self) -> &Arc<Run> {
@@ -61,6 +81,17 @@ impl Call {
 
     pub(super) fn key(&self) -> Result<&StepKey, Status> {
         self.made.key.as_ref().map_err(Clone::clone)
+    }
+
+    /// The call fails if its key does not pass.
+    pub(super) fn check(&mut self, check: impl FnOnce(&StepKey) -> Result<(), Status>) {
+        if let Err(fault) = self.key().and_then(check) {
+            self.made.key = Err(fault);
+        }
+    }
+
+    pub(super) fn kind(&self) -> StepKind {
+        self.kind
     }
 
     /// [`OperationContext::time`](crate::OperationContext::time) when the body made the call.
@@ -86,13 +117,16 @@ impl Call {
         }
     }
 
-    /// Begins an attempt of the closure. Never returns if the worker drains.
+    /// Begins an attempt of the closure, when earlier lazy rows are durable. Never returns if the worker
+    /// drains.
     pub(super) async fn begin(&mut self) {
+        self.set_activity(Activity::Work);
+        self.journal().closures_may_begin().await;
         if !self.journal().may_begin() {
+            self.set_activity(Activity::None);
             std::future::pending::<()>().await;
         }
         self.attempt += 1;
-        self.set_activity(Activity::Work);
     }
 
     fn set_activity(&self, activity: Activity) {
@@ -111,6 +145,17 @@ impl Call {
             None => std::future::pending().await,
         }
         self.set_activity(Activity::Work);
+    }
+
+    /// Returns the row of a promise when it is completed; `None` when the wait has ended without that. The
+    /// run may be suspended meanwhile.
+    pub(super) async fn wait_for_completion(&self, wait: Wait) -> Result<Option<StepRow>, Status> {
+        let key = self.key()?;
+        tokio::select! {
+            biased;
+            row = self.journal().completed(key) => Ok(Some(row)),
+            () = self.wait(wait) => Ok(None),
+        }
     }
 
     /// A wait that an earlier run has recorded.
@@ -137,20 +182,51 @@ impl Call {
         self.commit(self.write(None)?).await.map(drop)
     }
 
-    /// Records how the call has ended: durable when this returns.
-    pub(super) async fn record(&self, outcome: StepOutcome) -> Result<(), Status> {
-        let time = self.commit(self.write(Some(outcome))?).await?;
-        self.journal().passed(time);
-        Ok(())
+    /// Records how the call has ended: durable when this returns, or with the next commit if the call is
+    /// lazy.
+    pub(super) async fn record(&self, outcome: StepOutcome) -> Result<Ended, Status> {
+        let result = result(&outcome);
+        let write = self.write(Some(outcome))?;
+        let place = match self.is_lazy {
+            true => self.write_lazily(write),
+            false => {
+                let (time, place) = self.commit(write).await?;
+                self.journal().passed(time);
+                place
+            }
+        };
+        Ok(Ended { result, place })
     }
 
-    /// Records how the call has ended with the next commit.
-    pub(super) fn record_lazily(&self, outcome: StepOutcome) -> Result<(), Status> {
-        let write = self.write(Some(outcome))?;
-        if self.run.link.is_some() {
-            self.journal().write(Unwritten::lazy(write));
+    fn write_lazily(&self, write: StepWrite) -> u64 {
+        if self.run.link.is_none() {
+            return 0;
         }
-        Ok(())
+        // Closures may act on what the call has returned; a sleep returns nothing, and `introduced` the same
+        // again.
+        let before_closures = matches!(self.kind, StepKind::Step | StepKind::First);
+        self.journal().write(Unwritten {
+            before_closures,
+            ..Unwritten::lazy(write)
+        })
+    }
+
+    /// Records with the next commit that another call has lost a race, unless its end is recorded.
+    pub(super) fn abandon(&self, key: StepKey, kind: StepKind) {
+        if self.run.link.is_none() || self.journal().has_end_of(&key) {
+            return;
+        }
+        self.journal().write(Unwritten::lazy(StepWrite {
+            sequential: false,
+            outcome: Some(StepOutcome::Abandoned),
+            ..StepWrite::begun(key, kind)
+        }));
+    }
+
+    /// The run ends, because the code does not fit what is recorded. Never returns.
+    pub(super) async fn block<T>(&self, fault: Status) -> T {
+        self.journal().block(fault);
+        std::future::pending().await
     }
 
     fn write(&self, outcome: Option<StepOutcome>) -> Result<StepWrite, Status> {
@@ -163,41 +239,43 @@ impl Call {
         })
     }
 
-    async fn commit(&self, write: StepWrite) -> Result<Timestamp, Status> {
+    async fn commit(&self, write: StepWrite) -> Result<(Timestamp, u64), Status> {
         if self.run.link.is_none() {
-            return Ok(self.journal().time());
+            return Ok((self.journal().time(), 0));
         }
         let (answer, answered) = oneshot::channel();
         self.set_activity(Activity::Work);
-        self.journal().write(Unwritten {
-            write,
+        let place = self.journal().write(Unwritten {
             answer: Some(answer),
+            ..Unwritten::lazy(write)
         });
         match answered.await {
-            Ok(answer) => answer,
+            Ok(answer) => Ok((answer?, place)),
             Err(_) => Err(fault::run_ended()),
         }
     }
 
     /// The result of a row that another process has finished during this run.
-    pub(super) async fn read_again(&self) -> Result<Any, Status> {
+    pub(super) async fn read_again(&self) -> Result<Ended, Status> {
         let rows = read_rows(&self.run).await;
         let rows = rows.map_err(|error| store_failed(&error))?;
         let key = self.key()?;
         let row = rows.iter().find(|row| row.key == *key);
         row.and_then(|row| self.replay(row))
-            .unwrap_or_else(|| Err(fault::run_ended()))
+            .ok_or_else(fault::run_ended)
     }
 
-    /// The result that a finished row gives to the body; `None` for a row that has not finished.
-    pub(super) fn replay(&self, row: &StepRow) -> Option<Result<Any, Status>> {
+    /// The end that a finished row gives to the body; `None` for a row that has not finished.
+    pub(super) fn replay(&self, row: &StepRow) -> Option<Ended> {
         let outcome = row.outcome.as_ref()?;
         // Rows that no commit waits for have another time in each run.
-        let is_lazy = matches!(row.kind, StepKind::Sleep | StepKind::Introduced);
-        if let (false, Some(time)) = (is_lazy, row.end_time) {
+        if let (false, Some(time)) = (self.is_lazy, row.end_time) {
             self.journal().passed(time);
         }
-        Some(result(outcome))
+        Some(Ended {
+            result: result(outcome),
+            place: 0,
+        })
     }
 }
 
@@ -208,7 +286,7 @@ impl Drop for Call {
 }
 
 /// The result of a call for the body, the same at its first run and at later ones.
-pub(super) fn result(outcome: &StepOutcome) -> Result<Any, Status> {
+fn result(outcome: &StepOutcome) -> Result<Any, Status> {
     match outcome {
         StepOutcome::Response(response) => Ok(response.clone()),
         StepOutcome::Error(error) => Err(status(error)),

@@ -1,6 +1,7 @@
 //! The durable calls that a body makes through its context.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::store::{StepKind, StepWake};
@@ -10,8 +11,10 @@ use sha2::{Digest as _, Sha256};
 use uuid::{Builder, Uuid};
 
 use super::call::Call;
-use super::name::StepName;
-use super::step::{Closure, Step, Work};
+use super::closure::Closure;
+use super::rules::check_own;
+use super::work::Work;
+use super::{All, First, Step, StepGuard, StepName};
 use crate::OperationContext;
 use crate::handler::error::IntoHandlerError;
 
@@ -55,7 +58,7 @@ impl<M> OperationContext<M> {
         F: Fn() -> Fut + Send + Sync + 'a,
         Fut: Future<Output = Result<T, E>> + Send + 'a,
     {
-        let closure: Closure<'a> = Box::new(move || {
+        let closure = Closure::Async(Box::new(move || {
             let ended = run();
             Box::pin(async move {
                 match ended.await {
@@ -63,11 +66,109 @@ impl<M> OperationContext<M> {
                     Err(error) => Err(error.into_handler_error()),
                 }
             })
-        });
+        }));
         Step::new(
             self.call(&name.into(), StepKind::Step),
             Work::Closure(closure),
         )
+    }
+
+    /// Runs a closure that blocks, on a thread that may, and records its result as [`step`](Self::step) does.
+    ///
+    /// The closure owns all that it needs. It asks its [`StepGuard`] from time to time whether it must stop:
+    /// a thread cannot be dropped, and until it returns, the operation keeps its slot of the worker.
+    ///
+    /// ```
+    /// use lro_server::OperationContext;
+    /// use tonic::Status;
+    ///
+    /// async fn body(operation: OperationContext<()>) -> Result<u64, Status> {
+    ///     let count = move |_guard: &_| -> Result<u64, Status> { Ok((1..=1_000).sum()) };
+    ///     operation.step_blocking("count", count).await
+    /// }
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # assert_eq!(runtime.block_on(body(OperationContext::detached())).unwrap(), 500_500);
+    /// ```
+    pub fn step_blocking<'a, T, E, F>(&'a self, name: impl Into<StepName>, run: F) -> Step<'a, T>
+    where
+        T: Message + Name + Default + 'static,
+        E: IntoHandlerError,
+        F: Fn(&StepGuard) -> Result<T, E> + Send + Sync + 'static,
+    {
+        let closure = Arc::new(move |guard: &StepGuard| match run(guard) {
+            Ok(response) => Ok(pack(&response)),
+            Err(error) => Err(error.into_handler_error()),
+        });
+        Step::new(
+            self.call(&name.into(), StepKind::Step),
+            Work::Closure(Closure::Blocking(closure)),
+        )
+    }
+
+    /// Makes durable calls side by side, at most `limit` at a time, and returns their responses in the order
+    /// of the calls. The first error ends it, and drops the other calls.
+    ///
+    /// ```
+    /// use lro_server::OperationContext;
+    /// use tonic::Status;
+    ///
+    /// async fn body(operation: OperationContext<()>) -> Result<Vec<u64>, Status> {
+    ///     let render = |page: u64| {
+    ///         let render = move || async move { Ok::<_, Status>(page * page) };
+    ///         operation.step(format!("render/{page}"), render)
+    ///     };
+    ///     operation.all(8, (1..=20).map(render)).await
+    /// }
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # assert_eq!(runtime.block_on(body(OperationContext::detached())).unwrap()[19], 400);
+    /// ```
+    ///
+    /// A later run drops the same calls: an error that is recorded ends it again, before any call begins. A
+    /// `limit` of 0 is 1. See [`All`] for errors and cancel safety.
+    pub fn all<'a, T>(
+        &'a self,
+        limit: usize,
+        steps: impl IntoIterator<Item = Step<'a, T>>,
+    ) -> All<'a, T> {
+        All::new(self.run.clone(), limit, steps.into_iter().collect())
+    }
+
+    /// Makes two durable calls side by side, and returns the result of the one that ends first. The other one
+    /// is dropped, and its row is marked as abandoned.
+    ///
+    /// `tokio::select!` between durable calls may choose another one in a later run; this records its choice.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lro_server::OperationContext;
+    /// use lro_server::steps::Either;
+    /// use tonic::Status;
+    ///
+    /// async fn body(operation: OperationContext<()>) -> Result<bool, Status> {
+    ///     let approved = operation.promise::<bool>("approved");
+    ///     let patience = operation.sleep("patience", Duration::from_secs(24 * 60 * 60));
+    ///     match operation.first("answer", approved, patience).await? {
+    ///         Either::Left(approved) => approved,
+    ///         Either::Right(_) => Ok(false),
+    ///     }
+    /// }
+    /// # let mut runtime = tokio::runtime::Builder::new_current_thread();
+    /// # let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    /// # assert!(!runtime.block_on(body(OperationContext::detached())).unwrap());
+    /// ```
+    ///
+    /// If both have ended, the first one counts. See [`First`] for errors and cancel safety.
+    pub fn first<'a, A, B>(
+        &'a self,
+        name: impl Into<StepName>,
+        first: Step<'a, A>,
+        second: Step<'a, B>,
+    ) -> First<'a, A, B>
+    where
+        A: Message + Name + Default + 'static,
+        B: Message + Name + Default + 'static,
+    {
+        First::new(self.call(&name.into(), StepKind::First), first, second)
     }
 
     /// Waits for a duration, across crashes and deployments.
@@ -138,7 +239,9 @@ impl<M> OperationContext<M> {
     where
         T: Message + Name + Default + 'static,
     {
-        Step::new(self.call(&name.into(), StepKind::Promise), Work::Promise)
+        let mut call = self.call(&name.into(), StepKind::Promise);
+        call.check(|key| check_own(&self.run.rules().promises, key.as_str(), &T::full_name()));
+        Step::new(call, Work::Promise)
     }
 
     /// Whether this operation runs code that was added while others of its kind were running: `false` for
@@ -220,7 +323,7 @@ impl<M> OperationContext<M> {
     pub fn uuid(&self, name: &str) -> Uuid {
         let mut hash = Sha256::new();
         hash.update(self.run.uid.as_bytes());
-        hash.update(self.run.epoch.to_be_bytes());
+        hash.update(self.run.epoch().to_be_bytes());
         for part in [self.scope.as_deref().unwrap_or_default(), name] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);

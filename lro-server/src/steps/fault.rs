@@ -27,6 +27,23 @@ pub(super) fn nested(key: &str) -> Status {
     Reason::StepNested.status(message, [("step", key)])
 }
 
+/// A new epoch begins, and a durable call is under way.
+pub(super) fn under_way(key: &str) -> Status {
+    let message = format!(
+        "the durable call `{key}` is under way, and would be forgotten; await or drop it before \
+         `checkpoint_and_forget`"
+    );
+    Reason::StepUnderWay.status(message, [("step", key)])
+}
+
+/// A durable call while a new epoch begins.
+pub(super) fn epoch_ends(key: &str) -> Status {
+    let message = format!(
+        "the durable call `{key}` was made while `checkpoint_and_forget` was under way; await that first"
+    );
+    Reason::StepUnderWay.status(message, [("step", key)])
+}
+
 /// A step that runs at most once had begun when its run was lost.
 pub(super) fn interrupted(key: &str) -> rpc::Status {
     let message = format!(
@@ -74,6 +91,14 @@ pub(super) fn changed(row: &StepRow, kind: StepKind, type_url: &str) -> Option<S
         );
         Reason::StepChanged.status(message, [("step", key)])
     })
+}
+
+/// The recorded winner of a race is none of its calls.
+pub(super) fn winner_changed(key: &str, winner: &str) -> Status {
+    let message = format!(
+        "the race `{key}` was won by `{winner}`, which is none of its calls now; give the new race another name"
+    );
+    Reason::StepChanged.status(message, [("step", key), ("recorded", winner)])
 }
 
 fn noun(kind: StepKind) -> &'static str {

@@ -1,17 +1,23 @@
 //! The durable calls of a run: those that earlier runs have recorded, and those under way.
 
+mod epoch;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::task::AtomicWaker;
 use lro_core::Timestamp;
-use lro_core::store::{StepKey, StepKind, StepRow, StepWrite};
-use tokio::sync::{Semaphore, oneshot};
+use lro_core::store::{StepKey, StepKind, StepOutcome, StepRow, StepWrite};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 use tonic::Status;
 
+use super::answer::{Activity, CallId, Found, Halt, Made};
 use super::fault;
+use super::outgoing::{Outgoing, Unwritten};
+use super::rules::StepOrder;
 use super::wait::Wait;
 
 /// The number of closures of one operation that run at a time; further ones wait for their turn.
@@ -21,6 +27,12 @@ const MAX_CLOSURES: usize = 256;
 pub(crate) struct Journal {
     inner: Mutex<Inner>,
     pub(super) closures: Semaphore,
+    /// The blocking closures that run.
+    pub(super) blocking: TaskTracker,
+    /// Told when a promise is completed.
+    completed: watch::Sender<()>,
+    /// The number of the last row that is durable.
+    durable: watch::Sender<u64>,
     /// The task that polls the body, and writes its rows.
     pub(super) task: AtomicWaker,
 }
@@ -36,20 +48,19 @@ struct Inner {
     uses: HashMap<StepKey, Uses>,
     under_way: BTreeMap<CallId, UnderWay>,
     next_call: CallId,
+    epoch: u32,
+    /// A checkpoint that begins the next epoch is under way.
+    epoch_ends: bool,
     /// The number of polls of the body.
     poll: u64,
     /// The time of the latest row that the body has passed.
     time: Timestamp,
-    unwritten: Vec<Unwritten>,
-    /// The rows of the commit under way. If the run ends before its answer, what ends the run repeats them: a
-    /// row must not be recorded without those before it.
-    in_flight: Vec<StepWrite>,
+    outgoing: Outgoing,
+    order: StepOrder,
     halt: Option<Halt>,
     is_draining: bool,
     has_ended: bool,
 }
-
-type CallId = u64;
 
 /// The calls of one name in one scope.
 #[derive(Default)]
@@ -61,71 +72,15 @@ struct Uses {
 
 /// A durable call whose future exists and has not ended.
 struct UnderWay {
+    /// Its key, or its fault.
+    name: String,
     made_in: u64,
     activity: Activity,
 }
 
-/// The activity of a call under way.
-pub(super) enum Activity {
-    /// It was not polled yet.
-    None,
-    /// It runs a closure, or writes its row.
-    Work,
-    /// It waits.
-    Wait(Box<Wait>),
-}
-
-/// The reason why a run cannot continue.
-#[derive(Clone, Debug)]
-pub(super) enum Halt {
-    /// The code does not fit the rows that earlier runs have recorded.
-    Blocked(Status),
-    /// The worker drains, and the body is about to begin a closure.
-    Draining,
-}
-
-/// A row that the next commit writes.
-pub(super) struct Unwritten {
-    pub(super) write: StepWrite,
-    /// The call that waits for it; without one, it waits for a row that a call waits for.
-    pub(super) answer: Option<Answer>,
-}
-
-impl Unwritten {
-    /// A row that no call waits for.
-    pub(super) fn lazy(write: StepWrite) -> Self {
-        Self {
-            write,
-            answer: None,
-        }
-    }
-}
-
-/// Receives the time of the commit.
-pub(super) type Answer = oneshot::Sender<Result<Timestamp, Status>>;
-
-/// A call that was just made.
-pub(super) struct Made {
-    pub(super) id: CallId,
-    pub(super) key: Result<StepKey, Status>,
-    pub(super) is_sequential: bool,
-    /// The time of the latest row that the body had passed.
-    pub(super) at: Timestamp,
-}
-
-/// The answer to a call whose turn has come.
-pub(super) enum Found {
-    Row(Box<StepRow>),
-    New,
-    /// The run does not continue, and neither does the call.
-    Halted,
-    /// The run has ended without the call.
-    Ended,
-}
-
 impl Journal {
     /// The journal of a run that begins, with the rows of earlier ones.
-    pub(crate) fn new(rows: Vec<StepRow>, create_time: Timestamp) -> Self {
+    pub(crate) fn new(rows: Vec<StepRow>, epoch: (u32, Timestamp), order: StepOrder) -> Self {
         let in_sequence = rows.iter().filter(|row| row.sequential && row.fence > 0);
         let expected = in_sequence.map(|row| (row.seq, row.key.clone())).collect();
         Self {
@@ -133,10 +88,15 @@ impl Journal {
                 unreached: rows.iter().map(|row| row.key.clone()).collect(),
                 expected,
                 recorded: rows.into_iter().map(|row| (row.key.clone(), row)).collect(),
-                time: create_time,
+                epoch: epoch.0,
+                time: epoch.1,
+                order,
                 ..Inner::default()
             }),
             closures: Semaphore::new(MAX_CLOSURES),
+            blocking: TaskTracker::new(),
+            completed: watch::Sender::new(()),
+            durable: watch::Sender::new(0),
             task: AtomicWaker::new(),
         }
     }
@@ -168,7 +128,11 @@ impl Journal {
         let poll = inner.poll;
         let is_sequential = inner.under_way.is_empty();
         let beside_others = inner.under_way.values().any(|call| call.made_in < poll);
+        let epoch_ends = inner.epoch_ends;
         let key = key.and_then(|key| {
+            if epoch_ends {
+                return Err(fault::epoch_ends(key.as_str()));
+            }
             let uses = inner.uses.entry(key.clone()).or_default();
             uses.count += 1;
             uses.beside_others |= beside_others;
@@ -178,9 +142,16 @@ impl Journal {
                 count => repeated(&key, count),
             }
         });
+        if let Ok(key) = &key {
+            inner.reached(key);
+        }
         let id = inner.next_call;
         inner.next_call += 1;
         let call = UnderWay {
+            name: match &key {
+                Ok(key) => key.to_string(),
+                Err(fault) => fault.message().to_owned(),
+            },
             made_in: poll,
             activity: Activity::None,
         };
@@ -209,7 +180,7 @@ impl Journal {
 
     /// The recorded row of a call whose turn has come. `type_url` is empty where any will do.
     pub(super) fn find(&self, key: &StepKey, kind: StepKind, type_url: &str) -> Found {
-        let mut inner = self.inner();
+        let inner = self.inner();
         if inner.has_ended {
             return Found::Ended;
         }
@@ -219,22 +190,25 @@ impl Journal {
         let fault = match inner.recorded.get(key) {
             Some(row) => match fault::changed(row, kind, type_url) {
                 Some(changed) => changed,
-                None => {
-                    let row = row.clone();
-                    inner.unreached.remove(key);
-                    inner.expected.remove(&row.seq);
-                    return Found::Row(Box::new(row));
-                }
+                None => return Found::Row(Box::new(row.clone())),
             },
-            None if kind == StepKind::Introduced => return Found::New,
+            None if kind == StepKind::Introduced || inner.order == StepOrder::ByName => {
+                return Found::New;
+            }
             None => match inner.expected.values().next() {
                 Some(skipped) => fault::order_changed(key.as_str(), skipped.as_str()),
                 None => return Found::New,
             },
         };
-        inner.halt = Some(Halt::Blocked(fault));
-        self.task.wake();
+        drop(inner);
+        self.block(fault);
         Found::Halted
+    }
+
+    /// Ends the run, because the code does not fit what is recorded.
+    pub(super) fn block(&self, fault: Status) {
+        self.inner().halt = Some(Halt::Blocked(fault));
+        self.task.wake();
     }
 
     /// Whether rows in sequence were recorded that this run has not reached.
@@ -252,40 +226,56 @@ impl Journal {
         inner.halt.is_none()
     }
 
-    /// Adds a row for the next commit.
-    pub(super) fn write(&self, unwritten: Unwritten) {
-        let mut inner = self.inner();
-        if inner.has_ended {
-            // Its answer is dropped, which tells the call.
-            return;
-        }
-        inner.unwritten.push(unwritten);
-        drop(inner);
+    /// Adds a row for the next commit. Returns its number.
+    pub(super) fn write(&self, unwritten: Unwritten) -> u64 {
+        let number = self.inner().outgoing.add(unwritten);
         self.task.wake();
+        number
+    }
+
+    /// Returns when all rows are durable that closures wait for.
+    pub(super) async fn closures_may_begin(&self) {
+        let wanted = self.inner().outgoing.want_before_closures();
+        if *self.durable.borrow() < wanted {
+            self.task.wake();
+            let mut durable = self.durable.subscribe();
+            // The sender lives as long as the journal.
+            let _ = durable.wait_for(|durable| *durable >= wanted).await;
+        }
     }
 
     /// The rows for a commit, if a call waits for one of them.
     pub(super) fn take_awaited(&self) -> Vec<Unwritten> {
-        let mut inner = self.inner();
-        if !inner.unwritten.iter().any(|row| row.answer.is_some()) {
-            return Vec::new();
-        }
-        let rows = std::mem::take(&mut inner.unwritten);
-        inner.in_flight = rows.iter().map(|row| row.write.clone()).collect();
-        rows
+        self.inner().outgoing.take_awaited()
     }
 
     /// The commit under way was answered.
     pub(super) fn answered(&self) {
-        self.inner().in_flight.clear();
+        let last = self.inner().outgoing.answered();
+        self.durable.send_replace(last);
+    }
+
+    /// Whether the end of a call is recorded, or will be by a row that waits for its commit.
+    pub(super) fn has_end_of(&self, key: &StepKey) -> bool {
+        let inner = self.inner();
+        let recorded = inner.recorded.get(key).is_some_and(StepRow::is_finished);
+        recorded || inner.outgoing.has_end_of(key)
+    }
+
+    /// The place of the call among these whose error earlier runs have recorded first.
+    pub(super) fn first_error(&self, keys: &[Option<StepKey>]) -> Option<usize> {
+        let inner = self.inner();
+        let errors = keys.iter().enumerate().filter_map(|(at, key)| {
+            let row = inner.recorded.get(key.as_ref()?)?;
+            let is_error = matches!(row.outcome, Some(StepOutcome::Error(_)));
+            is_error.then_some(((row.end_time, row.seq), at))
+        });
+        errors.min().map(|(_, at)| at)
     }
 
     /// All rows that are not written, for the command that ends the run.
     pub(crate) fn take_unwritten(&self) -> Vec<StepWrite> {
-        let mut inner = self.inner();
-        let mut rows = std::mem::take(&mut inner.in_flight);
-        rows.extend(inner.unwritten.drain(..).map(|row| row.write));
-        rows
+        self.inner().outgoing.take_all()
     }
 
     /// The reason why the run must end, once no call works that it can wait for.
@@ -311,6 +301,53 @@ impl Journal {
         waits.collect()
     }
 
+    /// Whether a promise is waited for.
+    pub(super) fn awaits_promises(&self) -> bool {
+        let inner = self.inner();
+        let mut calls = inner.under_way.values();
+        calls.any(|call| matches!(&call.activity, Activity::Wait(wait) if wait.is_for_promise()))
+    }
+
+    /// Takes over the promises among the rows that were completed during the run.
+    pub(super) fn take_completed(&self, rows: Vec<StepRow>) {
+        let mut inner = self.inner();
+        let is_completed = |row: &StepRow| row.kind == StepKind::Promise && row.is_finished();
+        for row in rows.into_iter().filter(is_completed) {
+            inner.recorded.insert(row.key.clone(), row);
+        }
+        drop(inner);
+        self.completed.send_replace(());
+    }
+
+    /// Returns the row of a promise once it is completed.
+    pub(super) async fn completed(&self, key: &StepKey) -> StepRow {
+        let mut completed = self.completed.subscribe();
+        loop {
+            let row = self.inner().recorded.get(key).cloned();
+            if let Some(row) = row.filter(StepRow::is_finished) {
+                return row;
+            }
+            // The sender lives as long as the journal.
+            let _ = completed.changed().await;
+        }
+    }
+
+    /// Returns when no blocking closure runs any more.
+    pub(crate) async fn blocking_ended(&self) {
+        self.blocking.close();
+        self.blocking.wait().await;
+    }
+
+    /// Calls that were recorded, and that this run has not reached; without promises that were completed
+    /// before the body asked.
+    pub(crate) fn orphans(&self) -> Vec<StepKey> {
+        let inner = self.inner();
+        let is_orphan = |key: &&StepKey| inner.recorded.get(*key).is_some_and(|row| row.fence > 0);
+        let mut orphans: Vec<_> = inner.unreached.iter().filter(is_orphan).cloned().collect();
+        orphans.sort_unstable();
+        orphans
+    }
+
     /// The worker drains: no closure begins any more.
     pub(super) fn drain(&self) {
         self.inner().is_draining = true;
@@ -322,16 +359,14 @@ impl Journal {
         let now = Instant::now();
         let mut inner = self.inner();
         inner.has_ended = true;
+        self.durable.send_replace(u64::MAX);
         let waits = inner.under_way.values();
         let waits = waits.filter_map(|call| match &call.activity {
             Activity::Wait(wait) => wait.to_record(now),
             Activity::None | Activity::Work => None,
         });
-        let waits: Vec<_> = waits.map(Unwritten::lazy).collect();
-        inner.unwritten.extend(waits);
-        for row in &mut inner.unwritten {
-            row.answer = None;
-        }
+        let waits = waits.map(Unwritten::lazy).collect();
+        inner.outgoing.end(waits);
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -340,6 +375,13 @@ impl Journal {
 }
 
 impl Inner {
+    fn reached(&mut self, key: &StepKey) {
+        self.unreached.remove(key);
+        if let Some(row) = self.recorded.get(key) {
+            self.expected.remove(&row.seq);
+        }
+    }
+
     fn is_at_work(&self) -> bool {
         let mut calls = self.under_way.values();
         calls.any(|call| matches!(call.activity, Activity::Work))

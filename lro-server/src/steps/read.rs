@@ -12,7 +12,7 @@ pub(crate) async fn read_rows(run: &Run) -> Result<Vec<StepRow>, StoreError> {
     };
     let mut backoff = Backoff::default();
     loop {
-        match link.store.steps(StepQuery::all(run.uid, run.epoch)).await {
+        match link.store.steps(StepQuery::all(run.uid, run.epoch())).await {
             Err(error) if error.is_retryable() && run.holds_lease() => {
                 let pause = backoff.failed("cannot read the steps of an operation", &error);
                 tokio::time::sleep(pause).await;

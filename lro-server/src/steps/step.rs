@@ -7,17 +7,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use lro_core::store::{StepOutcome, StepWake};
+use lro_core::store::{StepKey, StepKind};
 use lro_core::{Reason, unpack};
 use prost::{Message, Name};
 use prost_types::Any;
-use tonic::{Code, Status};
+use tonic::Status;
 
-use super::call::{Call, result};
-use super::fault;
-use super::in_closure::{InClosure, Noted};
+use super::call::{Call, Ended};
 use super::retry::Retry;
-use crate::handler::error::{HandlerError, to_plain_rpc_status};
+use super::work::Work;
 
 /// A durable call of a body: a step, a sleep or a promise. It begins when it is first polled.
 ///
@@ -50,6 +48,7 @@ use crate::handler::error::{HandlerError, to_plain_rpc_status};
 ///
 /// * INTERNAL, `STEP_NAME_INVALID` or `STEP_NAME_AMBIGUOUS`: a name is malformed, or used twice side
 ///   by side.
+/// * INTERNAL, `PROMISE_UNDECLARED`: the method declares promises, and none of this name and type.
 /// * FAILED_PRECONDITION, `STEP_NESTED`: the call was made inside the closure of a step.
 /// * RESOURCE_EXHAUSTED: the response is too large, which is recorded as the step's error, or the
 ///   operation has too many steps.
@@ -65,13 +64,16 @@ use crate::handler::error::{HandlerError, to_plain_rpc_status};
 /// closure that has returned is recorded nevertheless.
 #[must_use = "a durable call begins when it is awaited"]
 pub struct Step<'a, T> {
+    key: Option<StepKey>,
+    kind: StepKind,
     state: State<'a>,
+    place: Option<u64>,
     output: PhantomData<fn() -> T>,
 }
 
 enum State<'a> {
     Made(Box<Plan<'a>>),
-    UnderWay(Pin<Box<dyn Future<Output = Result<Any, Status>> + Send + 'a>>),
+    UnderWay(Pin<Box<dyn Future<Output = Result<Ended, Status>> + Send + 'a>>),
     Ended,
 }
 
@@ -83,28 +85,18 @@ struct Plan<'a> {
     options: Options,
 }
 
-/// The work of a call.
-pub(super) enum Work<'a> {
-    Closure(Closure<'a>),
-    Sleep(StepWake),
-    Promise,
-    Introduced,
-}
-
-/// A closure that returns the packed response.
-pub(super) type Closure<'a> = Box<dyn Fn() -> ClosureFuture<'a> + Send + Sync + 'a>;
-pub(super) type ClosureFuture<'a> =
-    Pin<Box<dyn Future<Output = Result<Any, HandlerError>> + Send + 'a>>;
-
 #[derive(Clone, Copy, Debug, Default)]
-struct Options {
-    timeout: Option<Duration>,
-    retry: Option<Retry>,
-    at_most_once: bool,
+pub(super) struct Options {
+    pub(super) timeout: Option<Duration>,
+    pub(super) retry: Option<Retry>,
+    pub(super) at_most_once: bool,
+    lazy: bool,
 }
 
 impl<'a, T: Name> Step<'a, T> {
     pub(super) fn new(call: Call, work: Work<'a>) -> Self {
+        let key = call.key().ok().cloned();
+        let kind = call.kind();
         let plan = Plan {
             call,
             work,
@@ -112,7 +104,10 @@ impl<'a, T: Name> Step<'a, T> {
             options: Options::default(),
         };
         Self {
+            key,
+            kind,
             state: State::Made(Box::new(plan)),
+            place: None,
             output: PhantomData,
         }
     }
@@ -129,8 +124,9 @@ impl<T> Step<'_, T> {
     }
 
     /// The longest time that one attempt of the closure may take. After it the closure's future is
-    /// dropped; the error DEADLINE_EXCEEDED is retryable. Of a promise, the longest time to wait for it:
-    /// then DEADLINE_EXCEEDED is recorded.
+    /// dropped; the error DEADLINE_EXCEEDED is retryable. A
+    /// [blocking](crate::OperationContext::step_blocking) closure is asked to stop instead. Of a promise, the
+    /// longest time to wait for it: then DEADLINE_EXCEEDED is recorded.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.with(|options| options.timeout = Some(timeout))
     }
@@ -143,11 +139,58 @@ impl<T> Step<'_, T> {
         self.with(|options| options.at_most_once = true)
     }
 
+    /// Returns before the result is durable: its row rides on the next commit of the operation. No closure of
+    /// another step begins before that, so no effect can follow from a result that is lost. It saves a commit
+    /// where the body ends, waits or begins several steps next.
+    ///
+    /// ```
+    /// # use lro_server::OperationContext;
+    /// # use tonic::Status;
+    /// async fn body(operation: OperationContext<()>) -> Result<u64, Status> {
+    ///     let count = async || -> Result<u64, Status> { Ok(42) };
+    ///     // Its row is written in the commit that ends the operation.
+    ///     operation.step("count", count).lazy().await
+    /// }
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap()
+    /// #     .block_on(body(OperationContext::detached())).unwrap();
+    /// ```
+    ///
+    /// [`time`](crate::OperationContext::time) does not advance with it.
+    pub fn lazy(self) -> Self {
+        self.with(|options| options.lazy = true)
+    }
+
     fn with(mut self, set: impl FnOnce(&mut Options)) -> Self {
         if let State::Made(plan) = &mut self.state {
             set(&mut plan.options);
         }
         self
+    }
+
+    /// The key of its row; `None` if its name is at fault.
+    pub(super) fn key(&self) -> Option<&StepKey> {
+        self.key.as_ref()
+    }
+
+    /// The key and kind of its row; `None` if its name is at fault.
+    pub(super) fn identity(&self) -> Option<(StepKey, StepKind)> {
+        Some((self.key.clone()?, self.kind))
+    }
+
+    /// Whether it has begun, and has not ended.
+    pub(super) fn is_under_way(&self) -> bool {
+        matches!(self.state, State::UnderWay(_))
+    }
+
+    /// Its key, once its end is recorded.
+    pub(super) fn recorded(&self) -> Option<StepKey> {
+        self.key.clone().filter(|_| self.place.is_some())
+    }
+
+    /// The place of its recorded end among those of this run; `None` unless it has ended, and its end is
+    /// recorded.
+    pub(super) fn place(&self) -> Option<u64> {
+        self.place
     }
 }
 
@@ -159,11 +202,13 @@ impl<T: Message + Name + Default + 'static> Future for Step<'_, T> {
             match std::mem::replace(&mut self.state, State::Ended) {
                 State::Made(plan) => self.state = State::UnderWay(Box::pin(plan.carry_out())),
                 State::UnderWay(mut future) => {
-                    let polled = future.as_mut().poll(context);
-                    if polled.is_pending() {
+                    let Poll::Ready(ended) = future.as_mut().poll(context) else {
                         self.state = State::UnderWay(future);
-                    }
-                    return polled.map(|result| unpacked(&result?));
+                        return Poll::Pending;
+                    };
+                    let Ended { result, place } = ended?;
+                    self.place = Some(place);
+                    return Poll::Ready(result.and_then(|response| unpacked(&response)));
                 }
                 State::Ended => panic!("a durable call was polled after it had ended"),
             }
@@ -179,160 +224,17 @@ fn unpacked<T: Message + Name + Default + 'static>(response: &Any) -> Result<T, 
 }
 
 impl Plan<'_> {
-    async fn carry_out(self) -> Result<Any, Status> {
+    async fn carry_out(self) -> Result<Ended, Status> {
         let Self {
             mut call,
             work,
             type_url,
             options,
         } = self;
-        match work {
-            Work::Closure(closure) => run(&mut call, &closure, &type_url, options).await,
-            Work::Sleep(wake) => sleep(&mut call, wake).await,
-            Work::Promise => promise(&mut call, &type_url, options.timeout).await,
-            Work::Introduced => introduced(&mut call).await,
+        if options.lazy {
+            call.set_lazy();
         }
-    }
-}
-
-async fn sleep(call: &mut Call, wake: StepWake) -> Result<Any, Status> {
-    // The same in every run, whether the sleep was recorded, or stayed in memory.
-    let ends = wake.time(call.made_at());
-    let row = call.find("").await?;
-    if let Some(result) = row.as_ref().and_then(|row| call.replay(row)) {
-        call.journal().passed(ends);
-        return result;
-    }
-    let wait = match &row {
-        Some(row) => call.recorded_wait(row),
-        None => call.new_wait(Some(wake), None)?,
-    };
-    call.wait(wait).await;
-    call.journal().passed(ends);
-    call.record_lazily(StepOutcome::Response(lro_core::pack(&())))?;
-    Ok(lro_core::pack(&()))
-}
-
-async fn promise(
-    call: &mut Call,
-    type_url: &str,
-    timeout: Option<Duration>,
-) -> Result<Any, Status> {
-    let row = call.find(type_url).await?;
-    if let Some(result) = row.as_ref().and_then(|row| call.replay(row)) {
-        return result;
-    }
-    let wait = match &row {
-        Some(row) => call.recorded_wait(row),
-        None => call.new_wait(timeout.map(StepWake::After), None)?,
-    };
-    call.wait(wait).await;
-    let outcome = StepOutcome::Error(fault::promise_timed_out(call.key()?));
-    match call.record(outcome.clone()).await {
-        Ok(()) => result(&outcome),
-        // It was completed while its time ran out.
-        Err(refused) if refused.code() == Code::AlreadyExists => call.read_again().await,
-        Err(error) => Err(error),
-    }
-}
-
-async fn introduced(call: &mut Call) -> Result<Any, Status> {
-    let is_passed = call.journal().expects_more();
-    if let Some(result) = call.find("").await?.and_then(|row| call.replay(&row)) {
-        return result;
-    }
-    let response = lro_core::pack(&!is_passed);
-    call.record_lazily(StepOutcome::Response(response.clone()))?;
-    Ok(response)
-}
-
-async fn run(
-    call: &mut Call,
-    closure: &Closure<'_>,
-    type_url: &str,
-    options: Options,
-) -> Result<Any, Status> {
-    if let Some(row) = call.find(type_url).await? {
-        if let Some(result) = call.replay(&row) {
-            return result;
-        }
-        if options.at_most_once && row.wake_time.is_none() {
-            let outcome = StepOutcome::Error(fault::interrupted(row.key.as_str()));
-            call.record(outcome.clone()).await?;
-            return result(&outcome);
-        }
-        if row.wake_time.is_some() {
-            call.wait(call.recorded_wait(&row)).await;
-        }
-    }
-    let outcome = loop {
-        let ended = attempt(call, closure, options).await?;
-        let error = match ended {
-            Ok(response) => break response_within_limits(call, response),
-            Err(error) => error,
-        };
-        let plain = to_plain_rpc_status(error.status());
-        if !error.is_retryable() {
-            break StepOutcome::Error(plain);
-        }
-        let Some(retry) = options.retry else {
-            // The body's own: it runs again.
-            return Err(error.into_status());
-        };
-        match retry.pause_after(call.attempt()) {
-            Some(pause) => {
-                let pause = error.wanted_pause().unwrap_or(pause);
-                let wait = call.new_wait(Some(StepWake::After(pause)), Some(plain))?;
-                call.wait(wait).await;
-            }
-            None => break StepOutcome::Error(plain),
-        }
-    };
-    call.record(outcome.clone()).await?;
-    result(&outcome)
-}
-
-/// One attempt of the closure.
-async fn attempt(
-    call: &mut Call,
-    closure: &Closure<'_>,
-    options: Options,
-) -> Result<Result<Any, HandlerError>, Status> {
-    let run = call.run().clone();
-    call.begin().await;
-    let Ok(_permit) = run.journal().closures.acquire().await else {
-        return Err(fault::run_ended());
-    };
-    if options.at_most_once {
-        call.record_begun().await?;
-    }
-    let future = {
-        let _noted = Noted::new(run.uid);
-        closure()
-    };
-    let future = InClosure {
-        future,
-        uid: run.uid,
-    };
-    let Some(timeout) = options.timeout else {
-        return Ok(future.await);
-    };
-    Ok(match tokio::time::timeout(timeout, future).await {
-        Ok(ended) => ended,
-        Err(_) => Err(HandlerError::retry(fault::attempt_timed_out(
-            call.key()?,
-            timeout,
-        ))),
-    })
-}
-
-/// The outcome of a closure: an error if its response is too large, which another attempt would meet,
-/// too.
-fn response_within_limits(call: &Call, response: Any) -> StepOutcome {
-    let (len, max) = (response.value.len(), call.run().limits.max_response_len);
-    match crate::limits::check_len("response of a step", len, max) {
-        Ok(()) => StepOutcome::Response(response),
-        Err(error) => StepOutcome::Error(to_plain_rpc_status(&error)),
+        work.carry_out(&mut call, &type_url, options).await
     }
 }
 

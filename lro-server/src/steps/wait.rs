@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lro_core::Timestamp;
-use lro_core::store::{StepKey, StepRow, StepWake, StepWrite};
+use lro_core::store::{StepKey, StepKind, StepRow, StepWake, StepWrite};
 use tokio::time::Instant;
 
 use crate::engine::deadline::later;
@@ -31,7 +31,7 @@ pub(crate) struct StoreClock {
 
 impl StoreClock {
     /// The first moment at which the store's clock has certainly reached this time.
-    fn reaches(self, time: Timestamp) -> Instant {
+    pub(crate) fn reaches(self, time: Timestamp) -> Instant {
         later(self.known, time.since(self.claimed))
     }
 }
@@ -72,6 +72,10 @@ impl Wait {
     /// How long it lasts from now; `None` if only an event ends it.
     pub(super) fn left(&self, now: Instant) -> Option<Duration> {
         Some(self.ends?.saturating_duration_since(now))
+    }
+
+    pub(super) fn is_for_promise(&self) -> bool {
+        self.row.kind == StepKind::Promise
     }
 
     pub(super) fn key(&self) -> &StepKey {

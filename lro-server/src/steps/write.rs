@@ -8,7 +8,7 @@ use lro_core::{Reason, Timestamp};
 use tonic::Status;
 
 use super::fault::run_ended;
-use super::journal::{Answer, Unwritten};
+use super::outgoing::{Answer, Unwritten};
 use super::read::read_rows;
 use crate::handler::run::{Run, StopReason, told_to_stop};
 use crate::handler::write::{CarriedMetadata, write_while_held};
@@ -97,9 +97,14 @@ fn tell(
             Ok(Err(refusal)) => Err(refused(refusal).unwrap_or_else(run_ended)),
             Err(status) => Err(status.clone()),
         };
-        if let Some(waiting) = waiting {
+        match waiting {
             // A call that was dropped does not wait any more.
-            let _ = waiting.send(answer);
+            Some(waiting) => drop(waiting.send(answer)),
+            None => {
+                if let Err(error) = answer {
+                    tracing::warn!(name = %run.name, %key, ?error, "a durable call is not recorded");
+                }
+            }
         }
     }
 }

@@ -187,7 +187,8 @@ impl WorkerBuilder {
     /// # Errors
     ///
     /// If no method is hosted, a method is hosted twice, [`only_methods`](Self::only_methods) names a method that
-    /// no host has, or the thread cannot be created.
+    /// no host has, a method declares `promise`, `lifetime` or `steps` and the store keeps no steps, or the
+    /// thread cannot be created.
     pub async fn start(mut self) -> Result<Worker, WorkerBuildError> {
         if let Some(only) = &self.only {
             let stranger = only
@@ -207,9 +208,22 @@ impl WorkerBuilder {
             .iter()
             .map(|method| (method.path, method.options.concurrency));
         let slots = Slots::new(self.concurrency, limits);
+        let store = self.operations.engine().store();
+        if !store.keeps_steps() {
+            let mut methods = self.methods.iter();
+            let needs = methods.find_map(|it| Some((it.path, it.options.needs_steps()?)));
+            if let Some((path, option)) = needs {
+                return Err(WorkerBuildError::no_steps(
+                    path,
+                    option,
+                    format!("{store:?}"),
+                ));
+            }
+        }
         let mut methods = HashMap::new();
         for method in self.methods {
             let path = method.path;
+            self.operations.learn_options(path, &method.options);
             if methods.insert(path, method).is_some() {
                 return Err(WorkerBuildError::hosted_twice(path));
             }

@@ -48,7 +48,7 @@ impl Ending {
                 return Some(Command::Retry {
                     fence,
                     error: run.limits.bounded_error(error),
-                    delay,
+                    delay: run.lifetime_left().map_or(delay, |left| delay.min(left)),
                     metadata,
                 });
             }
@@ -75,7 +75,7 @@ impl Ending {
                 return Some(Command::Suspend {
                     fence,
                     waits,
-                    ready_by: None,
+                    ready_by: run.rules().lifetime_end,
                     metadata,
                 });
             }
@@ -86,7 +86,7 @@ impl Ending {
                     fence,
                     message,
                     delay,
-                    ready_by: None,
+                    ready_by: run.rules().lifetime_end,
                     metadata,
                 });
             }

@@ -21,6 +21,11 @@ enum Kind {
     NothingHosted,
     HostedTwice(&'static str),
     NotHosted(String),
+    NoSteps {
+        path: &'static str,
+        option: &'static str,
+        store: String,
+    },
     NoThread(io::Error),
 }
 
@@ -43,6 +48,16 @@ impl WorkerBuildError {
         }
     }
 
+    pub(crate) fn no_steps(path: &'static str, option: &'static str, store: String) -> Self {
+        Self {
+            kind: Kind::NoSteps {
+                path,
+                option,
+                store,
+            },
+        }
+    }
+
     pub(crate) fn not_hosted(path: &str) -> Self {
         Self {
             kind: Kind::NotHosted(path.to_owned()),
@@ -60,6 +75,14 @@ impl fmt::Display for WorkerBuildError {
             Kind::NoThread(error) => {
                 write!(f, "cannot create the thread that renews leases: {error}")
             }
+            Kind::NoSteps {
+                path,
+                option,
+                store,
+            } => write!(
+                f,
+                "`{path}` declares `{option}`, which needs a store that keeps steps; {store} keeps none"
+            ),
             Kind::NotHosted(path) => {
                 write!(
                     f,

@@ -22,7 +22,7 @@ use crate::handler::error::to_rpc_status;
 use crate::handler::poll::Watched;
 use crate::handler::registration::{BodyFuture, HostedMethod};
 use crate::handler::run::{Link, Run, StopReason};
-use crate::steps::{Journal, Polled, StepsBody, read_rows};
+use crate::steps::{Journal, Polled, StepRules, StepsBody, read_rows};
 use crate::trace_context::continue_trace;
 
 /// A claimed operation, ready to run.
@@ -42,19 +42,26 @@ impl Launch {
         lease_end: Instant,
     ) -> Option<Self> {
         let options = &shared.methods.get(&*record.method)?.options;
-        let deadline = options.timeout.map(|it| later(Instant::now(), it));
+        let lifetime_end = options
+            .lifetime
+            .map(|it| record.create_time.saturating_add(it));
         let link = Link {
             store: shared.engine.store().clone(),
             lease_duration: shared.settings.lease_duration,
             metadata_set: shared.metadata_set.clone(),
+            news: shared.engine.run_news().clone(),
         };
-        let run = Arc::new(Run::new(
-            &record,
-            Some(link),
-            shared.settings.limits,
-            lease_end,
-            deadline,
-        ));
+        let rules = StepRules {
+            order: options.step_order,
+            promises: options.promises.clone(),
+            lifetime_end,
+        };
+        let limits = shared.settings.limits;
+        let mut run = Run::new(&record, Some(link), limits, lease_end, None).with_rules(rules);
+        let longest = [options.timeout, run.lifetime_left()];
+        let longest = longest.into_iter().flatten().min();
+        run.deadline = longest.map(|it| later(Instant::now(), it));
+        let run = Arc::new(run);
         Quarantine::enter(shared, &run, record.losses);
         let slot = HeldSlot::new(slot);
         let news = shared.runs.insert(&run, &slot);
@@ -97,12 +104,16 @@ impl Launch {
         );
         continue_trace(&span, &run.origin.trace_parent, &run.origin.trace_state);
         let ending = async {
+            if run.lifetime_left().is_some_and(|left| left.is_zero()) {
+                return Ending::Stopped(StopReason::TimedOut);
+            }
             match replay(run, steps.as_deref()).await {
                 Ok(()) => run_body(shared, run, method, request).await,
                 Err(ending) => ending,
             }
         };
         let ending = ending.instrument(span.clone()).await;
+        run.blocking_ended().await;
         if matches!(ending, Ending::Stopped(StopReason::LeaseLost)) {
             metrics.lease_lost();
             let (shared, lost) = (shared.clone(), LostRun::of(shared, run));
@@ -219,7 +230,10 @@ async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, reques
     };
     match (returned, run.stop_reason()) {
         (Err(reason), _) => Ending::Stopped(reason),
-        (Ok(Ok(Ok(response))), _) => Ending::Responded(response),
+        (Ok(Ok(Ok(response))), _) => {
+            log_orphans(run);
+            Ending::Responded(response)
+        }
         (Ok(Ok(Err(error))), told) => {
             let (status, pause) = (to_rpc_status(error.status()), error.pause(run.attempt));
             discard(run, error);
@@ -238,6 +252,15 @@ async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, reques
             discard(run, panic);
             Ending::Panicked
         }
+    }
+}
+
+/// Logs the durable calls that were recorded, and that the last run of the body did not make.
+fn log_orphans(run: &Run) {
+    let orphans = run.journal_if_used().map(Journal::orphans);
+    let orphans = orphans.unwrap_or_default();
+    if !orphans.is_empty() {
+        tracing::info!(name = %run.name, ?orphans, "the body has ended without durable calls that were recorded");
     }
 }
 

@@ -1,11 +1,15 @@
 //! Durable calls of bodies: what is recorded, what a later run gets again, and when an operation is
 //! suspended.
 
+mod blocking;
 mod changed_code;
+mod declared;
+mod epochs;
 mod names;
 mod promises;
 mod recording;
 mod retries;
+mod side_by_side;
 mod suspension;
 
 use std::sync::{Arc, Mutex};

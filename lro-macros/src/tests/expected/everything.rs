@@ -90,9 +90,13 @@ where
                         .timeout(::core::time::Duration::new(5400u64, 0u32))
                         .cancel_grace(::core::time::Duration::new(0u64, 250000000u32))
                         .retain(::core::time::Duration::new(2592000u64, 0u32))
+                        .lifetime(::core::time::Duration::new(2592000u64, 0u32))
                         .max_attempts(5u32)
                         .on_crash(my::lro_server::__private::OnCrash::Abort)
-                        .concurrency(8),
+                        .concurrency(8)
+                        .promise::<pb::Approval>("approved")
+                        .promise::<Payment<u32, u64>>("paid")
+                        .step_order(my::lro_server::__private::StepOrder::ByName),
                     |
                         __host: my::lro_server::__private::Arc<Self>,
                         mut __attempt: my::lro_server::__private::Attempt|

@@ -34,6 +34,7 @@ pub(crate) struct Node {
     hears_events: bool,
     /// Whether it owns its store alone.
     exclusive: bool,
+    keeps_steps: bool,
     /// How many records were asked for by their names.
     pub(crate) gets: tokio::sync::watch::Sender<usize>,
     /// How long the answer to the next claim that finds something takes.
@@ -62,6 +63,7 @@ impl Node {
             lag: 0,
             hears_events: false,
             exclusive: false,
+            keeps_steps: true,
             gets: tokio::sync::watch::Sender::new(0),
             claim_takes: Arc::default(),
             before_updates: Arc::default(),
@@ -86,6 +88,12 @@ impl Node {
             exclusive: true,
             ..Self::new(store)
         }
+    }
+
+    /// The same node, whose store keeps no steps.
+    pub(crate) fn without_steps(mut self) -> Self {
+        self.keeps_steps = false;
+        self
     }
 
     async fn lag(&self) {
@@ -189,7 +197,7 @@ impl OperationStore for Node {
     }
 
     fn keeps_steps(&self) -> bool {
-        self.store.keeps_steps()
+        self.keeps_steps && self.store.keeps_steps()
     }
 
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {

@@ -1,0 +1,63 @@
+//! The end of an epoch, and the begin of the next.
+
+use lro_core::Timestamp;
+use lro_core::store::{StepKey, StepKind, StepRow};
+use tonic::Status;
+
+use super::{Inner, Journal};
+use crate::steps::fault;
+
+impl Journal {
+    pub(crate) fn epoch(&self) -> u32 {
+        self.inner().epoch
+    }
+
+    /// Ends the epoch: no call begins any more, and no commit is under way when this returns. Rows that are
+    /// not written are forgotten with the others.
+    ///
+    /// # Errors
+    ///
+    /// When a call is under way.
+    pub(in crate::steps) async fn end_epoch(&self) -> Result<(), Status> {
+        let committed = {
+            let mut inner = self.inner();
+            if let Some(call) = inner.under_way.values().next() {
+                return Err(fault::under_way(&call.name));
+            }
+            inner.epoch_ends = true;
+            inner.outgoing.forget()
+        };
+        let mut durable = self.durable.subscribe();
+        // The sender lives as long as the journal.
+        let _ = durable.wait_for(|durable| *durable >= committed).await;
+        Ok(())
+    }
+
+    /// The promises that the body has asked for, as far as callers have completed them.
+    pub(in crate::steps) fn asked_promises(&self) -> Vec<StepKey> {
+        let inner = self.inner();
+        let is_asked =
+            |row: &&StepRow| row.kind == StepKind::Promise && !inner.unreached.contains(&row.key);
+        let asked = inner.recorded.values().filter(is_asked);
+        let mut asked: Vec<_> = asked.map(|row| row.key.clone()).collect();
+        asked.sort_unstable();
+        asked
+    }
+
+    /// Begins the next epoch, whose rows are the promises that were completed before the body has asked.
+    pub(in crate::steps) fn begin_epoch(&self, time: Timestamp) {
+        let mut inner = self.inner();
+        let Inner {
+            recorded,
+            unreached,
+            ..
+        } = &mut *inner;
+        recorded.retain(|key, row| row.fence == 0 && unreached.contains(key));
+        unreached.retain(|key| recorded.contains_key(key));
+        inner.expected.clear();
+        inner.uses.clear();
+        inner.epoch += 1;
+        inner.epoch_ends = false;
+        inner.time = time;
+    }
+}

@@ -1,0 +1,176 @@
+//! The work of durable calls.
+
+use std::time::Duration;
+
+use lro_core::store::{StepOutcome, StepWake};
+use prost_types::Any;
+use tonic::{Code, Status};
+
+use super::call::{Call, Ended};
+use super::closure::Closure;
+use super::fault;
+use super::step::Options;
+use crate::handler::error::{HandlerError, to_plain_rpc_status};
+
+/// The work of a call.
+pub(super) enum Work<'a> {
+    Closure(Closure<'a>),
+    Sleep(StepWake),
+    Promise,
+    Introduced,
+}
+
+impl Work<'_> {
+    /// Returns the end of the call, or an error that is not recorded. `type_url` is that of its response.
+    pub(super) async fn carry_out(
+        self,
+        call: &mut Call,
+        type_url: &str,
+        options: Options,
+    ) -> Result<Ended, Status> {
+        match self {
+            Self::Closure(closure) => step(call, &closure, type_url, options).await,
+            Self::Sleep(wake) => sleep(call, wake).await,
+            Self::Promise => promise(call, type_url, options.timeout).await,
+            Self::Introduced => introduced(call).await,
+        }
+    }
+}
+
+async fn sleep(call: &mut Call, wake: StepWake) -> Result<Ended, Status> {
+    // The same in every run, whether the sleep was recorded, or stayed in memory.
+    let ends = wake.time(call.made_at());
+    let row = call.find("").await?;
+    if let Some(ended) = row.as_ref().and_then(|row| call.replay(row)) {
+        call.journal().passed(ends);
+        return Ok(ended);
+    }
+    let wait = match &row {
+        Some(row) => call.recorded_wait(row),
+        None => call.new_wait(Some(wake), None)?,
+    };
+    call.wait(wait).await;
+    call.journal().passed(ends);
+    call.record(StepOutcome::Response(lro_core::pack(&())))
+        .await
+}
+
+async fn promise(
+    call: &mut Call,
+    type_url: &str,
+    timeout: Option<Duration>,
+) -> Result<Ended, Status> {
+    let row = call.find(type_url).await?;
+    if let Some(ended) = row.as_ref().and_then(|row| call.replay(row)) {
+        return Ok(ended);
+    }
+    let wait = match &row {
+        Some(row) => call.recorded_wait(row),
+        None => call.new_wait(timeout.map(StepWake::After), None)?,
+    };
+    if let Some(row) = call.wait_for_completion(wait).await?
+        && let Some(ended) = call.replay(&row)
+    {
+        return Ok(ended);
+    }
+    let outcome = StepOutcome::Error(fault::promise_timed_out(call.key()?));
+    match call.record(outcome).await {
+        // It was completed while its time ran out.
+        Err(refused) if refused.code() == Code::AlreadyExists => call.read_again().await,
+        recorded => recorded,
+    }
+}
+
+async fn introduced(call: &mut Call) -> Result<Ended, Status> {
+    let is_passed = call.journal().expects_more();
+    if let Some(ended) = call.find("").await?.and_then(|row| call.replay(&row)) {
+        return Ok(ended);
+    }
+    let response = lro_core::pack(&!is_passed);
+    call.record(StepOutcome::Response(response)).await
+}
+
+async fn step(
+    call: &mut Call,
+    closure: &Closure<'_>,
+    type_url: &str,
+    options: Options,
+) -> Result<Ended, Status> {
+    if let Some(row) = call.find(type_url).await? {
+        if let Some(ended) = call.replay(&row) {
+            return Ok(ended);
+        }
+        if options.at_most_once && row.wake_time.is_none() {
+            let outcome = StepOutcome::Error(fault::interrupted(row.key.as_str()));
+            return call.record(outcome).await;
+        }
+        if row.wake_time.is_some() {
+            call.wait(call.recorded_wait(&row)).await;
+        }
+    }
+    let outcome = loop {
+        let ended = attempt(call, closure, options).await?;
+        let error = match ended {
+            Ok(response) => break response_within_limits(call, response),
+            Err(error) => error,
+        };
+        let plain = to_plain_rpc_status(error.status());
+        if !error.is_retryable() {
+            break StepOutcome::Error(plain);
+        }
+        let Some(retry) = options.retry else {
+            // The body's own: it runs again.
+            return Err(error.into_status());
+        };
+        match retry.pause_after(call.attempt()) {
+            Some(pause) => {
+                let pause = error.wanted_pause().unwrap_or(pause);
+                let wait = call.new_wait(Some(StepWake::After(pause)), Some(plain))?;
+                call.wait(wait).await;
+            }
+            None => break StepOutcome::Error(plain),
+        }
+    };
+    call.record(outcome).await
+}
+
+/// One attempt of the closure.
+async fn attempt(
+    call: &mut Call,
+    closure: &Closure<'_>,
+    options: Options,
+) -> Result<Result<Any, HandlerError>, Status> {
+    call.begin().await;
+    let run = call.run();
+    let Ok(_permit) = run.journal().closures.acquire().await else {
+        return Err(fault::run_ended());
+    };
+    if options.at_most_once {
+        call.record_begun().await?;
+    }
+    let mut begun = closure.begin(run);
+    let Some(timeout) = options.timeout else {
+        return Ok((&mut begun.future).await);
+    };
+    if let Ok(ended) = tokio::time::timeout(timeout, &mut begun.future).await {
+        return Ok(ended);
+    }
+    let late = fault::attempt_timed_out(call.key()?, timeout);
+    let Some(guard) = begun.guard else {
+        return Ok(Err(HandlerError::retry(late)));
+    };
+    guard.stop();
+    // A thread cannot be dropped. If it has the result after all, that counts.
+    let ended = begun.future.await;
+    Ok(ended.map_err(|_| HandlerError::retry(late)))
+}
+
+/// The outcome of a closure: an error if its response is too large, which another attempt would meet,
+/// too.
+fn response_within_limits(call: &Call, response: Any) -> StepOutcome {
+    let (len, max) = (response.value.len(), call.run().limits.max_response_len);
+    match crate::limits::check_len("response of a step", len, max) {
+        Ok(()) => StepOutcome::Response(response),
+        Err(error) => StepOutcome::Error(to_plain_rpc_status(&error)),
+    }
+}
