@@ -94,7 +94,8 @@ pub use ast::{
     Span,
 };
 pub use condition::{
-    Comparison, Condition, NumberField, OptionalField, Predicate, TextField, TimeField,
+    Comparison, Condition, NumberField, OptionalField, Predicate, StepCondition, TextField,
+    TimeField,
 };
 pub use descriptors::InvalidDescriptorSet;
 pub use error::{FilterError, FilterErrorKind};

@@ -9,6 +9,7 @@ mod labels;
 #[cfg(test)]
 mod plans;
 pub(crate) mod statement;
+mod steps;
 
 use std::collections::HashMap;
 

@@ -125,7 +125,7 @@ impl Transaction<'_> {
             return self.refuse(record);
         }
         self.schedule.change(None, Entry::of(&record));
-        self.tell_ready(&record);
+        self.events.extend(StoreEvent::ready(&record));
         if record.state != OperationState::Pending {
             self.written.put(Arc::new(record.clone()));
         }
@@ -383,7 +383,7 @@ impl Transaction<'_> {
         if removed || change == Change::Record {
             let event = StoreEvent::of(before.state, &record, change);
             self.events.extend(event);
-            self.tell_ready(&record);
+            self.events.extend(StoreEvent::ready(&record));
         }
         let updated = Updated::new(change, &record);
         let record = Arc::new(record);
@@ -393,9 +393,5 @@ impl Transaction<'_> {
             Parts::All | Parts::WithoutRequest => self.written.forget(record.name.clone()),
         }
         (updated, record)
-    }
-
-    fn tell_ready(&mut self, record: &OperationRecord) {
-        self.events.extend(StoreEvent::ready(record));
     }
 }

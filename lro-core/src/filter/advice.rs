@@ -6,7 +6,7 @@ use super::ast::{
     Argument, Call, Comparable, Expression, ExpressionKind, Operator, Path, Restriction,
 };
 use super::error::{FilterErrorKind, Problem, shown};
-use super::resolve::{self, Target};
+use super::resolve::{self, StepField, Target};
 use super::schema::Schema;
 
 /// A text that stands alone, where nothing is declared to search in.
@@ -33,7 +33,7 @@ pub(crate) fn alone(schema: &Schema, path: &Path) -> Problem {
 
 fn is_boolean(target: &Target) -> bool {
     match target {
-        Target::Done => true,
+        Target::Done | Target::Step(StepField::Waiting | StepField::Blocked) => true,
         Target::InPayload(_, routes) => routes.iter().all(|route| {
             let leaf = &route.leaf;
             !leaf.is_list() && matches!(leaf.kind(), Kind::Bool)

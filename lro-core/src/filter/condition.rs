@@ -1,5 +1,5 @@
 use crate::clock::Timestamp;
-use crate::store::OperationState;
+use crate::store::{OperationRecord, OperationState, StepKind, StepSummary};
 
 use super::payload::{PayloadCondition, PayloadField};
 use super::text::TextTest;
@@ -53,6 +53,7 @@ pub enum Predicate {
 /// | `Time` on a start, end or expire time | an operation without that time |
 /// | `Label` | an operation without that label, `!=` included |
 /// | `PayloadType` | an operation without that payload, as callers see it |
+/// | `Step` on a key or a kind | an operation that is not suspended |
 /// | `Set {set: false, ..}` | never unknown: it is `IS NULL` |
 ///
 /// `State` with no states is never true (`IN ()` is no SQL), and `Constant` never unknown. An `And`
@@ -124,6 +125,59 @@ pub enum Condition {
     },
     /// On the metadata or the response, which a store cannot look into.
     Payload(PayloadCondition),
+    /// On what it waits for, which its encoded [summary](StepSummary) says.
+    Step(StepCondition),
+}
+
+/// A condition on the wait of a pending operation.
+///
+/// ```
+/// use lro_core::filter::{Condition, Filter, Predicate, Schema, StepCondition};
+///
+/// let filter = Filter::parse("waiting = true", &Schema::default())?;
+/// let waits = Condition::Step(StepCondition::Waiting(true));
+/// assert_eq!(*filter.predicate(), Predicate::Condition(waits));
+/// # Ok::<(), lro_core::filter::FilterError>(())
+/// ```
+///
+/// An operation that is not pending, or has recorded no step, is neither waiting nor blocked. The keys
+/// that an operation waits for stand in its encoded [`StepSummary`] byte for byte.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepCondition {
+    /// Whether it is [suspended](OperationRecord::is_suspended).
+    Waiting(bool),
+    /// Whether it is [blocked](OperationRecord::is_blocked).
+    Blocked(bool),
+    /// It is suspended, and the key of some call that it waits for passes.
+    Key(TextTest),
+    /// It is suspended, and waits for some call of this kind.
+    Kind(StepKind),
+}
+
+impl StepCondition {
+    /// Its value for every operation that is not pending or has recorded no step.
+    pub fn otherwise(&self) -> bool {
+        matches!(self, Self::Waiting(false) | Self::Blocked(false))
+    }
+
+    /// A text without which the encoded summary of no operation passes.
+    pub fn part(&self) -> Option<&str> {
+        match self {
+            Self::Key(test) => test.part(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn holds(&self, record: &OperationRecord) -> bool {
+        let steps = record.steps.as_deref().filter(|_| record.is_suspended());
+        let mut waits = steps.into_iter().flat_map(StepSummary::waits_with_kinds);
+        match self {
+            Self::Waiting(value) => record.is_suspended() == *value,
+            Self::Blocked(value) => record.is_blocked() == *value,
+            Self::Key(test) => waits.any(|(key, _)| test.accepts(key)),
+            Self::Kind(wanted) => waits.any(|(_, kind)| kind == Some(*wanted)),
+        }
+    }
 }
 
 /// A text that every store keeps.

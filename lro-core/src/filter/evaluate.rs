@@ -77,6 +77,7 @@ impl<'a> Subject<'a> {
                 Some(test.accepts(type_name(&self.any(*payload)?.type_url)))
             }
             Condition::Payload(condition) => self.payload(condition),
+            Condition::Step(condition) => Some(condition.holds(self.record)),
         }
     }
 

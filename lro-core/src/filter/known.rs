@@ -140,6 +140,10 @@ impl Condition {
             }
             Self::PayloadType { payload, .. } => payload_verdict(*payload, state),
             Self::Payload(condition) => payload_verdict(condition.payload(), state),
+            Self::Step(condition) => {
+                let others = state.filter(|state| *state != OperationState::Pending);
+                others.map(|_| condition.otherwise())
+            }
             Self::Text {
                 field: TextField::Name,
                 ..

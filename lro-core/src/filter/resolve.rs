@@ -11,7 +11,7 @@ use super::payload::PayloadField;
 use super::route::{Route, routes};
 use super::schema::{Meaning, Schema, is_camel};
 use super::text::nfc;
-use crate::store::OperationState;
+use crate::store::{OperationState, StepKind};
 
 /// The target of a path.
 #[derive(Clone, Debug)]
@@ -30,7 +30,27 @@ pub(crate) enum Target {
     PayloadType(PayloadField),
     /// A field of it: at least one way.
     InPayload(PayloadField, Vec<Route>),
+    /// Its wait.
+    Step(StepField),
 }
+
+/// A field of a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StepField {
+    Waiting,
+    Blocked,
+    Key,
+    Kind,
+}
+
+/// The kinds of calls, as filters name them.
+pub(crate) const STEP_KINDS: [(&str, StepKind); 5] = [
+    ("STEP", StepKind::Step),
+    ("SLEEP", StepKind::Sleep),
+    ("PROMISE", StepKind::Promise),
+    ("FIRST", StepKind::First),
+    ("INTRODUCED", StepKind::Introduced),
+];
 
 const STATES: [(&str, OperationState); 6] = [
     ("PENDING", OperationState::Pending),
@@ -41,7 +61,7 @@ const STATES: [(&str, OperationState); 6] = [
     ("CANCELLED", OperationState::Cancelled),
 ];
 
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 16] = [
     "name",
     "method",
     "done",
@@ -56,6 +76,8 @@ const FIELDS: [&str; 14] = [
     "attempt",
     "metadata",
     "response",
+    "waiting",
+    "blocked",
 ];
 
 /// The name of a payload's type, as in JSON.
@@ -136,6 +158,11 @@ fn known(schema: &Schema, names: &[Name<'_>]) -> Result<Target, Problem> {
             None => Ok(Target::Labels),
             Some(key) => leaf(Target::Label(nfc(key.text).into_owned()), after_next),
         },
+        "waiting" => match next {
+            None => Ok(Target::Step(StepField::Waiting)),
+            Some(name) => leaf(wait_field(name)?, after_next),
+        },
+        "blocked" => leaf(Target::Step(StepField::Blocked), next),
         "metadata" => in_payload(PayloadField::Metadata, schema.metadata(), rest),
         "response" => in_payload(PayloadField::Response, schema.response(), rest),
         other => {
@@ -143,6 +170,14 @@ fn known(schema: &Schema, names: &[Name<'_>]) -> Result<Target, Problem> {
             fields.extend(schema.fields().map(|(name, _)| name));
             Err(unknown(other, first.span, "operations", &fields))
         }
+    }
+}
+
+fn wait_field(name: Name<'_>) -> Result<Target, Problem> {
+    match name.text {
+        "step" => Ok(Target::Step(StepField::Key)),
+        "kind" => Ok(Target::Step(StepField::Kind)),
+        other => Err(unknown(other, name.span, "`waiting`", &["step", "kind"])),
     }
 }
 

@@ -1,17 +1,19 @@
 //! One comparison, with a literal of the field's type.
 
 use super::ast::Operator;
-use super::condition::{Comparison, Condition, NumberField, OptionalField, Predicate, TimeField};
+use super::condition::{
+    Comparison, Condition, NumberField, OptionalField, Predicate, StepCondition, TimeField,
+};
 use super::error::{FilterErrorKind, Problem};
 use super::literal::Literal;
 use super::payload::{Alternative, PayloadCondition, PayloadField, ValueTest};
-use super::resolve::{self, Target};
+use super::resolve::{self, STEP_KINDS, StepField, Target};
 use super::route::{payload_field, worst};
 use super::schema::Formats;
 use super::text::{TextTest, Wildcard};
 use super::values;
 use crate::clock::Timestamp;
-use crate::store::OperationState;
+use crate::store::{OperationState, StepKind};
 
 const NANOS_PER_MICRO: i128 = 1_000;
 
@@ -162,12 +164,42 @@ fn condition(
             }
             Condition::Payload(PayloadCondition::new(*payload, alternatives))
         }
+        Target::Step(field) => Condition::Step(step(*field, operator, literal, formats, present)?),
         // `predicate` has taken it.
         Target::PayloadType(payload) => Condition::PayloadType {
             payload: *payload,
             test: text(operator, literal, formats)?,
         },
     })
+}
+
+fn step(
+    field: StepField,
+    operator: Operator,
+    literal: &Literal,
+    formats: Formats,
+    present: bool,
+) -> Result<StepCondition, Problem> {
+    let boolean = || Ok(literal.boolean()? == equality(operator, literal, "a boolean")?);
+    match field {
+        StepField::Blocked if present => Ok(StepCondition::Blocked(true)),
+        // An operation that waits has a key and a kind that it waits for.
+        _ if present => Ok(StepCondition::Waiting(true)),
+        StepField::Waiting => boolean().map(StepCondition::Waiting),
+        StepField::Blocked => boolean().map(StepCondition::Blocked),
+        StepField::Key | StepField::Kind if comparison(operator) != Comparison::Equal => Err(
+            bad_operator(operator, literal, "what an operation waits for")
+                .hint("it may wait for several: use =, with NOT before the field to negate"),
+        ),
+        StepField::Key => text(operator, literal, formats).map(StepCondition::Key),
+        StepField::Kind => {
+            let index = literal.choice(STEP_KINDS.iter().map(|(name, _)| *name))?;
+            let kind = STEP_KINDS
+                .get(index)
+                .map_or(StepKind::Step, |(_, kind)| *kind);
+            Ok(StepCondition::Kind(kind))
+        }
+    }
 }
 
 fn number(field: NumberField, operator: Operator, literal: &Literal) -> Result<Condition, Problem> {

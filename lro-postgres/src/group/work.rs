@@ -46,7 +46,7 @@ pub(super) struct Entry {
     written: HashSet<StepKey>,
     /// Those that are not any more.
     removed: HashSet<StepKey>,
-    /// Whether some of earlier epochs are to be removed.
+    /// Whether the store removes some of earlier epochs.
     sweeps: bool,
     /// Those that cannot be read, each with the reason.
     corrupt: HashMap<StepKey, Arc<str>>,

@@ -22,7 +22,7 @@ pub(crate) struct Where {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Sql {
+pub(super) enum Sql {
     Is(bool),
     Unknown,
     Text(String),
@@ -87,7 +87,7 @@ impl Where {
     }
 }
 
-struct Builder {
+pub(super) struct Builder {
     parameters: usize,
     values: Vec<Value>,
 }
@@ -103,7 +103,7 @@ impl Builder {
         format!("${}::text", self.parameters + self.values.len())
     }
 
-    fn bytes(&mut self, value: &str) -> String {
+    pub(super) fn bytes(&mut self, value: &str) -> String {
         self.values.push(Value::Bytes(value.as_bytes().to_vec()));
         format!("${}::bytea", self.parameters + self.values.len())
     }
@@ -188,6 +188,7 @@ impl Builder {
             }
             Condition::PayloadType { payload, test } => self.payload_type(*payload, test),
             Condition::Payload(_) => return Sql::Unknown,
+            Condition::Step(condition) => return self.step(condition),
         };
         Sql::Text(text)
     }

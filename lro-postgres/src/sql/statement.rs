@@ -68,9 +68,7 @@ mod steps;
 
 pub(crate) use retention::{PURGE, PURGE_WITHIN};
 pub(crate) use secret::{CREATE_PAGE_TOKEN_KEY, PAGE_TOKEN_KEY};
-pub(crate) use steps::{
-    FORGET_STEPS, GIVEN_STEPS, PUT_STEPS, STEP_PAGE, STEPS_BY_KEY, SWEEP_STEPS,
-};
+pub(crate) use steps::*;
 
 /// Those that are prepared. `list::statement` has more.
 const ALL: [&str; 26] = [
@@ -106,7 +104,7 @@ const ALL: [&str; 26] = [
 pub(crate) fn of_schema(schema: &str) -> HashMap<&'static str, String> {
     let all = ALL
         .into_iter()
-        .chain(steps::ALL)
+        .chain(steps::STEPS)
         .chain(list::statement::ALL);
     all.map(|text| (text, named(schema, text))).collect()
 }

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 
 use lro_core::ParentPattern;
 use lro_core::filter::{
-    Comparison, Condition, NumberField, OptionalField, PayloadField, Predicate, TextField,
-    TextTest, TimeField, Wildcard,
+    Comparison, Condition, NumberField, OptionalField, PayloadField, Predicate, StepCondition,
+    TextField, TextTest, TimeField, Wildcard,
 };
 use lro_core::store::{ListQuery, OperationState};
 use rusqlite::types::Value;
@@ -153,6 +153,7 @@ impl Where {
             }
             Condition::PayloadType { payload, test } => self.payload_type(*payload, test),
             Condition::Payload(_) => self.push("NULL"),
+            Condition::Step(condition) => self.step(condition),
         }
     }
 
@@ -184,6 +185,22 @@ impl Where {
                 self.push(") = 0");
             }
             self.push(" THEN FALSE");
+        }
+        self.push(" END");
+    }
+
+    /// The wait of a pending operation is encoded: bytes without the key are of another wait.
+    fn step(&mut self, condition: &StepCondition) {
+        self.push("CASE WHEN steps IS NULL OR state <> 0 THEN ");
+        self.push(if condition.otherwise() {
+            "TRUE"
+        } else {
+            "FALSE"
+        });
+        if let Some(part) = condition.part() {
+            self.push(" WHEN instr(steps, ");
+            self.value(part.as_bytes().to_vec());
+            self.push(") = 0 THEN FALSE");
         }
         self.push(" END");
     }

@@ -255,7 +255,8 @@ macro_rules! __for_each_store_case {
                 a_suspended_operation_is_cancelled_at_once
                 a_suspended_operation_that_is_deleted_waits_unseen
                 a_suspended_operation_keeps_its_name_and_keys
-                claims_pass_operations_that_are_suspended;
+                claims_pass_operations_that_are_suspended
+                lists_find_operations_by_what_they_wait_for;
             completion:
                 a_completion_may_come_before_the_body_asks
                 the_first_completion_counts

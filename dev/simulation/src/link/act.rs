@@ -61,7 +61,7 @@ pub(super) fn act(command: &Command) -> Act {
             ..
         } => Act::Record(*fence, metadata(it)),
         Command::Complete { .. } => Act::Complete,
-        // What an operator does lets it run again; callers see no difference.
+        // An operator lets it run again; callers see no difference.
         Command::ForgetSteps { .. } | Command::Unblock => Act::Complete,
         Command::Expire => Act::Expire,
         Command::ExpireShared => Act::ExpireShared,

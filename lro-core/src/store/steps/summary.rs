@@ -101,7 +101,7 @@ impl StepSummary {
         (self.epoch > 0).then(|| Timestamp::from_micros(self.epoch_micros))
     }
 
-    /// What the operation waits for: keys, each with the kind of the call as far as it is known.
+    /// The keys that the operation waits for, each with the kind of the call as far as it is known.
     pub fn waits_with_kinds(&self) -> impl Iterator<Item = (&str, Option<StepKind>)> {
         let kind = |at| StepKind::from_number(u8::try_from(*self.wait_kinds.get(at)?).ok()?);
         let waits = self.waits.iter().enumerate();

@@ -78,7 +78,7 @@ pub(crate) const STEP_PAGE: &str = concat!(
 );
 
 /// Those that are prepared.
-pub(super) const ALL: [&str; 6] = [
+pub(super) const STEPS: [&str; 6] = [
     STEPS_BY_KEY,
     GIVEN_STEPS,
     FORGET_STEPS,

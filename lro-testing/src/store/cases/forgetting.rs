@@ -169,7 +169,7 @@ pub(crate) async fn steps_are_forgotten_while_the_operation_waits(trial: Trial) 
     let none = it.update(forget(&[]), Vec::new()).await;
     assert_eq!(none.unwrap().change, Change::Nothing);
     assert_eq!(it.is_not_ready().await, None);
-    // What it waits for is asked for again.
+    // The next run asks for it again.
     it.update(forget(&["p"]), Vec::new()).await.unwrap();
     assert!(!it.record.is_suspended());
     it.update(complete("p", "1"), Vec::new()).await.unwrap();

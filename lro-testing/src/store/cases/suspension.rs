@@ -6,8 +6,9 @@ use lro_core::store::{
 };
 
 use crate::store::build::*;
+use crate::store::filters::{list_all, query};
 use crate::store::steps::*;
-use crate::store::trial::Trial;
+use crate::store::trial::{Trial, names};
 
 /// steps:W2 steps:W5
 pub(crate) async fn a_suspended_operation_is_claimed_at_its_wake_time_and_not_before(trial: Trial) {
@@ -263,6 +264,58 @@ pub(crate) async fn a_suspended_operation_keeps_its_name_and_keys(trial: Trial) 
     let again = trial.start(again).await.unwrap();
     assert!(again.existing);
     assert_eq!(again.record, it.record);
+}
+
+pub(crate) async fn lists_find_operations_by_what_they_wait_for(trial: Trial) {
+    if !keeps_steps(&trial).await {
+        return;
+    }
+    let mut approval = Composed::running(&trial, "operations/approval").await;
+    let steps = vec![asked("approved"), sleep("reminder", secs(60))];
+    approval
+        .update(suspend(1, &["approved", "reminder"]), steps)
+        .await
+        .unwrap();
+    let mut night = Composed::running(&trial, "operations/night").await;
+    night
+        .update(suspend(1, &["night"]), vec![sleep("night", secs(60))])
+        .await
+        .unwrap();
+    let mut blocked = Composed::running(&trial, "operations/blocked").await;
+    blocked
+        .update(block(1, secs(60)), vec![done("approved", "1")])
+        .await
+        .unwrap();
+    trial.pending("operations/pending").await;
+    let check = async |filter: &str, wanted: &[&str]| {
+        for limit in [50, 1] {
+            let found = list_all(trial.store(), query("", filter, limit)).await;
+            let mut found = names(&found);
+            found.sort();
+            let wanted = wanted.iter().map(|of| format!("operations/{of}"));
+            assert_eq!(found, wanted.collect::<Vec<_>>(), "{filter}");
+        }
+    };
+    check("waiting = true", &["approval", "night"]).await;
+    check("waiting = false", &["blocked", "pending"]).await;
+    check("blocked = true", &["blocked"]).await;
+    check("waiting.step = approved", &["approval"]).await;
+    check("waiting.step = \"appr*\"", &["approval"]).await;
+    check("waiting.step = app", &[]).await;
+    check("waiting.kind = SLEEP", &["approval", "night"]).await;
+    check(
+        "NOT waiting.kind = PROMISE",
+        &["blocked", "night", "pending"],
+    )
+    .await;
+    // A wait that has ended is none, nor is that of an operation that runs again.
+    let given = complete("approved", "1");
+    approval.update(given, Vec::new()).await.unwrap();
+    check("waiting.kind = PROMISE", &[]).await;
+    check("waiting.step = reminder", &["approval"]).await;
+    trial.advance(secs(60));
+    trial.claim(10).await;
+    check("waiting = true OR blocked = true", &[]).await;
 }
 
 pub(crate) async fn claims_pass_operations_that_are_suspended(trial: Trial) {

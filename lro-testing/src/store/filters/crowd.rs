@@ -13,6 +13,7 @@ use super::writer::{KEYS, METHODS, PARENTS, VALUES};
 use crate::ManualClock;
 use crate::random::Random;
 use crate::store::build::{LEASE, any, name, succeed, uid, worker};
+use crate::store::steps::{asked, block, sleep, suspend};
 
 /// How many operations there are.
 const SIZE: u64 = 160;
@@ -32,6 +33,7 @@ impl Crowd {
     ) -> Self {
         let mut random = Random::new(seed);
         let mut names = Vec::new();
+        let keep_steps = stores.iter().all(|store| store.keeps_steps());
         for batch in 0..SIZE / 8 {
             let step = random.pick(&[0, 1, 1_000_000, 60_000_000]);
             clock.advance(Duration::from_micros(step));
@@ -44,7 +46,7 @@ impl Crowd {
             names.extend(new.iter().map(|new| new.name.clone()));
             let updates: Vec<_> = new
                 .iter()
-                .filter_map(|new| update(&mut random, new))
+                .filter_map(|new| update(&mut random, new, keep_steps))
                 .collect();
             for store in stores {
                 for answer in store.start(new.clone()).await.unwrap() {
@@ -120,7 +122,7 @@ fn payload(random: &mut Random) -> Any {
 }
 
 /// The next command to the operation.
-fn update(random: &mut Random, new: &NewOperation) -> Option<Update> {
+fn update(random: &mut Random, new: &NewOperation, keep_steps: bool) -> Option<Update> {
     let claimed = new.claimed_by.is_some();
     let command = match random.below(6) {
         0 | 1 if claimed => succeed(1, "done"),
@@ -130,6 +132,19 @@ fn update(random: &mut Random, new: &NewOperation) -> Option<Update> {
             fence: 1,
             metadata: None,
         },
+        5 if claimed && keep_steps => {
+            let waits = random.pick(&[&["approved"][..], &["night", "approved/2"], &["night"]]);
+            let command = match random.percent(30) {
+                true => block(1, LEASE),
+                false => suspend(1, waits),
+            };
+            let steps = waits.iter().map(|of| match *of {
+                "night" => sleep(of, LEASE),
+                promise => asked(promise),
+            });
+            let update = Update::by_name(new.name.clone(), command);
+            return Some(update.with_steps(steps.collect()));
+        }
         _ => return None,
     };
     Some(Update::by_name(new.name.clone(), command))

@@ -85,7 +85,7 @@ impl FilterWriter {
     }
 
     fn restriction(&mut self) -> String {
-        match self.0.below(23) {
+        match self.0.below(25) {
             0..3 => {
                 let not = self.0.pick(&["", "NOT ", "-"]);
                 let (operator, value) = (
@@ -142,6 +142,21 @@ impl FilterWriter {
                 format!("{field} {operator} {value}")
             }
             19..22 => self.payload_type(),
+            22..24 => self
+                .0
+                .pick(&[
+                    "waiting = true",
+                    "waiting != true",
+                    "waiting:*",
+                    "blocked = true",
+                    "blocked = false",
+                    "waiting.step = approved",
+                    "waiting.step = \"approved*\"",
+                    "waiting.step = (night OR other)",
+                    "waiting.kind = PROMISE",
+                    "waiting.kind = SLEEP",
+                ])
+                .to_owned(),
             _ => self
                 .0
                 .pick(&[
