@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lro_core::ParentPattern;
-use prost_reflect::DescriptorPool;
 use tower::Service;
 
 use crate::body::BoxError;
@@ -213,11 +212,7 @@ impl GatewayBuilder {
                 "the base path `{base_path}` has to begin with a slash and to end without one"
             )));
         }
-        let mut types = DescriptorPool::new();
-        for set in &self.descriptor_sets {
-            types::add(&mut types, set)?;
-        }
-        let types = types::with_standard_types(types)?;
+        let types = types::pool(&self.descriptor_sets)?;
         let mut rules = self.rules;
         self.operations.add_to(&mut rules);
         let router = compile(&types, &rules)?;

@@ -18,13 +18,14 @@ use crate::rules::Rpc;
 
 /// The gRPC services behind the gateway: in this process, or at the end of a channel.
 #[derive(Clone, Debug)]
-pub(crate) struct Backend(
-    BoxCloneSyncService<
-        http::Request<tonic::body::Body>,
-        http::Response<tonic::body::Body>,
-        Status,
-    >,
-);
+pub(crate) struct Backend(Services);
+
+/// gRPC services of any types.
+type Services = BoxCloneSyncService<
+    http::Request<tonic::body::Body>,
+    http::Response<tonic::body::Body>,
+    Status,
+>;
 
 impl Backend {
     pub(crate) fn new<S, B>(service: S) -> Self
@@ -45,6 +46,11 @@ impl Backend {
         Self(BoxCloneSyncService::new(service))
     }
 
+    /// A client for messages of any types.
+    pub(crate) fn client(&self) -> Grpc<Services> {
+        Grpc::new(self.0.clone())
+    }
+
     /// Calls the rpc. The answer is a stream of one message for an rpc that has one.
     pub(crate) async fn call(
         &self,
@@ -54,7 +60,8 @@ impl Backend {
         extensions: Extensions,
         limits: Limits,
     ) -> Result<tonic::Response<Answer>, Status> {
-        let mut grpc = Grpc::new(self.0.clone())
+        let mut grpc = self
+            .client()
             .max_decoding_message_size(limits.max_response)
             .max_encoding_message_size(usize::MAX);
         grpc.ready()

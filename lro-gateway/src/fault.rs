@@ -244,10 +244,10 @@ mod tests {
     use super::*;
 
     fn types() -> DescriptorPool {
-        crate::types::with_standard_types(DescriptorPool::new()).unwrap()
+        crate::types::pool(&[]).unwrap()
     }
 
-    /// gateway:108 gateway:113
+    /// spec:144 spec:152 gateway:108 gateway:113
     #[test]
     fn an_error_of_the_gateway_names_the_field() {
         let fault = Fault::field("pageSize", "expected a 32-bit integer, found \"x\"");

@@ -46,6 +46,7 @@ impl Comments {
 
     pub(super) fn method(&self, method: &MethodDescriptor) -> Option<&str> {
         self.get(&method.parent_service().parent_file(), method.path())
+            .or_else(|| of_operations(method.full_name()))
     }
 
     pub(super) fn message(&self, message: &MessageDescriptor) -> Option<&str> {
@@ -64,6 +65,35 @@ impl Comments {
         self.get(&value.parent_enum().parent_file(), value.path())
     }
 }
+
+/// The methods of google.longrunning, where no descriptor set has their comments.
+fn of_operations(method: &str) -> Option<&'static str> {
+    let method = method.strip_prefix("google.longrunning.Operations.")?;
+    let (_, text) = OPERATIONS.iter().find(|(name, _)| *name == method)?;
+    Some(text)
+}
+
+const OPERATIONS: [(&str, &str); 5] = [
+    (
+        "GetOperation",
+        "The operation as it is now, or its changes as server-sent events.",
+    ),
+    (
+        "ListOperations",
+        "The operations directly below `name`, newest first. An operation with a parent, such as \
+         `projects/p/operations/7`, is in the list of that parent, `projects/p/operations`, and not in \
+         `operations`.",
+    ),
+    (
+        "CancelOperation",
+        "Asks for the cancellation of an operation, without waiting for its end.",
+    ),
+    ("DeleteOperation", "Deletes the record of an operation."),
+    (
+        "WaitOperation",
+        "The operation at its end, or as it is after `timeout`.",
+    ),
+];
 
 fn of_file(file: &FileDescriptorProto) -> HashMap<Vec<i32>, String> {
     let locations = file.source_code_info.iter().flat_map(|info| &info.location);

@@ -79,6 +79,16 @@ fn a_binding_that_openapi_cannot_tell_is_named() {
     );
 }
 
+/// An empty list may be one of the wrong parent.
+#[test]
+fn a_list_of_operations_is_described_without_comments() {
+    let document = read(&operations().build().unwrap());
+    let list = &document["paths"]["/v1/operations"]["get"];
+    let text = |field: &str| list[field].as_str().unwrap();
+    assert!(text("summary").contains("directly below `name`"));
+    assert!(text("description").contains("list of that parent"));
+}
+
 #[test]
 fn comments_are_descriptions() {
     use prost::Message as _;

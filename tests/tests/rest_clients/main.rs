@@ -8,6 +8,7 @@ mod page;
 #[path = "../gateway/protos.rs"]
 #[allow(dead_code, reason = "the table of cases needs more of it")]
 mod protos;
+mod proxy;
 #[path = "../../../lro-json/tests/it/random.rs"]
 #[allow(dead_code, reason = "the tests of lro-json need more of it")]
 mod random;
@@ -17,6 +18,9 @@ mod served;
 #[path = "../../../lro-json/tests/it/types.rs"]
 #[allow(dead_code, reason = "the tests of lro-json need more of it")]
 mod types;
+#[path = "../gateway/wire.rs"]
+#[allow(dead_code, reason = "the table of cases needs more of it")]
+mod wire;
 
 use test_programs::Environment;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -31,7 +35,7 @@ const ARCHIVER_PROTOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/
 /// google-api-core's client of operations, with the binding that it has by default,
 /// `/v1/{name=**/operations/*}`, and with that of operations.proto.
 ///
-/// gateway:32 gateway:43 gateway:105 gateway:108 gateway:134 gateway:135 gateway:136 gateway:138
+/// spec:140 spec:142 gateway:32 gateway:43 gateway:105 gateway:108 gateway:134 gateway:135 gateway:136 gateway:138
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_operations_client_of_google_api_core_uses_either_style_of_names() {
     let Some(python) = environment(Environment::GOOGLE_API_CORE).await else {
