@@ -21,7 +21,7 @@ const PROCESSES: u64 = 4;
 
 /// Both read what the other writes as the same message. `LRO_JSON_SEED` repeats a run.
 ///
-/// gateway:74 gateway:75 gateway:77 gateway:78 gateway:79 gateway:80 gateway:81 gateway:82 gateway:83 gateway:84 gateway:92
+/// spec:151 gateway:74 gateway:75 gateway:77 gateway:78 gateway:79 gateway:80 gateway:81 gateway:82 gateway:83 gateway:84 gateway:92
 #[test]
 fn python_reads_and_writes_the_same_messages() {
     let tests = Path::new(env!("CARGO_TARGET_TMPDIR"));

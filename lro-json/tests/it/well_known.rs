@@ -67,7 +67,7 @@ fn null_is_a_value_of_a_value() {
     );
 }
 
-/// gateway:84 gateway:85 gateway:86 gateway:87
+/// spec:149 gateway:84 gateway:85 gateway:86 gateway:87
 #[test]
 fn an_any_has_the_fields_of_its_type() {
     check(

@@ -22,7 +22,7 @@ mod wire;
 
 /// The cases are samples of these rules.
 ///
-/// gateway:1 gateway:4 gateway:5 gateway:6 gateway:7 gateway:8 gateway:9 gateway:10
+/// spec:141 spec:143 gateway:1 gateway:4 gateway:5 gateway:6 gateway:7 gateway:8 gateway:9 gateway:10
 /// gateway:11 gateway:13 gateway:14 gateway:15 gateway:16 gateway:17 gateway:18 gateway:19
 /// gateway:20 gateway:21 gateway:23 gateway:24 gateway:25 gateway:26 gateway:27 gateway:28
 /// gateway:29 gateway:31 gateway:33 gateway:34 gateway:35 gateway:36 gateway:37 gateway:38

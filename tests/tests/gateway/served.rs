@@ -203,6 +203,7 @@ impl Received {
     }
 }
 
+/// spec:140 spec:142 spec:145 spec:147 spec:148
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rest_and_grpc_see_the_same_operations() {
     let served = Served::start(|builder| builder, gateway).await;
@@ -219,6 +220,7 @@ async fn rest_and_grpc_see_the_same_operations() {
         got = served.send("GET", &path, "").await.json();
     }
     assert_eq!(got["name"], name);
+    assert_eq!(got.get("done"), None);
     let type_name = got["metadata"]["@type"].as_str();
     assert_eq!(
         type_name,

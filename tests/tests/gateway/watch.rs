@@ -358,7 +358,7 @@ async fn a_proxy_sends_the_same_events() {
     served.stop().await;
 }
 
-/// gateway:141
+/// spec:146 gateway:141
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unchanged_operation_is_not_sent_again() {
     let hinting =
