@@ -1,5 +1,6 @@
 //! The types of the tests.
 
+use std::path::Path;
 use std::sync::LazyLock;
 
 use lro_json::{ReadError, ReadOptions, WriteOptions};
@@ -7,8 +8,10 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 
 /// The pool of `everything.proto`.
 pub(crate) static TYPES: LazyLock<DescriptorPool> = LazyLock::new(|| {
-    // Also the way from the folder fuzz.
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../lro-json/tests/it");
+    // Tests and the fuzz target of other folders include this file.
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let folder = above.find_map(|it| Some(it.join("lro-json/tests/it")).filter(|it| it.is_dir()));
+    let folder = folder.unwrap();
     let files = protox::compile(["everything.proto"], [folder]).unwrap();
     DescriptorPool::from_file_descriptor_set(files).unwrap()
 });
