@@ -1,8 +1,10 @@
-//! Relative links in Markdown lead somewhere.
+//! Relative links in Markdown lead somewhere, and the book has every page.
 
 use super::Findings;
 use super::repo::{File, Repo};
 use crate::markdown::{anchors, prose};
+
+const SUMMARY: &str = "docs/SUMMARY.md";
 
 pub(super) fn check(repo: &Repo) -> Findings {
     let mut findings = Vec::new();
@@ -13,7 +15,21 @@ pub(super) fn check(repo: &Repo) -> Findings {
             }
         }
     }
+    findings.extend(left_out(repo));
     findings
+}
+
+/// Pages that the summary does not name: mdBook leaves them out.
+fn left_out(repo: &Repo) -> impl Iterator<Item = String> {
+    let summary = repo.text(SUMMARY);
+    let pages = repo.files_with(".md").filter_map(|file| {
+        let page = file.path.strip_prefix("docs/")?;
+        (file.path != SUMMARY).then_some(page)
+    });
+    pages.filter_map(move |page| {
+        let is_named = summary?.contains(&format!("]({page})"));
+        (!is_named).then(|| format!("{SUMMARY} does not name {page}"))
+    })
 }
 
 /// The targets of `[text](target)` and of `[text]: target`.
@@ -105,5 +121,15 @@ mod tests {
         ] {
             check(bad, true);
         }
+    }
+
+    #[test]
+    fn a_page_that_the_book_leaves_out_is_found() {
+        let check = |summary: &str| {
+            let pages = [("docs/SUMMARY.md", summary), ("docs/guide/a.md", "# A\n")];
+            check(&Repo::of_files(&pages))
+        };
+        assert_eq!(check("[A](guide/a.md)"), Vec::<String>::new());
+        assert_eq!(check("none"), ["docs/SUMMARY.md does not name guide/a.md"]);
     }
 }
