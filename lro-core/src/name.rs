@@ -168,6 +168,16 @@ impl fmt::Display for ParentName {
 }
 
 /// The reason why a text is not a name of an operation, or not a parent.
+///
+/// ```
+/// use lro_core::{InvalidName, OperationName};
+///
+/// let reason = |text: &str| text.parse::<OperationName>().unwrap_err();
+/// assert_eq!(reason("projects/p"), InvalidName::Shape);
+/// assert_eq!(reason("projects//operations/7"), InvalidName::Segment(String::new()));
+/// assert_eq!(reason("operations/.."), InvalidName::Segment("..".to_owned()));
+/// assert!(matches!(reason(&format!("operations/{}", "7".repeat(5_000))), InvalidName::Length(_)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidName {

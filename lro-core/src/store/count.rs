@@ -27,6 +27,7 @@ use crate::name::ParentPattern;
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CountQuery {
     /// Those directly below this parent, or below those that it stands for.
     pub parent: ParentPattern,

@@ -19,6 +19,7 @@ use crate::filter::{Field, Operator, Schema};
 /// assert!(Filter::parse("status = done", &policy.schema).is_err());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ListPolicy {
     /// The fields that filters may name, and the restrictions that they must contain.
     pub schema: Schema,
@@ -42,6 +43,28 @@ impl ListPolicy {
             schema,
             ..Self::default()
         }
+    }
+
+    /// How many operations a page has when the caller does not say.
+    #[must_use]
+    pub fn default_page_size(mut self, operations: usize) -> Self {
+        self.default_page_size = Some(operations);
+        self
+    }
+
+    /// How many operations a page has at most.
+    #[must_use]
+    pub fn max_page_size(mut self, operations: usize) -> Self {
+        self.max_page_size = Some(operations);
+        self
+    }
+
+    /// Whether the service takes `return_partial_success`, see the
+    /// [field](Self#structfield.partial_success).
+    #[must_use]
+    pub fn partial_success(mut self, taken: bool) -> Self {
+        self.partial_success = taken;
+        self
     }
 
     /// The dialect of Service Infrastructure, as Service Management documents it: pages of 50, at

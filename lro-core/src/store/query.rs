@@ -15,6 +15,7 @@ use crate::name::ParentPattern;
 /// assert_eq!((query.after, query.limit), (None, 50));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ListQuery {
     /// Those directly below this parent, or below those that it stands for.
     pub parent: ParentPattern,

@@ -337,6 +337,7 @@ pub struct RequestId {
 /// # Ok::<(), lro_core::InvalidName>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct NewOperation {
     /// A fresh, time-ordered identity (UUIDv7).
     pub uid: Uuid,

@@ -21,6 +21,7 @@ use crate::name::OperationName;
 /// # Ok::<(), lro_core::InvalidName>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Update {
     /// Which.
     pub name: OperationName,

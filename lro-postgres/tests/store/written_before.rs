@@ -76,10 +76,8 @@ async fn a_schema_of_the_version_before_is_served() {
         panic!("{succeeded:?}");
     };
     assert_eq!(unpack::<String>(&response).unwrap(), "response");
-    let gold = ListQuery {
-        filter: Filter::parse("labels.tier = gold", &FilterSchema::default()).unwrap(),
-        ..ListQuery::new(ParentName::default(), 9)
-    };
+    let mut gold = ListQuery::new(ParentName::default(), 9);
+    gold.filter = Filter::parse("labels.tier = gold", &FilterSchema::default()).unwrap();
     assert_eq!(store.list(gold).await.unwrap().records.len(), 3);
     // The workers that ran them have stopped.
     let mut claimed = Vec::new();

@@ -58,6 +58,7 @@ pub struct OperationsOf<'a, M> {
 ///     }
 /// }
 /// ```
+#[non_exhaustive]
 pub struct PageOf<M: LongRunningMethod> {
     /// The operations, newest first.
     pub operations: Vec<Operation<M::Response, M::Metadata>>,

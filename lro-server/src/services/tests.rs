@@ -91,16 +91,10 @@ fn any_one_scope_suffices_and_reading_needs_less() {
 fn with_lists(settings: [(&'static str, &'static str, Option<usize>); 2]) -> Services {
     let settings = settings.map(|(name, parent, max_page_size)| {
         let mut settings = ServiceSettings::new(name).parent(parent.parse().unwrap());
-        settings.list_policy = max_page_size.map(|max| ListPolicy {
-            max_page_size: Some(max),
-            ..ListPolicy::default()
-        });
+        settings.list_policy = max_page_size.map(|max| ListPolicy::default().max_page_size(max));
         settings
     });
-    let policy = ListPolicy {
-        max_page_size: Some(1),
-        ..ListPolicy::default()
-    };
+    let policy = ListPolicy::default().max_page_size(1);
     Services::new(settings.into(), &BTreeSet::new()).with_lists(policy, &Schema::default())
 }
 

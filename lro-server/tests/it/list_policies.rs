@@ -186,15 +186,10 @@ async fn services_that_agree_have_their_policy_for_the_lists_that_they_share() {
 #[tokio::test]
 async fn the_servers_policy_and_limits_are_for_services_without_one() {
     let limits = Limits::default().default_page_size(3).max_page_size(4);
-    let policy = ListPolicy {
-        default_page_size: Some(10),
-        max_page_size: Some(20),
-        ..ListPolicy::default()
-    };
-    let own = ListPolicy {
-        default_page_size: Some(2),
-        ..ListPolicy::default()
-    };
+    let policy = ListPolicy::default()
+        .default_page_size(10)
+        .max_page_size(20);
+    let own = ListPolicy::default().default_page_size(2);
     let operations = builder()
         .await
         .limits(limits)
@@ -217,10 +212,7 @@ async fn the_servers_policy_and_limits_are_for_services_without_one() {
 /// spec:86
 #[tokio::test]
 async fn partial_success_is_each_services_to_take() {
-    let takes = ListPolicy {
-        partial_success: true,
-        ..ListPolicy::default()
-    };
+    let takes = ListPolicy::default().partial_success(true);
     let operations = builder()
         .await
         .bind(bound(MANAGEMENT, &["services/*"]).list_policy(takes))
@@ -245,10 +237,7 @@ async fn partial_success_is_each_services_to_take() {
 #[tokio::test]
 async fn payloads_may_be_named_in_the_lists_of_all_services() {
     let filter = "metadata.tables_done > 5";
-    let own = ListPolicy {
-        max_page_size: Some(9),
-        ..ListPolicy::new(Schema::default())
-    };
+    let own = ListPolicy::new(Schema::default()).max_page_size(9);
     let with_service = |builder: OperationsBuilder| {
         builder
             .bind(bound(MANAGEMENT, &["services/*"]).list_policy(own.clone()))

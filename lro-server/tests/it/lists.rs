@@ -110,11 +110,7 @@ async fn partial_success_is_not_there_unless_the_policy_has_it() {
         let info = refused.get_details_error_info().unwrap();
         assert_eq!(info.reason, Reason::Unimplemented.as_str());
     }
-    let with = with_policy(ListPolicy {
-        partial_success: true,
-        ..ListPolicy::default()
-    })
-    .await;
+    let with = with_policy(ListPolicy::default().partial_success(true)).await;
     let refused = call(&with, partial("p/q")).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     let violations = refused.get_details_bad_request().unwrap().field_violations;
@@ -127,10 +123,7 @@ async fn partial_success_is_not_there_unless_the_policy_has_it() {
 #[tokio::test]
 async fn an_unreachable_store_fails_the_call() {
     let node = Node::new(&store().await);
-    let policy = ListPolicy {
-        partial_success: true,
-        ..ListPolicy::default()
-    };
+    let policy = ListPolicy::default().partial_success(true);
     let operations = Operations::builder(node.clone())
         .list_policy(policy)
         .build();
@@ -171,10 +164,7 @@ async fn everybody_who_may_list_sees_the_same() {
 /// spec:94 spec:95
 #[tokio::test]
 async fn only_the_page_size_may_change_between_pages() {
-    let policy = ListPolicy {
-        partial_success: true,
-        ..ListPolicy::default()
-    };
+    let policy = ListPolicy::default().partial_success(true);
     let operations = with_policy(policy).await;
     let first = ListOperationsRequest {
         page_size: 1,

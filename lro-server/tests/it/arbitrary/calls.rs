@@ -130,10 +130,7 @@ async fn operations() -> Operations {
     };
     let update = Update::by_name(claimed[0].name.clone(), finish);
     store.update(vec![update]).await.expect("the store works");
-    let policy = ListPolicy {
-        partial_success: true,
-        ..ListPolicy::new(Schema::default())
-    };
+    let policy = ListPolicy::new(Schema::default()).partial_success(true);
     Operations::builder(store).list_policy(policy).build()
 }
 
