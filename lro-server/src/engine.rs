@@ -115,6 +115,13 @@ impl Engine {
         &self.run_news
     }
 
+    /// Whether no worker can run the operations of this store: this process alone has it, and has no
+    /// worker.
+    #[cfg(feature = "serve")]
+    pub(crate) fn is_without_worker(&self) -> bool {
+        self.store.is_exclusive() && self.workers.is_empty()
+    }
+
     /// The workers of this process that run operations of this store.
     pub(crate) fn workers(&self) -> &LocalWorkers {
         &self.workers

@@ -51,7 +51,9 @@
 //! [`HostedServices`] meets the same deadlines, message limits and authorizer as over gRPC.
 //!
 //! * `/healthz` answers 200 while the process does, and `/readyz` while the health of all services
-//!   is SERVING, 503 otherwise. Both are for probes, and need no permission.
+//!   is SERVING, 503 otherwise. Both are for probes, and need no permission. `/readyz` adds to its
+//!   `ok` that no worker runs operations, if only this process has the store and none of its
+//!   workers is alive; the server also logs this as a warning when it begins to serve.
 //! * Without an authorizer, on a loopback address, only requests for loopback hosts are answered,
 //!   and for those of [`Server::allow_host`]; others with 403. So no web page can reach the server
 //!   through its visitor's browser by a name of its own that leads to 127.0.0.1 (DNS rebinding).

@@ -73,6 +73,12 @@ impl LocalWorkers {
         workers.push(worker);
     }
 
+    /// Whether this process has no worker.
+    #[cfg(feature = "serve")]
+    pub(super) fn is_empty(&self) -> bool {
+        self.alive().is_empty()
+    }
+
     /// A slot of the first worker that has one for this method.
     pub(crate) fn try_slot(&self, method: &str) -> Option<Box<dyn LocalSlot>> {
         let mut workers = self.alive().into_iter();

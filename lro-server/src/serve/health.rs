@@ -1,5 +1,6 @@
 //! `grpc.health.v1.Health`, as the store is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::OperationName;
@@ -10,6 +11,7 @@ use tonic_health::server::{HealthReporter, HealthService};
 
 use super::http_service::Readiness;
 use super::limits::ServeLimits;
+use crate::engine::Engine;
 use crate::operations::Operations;
 
 /// The health of a server and of each of its services: all the same.
@@ -23,11 +25,11 @@ pub(super) struct Health {
 
 impl Health {
     /// Not serving, until the store has answered.
-    pub(super) async fn new(services: &[&'static str]) -> Self {
+    pub(super) async fn new(services: &[&'static str], engine: &Arc<Engine>) -> Self {
         let health = Self {
             reporter: HealthReporter::new(),
             services: services.to_vec(),
-            readiness: Readiness::default(),
+            readiness: Readiness::new(engine),
         };
         health.set(ServingStatus::NotServing).await;
         health

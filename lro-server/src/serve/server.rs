@@ -247,7 +247,7 @@ impl Server {
         if is_missing(&server, &mut services) {
             routes = routes.add_service(server);
         }
-        let health = Health::new(&services).await;
+        let health = Health::new(&services, operations.engine()).await;
         let server = CloseStreams::new(health.server(), &closing);
         if is_missing(&server, &mut services) {
             routes = routes.add_service(server);
@@ -300,15 +300,12 @@ impl Server {
         };
         let with_http1 = http.is_some();
         // Outermost: a request that is not gRPC reaches no rpc.
-        let other = NotGrpc {
-            http,
-            services: services.into(),
-        };
+        let services = services.into();
+        let other = NotGrpc { http, services };
         let service = Front {
             grpc: service,
             other: other.clone(),
         };
-
         let shutdown_timeout = limits.shutdown_timeout;
         let connections = Arc::new(Connections {
             service,
@@ -324,6 +321,12 @@ impl Server {
         if let Ok(address) = listener.local_addr() {
             let workers = self.workers.len();
             tracing::info!(%address, http = with_http1, workers, "serving");
+        }
+        if operations.engine().is_without_worker() {
+            tracing::warn!(
+                "no worker: this process alone has the store, so operations wait until it starts a \
+                 `Worker`; give it to `Server::worker`, and keep it alive"
+            );
         }
         let mut incoming = Incoming::<TcpListener>::new(listener);
         let mut refusals = Refusals::new(metrics);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use exporter::pb::ExportResponse;
 use http::{Method, Request};
 use http_body_util::Full;
 use lro_core::store::MemoryStore;
@@ -12,11 +13,44 @@ use lro_server::serve::ServeLimits;
 use super::{Http1, read, server};
 use crate::serve::served::{Plain, Served};
 use crate::support::faulty::Node;
+use crate::support::start;
 
 /// Asks until the probe has this status; the health that it follows is looked at every 10 ms.
 async fn until(http: &mut Http1, status: u16) {
     while http.get("/readyz").await.0 != status {
         tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_probe_tells_that_no_worker_runs_operations() {
+    let without = "ok, but no worker runs operations\n";
+    let body = async |_, _| Ok(ExportResponse::default());
+    let (operations, _exporter, worker) = start(body).await;
+    let served = Served::start(server(&operations, Plain::default())).await;
+    let mut http = Http1::connect(&served).await;
+    until(&mut http, 200).await;
+    assert_eq!(http.get("/readyz").await.1, "ok\n");
+    worker.drain().await;
+    while http.get("/readyz").await.1 != without {
+        tokio::task::yield_now().await;
+    }
+    drop(http);
+    served.stop().await;
+
+    // A worker of another process may run the operations of a shared store.
+    for (is_shared, text) in [(false, without), (true, "ok\n")] {
+        let store = MemoryStore::new();
+        let operations = match is_shared {
+            true => Operations::new(Node::lagging(&Arc::new(store), 0)),
+            false => Operations::new(store),
+        };
+        let served = Served::start(server(&operations, Plain::default())).await;
+        let mut http = Http1::connect(&served).await;
+        until(&mut http, 200).await;
+        assert_eq!(http.get("/readyz").await.1, text);
+        drop(http);
+        served.stop().await;
     }
 }
 
