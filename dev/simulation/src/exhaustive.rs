@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 pub use self::bounds::{Bounds, Mistake, Seen};
 use self::known::Known;
-use self::moves::{Move, PROMISES, WORDS, WORDS_WITH_STEPS, ends_an_attempt, generation_of};
+use self::moves::{KEYS, Move, PROMISES, WORDS, WORDS_WITH_STEPS, ends_an_attempt, generation_of};
 use self::world::{Hold, Place, World};
 
 /// Searches all states. Gives the first that must not be.
@@ -128,8 +128,8 @@ impl Search {
             next.push(changed);
         }
         if self.bounds.steps {
-            for at_promise in 0..PROMISES.len() as u8 {
-                let command = Move::Complete(at_promise);
+            let completions = (0..PROMISES.len() as u8).map(Move::Complete);
+            for command in completions.chain((0..KEYS.len() as u8).map(Move::Forget)) {
                 next.push(self.applied(world, at, record, command)?.1);
             }
         }
@@ -179,6 +179,8 @@ impl Search {
                 if self.bounds.steps {
                     let record = Move::Record(generation, fence);
                     next.push(self.by_holder(world, at, generation, record)?.1);
+                    let epoch = Move::NewEpoch(fence);
+                    next.push(self.by_holder(world, at, generation, epoch)?.1);
                 }
                 let words = match self.bounds.steps {
                     true => WORDS_WITH_STEPS,
@@ -280,9 +282,10 @@ impl Search {
         let (before, after) = (&known_before.record, &known_after.record);
         let wrong = |what: &str| Err(format!("{command:?} {what}: {before:?} -> {after:?}"));
         let fence = match command {
-            Move::Renew(fence) | Move::Record(_, fence) | Move::Word(_, fence, _) => {
-                Some(u64::from(fence))
-            }
+            Move::Renew(fence)
+            | Move::NewEpoch(fence)
+            | Move::Record(_, fence)
+            | Move::Word(_, fence, _) => Some(u64::from(fence)),
             _ => None,
         };
         let is_stale =
@@ -343,6 +346,7 @@ impl Search {
     fn number(&mut self, mut known: Known) -> u16 {
         known.record.revision = 0;
         known.record.history = History::default();
+        known.renumber();
         let key = format!("{known:?}");
         let next = self.records.len() as u16;
         let number = *self.numbers.entry(key).or_insert(next);

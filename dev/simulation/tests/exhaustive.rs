@@ -56,7 +56,7 @@ const WITH_STEPS: Bounds = Bounds {
     mistake: None,
 };
 
-/// steps:S8 steps:S9 steps:W6
+/// steps:S8 steps:S9 steps:W6 steps:E8
 #[test]
 fn no_state_loses_a_step_or_a_wake_up() {
     let seen = search(WITH_STEPS).unwrap_or_else(|wrong| panic!("{wrong}"));
@@ -64,13 +64,16 @@ fn no_state_loses_a_step_or_a_wake_up() {
     assert!(seen.states > 1_000 && seen.moves > seen.states);
 }
 
-/// steps:W6
+/// steps:W6 steps:E8
 #[test]
 fn mistakes_with_steps_are_found_out() {
     for (mistake, words) in [
         (Mistake::SuspendDoesNotLook, "waits for what has ended"),
         (Mistake::WakeLost, "waits for nothing, and for ever"),
         (Mistake::StepOverwritten, "has changed a finished step"),
+        (Mistake::EpochIgnored, "shows a step of the epoch before"),
+        (Mistake::EarlyPromiseLost, "has lost a step"),
+        (Mistake::StepForgottenInARun, "has lost a step"),
     ] {
         let bounds = Bounds {
             mistake: Some(mistake),

@@ -30,6 +30,12 @@ pub enum Mistake {
     WakeLost,
     /// A recorded step is overwritten.
     StepOverwritten,
+    /// A new epoch shows the steps of the one before.
+    EpochIgnored,
+    /// A new epoch begins without promises that callers gave early.
+    EarlyPromiseLost,
+    /// A step of a running operation is forgotten.
+    StepForgottenInARun,
 }
 
 /// The counts of a search.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use lro_core::store::{Change, OperationRecord, OperationState, Refusal, StepKey, StepRow, Update};
 
-use super::moves::{Move, to_command, to_steps};
+use super::moves::{KEYS, Move, step, to_command, to_steps};
 use super::{Bounds, Mistake};
 
 /// A record as a store keeps it, with its steps.
@@ -43,8 +43,21 @@ impl Known {
                     (row.outcome, row.end_time) = (None, None);
                 }
             }
+            Some(Mistake::StepForgottenInARun)
+                if matches!(command, Move::Forget(_))
+                    && self.record.state.is_running()
+                    && !stored.is_empty() =>
+            {
+                self.steps.retain(|key, _| !stored.contains_key(key));
+                return Ok(Change::Record);
+            }
             _ => {}
         }
+        if update.needs_given_steps() && bounds.mistake != Some(Mistake::EarlyPromiseLost) {
+            let given = self.steps.iter().filter(|(_, row)| row.is_given());
+            stored.extend(given.map(|(key, row)| (key.clone(), row.clone())));
+        }
+        let epoch_before = self.epoch();
         let applied = self
             .record
             .apply_with_steps(update.command, update.steps, &stored, now);
@@ -52,6 +65,10 @@ impl Known {
         if bounds.mistake == Some(Mistake::WakeLost) && matches!(command, Move::Complete(_)) {
             self.record.ready_time = ready_time;
         }
+        if self.epoch() != epoch_before && bounds.mistake != Some(Mistake::EpochIgnored) {
+            self.steps.clear();
+        }
+        self.steps.retain(|key, _| !applied.removed.contains(key));
         self.steps.extend(
             applied
                 .written
@@ -59,6 +76,22 @@ impl Known {
                 .map(|row| (row.key.clone(), row)),
         );
         Ok(applied.change)
+    }
+
+    fn epoch(&self) -> u32 {
+        self.record.steps.as_deref().map_or(0, |steps| steps.epoch)
+    }
+
+    /// Counts the steps anew, in their order: how many were forgotten is no other state.
+    pub(super) fn renumber(&mut self) {
+        let mut rows: Vec<_> = self.steps.values_mut().collect();
+        rows.sort_by_key(|row| row.seq);
+        for (row, seq) in rows.into_iter().zip(1..) {
+            row.seq = seq;
+        }
+        if let Some(steps) = &mut self.record.steps {
+            steps.seq = self.steps.len() as u64;
+        }
     }
 
     /// Checks what a command has done to the steps.
@@ -72,14 +105,32 @@ impl Known {
         if result.is_err() && self.steps != before.steps {
             return wrong("was refused and has recorded something");
         }
+        let begins = self.epoch() != before.epoch();
         for (key, row) in &before.steps {
+            let may_be_lost = match command {
+                Move::NewEpoch(_) => begins && !row.is_given(),
+                Move::Forget(at) => {
+                    !before.record.state.is_running() && *key == step(KEYS[usize::from(at)])
+                }
+                _ => false,
+            };
             match self.steps.get(key) {
+                None if may_be_lost => {}
                 None => return wrong("has lost a step"),
-                Some(after) if row.is_finished() && row != after => {
+                Some(_) if begins && !row.is_given() => {
+                    return wrong("shows a step of the epoch before");
+                }
+                Some(after) if row.is_finished() && row.outcome != after.outcome => {
+                    return wrong("has changed a finished step");
+                }
+                Some(after) if row.is_finished() && !begins && row != after => {
                     return wrong("has changed a finished step");
                 }
                 Some(_) => {}
             }
+        }
+        if begins {
+            return Ok(());
         }
         let is_new = |(key, row): &(&StepKey, &StepRow)| before.steps.get(*key) != Some(*row);
         let mut written = self.steps.iter().filter(is_new);

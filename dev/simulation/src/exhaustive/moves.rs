@@ -19,6 +19,8 @@ pub(super) const SUSPEND: u8 = 4;
 pub(super) const PROMISES: [&str; 2] = ["a", "b"];
 /// The step that each run records, with its own value.
 pub(super) const STEP: &str = "s";
+/// The steps that an operator forgets.
+pub(super) const KEYS: [&str; 3] = [PROMISES[0], PROMISES[1], STEP];
 pub(super) const RESPONSE: u8 = 0;
 pub(super) const RETRY: u8 = 1;
 pub(super) const RELEASE: u8 = 2;
@@ -31,8 +33,12 @@ pub(super) enum Move {
     Renew(u8),
     /// Of a generation, of a claim: a step is recorded.
     Record(u8, u8),
+    /// Of a claim: the first new epoch, whose body has asked for nothing.
+    NewEpoch(u8),
     /// Which promise.
     Complete(u8),
+    /// Which of [`KEYS`].
+    Forget(u8),
     /// Of a generation, of a claim: what it asks for.
     Word(u8, u8, u8),
     Expire,
@@ -102,6 +108,17 @@ pub(super) fn to_command(command: Move) -> Command {
         Move::Record(_, fence) => Command::Record {
             fence: fence.into(),
             metadata: None,
+        },
+        Move::NewEpoch(fence) => Command::CheckpointAndForget {
+            fence: fence.into(),
+            epoch: 1,
+            lease_duration,
+            checkpoint: Any::default(),
+            asked: Vec::new(),
+            metadata: None,
+        },
+        Move::Forget(at) => Command::ForgetSteps {
+            keys: vec![step(KEYS[usize::from(at)])],
         },
         Move::Complete(at) => Command::Complete {
             key: step(PROMISES[usize::from(at)]),
