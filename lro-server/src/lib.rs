@@ -125,6 +125,7 @@
 //! | `inspection` | the module `inspection`: the service `lro.v1.Inspection`, for operators and developers |
 //! | `otel` | metrics and the caller's trace, by the API of OpenTelemetry |
 //! | `jwt` | `access::jwt`: callers with JSON Web Tokens, verified by aws-lc |
+//! | `testing` | the module `testing`: tests of bodies with durable steps, for dev-dependencies |
 //!
 //! # Metrics
 //!
@@ -205,6 +206,8 @@ mod services;
 mod setters;
 mod start;
 pub mod steps;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod trace_context;
 mod worker;
 

@@ -9,6 +9,7 @@ mod context;
 mod epoch;
 mod fault;
 mod first;
+mod hooks;
 mod in_closure;
 mod journal;
 mod name;

@@ -13,6 +13,7 @@ use tonic::{Code, Status};
 
 use super::answer::{Activity, Found, Made};
 use super::fault;
+use super::hooks;
 use super::in_closure::is_in_closure_of;
 use super::journal::Journal;
 use super::name::StepName;
@@ -51,6 +52,9 @@ impl Call {
                 false => Ok(key),
             });
         let mut made = run.journal().made(key);
+        if let Err(mistake) = &made.key {
+            hooks::mistake(mistake);
+        }
         // Whether code was introduced is no part of the order of calls: it may be asked anywhere.
         made.is_sequential &= kind != StepKind::Introduced;
         Self {
@@ -108,10 +112,16 @@ impl Call {
         let key = self.key()?;
         match self.journal().find(key, self.kind, type_url) {
             Found::Row(row) => {
+                hooks::reached(key);
                 self.attempt = row.attempt;
                 Ok(Some(*row))
             }
-            Found::New => Ok(None),
+            Found::New => {
+                if self.kind != StepKind::Introduced {
+                    hooks::begun(key);
+                }
+                Ok(None)
+            }
             Found::Halted => std::future::pending().await,
             Found::Ended => Err(fault::run_ended()),
         }
@@ -139,6 +149,7 @@ impl Call {
         if ends.is_some_and(|ends| ends <= Instant::now()) {
             return;
         }
+        hooks::waits(wait.key());
         self.set_activity(Activity::Wait(Box::new(wait)));
         match ends {
             Some(ends) => tokio::time::sleep_until(ends).await,

@@ -5,10 +5,12 @@ use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use lro_core::store::StepKey;
 use prost_types::Any;
 use tokio_util::sync::CancellationToken;
 
 use super::fault;
+use super::hooks;
 use super::in_closure::{InClosure, Noted};
 use crate::handler::error::HandlerError;
 use crate::handler::run::Run;
@@ -35,7 +37,7 @@ pub(super) struct Begun<'a> {
 
 impl<'a> Closure<'a> {
     /// Begins an attempt.
-    pub(super) fn begin(&self, run: &Arc<Run>) -> Begun<'a> {
+    pub(super) fn begin(&self, run: &Arc<Run>, key: &StepKey) -> Begun<'a> {
         let (future, guard) = match self {
             Self::Async(closure) => {
                 let _noted = Noted::new(run.uid);
@@ -48,7 +50,7 @@ impl<'a> Closure<'a> {
             }
         };
         let future = InClosure {
-            future,
+            future: hooks::mortal(key, future),
             uid: run.uid,
         };
         Begun { future, guard }

@@ -14,6 +14,7 @@ use prost_types::Any;
 use tonic::Status;
 
 use super::call::{Call, Ended};
+use super::hooks;
 use super::retry::Retry;
 use super::work::Work;
 
@@ -202,7 +203,8 @@ impl<T: Message + Name + Default + 'static> Future for Step<'_, T> {
             match std::mem::replace(&mut self.state, State::Ended) {
                 State::Made(plan) => self.state = State::UnderWay(Box::pin(plan.carry_out())),
                 State::UnderWay(mut future) => {
-                    let Poll::Ready(ended) = future.as_mut().poll(context) else {
+                    let polled = hooks::poll_call(context, |context| future.as_mut().poll(context));
+                    let Poll::Ready(ended) = polled else {
                         self.state = State::UnderWay(future);
                         return Poll::Pending;
                     };

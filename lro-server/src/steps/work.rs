@@ -9,6 +9,7 @@ use tonic::{Code, Status};
 use super::call::{Call, Ended};
 use super::closure::Closure;
 use super::fault;
+use super::hooks;
 use super::step::Options;
 use crate::handler::error::{HandlerError, to_plain_rpc_status};
 
@@ -141,6 +142,7 @@ async fn attempt(
     options: Options,
 ) -> Result<Result<Any, HandlerError>, Status> {
     call.begin().await;
+    hooks::before_closure(call.key()?, call.attempt()).await;
     let run = call.run();
     let Ok(_permit) = run.journal().closures.acquire().await else {
         return Err(fault::run_ended());
@@ -148,7 +150,7 @@ async fn attempt(
     if options.at_most_once {
         call.record_begun().await?;
     }
-    let mut begun = closure.begin(run);
+    let mut begun = closure.begin(run, call.key()?);
     let Some(timeout) = options.timeout else {
         return Ok((&mut begun.future).await);
     };

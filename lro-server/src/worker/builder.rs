@@ -102,6 +102,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// Hosts one method.
+    #[cfg(feature = "testing")]
+    pub(crate) fn method(mut self, method: HostedMethod) -> Self {
+        self.methods.push(method);
+        self
+    }
+
     /// Runs only these of the hosts' methods, named by their paths
     /// ([`LongRunningMethod::PATH`](lro_core::LongRunningMethod::PATH)); other workers of the same
     /// store run the others. Default: all methods.

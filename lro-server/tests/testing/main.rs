@@ -1,0 +1,6 @@
+//! The kit for tests of bodies with durable steps.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+mod good_bodies;
+mod planted_mistakes;
+mod replays;
