@@ -152,6 +152,30 @@ const ROWS: &[Row] = &[
         reason: "it is an application",
     },
     Row {
+        name: "approval",
+        built_with: &[
+            "lro-build",
+            "lro-client",
+            "lro-core",
+            "lro-server",
+            "lro-sqlite",
+        ],
+        tested_with: Tested::Freely,
+        reason: "it is an application",
+    },
+    Row {
+        name: "nightly",
+        built_with: &[
+            "lro-build",
+            "lro-client",
+            "lro-core",
+            "lro-server",
+            "lro-sqlite",
+        ],
+        tested_with: Tested::Freely,
+        reason: "it is an application",
+    },
+    Row {
         name: "fleet",
         built_with: &[
             "lro-build",
