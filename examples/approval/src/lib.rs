@@ -8,6 +8,7 @@ mod tests;
 use std::time::Duration;
 
 use lro_core::OperationName;
+use lro_server::steps::StepGuard;
 use lro_server::{HandlerError, OperationContext, Operations, long_running};
 use tonic::{Code, Request, Response, Status};
 
@@ -78,7 +79,9 @@ impl pb::publisher_server::Publisher for Publisher {
         let text: String = read.timeout(Duration::from_secs(60)).await?;
         if operation.introduced("scan-2027").await? {
             // Added in 2027; operations that had passed this place by then continue without it.
-            operation.step("scan", async || scan(&text)).await?;
+            let text = text.clone();
+            let scan = move |guard: &StepGuard| scan(&text, guard);
+            operation.step_blocking("scan", scan).await?;
         }
         let approval = match self
             .ask("legal@example.com", operation.scope("legal"))
@@ -128,9 +131,12 @@ impl pb::publisher_server::Publisher for Publisher {
     }
 }
 
-/// Refuses documents that must stay inside.
-fn scan(text: &str) -> Result<(), Status> {
+/// Refuses documents that must stay inside. It computes for a while, so it blocks its thread.
+fn scan(text: &str, guard: &StepGuard) -> Result<(), Status> {
     for line in text.lines() {
+        if guard.is_stopped() {
+            return Err(Status::cancelled("stopped"));
+        }
         if line.contains("secret") {
             return Err(Status::failed_precondition("the document has a secret"));
         }

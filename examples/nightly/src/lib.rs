@@ -58,27 +58,24 @@ impl pb::importer_server::Importer for Importer {
         request: ImportRequest,
         operation: OperationContext<ImportMetadata>,
     ) -> Result<Imported, HandlerError> {
-        let mut month = Month::default();
+        // Nights that are done have no steps any more.
+        let mut month = operation.restore::<Month>()?.unwrap_or_default();
         while month.nights_done < request.nights {
             let night = month.nights_done;
             let begin = self.night_after(operation.time());
-            operation
-                .sleep_until(format!("night/{night}"), begin)
-                .await?; // no slot, no memory until then
+            operation.sleep_until("night", begin).await?; // no slot, no memory until then
             let retry = Retry::times(50).pause(Duration::from_millis(10), Duration::from_secs(600));
-            let fetch = operation.step(format!("fetch/{night}"), async || {
-                self.warehouse.fetch(night).await
-            });
+            let fetch = operation.step("fetch", async || self.warehouse.fetch(night).await);
             let batch: Batch = fetch.retry(retry).await?;
-            let load = operation.step(format!("load/{night}"), async || {
-                self.warehouse.load(night, &batch).await
-            });
+            let load = operation.step("load", async || self.warehouse.load(night, &batch).await);
             month.rows += load.await?;
             month.nights_done += 1;
             operation.set_metadata(ImportMetadata {
                 nights_done: month.nights_done,
                 rows: month.rows,
             });
+            // One commit: the month is kept, and the steps of this night are forgotten.
+            operation.checkpoint_and_forget(&month).await?;
         }
         Ok(Imported { rows: month.rows })
     }

@@ -7,7 +7,7 @@ use lro_server::Operations;
 use lro_server::testing::{self, History};
 use tempfile::TempDir;
 
-use crate::pb::{Batch, ImportRequest};
+use crate::pb::{Batch, ImportRequest, Month};
 use crate::{Importer, Warehouse};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -51,15 +51,19 @@ fn killed_anywhere_it_imports_each_night_once() {
 fn an_operation_in_the_middle_of_a_night_goes_on() {
     let world = World::new();
     let history = History::of("operations/1")
-        .at("2027-01-01T17:00:00Z")
-        .sleeping("night/0", "2027-01-02T00:00:00Z")
-        .at("2027-01-02T00:00:03Z")
-        .step("fetch/0", &Batch::default());
+        .at("2027-01-13T00:00:09Z")
+        .checkpoint(&Month {
+            nights_done: 12,
+            rows: 186,
+        })
+        .sleeping("night", "2027-01-14T00:00:00Z")
+        .at("2027-01-14T00:00:03Z")
+        .step("fetch", &Batch::default());
     let run = testing::replay(history, |operation| async move {
         world
             .importer
             .import(ImportRequest { nights: 30 }, operation)
             .await
     });
-    assert_eq!(run.begun(), ["load/0"]);
+    assert_eq!(run.begun(), ["load"]);
 }
