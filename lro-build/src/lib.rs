@@ -113,7 +113,8 @@
 //! which the operation's metadata has as its target, and which its own parent can be taken from
 //! (`#[long_running(parent = "projects/*")]`);
 //! `create_time`, `start_time`, `update_time`, `end_time`, `target`, `verb`, `api_version` and
-//! `requested_cancellation` or `cancel_requested` in metadata. A field of such a name and another
+//! `requested_cancellation` or `cancel_requested` in metadata, and of operations with steps
+//! `string current_step`, `string waiting_for`, `int32 steps_done` and `string blocked_reason`. A field of such a name and another
 //! type, a repeated one and a member of a `oneof` are left alone.
 //!
 //! # Coming from tonic-prost-build

@@ -187,7 +187,7 @@ fn metadata_fields(fields: &[(&str, u32)], core: &TokenStream) -> TokenStream {
     if fields.is_empty() {
         return TokenStream::new();
     }
-    let rest = (fields.len() < 8).then(|| quote!(..#core::MetadataFields::NONE));
+    let rest = (fields.len() < 12).then(|| quote!(..#core::MetadataFields::NONE));
     let fields = fields.iter().map(|(name, number)| {
         let name = format_ident!("{name}");
         let number = Literal::u32_unsuffixed(*number);

@@ -133,15 +133,24 @@ fn metadata_fields(metadata: &MessageDescriptor) -> Vec<(&'static str, u32)> {
         let is_time = matches!(field.kind(), Kind::Message(it) if it.full_name() == TIMESTAMP);
         (is_time && is_single(&field)).then_some((name, field.number()))
     });
-    let texts = ["target", "verb", "api_version"];
+    let texts = [
+        "target",
+        "verb",
+        "api_version",
+        "current_step",
+        "waiting_for",
+        "blocked_reason",
+    ];
     let texts = texts
         .into_iter()
         .filter_map(|name| Some((name, number(metadata, name, &Kind::String)?)));
+    let count = number(metadata, "steps_done", &Kind::Int32).map(|number| ("steps_done", number));
     let cancellation = ["requested_cancellation", "cancel_requested"]
         .into_iter()
         .find_map(|name| number(metadata, name, &Kind::Bool))
         .map(|number| ("requested_cancellation", number));
-    times.chain(texts).chain(cancellation).collect()
+    let others = cancellation.into_iter().chain(count);
+    times.chain(texts).chain(others).collect()
 }
 
 fn number(message: &MessageDescriptor, name: &str, kind: &Kind) -> Option<u32> {

@@ -340,6 +340,10 @@ fn standard_fields_of_metadata() {
         api_version: 7,
         start_time: 8,
         update_time: 9,
+        current_step: 10,
+        waiting_for: 11,
+        steps_done: 12,
+        blocked_reason: 13,
     };
     assert_eq!(methods::CreateShelf::METADATA_FIELDS, expected);
     let expected = MetadataFields {

@@ -130,6 +130,14 @@ pub struct MetadataFields {
     pub api_version: u32,
     /// `bool requested_cancellation`, or `cancel_requested`.
     pub requested_cancellation: u32,
+    /// `string current_step`: the key of the durable call that a suspended operation waits for.
+    pub current_step: u32,
+    /// `string waiting_for`: what a suspended operation waits for, such as `promise:approved`.
+    pub waiting_for: u32,
+    /// `int32 steps_done`: how many durable calls are recorded and not waited for.
+    pub steps_done: u32,
+    /// `string blocked_reason`: why the code does not fit the recorded steps.
+    pub blocked_reason: u32,
 }
 
 impl MetadataFields {
@@ -143,6 +151,10 @@ impl MetadataFields {
         verb: 0,
         api_version: 0,
         requested_cancellation: 0,
+        current_step: 0,
+        waiting_for: 0,
+        steps_done: 0,
+        blocked_reason: 0,
     };
 }
 

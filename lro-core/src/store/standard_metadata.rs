@@ -3,6 +3,7 @@
 use prost::encoding::{WireType, encode_key, encode_varint};
 use prost_types::Any;
 
+use super::StepKind;
 use super::record::OperationRecord;
 use crate::clock::Timestamp;
 use crate::method::{LongRunningMethod, MetadataFields};
@@ -51,6 +52,18 @@ pub struct StandardMetadata {
     /// The fields that never change, encoded: target, verb, api_version.
     #[prost(bytes = "vec", tag = "7")]
     pub fixed: Vec<u8>,
+    /// The number of `current_step`.
+    #[prost(uint32, tag = "8")]
+    pub current_step: u32,
+    /// The number of `waiting_for`.
+    #[prost(uint32, tag = "9")]
+    pub waiting_for: u32,
+    /// The number of `steps_done`.
+    #[prost(uint32, tag = "10")]
+    pub steps_done: u32,
+    /// The number of `blocked_reason`.
+    #[prost(uint32, tag = "11")]
+    pub blocked_reason: u32,
 }
 
 impl StandardMetadata {
@@ -73,6 +86,10 @@ impl StandardMetadata {
             end_time: fields.end_time,
             requested_cancellation: fields.requested_cancellation,
             fixed,
+            current_step: fields.current_step,
+            waiting_for: fields.waiting_for,
+            steps_done: fields.steps_done,
+            blocked_reason: fields.blocked_reason,
         })
     }
 
@@ -103,7 +120,34 @@ impl StandardMetadata {
             encode_key(self.requested_cancellation, WireType::Varint, value);
             encode_varint(1, value);
         }
+        self.fill_steps(record, value);
         Some(metadata)
+    }
+
+    /// The fields about durable calls, from their summary: no row is read.
+    fn fill_steps(&self, record: &OperationRecord, value: &mut Vec<u8>) {
+        let Some(steps) = &record.steps else {
+            return;
+        };
+        let is_suspended = record.is_suspended();
+        if self.steps_done != 0 {
+            let waits = if is_suspended { steps.waits.len() } else { 0 };
+            let waits = u32::try_from(waits).unwrap_or(u32::MAX);
+            encode_key(self.steps_done, WireType::Varint, value);
+            encode_varint(steps.rows.saturating_sub(waits).into(), value);
+        }
+        if let Some((key, kind)) = steps.waits_with_kinds().next().filter(|_| is_suspended) {
+            encode_string(self.current_step, key, value);
+            let waiting_for = match kind {
+                Some(StepKind::Promise) => format!("promise:{key}"),
+                Some(StepKind::Sleep) => format!("sleep:{key}"),
+                _ => format!("step:{key}"),
+            };
+            encode_string(self.waiting_for, &waiting_for, value);
+        }
+        if let Some(blocked) = &steps.blocked {
+            encode_string(self.blocked_reason, &blocked.message, value);
+        }
     }
 }
 
@@ -135,11 +179,16 @@ fn encode_bytes(number: u32, bytes: &[u8], buf: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+    use std::time::Duration;
+
     use prost::{Message, Name};
     use uuid::Uuid;
 
     use super::*;
-    use crate::store::{Command, NewOperation};
+    use crate::store::{
+        Blocked, Command, NewOperation, StepKind, StepOutcome, StepWrite, WorkerId,
+    };
     use crate::{pack, unpack};
 
     /// As Google's services declare it.
@@ -157,6 +206,14 @@ mod tests {
         requested_cancellation: bool,
         #[prost(string, tag = "7")]
         api_version: String,
+        #[prost(string, tag = "8")]
+        current_step: String,
+        #[prost(string, tag = "9")]
+        waiting_for: String,
+        #[prost(int32, tag = "10")]
+        steps_done: i32,
+        #[prost(string, tag = "11")]
+        blocked_reason: String,
         #[prost(uint32, tag = "20")]
         own: u32,
     }
@@ -180,6 +237,10 @@ mod tests {
             verb: 4,
             requested_cancellation: 6,
             api_version: 7,
+            current_step: 8,
+            waiting_for: 9,
+            steps_done: 10,
+            blocked_reason: 11,
             ..MetadataFields::NONE
         };
         const VERB: &'static str = "create";
@@ -232,6 +293,44 @@ mod tests {
             ..expected
         };
         assert_eq!(shown(&record), expected);
+    }
+
+    #[test]
+    fn steps_are_told_from_their_summary() {
+        let now = Timestamp::from_micros(6_000_000);
+        let mut record = record();
+        assert_eq!(shown(&record).steps_done, 0);
+        let claim = Command::Claim {
+            worker: WorkerId::from_uuid(Uuid::from_u128(7)),
+            lease_duration: Duration::from_secs(20),
+        };
+        record.apply(claim, now).unwrap();
+        let dump = StepWrite {
+            outcome: Some(StepOutcome::Response(pack(&()))),
+            ..StepWrite::begun("dump".parse().unwrap(), StepKind::Step)
+        };
+        let approved = StepWrite::begun("approved".parse().unwrap(), StepKind::Promise);
+        let suspend = Command::Suspend {
+            fence: 1,
+            waits: vec![approved.key.clone()],
+            ready_by: None,
+            metadata: None,
+        };
+        let stored = HashMap::new();
+        record
+            .apply_with_steps(suspend, vec![dump, approved], &stored, now)
+            .unwrap();
+        let suspended = shown(&record);
+        assert_eq!(suspended.steps_done, 1);
+        assert_eq!(suspended.current_step, "approved");
+        assert_eq!(suspended.waiting_for, "promise:approved");
+        assert_eq!(suspended.blocked_reason, "");
+
+        record.steps.as_mut().unwrap().blocked = Some(Blocked {
+            message: "`scan` is new".into(),
+            count: 1,
+        });
+        assert_eq!(shown(&record).blocked_reason, "`scan` is new");
     }
 
     #[test]

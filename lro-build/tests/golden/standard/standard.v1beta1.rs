@@ -120,6 +120,14 @@ pub struct OperationMetadata {
     pub start_time: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(message, optional, tag = "9")]
     pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(string, tag = "10")]
+    pub current_step: ::prost::alloc::string::String,
+    #[prost(string, tag = "11")]
+    pub waiting_for: ::prost::alloc::string::String,
+    #[prost(int32, tag = "12")]
+    pub steps_done: i32,
+    #[prost(string, tag = "13")]
+    pub blocked_reason: ::prost::alloc::string::String,
 }
 impl ::prost::Name for OperationMetadata {
     const NAME: &'static str = "OperationMetadata";
@@ -168,6 +176,10 @@ pub struct WrongMetadata {
     pub target: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(bytes = "vec", tag = "4")]
     pub verb: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, tag = "8")]
+    pub steps_done: i64,
+    #[prost(string, repeated, tag = "9")]
+    pub waiting_for: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(oneof = "wrong_metadata::More", tags = "6, 7")]
     pub more: ::core::option::Option<wrong_metadata::More>,
 }
@@ -576,7 +588,11 @@ pub mod shelves_methods {
             target: 3,
             verb: 4,
             api_version: 7,
+            current_step: 10,
+            waiting_for: 11,
+            blocked_reason: 13,
             requested_cancellation: 6,
+            steps_done: 12,
         };
         const VERB: &'static str = "create";
         const API_VERSION: &'static str = "v1beta1";
