@@ -8,5 +8,7 @@ mod observed;
 mod recorder;
 #[cfg(feature = "otel")]
 mod recorder;
+#[cfg(feature = "otel")]
+mod steps;
 
 pub(crate) use recorder::{Metrics, RunMetrics};

@@ -74,7 +74,10 @@ impl Launch {
         let young = shared.engine.waiters().expect(&run.name, run.uid);
         Some(Self {
             place: Place {
-                metrics: shared.engine.metrics().run(&record),
+                metrics: shared
+                    .engine
+                    .metrics()
+                    .run(&record, run.store_clock().claimed),
                 shared: shared.clone(),
                 run,
                 slot,

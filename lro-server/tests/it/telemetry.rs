@@ -1,5 +1,7 @@
 //! Metrics and traces, as OpenTelemetry's SDK collects them.
 
+mod steps;
+
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
@@ -74,6 +76,12 @@ impl Collected {
                     for point in sum.data_points() {
                         let values = point.attributes().map(|it| it.value.to_string());
                         insert(values.collect(), point.value());
+                    }
+                }
+                AggregatedMetrics::U64(MetricData::Histogram(histogram)) => {
+                    for point in histogram.data_points() {
+                        let values = point.attributes().map(|it| it.value.to_string());
+                        insert(values.collect(), point.count() as i64);
                     }
                 }
                 AggregatedMetrics::F64(MetricData::Histogram(histogram)) => {
@@ -234,7 +242,13 @@ async fn a_body_continues_its_callers_trace() {
     let subscriber = tracing_subscriber::registry().with(layer);
     let _collecting = tracing::subscriber::set_default(subscriber);
 
-    let (operations, service, worker) = support::start(async |_, _| Ok(exported(1))).await;
+    let (operations, service, worker) = support::start(async |_, operation| {
+        operation
+            .step("dump", async || Ok::<u32, Status>(7))
+            .await?;
+        Ok(exported(1))
+    })
+    .await;
     let mut request = Request::new(pb::ExportRequest {
         tables: vec!["a".to_owned()],
     });

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lro_core::Timestamp;
 use lro_core::store::{Command, OperationRecord, OperationState, OperationStore};
 
 #[derive(Clone, Debug, Default)]
@@ -42,7 +43,7 @@ impl Metrics {
     #[cfg(feature = "serve")]
     pub(crate) fn unknown_types(&self, _route: &str, _count: usize) {}
 
-    pub(crate) fn run(&self, _record: &OperationRecord) -> RunMetrics {
+    pub(crate) fn run(&self, _record: &OperationRecord, _claimed: Timestamp) -> RunMetrics {
         RunMetrics
     }
 }

@@ -13,6 +13,7 @@ use opentelemetry::KeyValue;
 use tokio::time::Instant;
 
 use super::recorder::Metrics;
+use super::steps::Ends;
 use crate::engine::update::failure;
 
 /// A store whose calls are measured.
@@ -95,10 +96,14 @@ impl OperationStore for Observed {
         updates: Vec<Update>,
     ) -> Result<Vec<Result<Updated, Refusal>>, StoreError> {
         let begun = Instant::now();
+        let ends = Ends::of(&updates);
         let answers = self.store.update(updates).await;
         let mut refusals = answers.iter().flatten().filter_map(|it| it.as_ref().err());
         let of_one = refusals.find_map(failure);
         self.record("update", begun, answers.as_ref().err().or(of_one.as_ref()));
+        if let Ok(answers) = &answers {
+            self.metrics.instruments().steps.ended(&ends, answers);
+        }
         answers
     }
 

@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lro_core::Timestamp;
 use lro_core::pb::rpc::Code;
 use lro_core::store::{Command, OperationRecord, OperationResult, OperationState, OperationStore};
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter};
@@ -9,6 +10,7 @@ use opentelemetry::{InstrumentationScope, KeyValue, global};
 use tokio::time::Instant;
 
 use super::observed::Observed;
+use super::steps::StepInstruments;
 
 /// The instruments. A cheap clone.
 #[derive(Clone)]
@@ -36,6 +38,7 @@ pub(super) struct Instruments {
     unknown_types: Counter<u64>,
     pub(super) store_calls: Histogram<f64>,
     pub(super) accepts_starts: Gauge<u64>,
+    pub(super) steps: StepInstruments,
 }
 
 /// The bounds of calls of the store, in seconds: up to where callers give up.
@@ -44,7 +47,7 @@ const CALL_BOUNDS: [f64; 13] = [
 ];
 
 /// The bounds of waiting and of bodies, in seconds: from a moment to a day.
-const LIFE_BOUNDS: [f64; 14] = [
+pub(super) const LIFE_BOUNDS: [f64; 14] = [
     0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 43_200.0,
     86_400.0,
 ];
@@ -167,6 +170,7 @@ impl Metrics {
                 .u64_gauge("lro.store.accepts_starts")
                 .with_description("1, or 0 while the store is full and refuses starts.")
                 .build(),
+            steps: StepInstruments::new(meter),
         }))
     }
 
@@ -253,8 +257,8 @@ impl Metrics {
         self.0.unknown_types.add(count as u64, &[route]);
     }
 
-    /// A run of this operation begins, and ends when what this gives is dropped.
-    pub(crate) fn run(&self, record: &OperationRecord) -> RunMetrics {
+    /// A run of this operation begins, claimed at this time, and ends when what this gives is dropped.
+    pub(crate) fn run(&self, record: &OperationRecord, claimed: Timestamp) -> RunMetrics {
         let method = [method(&record.method)];
         if let (1, Some(begun)) = (record.fence, record.start_time) {
             let queued = begun
@@ -263,6 +267,7 @@ impl Metrics {
             let queued = queued.max(0) as f64 / 1e6;
             self.0.queue_time.record(queued, &method);
         }
+        self.0.steps.resumed(record, claimed, &method);
         self.0.running.add(1, &method);
         self.0.attempts.add(1, &method);
         RunMetrics {
@@ -288,6 +293,7 @@ impl RunMetrics {
 
     /// How it ended was written with this command, and has left the operation in this state.
     pub(crate) fn written(&self, command: &Command, state: OperationState) {
+        self.metrics.0.steps.written(command, &self.method);
         if matches!(command, Command::Retry { .. }) && !state.is_done() {
             self.metrics.0.retries.add(1, &self.method);
         }
