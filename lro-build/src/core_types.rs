@@ -24,7 +24,8 @@ pub fn compile_core_types(
     google.compile_protos(&protos, &[] as &[&Path])?;
     // A set of its own, so that google's is what it is without this service.
     let inspection = builder(out_dir.as_ref()).extern_path(".google.longrunning", "crate::pb");
-    inspection.compile_protos(&["lro/v1/inspection.proto"], &[own_protos.as_ref()])
+    let own = ["lro/v1/inspection.proto", "lro/v1/steps.proto"];
+    inspection.compile_protos(&own, &[own_protos.as_ref()])
 }
 
 fn builder(out_dir: &Path) -> Builder {

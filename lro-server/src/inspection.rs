@@ -32,6 +32,14 @@
 //! [`Server::file_descriptor_set`](crate::serve::Server::file_descriptor_set). A request of a type that
 //! no set describes is withheld as a whole.
 //!
+//! # Steps
+//!
+//! [`Operations::steps_server`] serves `lro.v1.Steps` beside it: the recorded
+//! [steps](crate::OperationContext::step) of an operation, values for its promises, and what an operator
+//! does about an operation that is blocked. Whoever may get the operation sees its steps; recorded values,
+//! promises and changes have
+//! [permissions](crate::access::InspectionPermission) that authorizers deny by default.
+//!
 //! # This process
 //!
 //! Workers, their methods and the reasons of waiting are what the answering process knows. Where
@@ -48,6 +56,7 @@ mod record;
 mod redaction;
 mod resubmit;
 mod service;
+mod steps;
 mod waiting;
 mod watch;
 
@@ -58,6 +67,7 @@ use lro_core::inspection::inspection_server::InspectionServer;
 
 pub use permissions::Described;
 pub(crate) use resubmit::{Resubmission, Servers};
+pub use steps::StepsService;
 
 use crate::operations::Operations;
 use recent::Recent;

@@ -1,6 +1,8 @@
 mod builder;
 mod list;
 mod promises;
+#[cfg(feature = "inspection")]
+mod sequence;
 mod typed;
 
 use std::collections::HashMap;
@@ -15,7 +17,11 @@ use tokio::time::Instant;
 use tonic::Status;
 
 pub use builder::OperationsBuilder;
+#[cfg(feature = "inspection")]
+pub(crate) use list::PAGE_OVERHEAD;
 pub(crate) use list::{MaxMessageLen, list_request};
+#[cfg(feature = "inspection")]
+pub(crate) use sequence::SequenceList;
 pub use typed::{OperationsOf, PageOf};
 
 use crate::access::{Caller, Gate, Pass, Principal};

@@ -603,6 +603,10 @@ pub struct OperationRecord {
     /// The caller that asked first for its cancellation.
     #[prost(message, optional, tag = "18")]
     pub cancelled_by: ::core::option::Option<Actor>,
+    /// How many durable calls its body has recorded. The service `lro.v1.Steps`
+    /// lists them.
+    #[prost(int32, tag = "19")]
+    pub recorded_steps: i32,
     /// When it was started.
     #[prost(message, optional, tag = "20")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
@@ -1875,6 +1879,994 @@ pub mod inspection_server {
         pub enum list_workers {}
         #[cfg(returns_google_longrunning_operation)]
         pub enum resubmit_operation {}
+    }
+}
+/// The request of `Steps.ListSteps`.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListStepsRequest {
+    /// The operation's name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The largest number of steps on a page. The server may return fewer; 0 leaves
+    /// the number to it.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// The `next_page_token` of the page before.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+    /// How much of each step to return. `BASIC` if unspecified.
+    #[prost(enumeration = "list_steps_request::View", tag = "4")]
+    pub view: i32,
+    /// Whether to return the fields of values that their protos mark as
+    /// `debug_redact`, and values whose protos the server does not know. Needs a
+    /// permission of its own.
+    #[prost(bool, tag = "5")]
+    pub unredacted: bool,
+}
+/// Nested message and enum types in `ListStepsRequest`.
+pub mod list_steps_request {
+    /// How much of a step to return (AIP-157).
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum View {
+        /// The default: `BASIC`.
+        Unspecified = 0,
+        /// Without values, and with errors without their details.
+        Basic = 1,
+        /// With recorded values and the details of errors. Needs a permission of its
+        /// own.
+        Full = 2,
+    }
+    impl View {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "VIEW_UNSPECIFIED",
+                Self::Basic => "BASIC",
+                Self::Full => "FULL",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "VIEW_UNSPECIFIED" => Some(Self::Unspecified),
+                "BASIC" => Some(Self::Basic),
+                "FULL" => Some(Self::Full),
+                _ => None,
+            }
+        }
+    }
+}
+impl ::prost::Name for ListStepsRequest {
+    const NAME: &'static str = "ListStepsRequest";
+    const PACKAGE: &'static str = "lro.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "lro.v1.ListStepsRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/lro.v1.ListStepsRequest".into()
+    }
+}
+/// The response of `Steps.ListSteps`.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListStepsResponse {
+    /// The steps.
+    #[prost(message, repeated, tag = "1")]
+    pub steps: ::prost::alloc::vec::Vec<Step>,
+    /// The token of the next page; empty at the end of the list.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// The number of recorded steps on all pages.
+    #[prost(int32, tag = "3")]
+    pub total_size: i32,
+    /// Their size in bytes. An operation has at most 16 MiB.
+    #[prost(int64, tag = "4")]
+    pub total_bytes: i64,
+    /// The keys that the operation waits for while it is suspended.
+    #[prost(string, repeated, tag = "5")]
+    pub waiting_for: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Why the operation cannot continue, if the code of its body does not fit its
+    /// steps.
+    #[prost(message, optional, tag = "6")]
+    pub blocked: ::core::option::Option<Blocked>,
+}
+impl ::prost::Name for ListStepsResponse {
+    const NAME: &'static str = "ListStepsResponse";
+    const PACKAGE: &'static str = "lro.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "lro.v1.ListStepsResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/lro.v1.ListStepsResponse".into()
+    }
+}
+/// Why an operation cannot continue.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Blocked {
+    /// The mismatch between the code and the recorded steps, as a sentence.
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+    /// How many runs in a row have ended so.
+    #[prost(int32, tag = "2")]
+    pub count: i32,
+    /// When it is tried again.
+    #[prost(message, optional, tag = "3")]
+    pub retry_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for Blocked {
+    const NAME: &'static str = "Blocked";
+    const PACKAGE: &'static str = "lro.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "lro.v1.Blocked".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/lro.v1.Blocked".into()
+    }
+}
+/// A durable call that the body of an operation has made, as it is recorded.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Step {
+    /// The identity within the operation: `escalation/ask#2` is the second call of
+    /// the name `ask` in the scope `escalation`.
+    #[prost(string, tag = "1")]
+    pub key: ::prost::alloc::string::String,
+    /// The scope of the name; empty if it has none.
+    #[prost(string, tag = "2")]
+    pub scope: ::prost::alloc::string::String,
+    /// The name without the scope.
+    #[prost(string, tag = "3")]
+    pub display_name: ::prost::alloc::string::String,
+    /// The place in the order in which steps were first written, from 1.
+    #[prost(int64, tag = "4")]
+    pub sequence: i64,
+    /// The kind of the call.
+    #[prost(enumeration = "step::Kind", tag = "5")]
+    pub kind: i32,
+    /// Where it stands.
+    #[prost(enumeration = "step::State", tag = "6")]
+    pub state: i32,
+    /// How often the closure of a step was begun, as far as that was written.
+    #[prost(int32, tag = "7")]
+    pub attempt: i32,
+    /// The number of the operation's attempt that wrote it last; 0 if it came from
+    /// outside.
+    #[prost(int64, tag = "8")]
+    pub operation_attempt: i64,
+    /// Whether no other durable call of the body was under way at the call.
+    #[prost(bool, tag = "9")]
+    pub sequential: bool,
+    /// When the call was made.
+    #[prost(message, optional, tag = "10")]
+    pub begin_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it ended.
+    #[prost(message, optional, tag = "11")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The end of a sleep, of a timeout, or of the pause before another attempt.
+    #[prost(message, optional, tag = "12")]
+    pub wake_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The error with which it ended, or that of the last attempt. Without its
+    /// details in the view `BASIC`.
+    #[prost(message, optional, tag = "13")]
+    pub error: ::core::option::Option<::tonic_types::pb::Status>,
+    /// The full name of the value's type; empty without a value.
+    #[prost(string, tag = "14")]
+    pub value_type: ::prost::alloc::string::String,
+    /// The size of the value or the error in bytes.
+    #[prost(int64, tag = "15")]
+    pub value_bytes: i64,
+    /// The recorded value. Unset in the view `BASIC`.
+    #[prost(message, optional, tag = "16")]
+    pub value: ::core::option::Option<::prost_types::Any>,
+    /// The parts of the value that the server left out.
+    #[prost(enumeration = "operation_record::Redaction", tag = "17")]
+    pub value_redaction: i32,
+}
+/// Nested message and enum types in `Step`.
+pub mod step {
+    /// A kind of durable calls.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Kind {
+        /// It is not known.
+        Unspecified = 0,
+        /// A closure whose result is recorded.
+        Step = 1,
+        /// A pause.
+        Sleep = 2,
+        /// A value that comes from outside.
+        Promise = 3,
+        /// The winner of several calls.
+        First = 4,
+        /// Whether the code was there when the operation reached its place.
+        Introduced = 5,
+    }
+    impl Kind {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "KIND_UNSPECIFIED",
+                Self::Step => "STEP",
+                Self::Sleep => "SLEEP",
+                Self::Promise => "PROMISE",
+                Self::First => "FIRST",
+                Self::Introduced => "INTRODUCED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "KIND_UNSPECIFIED" => Some(Self::Unspecified),
+                "STEP" => Some(Self::Step),
+                "SLEEP" => Some(Self::Sleep),
+                "PROMISE" => Some(Self::Promise),
+                "FIRST" => Some(Self::First),
+                "INTRODUCED" => Some(Self::Introduced),
+                _ => None,
+            }
+        }
+    }
+    /// Where a durable call stands.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum State {
+        /// It is not known.
+        Unspecified = 0,
+        /// It has begun, and no worker runs the operation now.
+        Pending = 1,
+        /// It is under way.
+        Running = 2,
+        /// It waits for a time, for a value from outside, or for another attempt.
+        Waiting = 3,
+        /// It ended with a value.
+        Done = 4,
+        /// It ended with an error.
+        Failed = 5,
+        /// Another call won, and the body has no interest in it any more.
+        Abandoned = 6,
+        /// The operation has ended without it.
+        Orphaned = 7,
+    }
+    impl State {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "STATE_UNSPECIFIED",
+                Self::Pending => "PENDING",
+                Self::Running => "RUNNING",
+                Self::Waiting => "WAITING",
+                Self::Done => "DONE",
+                Self::Failed => "FAILED",
+                Self::Abandoned => "ABANDONED",
+                Self::Orphaned => "ORPHANED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "STATE_UNSPECIFIED" => Some(Self::Unspecified),
+                "PENDING" => Some(Self::Pending),
+                "RUNNING" => Some(Self::Running),
+                "WAITING" => Some(Self::Waiting),
+                "DONE" => Some(Self::Done),
+                "FAILED" => Some(Self::Failed),
+                "ABANDONED" => Some(Self::Abandoned),
+                "ORPHANED" => Some(Self::Orphaned),
+                _ => None,
+            }
+        }
+    }
+}
+impl ::prost::Name for Step {
+    const NAME: &'static str = "Step";
+    const PACKAGE: &'static str = "lro.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "lro.v1.Step".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/lro.v1.Step".into()
+    }
+}
+/// The request of `Steps.CompletePromise`.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CompletePromiseRequest {
+    /// The operation's name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The key of the promise, such as `approved` or `escalation/approved`.
+    #[prost(string, tag = "2")]
+    pub promise: ::prost::alloc::string::String,
+    /// How the promise ends.
+    #[prost(oneof = "complete_promise_request::Outcome", tags = "3, 4")]
+    pub outcome: ::core::option::Option<complete_promise_request::Outcome>,
+}
+/// Nested message and enum types in `CompletePromiseRequest`.
+pub mod complete_promise_request {
+    /// How the promise ends.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        /// With this value, at most 64 KiB.
+        #[prost(message, tag = "3")]
+        Response(::prost_types::Any),
+        /// With this error, whose code is not `OK`.
+        #[prost(message, tag = "4")]
+        Error(::tonic_types::pb::Status),
+    }
+}
+impl ::prost::Name for CompletePromiseRequest {
+    const NAME: &'static str = "CompletePromiseRequest";
+    const PACKAGE: &'static str = "lro.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "lro.v1.CompletePromiseRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/lro.v1.CompletePromiseRequest".into()
+    }
+}
+/// The response of `Steps.CompletePromise`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CompletePromiseResponse {}
+impl ::prost::Name for CompletePromiseResponse {
+    const NAME: &'static str = "CompletePromiseResponse";
+    const PACKAGE: &'static str = "lro.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "lro.v1.CompletePromiseResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/lro.v1.CompletePromiseResponse".into()
+    }
+}
+/// The request of `Steps.ForgetSteps`.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForgetStepsRequest {
+    /// The operation's name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The keys of the steps, at most 1,000.
+    #[prost(string, repeated, tag = "2")]
+    pub keys: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+impl ::prost::Name for ForgetStepsRequest {
+    const NAME: &'static str = "ForgetStepsRequest";
+    const PACKAGE: &'static str = "lro.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "lro.v1.ForgetStepsRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/lro.v1.ForgetStepsRequest".into()
+    }
+}
+/// The response of `Steps.ForgetSteps`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForgetStepsResponse {}
+impl ::prost::Name for ForgetStepsResponse {
+    const NAME: &'static str = "ForgetStepsResponse";
+    const PACKAGE: &'static str = "lro.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "lro.v1.ForgetStepsResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/lro.v1.ForgetStepsResponse".into()
+    }
+}
+/// The request of `Steps.Unblock`.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnblockRequest {
+    /// The operation's name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+impl ::prost::Name for UnblockRequest {
+    const NAME: &'static str = "UnblockRequest";
+    const PACKAGE: &'static str = "lro.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "lro.v1.UnblockRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/lro.v1.UnblockRequest".into()
+    }
+}
+/// The response of `Steps.Unblock`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnblockResponse {}
+impl ::prost::Name for UnblockResponse {
+    const NAME: &'static str = "UnblockResponse";
+    const PACKAGE: &'static str = "lro.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "lro.v1.UnblockResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/lro.v1.UnblockResponse".into()
+    }
+}
+/// Generated client implementations.
+pub mod steps_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Shows and changes the recorded steps of operations.
+    ///
+    /// It adds to `google.longrunning.Operations` (AIP-151) and never replaces it. A
+    /// server may offer this service or not. Clients find it by server reflection,
+    /// and work without it.
+    ///
+    /// A caller needs the permission to get the operation, and for all but the view
+    /// `BASIC` a permission of this service besides.
+    #[derive(Debug, Clone)]
+    pub struct StepsClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> StepsClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> StepsClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            StepsClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Lists the recorded steps of an operation, in the order in which they were
+        /// first written (AIP-158).
+        pub async fn list_steps(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListStepsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListStepsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/lro.v1.Steps/ListSteps");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("lro.v1.Steps", "ListSteps"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives a promise of an operation its value, or ends it with an error. The
+        /// first one counts; the same one again is no error.
+        ///
+        /// The value is durable when the call returns, and wakes the operation if it
+        /// waits. It may come before the operation asks for it.
+        pub async fn complete_promise(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CompletePromiseRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CompletePromiseResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lro.v1.Steps/CompletePromise",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lro.v1.Steps", "CompletePromise"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Removes recorded steps, so that the operation makes these calls again.
+        ///
+        /// The effects of a forgotten step happen again. The server answers
+        /// `FAILED_PRECONDITION` while a worker runs the operation.
+        pub async fn forget_steps(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ForgetStepsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ForgetStepsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/lro.v1.Steps/ForgetSteps");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("lro.v1.Steps", "ForgetSteps"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Runs an operation that is blocked again at once, rather than after the
+        /// pause.
+        pub async fn unblock(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UnblockRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UnblockResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/lro.v1.Steps/Unblock");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("lro.v1.Steps", "Unblock"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod steps_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with StepsServer.
+    #[async_trait]
+    pub trait Steps: std::marker::Send + std::marker::Sync + 'static {
+        /// Lists the recorded steps of an operation, in the order in which they were
+        /// first written (AIP-158).
+        async fn list_steps(
+            &self,
+            request: tonic::Request<super::ListStepsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListStepsResponse>,
+            tonic::Status,
+        >;
+        /// Gives a promise of an operation its value, or ends it with an error. The
+        /// first one counts; the same one again is no error.
+        ///
+        /// The value is durable when the call returns, and wakes the operation if it
+        /// waits. It may come before the operation asks for it.
+        async fn complete_promise(
+            &self,
+            request: tonic::Request<super::CompletePromiseRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CompletePromiseResponse>,
+            tonic::Status,
+        >;
+        /// Removes recorded steps, so that the operation makes these calls again.
+        ///
+        /// The effects of a forgotten step happen again. The server answers
+        /// `FAILED_PRECONDITION` while a worker runs the operation.
+        async fn forget_steps(
+            &self,
+            request: tonic::Request<super::ForgetStepsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ForgetStepsResponse>,
+            tonic::Status,
+        >;
+        /// Runs an operation that is blocked again at once, rather than after the
+        /// pause.
+        async fn unblock(
+            &self,
+            request: tonic::Request<super::UnblockRequest>,
+        ) -> std::result::Result<tonic::Response<super::UnblockResponse>, tonic::Status>;
+    }
+    /// Shows and changes the recorded steps of operations.
+    ///
+    /// It adds to `google.longrunning.Operations` (AIP-151) and never replaces it. A
+    /// server may offer this service or not. Clients find it by server reflection,
+    /// and work without it.
+    ///
+    /// A caller needs the permission to get the operation, and for all but the view
+    /// `BASIC` a permission of this service besides.
+    #[derive(Debug)]
+    pub struct StepsServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> StepsServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for StepsServer<T>
+    where
+        T: Steps,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lro.v1.Steps/ListSteps" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListStepsSvc<T: Steps>(pub Arc<T>);
+                    impl<T: Steps> tonic::server::UnaryService<super::ListStepsRequest>
+                    for ListStepsSvc<T> {
+                        type Response = super::ListStepsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListStepsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Steps>::list_steps(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListStepsSvc(inner);
+                        let codec = crate::codec::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lro.v1.Steps/CompletePromise" => {
+                    #[allow(non_camel_case_types)]
+                    struct CompletePromiseSvc<T: Steps>(pub Arc<T>);
+                    impl<
+                        T: Steps,
+                    > tonic::server::UnaryService<super::CompletePromiseRequest>
+                    for CompletePromiseSvc<T> {
+                        type Response = super::CompletePromiseResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CompletePromiseRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Steps>::complete_promise(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CompletePromiseSvc(inner);
+                        let codec = crate::codec::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lro.v1.Steps/ForgetSteps" => {
+                    #[allow(non_camel_case_types)]
+                    struct ForgetStepsSvc<T: Steps>(pub Arc<T>);
+                    impl<T: Steps> tonic::server::UnaryService<super::ForgetStepsRequest>
+                    for ForgetStepsSvc<T> {
+                        type Response = super::ForgetStepsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ForgetStepsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Steps>::forget_steps(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ForgetStepsSvc(inner);
+                        let codec = crate::codec::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lro.v1.Steps/Unblock" => {
+                    #[allow(non_camel_case_types)]
+                    struct UnblockSvc<T: Steps>(pub Arc<T>);
+                    impl<T: Steps> tonic::server::UnaryService<super::UnblockRequest>
+                    for UnblockSvc<T> {
+                        type Response = super::UnblockResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UnblockRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Steps>::unblock(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UnblockSvc(inner);
+                        let codec = crate::codec::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for StepsServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lro.v1.Steps";
+    impl<T> tonic::server::NamedService for StepsServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+    #[doc(hidden)]
+    pub mod long_running_rpcs {
+        #![allow(unexpected_cfgs, unused_imports)]
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum list_steps {}
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum complete_promise {}
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum forget_steps {}
+        #[cfg(returns_google_longrunning_operation)]
+        pub enum unblock {}
     }
 }
 /// The descriptors of this build, imports and options included, as an encoded

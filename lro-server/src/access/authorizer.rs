@@ -71,12 +71,10 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
         Ok(Access::Allowed)
     }
 
-    /// Decides whether a caller of the service `lro.v1.Inspection` has one of its permissions. For an
+    /// Decides whether a caller of `lro.v1.Inspection` or `lro.v1.Steps` has one of its permissions. For an
     /// operation or a list, [`authorize`](Self::authorize) has allowed the standard method that reads
     /// it before. Default: [`Inspect`](super::InspectionPermission::Inspect) and
-    /// [`Resubmit`](super::InspectionPermission::Resubmit) are allowed;
-    /// [`InspectUnredacted`](super::InspectionPermission::InspectUnredacted) and
-    /// [`Operate`](super::InspectionPermission::Operate) are denied.
+    /// [`Resubmit`](super::InspectionPermission::Resubmit) are allowed; all others are denied.
     #[cfg(feature = "inspection")]
     async fn authorize_inspection(&self, call: &InspectionCall<'_>) -> Result<Access, Status> {
         Ok(call.permission().default_access())

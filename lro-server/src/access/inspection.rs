@@ -12,8 +12,8 @@ use super::refusal::{collection, denied};
 use super::{Access, Caller, Principal};
 use crate::services::ServiceSettings;
 
-/// A permission of the service `lro.v1.Inspection`, besides that of the standard method which reads
-/// the same operations.
+/// A permission of the services `lro.v1.Inspection` and `lro.v1.Steps`, besides that of the standard
+/// method which reads the same operations.
 ///
 /// ```
 /// use lro_server::access::InspectionPermission;
@@ -33,17 +33,33 @@ pub enum InspectionPermission {
     /// To see what concerns all operations of the server, of all callers: its workers and
     /// their load, its methods, and the worker of each attempt.
     Operate,
+    /// To see the values that the steps of an operation have recorded, and the details of their errors.
+    ReadSteps,
+    /// To give a promise of an operation its value, as `CompletePromise` does.
+    Complete,
+    /// To make an operation continue that its code blocks: to forget recorded steps, and to run it
+    /// at once.
+    Repair,
 }
 
 impl InspectionPermission {
-    /// The verb, as permissions name it: `inspect`, `inspectUnredacted`, `resubmit` or `operate`.
+    /// The verb, as permissions name it: `inspect`, `inspectUnredacted`, `resubmit`, `operate`,
+    /// `readSteps`, `complete` or `repair`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Inspect => "inspect",
             Self::InspectUnredacted => "inspectUnredacted",
             Self::Resubmit => "resubmit",
             Self::Operate => "operate",
+            Self::ReadSteps => "readSteps",
+            Self::Complete => "complete",
+            Self::Repair => "repair",
         }
+    }
+
+    /// Whether a call that needs it changes nothing.
+    fn is_read_only(self) -> bool {
+        !matches!(self, Self::Resubmit | Self::Complete | Self::Repair)
     }
 
     /// The decision of an authorizer that does not say: nothing that goes beyond the operations
@@ -60,7 +76,7 @@ impl fmt::Display for InspectionPermission {
     }
 }
 
-/// A call of the inspection service that needs a permission.
+/// A call of the inspection service, or of that of steps, which needs a permission.
 ///
 /// ```
 /// use lro_server::access::{Access, InspectionCall, InspectionPermission};
@@ -177,8 +193,7 @@ impl Visit<'_> {
         name: Option<&OperationName>,
         parent: &ParentPattern,
     ) -> Result<Verdict, Status> {
-        let read_only = permission != InspectionPermission::Resubmit;
-        if !service.admits_scopes(&self.principal, read_only) {
+        if !service.admits_scopes(&self.principal, permission.is_read_only()) {
             return Ok(Verdict::ScopesMissing);
         }
         let Some(authorizer) = self.gate.authorizer() else {

@@ -35,6 +35,10 @@ pub struct Described {
     pub delete: Result<(), Status>,
     /// Whether the caller may resubmit the operation in this process, once it has ended.
     pub resubmit: Result<(), Status>,
+    /// Whether the caller may complete the operation's promises.
+    pub complete: Result<(), Status>,
+    /// Whether the caller may forget the operation's steps, and unblock it.
+    pub repair: Result<(), Status>,
 }
 
 impl InspectionService {
@@ -77,6 +81,10 @@ impl InspectionService {
             pass.inspects(InspectionPermission::Inspect, &record)
                 .await?;
             let records = self.operations.records();
+            let may = async |permission| {
+                let answer = pass.inspects(permission, &record).await;
+                answer.map_err(complete)
+            };
             Ok(Described {
                 cancel: records
                     .authorize(caller, OperationsRpc::Cancel, &record)
@@ -85,6 +93,8 @@ impl InspectionService {
                     .authorize(caller, OperationsRpc::Delete, &record)
                     .await,
                 resubmit: self.may_resubmit(&pass, &record).await.map_err(complete),
+                complete: may(InspectionPermission::Complete).await,
+                repair: may(InspectionPermission::Repair).await,
                 record: self.describe(&record, sight, false),
             })
         };

@@ -86,6 +86,7 @@ impl InspectionService {
             exclusive_key: String::new(),
             policy: Some(policy(&record.policy)),
             lease,
+            recorded_steps: recorded_steps(record),
             cancelled_by: record.history.cancelled_by.as_ref().map(actor),
             create_time: Some(time(record.create_time)),
             ready_time: Some(time(record.ready_time)),
@@ -111,6 +112,11 @@ impl InspectionService {
         }
         operation
     }
+}
+
+fn recorded_steps(record: &OperationRecord) -> i32 {
+    let rows = record.steps.as_ref().map_or(0, |steps| steps.rows);
+    i32::try_from(rows).unwrap_or(i32::MAX)
 }
 
 /// The operation without its metadata and response.

@@ -41,7 +41,8 @@ impl Redactor {
         let sets = sets.into_iter().chain([standard]);
         let pools = sets.filter_map(|set| DescriptorPool::decode(&*set).ok());
         Self {
-            pools: pools.collect(),
+            // The global one has the well-known types, which steps often return.
+            pools: pools.chain([DescriptorPool::global()]).collect(),
             plain: Mutex::default(),
         }
     }

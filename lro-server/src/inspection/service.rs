@@ -157,7 +157,9 @@ impl InspectionService {
 }
 
 /// The answer to a call: an error is completed on its way out.
-async fn answer<T>(call: impl Future<Output = Result<T, Status>>) -> Result<Response<T>, Status> {
+pub(super) async fn answer<T>(
+    call: impl Future<Output = Result<T, Status>>,
+) -> Result<Response<T>, Status> {
     call.await.map(Response::new).map_err(complete)
 }
 

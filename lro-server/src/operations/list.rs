@@ -16,7 +16,7 @@ use crate::rpc::error::store_failed;
 const EXAMINED_MAX: usize = 2_000;
 
 /// The bytes of a page besides its operations: its token, and the length prefixes.
-const PAGE_OVERHEAD: usize = 1024;
+pub(crate) const PAGE_OVERHEAD: usize = 1024;
 
 /// The largest message that the server sends to a caller, in the extensions of a request.
 #[derive(Clone, Copy, Debug)]
@@ -181,7 +181,7 @@ impl Operations {
         })
     }
 
-    async fn page_tokens(&self) -> Result<PageTokenSealer<'_>, Status> {
+    pub(super) async fn page_tokens(&self) -> Result<PageTokenSealer<'_>, Status> {
         let sealer = self
             .inner
             .page_tokens

@@ -75,7 +75,8 @@ impl Operations {
         self.settle(name, promise, outcome).await
     }
 
-    async fn settle(
+    /// Gives a promise its outcome.
+    pub(crate) async fn settle(
         &self,
         name: &OperationName,
         promise: &str,

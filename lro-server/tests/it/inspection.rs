@@ -5,7 +5,9 @@ mod describing;
 mod isolation;
 mod listing;
 mod operators;
+mod repairing;
 mod resubmitting;
+mod steps;
 mod watching;
 
 use lro_core::inspection as pb;

@@ -3,11 +3,15 @@
 use exporter::pb::FILE_DESCRIPTOR_SET;
 use exporter::pb::exporter_server::Exporter as ExporterRpc;
 use lro_core::inspection as pb;
+use lro_core::inspection::complete_promise_request::Outcome;
 use lro_core::inspection::inspection_server::Inspection as _;
+use lro_core::inspection::list_steps_request::View;
+use lro_core::inspection::steps_server::Steps as _;
 use lro_core::store::MemoryStore;
 use lro_server::access::{
     Access, Authorizer, Call, Caller, InspectionCall, InspectionPermission, Principal,
 };
+use lro_server::inspection::StepsService;
 use lro_server::{Operations, ServiceSettings, Worker};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -151,6 +155,7 @@ async fn each_permission_is_asked_for_by_name() {
         .resubmit_operation(As("ada").request(resubmit))
         .await;
     refused(&error.unwrap_err(), &permission("resubmit"));
+    steps_need_permissions(&operations, &ada).await;
     for user in ["ada", "nosy"] {
         let workers = As(user).request(pb::ListWorkersRequest {});
         let error = inspection.list_workers(workers).await.unwrap_err();
@@ -163,6 +168,52 @@ async fn each_permission_is_asked_for_by_name() {
     assert!(inspection.list_workers(workers).await.is_ok());
     let error = describe(&operations, "", &ada, false).await.unwrap_err();
     assert_eq!(error.code(), Code::Unauthenticated);
+}
+
+/// Whoever may get the operation sees its steps; all else has a permission of its own.
+async fn steps_need_permissions(operations: &Operations, ada: &str) {
+    let steps = StepsService::from(operations.clone());
+    let permission = |verb: &str| format!("{SERVICE}.operations.{verb}");
+    let list = |view: View, unredacted| pb::ListStepsRequest {
+        name: ada.to_owned(),
+        view: view.into(),
+        unredacted,
+        ..Default::default()
+    };
+    let complete = || pb::CompletePromiseRequest {
+        name: ada.to_owned(),
+        promise: "approved".into(),
+        outcome: Some(Outcome::Response(lro_core::pack(&true))),
+    };
+    let basic = As("ada").request(list(View::Basic, false));
+    assert!(steps.list_steps(basic).await.is_ok());
+    let full = As("ada").request(list(View::Full, false));
+    let error = steps.list_steps(full).await.unwrap_err();
+    refused(&error, &permission("readSteps"));
+    let completing = As("ada").request(complete());
+    let error = steps.complete_promise(completing).await.unwrap_err();
+    refused(&error, &permission("complete"));
+    let stranger = As("nosy").request(list(View::Basic, false));
+    let error = steps.list_steps(stranger).await.unwrap_err();
+    refused(&error, &permission("get"));
+
+    let name = || ada.to_owned();
+    let forget = pb::ForgetStepsRequest {
+        name: name(),
+        keys: vec!["x".into()],
+    };
+    let error = steps.forget_steps(As("ada").request(forget)).await;
+    refused(&error.unwrap_err(), &permission("repair"));
+    let unblock = pb::UnblockRequest { name: name() };
+    let error = steps.unblock(As("ada").request(unblock)).await;
+    refused(&error.unwrap_err(), &permission("repair"));
+
+    let completing = As("root").request(complete());
+    steps.complete_promise(completing).await.unwrap();
+    let full = As("root").request(list(View::Full, true));
+    let listed = steps.list_steps(full).await.unwrap().into_inner();
+    assert_eq!(listed.steps[0].value, Some(lro_core::pack(&true)));
+    assert_eq!(listed.steps[0].operation_attempt, 0);
 }
 
 /// Identities of workers tell which operations run together.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use futures_util::StreamExt as _;
 use lro_core::inspection as pb;
 use lro_core::inspection::inspection_server::Inspection as _;
+use lro_core::inspection::steps_server::Steps as _;
 use lro_core::store::MemoryStore;
-use lro_server::inspection::InspectionService;
+use lro_server::inspection::{InspectionService, StepsService};
 use lro_server::{Operations, ServiceSettings, Worker};
 use tonic::{Code, Status};
 
@@ -33,6 +34,8 @@ async fn tenants_are_isolated() {
     let worker = worker.start().await.unwrap();
     let run = Run {
         inspection: service(&operations),
+        steps: operations.clone().into(),
+        step_tokens: [String::new(), String::new()],
         exporter,
         random: 1,
         names: [Vec::new(), Vec::new()],
@@ -48,6 +51,7 @@ async fn tenants_are_isolated() {
         "counted",
         "watched",
         "foreign",
+        "steps listed",
     ] {
         assert!(counts[wanted] > 100, "{wanted}: {counts:?}");
     }
@@ -57,6 +61,8 @@ async fn tenants_are_isolated() {
 struct Run {
     operations: Operations,
     inspection: InspectionService,
+    steps: StepsService,
+    step_tokens: [String; 2],
     exporter: std::sync::Arc<Exporter>,
     random: u64,
     names: [Vec<String>; 2],
@@ -68,7 +74,7 @@ impl Run {
     async fn go(mut self) -> BTreeMap<&'static str, usize> {
         for _ in 0..CALLS {
             let tenant = self.below(2);
-            match self.below(8) {
+            match self.below(9) {
                 0 => self.start(tenant).await,
                 1 => self.describe(tenant).await,
                 2 => self.foreign(tenant).await,
@@ -76,6 +82,7 @@ impl Run {
                 4 => self.count(tenant).await,
                 5 => self.watch(tenant).await,
                 6 => self.end(tenant).await,
+                7 => self.steps(tenant).await,
                 _ => self.operate(tenant).await,
             }
         }
@@ -146,7 +153,43 @@ impl Run {
         self.note("foreign");
     }
 
-    async fn refusals(&self, tenant: usize, name: &str) -> [Status; 3] {
+    /// The other's page tokens, and what needs a permission, give nothing.
+    async fn steps(&mut self, tenant: usize) {
+        let Some(name) = self.pick(tenant) else {
+            return;
+        };
+        let who = As(TENANTS[tenant]);
+        let request = pb::ListStepsRequest {
+            name: name.clone(),
+            page_token: self.step_tokens[1 - tenant].clone(),
+            ..Default::default()
+        };
+        match self.steps.list_steps(who.request(request)).await {
+            Ok(_) => assert_eq!(self.step_tokens[1 - tenant], ""),
+            Err(error) => self.says_nothing(tenant, &error),
+        }
+        let promise = format!("p{}", self.below(4));
+        let value = TENANTS[tenant].to_owned();
+        let of = name.parse().unwrap();
+        match self.operations.complete(&of, &promise, &value).await {
+            Err(error) if error.code() == Code::FailedPrecondition => return,
+            completed => completed.unwrap(),
+        }
+        let request = pb::ListStepsRequest {
+            name,
+            page_size: 1,
+            ..Default::default()
+        };
+        let listed = self.steps.list_steps(who.request(request)).await.unwrap();
+        let listed = listed.into_inner();
+        assert!(listed.steps.len() <= 1 && listed.total_size <= 4);
+        if !listed.next_page_token.is_empty() {
+            self.step_tokens[tenant] = listed.next_page_token;
+        }
+        self.note("steps listed");
+    }
+
+    async fn refusals(&self, tenant: usize, name: &str) -> [Status; 8] {
         let who = As(TENANTS[tenant]);
         let name = name.to_owned();
         let describe = who.request(pb::DescribeOperationRequest {
@@ -158,8 +201,28 @@ impl Run {
             ..Default::default()
         });
         let resubmit = who.request(pb::ResubmitOperationRequest {
-            name,
+            name: name.clone(),
             ..Default::default()
+        });
+        let steps = who.request(pb::ListStepsRequest {
+            name: name.clone(),
+            page_token: self.step_tokens[1 - tenant].clone(),
+            ..Default::default()
+        });
+        let values = who.request(pb::ListStepsRequest {
+            name: name.clone(),
+            view: pb::list_steps_request::View::Full.into(),
+            ..Default::default()
+        });
+        let forget = who.request(pb::ForgetStepsRequest {
+            name: name.clone(),
+            keys: vec!["p0".into()],
+        });
+        let unblock = who.request(pb::UnblockRequest { name: name.clone() });
+        let complete = who.request(pb::CompletePromiseRequest {
+            name,
+            promise: "p0".into(),
+            outcome: None,
         });
         [
             self.inspection
@@ -171,6 +234,11 @@ impl Run {
                 .resubmit_operation(resubmit)
                 .await
                 .unwrap_err(),
+            self.steps.list_steps(steps).await.unwrap_err(),
+            self.steps.list_steps(values).await.unwrap_err(),
+            self.steps.complete_promise(complete).await.unwrap_err(),
+            self.steps.forget_steps(forget).await.unwrap_err(),
+            self.steps.unblock(unblock).await.unwrap_err(),
         ]
     }
 

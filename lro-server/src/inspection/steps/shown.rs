@@ -1,0 +1,126 @@
+//! Rows as the service shows them.
+
+use lro_core::inspection as pb;
+use lro_core::inspection::operation_record::Redaction;
+use lro_core::inspection::step::{Kind, State};
+use lro_core::pb::rpc;
+use lro_core::store::{OperationRecord, OperationState, StepKind, StepOutcome, StepRow};
+use lro_core::{Timestamp, type_name};
+use prost::Message as _;
+use prost_types::Any;
+
+use super::StepsService;
+use super::list::Sight;
+use crate::inspection::record::time;
+use crate::inspection::redaction::Redacted;
+
+impl StepsService {
+    pub(super) fn show(
+        &self,
+        record: &OperationRecord,
+        row: &StepRow,
+        sight: Sight,
+        now: Timestamp,
+    ) -> pb::Step {
+        let key = row.key.as_str();
+        let (scope, name) = key.rsplit_once('/').unwrap_or(("", key));
+        let mut step = pb::Step {
+            key: key.to_owned(),
+            scope: scope.to_owned(),
+            display_name: name.to_owned(),
+            sequence: i64::try_from(row.seq).unwrap_or(i64::MAX),
+            kind: kind(row.kind).into(),
+            state: state(record, row, now).into(),
+            attempt: i32::try_from(row.attempt).unwrap_or(i32::MAX),
+            operation_attempt: i64::try_from(row.fence).unwrap_or(i64::MAX),
+            sequential: row.sequential,
+            begin_time: Some(time(row.begin_time)),
+            end_time: row.end_time.map(time),
+            wake_time: row.wake_time.map(time),
+            ..Default::default()
+        };
+        match (&row.outcome, &row.last_error) {
+            (Some(StepOutcome::Response(value)), _) => self.show_value(&mut step, value, sight),
+            (Some(StepOutcome::Error(error)), _) | (None, Some(error)) => {
+                self.show_error(&mut step, error, sight);
+            }
+            _ => {}
+        }
+        step
+    }
+
+    fn show_value(&self, step: &mut pb::Step, value: &Any, sight: Sight) {
+        type_name(&value.type_url).clone_into(&mut step.value_type);
+        step.value_bytes = len(value.value.len());
+        if !sight.values {
+            return;
+        }
+        let (value, redaction) = self.redacted(value, sight);
+        step.value = Some(value);
+        step.set_value_redaction(redaction);
+    }
+
+    fn show_error(&self, step: &mut pb::Step, error: &rpc::Status, sight: Sight) {
+        step.value_bytes = len(error.encoded_len());
+        let details = error.details.iter().filter(|_| sight.values);
+        let mut redaction = Redaction::Unspecified;
+        let details = details.map(|detail| {
+            let (detail, left_out) = self.redacted(detail, sight);
+            redaction = redaction.max(left_out);
+            detail
+        });
+        step.error = Some(rpc::Status {
+            code: error.code,
+            message: error.message.clone(),
+            details: details.collect(),
+        });
+        step.set_value_redaction(redaction);
+    }
+
+    /// The message without its marked fields, or only its type if no proto describes it.
+    fn redacted(&self, message: &Any, sight: Sight) -> (Any, Redaction) {
+        if sight.unredacted {
+            return (message.clone(), Redaction::Unspecified);
+        }
+        match self.inspection.redactor().redact(message) {
+            Redacted::Nothing => (message.clone(), Redaction::Unspecified),
+            Redacted::Fields(message) => (message, Redaction::FieldsCleared),
+            Redacted::UnknownType => {
+                let type_url = message.type_url.clone();
+                let value = Vec::new();
+                (Any { type_url, value }, Redaction::Withheld)
+            }
+        }
+    }
+}
+
+fn state(record: &OperationRecord, row: &StepRow, now: Timestamp) -> State {
+    match &row.outcome {
+        Some(StepOutcome::Response(_)) => return State::Done,
+        Some(StepOutcome::Error(_)) => return State::Failed,
+        Some(_) => return State::Abandoned,
+        None => {}
+    }
+    let pauses = row.wake_time.is_some_and(|wake| wake > now);
+    match record.state {
+        state if state.is_done() => State::Orphaned,
+        _ if row.kind != StepKind::Step || pauses => State::Waiting,
+        OperationState::Running | OperationState::Cancelling => State::Running,
+        _ => State::Pending,
+    }
+}
+
+fn kind(kind: StepKind) -> Kind {
+    match kind {
+        StepKind::Step => Kind::Step,
+        StepKind::Sleep => Kind::Sleep,
+        StepKind::Promise => Kind::Promise,
+        StepKind::First => Kind::First,
+        StepKind::Introduced => Kind::Introduced,
+        _ => Kind::Unspecified,
+    }
+}
+
+fn len(len: usize) -> i64 {
+    i64::try_from(len).unwrap_or(i64::MAX)
+}
