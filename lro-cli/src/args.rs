@@ -2,6 +2,8 @@
 
 mod globals;
 mod help;
+mod steps;
+mod until;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,9 +14,12 @@ use crate::complete;
 use crate::config::duration;
 pub(crate) use globals::Globals;
 use help::{
-    CANCEL, COMPLETION, CONFIG, DELETE, EXAMPLES, EXAMPLES_AND_CODES, FILTER, GET, LIST, RESUBMIT,
-    START, WAIT, WATCH,
+    CANCEL, COMPLETE, COMPLETION, CONFIG, DELETE, EXAMPLES, EXAMPLES_AND_CODES, FILTER, GET, LIST,
+    RESUBMIT, START, STEPS, WAIT, WATCH,
 };
+
+pub(crate) use steps::{Complete, Steps, StepsCommand};
+pub(crate) use until::Until;
 
 /// The command line for every google.longrunning server
 ///
@@ -102,6 +107,16 @@ pub(crate) enum Command {
     /// The workers of the process that answers; needs lro.v1.Inspection
     #[command(after_help = "Examples:\n  lro workers\n  lro workers -o json")]
     Workers,
+    /// The recorded steps of an operation: what it has done, and waits for; needs lro.v1.Steps
+    #[command(
+        after_help = STEPS,
+        args_conflicts_with_subcommands = true,
+        subcommand_negates_reqs = true
+    )]
+    Steps(Steps),
+    /// Give a promise of an operation its value, or an error; needs lro.v1.Steps
+    #[command(after_help = COMPLETE)]
+    Complete(Complete),
     /// The filter language, and the fields of this server's metadata and responses
     #[command(after_help = FILTER)]
     Filter,
@@ -241,29 +256,6 @@ pub(crate) struct Watch {
     /// Tell which fields of the metadata change, from what to what
     #[arg(long)]
     pub(crate) changes: bool,
-}
-
-/// The condition that counts as reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Until {
-    /// Any end; a failed or cancelled operation has an exit code of its own.
-    Done,
-    /// The end CANCELLED.
-    Cancelled,
-    /// A match of this filter.
-    Matches(String),
-}
-
-impl std::str::FromStr for Until {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text {
-            "done" => Self::Done,
-            "cancelled" => Self::Cancelled,
-            filter => Self::Matches(filter.to_owned()),
-        })
-    }
 }
 
 #[derive(Args, Debug)]

@@ -1,6 +1,7 @@
 //! A module for each command.
 
 pub(crate) mod bulk;
+pub(crate) mod complete;
 pub(crate) mod config;
 pub(crate) mod count;
 pub(crate) mod describe;
@@ -12,6 +13,7 @@ pub(crate) mod list;
 pub(crate) mod methods;
 pub(crate) mod resubmit;
 pub(crate) mod start;
+pub(crate) mod steps;
 pub(crate) mod ui;
 pub(crate) mod wait;
 pub(crate) mod workers;

@@ -29,10 +29,7 @@ pub(crate) struct Inspection {
 impl Inspection {
     /// The service, if reflection shows it.
     pub(crate) async fn of(context: &Context) -> Result<Option<Self>, Failure> {
-        // Without reflection nothing tells; what else is wrong, the standard's call will say.
-        let services = context.types.services().await.unwrap_or_default();
-        let shown = services.is_some_and(|it| it.iter().any(|name| name == SERVICE));
-        if !shown {
+        if !offers(context, SERVICE).await {
             return Ok(None);
         }
         let client = InspectionClient::new(context.connection.service.clone());
@@ -48,22 +45,14 @@ impl Inspection {
     ///
     /// When the server does not offer it, or cannot be asked.
     pub(crate) async fn required(context: &Context, command: &str) -> Result<Self, Failure> {
-        let services = context.types.services().await?;
         if let Some(service) = Self::of(context).await? {
             return Ok(service);
         }
-        let why = match services {
-            Some(_) => "which the server does not offer",
-            None => "which is found by reflection, and the server has none",
-        };
         let advice = match command {
             "resubmit" => "start it again with `lro start METHOD -d @request.json`",
             _ => "`lro doctor` shows what this server offers",
         };
-        let text = format!("`lro {command}` needs the service {SERVICE}, {why}");
-        Err(Failure::new(Exit::Unimplemented, text)
-            .advise(advice)
-            .server(&context.server()))
+        Err(missing(context, command, SERVICE, advice).await?)
     }
 
     pub(crate) async fn describe(
@@ -129,22 +118,61 @@ impl Inspection {
     }
 
     fn request<T>(&self, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        request.set_timeout(self.limit);
-        request
+        request(self.limit, message)
     }
 
     async fn within<T>(
         &self,
         call: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Result<T, Status> {
-        let limit = self.limit;
-        match tokio::time::timeout(limit, call).await {
-            Ok(answer) => answer.map(Response::into_inner),
-            Err(_) => {
-                let message = format!("no answer within {limit:?}");
-                Err(Status::deadline_exceeded(message))
-            }
+        within(self.limit, call).await
+    }
+}
+
+/// Whether reflection shows the service.
+pub(crate) async fn offers(context: &Context, service: &str) -> bool {
+    // Without reflection nothing tells; what else is wrong, the standard's call will say.
+    let services = context.types.services().await.unwrap_or_default();
+    services.is_some_and(|it| it.iter().any(|name| name == service))
+}
+
+/// The failure of a command that is nothing without the service.
+///
+/// # Errors
+///
+/// When the server cannot be asked.
+pub(crate) async fn missing(
+    context: &Context,
+    command: &str,
+    service: &str,
+    advice: &str,
+) -> Result<Failure, Failure> {
+    let why = match context.types.services().await? {
+        Some(_) => "which the server does not offer",
+        None => "which is found by reflection, and the server has none",
+    };
+    let text = format!("`lro {command}` needs the service {service}, {why}");
+    let failure = Failure::new(Exit::Unimplemented, text).advise(advice);
+    Ok(failure.server(&context.server()))
+}
+
+/// A request with a time limit.
+pub(crate) fn request<T>(limit: Duration, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(limit);
+    request
+}
+
+/// The answer to a call within a time limit.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, Status> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(answer) => answer.map(Response::into_inner),
+        Err(_) => {
+            let message = format!("no answer within {limit:?}");
+            Err(Status::deadline_exceeded(message))
         }
     }
 }

@@ -22,6 +22,7 @@ mod run;
 mod show;
 mod shower;
 mod shown;
+mod steps;
 mod terminal;
 mod types;
 

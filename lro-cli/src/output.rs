@@ -20,6 +20,8 @@ pub(crate) enum Output {
     Name,
     Value(Vec<String>),
     Token,
+    /// The steps of an operation with their values.
+    History,
 }
 
 impl Output {
@@ -41,6 +43,7 @@ impl Output {
             "ndjson" => Self::Ndjson,
             "name" => Self::Name,
             "token" => Self::Token,
+            "history" => Self::History,
             _ => {
                 let names = [
                     "table",
@@ -50,6 +53,7 @@ impl Output {
                     "name",
                     "value(..)",
                     "token",
+                    "history",
                 ];
                 let failure = Failure::usage(format!("`{text}` is no form of output"));
                 let failure = match nearest(text, names) {

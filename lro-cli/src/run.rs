@@ -155,6 +155,10 @@ fn makes_profile(command: &Command) -> bool {
 }
 
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {
+    let is_history = context.settings.text("output") == Some("history");
+    if is_history && !matches!(command, Command::Steps(_)) {
+        return Err(Failure::usage("only `lro steps` writes histories"));
+    }
     match command {
         Command::List(args) => commands::list::run(context, &args).await,
         Command::Get(args) => commands::get::run(context, &args).await,
@@ -170,6 +174,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Doctor => commands::doctor::run(context).await,
         Command::Resubmit(args) => commands::resubmit::run(context, &args).await,
         Command::Workers => commands::workers::run(context).await,
+        Command::Steps(args) => commands::steps::run(context, &args).await,
+        Command::Complete(args) => commands::complete::run(context, &args).await,
         Command::Filter => commands::filter::run(context).await,
         Command::Ui(args) => commands::ui::run(context, &args).await,
         // Answered before there is a connection.

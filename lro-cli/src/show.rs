@@ -55,7 +55,9 @@ pub(crate) fn write(
         Output::Name => shown.iter().try_for_each(|it| terminal.line(it.name())),
         Output::Value(paths) if paths.is_empty() => Ok(()),
         Output::Value(paths) => shown.iter().try_for_each(|it| values(context, it, paths)),
-        Output::Token => shown.iter().try_for_each(|it| terminal.line(&token(it))),
+        Output::Token | Output::History => {
+            shown.iter().try_for_each(|it| terminal.line(&token(it)))
+        }
     }
 }
 

@@ -252,12 +252,27 @@ impl Shown {
             .filter_map(text)
             .find(|it| !it.is_empty());
         let counted = self.progress.as_ref().map(|it| it.text.clone());
-        let parts = [counted, detail]
+        let step = (self.state == State::Running)
+            .then(|| step_of(&self.tree))
+            .flatten();
+        let parts = [counted, detail, step]
             .into_iter()
             .flatten()
             .filter(|it| !it.is_empty());
         parts.collect::<Vec<_>>().join(" · ")
     }
+}
+
+/// The durable call that an operation is at, where its metadata has the standard fields.
+fn step_of(tree: &Value) -> Option<String> {
+    let text = |name: &str| {
+        let value = lookup(tree, &format!("metadata.{name}"))?.as_str()?;
+        (!value.is_empty()).then_some(value)
+    };
+    let blocked = text("blockedReason").map(|reason| format!("blocked: {reason}"));
+    let waits = || text("waitingFor").map(|call| format!("waits for {call}"));
+    let step = || text("currentStep").map(|step| format!("step {step}"));
+    blocked.or_else(waits).or_else(step)
 }
 
 pub(crate) fn read_time(value: &Value) -> Option<Timestamp> {
@@ -303,6 +318,19 @@ mod tests {
             operation.result = Some(pb::operation::Result::Error(status));
             assert_eq!(State::of(&operation), state);
         }
+    }
+
+    #[test]
+    fn the_step_is_what_the_standard_fields_say() {
+        let of =
+            |metadata: serde_json::Value| step_of(&serde_json::json!({ "metadata": metadata }));
+        let mut metadata = serde_json::json!({ "currentStep": "dump/users", "stepsDone": 3 });
+        assert_eq!(of(metadata.clone()).unwrap(), "step dump/users");
+        metadata["waitingFor"] = "promise:approved".into();
+        assert_eq!(of(metadata.clone()).unwrap(), "waits for promise:approved");
+        metadata["blockedReason"] = "`scan` is new".into();
+        assert_eq!(of(metadata).unwrap(), "blocked: `scan` is new");
+        assert_eq!(of(serde_json::json!({ "currentStep": "" })), None);
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub(crate) enum Paint {
     Red,
     Green,
     Yellow,
+    Grey,
 }
 
 impl Paint {
@@ -52,6 +53,7 @@ impl Paint {
             Self::Red => 31,
             Self::Green => 32,
             Self::Yellow => 33,
+            Self::Grey => 90,
         };
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }
@@ -267,7 +269,7 @@ fn neutral_talk(text: &str) -> String {
     while let Some(start) = rest.find("\u{1b}[") {
         let (before, sequence) = rest.split_at(start);
         out.push_str(&neutral::lines(before));
-        let end = ["0m", "31m", "32m", "33m"]
+        let end = ["0m", "31m", "32m", "33m", "90m"]
             .into_iter()
             .find(|it| sequence[2..].starts_with(it));
         let len = end.map_or(1, |end| 2 + end.len());

@@ -105,6 +105,26 @@ Examples:
 The server starts each operation again with its stored request, as you: permissions and limits apply
 as for any start. The new operation has the label resubmitted-from.";
 
+pub(super) const STEPS: &str = "\
+Examples:
+  lro steps operations/42
+  lro steps operations/42 --values
+  lro steps operations/42 -o history > history.json
+  lro steps forget operations/42 dump/users --later
+  lro steps unblock operations/42
+
+A bar shows when a step ran (#) or waited (~), between the first begin and the last end. `-o history`
+writes all steps with their values, for replays in tests.";
+
+pub(super) const COMPLETE: &str = "\
+Examples:
+  lro complete operations/42 approved true
+  lro complete operations/42 rows 7 --type uint32
+  lro complete operations/42 approved '{\"by\":\"ada\"}' --type docs.v1.Approval
+  lro complete operations/42 approved --error 'PERMISSION_DENIED:legal said no'
+
+The first value counts; the same one again is no error. It may come before the operation asks.";
+
 pub(super) const COMPLETION: &str = "\
 Examples:
   source <(lro completion bash)          # in ~/.bashrc; zsh alike

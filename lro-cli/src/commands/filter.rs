@@ -68,7 +68,7 @@ pub(crate) async fn run(context: &Context) -> Result<Exit, Failure> {
             let all = serde_json::Value::from(all).to_string();
             terminal.json(&crate::show::pretty(&all))?;
         }
-        Output::Value(_) | Output::Token => {
+        Output::Value(_) | Output::Token | Output::History => {
             return Err(Failure::usage(
                 "fields are written as table, name, json or ndjson",
             ));

@@ -47,7 +47,11 @@ pub(crate) async fn run(context: &Context, args: &List) -> Result<Exit, Failure>
         for operation in page {
             // Forms that need no other row are written as they come.
             match &output {
-                Output::Ndjson | Output::Name | Output::Value(_) | Output::Token => {
+                Output::Ndjson
+                | Output::Name
+                | Output::Value(_)
+                | Output::Token
+                | Output::History => {
                     show::write(context, &output, &[operation], "")?;
                 }
                 _ => shown.push(operation),

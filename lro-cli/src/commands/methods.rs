@@ -168,7 +168,9 @@ fn write(
                 terminal.data(&format!("{}\n", cells.collect::<Vec<_>>().join("\t")))?;
             }
         }
-        Output::Token => return Err(Failure::usage("only operations have resume tokens")),
+        Output::Token | Output::History => {
+            return Err(Failure::usage("only operations have resume tokens"));
+        }
     }
     Ok(Exit::Done)
 }

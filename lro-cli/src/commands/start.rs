@@ -173,7 +173,7 @@ fn request(
 }
 
 /// A request from its JSON.
-fn read(
+pub(super) fn read(
     context: &Context,
     input: &MessageDescriptor,
     json: &[u8],
@@ -185,7 +185,7 @@ fn read(
 }
 
 /// The text itself, of a file, or of stdin.
-fn json(context: &Context, data: &str) -> Result<Vec<u8>, Failure> {
+pub(super) fn json(context: &Context, data: &str) -> Result<Vec<u8>, Failure> {
     let fault = |what: &str, error: &std::io::Error| {
         Failure::new(Exit::Fault, format!("cannot read {what}: {error}"))
     };

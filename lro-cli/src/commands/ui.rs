@@ -50,6 +50,9 @@ async fn console(context: &Context, args: &Ui) -> Result<Console, Failure> {
              counts, workers or resubmission; the page asks each 5 s",
         );
     }
+    if crate::inspection::offers(context, crate::steps::SERVICE).await {
+        remote = remote.steps(context.connection.service.clone());
+    }
     if !has_reflection {
         terminal.note(
             "note: the server has no reflection: payloads are shown as bytes, unless \

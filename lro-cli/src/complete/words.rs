@@ -14,7 +14,9 @@ pub(crate) fn one_of(words: &'static [&'static str]) -> ArgValueCandidates {
 
 /// The forms of `-o`.
 pub(crate) fn outputs() -> ArgValueCandidates {
-    one_of(&["table", "wide", "json", "ndjson", "name", "value(", "token"])
+    one_of(&[
+        "table", "wide", "json", "ndjson", "name", "value(", "token", "history",
+    ])
 }
 
 /// The settings that a profile may have.

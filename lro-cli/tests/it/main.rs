@@ -17,6 +17,7 @@ mod outputs;
 mod python;
 mod recorded_sessions;
 mod sessions;
+mod steps;
 mod support;
 #[cfg(unix)]
 mod terminal;

@@ -1,6 +1,7 @@
 //! Our own server, with the exporter, reflection and SQLite, or with TLS.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use exporter::pb::exporter_server::ExporterServer;
 use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
@@ -42,6 +43,7 @@ impl pb::exporter_server::Exporter for Exporter {
             match table.as_str() {
                 "missing" => return Err(no_table(table)),
                 "endless" => std::future::pending().await,
+                "approval" => approval(&operation).await?,
                 _ => {}
             }
         }
@@ -61,6 +63,18 @@ impl pb::exporter_server::Exporter for Exporter {
     ) -> Result<Response<Table>, Status> {
         let name = request.into_inner().name;
         Ok(Response::new(Table { name, rows: 0 }))
+    }
+}
+
+/// Two steps, and a promise that the operation waits for.
+async fn approval(operation: &OperationContext<ExportMetadata>) -> Result<(), Status> {
+    let dump = async || Ok::<u32, Status>(7);
+    operation.step("dump/users", dump).await?;
+    let refuse = async || Err::<(), _>(Status::not_found("there is no table `orders`"));
+    operation.step("dump/orders", refuse).await.unwrap_err();
+    match operation.promise::<bool>("approved").await? {
+        true => Ok(()),
+        false => Err(Status::permission_denied("legal said no")),
     }
 }
 
@@ -108,6 +122,7 @@ impl Live {
         });
         let worker = Worker::builder(&operations)
             .host(exporter.clone())
+            .suspend_after(Duration::ZERO)
             .start()
             .await
             .unwrap();
@@ -117,6 +132,7 @@ impl Live {
             .worker(worker);
         if inspected {
             server = server.add_service(operations.inspection());
+            server = server.add_service(operations.steps_server());
         }
         if let Some(tls) = tls {
             server = server.tls(tls);

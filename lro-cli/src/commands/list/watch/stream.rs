@@ -68,8 +68,10 @@ impl<'a> Changes<'a> {
                 terminal.json(&show::change(context, change, &members))
             }
             // Each name is written once.
-            Output::Name | Output::Token if matches!(change, Change::Changed) => Ok(()),
-            Output::Name | Output::Token | Output::Value(_) => {
+            Output::Name | Output::Token | Output::History if matches!(change, Change::Changed) => {
+                Ok(())
+            }
+            Output::Name | Output::Token | Output::History | Output::Value(_) => {
                 show::write(context, self.output, std::slice::from_ref(shown), "")
             }
             Output::Table | Output::Wide | Output::Json => {
@@ -92,7 +94,7 @@ impl<'a> Changes<'a> {
                 let name = middle(name, terminal.ellipsis());
                 self.line(&format!("{name} is not in the list any more"))
             }
-            Output::Name | Output::Token | Output::Value(_) => Ok(()),
+            Output::Name | Output::Token | Output::History | Output::Value(_) => Ok(()),
         }
     }
 
