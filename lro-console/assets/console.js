@@ -423,6 +423,8 @@ function takeOver(page) {
   for (const part of all('[data-part][id]', page)) {
     const old = document.getElementById(part.id);
     if (!old) continue;
+    // A form under way stays.
+    if ('keep' in old.dataset && one('details[open]', old)) continue;
     for (const value of all('dd[data-path]', part)) {
       const path = value.dataset.path ?? '';
       const before = all('dd[data-path]', old).find((it) => it.dataset.path === path);

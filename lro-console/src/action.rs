@@ -49,7 +49,7 @@ pub(crate) async fn act(visit: &Visit, form: &Params) -> Response<Body> {
 }
 
 /// The visitor with the reason that it gives, as servers of ours take it.
-fn with_reason(visitor: &Visitor, reason: &str) -> Visitor {
+pub(crate) fn with_reason(visitor: &Visitor, reason: &str) -> Visitor {
     let (headers, extensions) = (visitor.metadata().clone(), visitor.extensions().clone());
     let mut with = Visitor::from_parts(headers, extensions, ());
     let headers = with.metadata_mut();

@@ -18,6 +18,7 @@ mod safety;
 mod serve;
 mod sign_in;
 mod source;
+mod step;
 mod text;
 mod tree;
 mod types;

@@ -14,7 +14,7 @@ use crate::console::Settings;
 use crate::page::{confirm, fault, operation, operations, overview, settings};
 use crate::params::Params;
 use crate::source::Visitor;
-use crate::{action, assets, door, download, export, live, sign_in};
+use crate::{action, assets, door, download, export, live, sign_in, step};
 
 /// The most bytes of a form: 1,000 long names fit.
 const MAX_FORM: usize = 1024 * 1024;
@@ -127,6 +127,7 @@ pub(crate) async fn answer(settings: Arc<Settings>, request: Request<Body>) -> R
         "events" => live::events(visit, &form).await,
         "rows" => live::rows(&visit, &form).await,
         "confirm" => confirm::show(&visit, &form).await,
+        "step" => step::change(&visit, &form).await,
         "login" => match &visit.settings.sign_in {
             Some(sign_in) => sign_in::sign_in(&visit, sign_in, &form).await,
             None => fault::no_page(&visit).await,
@@ -141,7 +142,7 @@ fn is_post(visit: &Visit, segment: &str) -> bool {
     match segment {
         "events" | "rows" => true,
         "login" | "logout" => visit.settings.sign_in.is_some(),
-        "confirm" | "act" => !visit.settings.is_read_only,
+        "confirm" | "act" | "step" => !visit.settings.is_read_only,
         _ => false,
     }
 }

@@ -61,6 +61,17 @@ pub(crate) trait Source: fmt::Debug + Send + Sync + 'static {
         name: &OperationName,
     ) -> Result<(View, Permits), Status>;
 
+    /// The recorded steps of an operation, at most [`MAX_STEPS`], without their values; `None` where the server
+    /// has no service that tells them.
+    async fn steps(
+        &self,
+        visitor: &Visitor,
+        name: &OperationName,
+    ) -> Result<Option<wire::ListStepsResponse>, Status>;
+
+    /// Changes steps, or completes a promise.
+    async fn change_steps(&self, visitor: &Visitor, change: StepChange) -> Result<(), Status>;
+
     /// How many operations there are below a parent, by state and method: within a bound, and some
     /// seconds old at most.
     async fn counts(
@@ -196,6 +207,30 @@ pub(crate) struct Permits {
     pub(crate) cancel: Result<(), Status>,
     pub(crate) delete: Result<(), Status>,
     pub(crate) resubmit: Result<(), Status>,
+    /// Promises.
+    pub(crate) complete: Result<(), Status>,
+    /// To forget steps, and to unblock.
+    pub(crate) repair: Result<(), Status>,
+}
+
+/// The most steps that a page shows.
+pub(crate) const MAX_STEPS: i32 = 1_000;
+
+/// A change of steps that a visitor asks for.
+#[derive(Clone, Debug)]
+pub(crate) enum StepChange {
+    Complete(wire::CompletePromiseRequest),
+    Forget(wire::ForgetStepsRequest),
+    Unblock(wire::UnblockRequest),
+}
+
+/// The request for the steps of a page.
+pub(crate) fn list_steps(name: &OperationName) -> wire::ListStepsRequest {
+    wire::ListStepsRequest {
+        name: name.as_str().to_owned(),
+        page_size: MAX_STEPS,
+        ..Default::default()
+    }
 }
 
 impl Permits {

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod facts;
+mod steps;
 
 use http::{Response, StatusCode};
 use lro_core::inspection::OperationRecord;
@@ -53,6 +54,7 @@ pub(crate) async fn show(visit: &Visit) -> Response<Body> {
     let now = source.now();
     let row = Row::of(&view, &visit.settings.types, now);
     let outlook = outlook(visit, &view, now).await;
+    let steps = steps::read(visit, &view).await;
     let short = short_name(view.name(), 4);
     let percent = row.percent.map_or(String::new(), |it| format!(" {it} %"));
     let title = format!("{short} {}{percent}", word(row.state).to_lowercase());
@@ -61,6 +63,7 @@ pub(crate) async fn show(visit: &Visit) -> Response<Body> {
             (header(visit, &view, &row, &permits))
             (overview(visit, &view, &row, &outlook, now))
             @if let Some(record) = &view.record { (attempts::attempts(record, now)) } @else { (no_record()) }
+            (steps::steps(visit, &view, &steps, &permits, now))
             (payloads(visit, &view))
             @if let Some(record) = &view.record { (facts::facts(record, now)) }
             (commands(&view))

@@ -1,5 +1,7 @@
 //! The operations of a server elsewhere.
 
+mod kept;
+mod steps;
 mod watch;
 
 use std::fmt;
@@ -9,11 +11,11 @@ use async_trait::async_trait;
 use lro_client::OperationsClient;
 use lro_core::inspection as wire;
 use lro_core::inspection::inspection_client::InspectionClient;
+use lro_core::inspection::steps_client::StepsClient;
 use lro_core::pb;
 use lro_core::pb::operations_client::OperationsClient as Standard;
 use lro_core::{Clock as _, ListOptions, OperationName, ParentPattern, SystemClock, Timestamp};
-use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tonic::body::Body;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Code, Request, Response, Status};
@@ -21,8 +23,10 @@ use tower::Service;
 use tower::util::BoxCloneSyncService;
 
 use super::{
-    Abilities, Act, Action, Followed, Page, Permits, REASON, Signals, Source, View, Visitor,
+    Abilities, Act, Action, Followed, Page, Permits, REASON, Signals, Source, StepChange, View,
+    Visitor,
 };
+use kept::{Kept, kept};
 use watch::{Ticks, Watch};
 
 /// How often operations are asked for where the server does not push their changes.
@@ -30,9 +34,6 @@ const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often a list is asked for new operations.
 const NEWS_INTERVAL: Duration = Duration::from_secs(10);
-
-/// How old counts and methods may be.
-const MAX_AGE: Duration = Duration::from_secs(10);
 
 /// How long a call may take by default.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -62,6 +63,7 @@ type Transport = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, 
 pub struct Remote {
     operations: OperationsClient,
     inspection: Option<InspectionClient<Transport>>,
+    steps: Option<StepsClient<Transport>>,
     service: Option<Transport>,
     timeout: Duration,
 }
@@ -72,6 +74,7 @@ impl Remote {
         Self {
             operations,
             inspection: None,
+            steps: None,
             service: None,
             timeout: TIMEOUT,
         }
@@ -94,6 +97,20 @@ impl Remote {
         self
     }
 
+    /// The server offers `lro.v1.Steps`, and this service calls it: the page of an operation then also
+    /// shows what its body has recorded, and completes promises.
+    #[must_use]
+    pub fn steps<S>(mut self, service: S) -> Self
+    where
+        S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Status>,
+        S: Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+    {
+        let client = StepsClient::new(BoxCloneSyncService::new(service));
+        self.steps = Some(client.max_decoding_message_size(MAX_ANSWER));
+        self
+    }
+
     /// How long a call of the inspection service may take. Default: 30 s.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -106,12 +123,10 @@ impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Remote")
             .field("has_inspection", &self.inspection.is_some())
+            .field("has_steps", &self.steps.is_some())
             .finish_non_exhaustive()
     }
 }
-
-/// Answers that are kept for some seconds, each with its question.
-type Kept<T> = Mutex<Vec<(String, Instant, T)>>;
 
 /// The server as a source.
 #[derive(Debug)]
@@ -245,8 +260,22 @@ impl Source for Elsewhere {
             cancel: Ok(()),
             delete: Ok(()),
             resubmit: self.inspection().map(|_| ()),
+            complete: Ok(()),
+            repair: Ok(()),
         };
         Ok((view, permits))
+    }
+
+    async fn steps(
+        &self,
+        _visitor: &Visitor,
+        name: &OperationName,
+    ) -> Result<Option<wire::ListStepsResponse>, Status> {
+        self.list_steps(name).await
+    }
+
+    async fn change_steps(&self, visitor: &Visitor, change: StepChange) -> Result<(), Status> {
+        self.change(visitor, change).await
     }
 
     async fn counts(
@@ -351,20 +380,4 @@ fn with_reason<T>(message: T, reason: &MetadataValue<Ascii>) -> Request<T> {
 /// Whether the standard methods may tell more than the inspection service.
 fn is_withheld(status: &Status) -> bool {
     matches!(status.code(), Code::Unimplemented | Code::PermissionDenied)
-}
-
-/// The answer that is kept, or a new one. Those who ask at once share one call.
-async fn kept<T: Clone>(
-    kept: &Kept<T>,
-    question: String,
-    ask: impl Future<Output = Result<T, Status>>,
-) -> Result<T, Status> {
-    let mut kept = kept.lock().await;
-    kept.retain(|(_, at, _)| at.elapsed() < MAX_AGE);
-    if let Some((.., answer)) = kept.iter().find(|(it, ..)| *it == question) {
-        return Ok(answer.clone());
-    }
-    let answer = ask.await?;
-    kept.push((question, Instant::now(), answer.clone()));
-    Ok(answer)
 }

@@ -3,16 +3,18 @@
 use async_trait::async_trait;
 use lro_core::inspection as wire;
 use lro_core::inspection::inspection_server::Inspection as _;
+use lro_core::inspection::steps_server::Steps as _;
 use lro_core::store::OperationRecord;
 use lro_core::{ListOptions, OperationName, OperationsRpc, ParentPattern, Timestamp};
 use lro_server::Operations;
 use lro_server::changes::{ChangeSubscription, Changed, Changes};
-use lro_server::inspection::InspectionService;
+use lro_server::inspection::{InspectionService, StepsService};
 use lro_server::records::Records;
 use tonic::{Code, Request, Response, Status};
 
 use super::{
-    Abilities, Act, Action, Followed, Page, Permits, Signal, Signals, Source, View, Visitor,
+    Abilities, Act, Action, Followed, Page, Permits, Signal, Signals, Source, StepChange, View,
+    Visitor, list_steps,
 };
 
 /// The inspection service of the server, its records and its changes, behind its authorizer.
@@ -21,6 +23,7 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct InProcess {
     inspection: InspectionService,
+    steps: StepsService,
     records: Records,
     changes: Changes,
 }
@@ -29,6 +32,7 @@ impl InProcess {
     pub(crate) fn new(operations: &Operations) -> Self {
         Self {
             inspection: operations.clone().into(),
+            steps: operations.clone().into(),
             records: operations.records(),
             changes: operations.changes(),
         }
@@ -107,6 +111,8 @@ impl Source for InProcess {
                     cancel: described.cancel,
                     delete: described.delete,
                     resubmit: described.resubmit,
+                    complete: described.complete,
+                    repair: described.repair,
                 };
                 Ok((View::of(described.record), permits))
             }
@@ -116,11 +122,40 @@ impl Source for InProcess {
                 let permits = Permits {
                     cancel: may(OperationsRpc::Cancel).await,
                     delete: may(OperationsRpc::Delete).await,
-                    resubmit: Err(status),
+                    resubmit: Err(status.clone()),
+                    complete: Err(status.clone()),
+                    repair: Err(status),
                 };
                 Ok((View::standard(record.to_operation()), permits))
             }
             Err(status) => Err(status),
+        }
+    }
+
+    async fn steps(
+        &self,
+        visitor: &Visitor,
+        name: &OperationName,
+    ) -> Result<Option<wire::ListStepsResponse>, Status> {
+        let listed = self.steps.list_steps(call(visitor, list_steps(name)));
+        listed.await.map(|listed| Some(listed.into_inner()))
+    }
+
+    async fn change_steps(&self, visitor: &Visitor, change: StepChange) -> Result<(), Status> {
+        let steps = &self.steps;
+        match change {
+            StepChange::Complete(complete) => {
+                let called = steps.complete_promise(call(visitor, complete));
+                called.await.map(drop)
+            }
+            StepChange::Forget(forget) => {
+                let called = steps.forget_steps(call(visitor, forget));
+                called.await.map(drop)
+            }
+            StepChange::Unblock(unblock) => {
+                let called = steps.unblock(call(visitor, unblock));
+                called.await.map(drop)
+            }
         }
     }
 

@@ -71,6 +71,9 @@ async fn run(arguments: &[&str]) -> Option<Vec<String>> {
     let fixture = Fixture::new();
     let mut names = fixture.every_state().await;
     names.push(fixture.tried_again().await);
+    let suspended = fixture.running(2, 8).await;
+    fixture.suspend(&suspended).await;
+    names.push(suspended);
     let mut site = Site::open(&fixture).await;
     let url = format!("http://{}/", site.address);
     let script = concat!(

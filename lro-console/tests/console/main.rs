@@ -14,4 +14,5 @@ mod resubmit;
 mod safety;
 mod shared;
 mod sign_in;
+mod steps;
 mod store_calls;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lro_core::store::{
     Backlog, Claim, Claimed, CountQuery, Counts, ListQuery, MemoryStore, NewOperation,
-    OperationRecord, OperationStore, Page, Refusal, StartError, Started, StoreError, StoreObserver,
-    Update, Updated,
+    OperationRecord, OperationStore, Page, Refusal, StartError, Started, StepQuery, StepRow,
+    StoreError, StoreObserver, Update, Updated,
 };
 use lro_core::{OperationName, Timestamp};
 
@@ -67,6 +67,14 @@ impl OperationStore for Shared {
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
         self.asked.gets.fetch_add(1, Ordering::Relaxed);
         self.inner.get(name).await
+    }
+
+    async fn steps(&self, query: StepQuery) -> Result<Vec<StepRow>, StoreError> {
+        self.inner.steps(query).await
+    }
+
+    fn keeps_steps(&self) -> bool {
+        self.inner.keeps_steps()
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {

@@ -75,6 +75,7 @@ const PAGES = {
   missing: operation('operations/none'),
   overview: 'overview',
   'several-attempts': operation(names[7]),
+  'waits-for-a-promise': operation(names[8]),
   settings: 'settings',
 };
 

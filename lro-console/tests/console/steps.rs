@@ -1,0 +1,204 @@
+//! The steps of an operation on its page, and what a visitor does about them.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use lro_core::OperationName;
+use lro_core::store::{
+    Command, OperationStore as _, StepKind, StepOutcome, StepQuery, StepWrite, Update,
+};
+use lro_server::access::{Access, Authorizer, Call, InspectionCall, InspectionPermission};
+use tonic::Status;
+
+use crate::fixture::{Fixture, get, post};
+
+/// A step that has ended, and a promise that the operation waits for.
+async fn waiting(fixture: &Fixture) -> OperationName {
+    let name = fixture.running(1, 8).await;
+    fixture.suspend(&name).await;
+    name
+}
+
+async fn value(fixture: &Fixture, name: &OperationName) -> String {
+    let record = fixture.store.get(name).await.unwrap().unwrap();
+    format!("{} {name}", record.uid)
+}
+
+#[tokio::test]
+async fn steps_are_drawn_by_scope_with_what_the_operation_waits_for() {
+    let fixture = Fixture::new();
+    let name = waiting(&fixture).await;
+    fixture.clock.advance(Duration::from_secs(60));
+    let page = get(&fixture.console(), &format!("/operation?name={name}")).await;
+    for text in [
+        "<caption class=\"unseen\">Recorded steps, in their order</caption>",
+        "<th scope=\"colgroup\" colspan=\"5\">dump/</th>",
+        "data-step=\"DONE\"",
+        "data-step=\"WAITING\"",
+        "<summary>Complete <b>approved</b></summary>",
+        "its body waits for `approved`",
+        "Forget a step",
+    ] {
+        assert!(page.text.contains(text), "{text}\n{}", page.text);
+    }
+    // The value is not for everyone who sees the step.
+    assert!(!page.text.contains("secret"), "{}", page.text);
+    let plain = fixture.pending().await;
+    let page = get(&fixture.console(), &format!("/operation?name={plain}")).await;
+    assert!(
+        page.text
+            .contains("<section id=\"steps\" data-part hidden>"),
+        "{}",
+        page.text
+    );
+}
+
+#[tokio::test]
+async fn a_promise_is_completed_by_its_form() {
+    let fixture = Fixture::new();
+    let name = waiting(&fixture).await;
+    let operation = value(&fixture, &name).await;
+    let form = |kind, value| {
+        [
+            ("action", "complete"),
+            ("operation", &*operation),
+            ("key", "approved"),
+            ("type", kind),
+            ("value", value),
+        ]
+    };
+    let console = fixture.console();
+    for (form, wanted) in [
+        (
+            form("a.b.C", "true"),
+            "is no type that the server describes",
+        ),
+        (
+            form("google.protobuf.BoolValue", "yes"),
+            "is no google.protobuf.BoolValue",
+        ),
+    ] {
+        let page = post(&console, "/step", &form).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.text);
+        assert!(page.text.contains(wanted), "{}", page.text);
+    }
+    let done = form("google.protobuf.BoolValue", "true");
+    let page = post(&console, "/step", &done).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.text);
+    let record = fixture.store.get(&name).await.unwrap().unwrap();
+    assert!(!record.is_suspended());
+    let rows = fixture
+        .store
+        .steps(StepQuery::all(record.uid, 0))
+        .await
+        .unwrap();
+    let outcome = StepOutcome::Response(lro_core::pack(&true));
+    assert_eq!(rows[1].outcome, Some(outcome));
+    let other = form("google.protobuf.BoolValue", "false");
+    let page = post(&console, "/step", &other).await;
+    assert!(page.text.contains("another value"), "{}", page.text);
+}
+
+/// Callers see steps, and change none.
+#[derive(Debug)]
+struct Readers;
+
+#[tonic::async_trait]
+impl Authorizer for Readers {
+    async fn authorize(&self, _: &Call<'_>) -> Result<Access, Status> {
+        Ok(Access::Allowed)
+    }
+
+    async fn authorize_inspection(&self, call: &InspectionCall<'_>) -> Result<Access, Status> {
+        let permission = call.permission();
+        Ok(Access::allowed_if(
+            permission == InspectionPermission::Inspect,
+        ))
+    }
+}
+
+#[tokio::test]
+async fn forms_say_why_they_are_disabled() {
+    let fixture = Fixture::guarded(Readers);
+    let name = waiting(&fixture).await;
+    let path = format!("/operation?name={name}");
+    let page = get(&fixture.console(), &path).await;
+    for text in [
+        "value=\"complete\" disabled aria-describedby=\"why-complete-0\"",
+        "value=\"forget\" disabled aria-describedby=\"why-forget\"",
+        "longrunning.operations.complete",
+        "longrunning.operations.repair",
+    ] {
+        assert!(page.text.contains(text), "{text}\n{}", page.text);
+    }
+    let page = get(&fixture.console().read_only(true), &path).await;
+    assert!(page.text.contains("data-step=\"WAITING\""), "{}", page.text);
+    assert!(!page.text.contains("action=\"./step\""), "{}", page.text);
+}
+
+#[tokio::test]
+async fn a_step_is_forgotten_when_it_was_confirmed() {
+    for (later, left) in [("", 1), ("yes", 0)] {
+        let fixture = Fixture::new();
+        let name = waiting(&fixture).await;
+        let operation = value(&fixture, &name).await;
+        let form = [
+            ("action", "forget"),
+            ("operation", &*operation),
+            ("key", "dump/users"),
+            ("sure", "yes"),
+            ("later", later),
+        ];
+        let page = post(&fixture.console(), "/step", &form).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.text);
+        let record = fixture.store.get(&name).await.unwrap().unwrap();
+        let query = StepQuery::all(record.uid, 0);
+        let rows = fixture.store.steps(query).await.unwrap();
+        assert_eq!(rows.len(), left);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_forgotten_unconfirmed() {
+    let fixture = Fixture::new();
+    let name = waiting(&fixture).await;
+    let operation = value(&fixture, &name).await;
+    let form = [
+        ("action", "forget"),
+        ("operation", &*operation),
+        ("key", "dump/users"),
+    ];
+    let page = post(&fixture.console(), "/step", &form).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.text);
+    assert!(page.text.contains("nothing was done"), "{}", page.text);
+    let unknown = [("action", "explode"), ("operation", &*operation)];
+    let page = post(&fixture.console(), "/step", &unknown).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.text);
+}
+
+impl Fixture {
+    /// Records a step of a running operation, and suspends it until a promise is completed.
+    pub(crate) async fn suspend(&self, name: &OperationName) {
+        let key = |text: &str| text.parse().unwrap();
+        let secret = lro_core::pack(&"secret".to_owned());
+        let rows = vec![
+            StepWrite {
+                attempt: 2,
+                begun_ago: Duration::from_secs(4),
+                outcome: Some(StepOutcome::Response(secret)),
+                ..StepWrite::begun(key("dump/users"), StepKind::Step)
+            },
+            StepWrite::begun(key("approved"), StepKind::Promise),
+        ];
+        let record = self.store.inner.get(name).await.unwrap().unwrap();
+        let suspend = Command::Suspend {
+            fence: record.fence,
+            waits: vec![key("approved")],
+            ready_by: None,
+            metadata: None,
+        };
+        let update = Update::by_uid(name.clone(), record.uid, suspend).with_steps(rows);
+        let mut updated = self.store.inner.update(vec![update]).await.unwrap();
+        updated.remove(0).unwrap();
+    }
+}
