@@ -1,11 +1,12 @@
 //! Bodies of durable calls, under faults: crashes, cuts, drains and lost answers.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use lro_core::store::{OperationRecord, OperationState};
-use lro_server::steps::Retry;
+use lro_server::steps::{Either, Retry, Step};
 use lro_server::{HandlerError, OperationContext};
 use tonic::Status;
 
@@ -120,7 +121,20 @@ enum Part {
     /// A step whose name others have, too.
     Repeated,
     SideBySide(u64),
+    /// At most so many of so many at a time.
+    Bounded {
+        limit: usize,
+        count: u64,
+    },
+    /// A step against another one.
+    Race,
+    /// A step against a sleep.
+    Patience(u64),
+    /// A step whose row rides on the next commit.
+    Lazy,
     Sleep(u64),
+    /// A checkpoint that forgets the steps.
+    Epoch,
     /// The first attempt ends here, and asks for another one.
     Again,
 }
@@ -129,11 +143,19 @@ enum Part {
 fn parts(seed: u64, id: u64) -> Vec<Part> {
     let mut random = Random::new(seed, 10_000 + id);
     let count = random.between(1, 8);
-    let draw = |random: &mut Random| match random.below(7) {
+    let draw = |random: &mut Random| match random.below(12) {
         0 | 1 => Part::Step,
         2 => Part::Repeated,
         3 => Part::SideBySide(random.between(2, 6)),
         4 | 5 => Part::Sleep(random.pick(&[0, 200, 900, 1_500, 7_000, 40_000])),
+        6 => Part::Bounded {
+            limit: random.between(1, 4) as usize,
+            count: random.between(2, 8),
+        },
+        7 => Part::Race,
+        8 => Part::Patience(random.pick(&[200, 1_500, 7_000])),
+        9 => Part::Lazy,
+        10 => Part::Epoch,
         _ => Part::Again,
     };
     (0..count).map(|_| draw(&mut random)).collect()
@@ -145,12 +167,15 @@ pub(crate) async fn follow(
     job: &Job,
     operation: &OperationContext<Progress>,
 ) -> Result<Answer, HandlerError> {
-    let body = Body { link, operation };
-    let mut token = 0_u64;
-    for (number, part) in parts(link.world().plan.seed, job.id)
-        .into_iter()
-        .enumerate()
-    {
+    let body = Body {
+        link,
+        operation,
+        lazy: Mutex::default(),
+        seen: Mutex::default(),
+    };
+    let (begin, mut token) = body.restore()?;
+    let parts = parts(link.world().plan.seed, job.id).into_iter();
+    for (number, part) in parts.enumerate().skip(begin) {
         let sum = match part {
             Part::Step => {
                 body.step(format!("step/{number}"), format!("{number}"))
@@ -166,6 +191,52 @@ pub(crate) async fn follow(
                     .iter()
                     .fold(0, |sum: u64, it| sum.wrapping_add(*it))
             }
+            Part::Bounded { limit, count } => {
+                let key = |side| format!("{number}/{side}");
+                let step = |side| body.call(format!("side/{}", key(side)), key(side));
+                let values = operation.all(limit, (0..count).map(step)).await?;
+                body.recorded();
+                for (side, value) in (0..count).zip(&values) {
+                    body.passed(&key(side), *value);
+                }
+                values.iter().fold(0, |sum: u64, it| sum.wrapping_add(*it))
+            }
+            Part::Race => {
+                let side = |side: &str| format!("race/{number}/{side}");
+                let left = body.call(side("left"), side("left"));
+                let right = body.call(side("right"), side("right"));
+                let won = operation.first(format!("race/{number}"), left, right);
+                match won.await? {
+                    Either::Left(value) => value?.wrapping_mul(2),
+                    Either::Right(value) => value?.wrapping_mul(2).wrapping_add(1),
+                }
+            }
+            Part::Patience(millis) => {
+                let work = format!("race/{number}/work");
+                let work = body.call(work.clone(), work);
+                let patience = Duration::from_millis(millis);
+                let patience = operation.sleep(format!("race/{number}/patience"), patience);
+                let won = operation.first(format!("race/{number}"), work, patience);
+                match won.await? {
+                    Either::Left(value) => value?,
+                    Either::Right(_) => 1,
+                }
+            }
+            Part::Lazy => {
+                let call = format!("{number}");
+                let value = body.call(format!("lazy/{number}"), call.clone());
+                let value = value.lazy().await?;
+                // A crash may lose it, until another closure begins.
+                body.lazy
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push((call, value));
+                0
+            }
+            Part::Epoch => {
+                body.checkpoint(number + 1, token).await?;
+                0
+            }
             Part::Sleep(millis) => {
                 body.sleep(number, Duration::from_millis(millis)).await?;
                 0
@@ -176,13 +247,16 @@ pub(crate) async fn follow(
             }
             Part::Again => 0,
         };
+        if matches!(part, Part::Epoch) {
+            continue;
+        }
         token = token.wrapping_mul(31).wrapping_add(sum);
         let time = operation.time().as_micros().unsigned_abs();
-        body.passed(&format!("time/{number}"), time);
+        body.sees(format!("time/{number}"), time);
         let (uuid, _) = operation.uuid(&number.to_string()).as_u64_pair();
-        body.passed(&format!("uuid/{number}"), uuid);
+        body.sees(format!("uuid/{number}"), uuid);
+        body.sees(format!("token/{number}"), token);
     }
-    body.passed("result", token);
     // Its own, so that the checkers can tell which run has ended the operation.
     let token = link.world().notes().number();
     Ok(Answer { token })
@@ -192,6 +266,10 @@ pub(crate) async fn follow(
 struct Body<'a> {
     link: &'a Link,
     operation: &'a OperationContext<Progress>,
+    /// The values of lazy steps, which may be lost until another closure begins.
+    lazy: Mutex<Vec<(String, u64)>>,
+    /// What the run has seen, and a crash may change until a step is recorded.
+    seen: Mutex<Vec<(String, u64)>>,
 }
 
 impl Body<'_> {
@@ -201,22 +279,55 @@ impl Body<'_> {
 
     /// A step, which `call` tells apart from all others of the operation.
     async fn step(&self, name: String, call: String) -> Result<u64, HandlerError> {
-        let world = self.link.world();
-        let closure = async || -> Result<u64, HandlerError> {
-            self.must_be_open(&call);
-            let lease = u64::try_from(world.plan.lease.as_millis()).unwrap_or(0);
-            let takes = world.notes().random.below(lease);
-            sleep(takes).await;
-            let mut notes = world.notes();
-            match notes.random.per_mille(150) {
-                true => Err(HandlerError::retry(Status::unavailable("busy"))),
-                false => Ok(notes.number()),
-            }
-        };
-        let retry = Retry::times(50).pause(Duration::from_millis(100), Duration::from_secs(5));
-        let value: u64 = self.operation.step(name, closure).retry(retry).await?;
+        let value = self.call(name, call.clone()).await?;
+        self.recorded();
         self.passed(&call, value);
         Ok(value)
+    }
+
+    fn call(&self, name: String, call: String) -> Step<'_, u64> {
+        let closure = move || self.run(call.clone());
+        let retry = Retry::times(50).pause(Duration::from_millis(100), Duration::from_secs(5));
+        self.operation.step(name, closure).retry(retry)
+    }
+
+    /// The closure of a step.
+    async fn run(&self, call: String) -> Result<u64, HandlerError> {
+        let world = self.link.world();
+        self.must_be_open(&call);
+        let lazy = std::mem::take(&mut *self.lazy.lock().unwrap_or_else(PoisonError::into_inner));
+        for (call, value) in lazy {
+            self.passed(&call, value);
+        }
+        let lease = u64::try_from(world.plan.lease.as_millis()).unwrap_or(0);
+        let takes = world.notes().random.below(lease);
+        sleep(takes).await;
+        let mut notes = world.notes();
+        match notes.random.per_mille(150) {
+            true => Err(HandlerError::retry(Status::unavailable("busy"))),
+            false => Ok(notes.number()),
+        }
+    }
+
+    /// The part to begin with, and the token before it.
+    fn restore(&self) -> Result<(usize, u64), HandlerError> {
+        let Some(text) = self.operation.restore::<String>()? else {
+            return Ok((0, 0));
+        };
+        let parsed = text
+            .split_once(' ')
+            .and_then(|(part, token)| Some((part.parse().ok()?, token.parse().ok()?)));
+        parsed.ok_or_else(|| Status::internal(format!("a checkpoint is {text:?}")).into())
+    }
+
+    async fn checkpoint(&self, part: usize, token: u64) -> Result<(), HandlerError> {
+        // The rows of lazy steps are forgotten before they are written.
+        self.lazy
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        let checkpoint = format!("{part} {token}");
+        Ok(self.operation.checkpoint_and_forget(&checkpoint).await?)
     }
 
     async fn sleep(&self, number: usize, duration: Duration) -> Result<(), HandlerError> {
@@ -244,6 +355,19 @@ impl Body<'_> {
         {
             let what = format!("{name} runs the closure of {call} after it was recorded");
             world.violation("closures end with their row", what);
+        }
+    }
+
+    fn sees(&self, what: String, value: u64) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.push((what, value));
+    }
+
+    /// A step is recorded, and so is all before it.
+    fn recorded(&self) {
+        let seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+        for (what, value) in seen {
+            self.passed(&what, value);
         }
     }
 

@@ -193,7 +193,7 @@ async fn body(
     operation: OperationContext<Progress>,
 ) -> Result<Answer, HandlerError> {
     let link = &service.link;
-    let noted = begin(link, &operation)?;
+    let noted = begin(link, &job, &operation)?;
     let work = work(link, &noted, &job, &operation);
     let ended = tokio::select! {
         biased;
@@ -210,10 +210,18 @@ async fn body(
     ended
 }
 
-fn begin(link: &Link, operation: &OperationContext<Progress>) -> Result<Noted, HandlerError> {
+fn begin(
+    link: &Link,
+    job: &Job,
+    operation: &OperationContext<Progress>,
+) -> Result<Noted, HandlerError> {
     let world = link.world();
     let name = operation.name().as_str().to_owned();
-    let restored = operation.restore::<Saved>()?.map_or(0, |saved| saved.count);
+    let restored = match job.is_durable {
+        // Its checkpoints are those of its parts.
+        true => 0,
+        false => operation.restore::<Saved>()?.map_or(0, |saved| saved.count),
+    };
     let begun = world.now();
     let mut notes = world.notes();
     let saved = notes.saved.get(&name).copied().unwrap_or(0);

@@ -66,8 +66,7 @@ pub(crate) struct Run {
     pub(crate) polls: PollWatch,
     /// Cancelled when the run of a suspect has made progress or ended. `None` for other operations.
     pub(crate) acquitted: Option<CancellationToken>,
-    /// When the operation was started, and the store's clock at the claim.
-    pub(crate) create_time: Timestamp,
+    /// The store's clock at the claim.
     claim_time: Timestamp,
     /// The epoch of its durable calls at the claim, and when it began.
     epoch: (u32, Timestamp),
@@ -123,7 +122,6 @@ impl Run {
             labels: record.labels.clone(),
             origin: record.origin.clone(),
             deadline,
-            create_time: record.create_time,
             claim_time: claim_time(record, link.as_ref()),
             blocks: blocks(record),
             rules: StepRules::default(),
@@ -220,6 +218,11 @@ impl Run {
     /// The epoch of its durable calls.
     pub(crate) fn epoch(&self) -> u32 {
         self.journal_if_used().map_or(self.epoch.0, Journal::epoch)
+    }
+
+    /// The time of the latest row that the body has passed.
+    pub(crate) fn time(&self) -> Timestamp {
+        self.journal_if_used().map_or(self.epoch.1, Journal::time)
     }
 
     /// A checkpoint is saved.

@@ -31,8 +31,10 @@ pub(super) struct Call {
     began: Instant,
     /// How often the closure was begun.
     attempt: u32,
-    /// Whether its row rides on the next commit: in each run with another time.
+    /// Whether its row rides on the next commit.
     is_lazy: bool,
+    /// Whether the body passes the time of its row. That of a lazy row may be another one in each run.
+    is_timed: bool,
 }
 
 /// How a call has ended, as it is recorded.
@@ -63,16 +65,20 @@ impl Call {
             kind,
             began: Instant::now(),
             attempt: 0,
-            is_lazy: matches!(
-                kind,
-                StepKind::Sleep | StepKind::First | StepKind::Introduced
-            ),
+            is_lazy: is_lazy(kind),
+            is_timed: !is_lazy(kind),
         }
     }
 
     /// Its row rides on the next commit.
     pub(super) fn set_lazy(&mut self) {
         self.is_lazy = true;
+        self.is_timed = false;
+    }
+
+    /// Its row is durable when it returns.
+    pub(super) fn set_durable(&mut self) {
+        self.is_lazy = false;
     }
 
     pub(super) fn run(&self) -> &Arc<Run> {
@@ -202,7 +208,9 @@ impl Call {
             true => self.write_lazily(write),
             false => {
                 let (time, place) = self.commit(write).await?;
-                self.journal().passed(time);
+                if self.is_timed {
+                    self.journal().passed(time);
+                }
                 place
             }
         };
@@ -222,9 +230,14 @@ impl Call {
         })
     }
 
-    /// Records with the next commit that another call has lost a race, unless its end is recorded.
+    /// Whether the end of another call is recorded, or will be by a row that waits for its commit.
+    pub(super) fn has_end_of(&self, key: Option<&StepKey>) -> bool {
+        key.is_some_and(|key| self.journal().has_end_of(key))
+    }
+
+    /// Records with the next commit that another call has lost a race.
     pub(super) fn abandon(&self, key: StepKey, kind: StepKind) {
-        if self.run.link.is_none() || self.journal().has_end_of(&key) {
+        if self.run.link.is_none() {
             return;
         }
         self.journal().write(Unwritten::lazy(StepWrite {
@@ -279,8 +292,7 @@ impl Call {
     /// The end that a finished row gives to the body; `None` for a row that has not finished.
     pub(super) fn replay(&self, row: &StepRow) -> Option<Ended> {
         let outcome = row.outcome.as_ref()?;
-        // Rows that no commit waits for have another time in each run.
-        if let (false, Some(time)) = (self.is_lazy, row.end_time) {
+        if let (true, Some(time)) = (self.is_timed, row.end_time) {
             self.journal().passed(time);
         }
         Some(Ended {
@@ -294,6 +306,14 @@ impl Drop for Call {
     fn drop(&mut self) {
         self.run.journal().ended(self.made.id);
     }
+}
+
+/// Whether calls of this kind are lazy by themselves.
+fn is_lazy(kind: StepKind) -> bool {
+    matches!(
+        kind,
+        StepKind::Sleep | StepKind::First | StepKind::Introduced
+    )
 }
 
 /// The result of a call for the body, the same at its first run and at later ones.

@@ -306,8 +306,7 @@ impl<M> OperationContext<M> {
     /// assert_eq!(operation.time(), operation.time());
     /// ```
     pub fn time(&self) -> Timestamp {
-        let journal = self.run.journal_if_used();
-        journal.map_or(self.run.create_time, super::Journal::time)
+        self.run.time()
     }
 
     /// A UUID that is the same in every run of the operation, and another one for each operation, scope and

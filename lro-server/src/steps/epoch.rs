@@ -6,6 +6,7 @@ use prost::{Message, Name};
 use tonic::Status;
 
 use super::Journal;
+use super::read::read_record;
 use crate::OperationContext;
 use crate::engine::deadline::later;
 use crate::handler::run::{Link, Run, StopReason, told_to_stop};
@@ -109,9 +110,15 @@ async fn begin_epoch(
 
 /// When the epoch began, if an earlier command whose answer was lost may have begun it.
 async fn stored_begin(run: &Run, link: &Link, updated: &Updated) -> Result<Timestamp, Status> {
-    let record = link.store.get(&run.name).await;
-    let record = record.map_err(|error| store_failed(&error))?;
-    let record = record.filter(|record| record.uid == run.uid);
+    let record = match read_record(run, link).await {
+        Ok(record) => record,
+        Err(error) => {
+            if !run.holds_lease() {
+                run.stop(StopReason::LeaseLost);
+            }
+            return Err(store_failed(&error));
+        }
+    };
     let steps = record.and_then(|record| record.steps);
     let began = steps.and_then(|steps| steps.epoch_time());
     Ok(began.unwrap_or(updated.update_time))

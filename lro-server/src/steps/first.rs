@@ -98,32 +98,46 @@ where
             call.block(fault).await
         };
     }
-    Ok(match select(&mut left, &mut right).await {
-        Raced::Left((result, _)) => {
+    // An earlier run was lost before it could record the winner: a call that has ended does not race against
+    // one that has not.
+    let ended = [left.key(), right.key()].map(|key| call.has_end_of(key));
+    let won_by = match ended {
+        [true, false] => Either::Left((&mut left).await),
+        [false, true] => Either::Right((&mut right).await),
+        _ => match select(&mut left, &mut right).await {
+            Raced::Left((result, _)) => Either::Left(result),
+            Raced::Right((result, _)) => Either::Right(result),
+        },
+    };
+    match &won_by {
+        Either::Left(_) => {
             if let Some(winner) = left.recorded() {
-                won(&call, winner, right).await?;
+                won(&mut call, winner, right).await?;
             }
-            Either::Left(result)
         }
-        Raced::Right((result, _)) => {
+        Either::Right(_) => {
             if let Some(winner) = right.recorded() {
-                won(&call, winner, left).await?;
+                won(&mut call, winner, left).await?;
             }
-            Either::Right(result)
         }
-    })
+    }
+    Ok(won_by)
 }
 
 /// Records which call has won. A call whose end is not recorded wins nothing: another run repeats it.
-async fn won<T>(call: &Call, winner: StepKey, mut loser: Step<'_, T>) -> Result<(), Status>
+async fn won<T>(call: &mut Call, winner: StepKey, mut loser: Step<'_, T>) -> Result<(), Status>
 where
     T: Message + Name + Default + 'static,
 {
-    // A call that has ended at the same time keeps its end.
     let has_ended = loser.is_under_way() && (&mut loser).now_or_never().is_some();
-    if let (false, Some((key, kind))) = (has_ended, loser.identity()) {
+    if let Some((key, kind)) = loser.identity() {
         drop(loser);
-        call.abandon(key, kind);
+        if has_ended || call.has_end_of(Some(&key)) {
+            // Its end stays. A later run must not find both ends without the winner.
+            call.set_durable();
+        } else {
+            call.abandon(key, kind);
+        }
     }
     let winner = winner.as_str().to_owned();
     call.record(StepOutcome::Response(pack(&winner))).await?;

@@ -82,6 +82,9 @@ impl Outgoing {
     /// Drops the rows that are not written. Returns the number of the last one in a commit.
     pub(super) fn forget(&mut self) -> u64 {
         self.unwritten.clear();
+        // No closure waits for a row that will not come.
+        self.before_closures = 0;
+        self.wanted = 0;
         self.committed
     }
 
