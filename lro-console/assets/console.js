@@ -174,7 +174,7 @@ let here = -1;
 /** @param {number} step */
 function move(step) {
   const rows = all('tr[data-name]');
-  if (rows.length === 0) return;
+  if (rows.length === 0) { one(step > 0 ? '#older' : '#newer')?.click(); return; }
   rows[here]?.removeAttribute('data-here');
   here = Math.min(Math.max(here + step, 0), rows.length - 1);
   rows[here].setAttribute('data-here', '');
@@ -197,7 +197,7 @@ function key(event) {
       if (!name) return;
       copy(name).then((done) => announce(done ? `Copied ${name}` : 'Not copied'));
       break;
-    case 'u': if (one('#operation')) location.assign('./'); break;
+    case 'u': one('#back')?.click(); break;
     case '?': location.assign('./settings'); break;
     default: return;
   }

@@ -135,7 +135,7 @@ async fn report(visit: &Visit, action: Action, outcomes: &[(Chosen, Outcome)]) -
         h1 { (title) }
         @if action == Action::Resubmit && done > 0 {
             h2 { "Started" }
-            ul.chosen {
+            ul.chosen tabindex="0" aria-label="Started" {
                 @for started in outcomes.iter().filter_map(|(_, outcome)| outcome.as_ref().ok()?.as_deref()) {
                     li { span {} a.fullname href=(link("operation", &[("name", started)])) { (visible(started)) } }
                 }
@@ -143,7 +143,7 @@ async fn report(visit: &Visit, action: Action, outcomes: &[(Chosen, Outcome)]) -
         }
         @if failed > 0 {
             h2 { "Refused: " (failed) }
-            ul.chosen {
+            ul.chosen tabindex="0" aria-label="Refused" {
                 @for (chosen, outcome) in outcomes {
                     @if let Err(status) = outcome {
                         li {

@@ -11,6 +11,7 @@ use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 
 use crate::console::Settings;
+use crate::page::operation::neighbour;
 use crate::page::{confirm, fault, operation, operations, overview, settings};
 use crate::params::Params;
 use crate::source::Visitor;
@@ -93,6 +94,7 @@ pub(crate) async fn answer(settings: Arc<Settings>, request: Request<Body>) -> R
         return match &*segment {
             "" => operations::show(&visit).await,
             "operation" => operation::show(&visit).await,
+            "neighbour" => neighbour::show(&visit).await,
             "counts" => operations::chips::show(&visit).await,
             "export" => export::show(visit).await,
             "fields" => operations::fields::show(&visit).await,

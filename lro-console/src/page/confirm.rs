@@ -126,7 +126,7 @@ pub(crate) async fn show(visit: &Visit, form: &Params) -> Response<Body> {
         @if !can.is_empty() {
             form.confirm action="./act" method="post" {
                 input type="hidden" name="action" value=(action.verb());
-                ul.chosen {
+                ul.chosen tabindex="0" aria-label="Operations" {
                     @for (chosen, view) in &can { (entry(chosen, view, action)) }
                 }
                 @if action == Action::Resubmit {
@@ -148,7 +148,7 @@ pub(crate) async fn show(visit: &Visit, form: &Params) -> Response<Body> {
         }
         @if !cannot.is_empty() {
             h2 { "Left alone" }
-            ul.chosen {
+            ul.chosen tabindex="0" aria-label="Left alone" {
                 @for (chosen, why) in &cannot {
                     li { span {} span.fullname { (visible(chosen.name.as_str())) } span.quiet { (visible(why)) } }
                 }

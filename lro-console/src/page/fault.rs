@@ -25,9 +25,13 @@ pub(crate) async fn show(visit: &Visit, status: &Status) -> Response<Body> {
     let title = title(status.code());
     let main = html! {
         h1 { (title) }
-        (explain(status))
-        @if status.code() == Code::Unauthenticated && visit.settings.sign_in.is_some() { (sign_in::form(visit)) }
-        p { a.button href="./" { "All operations" } }
+        @if status.code() == Code::Unauthenticated && visit.settings.sign_in.is_some() {
+            p.note role="alert" { (visible(&cut(status.message(), MAX_MESSAGE))) }
+            (sign_in::form(visit))
+        } @else {
+            (explain(status))
+            p { a.button href="./" { "All operations" } }
+        }
     };
     let head = Head {
         title,
@@ -50,7 +54,10 @@ pub(crate) fn explain(status: &Status) -> Markup {
             p { (visible(&cut(status.message(), MAX_MESSAGE))) }
             p.quiet {
                 (code_name(code))
-                @if let Some(info) = &info { " · " (visible(&info.reason)) " · " (visible(&info.domain)) }
+                @if let Some(info) = &info {
+                    @if info.reason != code_name(code) { " · " (visible(&info.reason)) }
+                    " · " (visible(&info.domain))
+                }
             }
             @if let Some(help) = help(code) { p { (help) } }
         }

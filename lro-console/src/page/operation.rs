@@ -2,6 +2,7 @@
 
 mod attempts;
 mod facts;
+pub(crate) mod neighbour;
 mod steps;
 
 use http::{Response, StatusCode};
@@ -60,6 +61,7 @@ pub(crate) async fn show(visit: &Visit) -> Response<Body> {
     let title = format!("{short} {}{percent}", word(row.state).to_lowercase());
     let main = html! {
         article #operation data-name=(view.name()) data-uid=(view.uid()) data-revision=(row.revision) data-now=(word(row.state)) data-done[row.state.is_done()] {
+            (neighbour::links(visit, &view))
             (header(visit, &view, &row, &permits))
             (overview(visit, &view, &row, &outlook, now))
             @if let Some(record) = &view.record { (attempts::attempts(record, now)) } @else { (no_record()) }
@@ -149,7 +151,7 @@ fn overview(visit: &Visit, view: &View, row: &Row, outlook: &Outlook, now: Times
                 @if let Some(percent) = row.percent {
                     progress max="100" value=(percent) aria-label="Progress" {}
                 }
-                span { (row.note) }
+                @if !matches!(view.operation.result, Some(Outcome::Error(_))) { span { (row.note) } }
                 @if !outlook.left.is_empty() { span.left { (outlook.left) } }
                 @if !outlook.slow.is_empty() { span.badge.slow { "slow" } }
             }

@@ -41,7 +41,7 @@ const SETTINGS: [Setting; 5] = [
 
 const KEYS: [(&str, &str); 7] = [
     ("/", "go to the filter"),
-    ("j, k", "next and previous row"),
+    ("j, k", "next and previous row, or operation of the list"),
     ("x", "select the row"),
     ("Enter", "open the row"),
     ("c", "copy the name of the row or the page"),

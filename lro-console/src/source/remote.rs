@@ -27,7 +27,7 @@ use super::{
     Visitor,
 };
 use kept::{Kept, kept};
-use watch::{Ticks, Watch};
+use watch::{Ticks, Waits, Watch};
 
 /// How often operations are asked for where the server does not push their changes.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
@@ -357,9 +357,9 @@ impl Source for Elsewhere {
             (Followed::All, _) => Box::new(Ticks {
                 interval: NEWS_INTERVAL,
             }),
-            (Followed::Names(_), None) => Box::new(Ticks {
-                interval: POLL_INTERVAL,
-            }),
+            (Followed::Names(names), None) => {
+                Box::new(Waits::new(self.remote.operations.clone(), names))
+            }
             (Followed::Names(names), Some(inspection)) => {
                 Box::new(Watch::new(inspection.clone(), &names))
             }

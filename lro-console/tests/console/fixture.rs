@@ -11,15 +11,17 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use lro_console::Console;
 use lro_core::store::{
-    Command, MemoryStore, NewOperation, OperationStore as _, Origin, Outcome, Update, WorkerId,
+    Command, ListQuery, MemoryStore, NewOperation, OperationStore, Origin, Outcome, Update,
+    WorkerId,
 };
-use lro_core::{Clock as _, OperationName, Reason};
+use lro_core::{Clock as _, OperationName, ParentName, Reason};
 use lro_server::Operations;
 use lro_server::access::Authorizer;
 use lro_testing::ManualClock;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
+use crate::pages::MARKUP;
 use crate::shared::Shared;
 
 pub(crate) const METHOD: &str = "/exporter.v1.Exporter/Export";
@@ -46,7 +48,18 @@ impl Fixture {
         set: impl FnOnce(lro_server::OperationsBuilder) -> lro_server::OperationsBuilder,
     ) -> Self {
         let clock = Arc::new(ManualClock::new());
-        let store = Shared::new(MemoryStore::with_clock(clock.clone()));
+        let store = MemoryStore::with_clock(clock.clone());
+        Self::over(store, clock, 1, set)
+    }
+
+    /// A store whose next operation has this number.
+    pub(crate) fn over(
+        store: impl OperationStore,
+        clock: Arc<ManualClock>,
+        next: u64,
+        set: impl FnOnce(lro_server::OperationsBuilder) -> lro_server::OperationsBuilder,
+    ) -> Self {
+        let store = Shared::new(store);
         let builder = Operations::builder(store.clone())
             .clock(clock.clone())
             .file_descriptor_set(exporter::pb::FILE_DESCRIPTOR_SET)
@@ -55,7 +68,7 @@ impl Fixture {
             store,
             clock,
             operations: set(builder).build(),
-            next: AtomicU64::new(1),
+            next: AtomicU64::new(next),
         }
     }
 
@@ -111,7 +124,7 @@ impl Fixture {
             tables_total,
         };
         let renew = Command::Renew {
-            fence: 1,
+            fence: self.fence(name).await,
             lease_duration: LEASE,
             metadata: Some(lro_core::pack(&metadata)),
         };
@@ -136,11 +149,17 @@ impl Fixture {
 
     pub(crate) async fn finish(&self, name: &OperationName, outcome: Outcome) {
         let finish = Command::Finish {
-            fence: 1,
+            fence: self.fence(name).await,
             outcome,
             metadata: None,
         };
         self.update(name, finish).await;
+    }
+
+    /// The number of the claim that holds it.
+    async fn fence(&self, name: &OperationName) -> u64 {
+        let record = self.store.inner.get(name).await.unwrap().unwrap();
+        record.fence
     }
 
     pub(crate) async fn update(&self, name: &OperationName, command: Command) {
@@ -165,6 +184,72 @@ impl Fixture {
             details: prost::Message::decode(status.details())
                 .map(|it: lro_core::pb::rpc::Status| it.details)
                 .unwrap(),
+        })
+    }
+
+    /// Does what a script asks for; `None` for what it does not know.
+    pub(crate) async fn answer(&self, words: &[&str]) -> Option<String> {
+        let parsed = |name: &str| name.parse().unwrap();
+        Some(match words {
+            ["start"] => {
+                self.clock.advance(Duration::from_secs(1));
+                self.pending().await.to_string()
+            }
+            ["run"] => {
+                self.clock.advance(Duration::from_secs(1));
+                self.running(1, 8).await.to_string()
+            }
+            // A worker takes it again.
+            ["claim", name] => {
+                let claim = Command::Claim {
+                    worker: WorkerId::from_uuid(Uuid::from_u128(8)),
+                    lease_duration: LEASE,
+                };
+                self.update(&parsed(name), claim).await;
+                String::new()
+            }
+            ["progress", name, done] => {
+                self.progress(&parsed(name), done.parse().unwrap(), 8).await;
+                String::new()
+            }
+            ["finish", name] => {
+                self.finish(&parsed(name), Self::response()).await;
+                String::new()
+            }
+            ["hostile"] => {
+                let mut new = self.new_operation();
+                new.claimed_by = Some((WorkerId::from_uuid(Uuid::from_u128(7)), LEASE));
+                new.labels.insert(MARKUP.into(), MARKUP.into());
+                new.origin.principal = MARKUP.into();
+                new.origin.trace_parent = format!("00-{MARKUP}-1-1");
+                new.method = format!("/{MARKUP}/{MARKUP}");
+                new.request = lro_core::pack(&ExportRequest {
+                    tables: vec![MARKUP.into()],
+                });
+                let name = self.start(new).await;
+                let error = lro_core::pb::rpc::Status {
+                    code: tonic::Code::Aborted as i32,
+                    message: MARKUP.into(),
+                    details: vec![prost_types::Any {
+                        type_url: MARKUP.into(),
+                        value: MARKUP.into(),
+                    }],
+                };
+                self.finish(&name, Outcome::Error(error)).await;
+                name.to_string()
+            }
+            // The states of all operations, newest first.
+            ["states"] => {
+                let query = ListQuery::new(ParentName::default(), 100);
+                let page = self.store.inner.list(query).await.unwrap();
+                let states = page.records.iter().map(|record| {
+                    let state = format!("{:?}", record.state).to_uppercase();
+                    (record.name.to_string(), state)
+                });
+                let states: Vec<_> = states.collect();
+                serde_json::json!(states).to_string()
+            }
+            _ => return None,
         })
     }
 

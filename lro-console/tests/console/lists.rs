@@ -59,6 +59,7 @@ async fn completion_knows_fields_labels_and_payloads() {
     }
 }
 
+/// console:4
 #[tokio::test]
 async fn all_that_match_are_those_that_were_there_when_the_page_was_written() {
     let fixture = Fixture::new();

@@ -230,6 +230,7 @@ async fn operations_are_cancelled_and_deleted() {
 /// The texts that a page has besides its markup would be markup if they were not escaped.
 pub(crate) const MARKUP: &str = "<img src=x onerror=\"window.pwned=1\">";
 
+/// console:5
 #[tokio::test]
 async fn hostile_texts_stay_texts() {
     let fixture = Fixture::new();

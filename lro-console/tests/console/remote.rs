@@ -1,6 +1,7 @@
 //! The console of a server elsewhere, with the inspection service and without.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use exporter::pb::exporter_server::{Exporter as ExporterRpc, ExporterServer};
 use exporter::pb::{self, ExportRequest};
@@ -10,7 +11,7 @@ use http_body_util::Full;
 use lro_client::OperationsClient;
 use lro_console::{Console, Remote};
 use lro_core::OperationName;
-use lro_core::store::MemoryStore;
+use lro_core::store::{Command, MemoryStore};
 use lro_server::serve::Server;
 use lro_server::{Operations, Worker};
 use tokio::net::TcpListener;
@@ -22,6 +23,7 @@ use tower::ServiceExt as _;
 use crate::fixture::{Fixture, get, post, send};
 use crate::live::Stream;
 use crate::resubmit::Tables;
+use crate::sites::Site;
 
 /// A server on a port, with an operation that has ended.
 struct Elsewhere {
@@ -80,11 +82,55 @@ impl Elsewhere {
     }
 }
 
+/// The console of a server that offers the standard only, with its operations.
+pub(crate) async fn bare_site() -> (&'static str, Site, Vec<OperationName>) {
+    let elsewhere = Elsewhere::start(false).await;
+    let mut names = Vec::new();
+    for _ in 0..4 {
+        names.push(elsewhere.ended().await);
+    }
+    let site = Site::open(console(elsewhere.remote()).title("elsewhere.example")).await;
+    // It serves until the test ends.
+    std::mem::forget(elsewhere);
+    ("bare", site, names)
+}
+
 fn console(remote: Remote) -> Console {
     let console = Console::of_remote(remote);
     console
         .file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
         .unwrap()
+}
+
+/// In one process, where the paused clock moves only while every task waits.
+#[tokio::test(start_paused = true)]
+async fn an_end_is_told_at_once_where_the_server_offers_wait_operation() {
+    let fixture = Fixture::new();
+    let name = fixture.pending().await;
+    for waits in [true, false] {
+        let service = fixture.operations.service();
+        let service = tower::service_fn(move |request: Request<tonic::body::Body>| {
+            let mut service = service.clone();
+            async move {
+                if !waits && request.uri().path().ends_with("/WaitOperation") {
+                    return Ok(Status::unimplemented("no waits here").into_http());
+                }
+                tower::Service::call(&mut service, request).await
+            }
+        });
+        let console = console(Remote::new(OperationsClient::new(service)));
+        let name = if waits {
+            name.clone()
+        } else {
+            fixture.pending().await
+        };
+        let mut stream = Stream::open(&console, &[("operation", &format!(" {name}"))]).await;
+        assert_eq!(stream.rows().await[0]["state"], "RUNNING");
+        let begun = tokio::time::Instant::now();
+        fixture.update(&name, Command::cancel()).await;
+        assert_eq!(stream.rows().await[0]["state"], "CANCELLED");
+        assert_eq!(begun.elapsed() < Duration::from_secs(1), waits);
+    }
 }
 
 #[tokio::test]

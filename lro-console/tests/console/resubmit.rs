@@ -115,6 +115,7 @@ impl exporter_server::Exporter for Tables {
     }
 }
 
+/// console:3
 #[tokio::test]
 async fn an_ended_operation_is_started_again_once_for_each_form() {
     let operations = Operations::new(MemoryStore::new());

@@ -90,6 +90,7 @@ async fn visitors_have_the_permissions_of_callers() {
     assert!(fixture.store.get(&name).await.unwrap().is_none());
 }
 
+/// console:6
 #[tokio::test]
 async fn only_pages_of_the_console_change_anything() {
     let fixture = Fixture::new();
@@ -132,6 +133,7 @@ async fn only_pages_of_the_console_change_anything() {
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
 }
 
+/// console:6
 #[tokio::test]
 async fn without_an_authorizer_only_loopback_hosts_are_answered() {
     let fixture = Fixture::new();

@@ -1,20 +1,21 @@
 //! A store that the test changes and the server reads. It counts what the server asks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use lro_core::store::{
-    Backlog, Claim, Claimed, CountQuery, Counts, ListQuery, MemoryStore, NewOperation,
-    OperationRecord, OperationStore, Page, Refusal, StartError, Started, StepQuery, StepRow,
-    StoreError, StoreObserver, Update, Updated,
+    Backlog, Claim, Claimed, CountQuery, Counts, ListQuery, NewOperation, OperationRecord,
+    OperationStore, Page, Refusal, StartError, Started, StepQuery, StepRow, StoreError,
+    StoreErrorKind, StoreObserver, Update, Updated,
 };
 use lro_core::{OperationName, Timestamp};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     /// The test's own way, which is not counted.
-    pub(crate) inner: Arc<MemoryStore>,
+    pub(crate) inner: Arc<dyn OperationStore>,
     asked: Arc<Asked>,
+    is_away: Arc<AtomicBool>,
 }
 
 /// The numbers of reads.
@@ -26,10 +27,23 @@ struct Asked {
 }
 
 impl Shared {
-    pub(crate) fn new(store: MemoryStore) -> Self {
+    pub(crate) fn new(store: impl OperationStore) -> Self {
         Self {
             inner: Arc::new(store),
             asked: Arc::default(),
+            is_away: Arc::default(),
+        }
+    }
+
+    /// The server's reads are answered as if the database were away.
+    pub(crate) fn go_away(&self) {
+        self.is_away.store(true, Ordering::Relaxed);
+    }
+
+    fn reach(&self) -> Result<(), StoreError> {
+        match self.is_away.load(Ordering::Relaxed) {
+            true => Err(StoreError::new(StoreErrorKind::Unavailable, "no database")),
+            false => Ok(()),
         }
     }
 
@@ -65,6 +79,7 @@ impl OperationStore for Shared {
     }
 
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
+        self.reach()?;
         self.asked.gets.fetch_add(1, Ordering::Relaxed);
         self.inner.get(name).await
     }
@@ -78,11 +93,13 @@ impl OperationStore for Shared {
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
+        self.reach()?;
         self.asked.lists.fetch_add(1, Ordering::Relaxed);
         self.inner.list(query).await
     }
 
     async fn count(&self, query: CountQuery) -> Result<Counts, StoreError> {
+        self.reach()?;
         self.asked.counts.fetch_add(1, Ordering::Relaxed);
         self.inner.count(query).await
     }

@@ -14,7 +14,7 @@ use crate::fixture::{Fixture, Page, body_of, send};
 
 /// Knows tokens that name `ada` before their signature.
 #[derive(Debug)]
-struct Tokens;
+pub(crate) struct Tokens;
 
 #[tonic::async_trait]
 impl Authorizer for Tokens {

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use lro_core::OperationName;
-use lro_core::store::OperationStore as _;
 
 use crate::fixture::{Fixture, get};
 use crate::live::Stream;
@@ -27,6 +26,7 @@ async fn crowded() -> (Fixture, Vec<OperationName>) {
     (fixture, rows)
 }
 
+/// console:10
 #[tokio::test]
 async fn pages_cost_one_call() {
     let (fixture, rows) = crowded().await;
@@ -56,6 +56,7 @@ async fn pages_cost_one_call() {
     assert_eq!(fixture.store.asked(), [0, 0, 0]);
 }
 
+/// console:10
 #[tokio::test]
 async fn changes_cost_what_is_on_the_screen() {
     const CHANGES: usize = 10_000;

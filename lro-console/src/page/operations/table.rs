@@ -5,7 +5,6 @@ use maud::{Markup, html};
 
 use super::super::parts::{age, command, state};
 use super::wanted::Wanted;
-use crate::params::link;
 use crate::route::Visit;
 use crate::row::Row;
 use crate::source::{Action, Page, View};
@@ -43,7 +42,7 @@ pub(super) fn rows(visit: &Visit, wanted: &Wanted, page: &Page, now: Timestamp) 
                         }
                     } }
                     tbody {
-                        @for view in &page.views { (row(visit, view, len, can_change, has_records, now)) }
+                        @for view in &page.views { (row(visit, wanted, view, len, has_records, now)) }
                     }
                 }
             }
@@ -91,9 +90,9 @@ fn below(visit: &Visit, wanted: &Wanted, page: &Page, now: Timestamp) -> Markup 
 
 fn row(
     visit: &Visit,
+    wanted: &Wanted,
     view: &View,
     len: usize,
-    can_change: bool,
     has_records: bool,
     now: Timestamp,
 ) -> Markup {
@@ -102,11 +101,11 @@ fn row(
     let short = short_name(name, len);
     html! {
         tr data-name=(name) data-revision=(row.revision) {
-            @if can_change {
+            @if !visit.settings.is_read_only {
                 td.pick { input type="checkbox" name="operation" value=(format!("{} {name}", view.uid())) aria-label=(format!("Select {short}")); }
             }
             td.state { (state(row.state)) }
-            td.name { a href=(link("operation", &[("name", name)])) title=(visible(name)) { (short) } }
+            td.name { a href=(wanted.operation(name, "")) title=(visible(name)) { (short) } }
             @if has_records {
                 @let method = view.record.as_ref().map_or("", |record| &record.wire().method);
                 td.method title=(visible(method)) { (visible(short_method(method))) }

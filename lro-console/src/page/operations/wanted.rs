@@ -78,22 +78,36 @@ impl Wanted {
         parsed.map_err(|error| Reason::InvalidField.field_status("parent", format!("{error}")))
     }
 
-    pub(super) fn link(&self, chip: &str, token: &str) -> String {
+    pub(crate) fn link(&self, chip: &str, token: &str) -> String {
+        self.link_to("", &[], chip, token)
+    }
+
+    /// An operation, which remembers this list. At an end of it, the page says so.
+    pub(crate) fn operation(&self, name: &str, end: &str) -> String {
+        let params = [("name", name), ("end", end)];
+        self.link_to("operation", &params, self.chip, &self.token)
+    }
+
+    /// The operation that is newer or older in this list.
+    pub(crate) fn beside(&self, name: &str, to: &str) -> String {
+        let params = [("name", name), ("to", to)];
+        self.link_to("neighbour", &params, self.chip, &self.token)
+    }
+
+    fn link_to(&self, page: &str, params: &[(&str, &str)], chip: &str, token: &str) -> String {
         let rows = if self.rows == DEFAULT_ROWS {
             String::new()
         } else {
             self.rows.to_string()
         };
-        link(
-            "",
-            &[
-                ("filter", &self.filter),
-                ("state", chip),
-                ("parent", &self.parent),
-                ("rows", &rows),
-                ("page", token),
-            ],
-        )
+        let of_list = [
+            ("filter", &*self.filter),
+            ("state", chip),
+            ("parent", &self.parent),
+            ("rows", &rows),
+            ("page", token),
+        ];
+        link(page, &[params, &of_list].concat())
     }
 
     /// The list in a file.
