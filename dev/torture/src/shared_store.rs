@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use lro_core::store::{
     Claim, Claimed, Command, ListQuery, MemoryStore, NewOperation, OperationRecord, OperationStore,
-    Page, Refusal, StartError, Started, StoreError, StoreEvent, StoreObserver, Update, Updated,
+    Page, Refusal, StartError, Started, StepQuery, StepRow, StoreError, StoreEvent, StoreObserver,
+    Update, Updated,
 };
 use lro_core::{Clock, OperationName};
 use lro_sqlite::SqliteStore;
@@ -97,6 +98,14 @@ impl OperationStore for SharedStore {
 
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
         self.store.get(name).await
+    }
+
+    async fn steps(&self, query: StepQuery) -> Result<Vec<StepRow>, StoreError> {
+        self.store.steps(query).await
+    }
+
+    fn keeps_steps(&self) -> bool {
+        self.store.keeps_steps()
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {

@@ -9,7 +9,7 @@ use exporter::pb::exporter_server::ExporterServer;
 use lro_core::OperationName;
 use lro_core::store::{
     Claim, Claimed, Command, ListQuery, NewOperation, OperationRecord, OperationStore, Page,
-    Refusal, StartError, Started, StoreError, StoreObserver, Update, Updated,
+    Refusal, StartError, Started, StepQuery, StepRow, StoreError, StoreObserver, Update, Updated,
 };
 use lro_postgres::PostgresStore;
 use lro_server::{Operations, Worker};
@@ -159,6 +159,14 @@ impl OperationStore for Telling {
 
     async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
         self.0.get(name).await
+    }
+
+    async fn steps(&self, query: StepQuery) -> Result<Vec<StepRow>, StoreError> {
+        self.0.steps(query).await
+    }
+
+    fn keeps_steps(&self) -> bool {
+        self.0.keeps_steps()
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
