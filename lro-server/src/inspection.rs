@@ -36,7 +36,7 @@
 //!
 //! [`Operations::steps_server`] serves `lro.v1.Steps` beside it: the recorded
 //! [steps](crate::OperationContext::step) of an operation, values for its promises, and what an operator
-//! does about an operation that is blocked. Whoever may get the operation sees its steps; recorded values,
+//! does about an operation that is blocked. A caller that may get the operation sees its steps; recorded values,
 //! promises and changes have
 //! [permissions](crate::access::InspectionPermission) that authorizers deny by default.
 //!

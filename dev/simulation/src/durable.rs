@@ -121,7 +121,7 @@ enum Part {
     /// A step whose name others have, too.
     Repeated,
     SideBySide(u64),
-    /// At most so many of so many at a time.
+    /// At most `limit` of `count` at a time.
     Bounded {
         limit: usize,
         count: u64,
@@ -268,7 +268,7 @@ struct Body<'a> {
     operation: &'a OperationContext<Progress>,
     /// The values of lazy steps, which may be lost until another closure begins.
     lazy: Mutex<Vec<(String, u64)>>,
-    /// What the run has seen, and a crash may change until a step is recorded.
+    /// Observations of the run that a crash may change until a step is recorded.
     seen: Mutex<Vec<(String, u64)>>,
 }
 

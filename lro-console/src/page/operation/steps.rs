@@ -22,7 +22,7 @@ const WIDTH: f64 = 1_000.0;
 /// The narrowest bar, so that each can be seen.
 const MIN_WIDTH: f64 = 8.0;
 
-/// What a source tells of the steps; `None` where it has no service for them.
+/// The steps as a source tells them; `None` where it has no service for them.
 pub(super) type Read = Result<Option<ListStepsResponse>, Status>;
 
 /// The steps of the operation.
@@ -89,7 +89,7 @@ fn is_silent(status: &Status) -> bool {
     matches!(status.code(), Code::Unimplemented | Code::PermissionDenied)
 }
 
-/// What the visitor may do about the steps.
+/// The actions on steps that the visitor may take.
 struct Offers<'a> {
     is_read_only: bool,
     is_done: bool,
@@ -195,7 +195,7 @@ fn blocked_note(blocked: &Blocked, offers: &Offers<'_>, now: Timestamp) -> Marku
     }
 }
 
-/// What the visitor may do. A form that is open stays as it is when the page is brought up to date.
+/// The actions that the visitor may take. A form that is open stays as it is when the page is brought up to date.
 fn forms(listed: &ListStepsResponse, offers: &Offers<'_>) -> Markup {
     let is_hidden = offers.is_read_only || offers.is_done || listed.steps.is_empty();
     html! {

@@ -170,7 +170,7 @@ async fn each_permission_is_asked_for_by_name() {
     assert_eq!(error.code(), Code::Unauthenticated);
 }
 
-/// Whoever may get the operation sees its steps; all else has a permission of its own.
+/// A caller that may get the operation sees its steps; all else has a permission of its own.
 async fn steps_need_permissions(operations: &Operations, ada: &str) {
     let steps = StepsService::from(operations.clone());
     let permission = |verb: &str| format!("{SERVICE}.operations.{verb}");
