@@ -25,7 +25,8 @@ pub(super) struct Bars {
 
 struct One {
     bar: ProgressBar,
-    short: String,
+    /// Its short name and two spaces, or nothing for the only one.
+    prefix: String,
     estimate: Estimate,
     began: Timestamp,
     /// The last fraction that was shown: a bar does not go back silently.
@@ -52,7 +53,8 @@ impl Bars {
         }
     }
 
-    /// A line for each of these operations, or one for all of them.
+    /// A line for each of these operations, or one for all of them: names and short ones, of which an
+    /// empty one is not shown.
     pub(super) fn add(&mut self, short: &[(String, String)], many: bool) {
         if many {
             if self.total.is_none() {
@@ -75,13 +77,16 @@ impl Bars {
             let pad = " ".repeat(widest.saturating_sub(short.width()));
             let one = One {
                 bar: self.line(),
-                short: format!("{}{pad}", neutral::line(short)),
+                prefix: match short.as_str() {
+                    "" => String::new(),
+                    short => format!("{}{pad}  ", neutral::line(short)),
+                },
                 estimate: Estimate::default(),
                 began: Timestamp::EPOCH,
                 fraction: 0.0,
                 shown: None,
             };
-            show(&one.bar, &format!("{}  ...", one.short));
+            show(&one.bar, &format!("{}...", one.prefix));
             self.bars.insert(name.clone(), one);
         }
     }
@@ -117,7 +122,7 @@ impl Bars {
 
     pub(super) fn lost(&mut self, name: &str, text: &str) {
         if let Some(one) = self.bars.get(name) {
-            show(&one.bar, &format!("{}  {text}", one.short));
+            show(&one.bar, &format!("{}{text}", one.prefix));
         } else if let Some(total) = &mut self.total {
             total.unknown += 1;
             total.draw();
@@ -146,21 +151,21 @@ impl One {
         let Some(shown) = &self.shown else {
             return;
         };
-        let short = &self.short;
+        let prefix = &self.prefix;
         let summary = shown.summary();
         let summary = neutral::line(&summary);
         if shown.state != State::Running {
             let took = shown.duration().unwrap_or_else(|| now.since(self.began));
             let line = match shown.state {
-                State::Succeeded => format!("{short}  {} 100 %  {summary}", bar(1.0)),
-                state => format!("{short}  {cross} {} {summary}", state.name()),
+                State::Succeeded => format!("{prefix}{} 100 %  {summary}", bar(1.0)),
+                state => format!("{prefix}{cross} {} {summary}", state.name()),
             };
             show(&self.bar, &right(&line, &age(took)));
             return;
         }
         let Some(progress) = &shown.progress else {
             let running = age(shown.age(now).unwrap_or_else(|| now.since(self.began)));
-            let line = format!("{short}  {} {summary}", shown.state.name());
+            let line = format!("{prefix}{} {summary}", shown.state.name());
             show(&self.bar, &right(&line, &running));
             return;
         };
@@ -171,7 +176,7 @@ impl One {
         };
         self.fraction = progress.fraction;
         let (bar, percent) = (bar(progress.fraction), percent(progress.fraction));
-        let line = format!("{short}  {bar} {percent}{back}  {summary}");
+        let line = format!("{prefix}{bar} {percent}{back}  {summary}");
         show(
             &self.bar,
             &right(&line, &self.estimate.left().unwrap_or_default()),

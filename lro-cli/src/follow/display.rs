@@ -42,7 +42,12 @@ impl<'a> Display<'a> {
         let form = match chosen {
             "bars" => {
                 let mut bars = Bars::new(terminal);
-                bars.add(&short(context, &names), names.len() > MANY);
+                let mut short = short(context, &names);
+                // The caller has just read the name of the only one.
+                if let ([(_, only)], false) = (&mut short[..], follow.later.is_some()) {
+                    only.clear();
+                }
+                bars.add(&short, names.len() > MANY);
                 Form::Bars(bars)
             }
             "lines" => {

@@ -5,9 +5,11 @@ use std::num::NonZero;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use expect_test::expect;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 use crate::support::fake::{Fake, Script, Step};
+use crate::support::live::Live;
 use crate::support::types::{running, succeeded};
 
 /// How long a test waits for the screen.
@@ -227,6 +229,32 @@ async fn a_bar_ends_full_and_the_response_follows() {
         "{screen}"
     );
     assert!(screen.contains("{\"rows\":\"7\"}"), "{screen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_is_waited_for_leaves_its_name_a_full_bar_and_the_response() {
+    let live = Live::start(None).await;
+    let url = live.url();
+    let starting = tokio::task::spawn_blocking(move || {
+        let words = "start Exporter/Export tables=users tables=orders --wait";
+        Terminal::start(&url, words, 80, &[]).exit()
+    });
+    let (code, screen) = starting.await.unwrap();
+    assert_eq!(code, 0, "{screen}");
+    let name = screen.split(' ').next().unwrap();
+    assert!(name.starts_with("operations/"), "{screen}");
+    let took = screen.lines().nth(1).and_then(|row| row.rsplit(' ').next());
+    let took = took.unwrap();
+    assert!(
+        took.trim_end_matches('s').parse::<u32>().is_ok(),
+        "{screen}"
+    );
+    let screen = screen.replace(name, "operations/ID");
+    expect![[r#"
+        operations/ID started
+        [##########] 100 %  2 of 2 tables                       Ns
+        {"tablesExported":2,"rows":"81234"}"#]]
+    .assert_eq(screen.replacen(&format!("{took}\n"), "Ns\n", 1).trim_end());
 }
 
 #[tokio::test(flavor = "multi_thread")]

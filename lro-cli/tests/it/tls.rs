@@ -1,11 +1,14 @@
 //! TLS and mutual TLS, and what is said when they fail.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use expect_test::expect;
 use lro_cli::exit::Exit;
 use lro_server::serve::Tls;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-use crate::support::Lro;
 use crate::support::live::Live;
+use crate::support::{Hands, Lro, time};
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -55,7 +58,7 @@ async fn https_needs_a_trusted_authority_and_the_right_name() {
         "{ran:?}"
     );
     assert!(tls.ends_with(" days left"), "{ran:?}");
-    let clock = crate::support::Hands::at("4095-12-30T12:00:00Z");
+    let clock = Hands::at("4095-12-30T12:00:00Z");
     let ran = lro
         .clone()
         .clock(&clock)
@@ -95,6 +98,48 @@ async fn https_needs_a_trusted_authority_and_the_right_name() {
     let ran = reverse.run(&format!("list --ca {ca}")).await;
     assert_eq!(ran.exit, Exit::Unknown, "{ran:?}");
     assert!(ran.stderr.contains("write http://"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn the_doctor_reports_on_a_connection_with_a_token() {
+    let authority = authority();
+    let (certificate, key) = identity(&authority);
+    let live = Live::start(Some(Tls::from_pem(certificate, key))).await;
+    let files = Files(tempfile::tempdir().unwrap());
+    let ca = files.write("ca.pem", &authority.pem());
+    // Certificates of rcgen last until the first day of 4096.
+    let clock = Hands::at("4095-11-01T00:00:00Z");
+    let expiry = time("4095-11-01T00:52:00Z").as_micros() / 1_000_000;
+    let claims = URL_SAFE_NO_PAD.encode(format!("{{\"exp\":{expiry}}}"));
+    let token = files.write("token", &format!("e30.{claims}.e30"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&token, private).unwrap();
+    }
+    let lro = Lro::to(&format!("https://localhost:{}", live.port)).clock(&clock);
+    let session = lro
+        .session(&format!("doctor --ca {ca} --token-file {token}"))
+        .await;
+    let session = session.replace(&ca, "ca.pem").replace(&token, "token");
+    let (before, rest) = session.split_once("Get         ok   ").unwrap();
+    let (_, after) = rest.split_once(" ms").unwrap();
+    expect![[r#"
+        $ lro doctor --ca ca.pem --token-file token
+        tls         ok   TLS 1.3, localhost, 61 days left
+        auth        ok   bearer token from the file token, expires in 52m
+        reflection  ok   v1, 5 services
+        Get         ok   N ms
+        List        ok   no operations
+        Wait        ok
+        Cancel      ?    not tried: it changes something
+        Delete      ?    not tried: it changes something
+        filter      ?    taken, but there is nothing to filter
+        inspection  no   methods, callers, attempts and workers are not told
+        clock       ?    no operation tells the server's time
+    "#]]
+    .assert_eq(&format!("{before}Get         ok   N ms{after}"));
 }
 
 #[tokio::test]
