@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::args::IfMissing;
+use crate::commands::list::quoted;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -229,20 +230,30 @@ impl Follow<'_> {
 
     /// Tells that the watching ended, and how to continue it.
     pub(crate) fn tell_interrupted(&self, context: &Context, ends: &Ends) {
-        if ends.left.is_empty() {
+        let what = self.what_is_left(&ends.left);
+        if what.is_empty() {
             return;
         }
-        let left = ends.left.iter().take(MANY);
-        let left: Vec<String> = left.map(|it| crate::commands::list::quoted(it)).collect();
-        let more = match ends.left.len().saturating_sub(MANY) {
+        let running = match ends.left.len() {
+            0 => "",
+            _ => "Still running on the server. ",
+        };
+        let verb = self.verb;
+        let text = format!("{running}Continue: lro {verb} {what}");
+        context.terminal.tell(&text);
+    }
+
+    /// The arguments of the command that continues.
+    fn what_is_left(&self, left: &[String]) -> String {
+        if let Some(filter) = self.later {
+            return format!("--filter {} --follow", quoted(filter));
+        }
+        let shown: Vec<String> = left.iter().take(MANY).map(|it| quoted(it)).collect();
+        let more = match left.len().saturating_sub(MANY) {
             0 => String::new(),
             more => format!(" (and {more} more)"),
         };
-        let names = left.join(" ");
-        context.terminal.tell(&format!(
-            "Still running on the server. Continue: lro {} {names}{more}",
-            self.verb
-        ));
+        shown.join(" ") + &more
     }
 }
 

@@ -44,8 +44,8 @@ impl<'a> Display<'a> {
                 let mut bars = Bars::new(terminal);
                 let mut short = short(context, &names);
                 // The caller has just read the name of the only one.
-                if let ([(_, only)], false) = (&mut short[..], follow.later.is_some()) {
-                    only.clear();
+                if follow.is_one() {
+                    short.iter_mut().for_each(|(_, only)| only.clear());
                 }
                 bars.add(&short, names.len() > MANY);
                 Form::Bars(bars)

@@ -180,24 +180,30 @@ async fn bars_survive_a_resize_and_ctrl_c_ends_the_watching_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_the_watching_only() {
-    let server = Fake::start(two()).await;
-    let url = server.url.clone();
-    let watching = tokio::task::spawn_blocking(move || {
-        let mut terminal = Terminal::start(&url, "wait ..e41d", 80, &[]);
-        terminal.until("a bar", |it| it.contains(" 62 %"));
-        let id = terminal.child.process_id().unwrap().to_string();
-        let killed = std::process::Command::new("kill")
-            .args(["-TERM", &id])
-            .status();
-        assert!(killed.unwrap().success());
-        terminal.exit()
-    });
-    let (code, screen) = watching.await.unwrap();
-    assert_eq!(code, 143, "{screen}");
-    assert!(
-        screen.contains("Continue: lro wait operations/0197c2aa"),
-        "{screen}"
-    );
+    for (words, command) in [
+        ("wait ..e41d", "lro wait operations/0197c2aa"),
+        (
+            "wait --filter 'done = false' --follow",
+            "lro wait --filter 'done = false' --follow",
+        ),
+    ] {
+        let server = Fake::start(two()).await;
+        let url = server.url.clone();
+        let watching = tokio::task::spawn_blocking(move || {
+            let mut terminal = Terminal::start(&url, words, 120, &[]);
+            terminal.until("a bar", |it| it.contains(" 62 %"));
+            let id = terminal.child.process_id().unwrap().to_string();
+            let killed = std::process::Command::new("kill")
+                .args(["-TERM", &id])
+                .status();
+            assert!(killed.unwrap().success());
+            terminal.exit()
+        });
+        let (code, screen) = watching.await.unwrap();
+        assert_eq!(code, 143, "{screen}");
+        let told = format!("Still running on the server. Continue: {command}");
+        assert!(screen.contains(&told), "{screen}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
