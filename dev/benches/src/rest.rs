@@ -82,6 +82,8 @@ impl Http {
             Some(connection) => connection,
             None => connect(self.address).await?,
         };
+        // The end of the last body is known here a little before the connection is free.
+        connection.ready().await?;
         let request = Request::get(path).header("host", "localhost");
         let response = connection.send_request(request.body(Empty::new())?).await?;
         anyhow::ensure!(response.status() == 200, "{}", response.status());
