@@ -65,7 +65,9 @@ async fn block(
 ) -> Result<Any, HandlerError> {
     let _stop = guard.stop.clone().drop_guard();
     let uid = run.uid;
+    let span = tracing::Span::current();
     let thread = run.journal().blocking.spawn_blocking(move || {
+        let _entered = span.entered();
         let _noted = Noted::new(uid);
         closure(&guard)
     });

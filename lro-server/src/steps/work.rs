@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use lro_core::store::{StepOutcome, StepWake};
+use lro_core::store::{StepKey, StepOutcome, StepWake};
 use prost_types::Any;
 use tonic::{Code, Status};
+use tracing::Instrument as _;
 
 use super::call::{Call, Ended};
-use super::closure::Closure;
+use super::closure::{Begun, Closure};
 use super::fault;
 use super::hooks;
 use super::step::Options;
@@ -150,21 +151,32 @@ async fn attempt(
     if options.at_most_once {
         call.record_begun().await?;
     }
-    let mut begun = closure.begin(run, call.key()?);
-    let Some(timeout) = options.timeout else {
-        return Ok((&mut begun.future).await);
+    let key = call.key()?;
+    let span = tracing::info_span!("step", key = key.as_str(), attempt = call.attempt());
+    let begun = span.in_scope(|| closure.begin(run, key));
+    let ended = in_time(begun, key, options.timeout).instrument(span).await;
+    Ok(ended)
+}
+
+/// The end of an attempt: an error that is retryable if it exceeds the timeout.
+async fn in_time(
+    mut begun: Begun<'_>,
+    key: &StepKey,
+    timeout: Option<Duration>,
+) -> Result<Any, HandlerError> {
+    let Some(timeout) = timeout else {
+        return begun.future.await;
     };
     if let Ok(ended) = tokio::time::timeout(timeout, &mut begun.future).await {
-        return Ok(ended);
+        return ended;
     }
-    let late = fault::attempt_timed_out(call.key()?, timeout);
+    let late = || HandlerError::retry(fault::attempt_timed_out(key, timeout));
     let Some(guard) = begun.guard else {
-        return Ok(Err(HandlerError::retry(late)));
+        return Err(late());
     };
     guard.stop();
     // A thread cannot be dropped. If it has the result after all, that counts.
-    let ended = begun.future.await;
-    Ok(ended.map_err(|_| HandlerError::retry(late)))
+    begun.future.await.map_err(|_| late())
 }
 
 /// The outcome of a closure: an error if its response is too large, which another attempt would meet,
