@@ -33,7 +33,7 @@ use crate::clock::Timestamp;
 use crate::name::OperationName;
 
 pub use claim::{Claim, Claimed};
-pub use command::{Change, Command, Outcome};
+pub use command::{Change, Command, OperationOutcome};
 pub use count::{Count, CountQuery, Counts};
 pub use error::{StoreError, StoreErrorKind};
 pub use events::{StoreEvent, StoreObserver};

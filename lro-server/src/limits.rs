@@ -5,7 +5,7 @@ use std::time::Duration;
 pub use body::BodyLimits;
 
 use lro_core::Reason;
-use lro_core::store::{ListPolicy, NewOperation, Outcome};
+use lro_core::store::{ListPolicy, NewOperation, OperationOutcome};
 use tonic::Status;
 
 use crate::setters::setters;
@@ -187,7 +187,7 @@ impl Limits {
         if let Some(metadata) = &operation.metadata {
             check_len("metadata", metadata.value.len(), self.max_metadata_len)?;
         }
-        if let Some(Outcome::Response(response)) = &operation.outcome {
+        if let Some(OperationOutcome::Response(response)) = &operation.outcome {
             check_len("response", response.value.len(), self.max_response_len)?;
         }
         Ok(())

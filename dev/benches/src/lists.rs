@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use lro_core::filter::{Filter, Schema};
-use lro_core::store::{ListQuery, NewOperation, OperationStore, Outcome, WorkerId};
+use lro_core::store::{ListQuery, NewOperation, OperationOutcome, OperationStore, WorkerId};
 use lro_core::{Clock, ParentName, Timestamp, pack};
 use lro_sqlite::{Durability, SqliteStore};
 
@@ -173,9 +173,9 @@ async fn fill(path: &Path, size: usize) -> anyhow::Result<SqliteStore> {
             2 => new.claimed_by = Some((worker, Duration::from_secs(3_600))),
             3 => {
                 let error = lro_core::Reason::Unimplemented.operation_error("no", []);
-                new.outcome = Some(Outcome::Error(error));
+                new.outcome = Some(OperationOutcome::Error(error));
             }
-            _ => new.outcome = Some(Outcome::Response(pack(&()))),
+            _ => new.outcome = Some(OperationOutcome::Response(pack(&()))),
         }
         let kind = match rare {
             4 => Some("rare"),

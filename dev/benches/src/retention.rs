@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use lro_core::store::{NewOperation, OperationStore, Outcome};
+use lro_core::store::{NewOperation, OperationOutcome, OperationStore};
 use lro_core::{OperationName, pack};
 use lro_sqlite::SqliteStore;
 use uuid::Uuid;
@@ -121,7 +121,7 @@ pub(crate) async fn fill(
         left -= batch;
         let batch = (0..batch).map(|_| {
             let mut operation = new()?;
-            operation.outcome = Some(Outcome::Response(pack(&())));
+            operation.outcome = Some(OperationOutcome::Response(pack(&())));
             operation.policy.retain = retain;
             anyhow::Ok(operation)
         });

@@ -13,7 +13,8 @@ use futures_util::FutureExt as _;
 use lro_core::pb::rpc::Status;
 use lro_core::store::{
     Change, Command, ExecutionPolicy, ListQuery, MemoryStore, NewOperation, OnCrash,
-    OperationState, OperationStore as _, Outcome, Refusal, RequestId, StartError, Update, WorkerId,
+    OperationOutcome, OperationState, OperationStore as _, Refusal, RequestId, StartError, Update,
+    WorkerId,
 };
 use lro_core::{Clock, OperationName, ParentName, Timestamp, pack};
 use prost_types::Any;
@@ -292,16 +293,16 @@ impl Walk {
                     let response = self.payload();
                     let code = self.random.pick(&[0, 1, 5, 13]);
                     let (outcome, verdict) = match self.random.below(4) {
-                        0 => (Outcome::Cancelled, Verdict::Error(1)),
+                        0 => (OperationOutcome::Cancelled, Verdict::Error(1)),
                         1 => (
-                            Outcome::Error(Status {
+                            OperationOutcome::Error(Status {
                                 code,
                                 ..Status::default()
                             }),
                             Verdict::Error(code),
                         ),
                         _ => (
-                            Outcome::Response(response.clone()),
+                            OperationOutcome::Response(response.clone()),
                             Verdict::Response(digest(&response)),
                         ),
                     };
@@ -415,7 +416,7 @@ impl Walk {
                 let name = name.parse().map_err(|_| name.clone())?;
                 let command = Command::Finish {
                     fence,
-                    outcome: Outcome::Response(response),
+                    outcome: OperationOutcome::Response(response),
                     metadata: None,
                 };
                 let update = Update::by_name(name, command);

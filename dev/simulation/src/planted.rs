@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::store::{
-    Change, Command, MemoryStore, NewOperation, OperationRecord, OperationResult, OperationState,
-    OperationStore as _, Outcome, Refusal, StepWake, StoreError, Update, Updated,
+    Change, Command, MemoryStore, NewOperation, OperationOutcome, OperationRecord, OperationResult,
+    OperationState, OperationStore as _, Refusal, StepWake, StoreError, Update, Updated,
 };
 use lro_core::{OperationName, pb};
 use parking_lot::{Mutex, MutexGuard};
@@ -242,7 +242,7 @@ impl Planted {
                 if is_end && record.state.is_done() =>
             {
                 if let Command::Finish { outcome, .. } = command
-                    && let Outcome::Response(response) = outcome
+                    && let OperationOutcome::Response(response) = outcome
                 {
                     let result = OperationResult::Response(response);
                     self.state().replaced.insert(name, result);

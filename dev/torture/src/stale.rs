@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use lro_core::pb::rpc::Status;
 use lro_core::store::{
-    Claim, Command, NewOperation, OperationRecord, OperationStore, Outcome, Refusal, Suspects,
-    Update, WorkerId,
+    Claim, Command, NewOperation, OperationOutcome, OperationRecord, OperationStore, Refusal,
+    Suspects, Update, WorkerId,
 };
 use lro_core::{OperationName, pack};
 use lro_testing::ManualClock;
@@ -100,7 +100,7 @@ impl Attack {
         let claimed = self.store.claim(claim).await?.operations;
         let some = claimed.iter().take(2);
         let mut updates: Vec<_> = some
-            .map(|it| end(it, Outcome::Response(pack(&()))))
+            .map(|it| end(it, OperationOutcome::Response(pack(&()))))
             .collect();
         if let Some(name) = self.random.pick(&self.names) {
             updates.push(Update::by_name(name.clone(), Command::cancel()));
@@ -193,17 +193,17 @@ impl Attack {
             3 => Command::Release { fence, metadata },
             4 => Command::Finish {
                 fence,
-                outcome: Outcome::Error(error),
+                outcome: OperationOutcome::Error(error),
                 metadata,
             },
             5 => Command::Finish {
                 fence,
-                outcome: Outcome::Cancelled,
+                outcome: OperationOutcome::Cancelled,
                 metadata,
             },
             _ => Command::Finish {
                 fence,
-                outcome: Outcome::Response(pack(&())),
+                outcome: OperationOutcome::Response(pack(&())),
                 metadata,
             },
         };
@@ -211,7 +211,7 @@ impl Attack {
     }
 }
 
-fn end(record: &OperationRecord, outcome: Outcome) -> Update {
+fn end(record: &OperationRecord, outcome: OperationOutcome) -> Update {
     let command = Command::Finish {
         fence: record.fence,
         outcome,

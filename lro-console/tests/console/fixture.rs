@@ -11,8 +11,8 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use lro_console::Console;
 use lro_core::store::{
-    Command, ListQuery, MemoryStore, NewOperation, OperationStore, Origin, Outcome, Update,
-    WorkerId,
+    Command, ListQuery, MemoryStore, NewOperation, OperationOutcome, OperationStore, Origin,
+    Update, WorkerId,
 };
 use lro_core::{Clock as _, OperationName, ParentName, Reason};
 use lro_server::Operations;
@@ -147,7 +147,7 @@ impl Fixture {
         name
     }
 
-    pub(crate) async fn finish(&self, name: &OperationName, outcome: Outcome) {
+    pub(crate) async fn finish(&self, name: &OperationName, outcome: OperationOutcome) {
         let finish = Command::Finish {
             fence: self.fence(name).await,
             outcome,
@@ -169,16 +169,16 @@ impl Fixture {
         updated.remove(0).unwrap();
     }
 
-    pub(crate) fn response() -> Outcome {
-        Outcome::Response(lro_core::pack(&ExportResponse {
+    pub(crate) fn response() -> OperationOutcome {
+        OperationOutcome::Response(lro_core::pack(&ExportResponse {
             tables_exported: 8,
             rows: 9_007_199_254_740_993,
         }))
     }
 
-    pub(crate) fn not_found() -> Outcome {
+    pub(crate) fn not_found() -> OperationOutcome {
         let status = Reason::InvalidField.field_status("tables[1]", "there is no table `oders`");
-        Outcome::Error(lro_core::pb::rpc::Status {
+        OperationOutcome::Error(lro_core::pb::rpc::Status {
             code: tonic::Code::NotFound as i32,
             message: "there is no table `oders`; did you mean `orders`?".into(),
             details: prost::Message::decode(status.details())
@@ -235,7 +235,7 @@ impl Fixture {
                         value: MARKUP.into(),
                     }],
                 };
-                self.finish(&name, Outcome::Error(error)).await;
+                self.finish(&name, OperationOutcome::Error(error)).await;
                 name.to_string()
             }
             // The states of all operations, newest first.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use exporter::pb::exporter_server::ExporterServer;
 use lro_console::Console;
-use lro_core::store::{Command, Outcome};
+use lro_core::store::{Command, OperationOutcome};
 use lro_core::{Clock as _, OperationName};
 use lro_server::access::{
     Access, Authorizer, Call, Caller, InspectionCall, InspectionPermission, Principal,
@@ -179,7 +179,9 @@ async fn odd() -> (Fixture, Vec<OperationName>) {
         type_url: "type.googleapis.com/acme.v1.Unknown".into(),
         value: vec![8, 42, 18, 3, 97, 98, 99],
     };
-    fixture.finish(&unknown, Outcome::Response(payload)).await;
+    fixture
+        .finish(&unknown, OperationOutcome::Response(payload))
+        .await;
     names.push(unknown);
 
     let mut long = fixture.new_operation();

@@ -90,7 +90,7 @@ pub enum Command {
         /// The claim it is for.
         fence: u64,
         /// How.
-        outcome: Outcome,
+        outcome: OperationOutcome,
         /// The last metadata.
         metadata: Option<Any>,
     },
@@ -253,17 +253,17 @@ impl Command {
 /// How a body ended.
 ///
 /// ```
-/// use lro_core::store::{Command, Outcome};
+/// use lro_core::store::{Command, OperationOutcome};
 ///
 /// let finish = Command::Finish {
 ///     fence: 1,
-///     outcome: Outcome::Response(lro_core::pack(&())),
+///     outcome: OperationOutcome::Response(lro_core::pack(&())),
 ///     metadata: None,
 /// };
-/// assert!(matches!(finish, Command::Finish { outcome: Outcome::Response(_), .. }));
+/// assert!(matches!(finish, Command::Finish { outcome: OperationOutcome::Response(_), .. }));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
+pub enum OperationOutcome {
     /// With a response.
     Response(Any),
     /// With an error. A code of 0 (OK) is made INTERNAL.

@@ -7,7 +7,7 @@ use prost::Message as _;
 use prost_types::Any;
 use uuid::Uuid;
 
-use super::command::{Command, Outcome};
+use super::command::{Command, OperationOutcome};
 use super::history::History;
 use super::lease::{Lease, WorkerId};
 use super::policy::ExecutionPolicy;
@@ -362,7 +362,7 @@ pub struct NewOperation {
     /// How the operation is run.
     pub policy: ExecutionPolicy,
     /// Its outcome, when that is known already: then it is never run.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<OperationOutcome>,
     /// Born claimed: the worker that runs it from the first commit on, and for how long. Only
     /// for an operation without a later `ready_time`.
     pub claimed_by: Option<(WorkerId, Duration)>,

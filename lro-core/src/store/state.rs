@@ -6,7 +6,7 @@ use std::time::Duration;
 use prost_types::Any;
 use tonic::Code;
 
-use super::command::{Change, Command, Outcome};
+use super::command::{Change, Command, OperationOutcome};
 use super::history::{Actor, AttemptOutcome};
 use super::lease::{Lease, WorkerId};
 use super::policy::OnCrash;
@@ -198,10 +198,10 @@ impl OperationRecord {
 
     fn retry(&mut self, error: Status, delay: Duration, now: Timestamp) -> Change {
         if self.state == OperationState::Cancelling {
-            return self.finish(Outcome::Cancelled, now);
+            return self.finish(OperationOutcome::Cancelled, now);
         }
         if self.attempts_since_progress() >= self.policy.max_attempts {
-            return self.finish(Outcome::Error(error), now);
+            return self.finish(OperationOutcome::Error(error), now);
         }
         self.end_attempt(AttemptOutcome::retried(&error), now);
         // The body returned: it does not kill the process.
@@ -211,7 +211,7 @@ impl OperationRecord {
 
     fn release(&mut self, now: Timestamp) -> Change {
         if self.state == OperationState::Cancelling {
-            return self.finish(Outcome::Cancelled, now);
+            return self.finish(OperationOutcome::Cancelled, now);
         }
         self.end_attempt(AttemptOutcome::Released, now);
         self.uncount_attempts(1);
@@ -224,7 +224,7 @@ impl OperationRecord {
         }
         self.end_attempt(AttemptOutcome::WorkerLost, now);
         if self.state == OperationState::Cancelling {
-            return Ok(self.finish(Outcome::Cancelled, now));
+            return Ok(self.finish(OperationOutcome::Cancelled, now));
         }
         let counts = !shared || self.losses >= Self::MAX_LOSSES;
         let reason = match self.policy.on_crash {
@@ -253,7 +253,7 @@ impl OperationRecord {
                 ("maxAttempts", &*self.policy.max_attempts.to_string()),
             ],
         );
-        Ok(self.finish(Outcome::Error(error), now))
+        Ok(self.finish(OperationOutcome::Error(error), now))
     }
 
     /// A crash after this has nothing to do with those before: it restores as many attempts as
@@ -270,7 +270,7 @@ impl OperationRecord {
             OperationState::Pending => {
                 self.history.cancelled_by = actor.known();
                 self.cancel_time = Some(now.max(self.update_time));
-                self.finish(Outcome::Cancelled, now)
+                self.finish(OperationOutcome::Cancelled, now)
             }
             OperationState::Running => {
                 self.state = OperationState::Cancelling;
@@ -297,11 +297,11 @@ impl OperationRecord {
         Ok(self.written(now))
     }
 
-    pub(super) fn finish(&mut self, outcome: Outcome, now: Timestamp) -> Change {
+    pub(super) fn finish(&mut self, outcome: OperationOutcome, now: Timestamp) -> Change {
         let result = match outcome {
-            Outcome::Response(any) => OperationResult::Response(any),
-            Outcome::Error(status) => OperationResult::Error(never_ok(status)),
-            Outcome::Cancelled => OperationResult::Error(
+            OperationOutcome::Response(any) => OperationResult::Response(any),
+            OperationOutcome::Error(status) => OperationResult::Error(never_ok(status)),
+            OperationOutcome::Cancelled => OperationResult::Error(
                 Reason::OperationCancelled.operation_error("the operation was cancelled", []),
             ),
         };

@@ -6,7 +6,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::sync::Arc;
 
 use lro_core::store::{
-    ExecutionPolicy, ListQuery, NewOperation, OperationState, OperationStore, Outcome,
+    ExecutionPolicy, ListQuery, NewOperation, OperationOutcome, OperationState, OperationStore,
     StoreErrorKind, StoreEvent,
 };
 use lro_core::{ParentPattern, pack};
@@ -163,7 +163,7 @@ async fn lists_and_purges_go_around_a_corrupt_page() {
     let done = |n| {
         let mut operation = large(n);
         operation.name = format!("projects/p/operations/{n}").parse().unwrap();
-        operation.outcome = Some(Outcome::Response(pack(&())));
+        operation.outcome = Some(OperationOutcome::Response(pack(&())));
         operation
     };
     store.start((0..60).map(done).collect()).await.unwrap();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lro_core::store::{
-    Change, Command, OperationRecord, OperationState, OperationStore, Outcome, Refusal, Update,
-    WorkerId,
+    Change, Command, OperationOutcome, OperationRecord, OperationState, OperationStore, Refusal,
+    Update, WorkerId,
 };
 use lro_core::{Timestamp, pack};
 use lro_postgres::PostgresStore;
@@ -29,7 +29,7 @@ fn ended(mut record: OperationRecord, command: Command, time: Timestamp) -> Oper
     record
 }
 
-fn finish(outcome: Outcome, metadata: Option<&str>) -> Command {
+fn finish(outcome: OperationOutcome, metadata: Option<&str>) -> Command {
     Command::Finish {
         fence: 1,
         outcome,
@@ -44,10 +44,10 @@ fn outcomes() -> [Command; 4] {
         details: Vec::new(),
     };
     [
-        finish(Outcome::Response(pack(&())), None),
-        finish(Outcome::Response(pack(&())), Some("last")),
-        finish(Outcome::Error(status), Some("first")),
-        finish(Outcome::Cancelled, None),
+        finish(OperationOutcome::Response(pack(&())), None),
+        finish(OperationOutcome::Response(pack(&())), Some("last")),
+        finish(OperationOutcome::Error(status), Some("first")),
+        finish(OperationOutcome::Cancelled, None),
     ]
 }
 
@@ -189,7 +189,7 @@ async fn own_writes_are_known() {
     update(&store, &record, renew).await.unwrap();
     let before = get(&store, "operations/1").await.unwrap();
     assert_eq!(before.revision, record.revision + 1);
-    let command = finish(Outcome::Response(pack(&())), None);
+    let command = finish(OperationOutcome::Response(pack(&())), None);
     update(&store, &record, command.clone()).await.unwrap();
     let found = get(&store, "operations/1").await.unwrap();
     let time = found.end_time.unwrap();

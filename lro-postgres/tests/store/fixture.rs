@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use lro_core::pack;
 use lro_core::store::{
-    Claim, Claimed, Command, NewOperation, OperationRecord, OperationStore, Outcome, Refusal,
-    StoreError, Suspects, Update, Updated, WorkerId,
+    Claim, Claimed, Command, NewOperation, OperationOutcome, OperationRecord, OperationStore,
+    Refusal, StoreError, Suspects, Update, Updated, WorkerId,
 };
 use lro_postgres::PostgresStore;
 use lro_testing::EventLog;
@@ -40,7 +40,7 @@ pub(crate) async fn claim(store: &PostgresStore, worker: u128, limit: usize) -> 
 pub(crate) fn succeed(fence: u64) -> Command {
     Command::Finish {
         fence,
-        outcome: Outcome::Response(pack(&())),
+        outcome: OperationOutcome::Response(pack(&())),
         metadata: None,
     }
 }

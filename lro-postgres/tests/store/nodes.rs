@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use lro_core::pack;
 use lro_core::store::{
-    Claim, Command, NewOperation, OperationState, OperationStore, Outcome, Refusal, RequestId,
-    StartError, Suspects, WorkerId,
+    Claim, Command, NewOperation, OperationOutcome, OperationState, OperationStore, Refusal,
+    RequestId, StartError, Suspects, WorkerId,
 };
 use lro_postgres::PostgresStore;
 use lro_testing::ManualClock;
@@ -249,7 +249,7 @@ async fn a_start_by_the_clock_of_the_database_is_stored_as_it_was_answered() {
     let mut later = new("operations/later");
     later.ready_time = Some(first.create_time.saturating_add(LEASE));
     let mut known = new("operations/known");
-    known.outcome = Some(Outcome::Response(pack(&())));
+    known.outcome = Some(OperationOutcome::Response(pack(&())));
     let alone = vec![claimed, new("operations/pending")];
     let mixed = vec![later, known, new("operations/other")];
     let mut records = vec![first];

@@ -213,7 +213,7 @@ impl Drop for Subscription {
 #[cfg(test)]
 mod tests {
     use lro_core::Timestamp;
-    use lro_core::store::{NewOperation, Outcome};
+    use lro_core::store::{NewOperation, OperationOutcome};
     use prost_types::Any;
 
     use super::*;
@@ -256,7 +256,7 @@ mod tests {
         let uid = uuid::Uuid::from_u128(1);
         let name = "operations/1".parse().unwrap();
         let mut operation = NewOperation::new(uid, name, "/test.Service/Method", Any::default());
-        operation.outcome = Some(Outcome::Response(Any::default()));
+        operation.outcome = Some(OperationOutcome::Response(Any::default()));
         OperationRecord::new(operation, Timestamp::from_micros(0))
     }
 

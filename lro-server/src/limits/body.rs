@@ -2,7 +2,7 @@
 
 use lro_core::Reason;
 use lro_core::pb::rpc;
-use lro_core::store::Outcome;
+use lro_core::store::OperationOutcome;
 
 /// The limits that a running body meets:
 /// [`OperationContext::limits`](crate::OperationContext::limits).
@@ -43,10 +43,10 @@ impl BodyLimits {
     }
 
     /// The outcome of an operation whose handler returned a response or an error of any size.
-    pub(crate) fn bounded(self, outcome: Outcome) -> Outcome {
+    pub(crate) fn bounded(self, outcome: OperationOutcome) -> OperationOutcome {
         let max = self.max_response_len;
         match outcome {
-            Outcome::Response(response) if response.value.len() > max => {
+            OperationOutcome::Response(response) if response.value.len() > max => {
                 let len = response.value.len();
                 tracing::warn!(
                     len,
@@ -62,10 +62,10 @@ impl BodyLimits {
                     ("length", &*len.to_string()),
                     ("limit", &max.to_string()),
                 ];
-                Outcome::Error(Reason::LimitExceeded.operation_error(message, metadata))
+                OperationOutcome::Error(Reason::LimitExceeded.operation_error(message, metadata))
             }
-            Outcome::Error(status) => Outcome::Error(self.bounded_error(status)),
-            Outcome::Response(_) | Outcome::Cancelled => outcome,
+            OperationOutcome::Error(status) => OperationOutcome::Error(self.bounded_error(status)),
+            OperationOutcome::Response(_) | OperationOutcome::Cancelled => outcome,
         }
     }
 

@@ -87,7 +87,7 @@ fn options_of_a_start_are_bounded() {
                 value: vec![0; len],
                 ..Default::default()
             };
-            it.outcome = Some(Outcome::Response(any));
+            it.outcome = Some(OperationOutcome::Response(any));
         }),
     ];
     for (field, max, code, fill) in cases {

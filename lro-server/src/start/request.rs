@@ -1,6 +1,6 @@
 //! A call of a long-running rpc, its messages packed: no longer generic over the method.
 
-use lro_core::store::{Outcome, StandardMetadata};
+use lro_core::store::{OperationOutcome, StandardMetadata};
 use lro_core::{
     LongRunningMethod, OperationName, ParentName, Reason, RequestFields, pack, pb, type_name,
 };
@@ -33,13 +33,13 @@ impl Method {
     }
 
     /// The response that `prepare` gave, if it is of the method's type.
-    pub(super) fn checked_response(&self, response: Any) -> Result<Outcome, Status> {
+    pub(super) fn checked_response(&self, response: Any) -> Result<OperationOutcome, Status> {
         let (found, expected) = (type_name(&response.type_url), (self.response_name)());
         if found != expected && expected != Any::full_name() {
             let message = format!("`prepare` gave a {found} as the response of a {expected}");
             return Err(Reason::HandlerMisbehaved.status(message, []));
         }
-        Ok(Outcome::Response(response))
+        Ok(OperationOutcome::Response(response))
     }
 
     /// The answer to a request with `validate_only` (AIP-163, AIP-151): done, with an empty response,

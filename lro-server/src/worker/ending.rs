@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lro_core::Reason;
 use lro_core::pb::rpc;
-use lro_core::store::{Command, Outcome, Refusal, StepKey, Update};
+use lro_core::store::{Command, OperationOutcome, Refusal, StepKey, Update};
 use prost_types::Any;
 
 use super::Shared;
@@ -39,8 +39,8 @@ impl Ending {
         let fence = run.fence;
         let metadata = run.last_metadata();
         let outcome = match self {
-            Self::Responded(response) => Outcome::Response(response),
-            Self::Failed { error, pause: None } => Outcome::Error(error),
+            Self::Responded(response) => OperationOutcome::Response(response),
+            Self::Failed { error, pause: None } => OperationOutcome::Error(error),
             Self::Failed {
                 error,
                 pause: Some(delay),
@@ -55,12 +55,12 @@ impl Ending {
             Self::Panicked => {
                 tracing::error!(name = %run.name, "the handler panicked");
                 let message = "the handler failed unexpectedly";
-                Outcome::Error(Reason::HandlerPanicked.operation_error(message, []))
+                OperationOutcome::Error(Reason::HandlerPanicked.operation_error(message, []))
             }
-            Self::Stopped(StopReason::Cancelled) => Outcome::Cancelled,
+            Self::Stopped(StopReason::Cancelled) => OperationOutcome::Cancelled,
             Self::Stopped(StopReason::TimedOut) => {
                 let message = "the operation took longer than its method allows";
-                Outcome::Error(Reason::OperationTimedOut.operation_error(message, []))
+                OperationOutcome::Error(Reason::OperationTimedOut.operation_error(message, []))
             }
             Self::Stopped(StopReason::Draining) => {
                 return Some(Command::Release { fence, metadata });
@@ -150,7 +150,7 @@ fn without_steps(run: &Run, update: &Update, refusal: &Refusal) -> Option<Update
             fence, metadata, ..
         } => Command::Finish {
             fence: *fence,
-            outcome: Outcome::Error(to_rpc_status(&refused)),
+            outcome: OperationOutcome::Error(to_rpc_status(&refused)),
             metadata: metadata.clone(),
         },
         _ if update.steps.is_empty() => return None,

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use lro_core::store::{
-    Claim, Command, History, ListQuery, NewOperation, OperationRecord, OperationStore, Outcome,
-    StoreErrorKind, Suspects, Update, WorkerId,
+    Claim, Command, History, ListQuery, NewOperation, OperationOutcome, OperationRecord,
+    OperationStore, StoreErrorKind, Suspects, Update, WorkerId,
 };
 use lro_core::{ParentName, Timestamp, pb};
 use lro_sqlite::SqliteStore;
@@ -123,7 +123,7 @@ async fn fill(store: &SqliteStore) {
 fn finish(record: &OperationRecord, metadata: Option<Any>) -> Command {
     Command::Finish {
         fence: record.fence,
-        outcome: Outcome::Error(pb::rpc::Status {
+        outcome: OperationOutcome::Error(pb::rpc::Status {
             code: 5,
             ..Default::default()
         }),

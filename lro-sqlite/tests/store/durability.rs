@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use lro_core::pb::rpc::Status;
 use lro_core::store::{
-    Command, ExecutionPolicy, NewOperation, OnCrash, OperationStore, Outcome, RequestId,
+    Command, ExecutionPolicy, NewOperation, OnCrash, OperationOutcome, OperationStore, RequestId,
 };
 use lro_sqlite::{Durability, SqliteStore};
 
@@ -72,13 +72,13 @@ async fn every_field_survives_in_every_state_that_does() {
         delay: LEASE,
         metadata: None,
     };
-    let response = Outcome::Response(payload("Response", 100_000));
+    let response = OperationOutcome::Response(payload("Response", 100_000));
     update(&store, &names[0], finish(response)).await.unwrap();
-    update(&store, &names[1], finish(Outcome::Error(error)))
+    update(&store, &names[1], finish(OperationOutcome::Error(error)))
         .await
         .unwrap();
     update(&store, &names[2], Command::cancel()).await.unwrap();
-    update(&store, &names[2], finish(Outcome::Cancelled))
+    update(&store, &names[2], finish(OperationOutcome::Cancelled))
         .await
         .unwrap();
     update(&store, &names[3], retry).await.unwrap();

@@ -159,7 +159,7 @@ pub(crate) async fn update(
 pub(crate) fn succeed(fence: u64) -> Command {
     Command::Finish {
         fence,
-        outcome: lro_core::store::Outcome::Response(pack(&())),
+        outcome: lro_core::store::OperationOutcome::Response(pack(&())),
         metadata: None,
     }
 }

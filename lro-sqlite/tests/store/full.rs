@@ -125,7 +125,7 @@ async fn fill(store: &SqliteStore) -> Vec<String> {
 fn respond(fence: u64, bytes: usize) -> Command {
     Command::Finish {
         fence,
-        outcome: lro_core::store::Outcome::Response(payload("Response", bytes)),
+        outcome: lro_core::store::OperationOutcome::Response(payload("Response", bytes)),
         metadata: None,
     }
 }

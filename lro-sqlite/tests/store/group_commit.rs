@@ -74,7 +74,9 @@ async fn a_dropped_purge_ends_with_its_commit() {
     let store = fixture.open().await;
     let ended = |i| {
         let mut operation = new(&format!("operations/{i}"));
-        operation.outcome = Some(lro_core::store::Outcome::Response(lro_core::pack(&())));
+        operation.outcome = Some(lro_core::store::OperationOutcome::Response(lro_core::pack(
+            &(),
+        )));
         operation.policy.retain = Duration::ZERO;
         operation
     };

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lro_core::store::{
-    Claim, Command, ListQuery, MemoryStore, NewOperation, OnCrash, OperationRecord,
-    OperationResult, OperationStore, Outcome, RequestId, Suspects, Update,
+    Claim, Command, ListQuery, MemoryStore, NewOperation, OnCrash, OperationOutcome,
+    OperationRecord, OperationResult, OperationStore, RequestId, Suspects, Update,
 };
 use lro_core::{ParentPattern, Timestamp, pack};
 use lro_sqlite::{Durability, SqliteStore};
@@ -74,7 +74,7 @@ fn command(dice: &mut Dice) -> Command {
         },
         3 | 4 => Command::Finish {
             fence,
-            outcome: Outcome::Response(pack(&())),
+            outcome: OperationOutcome::Response(pack(&())),
             metadata,
         },
         5 => Command::Retry {

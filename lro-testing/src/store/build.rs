@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lro_core::store::{Claim, Command, NewOperation, Outcome, RequestId, Suspects, WorkerId};
+use lro_core::store::{
+    Claim, Command, NewOperation, OperationOutcome, RequestId, Suspects, WorkerId,
+};
 use lro_core::{OperationName, ParentName, pb};
 use prost_types::Any;
 use uuid::Uuid;
@@ -100,7 +102,7 @@ pub(crate) fn checkpoint(fence: u64, checkpoint: Any) -> Command {
     }
 }
 
-pub(crate) fn finish(fence: u64, outcome: Outcome) -> Command {
+pub(crate) fn finish(fence: u64, outcome: OperationOutcome) -> Command {
     Command::Finish {
         fence,
         outcome,
@@ -109,7 +111,7 @@ pub(crate) fn finish(fence: u64, outcome: Outcome) -> Command {
 }
 
 pub(crate) fn succeed(fence: u64, response: &str) -> Command {
-    finish(fence, Outcome::Response(any(response)))
+    finish(fence, OperationOutcome::Response(any(response)))
 }
 
 pub(crate) fn retry(fence: u64, delay: Duration) -> Command {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use lro_core::pack;
 use lro_core::store::{
-    Claim, Command, NewOperation, OperationStore as _, Outcome, Suspects, Update, WorkerId,
+    Claim, Command, NewOperation, OperationOutcome, OperationStore as _, Suspects, Update, WorkerId,
 };
 use uuid::Uuid;
 
@@ -48,7 +48,7 @@ pub(super) async fn run(bench: &Bench, million: usize) -> anyhow::Result<()> {
             anyhow::ensure!(claimed.len() == 1 && claimed[0].uid == uid, "not claimed");
             let command = Command::Finish {
                 fence: claimed[0].fence,
-                outcome: Outcome::Response(pack(&())),
+                outcome: OperationOutcome::Response(pack(&())),
                 metadata: None,
             };
             let finish = Update::by_uid(started.name, uid, command);

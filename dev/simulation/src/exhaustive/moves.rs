@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use lro_core::pb;
 use lro_core::store::{
-    Command, OperationRecord, OperationState, Outcome, StepKey, StepKind, StepOutcome, StepWrite,
-    WorkerId,
+    Command, OperationOutcome, OperationRecord, OperationState, StepKey, StepKind, StepOutcome,
+    StepWrite, WorkerId,
 };
 use prost_types::Any;
 use uuid::Uuid;
@@ -143,12 +143,12 @@ pub(super) fn to_command(command: Move) -> Command {
         Move::Word(generation, fence, words) => Command::Finish {
             fence: fence.into(),
             outcome: match words {
-                RESPONSE => Outcome::Response(Any {
+                RESPONSE => OperationOutcome::Response(Any {
                     type_url: String::new(),
                     value: vec![generation, fence],
                 }),
-                FAILURE => Outcome::Error(error),
-                _ => Outcome::Cancelled,
+                FAILURE => OperationOutcome::Error(error),
+                _ => OperationOutcome::Cancelled,
             },
             metadata: None,
         },

@@ -1,4 +1,4 @@
-use lro_core::store::{Command, Outcome};
+use lro_core::store::{Command, OperationOutcome};
 
 use crate::model::{Act, Verdict, digest};
 
@@ -24,9 +24,9 @@ pub(super) fn act(command: &Command) -> Act {
             metadata: it,
         } => {
             let verdict = match outcome {
-                Outcome::Response(any) => Verdict::Response(digest(any)),
-                Outcome::Error(status) => Verdict::Error(status.code),
-                Outcome::Cancelled => Verdict::Error(1),
+                OperationOutcome::Response(any) => Verdict::Response(digest(any)),
+                OperationOutcome::Error(status) => Verdict::Error(status.code),
+                OperationOutcome::Cancelled => Verdict::Error(1),
             };
             Act::Finish(*fence, verdict, metadata(it))
         }

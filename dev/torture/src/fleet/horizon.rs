@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use lro_core::pack;
 use lro_core::store::{
-    Claim, Command, NewOperation, OperationRecord, OperationStore as _, Outcome, Suspects, Update,
-    WorkerId,
+    Claim, Command, NewOperation, OperationOutcome, OperationRecord, OperationStore as _, Suspects,
+    Update, WorkerId,
 };
 use lro_postgres::PostgresStore;
 use test_programs::postgres::Cluster;
@@ -167,7 +167,7 @@ impl Queue<'_> {
 fn end(record: &OperationRecord) -> Update {
     let finish = Command::Finish {
         fence: record.fence,
-        outcome: Outcome::Response(pack(&())),
+        outcome: OperationOutcome::Response(pack(&())),
         metadata: None,
     };
     Update::by_uid(record.name.clone(), record.uid, finish)

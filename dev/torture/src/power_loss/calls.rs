@@ -6,8 +6,8 @@ use std::time::Duration;
 use lro_core::Timestamp;
 use lro_core::pb::rpc::Status;
 use lro_core::store::{
-    Claim, Command, ExecutionPolicy, NewOperation, OnCrash, OperationRecord, Outcome, RequestId,
-    Suspects, Update, WorkerId,
+    Claim, Command, ExecutionPolicy, NewOperation, OnCrash, OperationOutcome, OperationRecord,
+    RequestId, Suspects, Update, WorkerId,
 };
 use prost_types::Any;
 use uuid::Uuid;
@@ -182,11 +182,11 @@ pub(crate) fn empty_claim() -> Call {
     })
 }
 
-fn outcome(random: &mut Random) -> Outcome {
+fn outcome(random: &mut Random) -> OperationOutcome {
     match random.below(10) {
-        0..7 => Outcome::Response(any(random, 100)),
-        7..9 => Outcome::Error(status(random)),
-        _ => Outcome::Cancelled,
+        0..7 => OperationOutcome::Response(any(random, 100)),
+        7..9 => OperationOutcome::Error(status(random)),
+        _ => OperationOutcome::Cancelled,
     }
 }
 

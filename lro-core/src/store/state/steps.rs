@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::clock::Timestamp;
 use crate::store::{
-    AppliedSteps, Blocked, Change, Command, OperationRecord, OperationState, Outcome, Refusal,
-    StepKey, StepKind, StepLimit, StepOutcome, StepRow, StepSummary, StepWrite,
+    AppliedSteps, Blocked, Change, Command, OperationOutcome, OperationRecord, OperationState,
+    Refusal, StepKey, StepKind, StepLimit, StepOutcome, StepRow, StepSummary, StepWrite,
 };
 
 mod forget;
@@ -166,7 +166,7 @@ impl OperationRecord {
     /// The body waits. It did not fail, so this attempt does not count.
     fn suspend(&mut self, ready_time: Timestamp, now: Timestamp) -> Change {
         if self.state == OperationState::Cancelling {
-            return self.finish(Outcome::Cancelled, now);
+            return self.finish(OperationOutcome::Cancelled, now);
         }
         self.losses = 0;
         self.uncount_attempts(1);
@@ -181,7 +181,7 @@ impl OperationRecord {
     /// The code does not fit. That is a fault of the deployment, so this attempt does not count.
     fn block(&mut self, message: String, ready_time: Timestamp, now: Timestamp) -> Change {
         if self.state == OperationState::Cancelling {
-            return self.finish(Outcome::Cancelled, now);
+            return self.finish(OperationOutcome::Cancelled, now);
         }
         self.losses = 0;
         self.uncount_attempts(1);

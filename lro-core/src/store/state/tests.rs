@@ -27,13 +27,13 @@ fn in_state(state: OperationState) -> OperationRecord {
             apply(Command::cancel());
         }
         Succeeded => {
-            apply(finish(1, Outcome::Response(pack(&()))));
+            apply(finish(1, OperationOutcome::Response(pack(&()))));
         }
         Failed => {
-            apply(finish(1, Outcome::Error(failure())));
+            apply(finish(1, OperationOutcome::Error(failure())));
         }
         Cancelled => {
-            apply(finish(1, Outcome::Cancelled));
+            apply(finish(1, OperationOutcome::Cancelled));
         }
     }
     assert_eq!(record.state, state);
@@ -47,7 +47,7 @@ fn claim() -> Command {
     }
 }
 
-fn finish(fence: u64, outcome: Outcome) -> Command {
+fn finish(fence: u64, outcome: OperationOutcome) -> Command {
     Command::Finish {
         fence,
         outcome,
@@ -88,8 +88,8 @@ fn verbs() -> Vec<(&'static str, Command)> {
                 metadata: None,
             },
         ),
-        ("succeed", finish(1, Outcome::Response(pack(&())))),
-        ("fail", finish(1, Outcome::Error(failure()))),
+        ("succeed", finish(1, OperationOutcome::Response(pack(&())))),
+        ("fail", finish(1, OperationOutcome::Error(failure()))),
         ("retry", retry(1)),
         (
             "release",
@@ -203,7 +203,7 @@ fn a_stale_fence_changes_nothing() {
     record.apply(Command::Expire, Timestamp::EPOCH).unwrap();
     record.apply(claim(), Timestamp::EPOCH).unwrap();
     let before = record.clone();
-    let late = finish(1, Outcome::Response(pack(&())));
+    let late = finish(1, OperationOutcome::Response(pack(&())));
     assert_eq!(
         record.apply(late, Timestamp::EPOCH),
         Err(Refusal::Stale),
@@ -264,7 +264,9 @@ fn expiry_counts_from_the_end() {
     let mut record = in_state(OperationState::Running);
     let end = Timestamp::EPOCH.saturating_add(Duration::from_secs(1_000));
     assert_eq!(record.expire_time, None, "spec:77: never while running");
-    record.apply(finish(1, Outcome::Cancelled), end).unwrap();
+    record
+        .apply(finish(1, OperationOutcome::Cancelled), end)
+        .unwrap();
     let retain = record.policy.retain;
     assert_eq!(record.expire_time, Some(end.saturating_add(retain)));
 }
@@ -273,7 +275,7 @@ fn expiry_counts_from_the_end() {
 #[test]
 fn ok_as_an_error_is_internal() {
     let mut record = in_state(OperationState::Running);
-    let ok = Outcome::Error(Status::default());
+    let ok = OperationOutcome::Error(Status::default());
     record.apply(finish(1, ok), Timestamp::EPOCH).unwrap();
     let Some(OperationResult::Error(error)) = &record.result else {
         panic!("no error");
@@ -289,7 +291,7 @@ fn a_deleted_operation_goes_when_it_ends() {
         record.apply(Command::delete(), Timestamp::EPOCH),
         Err(Refusal::NotFound)
     );
-    let end = finish(1, Outcome::Response(pack(&())));
+    let end = finish(1, OperationOutcome::Response(pack(&())));
     assert_eq!(record.apply(end, Timestamp::EPOCH), Ok(Change::Removed));
 }
 

@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use lro_core::filter::{Filter, Known, Schema, TextField, parse};
-use lro_core::store::{ListPolicy, NewOperation, OperationRecord, OperationState, Outcome};
+use lro_core::store::{
+    ListPolicy, NewOperation, OperationOutcome, OperationRecord, OperationState,
+};
 use lro_core::{Timestamp, pb};
 
 /// That of every operation with payloads, and the dialects.
@@ -101,14 +103,14 @@ fn records() -> Vec<OperationRecord> {
         ..pb::Operation::default()
     });
     let error = |code| {
-        Outcome::Error(pb::rpc::Status {
+        OperationOutcome::Error(pb::rpc::Status {
             code,
             ..pb::rpc::Status::default()
         })
     };
     let outcomes = [
         None,
-        Some(Outcome::Response(payload.clone())),
+        Some(OperationOutcome::Response(payload.clone())),
         Some(error(5)),
         Some(error(1)),
     ];

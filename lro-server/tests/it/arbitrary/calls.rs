@@ -4,8 +4,8 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
 use lro_core::filter::Schema;
 use lro_core::store::{
-    Claim, Command, ListPolicy, MemoryStore, NewOperation, OperationStore, Outcome, Suspects,
-    Update,
+    Claim, Command, ListPolicy, MemoryStore, NewOperation, OperationOutcome, OperationStore,
+    Suspects, Update,
 };
 use lro_core::{ListOptions, pb};
 use lro_server::Operations;
@@ -118,7 +118,7 @@ async fn operations() -> Operations {
         .await
         .expect("the store works")
         .operations;
-    let outcome = Outcome::Error(pb::rpc::Status {
+    let outcome = OperationOutcome::Error(pb::rpc::Status {
         code: 5,
         message: "no such table".to_owned(),
         details: Vec::new(),

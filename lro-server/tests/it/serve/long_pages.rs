@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lro_core::store::{MemoryStore, NewOperation, OperationStore as _, Outcome};
+use lro_core::store::{MemoryStore, NewOperation, OperationOutcome, OperationStore as _};
 use lro_core::{pack, pb};
 use lro_server::serve::{ServeLimits, Server};
 use lro_server::{Limits, Operations};
@@ -24,7 +24,7 @@ async fn store(lengths: impl IntoIterator<Item = usize>) -> Arc<MemoryStore> {
         let uid = uuid::Uuid::from_u128(n as u128 + 1);
         let name = format!("operations/{n}").parse().unwrap();
         let mut new = NewOperation::new(uid, name, "/s.S/M", pack(&"q".repeat(MIB)));
-        new.outcome = Some(Outcome::Response(pack(&"r".repeat(length))));
+        new.outcome = Some(OperationOutcome::Response(pack(&"r".repeat(length))));
         store.start(vec![new]).await.unwrap().remove(0).unwrap();
     }
     store

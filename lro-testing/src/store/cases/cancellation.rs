@@ -1,4 +1,4 @@
-use lro_core::store::{Change, Command, OperationState, Outcome, Refusal};
+use lro_core::store::{Change, Command, OperationOutcome, OperationState, Refusal};
 
 use crate::store::build::*;
 use crate::store::trial::Trial;
@@ -27,7 +27,7 @@ pub(crate) async fn a_running_operation_keeps_the_wish(trial: Trial) {
 pub(crate) async fn the_holder_ends_a_cancelled_operation(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     trial.apply(&mut record, Command::cancel()).await.unwrap();
-    let end = finish(1, Outcome::Cancelled);
+    let end = finish(1, OperationOutcome::Cancelled);
     let updated = trial.apply(&mut record, end).await.unwrap();
     assert_eq!(updated.state, OperationState::Cancelled);
 }
@@ -119,7 +119,7 @@ pub(crate) async fn a_deleted_operation_is_cancelled_by_its_name(trial: Trial) {
         (Change::Record, OperationState::Cancelling)
     );
     let ended = trial
-        .update(&record.name, finish(1, Outcome::Cancelled))
+        .update(&record.name, finish(1, OperationOutcome::Cancelled))
         .await
         .unwrap();
     assert_eq!(ended.change, Change::Removed);

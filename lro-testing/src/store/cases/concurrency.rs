@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lro_core::OperationName;
-use lro_core::store::{Command, OperationResult, OperationState, Outcome, Refusal};
+use lro_core::store::{Command, OperationOutcome, OperationResult, OperationState, Refusal};
 use tokio::task::JoinSet;
 
 use crate::random::Random;
@@ -86,7 +86,7 @@ async fn work(trial: &Trial, n: u64, ended: &AtomicUsize) -> Vec<(OperationName,
             let response = format!("{n} {fence}");
             let command = match random.below(4) {
                 _ if renewed.state == OperationState::Cancelling => {
-                    finish(fence, Outcome::Cancelled)
+                    finish(fence, OperationOutcome::Cancelled)
                 }
                 0 if record.attempt < 4 => retry(fence, secs(0)),
                 1 => release(fence),
@@ -118,7 +118,7 @@ pub(crate) async fn cancel_and_finish_at_once_leave_one_end(trial: Trial) {
         let commands = [
             Command::cancel(),
             succeed(1, "r"),
-            finish(1, Outcome::Cancelled),
+            finish(1, OperationOutcome::Cancelled),
             release(1),
         ];
         let mut tasks = JoinSet::new();

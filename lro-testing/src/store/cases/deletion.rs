@@ -1,4 +1,4 @@
-use lro_core::store::{Change, Command, OperationState, Outcome, Refusal, Update};
+use lro_core::store::{Change, Command, OperationOutcome, OperationState, Refusal, Update};
 
 use crate::store::build::*;
 use crate::store::trial::Trial;
@@ -50,8 +50,8 @@ pub(crate) async fn a_hidden_operation_is_still_its_holders(trial: Trial) {
 pub(crate) async fn a_hidden_operation_is_removed_at_every_end(trial: Trial) {
     let ends = [
         succeed(1, "r"),
-        finish(1, Outcome::Error(failure(5))),
-        finish(1, Outcome::Cancelled),
+        finish(1, OperationOutcome::Error(failure(5))),
+        finish(1, OperationOutcome::Cancelled),
     ];
     for end in ends {
         let operation = trial.operation("operations/a").request_id("r", 1);

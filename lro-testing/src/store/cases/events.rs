@@ -2,8 +2,8 @@ use std::sync::{Arc, Weak};
 
 use lro_core::OperationName;
 use lro_core::store::{
-    Command, OnCrash, OperationRecord, OperationState, OperationStore, Outcome, StoreEvent,
-    StoreObserver, Update,
+    Command, OnCrash, OperationOutcome, OperationRecord, OperationState, OperationStore,
+    StoreEvent, StoreObserver, Update,
 };
 use tokio::sync::mpsc;
 
@@ -67,7 +67,7 @@ pub(crate) async fn each_visible_change_is_announced(trial: Trial) {
         renew(1, Some(any("m"))),
         checkpoint(1, any("c")),
         Command::cancel(),
-        finish(1, Outcome::Cancelled),
+        finish(1, OperationOutcome::Cancelled),
     ] {
         log.clear();
         trial.apply(&mut record, command).await.unwrap();
@@ -82,8 +82,8 @@ pub(crate) async fn each_end_is_announced(trial: Trial) {
     let log = trial.observe();
     let ends = [
         succeed(1, "r"),
-        finish(1, Outcome::Error(failure(5))),
-        finish(1, Outcome::Cancelled),
+        finish(1, OperationOutcome::Error(failure(5))),
+        finish(1, OperationOutcome::Cancelled),
     ];
     for (n, end) in (0..).zip(ends) {
         // All that is shown, or that who asks is judged by.

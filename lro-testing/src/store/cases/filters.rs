@@ -1,4 +1,4 @@
-use lro_core::store::Outcome;
+use lro_core::store::OperationOutcome;
 use lro_core::{Timestamp, pb};
 
 use crate::store::build::*;
@@ -180,7 +180,7 @@ pub(crate) async fn every_case_of_the_table_of_filters(trial: Trial) {
             1,
             import,
             labels([("env", "dev")]),
-            Some(Outcome::Response(any("r"))),
+            Some(OperationOutcome::Response(any("r"))),
         ),
         (
             2,
@@ -295,8 +295,8 @@ random! {
     filters_of_seed_4_find_what_the_evaluator_finds: 4
 }
 
-fn error(code: i32, message: &str) -> Outcome {
-    Outcome::Error(pb::rpc::Status {
+fn error(code: i32, message: &str) -> OperationOutcome {
+    OperationOutcome::Error(pb::rpc::Status {
         code,
         message: message.to_owned(),
         details: Vec::new(),

@@ -1,5 +1,5 @@
 use lro_core::store::{
-    Actor, AttemptOutcome, Command, History, OperationRecord, OperationState, Outcome,
+    Actor, AttemptOutcome, Command, History, OperationOutcome, OperationRecord, OperationState,
 };
 
 use crate::store::build::*;
@@ -111,7 +111,7 @@ pub(crate) async fn who_cancelled_and_why_is_kept(trial: Trial) {
         let again = Command::Cancel(bob.clone());
         trial.apply(&mut record, again).await.unwrap();
         if n == 1 {
-            let end = finish(1, Outcome::Cancelled);
+            let end = finish(1, OperationOutcome::Cancelled);
             trial.apply(&mut record, end).await.unwrap();
         }
         let found = trial.get(&record.name).await.unwrap();

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use lro_core::store::{Change, Command, OperationState, Outcome, StartError, Started};
+use lro_core::store::{Change, Command, OperationOutcome, OperationState, StartError, Started};
 
 use crate::store::build::*;
 use crate::store::trial::Trial;
@@ -163,8 +163,8 @@ pub(crate) async fn an_exclusive_key_is_held_while_unfinished(trial: Trial) {
 pub(crate) async fn an_exclusive_key_is_free_after_every_end(trial: Trial) {
     let ends = [
         succeed(1, "r"),
-        finish(1, Outcome::Error(failure(5))),
-        finish(1, Outcome::Cancelled),
+        finish(1, OperationOutcome::Error(failure(5))),
+        finish(1, OperationOutcome::Cancelled),
     ];
     for (n, end) in (0..).zip(ends) {
         let operation = trial.operation(&numbered("", n)).exclusive("k");

@@ -113,7 +113,7 @@ pub(crate) async fn lists_show_public_parts_in_every_state(trial: Trial) {
         .await
         .unwrap();
     trial.apply(&mut records[3], succeed(1, "r")).await.unwrap();
-    let end = finish(1, lro_core::store::Outcome::Error(failure(5)));
+    let end = finish(1, lro_core::store::OperationOutcome::Error(failure(5)));
     trial.apply(&mut records[4], end).await.unwrap();
     let checkpoint = Command::Checkpoint {
         fence: 1,
@@ -148,9 +148,11 @@ pub(crate) async fn a_page_ends_before_it_has_too_many_bytes(trial: Trial) {
         new.labels = labels([("env", "prod")]);
         if n % 2 == 0 {
             new.metadata = Some(any(&"m".repeat(len)));
-            new.outcome = Some(lro_core::store::Outcome::Response(any("")));
+            new.outcome = Some(lro_core::store::OperationOutcome::Response(any("")));
         } else {
-            new.outcome = Some(lro_core::store::Outcome::Response(any(&"r".repeat(len))));
+            new.outcome = Some(lro_core::store::OperationOutcome::Response(any(
+                &"r".repeat(len)
+            )));
         }
         all.push(trial.started(new).await);
     }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use lro_core::Timestamp;
-use lro_core::store::Outcome;
+use lro_core::store::OperationOutcome;
 use prost_types::Any;
 
 use crate::store::build::*;
@@ -40,7 +40,7 @@ pub(crate) async fn large_payloads_are_kept(trial: Trial) {
     trial.apply(&mut record, saved).await.unwrap();
     let news = renew(1, Some(large(4)));
     trial.apply(&mut record, news).await.unwrap();
-    let end = finish(1, Outcome::Response(large(5)));
+    let end = finish(1, OperationOutcome::Response(large(5)));
     trial.apply(&mut record, end).await.unwrap();
     let listed = trial.page("", None, 1).await.records;
     assert_eq!(listed, [record.public_part()]);
@@ -55,7 +55,7 @@ pub(crate) async fn an_empty_payload_is_not_a_missing_one(trial: Trial) {
     let saved = checkpoint(1, Any::default());
     trial.apply(&mut record, saved).await.unwrap();
     assert_eq!(record.checkpoint, Some(Any::default()));
-    let end = finish(1, Outcome::Response(Any::default()));
+    let end = finish(1, OperationOutcome::Response(Any::default()));
     trial.apply(&mut record, end).await.unwrap();
 }
 

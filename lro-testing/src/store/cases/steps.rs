@@ -1,5 +1,5 @@
 use lro_core::store::{
-    Change, OperationState, Outcome, Refusal, StepKind, StepLimit, StepOutcome, StepQuery,
+    Change, OperationOutcome, OperationState, Refusal, StepKind, StepLimit, StepOutcome, StepQuery,
     StepSummary, StepWake, StepWrite,
 };
 use prost_types::Any;
@@ -189,7 +189,7 @@ pub(crate) async fn every_command_of_a_holder_may_bring_steps(trial: Trial) {
         |fence| retry(fence, secs(0)),
         release,
         |fence| suspend(fence, &[]),
-        |fence| finish(fence, Outcome::Error(failure(3))),
+        |fence| finish(fence, OperationOutcome::Error(failure(3))),
     ];
     for (n, command) in (0..).zip(commands) {
         trial.advance(secs(1));

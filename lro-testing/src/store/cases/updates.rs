@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use lro_core::pb;
-use lro_core::store::{Change, Command, OperationResult, OperationState, Outcome, Refusal, Update};
+use lro_core::store::{
+    Change, Command, OperationOutcome, OperationResult, OperationState, Refusal, Update,
+};
 
 use crate::store::build::*;
 use crate::store::trial::Trial;
@@ -57,7 +59,7 @@ pub(crate) async fn a_response_ends_it(trial: Trial) {
 pub(crate) async fn an_error_keeps_its_details_to_the_byte(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     let error = failure(8);
-    let end = finish(1, Outcome::Error(error.clone()));
+    let end = finish(1, OperationOutcome::Error(error.clone()));
     trial.apply(&mut record, end).await.unwrap();
     assert_eq!(record.state, OperationState::Failed);
     assert_eq!(record.result, Some(OperationResult::Error(error)));
@@ -67,7 +69,7 @@ pub(crate) async fn an_error_keeps_its_details_to_the_byte(trial: Trial) {
 pub(crate) async fn a_code_is_never_ok_and_may_be_unknown(trial: Trial) {
     for (n, code) in (0..).zip([0, 2, 16, 17, -1, i32::MAX, i32::MIN]) {
         let mut record = trial.running(&numbered("", n)).await;
-        let end = finish(1, Outcome::Error(failure(code)));
+        let end = finish(1, OperationOutcome::Error(failure(code)));
         trial.apply(&mut record, end).await.unwrap();
         assert_eq!(record.state, OperationState::Failed);
         let Some(OperationResult::Error(error)) = &record.result else {
@@ -80,7 +82,7 @@ pub(crate) async fn a_code_is_never_ok_and_may_be_unknown(trial: Trial) {
 
 pub(crate) async fn an_error_with_the_code_cancelled_is_a_cancellation(trial: Trial) {
     let mut record = trial.running("operations/a").await;
-    let end = finish(1, Outcome::Error(failure(1)));
+    let end = finish(1, OperationOutcome::Error(failure(1)));
     trial.apply(&mut record, end).await.unwrap();
     assert_eq!(record.state, OperationState::Cancelled);
 }
@@ -91,7 +93,7 @@ pub(crate) async fn an_empty_error_keeps_being_one(trial: Trial) {
         code: 2,
         ..Default::default()
     };
-    let end = finish(1, Outcome::Error(error.clone()));
+    let end = finish(1, OperationOutcome::Error(error.clone()));
     trial.apply(&mut record, end).await.unwrap();
     assert_eq!(record.result, Some(OperationResult::Error(error)));
 }
@@ -109,7 +111,7 @@ pub(crate) async fn the_end_may_bring_the_last_metadata(trial: Trial) {
     let mut record = trial.running("operations/a").await;
     let end = Command::Finish {
         fence: 1,
-        outcome: Outcome::Response(any("r")),
+        outcome: OperationOutcome::Response(any("r")),
         metadata: Some(any("100 %")),
     };
     trial.apply(&mut record, end).await.unwrap();
@@ -120,8 +122,8 @@ pub(crate) async fn the_end_may_bring_the_last_metadata(trial: Trial) {
 pub(crate) async fn done_is_final(trial: Trial) {
     let ends = [
         succeed(1, "r"),
-        finish(1, Outcome::Error(failure(5))),
-        finish(1, Outcome::Cancelled),
+        finish(1, OperationOutcome::Error(failure(5))),
+        finish(1, OperationOutcome::Cancelled),
     ];
     for (n, end) in (0..).zip(ends) {
         let mut record = trial.running(&numbered("", n)).await;
@@ -130,9 +132,9 @@ pub(crate) async fn done_is_final(trial: Trial) {
         trial.advance(secs(60));
         for command in [
             succeed(1, "another"),
-            finish(1, Outcome::Error(failure(13))),
-            finish(1, Outcome::Cancelled),
-            finish(2, Outcome::Cancelled),
+            finish(1, OperationOutcome::Error(failure(13))),
+            finish(1, OperationOutcome::Cancelled),
+            finish(2, OperationOutcome::Cancelled),
             renew(1, Some(any("late"))),
             checkpoint(1, any("late")),
             retry(1, secs(0)),

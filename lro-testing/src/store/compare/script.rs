@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use lro_core::store::{
-    Actor, Claim, Command, NewOperation, OnCrash, OperationRecord, Outcome, Suspects, Update,
+    Actor, Claim, Command, NewOperation, OnCrash, OperationOutcome, OperationRecord, Suspects,
+    Update,
 };
 use lro_core::{OperationName, Timestamp};
 use prost_types::Any;
@@ -203,11 +204,11 @@ impl Script {
         }
     }
 
-    fn outcome(&mut self) -> Outcome {
+    fn outcome(&mut self) -> OperationOutcome {
         match self.random.below(4) {
-            0 => Outcome::Cancelled,
-            1 => Outcome::Error(failure(self.random.pick(&[0, 1, 5, 99]))),
-            _ => Outcome::Response(self.any()),
+            0 => OperationOutcome::Cancelled,
+            1 => OperationOutcome::Error(failure(self.random.pick(&[0, 1, 5, 99]))),
+            _ => OperationOutcome::Response(self.any()),
         }
     }
 

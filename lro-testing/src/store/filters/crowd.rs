@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use lro_core::pb;
 use lro_core::store::{
-    Command, ListQuery, NewOperation, OperationRecord, OperationStore, Outcome, PageCursor,
-    StandardMetadata, Update,
+    Command, ListQuery, NewOperation, OperationOutcome, OperationRecord, OperationStore,
+    PageCursor, StandardMetadata, Update,
 };
 use prost_types::Any;
 
@@ -96,8 +96,8 @@ fn operation(random: &mut Random, n: u64) -> NewOperation {
         });
     }
     new.outcome = match random.below(10) {
-        0..2 => Some(Outcome::Response(payload(random))),
-        2..4 => Some(Outcome::Error(pb::rpc::Status {
+        0..2 => Some(OperationOutcome::Response(payload(random))),
+        2..4 => Some(OperationOutcome::Error(pb::rpc::Status {
             code: random.pick(&[1, 5, 14]),
             message: random.pick(&VALUES).to_owned(),
             details: Vec::new(),

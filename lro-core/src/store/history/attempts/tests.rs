@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::pack;
-use crate::store::{Actor, Change, Command, NewOperation, OnCrash, Outcome, WorkerId};
+use crate::store::{Actor, Change, Command, NewOperation, OnCrash, OperationOutcome, WorkerId};
 
 fn pending() -> OperationRecord {
     let name = "operations/1".parse().unwrap();
@@ -27,7 +27,7 @@ fn claim(number: u128) -> Command {
     }
 }
 
-fn finish(fence: u64, outcome: Outcome) -> Command {
+fn finish(fence: u64, outcome: OperationOutcome) -> Command {
     Command::Finish {
         fence,
         outcome,
@@ -76,7 +76,9 @@ fn an_operation_that_runs_once_keeps_no_history() {
     assert_eq!(short(&record), [(1, Some(7), Some(1), None, "RUNNING")]);
     record.apply(Command::cancel(), at(2)).unwrap();
     assert_eq!(short(&record), [(1, Some(7), Some(1), None, "RUNNING")]);
-    record.apply(finish(1, Outcome::Cancelled), at(3)).unwrap();
+    record
+        .apply(finish(1, OperationOutcome::Cancelled), at(3))
+        .unwrap();
     assert_eq!(
         short(&record),
         [(1, Some(7), Some(1), Some(3), "CANCELLED")]
@@ -108,7 +110,7 @@ fn every_end_of_an_attempt_is_kept_with_its_worker_and_times() {
     assert!(error.details.is_empty());
 
     record.apply(claim(4), at(7)).unwrap();
-    let end = finish(4, Outcome::Response(pack(&())));
+    let end = finish(4, OperationOutcome::Response(pack(&())));
     record.apply(end, at(8)).unwrap();
     wanted.push((4, Some(4), Some(7), Some(8), "SUCCEEDED"));
     assert_eq!(short(&record), wanted);
@@ -133,7 +135,7 @@ fn the_attempt_that_ends_an_operation_appears_once() {
         let attempts = short(&record);
         attempts.into_iter().map(|it| it.4).collect::<Vec<_>>()
     };
-    let failure = Outcome::Error(Status {
+    let failure = OperationOutcome::Error(Status {
         code: 3,
         ..Status::default()
     });
@@ -200,7 +202,7 @@ fn records_of_versions_before_show_what_is_known() {
     record.apply(claim(2), at(3)).unwrap();
     record.attempt_time = None;
     assert_eq!(short(&record), [(2, Some(2), None, None, "RUNNING")]);
-    let end = finish(2, Outcome::Response(pack(&())));
+    let end = finish(2, OperationOutcome::Response(pack(&())));
     record.apply(end, at(4)).unwrap();
     record.worker = None;
     assert_eq!(short(&record), [(2, None, None, Some(4), "SUCCEEDED")]);

@@ -90,7 +90,7 @@ fn command(fence: u64, epoch: u32, verb: usize, waits: &[usize]) -> Command {
         },
         _ => Command::Finish {
             fence,
-            outcome: Outcome::Response(pack(&())),
+            outcome: OperationOutcome::Response(pack(&())),
             metadata,
         },
     }
