@@ -62,7 +62,7 @@ impl StepInstruments {
                 .build(),
             wake_delay: seconds(
                 "lro.wake.delay",
-                "From when a suspended operation could continue to its next run.",
+                "From the end of a timer, or of one of several waits, to the next run.",
             ),
         }
     }
