@@ -12,9 +12,8 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use lro_core::pb::rpc::Status;
 use lro_core::store::{
-    Change, Command, ExecutionPolicy, ListQuery, MemoryStore, NewOperation, OnCrash,
+    self, Change, Command, ExecutionPolicy, ListQuery, MemoryStore, NewOperation, OnCrash,
     OperationOutcome, OperationState, OperationStore as _, Refusal, RequestId, StartError, Update,
-    WorkerId,
 };
 use lro_core::{Clock, OperationName, ParentName, Timestamp, pack};
 use prost_types::Any;
@@ -171,7 +170,7 @@ impl Walk {
         };
         new.ready_time = later.then(|| Timestamp::from_micros(ready));
         let claims = !later && self.random.per_mille(300);
-        new.claimed_by = claims.then(|| (WorkerId::from_uuid(uid), Duration::from_secs(5)));
+        new.claimed_by = claims.then(|| (store::WorkerId::from_uuid(uid), Duration::from_secs(5)));
 
         let mut fresh = Known {
             op: Op::new(new.uid.as_u128(), new.metadata.as_ref().map(digest)),
