@@ -3,6 +3,7 @@
 //! Every figure is a ratio within one run, against the limit of the disk or of the wire, because
 //! the machines that run this are shared; absolute times are for orientation.
 
+mod console;
 mod cycle;
 mod footprint;
 mod get;
@@ -36,7 +37,10 @@ struct Args {
     /// Be one of the servers of the part `wait`.
     #[arg(long, hide = true)]
     serve_waits: Option<wait::Role>,
-    /// How many operations that server has.
+    /// Be the tabs of the part `console`, on the console at this address.
+    #[arg(long, hide = true)]
+    open_tabs: Option<std::net::SocketAddr>,
+    /// How many operations that server has, or how many tabs there are.
     #[arg(long, hide = true, default_value_t = 0)]
     operations: usize,
     /// Be one of the workers of the part `postgres`, on that schema of the database of `--database`.
@@ -56,6 +60,8 @@ enum Part {
     Get,
     /// HTTP/JSON against gRPC on the same port: GetOperation, lists, watches, and without a socket.
     Rest,
+    /// The console over a million operations: pages, tabs, and 10,000 changes a second.
+    Console,
     /// Memory for each pending and each running operation.
     Footprint,
     /// Start and list with a million finished operations in the database.
@@ -113,6 +119,9 @@ fn main() -> anyhow::Result<()> {
     if let Some(role) = args.serve_waits {
         return runtime.block_on(wait::serve(role, args.operations));
     }
+    if let Some(address) = args.open_tabs {
+        return runtime.block_on(console::open_tabs(address, args.operations));
+    }
     if let (Some(schema), Some(database)) = (args.work, args.database) {
         return runtime.block_on(postgres::work(&database, &schema));
     }
@@ -125,6 +134,7 @@ fn main() -> anyhow::Result<()> {
                     Part::Steps => steps::run(&setting).await,
                     Part::Get => get::run(&setting).await,
                     Part::Rest => rest::run(&setting).await,
+                    Part::Console => console::run(&setting).await,
                     Part::Footprint => footprint::run(&setting).await,
                     Part::Growth => growth::run(&setting).await,
                     Part::Wait => wait::run(&setting).await,

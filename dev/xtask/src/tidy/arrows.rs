@@ -218,6 +218,7 @@ const ROWS: &[Row] = &[
         built_with: &[
             "exporter",
             "lro-client",
+            "lro-console",
             "lro-core",
             "lro-gateway",
             "lro-postgres",
