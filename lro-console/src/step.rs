@@ -89,9 +89,20 @@ async fn forgotten(
     }
     let source = &visit.settings.source;
     let listed = source.steps(&visit.visitor, &chosen.name).await?;
-    let steps = listed.unwrap_or_default().steps;
-    if let Some(first) = steps.iter().find(|step| step.key == key) {
-        let after = steps.iter().filter(|step| step.sequence > first.sequence);
+    let listed = listed.unwrap_or_default();
+    if !listed.next_page_token.is_empty() {
+        let text = format!(
+            "the operation has more than {} steps, and those after {key:?} may not all be known here; use \
+             `lro steps forget --later`, or forget single steps",
+            listed.steps.len()
+        );
+        return Err(Reason::InvalidField.field_status("later", text));
+    }
+    if let Some(first) = listed.steps.iter().find(|step| step.key == key) {
+        let after = listed
+            .steps
+            .iter()
+            .filter(|step| step.sequence > first.sequence);
         keys.extend(after.map(|step| step.key.clone()));
     }
     Ok(keys)

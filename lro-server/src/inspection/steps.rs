@@ -93,7 +93,10 @@ impl Steps for StepsService {
             let (record, actor) = self.admit(caller, &headers, name, permission).await?;
             let outcome = outcome::of(request.outcome)?;
             let (name, promise) = (&record.name, &*request.promise);
-            self.operations().settle(name, promise, outcome).await?;
+            let settled = self
+                .operations()
+                .settle(name, Some(record.uid), promise, outcome);
+            settled.await?;
             let Actor { principal, reason } = actor;
             tracing::info!(%name, promise, ?principal, ?reason, "a caller completed a promise");
             Ok(pb::CompletePromiseResponse {})

@@ -4,6 +4,7 @@ use lro_core::store::{Command, OperationRecord, Refusal, StepKey, StepOutcome, S
 use lro_core::{OperationName, Reason, pack, type_name};
 use prost::{Message, Name};
 use tonic::Status;
+use uuid::Uuid;
 
 use super::Operations;
 use crate::engine::update::update_one;
@@ -45,7 +46,7 @@ impl Operations {
         value: &T,
     ) -> Result<(), Status> {
         let outcome = StepOutcome::Response(pack(value));
-        self.settle(name, promise, outcome).await
+        self.settle(name, None, promise, outcome).await
     }
 
     /// Ends a [promise](crate::OperationContext::promise) with an error, which the body gets with all its
@@ -72,13 +73,15 @@ impl Operations {
         error: &Status,
     ) -> Result<(), Status> {
         let outcome = StepOutcome::Error(to_plain_rpc_status(error));
-        self.settle(name, promise, outcome).await
+        self.settle(name, None, promise, outcome).await
     }
 
-    /// Gives a promise its outcome.
+    /// Gives a promise its outcome: of the operation with this uid, if one is given, and of no other that may
+    /// have its name by now.
     pub(crate) async fn settle(
         &self,
         name: &OperationName,
+        uid: Option<Uuid>,
         promise: &str,
         outcome: StepOutcome,
     ) -> Result<(), Status> {
@@ -91,7 +94,10 @@ impl Operations {
             key: key.clone(),
             outcome,
         };
-        let update = Update::by_name(name.clone(), command);
+        let update = match uid {
+            Some(uid) => Update::by_uid(name.clone(), uid, command),
+            None => Update::by_name(name.clone(), command),
+        };
         let answer = update_one(&**self.engine().store(), update).await;
         match answer.map_err(|error| store_failed(&error))? {
             Ok(_) => Ok(()),

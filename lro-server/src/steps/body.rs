@@ -153,8 +153,11 @@ impl<'a> StepsBody<'a> {
     }
 }
 
+/// The longest pause between two reads of completed promises.
+const MAX_READ_PAUSE: Duration = Duration::from_secs(1);
+
 /// Reads the rows of the operation whenever it has changed: promises are completed by other calls. Reading
-/// takes at most a tenth of the time.
+/// takes at most a tenth of the time, unless a read takes longer than a ninth of the longest pause.
 async fn read_completions(run: Arc<Run>) {
     let Some(link) = &run.link else {
         return std::future::pending().await;
@@ -168,7 +171,8 @@ async fn read_completions(run: Arc<Run>) {
                 tracing::warn!(name = %run.name, ?error, "cannot read completed promises");
             }
         }
-        tokio::time::sleep(9 * began.elapsed()).await;
+        let pause = began.elapsed().saturating_mul(9).min(MAX_READ_PAUSE);
+        tokio::time::sleep(pause).await;
         subscription.changed().await;
     }
 }

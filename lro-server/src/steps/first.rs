@@ -130,17 +130,19 @@ where
     T: Message + Name + Default + 'static,
 {
     let has_ended = loser.is_under_way() && (&mut loser).now_or_never().is_some();
-    if let Some((key, kind)) = loser.identity() {
-        drop(loser);
-        if has_ended || call.has_end_of(Some(&key)) {
-            // Its end stays. A later run must not find both ends without the winner.
-            call.set_durable();
-        } else {
-            call.abandon(key, kind);
-        }
+    let lost = loser.identity();
+    drop(loser);
+    let has_ended = has_ended || call.has_end_of(lost.as_ref().map(|(key, _)| key));
+    if has_ended {
+        // Its end stays. A later run must not find both ends without the winner.
+        call.set_durable();
     }
     let winner = winner.as_str().to_owned();
+    // Before the row of the loser: a later run that found it alone would take the loser for the winner.
     call.record(StepOutcome::Response(pack(&winner))).await?;
+    if let (Some((key, kind)), false) = (lost, has_ended) {
+        call.abandon(key, kind);
+    }
     Ok(())
 }
 

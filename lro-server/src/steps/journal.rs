@@ -1,6 +1,7 @@
 //! The durable calls of a run: those that earlier runs have recorded, and those under way.
 
 mod epoch;
+mod promises;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -101,9 +102,11 @@ impl Journal {
         }
     }
 
-    /// Whether there are rows of earlier runs that this one has not reached.
+    /// Whether earlier runs have made calls that this one has not reached.
     pub(crate) fn is_replaying(&self) -> bool {
-        !self.inner().unreached.is_empty()
+        let inner = self.inner();
+        let mut unreached = inner.unreached.iter();
+        unreached.any(|key| inner.recorded.get(key).is_some_and(|row| !row.is_early()))
     }
 
     /// The time of the latest row that the body has passed.
@@ -299,37 +302,6 @@ impl Journal {
             Activity::None | Activity::Work => None,
         });
         waits.collect()
-    }
-
-    /// Whether a promise is waited for.
-    pub(super) fn awaits_promises(&self) -> bool {
-        let inner = self.inner();
-        let mut calls = inner.under_way.values();
-        calls.any(|call| matches!(&call.activity, Activity::Wait(wait) if wait.is_for_promise()))
-    }
-
-    /// Takes over the promises among the rows that were completed during the run.
-    pub(super) fn take_completed(&self, rows: Vec<StepRow>) {
-        let mut inner = self.inner();
-        let is_completed = |row: &StepRow| row.kind == StepKind::Promise && row.is_finished();
-        for row in rows.into_iter().filter(is_completed) {
-            inner.recorded.insert(row.key.clone(), row);
-        }
-        drop(inner);
-        self.completed.send_replace(());
-    }
-
-    /// Returns the row of a promise once it is completed.
-    pub(super) async fn completed(&self, key: &StepKey) -> StepRow {
-        let mut completed = self.completed.subscribe();
-        loop {
-            let row = self.inner().recorded.get(key).cloned();
-            if let Some(row) = row.filter(StepRow::is_finished) {
-                return row;
-            }
-            // The sender lives as long as the journal.
-            let _ = completed.changed().await;
-        }
     }
 
     /// Returns when no blocking closure runs any more.

@@ -57,6 +57,11 @@ impl StepRow {
     pub fn is_given(&self) -> bool {
         self.kind == StepKind::Promise && self.fence == 0 && self.is_finished()
     }
+
+    /// Whether a caller gave its outcome before the body asked for it.
+    pub fn is_early(&self) -> bool {
+        self.is_given() && Some(self.begin_time) == self.end_time
+    }
 }
 
 /// The kind of a durable call.

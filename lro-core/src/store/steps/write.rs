@@ -30,8 +30,8 @@ use crate::pb::rpc::Status;
 /// * A finished row never changes. The same outcome again, or none, changes nothing, so that an
 ///   update may be repeated; another outcome is refused
 ///   ([`Refusal::StepFinished`](super::super::Refusal::StepFinished)).
-/// * Otherwise the row takes the outcome or the last error and the larger attempt. Its wake time
-///   stays as it was first written, unless the attempt is larger; its begin time and whether it is
+/// * Otherwise the row takes the outcome, and the larger attempt with its wake time and last error. Of
+///   the same attempt the first wake time stays, and the last error. Its begin time and whether it is
 ///   sequential stay.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepWrite {

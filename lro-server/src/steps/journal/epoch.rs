@@ -1,7 +1,6 @@
 //! The end of an epoch, and the begin of the next.
 
 use lro_core::Timestamp;
-use lro_core::store::{StepKey, StepKind, StepRow};
 use tonic::Status;
 
 use super::{Inner, Journal};
@@ -31,17 +30,6 @@ impl Journal {
         // The sender lives as long as the journal.
         let _ = durable.wait_for(|durable| *durable >= committed).await;
         Ok(())
-    }
-
-    /// The promises that the body has asked for, as far as callers have completed them.
-    pub(in crate::steps) fn asked_promises(&self) -> Vec<StepKey> {
-        let inner = self.inner();
-        let is_asked =
-            |row: &&StepRow| row.kind == StepKind::Promise && !inner.unreached.contains(&row.key);
-        let asked = inner.recorded.values().filter(is_asked);
-        let mut asked: Vec<_> = asked.map(|row| row.key.clone()).collect();
-        asked.sort_unstable();
-        asked
     }
 
     /// Begins the next epoch, whose rows are the promises that were completed before the body has asked.

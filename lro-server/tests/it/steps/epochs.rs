@@ -1,10 +1,12 @@
 //! Bodies that forget their steps with a checkpoint.
 
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::store::{OperationStore as _, StepQuery};
 use lro_server::HandlerError;
+use tokio::sync::Notify;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -76,6 +78,51 @@ async fn a_body_forgets_its_steps_and_continues_from_the_checkpoint() {
         .await
         .unwrap();
     assert_eq!(keys(&rows), ["given"]);
+}
+
+/// steps:E8, steps:P2
+#[tokio::test(start_paused = true)]
+async fn a_promise_that_came_while_the_body_ran_stays_until_it_asks() {
+    let (begun, read) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (_store, node) = store();
+    let seen = begun.clone();
+    let (operations, exporter, _worker) = start_on(
+        node,
+        |it| it,
+        move |_, operation| {
+            let (begun, read) = (begun.clone(), read.clone());
+            async move {
+                if operation.restore::<u32>()?.is_none() {
+                    // The run stays in memory until it has read the promises.
+                    let first = async {
+                        let value = operation.promise::<u32>("first").await;
+                        read.notify_one();
+                        value
+                    };
+                    let work = operation.step("work", async || {
+                        begun.notify_one();
+                        read.notified().await;
+                        Ok::<_, Status>(())
+                    });
+                    let (first, work) = tokio::join!(first, work);
+                    work?;
+                    assert!(!operation.is_replaying());
+                    operation.checkpoint_and_forget(&first?).await?;
+                }
+                let first = operation.restore::<u32>()?.unwrap_or_default();
+                let second: u32 = operation.promise("second").await?;
+                Ok(exported(first + second))
+            }
+        },
+    )
+    .await;
+    let started = exporter.call(&["a"]).await.unwrap();
+    let name = name(&started);
+    seen.notified().await;
+    operations.complete(&name, "second", &2_u32).await.unwrap();
+    operations.complete(&name, "first", &1_u32).await.unwrap();
+    let done = wait(&operations, &started).await;
+    assert_eq!(done.outcome().unwrap().response().unwrap(), exported(3));
 }
 
 /// steps:E8

@@ -88,8 +88,7 @@ impl OperationRecord {
             let len = row.encoded_len() as u64;
             summary.rows = summary.rows.saturating_sub(1);
             summary.len = summary.len.saturating_sub(len);
-            // It was not begun by the body.
-            if row.is_given() && Some(row.begin_time) == row.end_time {
+            if row.is_early() {
                 summary.early = summary.early.saturating_sub(1);
             }
         }

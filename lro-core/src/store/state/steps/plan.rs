@@ -1,6 +1,7 @@
 //! Rows that an update writes, and what becomes of the summary.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::super::never_ok;
@@ -82,9 +83,10 @@ impl Plan {
     ) -> Result<Timestamp, Refusal> {
         let mut ready_time = OperationRecord::NEVER_READY;
         let (mut left, mut kinds) = (Vec::new(), Vec::new());
-        for key in waits {
-            let row = self.rows.get(key).or_else(|| stored.get(key));
-            let row = row.ok_or_else(|| Refusal::StepUnknown(key.clone()))?;
+        let waits: BTreeSet<&StepKey> = waits.iter().collect();
+        for key in &waits {
+            let row = self.rows.get(*key).or_else(|| stored.get(*key));
+            let row = row.ok_or_else(|| Refusal::StepUnknown((*key).clone()))?;
             if !row.is_finished() {
                 ready_time = ready_time.min(row.wake_time.unwrap_or(ready_time));
                 left.push(key.as_str().to_owned());
@@ -140,11 +142,18 @@ fn changed(
             false => Err(Refusal::StepFinished(write.key)),
         };
     }
-    let wake_time = match old.wake_time {
-        Some(wake_time) if write.attempt <= old.attempt => Some(wake_time),
-        _ => write.wake.map(|wake| wake.time(time)),
+    let wake_time = write.wake.map(|wake| wake.time(time));
+    let (wake_time, last_error) = match write.attempt.cmp(&old.attempt) {
+        Ordering::Greater => (
+            wake_time,
+            write.last_error.or_else(|| old.last_error.clone()),
+        ),
+        Ordering::Equal => (
+            old.wake_time.or(wake_time),
+            write.last_error.or_else(|| old.last_error.clone()),
+        ),
+        Ordering::Less => (old.wake_time, old.last_error.clone()),
     };
-    let last_error = write.last_error.or_else(|| old.last_error.clone());
     let row = StepRow {
         key: write.key,
         attempt: old.attempt.max(write.attempt),
