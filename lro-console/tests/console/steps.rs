@@ -158,6 +158,38 @@ async fn a_step_is_forgotten_when_it_was_confirmed() {
     }
 }
 
+/// A page holds the first 1,000 steps: those after it must not stay when the visitor asked for all.
+#[tokio::test]
+async fn later_steps_that_the_console_does_not_know_are_not_left_in_silence() {
+    let fixture = Fixture::new();
+    let name = fixture.running(1, 8).await;
+    let key = |at: u32| format!("dump/{at}").parse().unwrap();
+    let ended = |at| StepWrite {
+        outcome: Some(StepOutcome::Response(lro_core::pack(&at))),
+        ..StepWrite::begun(key(at), StepKind::Step)
+    };
+    let release = |fence| Command::Release {
+        fence,
+        metadata: None,
+    };
+    fixture
+        .record(&name, release, (0..=1_000).map(ended).collect())
+        .await;
+    let operation = value(&fixture, &name).await;
+    let form = [
+        ("action", "forget"),
+        ("operation", &*operation),
+        ("key", "dump/0"),
+        ("sure", "yes"),
+        ("later", "yes"),
+    ];
+    let page = post(&fixture.console(), "/step", &form).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.text);
+    assert!(page.text.contains("lro steps forget"), "{}", page.text);
+    let record = fixture.store.get(&name).await.unwrap().unwrap();
+    assert_eq!(record.steps.unwrap().rows, 1_001);
+}
+
 #[tokio::test]
 async fn nothing_is_forgotten_unconfirmed() {
     let fixture = Fixture::new();
@@ -190,14 +222,25 @@ impl Fixture {
             },
             StepWrite::begun(key("approved"), StepKind::Promise),
         ];
-        let record = self.store.inner.get(name).await.unwrap().unwrap();
-        let suspend = Command::Suspend {
-            fence: record.fence,
+        let suspend = |fence| Command::Suspend {
+            fence,
             waits: vec![key("approved")],
             ready_by: None,
             metadata: None,
         };
-        let update = Update::by_uid(name.clone(), record.uid, suspend).with_steps(rows);
+        self.record(name, suspend, rows).await;
+    }
+
+    /// Records steps with a command of the operation's holder.
+    async fn record(
+        &self,
+        name: &OperationName,
+        command: impl FnOnce(u64) -> Command,
+        rows: Vec<StepWrite>,
+    ) {
+        let record = self.store.inner.get(name).await.unwrap().unwrap();
+        let command = command(record.fence);
+        let update = Update::by_uid(name.clone(), record.uid, command).with_steps(rows);
         let mut updated = self.store.inner.update(vec![update]).await.unwrap();
         updated.remove(0).unwrap();
     }
