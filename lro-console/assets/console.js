@@ -61,6 +61,18 @@ function rough(millis) {
   return millis > 0 ? `${text} ago` : `in ${text}`;
 }
 
+/** The two largest units, as the server writes them. @param {number} millis */
+function duration(millis) {
+  const seconds = Math.max(Math.floor(millis / 1000), 0);
+  /** @param {number} large @param {string} unit @param {number} small @param {string} smaller */
+  const pair = (large, unit, small, smaller) => `${Math.floor(large)}${unit}${String(Math.floor(small)).padStart(2, '0')}${smaller}`;
+  if (seconds < 10) return `${(Math.floor(Math.max(millis, 0) / 100) / 10).toFixed(1)}s`;
+  if (seconds < 60) return `${seconds}s`;
+  if (seconds < 3600) return pair(seconds / 60, 'm', seconds % 60, 's');
+  if (seconds < 86400) return pair(seconds / 3600, 'h', (seconds % 3600) / 60, 'm');
+  return pair(seconds / 86400, 'd', (seconds % 86400) / 3600, 'h');
+}
+
 /** @param {Date} date */
 function local(date) {
   /** @param {number} value */
@@ -81,12 +93,21 @@ function showTimes() {
     const iso = date.toISOString();
     const full = isLocal ? local(date) : `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`;
     if ('age' in time.dataset) {
-      time.textContent = rough(now - date.getTime());
-      time.title = full;
+      set(time, rough(now - date.getTime()));
+      if (time.title !== full) time.title = full;
     } else {
-      time.textContent = full;
+      set(time, full);
     }
   }
+  for (const cell of all('[data-since]')) set(cell, duration(now - Date.parse(cell.dataset.since ?? '')));
+}
+
+/** The address forgets the outcome of an action, which the page tells once. */
+function forgetOutcome() {
+  const address = new URL(location.href);
+  if (!address.searchParams.has('did')) return;
+  address.searchParams.delete('did');
+  history.replaceState(history.state, '', address);
 }
 
 // --- Copying ----------------------------------------------------------------------------------
@@ -335,13 +356,22 @@ const CHIPS = {
   cancelled: ['CANCELLED'],
 };
 
-/** @typedef {{name: string, removed?: boolean, revision: number, state: string, glyph: string, percent: number | null, note: string, took: string}} Update */
+/** @typedef {{name: string, removed?: boolean, revision: number, state: string, glyph: string, percent: number | null, note: string, took: string, since: string | null}} Update */
+
+/** When the server last said something. */
+let news = Date.now();
 
 /** @param {string} state @param {string} text */
 function showLive(state, text) {
   const sign = one('#live');
   if (!sign) return;
   sign.hidden = false;
+  const stale = one('#news');
+  if (stale) {
+    stale.hidden = !['reconnecting', 'lost', 'off'].includes(state);
+    one('time', stale)?.setAttribute('datetime', new Date(news + ahead).toISOString());
+    if (!stale.hidden) showTimes();
+  }
   if (sign.dataset.state === state && one('.word', sign)?.textContent === text) return;
   sign.dataset.state = state;
   const word = one('.word', sign);
@@ -365,6 +395,9 @@ function patchRow(row, update) {
   if (update.removed) {
     if (state.dataset.state === 'GONE') return false;
     row.dataset.left = '';
+    delete one('td.took', row)?.dataset.since;
+    one('progress', row)?.toggleAttribute('hidden', true);
+    set(one('.note', row), '');
     state.dataset.state = 'GONE';
     set(one('.word', state), 'GONE');
     set(one('.glyph', state), '∅');
@@ -382,7 +415,10 @@ function patchRow(row, update) {
     if (update.percent !== null) bar.value = update.percent;
   }
   set(one('.note', row), update.note);
-  set(one('td.took', row), update.took);
+  const took = one('td.took', row);
+  if (took && update.since) took.dataset.since = update.since;
+  else delete took?.dataset.since;
+  set(took, update.took);
   const shown = CHIPS[one('#list')?.dataset.state ?? ''];
   if (shown) row.toggleAttribute('data-left', !shown.includes(update.state));
   return differs;
@@ -407,7 +443,7 @@ function refresh() {
   request.onloadend = () => {
     refreshing = false;
     const page = request.responseXML;
-    if (page && request.status === 200) takeOver(page);
+    if (page && request.status === 200) { news = Date.now(); takeOver(page); }
     else if (request.status === 401 || request.status === 403) signedOut();
     else if (one('[data-refresh]')) showLive('reconnecting', 'no answer, trying again');
     else if (request.status === 404) showLive('lost', 'this operation is gone');
@@ -543,6 +579,7 @@ async function connect() {
       if (done) break;
       clearTimeout(timer);
       timer = setTimeout(() => own.abort(), SILENCE);
+      news = Date.now();
       if (!opened) {
         opened = true;
         failures = newer = 0;
@@ -591,7 +628,7 @@ async function poll() {
   showLive('polling', yielded ? 'many tabs: asking each 5 s' : 'no live updates: asking each 5 s');
   try {
     const response = await fetch('./rows', { method: 'POST', body: followed(), cache: 'no-store' });
-    if (response.ok) apply(await response.json());
+    if (response.ok) { news = Date.now(); apply(await response.json()); }
     else if (response.status === 401 || response.status === 403) { signedOut(); return; }
     else showLive('lost', 'no answer');
   } catch { showLive('reconnecting', 'no connection, trying again'); }
@@ -636,6 +673,7 @@ function live() {
 }
 
 applySettings();
+forgetOutcome();
 settingsForm();
 copyButtons(document);
 selection();

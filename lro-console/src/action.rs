@@ -11,8 +11,10 @@ use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::answer::see_other;
-use crate::page::confirm::{CONCURRENCY, Chosen, asked};
+use crate::page::confirm::{CONCURRENCY, Chosen, asked, group};
 use crate::page::fault::{self, code_name};
+use crate::page::operations::Wanted;
+use crate::page::parts::groups;
 use crate::page::{Head, frame};
 use crate::params::{Params, link};
 use crate::route::Visit;
@@ -38,13 +40,17 @@ pub(crate) async fn act(visit: &Visit, form: &Params) -> Response<Body> {
         (it, outcome)
     });
     let outcomes: Vec<_> = outcomes.buffered(CONCURRENCY).collect().await;
-    let operation = |name: &str| see_other(&link("operation", &[("name", name)]));
+    let list = Wanted::remembered(form);
+    let did = action.verb();
+    let operation = |name: &str| see_other(&link("operation", &[("did", did), ("name", name)]));
     match &*outcomes {
         [(_, Err(status))] => fault::show(visit, status).await,
         [(_, Ok(Some(started)))] => operation(started),
         [(chosen, Ok(None))] if action != Action::Delete => operation(chosen.name.as_str()),
-        [(_, Ok(None))] => see_other("./"),
-        several => report(visit, action, several).await,
+        [(_, Ok(None))] => {
+            see_other(&list.map_or_else(|| link("", &[("did", did)]), |list| list.back(did)))
+        }
+        several => report(visit, action, list.as_ref(), several).await,
     }
 }
 
@@ -119,12 +125,21 @@ fn audit(principal: &str, action: Action, chosen: &Chosen, outcome: &Outcome) {
     );
 }
 
-async fn report(visit: &Visit, action: Action, outcomes: &[(Chosen, Outcome)]) -> Response<Body> {
-    let failed = outcomes
-        .iter()
-        .filter(|(_, outcome)| outcome.is_err())
-        .count();
+async fn report(
+    visit: &Visit,
+    action: Action,
+    list: Option<&Wanted>,
+    outcomes: &[(Chosen, Outcome)],
+) -> Response<Body> {
+    let refused = outcomes.iter().filter_map(|(chosen, outcome)| {
+        let status = outcome.as_ref().err()?;
+        let text = format!("{}, {}", code_name(status.code()), status.message());
+        Some((text, chosen))
+    });
+    let refused: Vec<_> = refused.collect();
+    let failed = refused.len();
     let done = outcomes.len() - failed;
+    let back = list.map_or_else(|| "./".to_owned(), |list| list.back(""));
     let verb = match action {
         Action::Cancel => "Asked to cancel",
         Action::Resubmit => "Resubmitted",
@@ -137,25 +152,19 @@ async fn report(visit: &Visit, action: Action, outcomes: &[(Chosen, Outcome)]) -
             h2 { "Started" }
             ul.chosen tabindex="0" aria-label="Started" {
                 @for started in outcomes.iter().filter_map(|(_, outcome)| outcome.as_ref().ok()?.as_deref()) {
-                    li { span {} a.fullname href=(link("operation", &[("name", started)])) { (visible(started)) } }
+                    li { a.fullname href=(link("operation", &[("name", started)])) { (visible(started)) } }
                 }
             }
         }
         @if failed > 0 {
             h2 { "Refused: " (failed) }
-            ul.chosen tabindex="0" aria-label="Refused" {
-                @for (chosen, outcome) in outcomes {
-                    @if let Err(status) = outcome {
-                        li {
-                            b { (code_name(status.code())) }
-                            a.fullname href=(link("operation", &[("name", chosen.name.as_str())])) { (visible(chosen.name.as_str())) }
-                            span { (visible(status.message())) }
-                        }
-                    }
+            @for (why, operations) in groups(refused) { (group(&why, operations.len(), &html! {
+                @for chosen in &operations {
+                    li { a.fullname href=(link("operation", &[("name", chosen.name.as_str())])) { (visible(chosen.name.as_str())) } }
                 }
-            }
+            })) }
         }
-        p { a.button href="./" { "All operations" } }
+        p.buttons { a.button href=(back) { @if list.is_some() { "Back to the list" } @else { "All operations" } } }
     };
     let head = Head {
         title: &title,

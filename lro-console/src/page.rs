@@ -75,6 +75,7 @@ pub(crate) async fn frame(
                         @if visit.is_signed_in { form.out action="./logout" method="post" { button type="submit" { "Sign out" } } }
                         @if head.is_live {
                             span #live.live data-state="off" hidden { span.dot aria-hidden="true" {} span.word { "connecting" } }
+                            span #news hidden { "last news " time data-age {} }
                             a #again href="./" hidden { "Sign in again" }
                         }
                         span #clock { "UTC" }

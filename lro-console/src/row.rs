@@ -1,7 +1,8 @@
 //! The cells of a row that change: the same for pages and for their updates.
 
+use std::time::Duration;
+
 use lro_core::Timestamp;
-use lro_core::inspection::Waiting;
 use lro_core::inspection::waiting::Cause;
 use lro_core::pb::operation::Result as Outcome;
 use lro_core::store::OperationState;
@@ -11,8 +12,8 @@ use tonic::Code;
 use crate::page::fault::code_name;
 use crate::page::parts::{glyph, word};
 use crate::progress::{self, Progress};
-use crate::source::View;
-use crate::text::{cut, duration, relative, visible};
+use crate::source::{Record, View};
+use crate::text::{cut, duration, relative, rfc3339, visible};
 use crate::types;
 
 /// The most characters of a note.
@@ -26,8 +27,13 @@ pub(crate) struct Row {
     pub(crate) state: OperationState,
     /// In percent, while it is not done.
     pub(crate) percent: Option<u32>,
+    /// The same in words, as in `62 %, 5 of 8 tables`.
+    pub(crate) progress: String,
+    /// The progress, or why there is none.
     pub(crate) note: String,
     pub(crate) took: String,
+    /// When its first run began, while it is not done: the time that it took grows.
+    pub(crate) since: Option<String>,
 }
 
 impl Row {
@@ -43,8 +49,10 @@ impl Row {
             revision: view.revision(),
             state,
             percent: progress.as_ref().map(Progress::percent),
+            progress: progress.as_ref().map_or(String::new(), in_words),
             note: note(view, state, progress.as_ref(), now),
             took: view.took(now).map_or(String::new(), duration),
+            since: since(view, state),
         }
     }
 
@@ -58,8 +66,14 @@ impl Row {
             "percent": self.percent,
             "note": self.note,
             "took": self.took,
+            "since": self.since,
         })
     }
+}
+
+fn since(view: &View, state: OperationState) -> Option<String> {
+    let start = view.record.as_ref()?.start_time()?;
+    (!state.is_done()).then(|| rfc3339(start))
 }
 
 /// The progress that the metadata tells.
@@ -75,14 +89,30 @@ fn note(view: &View, state: OperationState, progress: Option<&Progress>, now: Ti
             format!("{code}: {}", error.message)
         }
         (OperationState::Pending, _) => waiting(view, now),
-        _ => match progress {
-            Some(progress) if progress.text.is_empty() => format!("{} %", progress.percent()),
-            Some(progress) => format!("{} %, {}", progress.percent(), progress.text),
-            None => String::new(),
-        },
+        _ => running(view, progress),
     };
     let one_line = text.replace('\n', " ");
     visible(&cut(&one_line, MAX_NOTE)).into_owned()
+}
+
+fn in_words(progress: &Progress) -> String {
+    match &*progress.text {
+        "" => format!("{} %", progress.percent()),
+        text => format!(
+            "{} %, {}",
+            progress.percent(),
+            visible(&cut(text, MAX_NOTE))
+        ),
+    }
+}
+
+/// How far an operation is, and whether its worker is lost.
+fn running(view: &View, progress: Option<&Progress>) -> String {
+    let progress = progress.map(in_words);
+    let is_lost = view.record.as_ref().and_then(Record::waits) == Some(Cause::WorkerLost);
+    let lost = is_lost.then(|| "its worker is lost".to_owned());
+    let parts: Vec<String> = [progress, lost].into_iter().flatten().collect();
+    parts.join(" · ")
 }
 
 /// The reason why a pending operation waits, in short.
@@ -90,25 +120,41 @@ fn waiting(view: &View, now: Timestamp) -> String {
     let Some(record) = &view.record else {
         return String::new();
     };
-    let Some(ready) = record.ready_time() else {
-        return String::new();
-    };
-    let tried = record.wire().attempt;
-    if ready > now {
-        let when = relative(ready, now);
-        return match tried {
-            0 => format!("starts {when}"),
-            tried => format!("attempt {} {when}", tried.saturating_add(1)),
+    let cause = record.waits();
+    let ready = record.ready_time();
+    let later = ready.filter(|ready| *ready > now);
+    let later = later.map(|ready| relative(ready, now));
+    if cause == Some(Cause::Suspended) {
+        return suspended(record, later);
+    }
+    if let Some(when) = later {
+        return match (cause, record.wire().attempt) {
+            (Some(Cause::Blocked), _) => format!("blocked, tried again {when}"),
+            (_, 0) => format!("starts {when}"),
+            (_, tried) => format!("attempt {} {when}", tried.saturating_add(1)),
         };
     }
-    let waits = format!("waits {}", duration(now.since(ready)));
-    let cause = record.wire().waiting.as_ref().map(Waiting::cause);
-    let why = match cause {
-        Some(Cause::NoWorker) => "no worker here",
-        Some(Cause::NoFreeSlot) => "all slots are taken",
-        Some(Cause::Quarantine) => "tried alone",
-        Some(Cause::WorkersBlocked) => "workers blocked",
-        _ => return waits,
+    let why = match (cause, ready) {
+        (Some(Cause::Blocked), _) => return "blocked".to_owned(),
+        (_, None) => return String::new(),
+        (Some(Cause::NoWorker), _) => ": no worker here",
+        (Some(Cause::NoFreeSlot), _) => ": all slots are taken",
+        (Some(Cause::Quarantine), _) => ": tried alone",
+        (Some(Cause::WorkersBlocked), _) => ": workers blocked",
+        _ => "",
     };
-    format!("{waits}: {why}")
+    let waited = ready.map_or(Duration::ZERO, |ready| now.since(ready));
+    format!("waits {}{why}", duration(waited))
+}
+
+/// The durable call that a body waits for, and until when.
+fn suspended(record: &Record, later: Option<String>) -> String {
+    let waiting = record.wire().waiting.as_ref();
+    let explanation = waiting.map_or("", |waiting| &waiting.explanation);
+    let waits = explanation.strip_prefix("its body ");
+    let waits = waits.unwrap_or(explanation);
+    match later {
+        Some(when) => format!("{waits}, wakes {when}"),
+        None => waits.to_owned(),
+    }
 }

@@ -122,9 +122,9 @@ pub(crate) fn form(visit: &Visit) -> Markup {
         form.confirm action="./login" method="post" {
             input type="hidden" name="to" value=(to.as_deref().unwrap_or("./"));
             label for="token" { "Token, as callers of the server send it" }
-            input #token name="token" type="password" autocomplete="off" spellcheck="false" required maxlength=(MAX_TOKEN);
+            input #token name="token" type="password" autocomplete="off" spellcheck="false" required maxlength=(MAX_TOKEN) aria-describedby="kept";
+            p.quiet #kept { "This browser keeps it in a cookie that only this console can read, until it expires." }
             p.buttons { button.main type="submit" { "Sign in" } }
-            p.quiet { "This browser keeps it in a cookie that only this console can read, until it expires." }
         }
     }
 }

@@ -291,12 +291,12 @@ impl Action {
             (Self::Cancel, false) if state == OperationState::Cancelling => {
                 Err("Its cancellation was already asked for.")
             }
-            (Self::Cancel, false) => Ok("asks its body to stop; the state shows the outcome"),
-            (Self::Resubmit, true) => Ok("starts a new operation with the same request"),
+            (Self::Cancel, false) => Ok("asked to stop; the state shows the outcome"),
+            (Self::Resubmit, true) => Ok("started again as a new operation with the same request"),
             (Self::Resubmit, false) => Err("It has not ended."),
-            (Self::Delete, true) => Ok("removes its record and its result"),
+            (Self::Delete, true) => Ok("removed with its result"),
             (Self::Delete, false) => {
-                Ok("hides it at once and does not stop its body; cancel it first to stop it")
+                Ok("hidden at once, but its body runs on; cancel it first to stop it")
             }
         }
     }

@@ -21,7 +21,10 @@ use crate::source::StepChange;
 /// The answer to a form of the page of an operation: the operation again.
 pub(crate) async fn change(visit: &Visit, form: &Params) -> Response<Body> {
     match changed(visit, form).await {
-        Ok(name) => see_other(&link("operation", &[("name", &name)])),
+        Ok(name) => see_other(&link(
+            "operation",
+            &[("did", form.get("action")), ("name", &name)],
+        )),
         Err(status) => fault::show(visit, &status).await,
     }
 }

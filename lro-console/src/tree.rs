@@ -45,6 +45,17 @@ pub(crate) enum Node {
     Opaque { len: usize, base64: String },
 }
 
+impl Node {
+    /// How many lines it takes, about.
+    pub(crate) fn lines(&self) -> usize {
+        match self {
+            Self::Fields(fields) => fields.iter().map(|(_, node)| 1 + node.lines()).sum(),
+            Self::Text(text) => text.lines().count() + text.len() / 100,
+            _ => 0,
+        }
+    }
+}
+
 /// The tree of an `Any`.
 pub(crate) fn of_any(types: &DescriptorPool, any: &Any) -> Tree {
     let mut writer = Writer {
@@ -110,6 +121,8 @@ impl Writer<'_> {
                 self.is_cut = true;
                 break;
             }
+            // Before its value, which may take all the room that is left.
+            let name = self.take(field.name());
             let node = if lro_json::is_redacted(&field) {
                 Node::Redacted
             } else {
@@ -118,7 +131,7 @@ impl Writer<'_> {
                     node => node,
                 }
             };
-            fields.push((self.take(field.name()), node));
+            fields.push((name, node));
         }
         Node::Fields(fields)
     }

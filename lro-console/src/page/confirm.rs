@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::fault;
 use super::operations::Wanted;
-use super::parts::state;
+use super::parts::{groups, operations, state};
 use super::{Head, frame};
 use crate::params::{Params, link};
 use crate::route::Visit;
@@ -103,22 +103,23 @@ pub(crate) async fn show(visit: &Visit, form: &Params) -> Response<Body> {
         Err(status) => return fault::show(visit, &status).await,
     };
     let (action, views) = (asked.action, asked.views);
-    let back = match &*views {
-        [(only, _)] => link("operation", &[("name", only.name.as_str())]),
-        _ => "./".to_owned(),
+    let list = Wanted::remembered(form);
+    let back = match (&list, &*views) {
+        (Some(list), _) => list.back(""),
+        (None, [(only, _)]) => link("operation", &[("name", only.name.as_str())]),
+        (None, _) => "./".to_owned(),
     };
     let (mut can, mut cannot) = (Vec::new(), Vec::new());
     for (chosen, view) in views {
         match possible(action, view) {
-            Ok(view) => can.push((chosen, view)),
-            Err(why) => cannot.push((chosen, why)),
+            Ok((view, effect)) => can.push((effect, (chosen, view))),
+            Err(why) => cannot.push((why, chosen)),
         }
     }
     let count = can.len();
-    let title = match count {
-        1 => format!("{} 1 operation?", action.label()),
-        _ => format!("{} {count} operations?", action.label()),
-    };
+    let number = operations(count).into_string();
+    let title = format!("{} {number}?", action.label());
+    let (can, cannot) = (groups(can), groups(cannot));
     let main = html! {
         h1 { (title) }
         @if asked.has_more { p.note { "More operations match than one action takes. These are the newest " (MAX_OPERATIONS) "; do the same again for the others." } }
@@ -126,9 +127,10 @@ pub(crate) async fn show(visit: &Visit, form: &Params) -> Response<Body> {
         @if !can.is_empty() {
             form.confirm action="./act" method="post" {
                 input type="hidden" name="action" value=(action.verb());
-                ul.chosen tabindex="0" aria-label="Operations" {
-                    @for (chosen, view) in &can { (entry(chosen, view, action)) }
-                }
+                @if let Some(list) = &list { (list.inputs()) }
+                @for (effect, operations) in &can { (group(effect, operations.len(), &html! {
+                    @for (chosen, view) in operations { (entry(chosen, view)) }
+                })) }
                 @if action == Action::Resubmit {
                     // The same form sent twice starts each operation once.
                     input type="hidden" name="once" value=(Uuid::new_v4());
@@ -141,18 +143,16 @@ pub(crate) async fn show(visit: &Visit, form: &Params) -> Response<Body> {
                     input #count name="count" inputmode="numeric" pattern=(count) required autocomplete="off";
                 }
                 p.buttons {
-                    button.danger[action != Action::Resubmit].main[action == Action::Resubmit] type="submit" { (action.label()) " " (count) @if count == 1 { " operation" } @else { " operations" } }
+                    button.danger[action != Action::Resubmit].main[action == Action::Resubmit] type="submit" { (action.label()) " " (number) }
                     " " a.button href=(back) { "Back" }
                 }
             }
         }
         @if !cannot.is_empty() {
             h2 { "Left alone" }
-            ul.chosen tabindex="0" aria-label="Left alone" {
-                @for (chosen, why) in &cannot {
-                    li { span {} span.fullname { (visible(chosen.name.as_str())) } span.quiet { (visible(why)) } }
-                }
-            }
+            @for (why, operations) in &cannot { (group(why, operations.len(), &html! {
+                @for chosen in operations { li { span.fullname { (visible(chosen.name.as_str())) } } }
+            })) }
             @if can.is_empty() { p { a.button href=(back) { "Back" } } }
         }
     };
@@ -207,6 +207,8 @@ async fn matching(visit: &Visit, form: &Params) -> Result<Asked, Status> {
         filter => format!("({filter}) AND {until}"),
     };
     wanted.rows = PAGE;
+    // The form names the page that it stands on; the filter takes all pages.
+    wanted.token.clear();
     let mut views = Vec::new();
     loop {
         let source = &visit.settings.source;
@@ -246,21 +248,28 @@ fn action(form: &Params) -> Result<Action, Status> {
     })
 }
 
-/// Whether the action would change the operation.
-fn possible(action: Action, view: Result<View, Status>) -> Result<View, String> {
+/// The effect on the operation, or the reason why there is none.
+fn possible(action: Action, view: Result<View, Status>) -> Result<(View, &'static str), String> {
     let view = view.map_err(|status| status.message().to_owned())?;
     match action.effect(view.state()) {
-        Ok(_) => Ok(view),
+        Ok(effect) => Ok((view, effect)),
         Err(why) => Err(why.to_owned()),
     }
 }
 
-fn entry(chosen: &Chosen, view: &View, action: Action) -> Markup {
+/// Operations with the same effect, or the same reason.
+pub(crate) fn group(text: &str, count: usize, entries: &Markup) -> Markup {
+    html! {
+        p.group { b { (operations(count)) } ": " (visible(text)) }
+        ul.chosen tabindex="0" aria-label=(visible(text)) { (entries) }
+    }
+}
+
+fn entry(chosen: &Chosen, view: &View) -> Markup {
     html! {
         li {
             input type="hidden" name="operation" value=(chosen.value());
-            (state(view.state())) span.fullname { (visible(&cut(view.name(), 200))) }
-            @if let Ok(effect) = action.effect(view.state()) { span.quiet { (effect) } }
+            (state(view.state())) " " span.fullname { (visible(&cut(view.name(), 200))) }
         }
     }
 }

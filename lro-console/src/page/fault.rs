@@ -30,7 +30,11 @@ pub(crate) async fn show(visit: &Visit, status: &Status) -> Response<Body> {
             (sign_in::form(visit))
         } @else {
             (explain(status))
-            p { a.button href="./" { "All operations" } }
+            p.buttons {
+                // The same address, by a link without a target.
+                @if status.code() == Code::Unavailable && !visit.is_post { a.button href="" { "Try again" } " " }
+                a.button href="./" { "All operations" }
+            }
         }
     };
     let head = Head {
@@ -75,9 +79,7 @@ fn help(code: Code) -> Option<&'static str> {
         Code::NotFound => {
             "It may have been deleted, or have expired: finished operations are kept for a time only."
         }
-        Code::Unavailable => {
-            "The store of the server does not answer. Bodies that run continue; reload this page in some seconds."
-        }
+        Code::Unavailable => "Bodies that run continue. Try again in some seconds.",
         _ => return None,
     })
 }

@@ -17,7 +17,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::fault::{self, code_name};
-use super::parts::{command, copy, glyph, shell_word, state, word};
+use super::parts::{command, copy, done, glyph, shell_word, state, word};
 use super::timeline::timeline;
 use super::tree::payload;
 use super::{Head, frame};
@@ -58,12 +58,14 @@ pub(crate) async fn show(visit: &Visit) -> Response<Body> {
     let steps = steps::read(visit, &view).await;
     let short = short_name(view.name(), 4);
     let percent = row.percent.map_or(String::new(), |it| format!(" {it} %"));
+    let buttons = buttons(visit, &row, &permits);
     let title = format!("{short} {}{percent}", word(row.state).to_lowercase());
     let main = html! {
         article #operation data-name=(view.name()) data-uid=(view.uid()) data-revision=(row.revision) data-now=(word(row.state)) data-done[row.state.is_done()] {
             (neighbour::links(visit, &view))
-            (header(visit, &view, &row, &permits))
-            (overview(visit, &view, &row, &outlook, now))
+            (done(visit.query.get("did")))
+            (header(&view, &row, &buttons))
+            (overview(visit, &view, &row, &outlook, &buttons, now))
             @if let Some(record) = &view.record { (attempts::attempts(record, now)) } @else { (no_record()) }
             (steps::steps(visit, &view, &steps, &permits, now))
             (payloads(visit, &view))
@@ -79,8 +81,10 @@ pub(crate) async fn show(visit: &Visit) -> Response<Body> {
     frame(visit, StatusCode::OK, head, main).await
 }
 
-/// Each action with the reason why its button is disabled.
-fn buttons(visit: &Visit, row: &Row, permits: &Permits) -> Vec<(Action, Option<String>)> {
+/// An action, with the reason why its button is disabled.
+type Button = (Action, Option<String>);
+
+fn buttons(visit: &Visit, row: &Row, permits: &Permits) -> Vec<Button> {
     if visit.settings.is_read_only {
         return Vec::new();
     }
@@ -96,33 +100,40 @@ fn buttons(visit: &Visit, row: &Row, permits: &Permits) -> Vec<(Action, Option<S
     actions.collect()
 }
 
-fn header(visit: &Visit, view: &View, row: &Row, permits: &Permits) -> Markup {
+fn header(view: &View, row: &Row, buttons: &[Button]) -> Markup {
     let name = view.name();
     let method = view.record.as_ref().map(|record| &*record.wire().method);
-    let buttons = buttons(visit, row, permits);
+    let json = link("operation.json", &[("name", name)]);
     html! {
         header #head.head data-part {
             div {
                 p.quiet { @if let Some(method) = method { span title=(visible(method)) { (visible(short_method(method))) } } @else { "Operation" } }
                 h1 { span.glyph.big data-state=(word(row.state)) aria-hidden="true" { (glyph(row.state)) } " " (short_name(name, 12)) }
-                p.fullname { (visible(name)) " " (copy("Copy name", name)) }
+                p.fullname { (visible(name)) " " (copy("Copy name", name)) " " a.button.copy href=(json) download { "Download JSON" } }
             }
-            div.actions {
-                @if !buttons.is_empty() {
-                    form action="./confirm" method="post" {
-                        input type="hidden" name="operation" value=(format!("{} {name}", view.uid()));
-                        @for (action, refusal) in &buttons {
-                            button type="submit" name="action" value=(action.verb()) disabled[refusal.is_some()]
-                                aria-describedby=[refusal.as_ref().map(|_| format!("why-{}", action.verb()))] { (action.label()) "…" }
-                        }
-                    }
-                    @for (action, refusal) in &buttons {
-                        @if let Some(refusal) = refusal {
-                            p.quiet.why id=(format!("why-{}", action.verb())) { (action.label()) ": " (visible(refusal)) }
-                        }
+            @if !buttons.is_empty() {
+                form.actions action="./confirm" method="post" {
+                    input type="hidden" name="operation" value=(format!("{} {name}", view.uid()));
+                    @for (action, refusal) in buttons {
+                        button type="submit" name="action" value=(action.verb()) disabled[refusal.is_some()]
+                            aria-describedby=[refusal.as_ref().map(|_| format!("why-{}", action.verb()))] { (action.label()) "…" }
                     }
                 }
             }
+        }
+    }
+}
+
+/// Why buttons are disabled: below the state, which stays where it is.
+fn refusals(view: &View, buttons: &[Button]) -> Markup {
+    let short = short_name(view.name(), 4);
+    let refused = buttons
+        .iter()
+        .filter_map(|(action, why)| Some((action, why.as_ref()?)));
+    html! {
+        @for (action, why) in refused {
+            // The page says which operation it is about.
+            p.quiet.why id=(format!("why-{}", action.verb())) { (action.label()) ": " (visible(&why.replace(view.name(), &short))) }
         }
     }
 }
@@ -132,7 +143,8 @@ async fn outlook(visit: &Visit, view: &View, now: Timestamp) -> Outlook {
     let (Some(record), Some(ran)) = (&view.record, view.took(now)) else {
         return Outlook::default();
     };
-    if !matches!(view.state(), OperationState::Running) {
+    // An operation whose worker is lost makes no progress.
+    if view.state() != OperationState::Running || record.waits().is_some() {
         return Outlook::default();
     }
     let source = &visit.settings.source;
@@ -143,7 +155,14 @@ async fn outlook(visit: &Visit, view: &View, now: Timestamp) -> Outlook {
     Outlook::of(ran, progress.map(|it| it.fraction), history.as_ref())
 }
 
-fn overview(visit: &Visit, view: &View, row: &Row, outlook: &Outlook, now: Timestamp) -> Markup {
+fn overview(
+    visit: &Visit,
+    view: &View,
+    row: &Row,
+    outlook: &Outlook,
+    buttons: &[Button],
+    now: Timestamp,
+) -> Markup {
     html! {
         section #standing data-part aria-label="State" {
             p.standing {
@@ -151,7 +170,7 @@ fn overview(visit: &Visit, view: &View, row: &Row, outlook: &Outlook, now: Times
                 @if let Some(percent) = row.percent {
                     progress max="100" value=(percent) aria-label="Progress" {}
                 }
-                @if !matches!(view.operation.result, Some(Outcome::Error(_))) { span { (row.note) } }
+                @if !row.progress.is_empty() { span { (row.progress) } }
                 @if !outlook.left.is_empty() { span.left { (outlook.left) } }
                 @if !outlook.slow.is_empty() { span.badge.slow { "slow" } }
             }
@@ -167,6 +186,7 @@ fn overview(visit: &Visit, view: &View, row: &Row, outlook: &Outlook, now: Times
                 }
             }
             @if let Some(Outcome::Error(error)) = &view.operation.result { (error_details(visit, error)) }
+            (refusals(view, buttons))
         }
     }
 }
@@ -184,7 +204,6 @@ fn error_details(visit: &Visit, error: &rpc::Status) -> Markup {
 
 fn payloads(visit: &Visit, view: &View) -> Markup {
     let types = &visit.settings.types;
-    let json = link("operation.json", &[("name", view.name())]);
     let record = view.record.as_ref().map(Record::wire);
     let redaction = record.map_or(Redaction::Unspecified, OperationRecord::request_redaction);
     let request = record.and_then(|record| record.request.as_ref());
@@ -194,7 +213,7 @@ fn payloads(visit: &Visit, view: &View) -> Markup {
                 h2 { "Metadata" }
                 @match &view.operation.metadata {
                     Some(metadata) => { (payload(&tree::of_any(types, metadata))) }
-                    None => p.quiet { "none yet" },
+                    None => p.quiet { @if view.operation.done { "none" } @else { "none yet" } },
                 }
             }
             section #result data-part {
@@ -219,7 +238,6 @@ fn payloads(visit: &Visit, view: &View) -> Markup {
                 }
             }
         }
-        p { a.button href=(json) download { "Download JSON" } }
     }
 }
 

@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use super::fault::{self, http_status};
-use super::parts::{command, shell_word};
+use super::parts::{command, done, shell_word};
 use super::{Head, frame};
 use crate::route::Visit;
 use crate::text::visible;
@@ -48,6 +48,7 @@ pub(crate) async fn show(visit: &Visit) -> Response<Body> {
     };
     let main = html! {
         h1.unseen { "Operations" }
+        (done(visit.query.get("did")))
         (filter_form(visit, &wanted))
         (chips::chips(&wanted, numbers.as_ref().ok()))
         @if page.as_ref().is_ok_and(|page| page.views.iter().any(|view| view.record.is_none())) { (super::operation::no_record()) }

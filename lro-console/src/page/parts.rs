@@ -5,7 +5,7 @@ use lro_core::inspection::attempt::Outcome;
 use lro_core::store::OperationState;
 use maud::{Markup, html};
 
-use crate::text::{relative, rfc3339, utc};
+use crate::text::{grouped, relative, rfc3339, utc};
 
 /// The word of a state, as filters spell it.
 pub(crate) fn word(state: OperationState) -> &'static str {
@@ -64,8 +64,39 @@ pub(crate) fn age(time: Timestamp, now: Timestamp) -> Markup {
 pub(crate) fn moment(time: Timestamp, now: Timestamp) -> Markup {
     html! {
         time datetime=(rfc3339(time)) data-moment { (utc(time)) }
-        " " span.quiet { "(" (age(time, now)) ")" }
+        " " span.quiet { (age(time, now)) }
     }
+}
+
+/// The number of operations, in words.
+pub(crate) fn operations(count: usize) -> Markup {
+    html! { (grouped(count as u64)) @if count == 1 { " operation" } @else { " operations" } }
+}
+
+/// Values with the same text, in the order of their first ones.
+pub(crate) fn groups<K: PartialEq, T>(pairs: impl IntoIterator<Item = (K, T)>) -> Vec<(K, Vec<T>)> {
+    let mut groups: Vec<(K, Vec<T>)> = Vec::new();
+    for (key, value) in pairs {
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, values)) => values.push(value),
+            None => groups.push((key, vec![value])),
+        }
+    }
+    groups
+}
+
+/// The outcome of what the visitor has just done, once: it has the focus.
+pub(crate) fn done(what: &str) -> Markup {
+    let text = match what {
+        "cancel" => "Cancellation was asked for.",
+        "resubmit" => "Resubmitted: this is the new operation.",
+        "delete" => "The operation was deleted.",
+        "complete" => "The promise was completed.",
+        "forget" => "The steps were forgotten.",
+        "unblock" => "It runs as soon as a worker is free.",
+        _ => return html! {},
+    };
+    html! { p #did.did role="status" tabindex="-1" autofocus { (text) } }
 }
 
 /// A button that copies a text. It shows itself where scripts run.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use lro_core::Timestamp;
 use lro_core::inspection::Attempt;
 use lro_core::inspection::attempt::Outcome;
+use lro_core::inspection::waiting::Cause;
+use lro_core::store::OperationState;
 use maud::{Markup, html};
 
 use super::parts::outcome_word;
@@ -28,7 +30,12 @@ enum Kind {
     /// An attempt, with its outcome.
     Run(Outcome),
     Stopping,
+    /// Between two attempts.
     Pause,
+    /// For a durable call.
+    Waiting,
+    /// For other code.
+    Blocked,
 }
 
 impl Kind {
@@ -42,6 +49,8 @@ impl Kind {
             Self::Run(outcome) => outcome_word(outcome),
             Self::Stopping => "stopping",
             Self::Pause => "paused",
+            Self::Waiting => "waits",
+            Self::Blocked => "blocked",
         }
     }
 
@@ -53,6 +62,8 @@ impl Kind {
             Self::Run(_) => "run",
             Self::Stopping => "cancel",
             Self::Pause => "pause",
+            Self::Waiting => "waiting",
+            Self::Blocked => "blocked",
         }
     }
 
@@ -139,11 +150,12 @@ fn parts(record: &Record, now: Timestamp) -> Vec<Part> {
     if record.start_time().is_none() {
         return parts.0;
     }
-    let mut at = begin;
-    if attempts.is_empty() {
+    let is_pending = record.state() == Some(OperationState::Pending);
+    if attempts.is_empty() && !is_pending {
         parts.add(Kind::Run(Outcome::Unspecified), "ran", begin, last);
         return parts.0;
     }
+    let mut at = begin;
     for (index, attempt) in attempts.iter().enumerate() {
         let first = time(attempt.begin_time.as_ref()).unwrap_or(at).max(at);
         let is_older = index == 0 && attempt.number > 1;
@@ -163,8 +175,32 @@ fn parts(record: &Record, now: Timestamp) -> Vec<Part> {
         add_attempt(&mut parts, record, attempt, (first, until));
         at = until;
     }
-    parts.add(Kind::Pause, "paused", at, last);
+    if is_pending && at < last {
+        add_pause(&mut parts, record, at, last);
+    } else {
+        parts.add(Kind::Pause, "paused", at, last);
+    }
     parts.0
+}
+
+/// The time since the last attempt that the record has, of an operation that is pending again.
+fn add_pause(parts: &mut Parts, record: &Record, mut from: Timestamp, now: Timestamp) {
+    let kind = match record.waits() {
+        Some(Cause::Suspended) => Kind::Waiting,
+        Some(Cause::Blocked) => Kind::Blocked,
+        _ => Kind::Pause,
+    };
+    // Records do not keep runs that ended with a wait, but the time of the last change.
+    let keeps_last = kind == Kind::Pause && !record.wire().attempts.is_empty();
+    let changed = record.update_time().filter(|changed| *changed <= now);
+    if let (false, Some(changed)) = (keeps_last, changed) {
+        parts.add(Kind::Run(Outcome::Unspecified), "ran", from, changed);
+        from = changed.max(from);
+    }
+    let ready = record.ready_time().filter(|ready| *ready > from);
+    let until = ready.map_or(now, |ready| ready.min(now));
+    parts.add(kind, kind.word(), from, until);
+    parts.add(Kind::Queue, "queued", until, now);
 }
 
 /// An attempt, and how long it took to stop after its cancellation.
@@ -217,126 +253,4 @@ fn places(parts: &[Part]) -> Vec<(u32, u32)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use lro_core::inspection::OperationRecord;
-
-    use super::*;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_micros(seconds * 1_000_000)
-    }
-
-    fn wire(seconds: i64) -> Option<prost_types::Timestamp> {
-        Some(at(seconds).into())
-    }
-
-    fn attempt(number: i64, begin: i64, end: Option<i64>, outcome: Outcome) -> Attempt {
-        Attempt {
-            number,
-            begin_time: wire(begin),
-            end_time: end.and_then(wire),
-            outcome: outcome.into(),
-            ..Attempt::default()
-        }
-    }
-
-    fn shown(record: OperationRecord, now: i64) -> Vec<(Kind, u64)> {
-        let (_, record) = Record::split(record);
-        let parts = parts(&record, at(now));
-        assert!(places(&parts).iter().all(|(x, width)| x + width <= WIDTH));
-        let parts = parts.iter();
-        parts.map(|it| (it.kind, it.length.as_secs())).collect()
-    }
-
-    #[test]
-    fn a_life_is_drawn_to_scale() {
-        let record = OperationRecord {
-            create_time: wire(100),
-            start_time: wire(110),
-            cancel_time: wire(150),
-            attempts: vec![attempt(1, 110, None, Outcome::Running)],
-            ..OperationRecord::default()
-        };
-        let (_, split) = Record::split(record.clone());
-        let places = places(&parts(&split, at(200)));
-        assert_eq!(
-            shown(record, 200),
-            [
-                (Kind::Queue, 10),
-                (Kind::Run(Outcome::Running), 40),
-                (Kind::Stopping, 50)
-            ]
-        );
-        let (last, width) = places[2];
-        assert!((WIDTH - 3..=WIDTH).contains(&(last + width)));
-        assert!(width > places[1].1 && places[1].1 > 3 * places[0].1);
-    }
-
-    #[test]
-    fn attempts_and_pauses_follow_each_other() {
-        let record = OperationRecord {
-            create_time: wire(100),
-            ready_time: wire(400),
-            start_time: wire(105),
-            attempts: vec![
-                attempt(1, 105, Some(136), Outcome::WorkerLost),
-                attempt(2, 141, Some(200), Outcome::Retried),
-            ],
-            ..OperationRecord::default()
-        };
-        assert_eq!(
-            shown(record, 230),
-            [
-                (Kind::Queue, 5),
-                (Kind::Run(Outcome::WorkerLost), 31),
-                (Kind::Pause, 5),
-                (Kind::Run(Outcome::Retried), 59),
-                (Kind::Pause, 30),
-            ]
-        );
-    }
-
-    #[test]
-    fn attempts_that_the_record_has_forgotten_are_one_part() {
-        let record = OperationRecord {
-            create_time: wire(100),
-            start_time: wire(100),
-            end_time: wire(300),
-            attempts: vec![attempt(12, 250, Some(300), Outcome::Failed)],
-            ..OperationRecord::default()
-        };
-        assert_eq!(
-            shown(record, 900),
-            [
-                (Kind::Run(Outcome::Unspecified), 150),
-                (Kind::Run(Outcome::Failed), 50),
-            ]
-        );
-    }
-
-    #[test]
-    fn a_scheduled_operation_has_not_begun() {
-        let record = OperationRecord {
-            create_time: wire(100),
-            ready_time: wire(400),
-            ..OperationRecord::default()
-        };
-        assert_eq!(shown(record.clone(), 150), [(Kind::Scheduled, 50)]);
-        assert_eq!(
-            shown(record, 500),
-            [(Kind::Scheduled, 300), (Kind::Queue, 100)]
-        );
-    }
-
-    #[test]
-    fn odd_times_of_a_server_do_not_break_the_drawing() {
-        let record = OperationRecord {
-            create_time: wire(500),
-            start_time: wire(400),
-            end_time: wire(100),
-            attempts: vec![attempt(1, 900, Some(2), Outcome::Succeeded); 40],
-            ..OperationRecord::default()
-        };
-        shown(record, 0);
-    }
-}
+mod tests;

@@ -5,6 +5,9 @@ use maud::{Markup, html};
 use crate::text::visible;
 use crate::tree::{Node, Tree};
 
+/// From this number of lines on, a payload scrolls by itself.
+const MAX_LINES: usize = 40;
+
 /// A payload with the name of its type.
 pub(crate) fn payload(tree: &Tree) -> Markup {
     html! {
@@ -14,6 +17,9 @@ pub(crate) fn payload(tree: &Tree) -> Markup {
             Node::Opaque { len, base64 } => {
                 p.quiet { "The console does not know this type: " (len) " bytes. Give its descriptors to the server." }
                 p.opaque { (base64) }
+            }
+            root if tree.root.lines() > MAX_LINES => {
+                div.tree.long role="group" aria-label=(visible(&tree.type_name)) tabindex="0" { (node(root, "")) }
             }
             root => { div.tree { (node(root, "")) } },
         }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use lro_core::inspection as wire;
 use lro_core::inspection::operation_record::State;
-use lro_core::store::OperationState;
+use lro_core::inspection::waiting::Cause;
+use lro_core::store::{OperationRecord, OperationState};
 use lro_core::{Timestamp, pb};
 
 /// The facts about an operation that the standard has no field for.
@@ -35,8 +36,14 @@ impl Record {
         time(self.0.create_time.as_ref())
     }
 
+    /// `None` also for an operation that becomes ready only by a call, such as the completion of a promise.
     pub(crate) fn ready_time(&self) -> Option<Timestamp> {
-        time(self.0.ready_time.as_ref())
+        time(self.0.ready_time.as_ref()).filter(|ready| *ready < OperationRecord::NEVER_READY)
+    }
+
+    /// Why it makes no progress, if it makes none.
+    pub(crate) fn waits(&self) -> Option<Cause> {
+        Some(self.0.waiting.as_ref()?.cause())
     }
 
     pub(crate) fn start_time(&self) -> Option<Timestamp> {

@@ -27,14 +27,7 @@ async fn every_state_is_told_in_words() {
         return;
     };
     let sites = Sites::open().await;
-    let answer = async |words: &[&str]| match words {
-        ["names"] => Some(sites.to_json()),
-        ["away"] => {
-            sites.go_away();
-            Some(String::new())
-        }
-        _ => None,
-    };
+    let answer = async |words: &[&str]| sites.answer(words).await;
     let output = chromium.run(sites.main(), &["check", "states"], answer);
     count(&output.await, 1);
 }
@@ -113,14 +106,7 @@ async fn pictures_are_taken_where_they_are_wanted() {
     let folder = folder.to_str().expect("a folder with a name in UTF-8");
     let chromium = Chromium::there().await.expect("Chromium and Node");
     let sites = Sites::open().await;
-    let answer = async |words: &[&str]| match words {
-        ["names"] => Some(sites.to_json()),
-        ["away"] => {
-            sites.go_away();
-            Some(String::new())
-        }
-        _ => None,
-    };
+    let answer = async |words: &[&str]| sites.answer(words).await;
     chromium.run(sites.main(), &["shots", folder], answer).await;
 }
 

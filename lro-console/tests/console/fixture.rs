@@ -144,6 +144,7 @@ impl Fixture {
         };
         self.update(&name, claim).await;
         passes(50);
+        self.progress(&name, 1, 8).await;
         name
     }
 
@@ -216,6 +217,10 @@ impl Fixture {
                 self.finish(&parsed(name), Self::response()).await;
                 String::new()
             }
+            ["delete", name] => {
+                self.update(&parsed(name), Command::delete()).await;
+                String::new()
+            }
             ["hostile"] => {
                 let mut new = self.new_operation();
                 new.claimed_by = Some((WorkerId::from_uuid(Uuid::from_u128(7)), LEASE));
@@ -275,13 +280,17 @@ impl Fixture {
         self.update(&cancelling, Command::cancel()).await;
         names.push(cancelling);
         passes(20);
-        names.push(self.running(5, 8).await);
+        let running = self.running(5, 8).await;
+        names.push(running.clone());
         passes(98);
         names.push(self.pending().await);
         let mut scheduled = self.new_operation();
         scheduled.ready_time = Some(self.clock.now().saturating_add(Duration::from_secs(5_400)));
         names.push(self.start(scheduled).await);
         passes(9);
+        // Their worker is alive.
+        self.progress(&running, 5, 8).await;
+        self.progress(&names[3], 3, 8).await;
         names
     }
 }

@@ -129,11 +129,107 @@ async fn one_action_takes_a_thousand_at_most_and_says_so() {
     contains(
         &asked,
         &[
-            "Cancel 1000 operations?",
+            "Cancel 1,000 operations?",
             "More operations match than one action takes",
         ],
     );
     assert_eq!(asked.text.matches("name=\"operation\"").count(), 1_000);
+}
+
+/// Of 20 operations, the sentence about what becomes of them is there once for each outcome.
+#[tokio::test]
+async fn a_question_says_each_thing_once() {
+    let fixture = Fixture::new();
+    let mut form = vec![("action".to_owned(), "delete".to_owned())];
+    for number in 0..20 {
+        let name = fixture.running(1, 8).await;
+        if number < 5 {
+            fixture.finish(&name, Fixture::response()).await;
+        }
+        let record = fixture.store.inner.get(&name).await.unwrap().unwrap();
+        form.push(("operation".to_owned(), format!("{} {name}", record.uid)));
+    }
+    let mut form: Vec<_> = form
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
+    let asked = post(&fixture.console(), "/confirm", &form).await;
+    let texts = [
+        "<b>5 operations</b>: removed with its result",
+        "<b>15 operations</b>: hidden at once, but its body runs on",
+    ];
+    contains(&asked, &texts);
+    for text in texts {
+        assert_eq!(asked.text.matches(text).count(), 1);
+    }
+    form[0].1 = "cancel";
+    let asked = post(&fixture.console(), "/confirm", &form).await;
+    contains(
+        &asked,
+        &["Left alone", "<b>5 operations</b>: It has ended."],
+    );
+}
+
+#[tokio::test]
+async fn a_form_leads_back_to_the_list_it_came_from() {
+    let fixture = Fixture::new();
+    let names = [fixture.pending().await, fixture.pending().await];
+    let console = fixture.console();
+    let list = get(
+        &console,
+        "/?filter=labels.team+%3D+data&state=pending&rows=200",
+    )
+    .await;
+    let remembered = "<input type=\"hidden\" name=\"filter\" value=\"labels.team = data\">";
+    contains(&list, &[remembered]);
+    let mut form = vec![("action", "delete"), ("count", "2"), ("list", "yes")];
+    form.extend([
+        ("filter", "labels.team = data"),
+        ("state", "pending"),
+        ("rows", "200"),
+    ]);
+    let mut values = Vec::new();
+    for name in &names {
+        let record = fixture.store.inner.get(name).await.unwrap().unwrap();
+        values.push(format!("{} {name}", record.uid));
+    }
+    let back = "./?filter=labels.team%20%3D%20data&amp;state=pending&amp;rows=200";
+    form.extend(values.iter().map(|value| ("operation", &**value)));
+    let asked = post(&console, "/confirm", &form).await;
+    contains(&asked, &[back, remembered]);
+    let done = post(&console, "/act", &form).await;
+    contains(&done, &["Deleted 2 of 2 operations", back]);
+    // One operation alone has no page of its own to say what came of it.
+    let only = fixture.pending().await;
+    let record = fixture.store.inner.get(&only).await.unwrap().unwrap();
+    let value = format!("{} {only}", record.uid);
+    let form = [
+        ("action", "delete"),
+        ("list", "yes"),
+        ("state", "pending"),
+        ("operation", &*value),
+    ];
+    let done = post(&console, "/act", &form).await;
+    assert_eq!(done.location(), "./?did=delete&state=pending");
+    let list = get(&console, "/?did=delete&state=pending").await;
+    contains(&list, &["The operation was deleted."]);
+}
+
+#[tokio::test]
+async fn a_short_page_says_why_it_ends() {
+    let fixture = Fixture::new();
+    for number in 0..2_100 {
+        let mut new = fixture.new_operation();
+        if number == 1_000 {
+            new.labels.insert("team".into(), "rare".into());
+        }
+        fixture.start(new).await;
+    }
+    let console = fixture.console();
+    let page = get(&console, "/?filter=labels.team+%3D+rare").await;
+    contains(&page, &["This page is short", "Next page"]);
+    let page = get(&console, "/?filter=labels.team+%3D+data").await;
+    assert!(!page.text.contains("This page is short"));
 }
 
 #[tokio::test]

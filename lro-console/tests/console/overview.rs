@@ -48,13 +48,22 @@ async fn an_operation_that_takes_longer_than_others_is_slow() {
     let console = fixture.console();
     let path = format!("/operation?name={name}");
     fixture.clock.advance(Duration::from_secs(20));
+    fixture.progress(&name, 0, 0).await;
     let page = get(&console, &path).await;
     assert!(page.text.contains("about 40 s left"), "{}", page.text);
     assert!(!page.text.contains("badge slow"));
     fixture.clock.advance(Duration::from_secs(80));
+    fixture.progress(&name, 1, 2).await;
     let page = get(&console, &path).await;
     let slow = "95 of 100 of the last 20 of its method took at most 1m00s";
     assert!(page.text.contains(slow), "{}", page.text);
+    assert!(page.text.contains("about 2 min left"), "{}", page.text);
+    // Without its worker it makes no progress, and nothing tells how long it will take.
+    fixture.clock.advance(Duration::from_secs(21));
+    let page = get(&console, &path).await;
+    assert!(page.text.contains("No progress: </b>its worker is lost"));
+    assert!(!page.text.contains(" left<"), "{}", page.text);
+    assert!(!page.text.contains("badge slow"), "{}", page.text);
 }
 
 /// Knows its callers, none of whom is an operator.
@@ -99,6 +108,7 @@ async fn rates_and_workers_are_for_operators() {
         fixture.finish(&name, Fixture::response()).await;
     }
     fixture.clock.advance(Duration::from_secs(600));
+    fixture.progress(&running, 1, 2).await;
     let page = get(&format!("/operation?name={running}")).await;
     // Its own progress tells what is left; what others took is for operators.
     assert!(page.text.contains("about 10 min left"), "{}", page.text);

@@ -194,10 +194,14 @@ async fn operations_are_cancelled_and_deleted() {
     let chosen = format!("{} {}", record.uid, record.name);
     let asked = [("action", "cancel"), ("operation", &*chosen)];
     let page = post(&console, "/confirm", &asked).await;
-    contains(&page, &["Cancel 1 operation?", "asks its body to stop"]);
+    contains(&page, &["Cancel 1 operation?", "asked to stop"]);
     let acted = post(&console, "/act", &asked).await;
     assert_eq!(acted.status, StatusCode::SEE_OTHER);
-    assert!(acted.location().starts_with("./operation?name=operations/"));
+    assert!(
+        acted
+            .location()
+            .starts_with("./operation?did=cancel&name=operations/")
+    );
     let record = fixture.store.get(&names[4]).await.unwrap().unwrap();
     assert!(record.cancel_time.is_some());
 

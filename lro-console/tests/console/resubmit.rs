@@ -153,7 +153,7 @@ async fn an_ended_operation_is_started_again_once_for_each_form() {
     let asked = post(&console, "/confirm", &form).await;
     for text in [
         "Resubmit 1 operation?",
-        "starts a new operation with the same request",
+        "started again as a new operation with the same request",
         "name=\"once\"",
     ] {
         assert!(asked.text.contains(text), "{text}: {}", asked.text);

@@ -35,9 +35,9 @@ impl Shared {
         }
     }
 
-    /// The server's reads are answered as if the database were away.
-    pub(crate) fn go_away(&self) {
-        self.is_away.store(true, Ordering::Relaxed);
+    /// Whether the server's reads are answered as if the database were away.
+    pub(crate) fn set_away(&self, is_away: bool) {
+        self.is_away.store(is_away, Ordering::Relaxed);
     }
 
     fn reach(&self) -> Result<(), StoreError> {

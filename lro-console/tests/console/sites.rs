@@ -88,7 +88,8 @@ impl Authorizer for OnlyLook {
 /// Consoles in every condition, each with the names of its operations.
 pub(crate) struct Sites {
     sites: Vec<(&'static str, Site, Vec<OperationName>)>,
-    away: Fixture,
+    /// The one whose operations change while a page is open, and whose store goes away.
+    changing: Fixture,
 }
 
 impl Sites {
@@ -97,6 +98,9 @@ impl Sites {
         let fixture = Fixture::new();
         let mut names = fixture.every_state().await;
         names.push(fixture.tried_again().await);
+        // Meanwhile the workers of the others renewed their leases.
+        fixture.progress(&names[3], 3, 8).await;
+        fixture.progress(&names[4], 5, 8).await;
         let console = fixture.console().title("exporter-test");
         let read_only = console.clone().read_only(true);
         sites.push(("main", Site::open(console).await, names.clone()));
@@ -125,25 +129,38 @@ impl Sites {
         let console = fixture.console().title("exporter-test");
         sites.push(("crowd", Site::open(console).await, names));
 
-        let away = Fixture::new();
-        let names = away.every_state().await;
-        let console = away.console().title("exporter-test");
-        sites.push(("away", Site::open(console).await, names));
+        let fixture = Fixture::new();
+        let names = rare(&fixture).await;
+        let console = fixture.console().title("exporter-test");
+        sites.push(("long", Site::open(console).await, names));
+
+        let changing = Fixture::new();
+        let names = changing.every_state().await;
+        let console = changing.console().title("exporter-test");
+        sites.push(("changing", Site::open(console).await, names));
         #[cfg(feature = "remote")]
         sites.push(crate::remote::bare_site().await);
-        Self { sites, away }
+        Self { sites, changing }
     }
 
     pub(crate) fn main(&self) -> &str {
         &self.sites[0].1.url
     }
 
-    /// The database of one of them cannot be reached any more.
-    pub(crate) fn go_away(&self) {
-        self.away.store.go_away();
+    /// Does what a script asks for.
+    pub(crate) async fn answer(&self, words: &[&str]) -> Option<String> {
+        Some(match words {
+            ["names"] => self.to_json(),
+            // Its database cannot be reached, and can be again.
+            ["away"] | ["back"] => {
+                self.changing.store.set_away(words == ["away"]);
+                String::new()
+            }
+            words => self.changing.answer(words).await?,
+        })
     }
 
-    pub(crate) fn to_json(&self) -> String {
+    fn to_json(&self) -> String {
         let sites = self.sites.iter().map(|(what, site, names)| {
             let names: Vec<&str> = names.iter().map(OperationName::as_str).collect();
             let site = serde_json::json!({ "url": site.url, "names": names });
@@ -203,7 +220,32 @@ async fn odd() -> (Fixture, Vec<OperationName>) {
     fixture.update(&blocked, block).await;
     names.push(blocked);
     passes(30);
+
+    let waiting = fixture.running(2, 8).await;
+    fixture.suspend(&waiting).await;
+    passes(15);
+    names.push(waiting);
+
+    let lost = fixture.running(6, 8).await;
+    passes(45);
+    names.push(lost);
+    fixture.progress(&names[1], 7, 8).await;
+    let hostile = fixture.answer(&["hostile"]).await.unwrap();
+    names.push(hostile.parse().unwrap());
     (fixture, names)
+}
+
+/// More operations than a list examines for one page, of which few match a filter.
+async fn rare(fixture: &Fixture) -> Vec<OperationName> {
+    let mut names = Vec::new();
+    for number in 0..2_100 {
+        let mut new = fixture.new_operation();
+        if number % 700 == 650 {
+            new.labels.insert("team".into(), "rare".into());
+        }
+        names.push(fixture.start(new).await);
+    }
+    names
 }
 
 /// A console on the port of gRPC, over TLS, where visitors sign in.

@@ -41,6 +41,11 @@ async fn steps_are_drawn_by_scope_with_what_the_operation_waits_for() {
     ] {
         assert!(page.text.contains(text), "{text}\n{}", page.text);
     }
+    // It has no time at which it becomes ready.
+    for wrong in ["Ready", "9999", "starts in", "253402"] {
+        assert!(!page.text.contains(wrong), "{wrong}\n{}", page.text);
+    }
+    assert!(page.text.contains("data-part=\"waiting\""), "{}", page.text);
     // The value is not for everyone who sees the step.
     assert!(!page.text.contains("secret"), "{}", page.text);
     let plain = fixture.pending().await;

@@ -2,6 +2,7 @@
 
 use lro_core::Timestamp;
 use lro_core::inspection::attempt::Outcome;
+use lro_core::inspection::waiting::Cause;
 use lro_core::store::OperationState;
 use maud::{Markup, html};
 use tonic::Code;
@@ -26,7 +27,11 @@ pub(super) fn waiting(record: &Record, now: Timestamp) -> Markup {
     html! {
         p.note #waits {
             b { @if record.state() == Some(OperationState::Pending) { "Waits: " } @else { "No progress: " } } (visible(&cut(&waiting.explanation, MAX_MESSAGE)))
-            @if let Some(until) = until { " (" (age(until, now)) ")" }
+            @if let Some(until) = until {
+                " ("
+                @if waiting.cause() == Cause::WorkerLost { @if until < now { "expired " } @else { "expires " } }
+                (age(until, now)) ")"
+            }
             "."
         }
     }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::super::parts::{age, copy, moment};
 use crate::params::link;
 use crate::source::{Record, span, time};
-use crate::text::{duration, visible};
+use crate::text::{rough, visible};
 
 /// The facts, in three groups.
 pub(super) fn facts(record: &Record, now: Timestamp) -> Markup {
@@ -42,7 +42,8 @@ fn run(record: &Record, now: Timestamp) -> Markup {
     let wire = record.wire();
     html! {
         @if let Some(policy) = &wire.policy {
-            (fact("Attempt", &html! { (wire.attempt) " of at most " (policy.max_attempts) }))
+            // Runs that end with a wait use up none.
+            (fact("Attempts", &html! { (wire.attempt) " of at most " (policy.max_attempts) " used" }))
         }
         @if let Some(lease) = &wire.lease {
             @if !lease.worker.is_empty() { (fact("Worker", &html! { code { (visible(&lease.worker)) } })) }
@@ -51,9 +52,9 @@ fn run(record: &Record, now: Timestamp) -> Markup {
             }
         }
         @if let Some(policy) = &wire.policy {
-            (fact("After a crash", &html! { @if policy.resumes_after_crash { "runs again" } @else { "fails" } }))
+            (fact("Crash", &html! { @if policy.resumes_after_crash { "the body runs again" } @else { "fails the operation" } }))
             @if let Some(retain) = span(policy.retain.as_ref()) {
-                (fact("Kept", &html! { (duration(retain)) " after its end" }))
+                (fact("Kept", &html! { (rough(retain)) " after its end" }))
             }
         }
         @if let Some(actor) = &wire.cancelled_by {

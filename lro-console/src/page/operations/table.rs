@@ -8,10 +8,13 @@ use super::wanted::Wanted;
 use crate::route::Visit;
 use crate::row::Row;
 use crate::source::{Action, Page, View};
-use crate::text::{rfc3339, short_method, short_name, suffix_len, utc, visible};
+use crate::text::{grouped, rfc3339, short_method, short_name, suffix_len, utc, visible};
 
 /// The numbers of rows to choose from.
 const SIZES: [i32; 3] = [50, 200, 1_000];
+
+/// The most characters of a name in a list that tells little else.
+const MAX_NAME: usize = 48;
 
 pub(super) fn rows(visit: &Visit, wanted: &Wanted, page: &Page, now: Timestamp) -> Markup {
     let is_first = wanted.token.is_empty();
@@ -19,15 +22,21 @@ pub(super) fn rows(visit: &Visit, wanted: &Wanted, page: &Page, now: Timestamp) 
         return nothing(wanted, page);
     }
     let names: Vec<&str> = page.views.iter().map(View::name).collect();
-    let len = suffix_len(&names);
+    let has_records = page.views.iter().any(|view| view.record.is_some());
+    // A name alone may have more room.
+    let len = if has_records {
+        suffix_len(&names)
+    } else {
+        MAX_NAME
+    };
     let newest = page.views[0].uid();
     let can_change = !visit.settings.is_read_only;
-    let has_records = page.views.iter().any(|view| view.record.is_some());
     html! {
         form #list action="./confirm" method="post" data-newest=[is_first.then_some(newest)] data-newest-name=[is_first.then_some(names[0])] data-filter=(wanted.filter) data-state=(wanted.chip) data-parent=(wanted.parent) {
+            (wanted.inputs())
             a #new.new href=(wanted.link(wanted.chip, "")) hidden { "new operations" }
             div.scroll role="region" aria-label="Operations" tabindex="0" {
-                table.operations {
+                table.operations.bare[!has_records] {
                     caption.unseen { "Operations, newest first, as of " (utc(now)) }
                     thead { tr {
                         @if can_change { th.pick scope="col" { input #all type="checkbox" aria-label="Select all on this page" hidden; } }
@@ -45,6 +54,9 @@ pub(super) fn rows(visit: &Visit, wanted: &Wanted, page: &Page, now: Timestamp) 
                         @for view in &page.views { (row(visit, wanted, view, len, has_records, now)) }
                     }
                 }
+            }
+            @if page.views.len() < wanted.rows as usize && !page.next_page_token.is_empty() {
+                p.note.short { "This page is short: the server has examined as many operations as one page may. More may match further on." }
             }
             div.foot {
                 @if can_change {
@@ -71,9 +83,7 @@ fn below(visit: &Visit, wanted: &Wanted, page: &Page, now: Timestamp) -> Markup 
             @if is_part && !visit.settings.is_read_only {
                 form.matching action="./confirm" method="post" {
                     input type="hidden" name="matching" value=(rfc3339(now));
-                    @for (name, value) in [("filter", &*wanted.filter), ("state", wanted.chip), ("parent", &wanted.parent)] {
-                        @if !value.is_empty() { input type="hidden" name=(name) value=(value); }
-                    }
+                    (wanted.inputs())
                     span.quiet { "All that match, as of this page:" }
                     @for action in Action::ALL {
                         button type="submit" name="action" value=(action.verb()) { (action.label()) " all…" }
@@ -118,7 +128,7 @@ fn row(
                 @if let Some(record) = &view.record {
                     td.by { (visible(&record.wire().principal)) }
                     td.created { @if let Some(created) = record.create_time() { (age(created, now)) } }
-                    td.took { (row.took) }
+                    td.took data-since=[&row.since] { (row.took) }
                 } @else {
                     td.by {} td.created {} td.took {}
                 }
@@ -163,10 +173,10 @@ fn pager(wanted: &Wanted, page: &Page) -> Markup {
     let count = page.views.len();
     html! {
         nav.pager aria-label="Pages of the list" {
-            span.quiet { (count) @if count == 1 { " row" } @else { " rows" } " · " }
+            span.quiet { (grouped(count as u64)) @if count == 1 { " row" } @else { " rows" } " · " }
             @for size in SIZES {
                 @let sized = Wanted { rows: size, ..wanted.clone() };
-                a href=(sized.link(wanted.chip, "")) aria-current=[(size == wanted.rows).then_some("true")] { (size) }
+                a href=(sized.link(wanted.chip, "")) aria-current=[(size == wanted.rows).then_some("true")] { (grouped(size as u64)) }
             }
             @if !wanted.token.is_empty() { a.button href=(wanted.link(wanted.chip, "")) rel="first" { "Newest" } }
             @if !page.next_page_token.is_empty() {

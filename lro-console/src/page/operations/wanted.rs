@@ -1,6 +1,7 @@
 //! The list that a visitor wants to see. All of it stands in the address.
 
 use lro_core::{ListOptions, ParentPattern, Reason};
+use maud::{Markup, html};
 use tonic::Status;
 
 use crate::params::{Params, link};
@@ -108,6 +109,34 @@ impl Wanted {
             ("page", token),
         ];
         link(page, &[params, &of_list].concat())
+    }
+
+    /// The fields of a form that remember this list.
+    pub(crate) fn inputs(&self) -> Markup {
+        let rows = self.rows.to_string();
+        let fields = [
+            ("list", "yes"),
+            ("filter", &*self.filter),
+            ("state", self.chip),
+            ("parent", &self.parent),
+            ("rows", if self.rows == DEFAULT_ROWS { "" } else { &rows }),
+            ("page", &self.token),
+        ];
+        html! {
+            @for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+                input type="hidden" name=(name) value=(value);
+            }
+        }
+    }
+
+    /// The list that a form remembers; `None` for that of a page of one operation.
+    pub(crate) fn remembered(form: &Params) -> Option<Self> {
+        (form.get("list") == "yes").then(|| Self::of(form))
+    }
+
+    /// Leads back to this list.
+    pub(crate) fn back(&self, did: &str) -> String {
+        self.link_to("", &[("did", did)], self.chip, &self.token)
     }
 
     /// The list in a file.

@@ -1,9 +1,10 @@
 // The states of the pages: in words, and as pictures.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import {AWAY, accessible, ask, browser, liveIs, operation, sites, watch} from './kit.mjs';
 
-/** Where, an address, the words that say what it is, and how the page comes into the state. */
-const at = (site, path, words, prepare) => ({site, path, words, prepare});
+/** Where, an address, the words that say what it is, how the page comes into the state, and what follows. */
+const at = (site, path, words, prepare, after) => ({site, path, words, prepare, after});
 const of = (site, number) => operation(sites[site]?.names[number] ?? 'operations/none');
 
 async function cutOff(page) {
@@ -50,7 +51,7 @@ const STATES = {
   'expires-soon': at('odd', of('odd', 0), [/Expires/, /in \d+ (h|min|d)/]),
   slow: at('odd', of('odd', 1), [/slow/, /95 of 100/]),
   'unknown-type': at('odd', of('odd', 2), [/acme\.v1\.Unknown/, /base64|bytes/]),
-  'long-payload': at('odd', of('odd', 3), [/Only a part is shown/], page => page.locator('details.request summary').click()),
+  'long-payload': at('odd', of('odd', 3), [/Only a part is shown/, /tables/], page => page.locator('details.request summary').click()),
   blocked: at('odd', of('odd', 4), [/Waits: /, /validate/]),
   'read-only': at('read-only', of('read-only', 4), [/Read only/]),
   'sign-in': at('signed-out', '', [/Not signed in/, /Token, as callers/]),
@@ -60,10 +61,95 @@ const STATES = {
   'no-inspection': at('bare', of('bare', 0), [/tells only what google\.longrunning has/]),
   'no-scripts': at('main', '', [/RUNNING/]),
   reconnecting: at('main', '', [/reconnecting|no connection/], cutOff),
-  'store-away': at('away', '', [/The store is unavailable/, /Bodies that run continue/], async page => {
+  'new-operations': at('changing', '', [/↑ 1 new operation/], async page => {
+    await liveIs(page, 'live');
+    // The store of the test starts it, as another process would: the next change brings the news.
+    await ask('start');
+    await ask(`progress ${sites.changing.names[4]} 6`);
+    await page.getByText('↑ 1 new operation').waitFor();
+  }),
+  'gone-while-open': at('changing', '', [/this operation is gone/], async page => {
+    await page.goto(new URL(operation(await ask('run')), page.url()).href);
+    await liveIs(page, 'live');
+    await ask(`delete ${await page.locator('#operation').getAttribute('data-name')}`);
+    await liveIs(page, 'lost');
+  }),
+  'row-gone-while-open': at('changing', '', [/GONE/], async page => {
+    await ask('run');
+    await page.reload();
+    await liveIs(page, 'live');
+    await ask(`delete ${await page.locator('tr[data-name]').first().getAttribute('data-name')}`);
+    await page.getByText('GONE').waitFor();
+  }),
+  stale: at('changing', '', [/the store does not answer/], async page => {
+    await liveIs(page, 'live');
+    await ask('away');
+    await ask(`progress ${sites.changing.names[4]} 7`);
+    await page.getByText('the store does not answer').waitFor();
+  }, () => ask('back')),
+  paused: at('main', '', [/paused/], async page => {
+    await page.clock.install();
+    await page.reload();
+    await liveIs(page, 'live');
+    await page.evaluate(() => {
+      Object.defineProperty(document, 'hidden', {configurable: true, get: () => true});
+      document.dispatchEvent(new Event('visibilitychange'));
+    });
+    await page.clock.fastForward(31000);
+    await liveIs(page, 'off');
+  }),
+  off: at('main', '', [/live updates off/], async page => {
+    await page.evaluate(() => localStorage.setItem('lro.live', 'off'));
+    await page.reload();
+    await liveIs(page, 'off');
+  }),
+  polling: at('main', '', [/no live updates: asking each 5 s/], async page => {
+    await page.route('**/events', () => {});
+    await page.reload();
+    await liveIs(page, 'polling');
+  }),
+  completion: at('main', '', [/expire_time/], async page => {
+    await page.locator('#filter').pressSequentially('labels.team = "data" AND e');
+    await page.locator('#choices li').first().waitFor();
+    await page.keyboard.press('ArrowDown');
+  }),
+  selected: at('main', '', [/2 selected/], async page => {
+    for (const at of [1, 3]) await page.locator('td.pick input').nth(at).check();
+    await page.getByText('2 selected').waitFor();
+  }),
+  'short-page': at('long', '?filter=labels.team+%3D+rare', [/PENDING/]),
+  'short-page-without-rows': at('long', '?filter=labels.team+%3D+nobody', [/Look further/]),
+  'confirm-one': at('main', of('main', 4), [/Cancel 1 operation\?/], page => page.locator('button[value="cancel"]').click()),
+  'left-alone': at('main', '', [/Left alone/, /It has ended/], async page => {
+    for (const box of await page.locator('td.pick input').all()) await box.check();
+    await page.locator('.bulk button[value="cancel"]').click();
+    await page.getByRole('heading', {name: /^Cancel \d/}).waitFor();
+  }),
+  refused: at('changing', '', [/No action was taken|not found/i], async page => {
+    const name = await ask('run');
+    await page.goto(new URL(operation(name), page.url()).href);
+    await page.locator('button[value="delete"]').click();
+    await page.locator('button.danger').waitFor();
+    await ask(`delete ${name}`);
+    await page.locator('button.danger').click();
+    await page.getByRole('heading', {name: 'Not found'}).waitFor();
+  }),
+  'action-done': at('changing', '', [/CANCELLING/], async page => {
+    const name = await ask('run');
+    await page.goto(new URL(operation(name), page.url()).href);
+    await page.locator('button[value="cancel"]').click();
+    await page.locator('button.danger').click();
+    await page.getByText('CANCELLING').first().waitFor();
+  }),
+  steps: at('odd', of('odd', 5), [/approved/, /dump/]),
+  'worker-lost': at('odd', of('odd', 6), [/RUNNING/, /lease/i]),
+  'hostile-texts': at('odd', of('odd', 7), [/<img src=x/]),
+  'overview-of-a-day': at('odd', 'overview', [/Exporter\/Export/]),
+  'store-away': at('changing', '', [/The store is unavailable/, /Bodies that run continue/], async page => {
     await ask('away');
     await page.reload();
-  }),
+    await page.getByText('Bodies that run').waitFor();
+  }, () => ask('back')),
 };
 
 async function enter(name, {site, path, prepare}, options) {
@@ -71,23 +157,33 @@ async function enter(name, {site, path, prepare}, options) {
   const page = await context.newPage();
   watch(page, sites[site].url, new RegExp(`status of (401|403|503)|ERR_INTERNET_DISCONNECTED|${AWAY.source}`));
   await page.goto(sites[site].url + path);
+  page.setDefaultTimeout(15000);
   await prepare?.(page);
   return page;
 }
 
-/** Takes a picture of each state, in each width and theme. */
+async function leave({after}, page) {
+  await page.context().close();
+  await after?.();
+}
+
+/** Takes a picture of each state, in each width and theme, and writes a list of them. */
 export async function shots(folder) {
-  for (const width of [1280, 1920, 390]) {
-    for (const colorScheme of ['light', 'dark']) {
-      const viewport = {width, height: width === 390 ? 844 : 800};
-      for (const [name, state] of Object.entries(STATES)) {
-        const page = await enter(name, state, {colorScheme, viewport});
-        await page.waitForTimeout(300);
+  const index = ['# States of the console', '', '| files (`-WIDTH-THEME.png`) | site | address | words on it |', '| --- | --- | --- | --- |'];
+  const wanted = process.env.LRO_CONSOLE_STATES?.split(',') ?? Object.keys(STATES);
+  for (const [name, state] of Object.entries(STATES).filter(([name]) => wanted.includes(name))) {
+    const page = await enter(name, state, {viewport: {width: 1280, height: 800}});
+    for (const width of [1280, 1920, 390]) {
+      await page.setViewportSize({width, height: width === 390 ? 844 : 800});
+      for (const colorScheme of ['light', 'dark']) {
+        await page.emulateMedia({colorScheme});
         await page.screenshot({path: `${folder}/${name}-${width}-${colorScheme}.png`, fullPage: true});
-        await page.context().close();
       }
     }
+    index.push(`| ${name} | ${state.site} | \`./${state.path}\` | ${state.words.map(it => it.source).join(', ')} |`.replaceAll('\\', ''));
+    await leave(state, page);
   }
+  fs.writeFileSync(`${folder}/INDEX.md`, `${index.join('\n')}\n`);
 }
 
 export default {
@@ -105,7 +201,7 @@ export default {
       await page.setViewportSize({width: 320, height: 640});
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       if (wide > 0) misses.push(`${name} is ${wide} px too wide`);
-      await page.context().close();
+      await leave(state, page);
     }
     assert.deepEqual(misses, []);
   },
