@@ -5,6 +5,8 @@ use crate::pb::rpc::Status;
 /// The `domain` of every `google.rpc.ErrorInfo` which the framework itself writes.
 pub const DOMAIN: &str = "longrunning.lro.rs";
 
+const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
+
 /// The type of the resources that errors name.
 const OPERATION_TYPE: &str = "google.longrunning.Operation";
 
@@ -93,6 +95,8 @@ pub enum Reason {
     StepChanged,
     /// The code makes a new durable call before one that is recorded.
     StepOrderChanged,
+    /// Some steps of a saga are not undone: an undo has failed, was not reached, or no attempt was left.
+    UndoIncomplete,
     /// The operation has no such durable call recorded.
     StepNotFound,
     /// A worker runs the operation, and the call is for one that waits.
@@ -147,6 +151,7 @@ impl Reason {
             Self::StepInterrupted => "STEP_INTERRUPTED",
             Self::StepChanged => "STEP_CHANGED",
             Self::StepOrderChanged => "STEP_ORDER_CHANGED",
+            Self::UndoIncomplete => "UNDO_INCOMPLETE",
             Self::StepNotFound => "STEP_NOT_FOUND",
             Self::OperationRunning => "OPERATION_RUNNING",
             Self::OperationNotBlocked => "OPERATION_NOT_BLOCKED",
@@ -169,6 +174,7 @@ impl Reason {
             Self::ExclusiveKeyHeld
             | Self::OperationInterrupted
             | Self::AttemptsExhausted
+            | Self::UndoIncomplete
             | Self::StepInterrupted => Code::Aborted,
             Self::OperationNotDone
             | Self::OperationDone
@@ -248,11 +254,39 @@ impl Reason {
         Status {
             code: self.code() as i32,
             message: message.into(),
-            details: vec![prost_types::Any {
-                type_url: "type.googleapis.com/google.rpc.ErrorInfo".to_owned(),
-                value: self.encode_info(metadata),
-            }],
+            details: vec![self.detail(metadata)],
         }
+    }
+
+    /// The `ErrorInfo` alone, to be added to the details of an error.
+    ///
+    /// ```
+    /// use lro_core::Reason;
+    ///
+    /// let mut error = Reason::OperationCancelled.operation_error("cancelled", []);
+    /// error.details.push(Reason::UndoIncomplete.detail([("steps", "create-network")]));
+    /// assert!(Reason::UndoIncomplete.is_told_by(&error));
+    /// ```
+    pub fn detail<'a>(
+        self,
+        metadata: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> prost_types::Any {
+        prost_types::Any {
+            type_url: ERROR_INFO.to_owned(),
+            value: self.encode_info(metadata),
+        }
+    }
+
+    /// Whether one of the error's details is an `ErrorInfo` of the framework with this reason.
+    pub fn is_told_by(self, error: &Status) -> bool {
+        use prost::Message as _;
+        use tonic_types::pb::ErrorInfo;
+        let mut infos = error
+            .details
+            .iter()
+            .filter(|detail| detail.type_url == ERROR_INFO)
+            .filter_map(|detail| ErrorInfo::decode(&*detail.value).ok());
+        infos.any(|info| info.domain == DOMAIN && info.reason == self.as_str())
     }
 
     /// Equal input gives equal bytes: they are stored, and all stores must write the same record. A

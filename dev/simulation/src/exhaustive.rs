@@ -9,6 +9,7 @@
 //! world and its moves, and a queue.
 
 mod bounds;
+mod debts;
 mod known;
 mod moves;
 mod world;
@@ -25,7 +26,7 @@ use uuid::Uuid;
 
 pub use self::bounds::{Bounds, Mistake, Seen};
 use self::known::Known;
-use self::moves::{KEYS, Move, PROMISES, WORDS, WORDS_WITH_STEPS, ends_an_attempt, generation_of};
+use self::moves::{KEYS, Move, PROMISES, ends_an_attempt, generation_of};
 use self::world::{Hold, Place, World};
 
 /// Searches all states. Gives the first that must not be.
@@ -182,11 +183,11 @@ impl Search {
                     let epoch = Move::NewEpoch(fence);
                     next.push(self.by_holder(world, at, generation, epoch)?.1);
                 }
-                let words = match self.bounds.steps {
-                    true => WORDS_WITH_STEPS,
-                    false => WORDS,
-                };
-                for words in 0..words {
+                if self.bounds.sagas {
+                    let open = Move::Open(fence);
+                    next.push(self.by_holder(world, at, generation, open)?.1);
+                }
+                for words in 0..self.bounds.words() {
                     let mut ended = *world;
                     ended.workers[worker][at] = Hold::Says {
                         generation,
@@ -283,6 +284,7 @@ impl Search {
         let wrong = |what: &str| Err(format!("{command:?} {what}: {before:?} -> {after:?}"));
         let fence = match command {
             Move::Renew(fence)
+            | Move::Open(fence)
             | Move::NewEpoch(fence)
             | Move::Record(_, fence)
             | Move::Word(_, fence, _) => Some(u64::from(fence)),
@@ -303,11 +305,6 @@ impl Search {
         let claimed = matches!(command, Move::Claim) && result.is_ok();
         if after.fence != before.fence + u64::from(claimed) {
             return wrong("has moved the fence");
-        }
-        if before.state == OperationState::Cancelling
-            && !(after.state == OperationState::Cancelling || after.state.is_done())
-        {
-            return wrong("has forgotten a cancellation");
         }
         let kept = after.history.attempts.len();
         if result.is_ok() && kept != usize::from(ends_an_attempt(command, after)) {
@@ -338,7 +335,7 @@ impl Search {
         let name = format!("operations/{at}").parse();
         let name = name.unwrap_or_else(|error| panic!("{error}"));
         let mut new = NewOperation::new(uid, name, "/s/M", Any::default());
-        new.policy.max_attempts = 2;
+        new.policy.max_attempts = if self.bounds.sagas { 1 } else { 2 };
         self.number(Known::new(OperationRecord::new(new, Timestamp::EPOCH)))
     }
 
@@ -391,7 +388,7 @@ impl Search {
             let _ = end.apply(Command::cancel(), Timestamp::EPOCH);
             let _ = end.apply(Command::Expire, Timestamp::EPOCH);
             let pending_unseen = !end.is_visible() && end.state == OperationState::Pending;
-            if !end.state.is_done() && !pending_unseen {
+            if !debts::can_end(&end) && !pending_unseen {
                 return Err(format!("stuck: {record:?}"));
             }
         }

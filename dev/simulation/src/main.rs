@@ -148,6 +148,7 @@ fn all_states(claims: u8) -> std::process::ExitCode {
         generations: 1,
         flying: 1,
         steps: false,
+        sagas: false,
         mistake: None,
     };
     match search(bounds) {

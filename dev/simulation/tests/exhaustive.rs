@@ -12,6 +12,7 @@ fn no_state_breaks_the_lease_protocol() {
             generations: 2,
             flying: 1,
             steps: false,
+            sagas: false,
             mistake: None,
         },
         Bounds {
@@ -21,6 +22,7 @@ fn no_state_breaks_the_lease_protocol() {
             generations: 1,
             flying: 1,
             steps: false,
+            sagas: false,
             mistake: None,
         },
     ] {
@@ -39,6 +41,7 @@ fn a_store_that_takes_a_name_for_an_identity_is_found_out() {
         generations: 2,
         flying: 1,
         steps: false,
+        sagas: false,
         mistake: Some(Mistake::UidIgnored),
     };
     let wrong = search(bounds).unwrap_err();
@@ -53,6 +56,7 @@ const WITH_STEPS: Bounds = Bounds {
     generations: 1,
     flying: 1,
     steps: true,
+    sagas: false,
     mistake: None,
 };
 
@@ -78,6 +82,54 @@ fn mistakes_with_steps_are_found_out() {
         let bounds = Bounds {
             mistake: Some(mistake),
             ..WITH_STEPS
+        };
+        let wrong = search(bounds).unwrap_err();
+        assert!(wrong.contains(words), "{mistake:?}: {wrong}");
+    }
+}
+
+/// Bodies that open sagas, and undo them.
+const WITH_SAGAS: Bounds = Bounds {
+    workers: 2,
+    operations: 1,
+    claims: 3,
+    generations: 1,
+    flying: 1,
+    steps: false,
+    sagas: true,
+    mistake: None,
+};
+
+/// steps:E3 steps:E4 steps:E5
+#[test]
+fn no_state_forgets_what_an_operation_owes() {
+    let seen = search(WITH_SAGAS).unwrap_or_else(|wrong| panic!("{wrong}"));
+    println!("{WITH_SAGAS:?}: {seen:?}, 0 violations");
+    assert!(seen.states > 1_000 && seen.moves > seen.states);
+}
+
+/// steps:E3 steps:E4
+#[test]
+fn mistakes_with_sagas_are_found_out() {
+    for (mistake, words) in [
+        (Mistake::CancelEndsWhatOwes, "has ended what owes something"),
+        (
+            Mistake::CancellationForgotten,
+            "has forgotten a cancellation",
+        ),
+        (Mistake::VerdictForgotten, "has forgotten the verdict"),
+        (
+            Mistake::UnwindingSucceeds,
+            "has made a success of a verdict",
+        ),
+        (
+            Mistake::DebtNotCounted,
+            "what it owes does not fit the steps",
+        ),
+    ] {
+        let bounds = Bounds {
+            mistake: Some(mistake),
+            ..WITH_SAGAS
         };
         let wrong = search(bounds).unwrap_err();
         assert!(wrong.contains(words), "{mistake:?}: {wrong}");

@@ -44,12 +44,14 @@ pub(crate) enum StepField {
 }
 
 /// The kinds of calls, as filters name them.
-pub(crate) const STEP_KINDS: [(&str, StepKind); 5] = [
+pub(crate) const STEP_KINDS: [(&str, StepKind); 7] = [
     ("STEP", StepKind::Step),
     ("SLEEP", StepKind::Sleep),
     ("PROMISE", StepKind::Promise),
     ("FIRST", StepKind::First),
     ("INTRODUCED", StepKind::Introduced),
+    ("SAGA_STEP", StepKind::SagaStep),
+    ("UNDO", StepKind::Undo),
 ];
 
 const STATES: [(&str, OperationState); 6] = [

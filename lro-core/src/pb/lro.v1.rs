@@ -2102,6 +2102,14 @@ pub mod step {
         First = 4,
         /// Whether the code was there when the operation reached its place.
         Introduced = 5,
+        /// A saga, which is open until it has ended: with a value if its steps are
+        /// kept, with an error if they are undone.
+        Saga = 6,
+        /// A closure whose result is recorded, with another one that undoes it.
+        SagaStep = 7,
+        /// The decision to undo a saga, `undo`, or the undo of its step `a`,
+        /// `undo/a`.
+        Undo = 8,
     }
     impl Kind {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -2116,6 +2124,9 @@ pub mod step {
                 Self::Promise => "PROMISE",
                 Self::First => "FIRST",
                 Self::Introduced => "INTRODUCED",
+                Self::Saga => "SAGA",
+                Self::SagaStep => "SAGA_STEP",
+                Self::Undo => "UNDO",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2127,6 +2138,9 @@ pub mod step {
                 "PROMISE" => Some(Self::Promise),
                 "FIRST" => Some(Self::First),
                 "INTRODUCED" => Some(Self::Introduced),
+                "SAGA" => Some(Self::Saga),
+                "SAGA_STEP" => Some(Self::SagaStep),
+                "UNDO" => Some(Self::Undo),
                 _ => None,
             }
         }

@@ -60,6 +60,9 @@ pub enum Command {
     /// the checkpoint, in a new [epoch](super::StepSummary::epoch) without rows. Counts as progress,
     /// also with the same checkpoint: attempts count anew.
     ///
+    /// Refused while the operation [owes](OperationRecord::owes) something
+    /// ([`Refusal::Owes`](super::Refusal::Owes)); steps of the update may pay that.
+    ///
     /// Promises that callers [completed](Self::Complete) and the body has not asked for are not lost:
     /// the new epoch begins with their rows, with the numbers 1, 2, .. in their order. The
     /// [steps](super::Update::steps) of the update belong to the epoch that ends, so they are not
@@ -85,7 +88,9 @@ pub enum Command {
         /// New metadata.
         metadata: Option<Any>,
     },
-    /// The body has ended.
+    /// The body has ended. If the operation [owes](OperationRecord::owes) something, the end is its
+    /// [verdict](super::StepSummary::verdict), and it is pending and ready now; with a verdict, a response
+    /// ends it with that.
     Finish {
         /// The claim it is for.
         fence: u64,
@@ -131,7 +136,9 @@ pub enum Command {
     /// that one run finds several. Without a wake time only a completion makes it ready
     /// ([`NEVER_READY`](OperationRecord::NEVER_READY)); without waits it is ready now.
     ///
-    /// An operation whose cancellation was asked for ends as cancelled.
+    /// An operation whose cancellation was asked for ends as cancelled. If it
+    /// [owes](OperationRecord::owes) something, it is pending, and ready now unless it waits for
+    /// [undos](super::StepKind::Undo) alone.
     Suspend {
         /// The claim it is for.
         fence: u64,
@@ -147,7 +154,8 @@ pub enum Command {
     /// deployed, and is tried again after the delay. This attempt does not count, and is no loss. The
     /// [summary](super::StepSummary::blocked) says why.
     ///
-    /// An operation whose cancellation was asked for ends as cancelled.
+    /// An operation whose cancellation was asked for ends as cancelled, unless it
+    /// [owes](OperationRecord::owes) something.
     Block {
         /// The claim it is for.
         fence: u64,
@@ -195,7 +203,9 @@ pub enum Command {
     /// As [`Expire`](Self::Expire), but the holder was lost together with other operations: the
     /// operation becomes a [suspect](OperationRecord::losses), and the attempt does not count.
     ExpireShared,
-    /// A caller wants it to stop: who, and why. Only the first one counts.
+    /// A caller wants it to stop: who, and why. Only the first one counts. A pending operation ends; one that
+    /// [owes](OperationRecord::owes) something is ready now, and its next claim makes it
+    /// [`Cancelling`](super::OperationState::Cancelling).
     Cancel(Actor),
     /// No caller is interested in it any more: who said so, and why.
     Delete(Actor),

@@ -57,6 +57,9 @@ pub enum Refusal {
     /// The operation is not [blocked](super::OperationRecord::is_blocked).
     #[error("the operation is not blocked")]
     NotBlocked,
+    /// The operation owes something: a saga is open, whose row would be forgotten.
+    #[error("a saga is open, and would be forgotten")]
+    Owes,
     /// The steps exceed a limit.
     #[error("{0}")]
     StepLimit(StepLimit),
@@ -86,6 +89,7 @@ impl Refusal {
             Self::StepUnknown(_) => Reason::StepNotFound,
             Self::StepKindDiffers(_) => Reason::InvalidField,
             Self::StepFinished(_) => Reason::PromiseCompleted,
+            Self::Owes => Reason::StepUnderWay,
             Self::StepLimit(_) => Reason::LimitExceeded,
             Self::Unimplemented(_) => Reason::Unimplemented,
             Self::Locked => Reason::StoreUnavailable,

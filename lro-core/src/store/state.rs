@@ -16,7 +16,10 @@ use crate::clock::Timestamp;
 use crate::pb::rpc::Status;
 use crate::reason::Reason;
 
+mod outcome;
 mod steps;
+
+use outcome::error;
 
 /// Where an operation stands. On the wire only `done` and `result` show.
 ///
@@ -32,6 +35,10 @@ mod steps;
 ///
 /// * `Cancelling` is `Running` with a cancellation on record: the body may still succeed or fail,
 ///   and then its own result stands; `retry`, `release`, `suspend` and `expire` end it as `Cancelled`.
+/// * An operation that [owes](OperationRecord::owes) something does not end before a run has undone it.
+///   Each end without a response leads back to `Pending` then, and the next claim continues: `Cancelling`
+///   after a cancellation, and otherwise with the end's error as its
+///   [verdict](StepSummary::verdict), which no later run turns into a success.
 /// * `expire` ends a `Running` operation as `Failed` when its policy says `abort`, or when it has no
 ///   attempt left; so does `retry`. An `expire` that is *shared*, because the worker was lost together
 ///   with other operations, uses up no attempt up to [`OperationRecord::MAX_LOSSES`] times in a row.
@@ -180,7 +187,10 @@ impl OperationRecord {
         if self.state != OperationState::Pending || self.ready_time > now {
             return Err(Refusal::NotReady);
         }
-        self.state = OperationState::Running;
+        self.state = match self.cancel_time {
+            None => OperationState::Running,
+            Some(_) => OperationState::Cancelling,
+        };
         self.attempt += 1;
         self.fence += 1;
         let begin_time = now.max(self.update_time);
@@ -197,20 +207,25 @@ impl OperationRecord {
     }
 
     fn retry(&mut self, error: Status, delay: Duration, now: Timestamp) -> Change {
-        if self.state == OperationState::Cancelling {
+        if self.must_end() {
             return self.finish(OperationOutcome::Cancelled, now);
         }
         if self.attempts_since_progress() >= self.policy.max_attempts {
-            return self.finish(OperationOutcome::Error(error), now);
+            return self.finish(self.unless_unwinding(error), now);
         }
         self.end_attempt(AttemptOutcome::retried(&error), now);
         // The body returned: it does not kill the process.
         self.losses = 0;
+        // The body that fails may not know that it was cancelled.
+        let delay = match self.state {
+            OperationState::Cancelling if !self.is_condemned() => Duration::ZERO,
+            _ => delay,
+        };
         self.back_to_pending(now.saturating_add(delay), now)
     }
 
     fn release(&mut self, now: Timestamp) -> Change {
-        if self.state == OperationState::Cancelling {
+        if self.must_end() {
             return self.finish(OperationOutcome::Cancelled, now);
         }
         self.end_attempt(AttemptOutcome::Released, now);
@@ -223,22 +238,21 @@ impl OperationRecord {
             return Err(Refusal::Stale);
         }
         self.end_attempt(AttemptOutcome::WorkerLost, now);
-        if self.state == OperationState::Cancelling {
+        if self.must_end() {
             return Ok(self.finish(OperationOutcome::Cancelled, now));
         }
         let counts = !shared || self.losses >= Self::MAX_LOSSES;
+        let is_exhausted = counts && self.attempts_since_progress() >= self.policy.max_attempts;
+        let losses = Self::MAX_LOSSES.min(self.losses + 1);
         let reason = match self.policy.on_crash {
-            OnCrash::Abort => Reason::OperationInterrupted,
-            OnCrash::Resume
-                if counts && self.attempts_since_progress() >= self.policy.max_attempts =>
-            {
-                Reason::AttemptsExhausted
-            }
-            OnCrash::Resume => {
+            // A run that only undoes may be repeated.
+            OnCrash::Abort if !self.is_condemned() => Reason::OperationInterrupted,
+            OnCrash::Abort | OnCrash::Resume if is_exhausted => Reason::AttemptsExhausted,
+            OnCrash::Abort | OnCrash::Resume => {
                 if !counts {
                     self.uncount_attempts(1);
                 }
-                self.losses = Self::MAX_LOSSES.min(self.losses + 1);
+                self.losses = losses;
                 return Ok(self.back_to_pending(now, now));
             }
         };
@@ -253,7 +267,11 @@ impl OperationRecord {
                 ("maxAttempts", &*self.policy.max_attempts.to_string()),
             ],
         );
-        Ok(self.finish(OperationOutcome::Error(error), now))
+        let change = self.finish(self.unless_unwinding(error), now);
+        if !self.state.is_done() {
+            self.losses = losses;
+        }
+        Ok(change)
     }
 
     /// A crash after this has nothing to do with those before: it restores as many attempts as
@@ -267,10 +285,16 @@ impl OperationRecord {
     /// Also cancels an operation that was deleted and has not finished: it holds a worker's slot.
     fn cancel(&mut self, actor: Actor, now: Timestamp) -> Result<Change, Refusal> {
         Ok(match self.state {
+            OperationState::Pending if self.owes() && self.cancel_time.is_some() => Change::Nothing,
             OperationState::Pending => {
-                self.history.cancelled_by = actor.known();
-                self.cancel_time = Some(now.max(self.update_time));
-                self.finish(OperationOutcome::Cancelled, now)
+                if self.cancel_time.is_none() {
+                    self.history.cancelled_by = actor.known();
+                    self.cancel_time = Some(now.max(self.update_time));
+                }
+                match self.owes() {
+                    true => self.run_again(now),
+                    false => self.finish(OperationOutcome::Cancelled, now),
+                }
             }
             OperationState::Running => {
                 self.state = OperationState::Cancelling;
@@ -297,13 +321,12 @@ impl OperationRecord {
         Ok(self.written(now))
     }
 
+    /// Ends the operation, unless it owes something and must undo that first.
     pub(super) fn finish(&mut self, outcome: OperationOutcome, now: Timestamp) -> Change {
-        let result = match outcome {
-            OperationOutcome::Response(any) => OperationResult::Response(any),
-            OperationOutcome::Error(status) => OperationResult::Error(never_ok(status)),
-            OperationOutcome::Cancelled => OperationResult::Error(
-                Reason::OperationCancelled.operation_error("the operation was cancelled", []),
-            ),
+        let result = match self.settle(outcome) {
+            Ok(OperationOutcome::Response(any)) => OperationResult::Response(any),
+            Ok(outcome) => OperationResult::Error(error(outcome)),
+            Err(verdict) => return self.condemn(verdict, now),
         };
         self.state = match &result {
             OperationResult::Response(_) => OperationState::Succeeded,
@@ -358,13 +381,6 @@ impl OperationRecord {
         self.update_time = self.update_time.max(now);
         Change::Record
     }
-}
-
-fn never_ok(status: Status) -> Status {
-    if status.code != Code::Ok as i32 {
-        return status;
-    }
-    Reason::HandlerMisbehaved.operation_error("the handler gave OK as its error", [])
 }
 
 #[cfg(test)]

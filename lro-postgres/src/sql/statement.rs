@@ -41,11 +41,12 @@ macro_rules! read_only {
     };
 }
 
-/// Makes those of `c` running at the time of `t`, with a lease, and sets more. Gives them as they were before.
+/// Makes those of `c` running at the time of `t`, with a lease, or cancelling if they were cancelled while they
+/// waited, and sets more. Gives them as they were before.
 macro_rules! claim_taken {
     ($worker:literal, $lease:literal $(, $more:literal)?) => {
         concat!(
-            " UPDATE {operation} AS o SET state = 1, revision = c.revision + 1, \
+            " UPDATE {operation} AS o SET state = CASE WHEN c.cancel_time IS NULL THEN 1 ELSE 2 END, revision = c.revision + 1, \
              attempt = c.attempt + 1, fence = c.fence + 1, \
              start_time = coalesce(c.start_time, greatest(c.update_time, t.now)), \
              attempt_time = CASE WHEN c.start_time IS NOT NULL THEN greatest(c.update_time, t.now) END, \

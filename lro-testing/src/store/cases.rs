@@ -6,6 +6,7 @@ mod claims;
 mod completion;
 mod concurrency;
 mod counts;
+mod debts;
 mod deletion;
 mod events;
 mod filters;
@@ -263,6 +264,17 @@ macro_rules! __for_each_store_case {
                 a_recorded_timeout_is_final
                 only_a_promise_is_completed
                 early_completions_are_limited;
+            debts:
+                an_operation_that_owes_is_cancelled_by_its_next_run
+                a_cancelled_operation_that_owes_goes_back_without_an_end
+                an_end_that_comes_too_early_is_the_verdict
+                undoing_has_attempts_of_its_own
+                an_operation_that_must_not_run_twice_undoes_nevertheless
+                a_new_epoch_is_refused_while_a_saga_is_open
+                a_run_that_waits_without_knowing_of_its_cancellation_runs_again
+                a_debt_that_an_operator_forgets_is_paid
+                a_deleted_operation_undoes_unseen
+                one_claim_takes_cancelled_operations_and_others;
             forgetting:
                 a_new_epoch_begins_without_steps
                 a_promise_that_came_early_is_kept_in_a_new_epoch

@@ -1,5 +1,7 @@
 //! The size of a search, and its counts.
 
+use super::moves::{WORDS, WORDS_WITH_SAGAS, WORDS_WITH_STEPS};
+
 /// How large the world is.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -15,8 +17,21 @@ pub struct Bounds {
     pub flying: usize,
     /// Whether bodies record steps and wait for what callers complete.
     pub steps: bool,
+    /// Whether bodies open sagas, and undo them.
+    pub sagas: bool,
     /// A mistake, to show that it is found.
     pub mistake: Option<Mistake>,
+}
+
+impl Bounds {
+    /// The number of commands with which a body can end.
+    pub(super) fn words(self) -> u8 {
+        match (self.steps, self.sagas) {
+            (_, true) => WORDS_WITH_SAGAS,
+            (true, false) => WORDS_WITH_STEPS,
+            (false, false) => WORDS,
+        }
+    }
 }
 
 /// A mistake of a store.
@@ -36,6 +51,16 @@ pub enum Mistake {
     EarlyPromiseLost,
     /// A step of a running operation is forgotten.
     StepForgottenInARun,
+    /// A cancellation ends a pending operation that owes something.
+    CancelEndsWhatOwes,
+    /// A claim forgets that the operation was cancelled.
+    CancellationForgotten,
+    /// A claim forgets the verdict.
+    VerdictForgotten,
+    /// A run that only undoes ends the operation with a response.
+    UnwindingSucceeds,
+    /// An open saga is not counted.
+    DebtNotCounted,
 }
 
 /// The counts of a search.

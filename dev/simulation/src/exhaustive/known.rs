@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use lro_core::store::{Change, OperationRecord, OperationState, Refusal, StepKey, StepRow, Update};
 
 use super::moves::{KEYS, Move, step, to_command, to_steps};
-use super::{Bounds, Mistake};
+use super::{Bounds, Mistake, debts};
 
 /// A record as a store keeps it, with its steps.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) record: OperationRecord,
-    steps: BTreeMap<StepKey, StepRow>,
+    pub(super) steps: BTreeMap<StepKey, StepRow>,
 }
 
 impl Known {
@@ -32,8 +32,8 @@ impl Known {
             }
             _ => update_time,
         };
-        let update = Update::by_name(self.record.name.clone(), to_command(command));
-        let update = update.with_steps(to_steps(command));
+        let update = Update::by_name(self.record.name.clone(), to_command(command, bounds));
+        let update = update.with_steps(to_steps(command, bounds));
         let found = |key: &StepKey| Some((key.clone(), self.steps.get(key)?.clone()));
         let mut stored: HashMap<_, _> = update.step_keys().filter_map(found).collect();
         match bounds.mistake {
@@ -58,9 +58,11 @@ impl Known {
             stored.extend(given.map(|(key, row)| (key.clone(), row.clone())));
         }
         let epoch_before = self.epoch();
+        let made = debts::Made::before(self, command, bounds);
         let applied = self
             .record
             .apply_with_steps(update.command, update.steps, &stored, now);
+        made.after(self, command);
         let applied = applied?;
         if bounds.mistake == Some(Mistake::WakeLost) && matches!(command, Move::Complete(_)) {
             self.record.ready_time = ready_time;
@@ -105,6 +107,9 @@ impl Known {
         if result.is_err() && self.steps != before.steps {
             return wrong("was refused and has recorded something");
         }
+        if let Some(fault) = debts::fault(before, command, self) {
+            return wrong(fault);
+        }
         let begins = self.epoch() != before.epoch();
         for (key, row) in &before.steps {
             let may_be_lost = match command {
@@ -135,7 +140,7 @@ impl Known {
         let is_new = |(key, row): &(&StepKey, &StepRow)| before.steps.get(*key) != Some(*row);
         let mut written = self.steps.iter().filter(is_new);
         let by = match command {
-            Move::Record(_, fence) | Move::Word(_, fence, _) => fence.into(),
+            Move::Record(_, fence) | Move::Open(fence) | Move::Word(_, fence, _) => fence.into(),
             _ => 0,
         };
         if written.any(|(_, row)| row.fence != by) {
@@ -156,6 +161,9 @@ impl Known {
         let len: usize = self.steps.values().map(StepRow::encoded_len).sum();
         if (summary.rows as usize, summary.len) != (self.steps.len(), len as u64) {
             return wrong("the summary does not fit the steps");
+        }
+        if summary.owed as usize != self.steps.values().filter(|row| row.is_owed()).count() {
+            return wrong("what it owes does not fit the steps");
         }
         if self.record.state != OperationState::Pending {
             return Ok(());

@@ -10,11 +10,21 @@ use lro_core::store::{
 use prost_types::Any;
 use uuid::Uuid;
 
+use super::Bounds;
+
 /// The number of commands with which a body can end.
 pub(super) const WORDS: u8 = 4;
 /// The same with a suspension, which waits for [`PROMISES`].
 pub(super) const WORDS_WITH_STEPS: u8 = 5;
 pub(super) const SUSPEND: u8 = 4;
+/// The same with the ends of a saga.
+pub(super) const WORDS_WITH_SAGAS: u8 = 7;
+/// The body fails, and has undone its saga.
+pub(super) const UNDONE: u8 = 5;
+/// The body succeeds, and its saga with it.
+pub(super) const KEPT: u8 = 6;
+/// The saga that a run opens.
+pub(super) const SAGA: &str = "saga";
 /// The promises that a caller completes.
 pub(super) const PROMISES: [&str; 2] = ["a", "b"];
 /// The step that each run records, with its own value.
@@ -33,6 +43,8 @@ pub(super) enum Move {
     Renew(u8),
     /// Of a generation, of a claim: a step is recorded.
     Record(u8, u8),
+    /// Of a claim: a saga is opened.
+    Open(u8),
     /// Of a claim: the first new epoch, whose body has asked for nothing.
     NewEpoch(u8),
     /// Which promise.
@@ -56,7 +68,7 @@ pub(super) fn generation_of(record: &OperationRecord) -> u8 {
 pub(super) fn ends_an_attempt(command: Move, after: &OperationRecord) -> bool {
     match command {
         Move::Expire => true,
-        Move::Word(_, _, RETRY | RELEASE) => after.state == OperationState::Pending,
+        Move::Word(_, _, words) => words != SUSPEND && after.state == OperationState::Pending,
         _ => false,
     }
 }
@@ -74,13 +86,21 @@ pub(super) fn value(generation: u8, fence: u8) -> StepOutcome {
 }
 
 /// The steps that come with a move.
-pub(super) fn to_steps(command: Move) -> Vec<StepWrite> {
+pub(super) fn to_steps(command: Move, bounds: Bounds) -> Vec<StepWrite> {
+    let saga = |outcome| StepWrite {
+        outcome,
+        sequential: false,
+        ..StepWrite::begun(step(SAGA), StepKind::Saga)
+    };
     match command {
+        Move::Open(_) => vec![saga(None)],
+        Move::Word(_, _, UNDONE) => vec![saga(Some(StepOutcome::Error(error())))],
+        Move::Word(_, _, KEPT) => vec![saga(Some(value(0, 0)))],
         Move::Record(generation, fence) => vec![StepWrite {
             outcome: Some(value(generation, fence)),
             ..StepWrite::begun(step(STEP), StepKind::Step)
         }],
-        Move::Word(_, _, SUSPEND) => {
+        Move::Word(_, _, SUSPEND) if bounds.steps => {
             let asked = |key| StepWrite::begun(step(key), StepKind::Promise);
             PROMISES.map(asked).into()
         }
@@ -88,13 +108,16 @@ pub(super) fn to_steps(command: Move) -> Vec<StepWrite> {
     }
 }
 
-pub(super) fn to_command(command: Move) -> Command {
-    let worker = WorkerId::from_uuid(Uuid::nil());
-    let lease_duration = Duration::from_secs(30);
-    let error = pb::rpc::Status {
+fn error() -> pb::rpc::Status {
+    pb::rpc::Status {
         code: tonic::Code::Internal as i32,
         ..pb::rpc::Status::default()
-    };
+    }
+}
+
+pub(super) fn to_command(command: Move, bounds: Bounds) -> Command {
+    let worker = WorkerId::from_uuid(Uuid::nil());
+    let lease_duration = Duration::from_secs(30);
     match command {
         Move::Claim => Command::Claim {
             worker,
@@ -105,7 +128,7 @@ pub(super) fn to_command(command: Move) -> Command {
             lease_duration,
             metadata: None,
         },
-        Move::Record(_, fence) => Command::Record {
+        Move::Record(_, fence) | Move::Open(fence) => Command::Record {
             fence: fence.into(),
             metadata: None,
         },
@@ -126,13 +149,16 @@ pub(super) fn to_command(command: Move) -> Command {
         },
         Move::Word(_, fence, SUSPEND) => Command::Suspend {
             fence: fence.into(),
-            waits: PROMISES.map(step).into(),
+            waits: match bounds.steps {
+                true => PROMISES.map(step).into(),
+                false => Vec::new(),
+            },
             ready_by: None,
             metadata: None,
         },
         Move::Word(_, fence, RETRY) => Command::Retry {
             fence: fence.into(),
-            error,
+            error: error(),
             delay: Duration::ZERO,
             metadata: None,
         },
@@ -143,11 +169,11 @@ pub(super) fn to_command(command: Move) -> Command {
         Move::Word(generation, fence, words) => Command::Finish {
             fence: fence.into(),
             outcome: match words {
-                RESPONSE => OperationOutcome::Response(Any {
+                RESPONSE | KEPT => OperationOutcome::Response(Any {
                     type_url: String::new(),
                     value: vec![generation, fence],
                 }),
-                FAILURE => OperationOutcome::Error(error),
+                FAILURE | UNDONE => OperationOutcome::Error(error()),
                 _ => OperationOutcome::Cancelled,
             },
             metadata: None,

@@ -8,6 +8,7 @@ use crate::store::{
     Refusal, StepKey, StepKind, StepLimit, StepOutcome, StepRow, StepSummary, StepWrite,
 };
 
+mod debts;
 mod forget;
 mod plan;
 
@@ -99,7 +100,12 @@ impl OperationRecord {
             } => {
                 self.check_fence(fence)?;
                 let mut plan = self.plan(writes, stored, fence, now)?;
-                let ready_time = plan.suspend(&waits, stored, now)?;
+                let mut ready_time = plan.suspend(&waits, stored, now)?;
+                if self.is_unwinding() && !plan.waits_only_for_undos() {
+                    // The run did not know that it was cancelled.
+                    plan.wait_for_nothing();
+                    ready_time = now;
+                }
                 let ready_time = ready_time.min(ready_by.unwrap_or(ready_time));
                 let rows = self.record(plan);
                 self.take_metadata(metadata);
@@ -165,7 +171,7 @@ impl OperationRecord {
 
     /// The body waits. It did not fail, so this attempt does not count.
     fn suspend(&mut self, ready_time: Timestamp, now: Timestamp) -> Change {
-        if self.state == OperationState::Cancelling {
+        if self.must_end() {
             return self.finish(OperationOutcome::Cancelled, now);
         }
         self.losses = 0;
@@ -180,7 +186,7 @@ impl OperationRecord {
 
     /// The code does not fit. That is a fault of the deployment, so this attempt does not count.
     fn block(&mut self, message: String, ready_time: Timestamp, now: Timestamp) -> Change {
-        if self.state == OperationState::Cancelling {
+        if self.must_end() {
             return self.finish(OperationOutcome::Cancelled, now);
         }
         self.losses = 0;

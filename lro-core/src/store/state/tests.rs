@@ -1,3 +1,4 @@
+mod debts;
 mod losses;
 
 use proptest::prelude::*;

@@ -53,6 +53,11 @@ impl StepRow {
         self.outcome.is_some()
     }
 
+    /// Whether it is a [debt](StepKind::is_debt) that is not paid.
+    pub fn is_owed(&self) -> bool {
+        self.kind.is_debt() && !self.is_finished()
+    }
+
     /// Whether a caller [gave](super::super::Command::Complete) its outcome.
     pub fn is_given(&self) -> bool {
         self.kind == StepKind::Promise && self.fence == 0 && self.is_finished()
@@ -84,15 +89,25 @@ pub enum StepKind {
     First,
     /// Whether the operation reached this place in the code first with a version that has it.
     Introduced,
+    /// A saga: open while it has no outcome. A response means that its steps are kept, an error that they
+    /// are undone.
+    Saga,
+    /// A closure that runs once, with another one that undoes it.
+    SagaStep,
+    /// The decision to undo the steps of a saga, or the undo of one of them.
+    Undo,
 }
 
 impl StepKind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 8] = [
         Self::Step,
         Self::Sleep,
         Self::Promise,
         Self::First,
         Self::Introduced,
+        Self::Saga,
+        Self::SagaStep,
+        Self::Undo,
     ];
 
     /// The number that stores keep.
@@ -103,6 +118,18 @@ impl StepKind {
     /// The kind of a stored number.
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).copied()
+    }
+
+    /// Whether an operation owes something as long as a row of this kind has not finished: it does not end
+    /// before that.
+    ///
+    /// ```
+    /// use lro_core::store::StepKind;
+    ///
+    /// assert!(StepKind::Saga.is_debt() && !StepKind::SagaStep.is_debt());
+    /// ```
+    pub const fn is_debt(self) -> bool {
+        matches!(self, Self::Saga)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{StepKey, StepKind};
 use crate::clock::Timestamp;
+use crate::pb::rpc::Status;
 
 /// The summary of an operation's steps in its record: their number and size, and the keys that a
 /// suspended operation waits for. A `prost::Message`, so that a store can keep it as bytes.
@@ -20,7 +21,7 @@ use crate::clock::Timestamp;
 /// [`MAX_VALUE_LEN`](Self::MAX_VALUE_LEN) for each epoch; [`MAX_EARLY`](Self::MAX_EARLY) and
 /// [`MAX_EARLY_LEN`](Self::MAX_EARLY_LEN) for rows that callers write before the body asks for them.
 /// An update that exceeds one is refused as [`Refusal::StepLimit`](super::super::Refusal::StepLimit).
-#[derive(Clone, PartialEq, Eq, prost::Message)]
+#[derive(Clone, PartialEq, prost::Message)]
 pub struct StepSummary {
     /// The rows of this epoch are the operation's. Rows of earlier ones are forgotten.
     #[prost(uint32, tag = "1")]
@@ -59,6 +60,13 @@ pub struct StepSummary {
     /// [`waits`](Self::waits).
     #[prost(uint32, repeated, tag = "11")]
     pub wait_kinds: Vec<u32>,
+    /// The number of rows of [debts](StepKind::is_debt) that have not finished.
+    #[prost(uint32, tag = "12")]
+    pub owed: u32,
+    /// The error with which the operation ends when it owes nothing any more: a run has failed, or the
+    /// attempts were used up, while it owed something. Later runs only undo.
+    #[prost(message, optional, tag = "13")]
+    pub verdict: Option<Status>,
 }
 
 /// The reason why an operation cannot continue: the code of its body does not fit its recorded steps.

@@ -46,6 +46,9 @@ impl OperationRecord {
         }
         // Refused where they would be refused in any other update; stored they need not be.
         let before = self.plan(writes, stored, new.fence, now)?.summary;
+        if before.owed > 0 {
+            return Err(Refusal::Owes);
+        }
         self.extend_lease(new.lease_duration, now);
         self.checkpoint = Some(new.checkpoint);
         self.take_metadata(new.metadata);
@@ -67,6 +70,7 @@ impl OperationRecord {
             early: count,
             progress_attempt: self.attempt,
             unswept: before.unswept.saturating_add(before.rows),
+            verdict: before.verdict,
             ..StepSummary::default()
         }));
         Ok(AppliedSteps::new(change, kept))
@@ -88,6 +92,7 @@ impl OperationRecord {
             let len = row.encoded_len() as u64;
             summary.rows = summary.rows.saturating_sub(1);
             summary.len = summary.len.saturating_sub(len);
+            summary.owed = summary.owed.saturating_sub(row.is_owed().into());
             if row.is_early() {
                 summary.early = summary.early.saturating_sub(1);
             }
@@ -122,7 +127,7 @@ impl OperationRecord {
     }
 
     /// Makes an operation that has run before ready now.
-    fn run_again(&mut self, now: Timestamp) -> Change {
+    pub(in super::super) fn run_again(&mut self, now: Timestamp) -> Change {
         self.forget_waits();
         if let Some(steps) = &mut self.steps {
             steps.blocked = None;

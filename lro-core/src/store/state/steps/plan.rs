@@ -4,10 +4,11 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::super::never_ok;
+use super::super::outcome::never_ok;
 use crate::clock::Timestamp;
 use crate::store::{
-    OperationRecord, Refusal, StepKey, StepLimit, StepOutcome, StepRow, StepSummary, StepWrite,
+    OperationRecord, Refusal, StepKey, StepKind, StepLimit, StepOutcome, StepRow, StepSummary,
+    StepWrite,
 };
 
 /// How long an operation with further waits stays suspended for each of them after one has ended,
@@ -38,8 +39,8 @@ impl OperationRecord {
                 },
                 None => new(write, plan.summary.seq + 1, fence, time, self.create_time),
             };
-            let old_len = old.map(StepRow::encoded_len);
-            plan.put(row, old_len)?;
+            let old = old.map(|old| (old.encoded_len(), old.is_owed()));
+            plan.put(row, old)?;
         }
         Ok(plan)
     }
@@ -52,8 +53,9 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Adds a row: a new one, or one that replaces a row of this length.
-    fn put(&mut self, row: StepRow, old_len: Option<usize>) -> Result<(), Refusal> {
+    /// Adds a row: a new one, or one that replaces a row of this length, which may have been owed.
+    fn put(&mut self, row: StepRow, old: Option<(usize, bool)>) -> Result<(), Refusal> {
+        let (old_len, was_owed) = old.unzip();
         let len = row.encoded_len();
         if len - row.key.as_str().len() > StepSummary::MAX_VALUE_LEN {
             return Err(Refusal::StepLimit(StepLimit::ValueLen));
@@ -64,6 +66,11 @@ impl Plan {
             }
             self.summary.rows += 1;
             self.summary.seq = row.seq;
+        }
+        match (was_owed.unwrap_or(false), row.is_owed()) {
+            (false, true) => self.summary.owed += 1,
+            (true, false) => self.summary.owed = self.summary.owed.saturating_sub(1),
+            (false, false) | (true, true) => {}
         }
         let before = self.summary.len.saturating_sub(old_len.unwrap_or(0) as u64);
         self.summary.len = before.saturating_add(len as u64);
@@ -100,6 +107,19 @@ impl Plan {
         self.summary.wait_kinds = kinds;
         self.summary.blocked = None;
         Ok(ready_time)
+    }
+}
+
+impl Plan {
+    /// Whether each wait is the pause before another attempt of an undo.
+    pub(super) fn waits_only_for_undos(&self) -> bool {
+        let undo = u32::from(StepKind::Undo.as_number());
+        self.summary.wait_kinds.iter().all(|kind| *kind == undo)
+    }
+
+    pub(super) fn wait_for_nothing(&mut self) {
+        self.summary.waits.clear();
+        self.summary.wait_kinds.clear();
     }
 }
 

@@ -6,9 +6,19 @@ use uuid::Uuid;
 use super::*;
 use crate::pack;
 use crate::pb::rpc::Status;
-use crate::store::{NewOperation, OnCrash, StepWake, WorkerId};
+use crate::reason::Reason;
+use crate::store::{NewOperation, OnCrash, OperationResult, StepWake, WorkerId};
 
-const KEYS: [&str; 4] = ["a", "b", "c", "d"];
+const KEYS: [&str; 5] = ["a", "b", "c", "d", "saga"];
+
+/// The kind of the call of each key.
+const KINDS: [StepKind; 5] = [
+    StepKind::Promise,
+    StepKind::Promise,
+    StepKind::Promise,
+    StepKind::Sleep,
+    StepKind::Saga,
+];
 
 fn key(at: usize) -> StepKey {
     KEYS[at].parse().unwrap()
@@ -63,21 +73,13 @@ fn write() -> impl Strategy<Value = StepWrite> {
         (0_u64..3_000_000).prop_map(|micros| Some(StepWake::After(Duration::from_micros(micros)))),
         (-9_i64..9_000_000).prop_map(|at| Some(StepWake::At(Timestamp::from_micros(at)))),
     ];
-    let parts = (0_usize..4, 0_u32..3, wake, outcome(), any::<bool>());
+    let parts = (0_usize..5, 0_u32..3, wake, outcome(), any::<bool>());
     parts.prop_map(|(at, attempt, wake, outcome, fails)| StepWrite {
         attempt,
         wake,
         last_error: fails.then(Status::default),
         outcome,
-        // The last key is another kind of call.
-        ..StepWrite::begun(
-            key(at),
-            if at == 3 {
-                StepKind::Sleep
-            } else {
-                StepKind::Promise
-            },
-        )
+        ..StepWrite::begun(key(at), KINDS[at])
     })
 }
 
@@ -86,7 +88,7 @@ fn by_holder() -> impl Strategy<Value = (u64, usize, Vec<usize>)> {
     (
         0_u64..3,
         0_usize..10,
-        prop::collection::vec(0_usize..4, 0..3),
+        prop::collection::vec(0_usize..5, 0..3),
     )
 }
 
@@ -146,7 +148,7 @@ fn verb() -> impl Strategy<Value = Verb> {
         2 => (0_usize..4, outcome()).prop_map(|(at, outcome)| {
             Verb::Complete(at, outcome.unwrap_or(StepOutcome::Abandoned))
         }),
-        1 => prop::collection::vec(0_usize..4, 0..3).prop_map(Verb::Forget),
+        1 => prop::collection::vec(0_usize..5, 0..3).prop_map(Verb::Forget),
         1 => Just(Verb::Unblock),
         9 => holder.prop_map(|((back, verb, waits), writes)| Verb::Holder(back, verb, waits, writes)),
     ]
@@ -192,6 +194,8 @@ fn check(record: &OperationRecord, rows: &HashMap<StepKey, StepRow>) -> Result<(
         return Ok(());
     };
     prop_assert_eq!(summary.rows as usize, rows.len());
+    let owed = rows.values().filter(|row| row.is_owed()).count();
+    prop_assert_eq!(summary.owed as usize, owed);
     let len: usize = rows.values().map(StepRow::encoded_len).sum();
     prop_assert_eq!(summary.len, len as u64);
     let mut places: Vec<_> = rows.values().map(|row| row.seq).collect();
@@ -211,6 +215,42 @@ fn check(record: &OperationRecord, rows: &HashMap<StepKey, StepRow>) -> Result<(
         prop_assert!(row.wake_time.is_none_or(|time| record.ready_time <= time));
     }
     prop_assert!(record.is_suspended() || record.ready_time < OperationRecord::NEVER_READY);
+    Ok(())
+}
+
+/// Checks what a command has made of an operation that owes something, or has a verdict.
+fn check_debts(
+    before: &OperationRecord,
+    command: &Command,
+    after: &OperationRecord,
+) -> Result<(), TestCaseError> {
+    let verdict = |it: &OperationRecord| it.steps.as_deref().and_then(|it| it.verdict.clone());
+    if let Some(verdict_before) = verdict(before) {
+        prop_assert_eq!(verdict(after), Some(verdict_before), "a verdict stays");
+        prop_assert!(
+            after.state != OperationState::Succeeded,
+            "and is no success"
+        );
+    }
+    if !before.state.is_done() && after.state.is_done() && after.owes() {
+        prop_assert!(before.is_condemned(), "a run has tried to undo");
+        let Some(OperationResult::Error(error)) = &after.result else {
+            return Err(TestCaseError::fail(
+                "an operation that owes something succeeds",
+            ));
+        };
+        prop_assert!(Reason::UndoIncomplete.is_told_by(error), "{:?}", error);
+    }
+    if matches!(command, Command::Claim { .. }) {
+        let expected = match after.cancel_time {
+            Some(_) => OperationState::Cancelling,
+            None => OperationState::Running,
+        };
+        prop_assert_eq!(after.state, expected);
+    }
+    if before.state == OperationState::Cancelling && after.state == OperationState::Pending {
+        prop_assert!(after.owes() && after.cancel_time == before.cancel_time);
+    }
     Ok(())
 }
 
@@ -276,6 +316,7 @@ proptest! {
                 rows.insert(row.key.clone(), row);
             }
             check(&record, &rows)?;
+            check_debts(&before, &command, &record)?;
             if matches!(command, Command::Suspend { .. }) && !record.state.is_done() {
                 prop_assert!(record.attempt < before.attempt, "a suspension is no attempt");
             }
