@@ -238,23 +238,23 @@ impl Shared {
     /// Finds the binding of a request.
     fn find<'s, 'p>(&'s self, method: &Method, path: &'p Path<'p>) -> Result<Bound<'s, 'p>, Fault> {
         let mut found = self.router.find(method.as_str(), path);
-        if *method == Method::HEAD && matches!(found, Found::OtherMethods(_)) {
-            found = match self.router.find(Method::GET.as_str(), path) {
-                Found::Binding(binding, _) if binding.rpc.server_streaming || binding.is_watch => {
-                    found
-                }
-                found => found,
-            };
+        let get = || self.router.find(Method::GET.as_str(), path);
+        let is_stream = || match get() {
+            Found::Binding(binding, _) => binding.rpc.server_streaming || binding.is_watch,
+            _ => false,
+        };
+        if *method == Method::HEAD && matches!(found, Found::OtherMethods(_)) && !is_stream() {
+            found = get();
         }
         if *method == Method::OPTIONS {
             let methods = self.router.methods_of(path);
             if !methods.is_empty() && !methods.contains("OPTIONS") {
-                return Ok(Bound::Options(allow(methods)));
+                return Ok(Bound::Options(allow(methods, is_stream())));
             }
         }
         match found {
             Found::Binding(binding, matched) => Ok(Bound::Binding(binding, matched)),
-            Found::OtherMethods(methods) => Err(Fault::other_methods(allow(methods))),
+            Found::OtherMethods(methods) => Err(Fault::other_methods(allow(methods, is_stream()))),
             Found::Nothing => Err(Fault::unknown_path()),
         }
     }
@@ -351,6 +351,8 @@ impl Shared {
             }
             Answer::Stream(messages) => {
                 let framing = Framing::of(request, &system);
+                // A message is one line.
+                system.pretty &= framing != Framing::Lines;
                 let streamed = Streamed {
                     types: self.types.clone(),
                     default_values: self.settings.default_values,

@@ -197,12 +197,11 @@ fn grpc_timeout(value: &HeaderValue) -> Option<Duration> {
 
 fn seconds(value: &HeaderValue) -> Option<Duration> {
     let value = value.to_str().ok()?;
-    let is_decimal = value.len() <= 20
-        && value
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_decimal = value
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
     let seconds: f64 = is_decimal.then(|| value.parse().ok())??;
-    Duration::try_from_secs_f64(seconds).ok()
+    Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
 #[cfg(test)]
@@ -240,6 +239,7 @@ mod tests {
             );
             assert!(deadline(&headers, max).is_err(), "{value}");
         }
+        assert_eq!(of(&[("x-server-timeout", &"9".repeat(400))]).unwrap(), max);
         for value in ["", "x", "-1", "1e3", "inf", "1.2.3", "."] {
             assert!(of(&[("x-server-timeout", value)]).is_err(), "{value}");
         }

@@ -1,4 +1,4 @@
-//! Content types of requests.
+//! Content types of requests, and the quality of those that a client accepts.
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
@@ -54,4 +54,32 @@ pub(crate) fn is_well_formed(value: &HeaderValue) -> bool {
         .and_then(|value| value.split(';').next());
     let parts = media_type.and_then(|media_type| media_type.trim().split_once('/'));
     parts.is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
+}
+
+/// The quality that a client gives one of the values that it accepts: 1 unless a parameter `q` says less.
+pub(crate) fn quality(range: &str) -> f32 {
+    let mut parameters = range.split(';').skip(1).map(str::trim);
+    let quality = parameters.find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.eq_ignore_ascii_case("q").then_some(value)
+    });
+    quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_without_a_quality_is_wanted_most() {
+        for (range, expected) in [
+            ("gzip", 1.0),
+            ("gzip;q=0.5", 0.5),
+            ("gzip ; Q=0", 0.0),
+            ("text/plain;charset=utf-8; q=0.25", 0.25),
+            ("gzip;q=much", 0.0),
+        ] {
+            assert_eq!(quality(range), expected, "{range}");
+        }
+    }
 }

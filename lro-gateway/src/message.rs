@@ -185,6 +185,13 @@ fn target(binding: &Binding, name: &str) -> Result<Option<Target>, Fault> {
                     "the path leads through a repeated field; send it in the body",
                 ));
             }
+            (Some(_), Kind::Message(inner)) if lro_json::has_own_form(&inner) => {
+                let reason = format!(
+                    "the path leads into a {}; send it in the body",
+                    inner.name()
+                );
+                return Err(Fault::field(name, reason));
+            }
             (Some(behind), Kind::Message(inner)) => (message, rest) = (inner, behind),
             (Some(_), _) => return Ok(None),
         }

@@ -1,5 +1,6 @@
 //! Answers as HTTP responses.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -13,7 +14,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use lro_core::UnknownTypes;
 use lro_json::{WriteError, WriteOptions};
-use prost_reflect::{DescriptorPool, DynamicMessage, Kind, ReflectMessage as _, Value};
+use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MapKey, ReflectMessage as _, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::body::Body;
@@ -168,7 +169,7 @@ impl Writer<'_> {
     }
 }
 
-/// Keeps the fields on these paths. Maps and well-known types are kept whole.
+/// Keeps the fields on these paths, and the entries of maps. Well-known types are kept whole.
 fn keep(message: &mut DynamicMessage, paths: &[&[String]]) {
     let fields: Vec<_> = message.fields().map(|(field, _)| field).collect();
     for field in fields {
@@ -182,22 +183,45 @@ fn keep(message: &mut DynamicMessage, paths: &[&[String]]) {
             message.clear_field(&field);
             continue;
         }
-        if below.iter().any(|path| path.is_empty()) || field.is_map() {
-            continue;
-        }
-        let is_known = matches!(field.kind(), Kind::Message(inner) if inner.full_name().starts_with("google.protobuf."));
-        if is_known {
+        if below.iter().any(|path| path.is_empty()) {
             continue;
         }
         match message.get_field_mut(&field) {
-            Value::Message(inner) => keep(inner, &below),
-            Value::List(list) => list
-                .iter_mut()
-                .filter_map(Value::as_message_mut)
-                .for_each(|inner| keep(inner, &below)),
-            _ => {}
+            Value::List(list) => list.iter_mut().for_each(|value| keep_in(value, &below)),
+            Value::Map(map) => keep_entries(map, &below),
+            value => keep_in(value, &below),
         }
     }
+}
+
+fn keep_in(value: &mut Value, paths: &[&[String]]) {
+    if let Value::Message(message) = value
+        && !lro_json::has_own_form(&message.descriptor())
+    {
+        keep(message, paths);
+    }
+}
+
+fn keep_entries(map: &mut HashMap<MapKey, Value>, paths: &[&[String]]) {
+    map.retain(|key, value| {
+        let key = match key {
+            MapKey::Bool(key) => key.to_string(),
+            MapKey::I32(key) => key.to_string(),
+            MapKey::I64(key) => key.to_string(),
+            MapKey::U32(key) => key.to_string(),
+            MapKey::U64(key) => key.to_string(),
+            MapKey::String(key) => key.clone(),
+        };
+        let below: Vec<&[String]> = (paths.iter())
+            .filter_map(|path| path.split_first())
+            .filter(|(first, _)| **first == key)
+            .map(|(_, rest)| rest)
+            .collect();
+        if !below.is_empty() && below.iter().all(|path| !path.is_empty()) {
+            keep_in(value, &below);
+        }
+        !below.is_empty()
+    });
 }
 
 /// Whether the operation is done.
@@ -264,12 +288,8 @@ fn accepts_gzip(request: &HeaderMap) -> bool {
         .filter_map(|value| value.to_str().ok());
     let mut by_wildcard = false;
     for coding in accepted.flat_map(|value| value.split(',')) {
-        let (coding, parameters) = coding.split_once(';').unwrap_or((coding, ""));
-        let quality = parameters
-            .trim()
-            .strip_prefix("q=")
-            .map_or(Ok(1.0), str::parse::<f32>);
-        let is_wanted = quality.is_ok_and(|quality| quality > 0.0);
+        let is_wanted = media_type::quality(coding) > 0.0;
+        let coding = coding.split(';').next().unwrap_or_default();
         match coding.trim().to_ascii_lowercase().as_str() {
             "gzip" | "x-gzip" => return is_wanted,
             "*" => by_wildcard = is_wanted,

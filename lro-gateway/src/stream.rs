@@ -16,6 +16,7 @@ use tonic::{Status, Streaming};
 use crate::body::{Body, BodyError};
 use crate::fault::Fault;
 use crate::headers;
+use crate::media_type;
 use crate::reply::Writer;
 use crate::rules::Binding;
 use crate::system::SystemParameters;
@@ -44,21 +45,28 @@ impl Framing {
             .get_all(ACCEPT)
             .iter()
             .filter_map(|value| value.to_str().ok());
+        let mut best = (Self::Array, 0.0);
         for range in accepted.flat_map(|value| value.split(',')) {
-            let media_type = range
-                .split(';')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_ascii_lowercase();
-            match &*media_type {
-                "application/json" => return Self::Array,
-                "application/x-ndjson" | "application/jsonl" => return Self::Lines,
-                "text/event-stream" => return Self::Events,
-                _ => {}
+            let Some(framing) = Self::of_media_type(range) else {
+                continue;
+            };
+            // The first of equal ones wins.
+            let quality = media_type::quality(range);
+            if quality > best.1 {
+                best = (framing, quality);
             }
         }
-        Self::Array
+        best.0
+    }
+
+    fn of_media_type(range: &str) -> Option<Self> {
+        let media_type = range.split(';').next().unwrap_or_default().trim();
+        match &*media_type.to_ascii_lowercase() {
+            "application/json" => Some(Self::Array),
+            "application/x-ndjson" | "application/jsonl" => Some(Self::Lines),
+            "text/event-stream" => Some(Self::Events),
+            _ => None,
+        }
     }
 
     fn content_type(self) -> &'static str {

@@ -76,16 +76,19 @@ impl SystemParameters {
     }
 
     fn alt(&mut self, name: &str, value: &str) -> Result<(), Fault> {
-        let (format, options) = value.split_once(';').unwrap_or((value, ""));
+        let (format, options) = match value.split_once(';') {
+            Some((format, options)) => (format, Some(options)),
+            None => (value, None),
+        };
         self.sse = match format {
             "json" => false,
             "sse" => true,
             _ => return Err(Fault::field(name, "expected json or sse")),
         };
         self.enums_as_numbers = match options {
-            "" | "enum-encoding=string" => false,
-            "enum-encoding=int" => true,
-            _ => {
+            None | Some("enum-encoding=string") => false,
+            Some("enum-encoding=int") => true,
+            Some(_) => {
                 return Err(Fault::field(
                     name,
                     "the option is enum-encoding=int or enum-encoding=string",
@@ -111,7 +114,7 @@ impl SystemParameters {
             while let Some(part) = parts.next() {
                 // Below a map, and in messages of any content, every name is possible.
                 let Some(parent) = &message else { break };
-                if parent.full_name().starts_with("google.protobuf.") {
+                if lro_json::has_own_form(parent) {
                     break;
                 }
                 let Some(field) = field_of(parent, part) else {

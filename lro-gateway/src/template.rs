@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::capture::check_escapes;
+
 /// A path template: `/v1/{name=depots/*/parcels/*}:recall`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template {
@@ -161,9 +163,9 @@ fn segment(text: &str) -> Result<Segment, &'static str> {
         "**" => Ok(Segment::Multi),
         "" => Err("a segment is empty"),
         "." | ".." => Err("a segment of dots never matches"),
-        text if text.chars().all(|c| is_literal(c) || c == ':') => {
-            Ok(Segment::Literal(text.to_owned()))
-        }
+        text if text.contains(':') => Err("a verb stands at the end, behind the only `:`"),
+        text if check_escapes(text).is_err() => Err("a `%` without two hexadecimal digits"),
+        text if text.chars().all(is_literal) => Ok(Segment::Literal(text.to_owned())),
         _ => Err("a segment is a literal, `*`, `**` or one variable in braces, which is not so"),
     }
 }
@@ -201,8 +203,7 @@ mod tests {
         assert!(parse("/v1/{name=a}").variables[0].multi);
         assert!(parse("/v1/{name=**}").variables[0].multi);
         assert_eq!(parse("/v1/{a.b.c}").variables[0].field, ["a", "b", "c"]);
-        assert_eq!(parse("/v1/a:b:c").to_string(), "/v1/a:b:c");
-        assert_eq!(parse("/v1/a:b:c").verb.as_deref(), Some("c"));
+        assert_eq!(parse("/v1/a:b").verb.as_deref(), Some("b"));
         assert_eq!(
             parse("/v1/{name=**}/operations/*").to_string(),
             "/v1/**/operations/*"
@@ -236,6 +237,11 @@ mod tests {
             ("/v1/..", "never matches"),
             ("/v1/x:", "a verb is one word"),
             ("/v1/x:a*", "a verb is one word"),
+            ("/v1/a:b:c", "a verb stands at the end"),
+            ("/v1/a:b/c", "a verb stands at the end"),
+            ("/v1/{x=a:b}", "a verb stands at the end"),
+            ("/v1/{x=a:b/*}:go", "a verb stands at the end"),
+            ("/v1/%zz", "without two hexadecimal digits"),
         ] {
             let error = Template::parse(text).expect_err(text).to_string();
             assert!(error.contains(reason), "{text}: {error}");

@@ -11,4 +11,5 @@ mod write;
 
 pub use error::{ReadError, WriteError};
 pub use read::{MAX_DEPTH, ReadOptions};
+pub use well_known::has_own_form;
 pub use write::{WriteOptions, Written, is_redacted};

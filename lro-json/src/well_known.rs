@@ -1,6 +1,6 @@
 //! The messages that have a JSON form of their own.
 
-use prost_reflect::MessageDescriptor;
+use prost_reflect::{DescriptorPool, MessageDescriptor};
 
 /// A message of `google.protobuf` with a JSON form of its own.
 ///
@@ -34,6 +34,31 @@ impl WellKnown {
             _ => return None,
         })
     }
+}
+
+/// Whether the JSON of a message is not an object of its fields: that of a Timestamp is a string.
+///
+/// # Examples
+///
+/// ```
+/// use prost_reflect::DescriptorPool;
+///
+/// let pool = DescriptorPool::global();
+/// let timestamp = pool.get_message_by_name("google.protobuf.Timestamp").unwrap();
+/// let empty = pool.get_message_by_name("google.protobuf.Empty").unwrap();
+/// assert!(lro_json::has_own_form(&timestamp));
+/// assert!(!lro_json::has_own_form(&empty));
+/// ```
+pub fn has_own_form(message: &MessageDescriptor) -> bool {
+    WellKnown::of(message).is_some()
+}
+
+/// The message that the type URL of an Any names.
+///
+/// The part behind the last slash is the full name, without the leading dot that descriptors write.
+pub(crate) fn of_type_url(types: &DescriptorPool, type_url: &str) -> Option<MessageDescriptor> {
+    let (_, name) = type_url.rsplit_once('/')?;
+    (!name.starts_with('.')).then(|| types.get_message_by_name(name))?
 }
 
 /// The enum whose only value is written as `null`.

@@ -8,12 +8,12 @@ use http::{Response, StatusCode};
 use crate::body::Body;
 use crate::router::EVERY_METHOD;
 
-/// The methods of a path for the header `Allow`.
-pub(super) fn allow(mut allow: BTreeSet<&str>) -> String {
+/// The methods of a path for the header `Allow`. HEAD is among them where GET has an end.
+pub(super) fn allow(mut allow: BTreeSet<&str>, is_stream: bool) -> String {
     if allow.remove(EVERY_METHOD) {
-        allow.extend(["GET", "POST", "PUT", "PATCH", "DELETE"]);
+        allow.extend(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
     }
-    if allow.contains("GET") {
+    if allow.contains("GET") && !is_stream {
         allow.insert("HEAD");
     }
     allow.insert("OPTIONS");

@@ -271,7 +271,7 @@ fn may_descend(
     above: &[FieldDescriptor],
 ) -> bool {
     let is_recursive = above.iter().any(|field| field.parent_message() == message);
-    let is_special = message.full_name().starts_with("google.protobuf.");
+    let is_special = lro_json::has_own_form(message);
     !field.is_list() && above.len() < MAX_QUERY_DEPTH && !is_recursive && !is_special
 }
 

@@ -11,7 +11,7 @@ use super::message::{MessageSeed, Object, string};
 use super::place::{At, Step};
 use super::special::set;
 use crate::error::quoted;
-use crate::well_known::WellKnown;
+use crate::well_known::{WellKnown, of_type_url};
 
 const TYPE: &str = "@type";
 const VALUE: &str = "value";
@@ -48,14 +48,14 @@ fn read_content(
     text: &str,
 ) -> Result<DynamicMessage, serde_json::Error> {
     let path = at.step(Step::Field(TYPE));
-    let Some((_, name)) = type_url.rsplit_once('/') else {
+    if !type_url.contains('/') {
         let reason = format!(
             "expected a URL such as \"type.googleapis.com/..\", found {}",
             quoted(type_url)
         );
         return Err(at.below(&path).fault(reason));
-    };
-    let Some(message) = &at.context.types.get_message_by_name(name) else {
+    }
+    let Some(message) = &of_type_url(at.context.types, type_url) else {
         return Err(at
             .below(&path)
             .fault(format!("unknown type {}", quoted(type_url))));

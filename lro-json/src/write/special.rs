@@ -6,7 +6,7 @@ use prost_types::{Duration, Timestamp};
 use super::{Slot, Writer};
 use crate::error::WriteError;
 use crate::read::MAX_DEPTH;
-use crate::well_known::WellKnown;
+use crate::well_known::{WellKnown, of_type_url};
 use crate::{field_mask, time};
 
 impl Writer<'_> {
@@ -104,8 +104,7 @@ impl Writer<'_> {
         if type_url.is_empty() && bytes.is_empty() {
             return self.text.raw("{}");
         }
-        let content = (type_url.rsplit_once('/'))
-            .and_then(|(_, name)| self.types.get_message_by_name(name))
+        let content = of_type_url(self.types, type_url)
             .and_then(|message| DynamicMessage::decode(message, bytes.clone()).ok());
         if let Some(content) = content {
             let (mark, steps, opaque) = (self.text.mark(), self.path.len(), self.opaque);

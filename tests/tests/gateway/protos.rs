@@ -49,7 +49,7 @@ pub(crate) fn for_template(template: &str) -> String {
     for variable in template.split('{').skip(1) {
         let path = variable.split(['=', '}']).next().unwrap_or_default();
         let is_name = |part: &str| {
-            !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         };
         if path.split('.').all(is_name) {
             paths.insert(path.split('.').map(str::to_owned).collect::<Vec<_>>());

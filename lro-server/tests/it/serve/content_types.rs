@@ -81,6 +81,9 @@ async fn send(
     for (name, _) in response.headers() {
         assert!(!name.as_str().starts_with("access-control-"), "{name}");
     }
+    if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+    }
     let in_headers = response.headers().get("grpc-status").cloned();
     let body = response.into_body().collect().await.unwrap();
     let in_trailers = body
