@@ -5,6 +5,7 @@ mod help;
 mod steps;
 mod until;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -81,8 +82,12 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  lro services")]
     Services,
     /// Check what this server can do: TLS, reflection, the calls of operations, the clock
-    #[command(after_help = "Examples:\n  lro doctor -p prod")]
-    Doctor,
+    #[command(after_help = "Examples:\n  lro doctor -p prod\n  lro doctor --json")]
+    Doctor {
+        /// The same as -o json
+        #[arg(long)]
+        json: bool,
+    },
     /// The settings and the profiles
     #[command(subcommand, after_help = CONFIG)]
     Config(Config),
@@ -178,8 +183,8 @@ pub(crate) struct List {
     #[arg(long, value_parser = duration, value_name = "TIME")]
     pub(crate) since: Option<Duration>,
     /// How many operations at most
-    #[arg(long, default_value_t = 50, value_name = "N")]
-    pub(crate) limit: usize,
+    #[arg(long, default_value = "50", value_name = "N")]
+    pub(crate) limit: NonZeroUsize,
     /// All operations
     #[arg(long, conflicts_with = "limit")]
     pub(crate) all: bool,

@@ -1,6 +1,7 @@
 //! The client, the types and the streams, which every command that calls the server has.
 
 use std::io::Read;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lro_client::{CallSettings, ExponentialBackoff, ListOptions, OperationsClient, OperationsRpc};
@@ -8,7 +9,8 @@ use lro_core::{Clock, Timestamp, pb};
 use tonic::Status;
 
 use crate::args::Globals;
-use crate::config::Settings;
+use crate::commands::list::quoted;
+use crate::config::{Origin, Settings};
 use crate::connect::Connection;
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -17,6 +19,20 @@ use crate::progress::Fields;
 use crate::shower::Shower;
 use crate::terminal::Terminal;
 use crate::types::Types;
+
+/// The settings that lead to a server, and their options.
+const CONNECTION: [(&str, &str); 10] = [
+    ("server", "-s"),
+    ("parent", "--parent"),
+    ("tls.ca", "--ca"),
+    ("tls.cert", "--cert"),
+    ("tls.key", "--key"),
+    ("tls.server_name", "--server-name"),
+    ("token_file", "--token-file"),
+    ("quota_project", "--quota-project"),
+    ("descriptor_sets", "--descriptor-set"),
+    ("reflection", "--reflection"),
+];
 
 /// A run of a command.
 pub(crate) struct Context {
@@ -30,6 +46,9 @@ pub(crate) struct Context {
     pub(crate) stdin: Mutex<Box<dyn Read + Send>>,
     pub(crate) retry_errors: u32,
     unredacted: bool,
+    /// The options `--config` and `--profile`.
+    config: Option<PathBuf>,
+    profile: Option<String>,
 }
 
 impl Context {
@@ -68,6 +87,8 @@ impl Context {
             clock: environment.clock.clone(),
             stdin: Mutex::new(stdin),
             unredacted: globals.unredacted,
+            config: globals.config.clone(),
+            profile: globals.profile.clone(),
             terminal,
             settings,
             connection,
@@ -174,6 +195,29 @@ impl Context {
                 .is_some_and(|it| it != "false" && it != "0")
         };
         set("ACCESSIBLE") || set("CI") || self.environment.variable("TERM") == Some("dumb")
+    }
+
+    /// A command for people to copy, with the options that lead to the same server. Options that may
+    /// hold a secret are left out.
+    pub(crate) fn again(&self, command: &str) -> String {
+        let mut again = format!("lro {command}");
+        let mut add = |flag: &str, value: &str| {
+            again.push_str(&format!(" {flag} {}", quoted(value)));
+        };
+        if let Some(config) = &self.config {
+            add("--config", &config.to_string_lossy());
+        }
+        if let Some(profile) = &self.profile {
+            add("-p", profile);
+        }
+        for (name, flag) in CONNECTION {
+            let setting = self.settings.setting(name);
+            let given = setting.filter(|it| it.origin == Origin::Flag);
+            for value in given.map_or(&[][..], |it| &it.values) {
+                add(flag, value);
+            }
+        }
+        again
     }
 
     pub(crate) fn parent(&self) -> String {

@@ -79,6 +79,14 @@ impl Failure {
         self
     }
 
+    /// The same with another first line, and without the code and the reason of a call.
+    pub(crate) fn saying(mut self, what: &str) -> Self {
+        what.clone_into(&mut self.0.what);
+        self.0.code.clear();
+        self.0.reason.clear();
+        self
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         self.0.exit
     }

@@ -1,5 +1,6 @@
 //! Follows operations to their end, and tells how far they are.
 
+pub(crate) mod again;
 mod bars;
 mod changes;
 mod display;
@@ -7,6 +8,7 @@ mod each;
 mod later;
 mod lines;
 pub(crate) mod signals;
+mod told;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,6 +26,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::local_filter::LocalFilter;
 use crate::shown::Shown;
+use again::Again;
 use display::Display;
 use each::News;
 use later::Later;
@@ -46,8 +49,10 @@ pub(crate) struct Follow<'a> {
     pub(crate) timeout: Option<Duration>,
     pub(crate) any: bool,
     pub(crate) if_missing: IfMissing,
-    /// The command that continues after Ctrl-C.
-    pub(crate) verb: &'static str,
+    /// The command that continues after Ctrl-C or the time limit.
+    pub(crate) again: Again,
+    /// Whether the command asks to cancel what reaches the time limit.
+    pub(crate) cancel_on_timeout: bool,
     /// Writes each change as an object to stdout.
     pub(crate) changes: bool,
     /// Tells which fields of the metadata have changed.
@@ -64,11 +69,22 @@ pub(crate) enum End {
     /// The operation matches what it was waited for to match.
     Reached(Box<Shown>),
     /// The time limit was reached.
-    TimedOut,
+    TimedOut(Seen),
     /// The server has no such operation, which was allowed.
     Missing,
     /// Nothing more can be found out.
     Lost(Failure),
+}
+
+/// What the server had told of an operation when the time limit was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// That it runs.
+    Running,
+    /// That there is no such operation yet.
+    Missing,
+    /// Nothing.
+    Nothing,
 }
 
 /// How all of it ended.
@@ -106,17 +122,16 @@ impl Follow<'_> {
         let mut tasks = FuturesUnordered::new();
         let follow = |names: &[String]| {
             let limit = self.timeout.map(|it| it.saturating_sub(began.elapsed()));
-            // A set tells ends only.
-            if names.len() <= concurrency || self.reached.is_some() {
-                let each = names.iter().cloned();
-                each.map(|name| self.one(context, name, limit, sender.clone()).boxed_local())
-                    .collect()
+            let (names, sender) = (names.to_vec(), sender.clone());
+            if self.watch || self.reached.is_some() {
+                self.told(context, names, limit, concurrency, sender)
+                    .boxed_local()
             } else {
-                let set = self.set(context, names.to_vec(), limit, concurrency, sender.clone());
-                vec![set.boxed_local()]
+                self.polled(context, names, limit, concurrency, sender)
+                    .boxed_local()
             }
         };
-        tasks.extend(follow(&names));
+        tasks.push(follow(&names));
         let mut later = Later::new(context, self.later);
         let mut tick = tokio::time::interval(TICK);
         let mut signals = Signals::new();
@@ -158,15 +173,16 @@ impl Follow<'_> {
                         }
                     }
                     News::Retry(name, status) => display.retry(&name, &status),
+                    News::Ended(name, end) => {
+                        display.lost(&name, &end);
+                        ends.entry(name).or_insert(end);
+                    }
                 },
-                Some(ended) = tasks.next() => for (name, end) in ended {
-                    display.lost(&name, &end);
-                    ends.insert(name, end);
-                },
+                Some(()) = tasks.next() => {}
                 found = later.found() => {
                     let new = later.take(found, &names)?;
                     display.add(&new, &names);
-                    tasks.extend(follow(&new));
+                    tasks.push(follow(&new));
                     names.extend(new);
                 }
                 _ = tick.tick() => display.tick(),
@@ -238,8 +254,8 @@ impl Follow<'_> {
             0 => "",
             _ => "Still running on the server. ",
         };
-        let verb = self.verb;
-        let text = format!("{running}Continue: lro {verb} {what}");
+        let again = self.again.command(context, &what);
+        let text = format!("{running}Continue: {again}");
         context.terminal.tell(&text);
     }
 
@@ -261,7 +277,8 @@ impl End {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Done(shown) => shown.state.exit(),
-            Self::TimedOut => Exit::TimedOut,
+            Self::TimedOut(Seen::Nothing) => Exit::Unknown,
+            Self::TimedOut(_) => Exit::TimedOut,
             Self::Missing | Self::Reached(_) => Exit::Done,
             Self::Lost(failure) => failure.exit(),
         }

@@ -58,16 +58,28 @@ struct Known {
 }
 
 impl LocalFilter {
-    pub(crate) fn new(text: &str) -> Self {
+    /// A filter. Fields of metadata and responses are checked when operations that have them were seen.
+    ///
+    /// # Errors
+    ///
+    /// When it is malformed, whatever fields there are.
+    pub(crate) fn new(text: &str) -> Result<Self, Failure> {
         let schema = Schema::default();
-        Self {
+        let filter = Filter::parse(text, &schema);
+        match &filter {
+            Err(error) if error.kind() != FilterErrorKind::UnknownField => {
+                return Err(malformed(error, text));
+            }
+            _ => {}
+        }
+        Ok(Self {
             text: text.to_owned(),
             known: Mutex::new(Known {
-                filter: Filter::parse(text, &schema),
+                filter,
                 schema,
                 types: Vec::new(),
             }),
-        }
+        })
     }
 
     /// Whether the operation matches. One without a response, say, does not match a filter that names
@@ -90,8 +102,7 @@ impl LocalFilter {
             Ok(filter) => Ok(filter.matches(&record)),
             Err(error) if known.lacks_type(error, &record, &self.text) => Ok(false),
             Err(error) => {
-                let status = Status::from(error.clone());
-                let failure = Failure::of_call(&status, "cannot filter", Some(&self.text));
+                let failure = malformed(error, &self.text);
                 Err(match shown.opaque.first() {
                     Some(name) => failure.advise(format!(
                         "the fields of {name} are not known: give --descriptor-set"
@@ -101,6 +112,12 @@ impl LocalFilter {
             }
         }
     }
+}
+
+/// The failure of a filter that the command evaluates itself.
+fn malformed(error: &FilterError, text: &str) -> Failure {
+    let status = Status::from(error.clone());
+    Failure::of_call(&status, "cannot filter", Some(text)).saying("the filter cannot be evaluated")
 }
 
 impl Known {

@@ -171,7 +171,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Count(args) => commands::count::run(context, &args).await,
         Command::Methods => commands::methods::methods(context).await,
         Command::Services => commands::methods::services(context).await,
-        Command::Doctor => commands::doctor::run(context).await,
+        Command::Doctor { json } => commands::doctor::run(context, json).await,
         Command::Resubmit(args) => commands::resubmit::run(context, &args).await,
         Command::Workers => commands::workers::run(context).await,
         Command::Steps(args) => commands::steps::run(context, &args).await,

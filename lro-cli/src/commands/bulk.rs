@@ -13,7 +13,7 @@ use crate::args::{Bulk, Cancel, Delete, Until};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::{End, Ends};
+use crate::follow::{End, Ends, Seen};
 use crate::output::{Output, TimeForm};
 use crate::progress::bar;
 use crate::shown::State;
@@ -61,7 +61,7 @@ pub(crate) async fn cancel(context: &Context, args: &Cancel) -> Result<Exit, Fai
         }
         return Ok(Exit::of_several(exits));
     }
-    let follow = super::wait::follow(&accepted, args.timeout, "wait");
+    let follow = super::wait::follow(&accepted, args.timeout);
     let ends = follow.run(context).await?;
     if names.len() > 1 && ends.interrupted.is_none() {
         context.terminal.say(&summary(&ends, accepted.len()));
@@ -214,7 +214,10 @@ fn confirm(
     count: usize,
 ) -> Result<(), Failure> {
     let name = verb.name();
-    let command = format!("lro {name} --filter {} -y --expect {count}", quoted(filter));
+    let command = context.again(&format!(
+        "{name} --filter {} -y --expect {count}",
+        quoted(filter)
+    ));
     if bulk.yes {
         if bulk.expect.is_some() {
             return Ok(());
@@ -260,8 +263,8 @@ fn summary(ends: &Ends, asked: usize) -> String {
                 State::Failed => "3failed",
                 State::Running => "4still running",
             },
-            End::TimedOut | End::Reached(_) => "4still running",
-            End::Missing | End::Lost(_) => "5unknown",
+            End::TimedOut(Seen::Running) | End::Reached(_) => "4still running",
+            End::TimedOut(_) | End::Missing | End::Lost(_) => "5unknown",
         };
         *counts.entry(word).or_default() += 1;
     }

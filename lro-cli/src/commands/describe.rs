@@ -182,11 +182,14 @@ fn next_steps(context: &Context, shown: &Shown) {
     let name = super::list::quoted(shown.name());
     match shown.state {
         State::Running => context.terminal.say(&format!(
-            "Watch: lro watch {name}   Cancel: lro cancel {name}"
+            "Watch: {}   Cancel: {}",
+            context.again(&format!("watch {name}")),
+            context.again(&format!("cancel {name}"))
         )),
-        State::Failed | State::Cancelled if shown.record.is_some() => context
-            .terminal
-            .say(&format!("Again: lro resubmit {name} --edit")),
+        State::Failed | State::Cancelled if shown.record.is_some() => {
+            let again = context.again(&format!("resubmit {name} --edit"));
+            context.terminal.say(&format!("Again: {again}"));
+        }
         State::Succeeded | State::Failed | State::Cancelled => {}
     }
 }

@@ -40,8 +40,11 @@ fn finding(what: &'static str, verdict: &'static str, text: impl Into<String>) -
     }
 }
 
-pub(crate) async fn run(context: &Context) -> Result<Exit, Failure> {
-    let output = context.output(Output::Table)?;
+pub(crate) async fn run(context: &Context, is_json: bool) -> Result<Exit, Failure> {
+    let output = match is_json {
+        true => Output::Json,
+        false => context.output(Output::Table)?,
+    };
     let mut findings = Vec::new();
     let (connection, reachable) = connection(context).await;
     findings.push(connection);

@@ -37,8 +37,12 @@ pub(crate) async fn run(context: &Context, args: &List) -> Result<Exit, Failure>
     } else {
         None
     };
-    let mut list = Listing::new(context, args, inspection);
-    let limit = if args.all { usize::MAX } else { args.limit };
+    let mut list = Listing::new(context, args, inspection)?;
+    let limit = if args.all {
+        usize::MAX
+    } else {
+        args.limit.get()
+    };
     let mut shown: Vec<Shown> = Vec::new();
     let mut count = 0;
     while count < limit && !list.ended {
@@ -102,10 +106,15 @@ struct Listing<'a> {
 }
 
 impl<'a> Listing<'a> {
-    fn new(context: &'a Context, args: &'a List, inspection: Option<Inspection>) -> Self {
+    fn new(
+        context: &'a Context,
+        args: &'a List,
+        inspection: Option<Inspection>,
+    ) -> Result<Self, Failure> {
+        let local = args.local.as_deref().map(LocalFilter::new).transpose()?;
         let since = args.since.map(|since| context.now().saturating_sub(since));
         let filter = combined(args, since);
-        Self {
+        Ok(Self {
             context,
             args,
             since,
@@ -114,10 +123,10 @@ impl<'a> Listing<'a> {
             token: args.page_token.clone().unwrap_or_default(),
             scanned: 0,
             ended: false,
-            local: args.local.as_deref().map(LocalFilter::new),
+            local,
             inspection,
             records: HashMap::new(),
-        }
+        })
     }
 
     /// The operations of the next page that match, at most `limit`. The token behind it leads to
@@ -234,7 +243,7 @@ impl<'a> Listing<'a> {
 
     fn failed(&self, status: &Status) -> Failure {
         let failure = self.context.unlisted(status, &self.filter);
-        if self.token.is_empty() {
+        if self.token.is_empty() || self.scanned == 0 {
             return failure;
         }
         failure.advise(format!("continue with: {}", self.command()))
@@ -283,7 +292,7 @@ impl<'a> Listing<'a> {
 
     /// The command that continues here.
     fn command(&self) -> String {
-        let mut words = vec!["lro".to_owned(), "list".to_owned()];
+        let mut words = vec!["list".to_owned()];
         let mut add = |flag: &str, value: &str| {
             words.push(flag.to_owned());
             words.push(quoted(value));
@@ -303,7 +312,7 @@ impl<'a> Listing<'a> {
             add("--where", filter);
         }
         words.push(format!("--page-token={}", quoted(&self.token)));
-        words.join(" ")
+        self.context.again(&words.join(" "))
     }
 }
 

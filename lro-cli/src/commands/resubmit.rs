@@ -1,5 +1,6 @@
 //! `lro resubmit`: ended operations again, with the same request or an edited one.
 
+use futures_util::{StreamExt as _, stream};
 use lro_core::inspection::{
     OperationRecord, ResubmitOperationRequest, operation_record::Redaction,
 };
@@ -23,8 +24,18 @@ pub(crate) async fn run(context: &Context, args: &Resubmit) -> Result<Exit, Fail
     let inspection = Inspection::required(context, "resubmit").await?;
     let mut started = Vec::new();
     let mut exits = Vec::new();
-    for name in &names {
-        match resubmit(context, &inspection, args, name).await {
+    // An editor takes one request at a time.
+    let at_once = match args.edit {
+        true => 1,
+        false => context.settings.number("concurrency")?.max(1),
+    };
+    let calls = stream::iter(&names).map(|name| {
+        let inspection = &inspection;
+        async move { (name, resubmit(context, inspection, args, name).await) }
+    });
+    let mut answers = calls.buffered(at_once);
+    while let Some((name, answer)) = answers.next().await {
+        match answer {
             Ok(operation) => {
                 let new = crate::neutral::line(&operation.name).into_owned();
                 let old = crate::neutral::line(name);
@@ -47,7 +58,7 @@ pub(crate) async fn run(context: &Context, args: &Resubmit) -> Result<Exit, Fail
         return Ok(Exit::of_several(exits));
     }
     let names: Vec<String> = started.into_iter().map(|it| it.name).collect();
-    let follow = super::wait::follow(&names, args.timeout, "wait");
+    let follow = super::wait::follow(&names, args.timeout);
     let ends = follow.run(context).await?;
     let exit =
         super::wait::conclude(context, &follow, &ends, output.as_ref(), &Until::Done).await?;

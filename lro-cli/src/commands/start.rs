@@ -88,7 +88,7 @@ pub(crate) async fn run(context: &Context, args: &Start) -> Result<Exit, Failure
         return Ok(Exit::Done);
     }
     let names = [name];
-    let follow = super::wait::follow(&names, args.timeout, "wait");
+    let follow = super::wait::follow(&names, args.timeout);
     let ends = follow.run(context).await?;
     super::wait::conclude(context, &follow, &ends, output.as_ref(), &Until::Done).await
 }

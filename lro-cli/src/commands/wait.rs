@@ -11,7 +11,8 @@ use crate::context::Context;
 use crate::details;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::{End, Ends, Follow, MAX_MATCHES};
+use crate::follow::again::Again;
+use crate::follow::{End, Ends, Follow, MAX_MATCHES, Seen};
 use crate::inspection::Inspection;
 use crate::local_filter::LocalFilter;
 use crate::output::{Output, age};
@@ -32,13 +33,13 @@ async fn run(context: &Context, args: &Wait, watch: Option<&Watch>) -> Result<Ex
         .text("output")
         .map(Output::parse)
         .transpose()?;
+    let reached = match &args.until {
+        Until::Matches(filter) => Some(LocalFilter::new(filter)?),
+        Until::Done | Until::Cancelled => None,
+    };
     let names = match &args.filter {
         None => context.names(&args.names).await?,
         Some(filter) => matching(context, args, filter).await?,
-    };
-    let reached = match &args.until {
-        Until::Matches(filter) => Some(LocalFilter::new(filter)),
-        Until::Done | Until::Cancelled => None,
     };
     let follow = Follow {
         names: &names,
@@ -47,7 +48,8 @@ async fn run(context: &Context, args: &Wait, watch: Option<&Watch>) -> Result<Ex
         timeout: args.timeout,
         any: args.any,
         if_missing: args.if_missing,
-        verb: if watch.is_some() { "watch" } else { "wait" },
+        again: Again::of(context, args, watch),
+        cancel_on_timeout: args.cancel_on_timeout,
         changes: watch.is_some() && output == Some(Output::Ndjson),
         differences: watch.is_some_and(|it| it.changes),
         reached: reached.as_ref(),
@@ -121,6 +123,8 @@ pub(crate) async fn conclude(
     write(context, follow, &done, output)?;
     for (index, (name, end)) in ends.ends.iter().enumerate() {
         let record = match end {
+            // After Ctrl-C the command ends at once, without another call.
+            _ if ends.interrupted.is_some() => None,
             End::Done(shown) if shown.state == State::Failed && index < MAX_RECORDS => {
                 record(context, name).await
             }
@@ -198,13 +202,20 @@ fn explain(
             State::Running | State::Succeeded => {}
         },
         End::Reached(_) => {}
-        End::TimedOut => {
+        End::TimedOut(seen) => {
             let limit = age(follow.timeout.unwrap_or(Duration::ZERO));
-            terminal.tell(&format!(
-                "{safe} still runs after {limit}; nothing was cancelled"
-            ));
-            let name = super::list::quoted(name);
-            terminal.say(&format!("Continue: lro {} {name}", follow.verb));
+            terminal.tell(&match seen {
+                Seen::Running if follow.cancel_on_timeout => {
+                    format!("{safe} still runs after {limit}")
+                }
+                Seen::Running => format!("{safe} still runs after {limit}; nothing was cancelled"),
+                Seen::Missing => format!("there is no operation {safe} after {limit}"),
+                Seen::Nothing => format!(
+                    "the server told nothing of {safe} within {limit}: this says nothing about the operation"
+                ),
+            });
+            let again = follow.again.command(context, &super::list::quoted(name));
+            terminal.say(&format!("Continue: {again}"));
         }
         End::Missing => terminal.say(&format!("note: there is no operation {safe}")),
         End::Lost(failure) => terminal.fail(failure),
@@ -246,10 +257,14 @@ fn failed(context: &Context, shown: &Shown, record: Option<&OperationRecord>) {
     if shown.state == State::Failed {
         let name = super::list::quoted(shown.name());
         let again = match record {
-            Some(_) => format!("Again: lro resubmit {name} --edit   "),
+            Some(_) => {
+                let again = context.again(&format!("resubmit {name} --edit"));
+                format!("Again: {again}   ")
+            }
             None => String::new(),
         };
-        terminal.say(&format!("{again}Details: lro describe {name}"));
+        let details = context.again(&format!("describe {name}"));
+        terminal.say(&format!("{again}Details: {details}"));
     }
 }
 
@@ -258,7 +273,7 @@ async fn cancel_late(context: &Context, ends: &Ends) -> Result<(), Failure> {
     let late = ends
         .ends
         .iter()
-        .filter(|(_, end)| matches!(end, End::TimedOut));
+        .filter(|(_, end)| matches!(end, End::TimedOut(Seen::Running)));
     let calls = stream::iter(late)
         .map(|(name, _)| async move { (name, context.operations.cancel(name).await) });
     let mut answers = calls.buffer_unordered(context.settings.number("concurrency")?.max(1));
@@ -277,11 +292,7 @@ async fn cancel_late(context: &Context, ends: &Ends) -> Result<(), Failure> {
 }
 
 /// Follows operations that this command has started or cancelled.
-pub(crate) fn follow<'a>(
-    names: &'a [String],
-    timeout: Option<Duration>,
-    verb: &'static str,
-) -> Follow<'a> {
+pub(crate) fn follow<'a>(names: &'a [String], timeout: Option<Duration>) -> Follow<'a> {
     Follow {
         names,
         later: None,
@@ -289,7 +300,8 @@ pub(crate) fn follow<'a>(
         timeout,
         any: false,
         if_missing: IfMissing::Error,
-        verb,
+        again: Again::wait(),
+        cancel_on_timeout: false,
         changes: false,
         differences: false,
         reached: None,

@@ -5,7 +5,7 @@ use tonic::Status;
 use super::bars::Bars;
 use super::changes::{self, Change};
 use super::lines::Lines;
-use super::{End, Follow, MANY};
+use super::{End, Follow, MANY, Seen};
 use crate::context::Context;
 use crate::exit::code_name;
 use crate::failure::Failure;
@@ -132,7 +132,9 @@ impl<'a> Display<'a> {
         self.done += 1;
         if let Form::Bars(bars) = &mut self.form {
             let text = match end {
-                End::TimedOut => "still running",
+                End::TimedOut(Seen::Running) => "still running",
+                End::TimedOut(Seen::Missing) => "no such operation",
+                End::TimedOut(Seen::Nothing) => "no answer",
                 End::Missing => "no such operation",
                 End::Done(_) | End::Reached(_) | End::Lost(_) => "unknown",
             };

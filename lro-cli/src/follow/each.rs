@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use lro_client::{
     ExponentialBackoff, OperationsClient, PollAnswer, Poller, PollerSet, PollingErrorAction,
     PollingErrorPolicy, PollingState, WaitError,
@@ -11,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
-use super::{End, Follow};
+use super::{End, Follow, Seen};
 use crate::args::IfMissing;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -23,6 +25,8 @@ const GLIMPSE: Duration = Duration::from_secs(10);
 pub(super) enum News {
     State(pb::Operation),
     Retry(String, Status),
+    /// Following it ended without the operation's own end.
+    Ended(String, End),
 }
 
 /// Errors that may pass are retried, this many in a row. A proxy's or a server's hiccup is not the
@@ -30,7 +34,7 @@ pub(super) enum News {
 struct Patient(u32);
 
 /// Whether the error may not occur at the next try: it says nothing about what was asked for.
-fn may_pass(code: Code) -> bool {
+pub(super) fn may_pass(code: Code) -> bool {
     matches!(
         code,
         Code::Unavailable
@@ -60,17 +64,38 @@ impl PollingErrorPolicy for Patient {
 type Waiting = Poller<(), ()>;
 
 impl Follow<'_> {
-    /// Follows one operation. Returns an end that is not the operation's own.
+    /// Follows operations by calls for each, or for many of them with few calls.
+    pub(super) async fn polled(
+        &self,
+        context: &Context,
+        names: Vec<String>,
+        limit: Option<Duration>,
+        concurrency: usize,
+        sender: mpsc::Sender<News>,
+    ) {
+        // A set tells ends only.
+        if names.len() <= concurrency || self.reached.is_some() {
+            let each = names.into_iter();
+            let each = each.map(|name| self.one(context, name, limit, sender.clone()));
+            let mut each: FuturesUnordered<_> = each.collect();
+            while let Some(()) = each.next().await {}
+        } else {
+            self.set(context, names, limit, concurrency, sender).await;
+        }
+    }
+
+    /// Follows one operation.
     pub(super) async fn one(
         &self,
         context: &Context,
         name: String,
         limit: Option<Duration>,
         sender: mpsc::Sender<News>,
-    ) -> Vec<(String, End)> {
+    ) {
         let began = Instant::now();
         let client = self.client(context);
         let mut index = 0;
+        let mut seen = Seen::Nothing;
         let pauses = ExponentialBackoff::new(Duration::from_millis(250), Duration::from_secs(10));
         loop {
             let left = limit.map(|it| it.saturating_sub(began.elapsed()));
@@ -85,9 +110,10 @@ impl Follow<'_> {
                         // Some servers leave it out.
                         name.clone_into(&mut operation.name);
                         let done = operation.done;
+                        seen = Seen::Running;
                         let _ = sender.send(News::State(operation)).await;
                         if done {
-                            return Vec::new();
+                            return;
                         }
                     }
                     Err(error) => break error,
@@ -95,28 +121,32 @@ impl Follow<'_> {
             };
             let is_missing = error.is_poll_failed() && error.code() == Code::NotFound;
             if is_missing && self.if_missing == IfMissing::Wait {
+                seen = Seen::Missing;
                 let pause = pauses.delay(index);
                 index += 1;
                 if limit.is_some_and(|it| began.elapsed() + pause >= it) {
-                    return vec![(name, End::TimedOut)];
+                    let end = End::TimedOut(seen);
+                    let _ = sender.send(News::Ended(name, end)).await;
+                    return;
                 }
                 tokio::time::sleep(pause).await;
                 continue;
             }
-            let end = self.end(context, &name, error);
-            return vec![(name, end)];
+            let end = self.end(context, &name, error, seen);
+            let _ = sender.send(News::Ended(name, end)).await;
+            return;
         }
     }
 
     /// Follows many operations with few calls: their ends only.
-    pub(super) async fn set(
+    async fn set(
         &self,
         context: &Context,
         names: Vec<String>,
         limit: Option<Duration>,
         concurrency: usize,
         sender: mpsc::Sender<News>,
-    ) -> Vec<(String, End)> {
+    ) {
         let mut set: PollerSet<(), ()> = PollerSet::new(&context.operations).concurrency(
             concurrency
                 .try_into()
@@ -125,7 +155,6 @@ impl Follow<'_> {
         for name in &names {
             set.push(self.poller(context, &context.operations, name, limit));
         }
-        let mut lost = Vec::new();
         while let Some((name, ended)) = set.next_operation().await {
             match ended {
                 Ok(operation) => {
@@ -134,12 +163,12 @@ impl Follow<'_> {
                     let _ = sender.send(News::State(operation)).await;
                 }
                 Err(error) => {
-                    let end = self.end(context, &name, error);
-                    lost.push((name, end));
+                    // The set does not tell what it has seen before.
+                    let end = self.end(context, &name, error, Seen::Running);
+                    let _ = sender.send(News::Ended(name, end)).await;
                 }
             }
         }
-        lost
     }
 
     fn client(&self, context: &Context) -> OperationsClient {
@@ -175,9 +204,9 @@ impl Follow<'_> {
         }
     }
 
-    fn end(&self, context: &Context, name: &str, error: WaitError<(), ()>) -> End {
+    fn end(&self, context: &Context, name: &str, error: WaitError<(), ()>, seen: Seen) -> End {
         if error.is_timeout() {
-            return End::TimedOut;
+            return End::TimedOut(seen);
         }
         if error.code() == Code::NotFound && self.if_missing == IfMissing::Ok {
             return End::Missing;

@@ -12,6 +12,8 @@ use crate::shown::{Shown, State};
 
 /// How far apart the lines of one operation are at least.
 const APART: Duration = Duration::from_secs(10);
+/// An answer that comes later than this tells of an operation that has ended just now.
+const SOON: Duration = Duration::from_secs(1);
 /// After how much silence a line says that it continues.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
@@ -57,17 +59,17 @@ impl<'a> Lines<'a> {
         let now = self.context.now();
         let name = middle(shown.name(), self.context.terminal.ellipsis());
         if shown.operation.done {
-            let since = shown.created().unwrap_or(self.began);
-            let took = shown.duration().unwrap_or_else(|| now.since(since));
+            // One that had ended before the first answer may have ended at any time.
+            let ended_now = self.seen.contains_key(shown.name()) || now.since(self.began) >= SOON;
+            let lived = || now.since(shown.created().unwrap_or(self.began));
+            let took = shown.duration().or_else(|| ended_now.then(lived));
+            let took = took.map_or_else(String::new, |took| format!(" after {}", age(took)));
             let count = if self.many {
                 format!(" ({done} of {total})")
             } else {
                 String::new()
             };
-            self.tell(
-                now,
-                &format!("{name} {} after {}{count}", shown.state.name(), age(took)),
-            );
+            self.tell(now, &format!("{name} {}{took}{count}", shown.state.name()));
             self.seen.remove(shown.name());
             return;
         }

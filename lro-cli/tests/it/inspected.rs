@@ -127,7 +127,10 @@ async fn a_cancellation_tells_who_and_why() {
             .await;
         assert_eq!(ran.exit, Exit::Done, "{ran:?}");
         let ran = lro.run(&format!("describe {name}")).await;
-        assert!(ran.stdout.contains("cancelled by wrong bucket"), "{ran:?}");
+        assert!(
+            ran.stdout.contains("cancelled    reason: wrong bucket"),
+            "{ran:?}"
+        );
         let ran = lro
             .run(&format!("delete {name} --reason 'no more needed'"))
             .await;

@@ -17,6 +17,7 @@ mod outputs;
 mod python;
 mod recorded_sessions;
 mod sessions;
+mod starting;
 mod steps;
 mod support;
 #[cfg(unix)]
@@ -25,3 +26,4 @@ mod terminal;
 mod tls;
 mod ui;
 mod waiting;
+mod watching;

@@ -186,11 +186,16 @@ async fn sigterm_ends_the_watching_only() {
             "wait --filter 'done = false' --follow",
             "lro wait --filter 'done = false' --follow",
         ),
+        (
+            "watch ..e41d --changes --until 'metadata.tables_done = 8' --any -o ndjson",
+            "lro watch operations/0197c2aa-0000-7000-8000-00000000e41d \
+             --until 'metadata.tables_done = 8' --any --changes -o ndjson",
+        ),
     ] {
         let server = Fake::start(two()).await;
         let url = server.url.clone();
         let watching = tokio::task::spawn_blocking(move || {
-            let mut terminal = Terminal::start(&url, words, 120, &[]);
+            let mut terminal = Terminal::start(&url, words, 200, &[]);
             terminal.until("a bar", |it| it.contains(" 62 %"));
             let id = terminal.child.process_id().unwrap().to_string();
             let killed = std::process::Command::new("kill")

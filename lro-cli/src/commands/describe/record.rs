@@ -31,8 +31,8 @@ pub(super) fn facts(context: &Context, record: &OperationRecord) -> Result<(), F
         let until = until.unwrap_or_default();
         row("waits", &format!("{}{until}", waiting.explanation))?;
     }
-    if let Some(actor) = &record.cancelled_by {
-        row("cancelled by", &who(actor))?;
+    if let Some((label, text)) = record.cancelled_by.as_ref().and_then(cancellation) {
+        row(label, &text)?;
     }
     if !record.exclusive_key.is_empty() {
         // It holds the key until it ends.
@@ -58,11 +58,13 @@ pub(super) fn facts(context: &Context, record: &OperationRecord) -> Result<(), F
     Ok(())
 }
 
-fn who(actor: &Actor) -> String {
+/// Who cancelled it and why, as far as it is known.
+fn cancellation(actor: &Actor) -> Option<(&'static str, String)> {
     match (&*actor.principal, &*actor.reason) {
-        ("", reason) => reason.to_owned(),
-        (principal, "") => principal.to_owned(),
-        (principal, reason) => format!("{principal}: {reason}"),
+        ("", "") => None,
+        ("", reason) => Some(("cancelled", format!("reason: {reason}"))),
+        (principal, "") => Some(("cancelled by", principal.to_owned())),
+        (principal, reason) => Some(("cancelled by", format!("{principal}: {reason}"))),
     }
 }
 

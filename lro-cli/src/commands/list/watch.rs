@@ -118,8 +118,12 @@ async fn read(
     args: &List,
     inspection: Option<Inspection>,
 ) -> Result<Page, Failure> {
-    let mut list = Listing::new(context, args, inspection);
-    let limit = if args.all { usize::MAX } else { args.limit };
+    let mut list = Listing::new(context, args, inspection)?;
+    let limit = if args.all {
+        usize::MAX
+    } else {
+        args.limit.get()
+    };
     let mut operations = Vec::new();
     while operations.len() < limit && !list.ended {
         let page = list.next(limit - operations.len()).await?;

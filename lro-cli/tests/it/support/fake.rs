@@ -5,16 +5,18 @@ use std::sync::{Arc, Mutex};
 
 use lro_core::Timestamp;
 use lro_core::filter::{Filter, Schema};
-use lro_core::inspection::OperationRecord;
 use lro_core::inspection::inspection_server::InspectionServer;
+use lro_core::inspection::{OperationRecord, WatchOperationsResponse};
 use lro_core::pb;
 use lro_core::pb::operation::Result as Outcome;
 use lro_core::pb::operations_server::{Operations, OperationsServer};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
 
 use super::inspected::Inspected;
+use super::starting::{ImportRequest, Importer};
 use super::{Hands, types};
 
 /// A state of an operation, and the time at which the server tells it.
@@ -22,6 +24,9 @@ pub(crate) struct Step(
     pub(crate) Result<pb::Operation, Status>,
     pub(crate) Option<Timestamp>,
 );
+
+/// A message of a stream of changes, or its end.
+pub(crate) type Told = Result<WatchOperationsResponse, Status>;
 
 /// The scripted operations, newest first.
 #[derive(Default)]
@@ -42,6 +47,13 @@ pub(crate) struct Script {
     pub(crate) comments: bool,
     /// The records of the inspection service, by name. Without any there is no such service.
     pub(crate) records: HashMap<String, OperationRecord>,
+    /// The streams of the inspection service, one for each call; without one the call is refused.
+    pub(crate) watches: VecDeque<UnboundedReceiver<Told>>,
+    /// How many calls of resubmit come before one is answered.
+    pub(crate) resubmits_at_once: Option<Arc<tokio::sync::Barrier>>,
+    /// The requests that have started operations, and the errors of the next ones.
+    pub(crate) imports: Vec<ImportRequest>,
+    pub(crate) imports_fail: Vec<Status>,
     /// The headers of the last call of reflection.
     reflection_headers: Vec<(String, String)>,
     /// The headers of the last call.
@@ -149,7 +161,9 @@ impl Fake {
             }
         };
         let mut server = tonic::transport::Server::builder();
-        let mut router = server.add_service(service);
+        let mut router = server
+            .add_service(service)
+            .add_service(Importer(script.clone()));
         if is_inspected {
             router = router.add_service(InspectionServer::new(Inspected(script.clone())));
         }

@@ -7,9 +7,11 @@ use lro_core::inspection as pb;
 use lro_core::inspection::inspection_server::Inspection;
 use lro_core::inspection::operation_record::State;
 use tokio_stream::Stream;
+use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::fake::Script;
+use super::types::running;
 
 pub(super) struct Inspected(pub(super) Arc<Mutex<Script>>);
 
@@ -84,9 +86,12 @@ impl Inspection for Inspected {
 
     async fn watch_operations(
         &self,
-        _: Request<pb::WatchOperationsRequest>,
+        request: Request<pb::WatchOperationsRequest>,
     ) -> Result<Response<Self::WatchOperationsStream>, Status> {
-        unused()
+        self.called(&format!("watch {}", request.into_inner().names.join(" ")));
+        let told = self.0.lock().unwrap().watches.pop_front();
+        let told = told.ok_or_else(|| Status::permission_denied("for operators only"))?;
+        Ok(Response::new(Box::pin(UnboundedReceiverStream::new(told))))
     }
 
     async fn count_operations(
@@ -112,8 +117,17 @@ impl Inspection for Inspected {
 
     async fn resubmit_operation(
         &self,
-        _: Request<pb::ResubmitOperationRequest>,
+        request: Request<pb::ResubmitOperationRequest>,
     ) -> Result<Response<pb::ResubmitOperationResponse>, Status> {
-        unused()
+        let name = request.into_inner().name;
+        let others = self.0.lock().unwrap().resubmits_at_once.clone();
+        if let Some(others) = others {
+            others.wait().await;
+        }
+        if name.ends_with("running") {
+            return Err(Status::failed_precondition("it has not ended"));
+        }
+        let operation = Some(running(&format!("{name}-again"), "{}"));
+        Ok(Response::new(pb::ResubmitOperationResponse { operation }))
     }
 }

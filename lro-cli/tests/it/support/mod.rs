@@ -3,6 +3,7 @@
 pub(crate) mod fake;
 pub(crate) mod inspected;
 pub(crate) mod live;
+pub(crate) mod starting;
 pub(crate) mod types;
 
 use std::collections::BTreeMap;
