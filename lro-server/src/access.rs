@@ -61,11 +61,11 @@
 mod authorizer;
 mod call;
 mod gate;
+mod grant;
 #[cfg(feature = "inspection")]
 mod inspection;
 #[cfg(feature = "jwt")]
 pub mod jwt;
-mod pass;
 mod principal;
 mod refusal;
 
@@ -77,6 +77,6 @@ pub use lro_core::OperationsRpc;
 pub use principal::Principal;
 
 pub(crate) use gate::{Gate, Visit};
+pub(crate) use grant::Grant;
 #[cfg(feature = "inspection")]
 pub(crate) use inspection::Sight;
-pub(crate) use pass::Pass;

@@ -24,7 +24,7 @@ pub(crate) use list::{MaxMessageLen, list_request};
 pub(crate) use sequence::SequenceList;
 pub use typed::{OperationsOf, PageOf};
 
-use crate::access::{Caller, Gate, Pass, Principal};
+use crate::access::{Caller, Gate, Grant, Principal};
 use crate::engine::Engine;
 use crate::engine::deadline::later;
 use crate::engine::update::update_one;
@@ -85,15 +85,15 @@ impl Operations {
     ///
     /// NOT_FOUND, or the store's error. A failed operation is not an error of this call.
     pub async fn get(&self, name: &OperationName) -> Result<pb::Operation, Status> {
-        self.get_as(&Pass::trusted(Some(name)), name).await
+        self.get_as(&Grant::trusted(Some(name)), name).await
     }
 
     pub(crate) async fn get_as(
         &self,
-        pass: &Pass<'_>,
+        grant: &Grant<'_>,
         name: &OperationName,
     ) -> Result<pb::Operation, Status> {
-        Ok(self.record(pass, name).await?.to_operation())
+        Ok(self.record(grant, name).await?.to_operation())
     }
 
     /// Waits until the operation has finished, `timeout` has passed, or the server
@@ -112,13 +112,13 @@ impl Operations {
         name: &OperationName,
         timeout: Option<Duration>,
     ) -> Result<pb::Operation, Status> {
-        let pass = Pass::trusted(Some(name));
-        self.wait_as(&pass, name, timeout).await
+        let grant = Grant::trusted(Some(name));
+        self.wait_as(&grant, name, timeout).await
     }
 
     pub(crate) async fn wait_as(
         &self,
-        pass: &Pass<'_>,
+        grant: &Grant<'_>,
         name: &OperationName,
         timeout: Option<Duration>,
     ) -> Result<pb::Operation, Status> {
@@ -128,10 +128,10 @@ impl Operations {
         let until = later(Instant::now(), timeout);
         let Some(subscription) = engine.waiters().subscribe(name) else {
             // Too many wait already: the latest state is as good an answer as a wait that is over.
-            return Box::pin(self.get_as(pass, name)).await;
+            return Box::pin(self.get_as(grant, name)).await;
         };
         // Without an authorizer, a waiter needs no record to accept an outcome.
-        let mut may_be_young = pass.is_open();
+        let mut may_be_young = grant.is_open();
         loop {
             // Listening starts before the state is read: nothing in between is missed.
             let news = subscription.news();
@@ -147,7 +147,7 @@ impl Operations {
             let may_be_young = std::mem::take(&mut may_be_young) && !over;
             let (uid, gap) = match may_be_young.then(|| subscription.young()).flatten() {
                 Some(uid) => (uid, Some(SHORT_LIFE)),
-                None => match Box::pin(self.record(pass, name)).await.map(look)? {
+                None => match Box::pin(self.record(grant, name)).await.map(look)? {
                     ControlFlow::Break(operation) => return Ok(operation),
                     // Asked each time: a store that stops hearing of others is looked into more often.
                     ControlFlow::Continue(uid) => (uid, engine.store().event_gap()),
@@ -160,7 +160,7 @@ impl Operations {
             }
             // The outcome of this very operation arrived: there is nothing to read.
             if let Some(end) = news.end().filter(|end| end.uid == uid) {
-                let end = Box::pin(pass.admit(Some(end.clone()))).await?;
+                let end = Box::pin(grant.admit(Some(end.clone()))).await?;
                 return Ok(end.to_operation());
             }
         }
@@ -174,8 +174,8 @@ impl Operations {
     ///
     /// NOT_FOUND, or the store's failure.
     pub async fn cancel(&self, name: &OperationName) -> Result<(), Status> {
-        let pass = Pass::trusted(Some(name));
-        self.update(&pass, name, Command::cancel()).await
+        let grant = Grant::trusted(Some(name));
+        self.update(&grant, name, Command::cancel()).await
     }
 
     /// Deletes the operation, whose result no caller needs any more. A running operation disappears
@@ -186,8 +186,8 @@ impl Operations {
     ///
     /// NOT_FOUND, also for the second deletion, or the store's error.
     pub async fn delete(&self, name: &OperationName) -> Result<(), Status> {
-        let pass = Pass::trusted(Some(name));
-        self.update(&pass, name, Command::delete()).await
+        let grant = Grant::trusted(Some(name));
+        self.update(&grant, name, Command::delete()).await
     }
 
     /// Answers all present and future waiters with the latest state. Call it when the server shuts
@@ -262,11 +262,11 @@ impl Operations {
 
     pub(crate) async fn record(
         &self,
-        pass: &Pass<'_>,
+        grant: &Grant<'_>,
         name: &OperationName,
     ) -> Result<OperationRecord, Status> {
         let record = self.find(name).await?;
-        pass.admit(record).await
+        grant.admit(record).await
     }
 
     pub(crate) async fn find(
@@ -279,11 +279,11 @@ impl Operations {
 
     pub(crate) async fn update(
         &self,
-        pass: &Pass<'_>,
+        grant: &Grant<'_>,
         name: &OperationName,
         command: Command,
     ) -> Result<(), Status> {
-        let update = if pass.is_open() {
+        let update = if grant.is_open() {
             Update::by_name(name.clone(), command)
         } else {
             // By uid: another operation may have the name by the time of the write.
@@ -292,13 +292,13 @@ impl Operations {
                 let deleted = self.engine().store().get_deleted(name).await;
                 record = deleted.map_err(|error| store_failed(&error))?;
             }
-            let record = pass.admit(record).await?;
+            let record = grant.admit(record).await?;
             Update::by_uid(record.name, record.uid, command)
         };
         let answer = update_one(&**self.engine().store(), update).await;
         match answer.map_err(|error| store_failed(&error))? {
             Ok(_) => Ok(()),
-            Err(_) => pass.admit(None::<OperationRecord>).await.map(|_| ()),
+            Err(_) => grant.admit(None::<OperationRecord>).await.map(|_| ()),
         }
     }
 

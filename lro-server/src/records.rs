@@ -7,7 +7,7 @@ use lro_core::store::{Command, OperationRecord};
 use lro_core::{ListOptions, OperationName, ParentPattern, Timestamp};
 use tonic::{Request, Status};
 
-use crate::access::{Caller, OperationsRpc, Pass, Principal, Visit};
+use crate::access::{Caller, Grant, OperationsRpc, Principal, Visit};
 use crate::operations::{Operations, list_request};
 use crate::rpc::reason::actor;
 use crate::rpc::status::complete;
@@ -85,8 +85,8 @@ impl Records {
         let request = list_request(options);
         let page = async {
             let visit = self.enter(OperationsRpc::List, caller).await?;
-            let pass = visit.list(&parent).await?;
-            self.operations.records_as(&pass, parent, &request).await
+            let grant = visit.list(&parent).await?;
+            self.operations.records_as(&grant, parent, &request).await
         };
         page.await.map_err(complete)
     }
@@ -107,8 +107,8 @@ impl Records {
     ) -> Result<OperationRecord, Status> {
         let record = async {
             let visit = self.enter(OperationsRpc::Get, caller).await?;
-            let pass = visit.operation(name).await?;
-            pass.admit(self.operations.find(name).await?).await
+            let grant = visit.operation(name).await?;
+            grant.admit(self.operations.find(name).await?).await
         };
         record.await.map_err(complete)
     }
@@ -126,12 +126,12 @@ impl Records {
         record: &OperationRecord,
     ) -> Result<(), Status> {
         let admitted = async {
-            let pass = self
+            let grant = self
                 .enter(rpc, caller)
                 .await?
                 .operation(&record.name)
                 .await?;
-            pass.admit(Some(record)).await.map(|_| ())
+            grant.admit(Some(record)).await.map(|_| ())
         };
         admitted.await.map_err(complete)
     }
@@ -178,12 +178,12 @@ impl Records {
             let visit = self.enter(rpc, caller).await?;
             let limits = self.operations.engine().limits();
             let actor = actor(caller.metadata(), visit.principal().name(), limits)?;
-            let pass: Pass<'_> = visit.operation(name).await?;
+            let grant: Grant<'_> = visit.operation(name).await?;
             let command = match rpc {
                 OperationsRpc::Cancel => Command::Cancel(actor),
                 _ => Command::Delete(actor),
             };
-            self.operations.update(&pass, name, command).await
+            self.operations.update(&grant, name, command).await
         };
         updated.await.map_err(complete)
     }

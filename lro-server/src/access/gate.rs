@@ -4,8 +4,10 @@ use lro_core::store::OperationRecord;
 use lro_core::{OperationName, ParentPattern};
 use tonic::{Code, Status};
 
-use super::pass::Pass;
-use super::refusal::{denied, no_such_parent, scopes_missing, start_denied, unimplemented};
+use super::grant::Grant;
+use super::refusal::{
+    collection, denied, no_such_parent, scopes_missing, start_denied, unimplemented,
+};
 use super::{Access, Authorizer, Call, Caller, OperationsRpc, Principal, StartCall};
 use crate::rpc::status::complete;
 use crate::services::{ServiceSettings, Services};
@@ -99,7 +101,7 @@ impl Gate {
     ) -> bool {
         let visit = self.visit(OperationsRpc::Get, caller, principal.clone());
         match visit.operation(name).await {
-            Ok(pass) => match pass.admit(record).await {
+            Ok(grant) => match grant.admit(record).await {
                 Ok(_) => true,
                 // Deleted, and not ended: one who may list the parent may know.
                 Err(error) => error.code() == Code::NotFound,
@@ -132,14 +134,6 @@ pub(crate) struct Visit<'a> {
     pub(super) method: OperationsRpc,
 }
 
-/// The verdict of a service's scopes and the authorizer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Allowed,
-    Denied,
-    ScopesMissing,
-}
-
 impl<'a> Visit<'a> {
     /// The principal that calls.
     pub(crate) fn principal(&self) -> &Principal {
@@ -147,9 +141,9 @@ impl<'a> Visit<'a> {
     }
 
     /// Admits a call about one operation, which has not been read yet.
-    pub(crate) async fn operation(self, name: &'a OperationName) -> Result<Pass<'a>, Status> {
+    pub(crate) async fn operation(self, name: &'a OperationName) -> Result<Grant<'a>, Status> {
         if self.gate.is_open() {
-            return Ok(Pass::trusted(Some(name)));
+            return Ok(Grant::trusted(Some(name)));
         }
         let parent = pattern(name);
         let mut services = self.gate.services.below(&parent);
@@ -158,31 +152,29 @@ impl<'a> Visit<'a> {
         } else if !services.iter().any(|it| it.offers(self.method)) {
             return Err(unimplemented(self.method, services[0]));
         }
-        let mut verdicts = Vec::with_capacity(services.len());
-        for service in &services {
-            let verdict = self.ask(service, self.method, Some(name), &parent).await?;
-            verdicts.push(verdict);
+        let mut asked = Vec::with_capacity(services.len());
+        let mut first_denial = None;
+        for service in services {
+            let denial = self.ask(service, self.method, Some(name), &parent).await?;
+            asked.push((service, denial.is_none()));
+            first_denial = first_denial.or(denial);
         }
-        if !verdicts.contains(&Verdict::Allowed) {
-            return Err(self.refuse(services[0], verdicts[0], name.as_str()));
+        match first_denial {
+            Some(denial) if !asked.iter().any(|(_, allowed)| *allowed) => Err(denial),
+            _ => Ok(Grant::operation(self, name, parent, asked)),
         }
-        let services = services.into_iter().zip(verdicts).collect();
-        Ok(Pass::operation(self, name, parent, services))
     }
 
     /// It is a list.
-    pub(crate) async fn list(self, parent: &ParentPattern) -> Result<Pass<'a>, Status> {
+    pub(crate) async fn list(self, parent: &ParentPattern) -> Result<Grant<'a>, Status> {
         if self.gate.is_open() {
-            return Ok(Pass::trusted(None));
+            return Ok(Grant::trusted(None));
         }
-        let resource = super::refusal::collection(parent.as_str());
         let services = self.gate.services.below(parent);
         if services.is_empty() {
             let service = self.gate.services.without_names();
-            return Err(match self.ask(service, self.method, None, parent).await? {
-                Verdict::Allowed => no_such_parent(parent),
-                verdict => self.refuse(service, verdict, &resource),
-            });
+            let denial = self.ask(service, self.method, None, parent).await?;
+            return Err(denial.unwrap_or_else(|| no_such_parent(parent)));
         }
         let offered = |it: &&&ServiceSettings| it.offers(self.method);
         let offered: Vec<_> = services.iter().filter(offered).copied().collect();
@@ -191,32 +183,38 @@ impl<'a> Visit<'a> {
         }
         // All of them, so that a list is the same for everybody who gets one (AIP-132).
         for service in &offered {
-            let verdict = self.ask(service, self.method, None, parent).await?;
-            if verdict != Verdict::Allowed {
-                return Err(self.refuse(service, verdict, &resource));
+            if let Some(denial) = self.ask(service, self.method, None, parent).await? {
+                return Err(denial);
             }
         }
-        Ok(Pass::list(self, parent.clone(), offered))
+        Ok(Grant::list(self, parent.clone(), offered))
     }
 
+    /// Asks the scopes of a service and the authorizer. `Some` is the denial, and an error says that the
+    /// authorizer could not decide.
     pub(super) async fn ask(
         &self,
         service: &ServiceSettings,
         method: OperationsRpc,
         name: Option<&OperationName>,
         parent: &ParentPattern,
-    ) -> Result<Verdict, Status> {
+    ) -> Result<Option<Status>, Status> {
+        let resource = || match name {
+            Some(name) => name.as_str().to_owned(),
+            None => collection(parent.as_str()),
+        };
         if !service.admits_scopes(&self.principal, method.is_read_only()) {
-            return Ok(Verdict::ScopesMissing);
+            let permission = service.permission(method);
+            return Ok(Some(scopes_missing(&permission, &resource())));
         }
         let Some(authorizer) = self.gate.authorizer() else {
-            return Ok(Verdict::Allowed);
+            return Ok(None);
         };
         let permission = service.permission(method);
         let call = self.call(service, &permission, method, name, parent);
         Ok(match yes_or_no(authorizer.authorize(&call).await)? {
-            Access::Allowed => Verdict::Allowed,
-            Access::Denied => Verdict::Denied,
+            Access::Allowed => None,
+            Access::Denied => Some(denied(&permission, &resource())),
         })
     }
 
@@ -236,19 +234,6 @@ impl<'a> Visit<'a> {
             permission,
             name,
             parent,
-        }
-    }
-
-    pub(super) fn refuse(
-        &self,
-        service: &ServiceSettings,
-        verdict: Verdict,
-        resource: &str,
-    ) -> Status {
-        let permission = service.permission(self.method);
-        match verdict {
-            Verdict::ScopesMissing => scopes_missing(&permission, resource),
-            _ => denied(&permission, resource),
         }
     }
 }

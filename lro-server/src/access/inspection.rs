@@ -6,8 +6,8 @@ use lro_core::store::OperationRecord;
 use lro_core::{OperationName, OperationsRpc, ParentPattern};
 use tonic::Status;
 
-use super::gate::{Gate, Verdict, Visit, yes_or_no};
-use super::pass::{Kind, Pass};
+use super::gate::{Gate, Visit, yes_or_no};
+use super::grant::{Grant, Kind};
 use super::refusal::{collection, denied};
 use super::{Access, Caller, Principal};
 use crate::services::ServiceSettings;
@@ -169,8 +169,8 @@ impl Visit<'_> {
         let all = self.gate.services().without_names();
         let none = ParentPattern::default();
         Ok(match self.inspect(all, permission, None, &none).await? {
-            Verdict::Allowed => Sight::Operator,
-            _ => Sight::Caller,
+            None => Sight::Operator,
+            Some(_) => Sight::Caller,
         })
     }
 
@@ -186,38 +186,44 @@ impl Visit<'_> {
         }
     }
 
+    /// Asks for a permission of the inspection service. `Some` is the denial.
     async fn inspect(
         &self,
         service: &ServiceSettings,
         permission: InspectionPermission,
         name: Option<&OperationName>,
         parent: &ParentPattern,
-    ) -> Result<Verdict, Status> {
+    ) -> Result<Option<Status>, Status> {
+        let permission_name = service.permission_to(permission.as_str());
+        let denial = || match name {
+            Some(name) => denied(&permission_name, name.as_str()),
+            None => denied(&permission_name, &collection(parent.as_str())),
+        };
         if !service.admits_scopes(&self.principal, permission.is_read_only()) {
-            return Ok(Verdict::ScopesMissing);
+            return Ok(Some(denial()));
         }
         let Some(authorizer) = self.gate.authorizer() else {
-            return Ok(Verdict::Allowed);
+            return Ok(None);
         };
         let call = InspectionCall {
             caller: self.caller,
             principal: &self.principal,
             permission,
-            permission_name: &service.permission_to(permission.as_str()),
+            permission_name: &permission_name,
             service: service.name(),
             name,
             parent,
         };
         Ok(
             match yes_or_no(authorizer.authorize_inspection(&call).await)? {
-                Access::Allowed => Verdict::Allowed,
-                Access::Denied => Verdict::Denied,
+                Access::Allowed => None,
+                Access::Denied => Some(denial()),
             },
         )
     }
 }
 
-impl Pass<'_> {
+impl Grant<'_> {
     /// Fails unless the caller has the permission for the operation that was
     /// [admitted](Self::admit).
     pub(crate) async fn inspects(
@@ -236,8 +242,8 @@ impl Pass<'_> {
         };
         let owner = services.iter().find(|(it, _)| it.owns(&record.method));
         let service = owner.map_or(visit.gate.services().without_names(), |(it, _)| *it);
-        let verdict = visit.inspect(service, permission, Some(name), parent);
-        require(verdict.await?, service, permission, name.as_str())
+        let denial = visit.inspect(service, permission, Some(name), parent);
+        denial.await?.map_or(Ok(()), Err)
     }
 
     /// Fails unless the caller has the permission for all operations of the list.
@@ -253,26 +259,10 @@ impl Pass<'_> {
         else {
             return Ok(());
         };
-        let resource = collection(parent.as_str());
         for service in services {
-            let verdict = visit.inspect(service, permission, None, parent).await?;
-            require(verdict, service, permission, &resource)?;
+            let denial = visit.inspect(service, permission, None, parent).await?;
+            denial.map_or(Ok(()), Err)?;
         }
         Ok(())
-    }
-}
-
-fn require(
-    verdict: Verdict,
-    service: &ServiceSettings,
-    permission: InspectionPermission,
-    resource: &str,
-) -> Result<(), Status> {
-    match verdict {
-        Verdict::Allowed => Ok(()),
-        _ => Err(denied(
-            &service.permission_to(permission.as_str()),
-            resource,
-        )),
     }
 }

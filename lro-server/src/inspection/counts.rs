@@ -12,13 +12,13 @@ use tonic::Status;
 
 use super::InspectionService;
 use super::record::{state, time};
-use crate::access::Pass;
+use crate::access::Grant;
 use crate::rpc::error::store_failed;
 
 impl InspectionService {
     pub(super) async fn count(
         &self,
-        pass: &Pass<'_>,
+        grant: &Grant<'_>,
         parent: ParentPattern,
         request: &pb::CountOperationsRequest,
     ) -> Result<pb::CountOperationsResponse, Status> {
@@ -27,14 +27,14 @@ impl InspectionService {
         let counts = self.operations.engine().store().count(query).await;
         let counts = counts.map_err(|error| store_failed(&error))?;
         Ok(grouped(&counts, grouping, |method| {
-            pass.lists_method(method)
+            grant.lists_method(method)
         }))
     }
 
     /// The same, of counts that are a few seconds old at most and that all callers share.
     pub(super) async fn count_recent(
         &self,
-        pass: &Pass<'_>,
+        grant: &Grant<'_>,
         parent: ParentPattern,
         request: &pb::CountOperationsRequest,
     ) -> Result<pb::CountOperationsResponse, Status> {
@@ -45,7 +45,7 @@ impl InspectionService {
         let counts = self.recent.get(key, || store.count(query)).await;
         let counts = counts.map_err(|error| store_failed(&error))?;
         Ok(grouped(&counts, grouping, |method| {
-            pass.lists_method(method)
+            grant.lists_method(method)
         }))
     }
 

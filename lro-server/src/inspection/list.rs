@@ -8,7 +8,7 @@ use prost::Message as _;
 use tonic::Status;
 
 use super::InspectionService;
-use crate::access::{Pass, Sight};
+use crate::access::{Grant, Sight};
 use crate::operations::MaxMessageLen;
 
 /// The bytes that a record takes on a page besides its own.
@@ -17,7 +17,7 @@ const ENTRY_OVERHEAD: usize = 8;
 impl InspectionService {
     pub(super) async fn list(
         &self,
-        pass: &Pass<'_>,
+        grant: &Grant<'_>,
         parent: ParentPattern,
         request: pb::ListOperationsRequest,
         sight: Sight,
@@ -32,7 +32,7 @@ impl InspectionService {
         };
         let listing = self
             .operations
-            .listing(pass, parent, &standard, None, max_message)
+            .listing(grant, parent, &standard, None, max_message)
             .await?;
         let page = self.operations.page_of(&listing).await?;
         let around = self.surroundings(sight);
@@ -40,7 +40,7 @@ impl InspectionService {
         let mut operations = Vec::new();
         let mut next = page.next;
         let mut before = None;
-        for record in page.records.iter().filter(|record| pass.lists(record)) {
+        for record in page.records.iter().filter(|record| grant.lists(record)) {
             let shown = self.show(record, view, &around);
             let len = shown.encoded_len() + ENTRY_OVERHEAD;
             if len > left {

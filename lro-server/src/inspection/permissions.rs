@@ -8,7 +8,7 @@ use tonic::{Request, Status};
 
 use super::InspectionService;
 use super::service::DESCRIBE;
-use crate::access::{Caller, InspectionPermission, Pass};
+use crate::access::{Caller, Grant, InspectionPermission};
 use crate::rpc::status::complete;
 
 /// An operation as its caller may see it, with the calls that the caller may make. The answer of
@@ -76,13 +76,14 @@ impl InspectionService {
                 .enter(OperationsRpc::Get, Caller::of(caller, DESCRIBE))
                 .await?;
             let sight = visit.sight().await?;
-            let pass = visit.operation(name).await?;
-            let record = self.operations.record(&pass, name).await?;
-            pass.inspects(InspectionPermission::Inspect, &record)
+            let grant = visit.operation(name).await?;
+            let record = self.operations.record(&grant, name).await?;
+            grant
+                .inspects(InspectionPermission::Inspect, &record)
                 .await?;
             let records = self.operations.records();
             let may = async |permission| {
-                let answer = pass.inspects(permission, &record).await;
+                let answer = grant.inspects(permission, &record).await;
                 answer.map_err(complete)
             };
             Ok(Described {
@@ -92,7 +93,7 @@ impl InspectionService {
                 delete: records
                     .authorize(caller, OperationsRpc::Delete, &record)
                     .await,
-                resubmit: self.may_resubmit(&pass, &record).await.map_err(complete),
+                resubmit: self.may_resubmit(&grant, &record).await.map_err(complete),
                 complete: may(InspectionPermission::Complete).await,
                 repair: may(InspectionPermission::Repair).await,
                 record: self.describe(&record, sight, false),
@@ -101,8 +102,13 @@ impl InspectionService {
         described.await.map_err(complete)
     }
 
-    async fn may_resubmit(&self, pass: &Pass<'_>, record: &OperationRecord) -> Result<(), Status> {
-        pass.inspects(InspectionPermission::Resubmit, record)
+    async fn may_resubmit(
+        &self,
+        grant: &Grant<'_>,
+        record: &OperationRecord,
+    ) -> Result<(), Status> {
+        grant
+            .inspects(InspectionPermission::Resubmit, record)
             .await?;
         self.serving(record).map(|_| ())
     }

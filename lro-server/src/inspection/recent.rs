@@ -90,9 +90,9 @@ impl InspectionService {
             let caller = Caller::of(caller, COUNT);
             let visit = self.enter(OperationsRpc::List, caller).await?;
             let parent: ParentPattern = super::service::parse_parent(&request.parent)?;
-            let pass = visit.list(&parent).await?;
-            pass.inspects_list(InspectionPermission::Inspect).await?;
-            self.count_recent(&pass, parent, request).await
+            let grant = visit.list(&parent).await?;
+            grant.inspects_list(InspectionPermission::Inspect).await?;
+            self.count_recent(&grant, parent, request).await
         };
         counts.await.map_err(complete)
     }

@@ -35,13 +35,14 @@ impl Inspection for InspectionService {
             let visit = self.enter(OperationsRpc::Get, caller).await?;
             let sight = visit.sight().await?;
             let name = parse(&request.name)?;
-            let pass = visit.operation(&name).await?;
-            let record = self.operations.record(&pass, &name).await?;
-            pass.inspects(InspectionPermission::Inspect, &record)
+            let grant = visit.operation(&name).await?;
+            let record = self.operations.record(&grant, &name).await?;
+            grant
+                .inspects(InspectionPermission::Inspect, &record)
                 .await?;
             if request.unredacted {
                 let permission = InspectionPermission::InspectUnredacted;
-                pass.inspects(permission, &record).await?;
+                grant.inspects(permission, &record).await?;
                 tracing::info!(%name, "inspected without redaction");
             }
             Ok(self.describe(&record, sight, request.unredacted))
@@ -59,10 +60,10 @@ impl Inspection for InspectionService {
             let visit = self.enter(OperationsRpc::List, caller).await?;
             let sight = visit.sight().await?;
             let parent = parse_parent(&request.parent)?;
-            let pass = visit.list(&parent).await?;
-            pass.inspects_list(InspectionPermission::Inspect).await?;
+            let grant = visit.list(&parent).await?;
+            grant.inspects_list(InspectionPermission::Inspect).await?;
             let max_message = extensions.get::<MaxMessageLen>().copied();
-            self.list(&pass, parent, request, sight, max_message).await
+            self.list(&grant, parent, request, sight, max_message).await
         })
         .await
     }
@@ -84,9 +85,9 @@ impl Inspection for InspectionService {
             let caller = Caller::new(&headers, &extensions, COUNT);
             let visit = self.enter(OperationsRpc::List, caller).await?;
             let parent = parse_parent(&request.parent)?;
-            let pass = visit.list(&parent).await?;
-            pass.inspects_list(InspectionPermission::Inspect).await?;
-            self.count(&pass, parent, &request).await
+            let grant = visit.list(&parent).await?;
+            grant.inspects_list(InspectionPermission::Inspect).await?;
+            self.count(&grant, parent, &request).await
         })
         .await
     }
@@ -124,9 +125,10 @@ impl Inspection for InspectionService {
             let caller = Caller::new(&headers, &extensions, RESUBMIT);
             let visit = self.enter(OperationsRpc::Get, caller).await?;
             let name = parse(&request.name)?;
-            let pass = visit.operation(&name).await?;
-            let record = self.operations.record(&pass, &name).await?;
-            pass.inspects(InspectionPermission::Resubmit, &record)
+            let grant = visit.operation(&name).await?;
+            let record = self.operations.record(&grant, &name).await?;
+            grant
+                .inspects(InspectionPermission::Resubmit, &record)
                 .await?;
             self.resubmit(record, request, &headers, &extensions).await
         })

@@ -68,11 +68,11 @@ impl Steps for StepsService {
             let visit = self.inspection.enter(OperationsRpc::Get, caller).await?;
             let principal = visit.principal().name().to_owned();
             let name = parse(&request.name)?;
-            let pass = visit.operation(&name).await?;
-            let record = self.operations().record(&pass, &name).await?;
+            let grant = visit.operation(&name).await?;
+            let record = self.operations().record(&grant, &name).await?;
             let sight = list::Sight::new(&request)?;
             for permission in sight.permissions() {
-                pass.inspects(permission, &record).await?;
+                grant.inspects(permission, &record).await?;
                 tracing::info!(%name, ?principal, %permission, "a caller reads recorded values");
             }
             let max_message = extensions.get::<MaxMessageLen>().copied();
@@ -158,9 +158,9 @@ impl StepsService {
         let name = parse(name)?;
         let limits = self.operations().engine().limits();
         let actor = actor(headers, visit.principal().name(), limits)?;
-        let pass = visit.operation(&name).await?;
-        let record = self.operations().record(&pass, &name).await?;
-        pass.inspects(permission, &record).await?;
+        let grant = visit.operation(&name).await?;
+        let record = self.operations().record(&grant, &name).await?;
+        grant.inspects(permission, &record).await?;
         Ok((record, actor))
     }
 }

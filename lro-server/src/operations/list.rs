@@ -7,7 +7,7 @@ use prost::Message as _;
 use tonic::Status;
 
 use super::Operations;
-use crate::access::Pass;
+use crate::access::Grant;
 use crate::page_token::PageTokenSealer;
 use crate::records::RecordPage;
 use crate::rpc::error::store_failed;
@@ -57,34 +57,35 @@ impl Operations {
         parent: ParentPattern,
         options: &ListOptions,
     ) -> Result<pb::ListOperationsResponse, Status> {
-        self.page(&Pass::trusted(None), parent, options, None).await
+        self.page(&Grant::trusted(None), parent, options, None)
+            .await
     }
 
-    /// The same, of the operations that the pass admits, and of one method if a path is given.
+    /// The same, of the operations that the grant admits, and of one method if a path is given.
     pub(super) async fn page(
         &self,
-        pass: &Pass<'_>,
+        grant: &Grant<'_>,
         parent: ParentPattern,
         options: &ListOptions,
         method: Option<&'static str>,
     ) -> Result<pb::ListOperationsResponse, Status> {
         let request = list_request(options);
-        self.list_as(pass, parent, &request, method, None).await
+        self.list_as(grant, parent, &request, method, None).await
     }
 
     /// The same for a request from outside, with the largest message that its caller can receive.
     pub(crate) async fn list_as(
         &self,
-        pass: &Pass<'_>,
+        grant: &Grant<'_>,
         parent: ParentPattern,
         request: &pb::ListOperationsRequest,
         method: Option<&'static str>,
         max_message: Option<MaxMessageLen>,
     ) -> Result<pb::ListOperationsResponse, Status> {
-        let listing = self.listing(pass, parent, request, method, max_message);
+        let listing = self.listing(grant, parent, request, method, max_message);
         let listing = listing.await?;
         let page = self.page_of(&listing).await?;
-        let records = page.records.iter().filter(|record| pass.lists(record));
+        let records = page.records.iter().filter(|record| grant.lists(record));
         let response = pb::ListOperationsResponse {
             operations: records.map(OperationRecord::to_operation).collect(),
             next_page_token: self.page_token(&listing, page.next).await?,
@@ -98,17 +99,17 @@ impl Operations {
         }
     }
 
-    /// One page of records, those that the pass admits.
+    /// One page of records, those that the grant admits.
     pub(crate) async fn records_as(
         &self,
-        pass: &Pass<'_>,
+        grant: &Grant<'_>,
         parent: ParentPattern,
         request: &pb::ListOperationsRequest,
     ) -> Result<RecordPage, Status> {
-        let listing = self.listing(pass, parent, request, None, None).await?;
+        let listing = self.listing(grant, parent, request, None, None).await?;
         let page = self.page_of(&listing).await?;
         let mut records = page.records;
-        records.retain(|record| pass.lists(record));
+        records.retain(|record| grant.lists(record));
         Ok(RecordPage {
             records,
             next_page_token: self.page_token(&listing, page.next).await?,
@@ -118,7 +119,7 @@ impl Operations {
     /// Checks a request for a list, and opens its page token.
     pub(crate) async fn listing(
         &self,
-        pass: &Pass<'_>,
+        grant: &Grant<'_>,
         parent: ParentPattern,
         request: &pb::ListOperationsRequest,
         method: Option<&'static str>,
@@ -147,7 +148,7 @@ impl Operations {
             query,
             filter: request.filter.clone(),
             is_partial: partial,
-            scope: pass.token_scope(),
+            scope: grant.token_scope(),
             method,
             max_len,
             now: self.engine().clock().now(),

@@ -9,7 +9,7 @@ use lro_core::{ListOptions, LongRunningMethod, Operation, OperationName, ParentP
 use tonic::Status;
 
 use super::Operations;
-use crate::access::Pass;
+use crate::access::Grant;
 
 /// The operations of one long-running rpc, with the types of its response and metadata. See
 /// [`Operations::of`].
@@ -130,8 +130,8 @@ impl<M: LongRunningMethod> OperationsOf<'_, M> {
         parent: ParentPattern,
         options: &ListOptions,
     ) -> Result<PageOf<M>, Status> {
-        let pass = Pass::trusted(None);
-        let list = self.operations.page(&pass, parent, options, Some(M::PATH));
+        let grant = Grant::trusted(None);
+        let list = self.operations.page(&grant, parent, options, Some(M::PATH));
         let page = list.await?;
         Ok(PageOf {
             operations: page.operations.into_iter().map(Operation::from).collect(),
@@ -140,9 +140,10 @@ impl<M: LongRunningMethod> OperationsOf<'_, M> {
     }
 
     async fn record(&self, name: &OperationName) -> Result<OperationRecord, Status> {
-        let pass = Pass::trusted(Some(name));
+        let grant = Grant::trusted(Some(name));
         let record = self.operations.find(name).await?;
-        pass.admit(record.filter(|record| record.method == M::PATH))
+        grant
+            .admit(record.filter(|record| record.method == M::PATH))
             .await
     }
 }

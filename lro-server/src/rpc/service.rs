@@ -77,10 +77,10 @@ impl OperationsServer for OperationsService {
                 .await?;
             let parent: ParentPattern =
                 request.name.parse().map_err(|error| invalid_name(&error))?;
-            let pass = visit.list(&parent).await?;
+            let grant = visit.list(&parent).await?;
             let max_message = extensions.get::<MaxMessageLen>().copied();
             self.operations
-                .list_as(&pass, parent, &request, None, max_message)
+                .list_as(&grant, parent, &request, None, max_message)
                 .await
         })
         .await
@@ -96,8 +96,8 @@ impl OperationsServer for OperationsService {
                 .enter(OperationsRpc::Get, &headers, &extensions)
                 .await?;
             let name = parse(&request.name)?;
-            let pass = visit.operation(&name).await?;
-            self.operations.get_as(&pass, &name).await
+            let grant = visit.operation(&name).await?;
+            self.operations.get_as(&grant, &name).await
         })
         .await
     }
@@ -113,9 +113,9 @@ impl OperationsServer for OperationsService {
                 .await?;
             let name = parse(&request.name)?;
             let actor = self.actor(&headers, &visit)?;
-            let pass = visit.operation(&name).await?;
+            let grant = visit.operation(&name).await?;
             let delete = Command::Delete(actor.clone());
-            self.operations.update(&pass, &name, delete).await?;
+            self.operations.update(&grant, &name, delete).await?;
             let Actor { principal, reason } = actor;
             tracing::info!(%name, ?principal, ?reason, "a caller deleted an operation");
             Ok(())
@@ -134,9 +134,9 @@ impl OperationsServer for OperationsService {
                 .await?;
             let name = parse(&request.name)?;
             let actor = self.actor(&headers, &visit)?;
-            let pass = visit.operation(&name).await?;
+            let grant = visit.operation(&name).await?;
             let cancel = Command::Cancel(actor.clone());
-            self.operations.update(&pass, &name, cancel).await?;
+            self.operations.update(&grant, &name, cancel).await?;
             let Actor { principal, reason } = actor;
             tracing::info!(%name, ?principal, ?reason, "a caller cancelled an operation");
             Ok(())
@@ -172,11 +172,11 @@ impl OperationsService {
         let (headers, extensions) = from.as_deref().unwrap_or(&NO_PARTS);
         let visit = Box::pin(self.enter(OperationsRpc::Wait, headers, extensions)).await?;
         let name = parse(&std::mem::take(&mut request.name))?;
-        let pass = Box::pin(visit.operation(&name)).await?;
+        let grant = Box::pin(visit.operation(&name)).await?;
         let asked = request.timeout.map(to_duration).transpose()?;
         let allowed = rpc_timeout.map(|limit| limit.saturating_sub(margin(limit)));
         let timeout = [asked, allowed].into_iter().flatten().min();
-        self.operations.wait_as(&pass, &name, timeout).await
+        self.operations.wait_as(&grant, &name, timeout).await
     }
 }
 

@@ -68,10 +68,11 @@ impl Watch {
         let around = service.surroundings(visit.sight().await?);
         let mut found = Found::default();
         for name in names {
-            let pass = visit.clone().operation(name).await?;
-            match service.operations.record(&pass, name).await {
+            let grant = visit.clone().operation(name).await?;
+            match service.operations.record(&grant, name).await {
                 Ok(record) => {
-                    pass.inspects(InspectionPermission::Inspect, &record)
+                    grant
+                        .inspects(InspectionPermission::Inspect, &record)
                         .await?;
                     let shown = service.show(&record, self.view, &around);
                     found.records.push((name.clone(), shown));
@@ -93,17 +94,17 @@ impl Watch {
         let service = &self.service;
         let visit = service.enter(OperationsRpc::List, self.caller()).await?;
         let around = service.surroundings(visit.sight().await?);
-        let pass = visit.list(parent).await?;
-        pass.inspects_list(InspectionPermission::Inspect).await?;
+        let grant = visit.list(parent).await?;
+        grant.inspects_list(InspectionPermission::Inspect).await?;
         let mut listing = service
             .operations
-            .listing(&pass, parent.clone(), &request(filter), None, None)
+            .listing(&grant, parent.clone(), &request(filter), None, None)
             .await?;
         let mut found = Found::default();
         while !only_changes && found.records.len() < MAX_SNAPSHOT {
             let page = service.operations.page_of(&listing).await?;
             let left = MAX_SNAPSHOT - found.records.len();
-            let records = page.records.iter().filter(|record| pass.lists(record));
+            let records = page.records.iter().filter(|record| grant.lists(record));
             found.records.extend(records.take(left).map(|record| {
                 let shown = service.show(record, self.view, &around);
                 (record.name.clone(), shown)
@@ -127,16 +128,16 @@ impl Watch {
         let service = &self.service;
         let visit = service.enter(OperationsRpc::List, self.caller()).await?;
         let around = service.surroundings(visit.sight().await?);
-        let pass = visit.list(parent).await?;
-        pass.inspects_list(InspectionPermission::Inspect).await?;
+        let grant = visit.list(parent).await?;
+        grant.inspects_list(InspectionPermission::Inspect).await?;
         let listing = service
             .operations
-            .listing(&pass, parent.clone(), &request(filter), None, None)
+            .listing(&grant, parent.clone(), &request(filter), None, None)
             .await?;
         let mut found = Found::default();
         for name in names.iter().filter(|name| parent.matches(name.parent())) {
             let record = service.operations.find(name).await?;
-            match record.filter(|it| listing.matches(it) && pass.lists(it)) {
+            match record.filter(|it| listing.matches(it) && grant.lists(it)) {
                 Some(record) => {
                     let shown = service.show(&record, self.view, &around);
                     found.records.push((name.clone(), shown));

@@ -4,15 +4,15 @@ use lro_core::store::OperationRecord;
 use lro_core::{OperationName, ParentPattern, Reason};
 use tonic::Status;
 
-use super::gate::{Verdict, Visit, yes_or_no};
-use super::refusal::unimplemented;
+use super::gate::{Visit, yes_or_no};
+use super::refusal::{denied, unimplemented};
 use super::{Access, OperationFacts, OperationsRpc};
 use crate::rpc::error::not_found;
 use crate::services::ServiceSettings;
 
 /// The permission of an admitted call, with the store it may use.
 #[derive(Debug)]
-pub(crate) struct Pass<'a> {
+pub(crate) struct Grant<'a> {
     pub(super) kind: Kind<'a>,
 }
 
@@ -20,12 +20,12 @@ pub(crate) struct Pass<'a> {
 pub(super) enum Kind<'a> {
     /// The server itself, or anybody where nothing is asked.
     Trusted { name: Option<&'a OperationName> },
-    /// One operation, of one of these services; some of them may not be allowed.
+    /// One operation, of one of these services, each with whether it is allowed.
     Operation {
         visit: Visit<'a>,
         name: &'a OperationName,
         parent: ParentPattern,
-        services: Vec<(&'a ServiceSettings, Verdict)>,
+        services: Vec<(&'a ServiceSettings, bool)>,
     },
     /// The operations of these services.
     List {
@@ -39,17 +39,7 @@ pub(super) enum Kind<'a> {
     },
 }
 
-impl std::fmt::Debug for Verdict {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Allowed => "Allowed",
-            Self::Denied => "Denied",
-            Self::ScopesMissing => "ScopesMissing",
-        })
-    }
-}
-
-impl<'a> Pass<'a> {
+impl<'a> Grant<'a> {
     /// To do everything: with one operation, or a list.
     pub(crate) fn trusted(name: Option<&'a OperationName>) -> Self {
         Self {
@@ -61,7 +51,7 @@ impl<'a> Pass<'a> {
         visit: Visit<'a>,
         name: &'a OperationName,
         parent: ParentPattern,
-        services: Vec<(&'a ServiceSettings, Verdict)>,
+        services: Vec<(&'a ServiceSettings, bool)>,
     ) -> Self {
         Self {
             kind: Kind::Operation {
@@ -112,24 +102,24 @@ impl<'a> Pass<'a> {
             let owner = services
                 .iter()
                 .find(|(it, _)| it.owns(&record.borrow().method));
-            owner.map(|(service, verdict)| (record, *service, *verdict))
+            owner.map(|(service, allowed)| (record, *service, *allowed))
         });
         // Asked in every case, so that the time which the answer takes says nothing either.
         let listed = visit.may_list(services, parent).await?;
         // In the name of the first service, whichever it turns out to be.
-        let denied = || {
+        let denial = || {
             let first = services.first().map(|(service, _)| *service);
             let service = first.unwrap_or(visit.gate.services().without_names());
-            visit.refuse(service, Verdict::Denied, name.as_str())
+            denied(&service.permission(visit.method), name.as_str())
         };
-        let Some((record, service, verdict)) = found else {
+        let Some((record, service, allowed)) = found else {
             return Err(match listed {
                 true => not_found(name),
-                false => denied(),
+                false => denial(),
             });
         };
-        if verdict != Verdict::Allowed {
-            return Err(denied());
+        if !allowed {
+            return Err(denial());
         }
         if !service.offers(visit.method) {
             return Err(unimplemented(visit.method, service));
@@ -142,7 +132,7 @@ impl<'a> Pass<'a> {
         let facts = OperationFacts::new(record.borrow());
         match yes_or_no(authorizer.authorize_operation(&call, &facts).await)? {
             Access::Allowed => Ok(record),
-            Access::Denied => Err(denied()),
+            Access::Denied => Err(denial()),
         }
     }
 
@@ -176,12 +166,13 @@ impl Visit<'_> {
     /// Whether the caller may know what there is below the parent.
     async fn may_list(
         &self,
-        services: &[(&ServiceSettings, Verdict)],
+        services: &[(&ServiceSettings, bool)],
         parent: &ParentPattern,
     ) -> Result<bool, Status> {
         let mut may = false;
         for (service, _) in services {
-            may |= self.ask(service, OperationsRpc::List, None, parent).await? == Verdict::Allowed;
+            let denial = self.ask(service, OperationsRpc::List, None, parent).await?;
+            may |= denial.is_none();
         }
         Ok(may)
     }
