@@ -16,7 +16,10 @@ mod ready;
 pub use columns::{decode_labels, encode_labels};
 pub use count_builder::CountBuilder;
 pub use leases::Leases;
-pub use limits::{MAX_EXPIRED_PER_CLAIM, MAX_GROUP_LEN, MAX_QUEUED_CALLS};
+pub use limits::{
+    MAX_DISTINCT, MAX_EXPIRED_PER_CLAIM, MAX_GROUP_LEN, MAX_INDEX_RANGES, MAX_QUEUED_CALLS,
+    parent_prefix,
+};
 pub use page_builder::PageBuilder;
 pub use page_token_key::new_page_token_key;
 pub use ready::{ReadyEntry, ReadyQueue};

@@ -2,6 +2,7 @@
 
 use lro_core::ParentPattern;
 use lro_core::filter::{Known, LabelNeed, Predicate};
+use lro_core::store::kit::{MAX_DISTINCT, MAX_INDEX_RANGES, parent_prefix};
 use lro_core::store::{ListQuery, OperationState, PageCursor};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
@@ -14,13 +15,6 @@ use crate::holes::Key;
 use crate::sql::database::{Access, Database, Query};
 use crate::sql::row::encode_state;
 use crate::sql::text::unescape;
-
-/// The maximum number of index ranges that one list joins. With more, the list reads a wider range
-/// and skips the rows that do not match.
-pub(super) const STRETCHES_MAX: usize = 256;
-
-/// The maximum number of parents, methods or labels that are read to find those ranges.
-pub(super) const DISTINCT_MAX: usize = 512;
 
 type Params<'a> = Vec<(&'a (dyn ToSql + Sync), Type)>;
 
@@ -207,24 +201,20 @@ pub(super) async fn parents(
     if let Some(parent) = pattern.exact() {
         return Ok(Some(vec![parent.as_str().to_owned()]));
     }
-    let mut prefix = String::new();
-    for segment in pattern.segments().map_while(|segment| segment) {
-        prefix.push_str(segment);
-        prefix.push('/');
-    }
-    let most = DISTINCT_MAX as i64 + 1;
+    let prefix = parent_prefix(pattern);
+    let most = MAX_DISTINCT as i64 + 1;
     let query = Query {
         sql: statement::PARENTS,
         params: vec![(&prefix, Type::TEXT), (&most, Type::INT8)],
     };
     let rows = database.run(Access::ReadInOrder, &[query]).await?.remove(0);
-    if rows.len() > DISTINCT_MAX {
+    if rows.len() > MAX_DISTINCT {
         return Ok(None);
     }
     let parents: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
     let mut parents = parents?;
     parents.retain(|parent| pattern.matches(parent));
-    Ok((parents.len() <= STRETCHES_MAX).then_some(parents))
+    Ok((parents.len() <= MAX_INDEX_RANGES).then_some(parents))
 }
 
 /// The methods of the operations of each parent, one more than are of use.
@@ -234,7 +224,7 @@ pub(super) async fn methods(database: &Database, parents: &[String]) -> Result<V
 }
 
 fn of_methods<'a>(parents: &'a &'a [String]) -> Query<'a> {
-    const MOST: i64 = DISTINCT_MAX as i64 + 1;
+    const MOST: i64 = MAX_DISTINCT as i64 + 1;
     Query {
         sql: statement::METHODS,
         params: vec![(parents, Type::TEXT_ARRAY), (&MOST, Type::INT8)],
@@ -287,7 +277,7 @@ async fn narrow(
 
 /// By method and state, unless the filter leaves all of them open.
 fn states(rows: &[Row], predicate: &Predicate) -> Result<Option<Way>, Fault> {
-    if rows.len() > DISTINCT_MAX {
+    if rows.len() > MAX_DISTINCT {
         return Ok(None);
     }
     let (mut parents, mut methods, mut states) = (Vec::new(), Vec::new(), Vec::new());
@@ -303,7 +293,7 @@ fn states(rows: &[Row], predicate: &Predicate) -> Result<Option<Way>, Fault> {
         }
     }
     let restricts = states.len() < rows.len() * OperationState::ALL.len();
-    let is_usable = (restricts || rows.is_empty()) && states.len() <= STRETCHES_MAX;
+    let is_usable = (restricts || rows.is_empty()) && states.len() <= MAX_INDEX_RANGES;
     let union = Union::States {
         parents,
         methods,
@@ -320,7 +310,7 @@ fn states(rows: &[Row], predicate: &Predicate) -> Result<Option<Way>, Fault> {
 /// further down the list where there are few.
 async fn sparsest(database: &Database, query: &ListQuery, ways: Vec<Way>) -> Result<Way, Fault> {
     let below = Below::of(query, query.after);
-    let block = query.limit.saturating_add(1).min(DISTINCT_MAX);
+    let block = query.limit.saturating_add(1).min(MAX_DISTINCT);
     let limit = i64::try_from(block).unwrap_or(i64::MAX);
     let queries: Vec<Query<'_>> = ways
         .iter()

@@ -3,11 +3,11 @@
 
 use lro_core::Timestamp;
 use lro_core::filter::Known;
-use lro_core::store::kit::CountBuilder;
+use lro_core::store::kit::{CountBuilder, MAX_DISTINCT, MAX_INDEX_RANGES};
 use lro_core::store::{CountQuery, Counts, ListQuery, OperationState};
 use tokio_postgres::types::Type;
 
-use super::access::{DISTINCT_MAX, STRETCHES_MAX, methods, parents};
+use super::access::{methods, parents};
 use super::{list, statement};
 use crate::error::Fault;
 use crate::holes::KnownHoles;
@@ -112,7 +112,7 @@ async fn groups(database: &Database, list: &ListQuery) -> Result<Option<Vec<Grou
         return Ok(None);
     };
     let rows = methods(database, &parents).await?;
-    if rows.len() > DISTINCT_MAX {
+    if rows.len() > MAX_DISTINCT {
         return Ok(None);
     }
     let mut groups = Vec::new();
@@ -120,7 +120,7 @@ async fn groups(database: &Database, list: &ListQuery) -> Result<Option<Vec<Grou
         let (parent, method): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         let plain = unescape(&method).ok_or_else(|| Fault::row("a method was never written so"))?;
         for (state, is_certain) in predicate.states_of(Some(&plain)) {
-            if !is_certain || groups.len() == STRETCHES_MAX {
+            if !is_certain || groups.len() == MAX_INDEX_RANGES {
                 return Ok(None);
             }
             groups.push(Group {

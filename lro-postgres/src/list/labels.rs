@@ -1,10 +1,11 @@
 //! Labels as stored in the table of labels, and the ranges of it that a list reads.
 
 use lro_core::filter::{Comparison, LabelNeed, TextTest, Wildcard, nfc};
+use lro_core::store::kit::{MAX_DISTINCT, MAX_INDEX_RANGES};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::access::{DISTINCT_MAX, STRETCHES_MAX, Union};
+use super::access::Union;
 use crate::error::Fault;
 
 /// How many bytes of a text are kept: `label_text` in the schema.
@@ -14,10 +15,10 @@ const TEXT_MAX: usize = 255;
 const ODD: u8 = 0xff;
 
 /// How many ranges are looked at for one list.
-const RANGES_MAX: usize = 4 * STRETCHES_MAX;
+const RANGES_MAX: usize = 4 * MAX_INDEX_RANGES;
 
 /// How many labels are read for one list, of all ranges.
-const LABELS_MAX: usize = 8 * DISTINCT_MAX;
+const LABELS_MAX: usize = 8 * MAX_DISTINCT;
 
 /// A label, as it is stored.
 type Entry = (Vec<u8>, Vec<u8>);
@@ -65,7 +66,7 @@ impl<'n> Ranges<'n> {
 
     /// How many labels of each range are of use.
     pub(super) fn most(&self) -> usize {
-        (LABELS_MAX / self.of.len().max(1)).clamp(1, DISTINCT_MAX)
+        (LABELS_MAX / self.of.len().max(1)).clamp(1, MAX_DISTINCT)
     }
 
     fn add(&mut self, of: (usize, usize), parent: &str, need: &LabelNeed) {
@@ -163,7 +164,7 @@ impl<'n> Ranges<'n> {
             entries.dedup();
             entries
         });
-        let usable = usable.filter(|entries| entries.len() <= STRETCHES_MAX);
+        let usable = usable.filter(|entries| entries.len() <= MAX_INDEX_RANGES);
         Ok(usable.map(union).collect())
     }
 }

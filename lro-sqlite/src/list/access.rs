@@ -3,6 +3,7 @@
 
 use lro_core::ParentPattern;
 use lro_core::filter::{Comparison, Filter, Known, LabelNeed, Predicate, TextTest, Wildcard};
+use lro_core::store::kit::{MAX_DISTINCT, MAX_INDEX_RANGES, parent_prefix};
 use lro_core::store::{ListQuery, OperationState, PageCursor};
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -10,13 +11,6 @@ use rusqlite::types::Value;
 use super::keys::{Below, Index, IndexRange, Union, next_common};
 use crate::error::Fault;
 use crate::statement;
-
-/// The largest number of index ranges that one list joins. With more, the list reads a wider range
-/// and skips the operations that do not match.
-pub(super) const MAX_RANGES: usize = 256;
-
-/// The largest number of parents, methods or values of a label that a list reads to find its ranges.
-const MAX_DISTINCT: usize = 512;
 
 /// The number of keys that a list may skip for each operation that it may examine.
 const STEPS_PER_EXAMINED: usize = 8;
@@ -112,11 +106,7 @@ impl Indexes<'_> {
         if let Some(parent) = pattern.exact() {
             return Ok(Some(vec![parent.as_str().to_owned()]));
         }
-        let mut prefix = String::new();
-        for segment in pattern.segments().map_while(|segment| segment) {
-            prefix.push_str(segment);
-            prefix.push('/');
-        }
+        let prefix = parent_prefix(pattern);
         self.distinct(statement::PARENT_FROM, &[], &prefix, |parent| {
             pattern.matches(parent)
         })
@@ -154,7 +144,7 @@ impl Indexes<'_> {
                 }
             }
         }
-        let usable = restricts && ranges.len() <= MAX_RANGES;
+        let usable = restricts && ranges.len() <= MAX_INDEX_RANGES;
         Ok(usable.then_some(Union(ranges)))
     }
 
@@ -178,7 +168,7 @@ impl Indexes<'_> {
                 None => return Ok(None),
             }
         }
-        Ok((all.len() <= MAX_RANGES).then_some(Union(all)))
+        Ok((all.len() <= MAX_INDEX_RANGES).then_some(Union(all)))
     }
 
     fn label(
@@ -215,7 +205,7 @@ impl Indexes<'_> {
                 IndexRange::new(statement::KEYS_OF_LABEL, prefix.into())
             }));
         }
-        Ok((ranges.len() <= MAX_RANGES).then_some(Union(ranges)))
+        Ok((ranges.len() <= MAX_INDEX_RANGES).then_some(Union(ranges)))
     }
 
     /// The distinct texts that follow `columns` in an index, begin so and are wanted; nothing when
@@ -239,7 +229,7 @@ impl Indexes<'_> {
             let text: Option<String> = rows.next()?.map(|row| row.get(0)).transpose()?;
             drop(rows);
             let Some(text) = text.filter(|text| text.starts_with(prefix)) else {
-                return Ok((found.len() <= MAX_RANGES).then_some(found));
+                return Ok((found.len() <= MAX_INDEX_RANGES).then_some(found));
             };
             // The very next text.
             from = format!("{text}\0");

@@ -3,11 +3,11 @@
 
 use lro_core::Timestamp;
 use lro_core::filter::Known;
-use lro_core::store::kit::CountBuilder;
+use lro_core::store::kit::{CountBuilder, MAX_INDEX_RANGES};
 use lro_core::store::{CountQuery, Counts, ListQuery, OperationState};
 use rusqlite::{Connection, params};
 
-use super::access::{AccessPath, Indexes, MAX_RANGES};
+use super::access::{AccessPath, Indexes};
 use super::condition::Where;
 use crate::error::Fault;
 use crate::statement;
@@ -106,7 +106,7 @@ fn groups(connection: &Connection, list: &ListQuery) -> Result<Option<Vec<Group>
                 }
             }
         }
-        if groups.len() > MAX_RANGES {
+        if groups.len() > MAX_INDEX_RANGES {
             return Ok(None);
         }
     }
