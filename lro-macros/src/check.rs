@@ -203,10 +203,11 @@ fn names(trait_path: Path, errors: &mut Errors) -> Names {
     module.segments.pop_punct();
     let module = Some(module).filter(|module| !module.segments.is_empty());
     if module.is_none() {
+        let generated = generated_module(&name.unraw().to_string());
         errors.at(
             &trait_path,
             format!(
-                "write the trait with its module, as in `pb::exporter_server::{name}`: \
+                "write the trait with its module, as in `pb::{generated}::{name}`: \
                  `#[long_running]` needs what is generated beside the trait"
             ),
         );
@@ -216,6 +217,18 @@ fn names(trait_path: Path, errors: &mut Errors) -> Names {
         trait_path,
         module,
     }
+}
+
+/// The module that tonic generates for the trait of a service.
+fn generated_module(service: &str) -> String {
+    let mut module = String::new();
+    for (at, letter) in service.char_indices() {
+        if at > 0 && letter.is_uppercase() {
+            module.push('_');
+        }
+        module.extend(letter.to_lowercase());
+    }
+    module + "_server"
 }
 
 fn marked(

@@ -12,14 +12,21 @@ use crate::{
 // Input:  operations of the service
 // Output: impl Host<pb::exporter_server::ExporterServer<Self>> for Exporter { fn register(..) { each registered } }
 pub(super) fn host_impl(service: &Service) -> TokenStream {
-    if service.names.module.is_none() {
-        return TokenStream::new();
-    }
     let private = service.private();
-    let server = service.server();
     let attrs = &service.attrs.beside;
     let self_ty = &service.self_ty;
     let (params, _, bounds) = service.generics.split_for_impl();
+    if service.names.module.is_none() {
+        // The mistake is reported. A worker that hosts the type is no second one.
+        return quote! {
+            #(#attrs)*
+            #[automatically_derived]
+            impl #params #private::Host<()> for #self_ty #bounds {
+                fn register(_: &mut #private::Registration<Self>) {}
+            }
+        };
+    }
+    let server = service.server();
     let methods = service.members.iter().filter_map(|member| match member {
         ServiceMember::Operation(operation) => Some(method(service, operation)),
         ServiceMember::Kept(_) | ServiceMember::Broken(_) => None,

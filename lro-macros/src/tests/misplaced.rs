@@ -14,12 +14,12 @@ fn places() {
     );
     check_mistakes(
         "",
-        "impl Exporter for Service {}",
+        "impl VideoExporter for Service {}",
         &expect![[r#"
         (the attribute)
             no method is marked: write `#[long_running]` on each method that starts an operation
-        Exporter
-            write the trait with its module, as in `pb::exporter_server::Exporter`: `#[long_running]` needs what is generated beside the trait
+        VideoExporter
+            write the trait with its module, as in `pb::video_exporter_server::VideoExporter`: `#[long_running]` needs what is generated beside the trait
     "#]],
     );
     check_mistakes(

@@ -1,7 +1,7 @@
 //! The trait without its module.
 
 use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
-use lro_server::{OperationContext, Operations, long_running};
+use lro_server::{OperationContext, Operations, Worker, long_running};
 use tonic::{Request, Response, Status};
 
 struct Exporter {
@@ -33,4 +33,8 @@ impl Service for Exporter {
     }
 }
 
-fn main() {}
+fn main() {
+    let _ = |operations: &Operations, exporter: std::sync::Arc<Exporter>| {
+        Worker::builder(operations).host(exporter)
+    };
+}
