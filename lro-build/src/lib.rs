@@ -1,4 +1,4 @@
-//! Generates typed long-running rpcs from protos, without protoc.
+#![doc = include_str!("../README.md")]
 //!
 //! ```no_run
 //! // build.rs

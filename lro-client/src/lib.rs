@@ -1,4 +1,4 @@
-//! Calls long-running operations, and waits for them.
+#![doc = include_str!("../README.md")]
 //!
 //! ```
 //! # mod server {

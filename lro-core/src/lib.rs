@@ -1,8 +1,4 @@
-//! The shared types of long-running operations as defined by `google.longrunning` and AIP-151: the
-//! contract between servers, clients and stores.
-//!
-//! Service authors start at `lro_server`, callers at `lro_client`; both re-export this crate.
-//! Authors of a store ([`store::OperationStore`]) need only this one.
+#![doc = include_str!("../README.md")]
 //!
 //! ```
 //! use lro_core::{Operation, OperationName, pb};

@@ -1,4 +1,4 @@
-//! The attribute `#[long_running]`. `lro-server` re-exports it; use it from there.
+#![doc = include_str!("../README.md")]
 //!
 //! The expansion runs in passes, a module each:
 //!

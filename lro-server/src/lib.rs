@@ -1,5 +1,4 @@
-//! Serves long-running operations as defined by `google.longrunning` and AIP-151: annotate an rpc
-//! handler, and its body runs durably in the background.
+#![doc = include_str!("../README.md")]
 //!
 //! ```
 //! # mod program {

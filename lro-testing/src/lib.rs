@@ -1,5 +1,4 @@
-//! Fakes, and the conformance suite that every [`OperationStore`](lro_core::store::OperationStore) has
-//! to pass.
+#![doc = include_str!("../README.md")]
 //!
 //! Authors of a store write, in `tests/conformance.rs`:
 //!
