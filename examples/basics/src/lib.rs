@@ -24,7 +24,7 @@ pub mod pb {
 mod tests;
 
 /// The result of a program, and of the callers in it.
-pub type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+pub type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
 
 /// Serves `exporter` with a worker while `caller` runs, and shuts down.
 ///
@@ -112,7 +112,7 @@ impl exporter_server::Exporter for TableExporter {
         &self,
         request: ExportRequest,
         operation: OperationContext<ExportMetadata>,
-    ) -> std::result::Result<ExportResponse, Status> {
+    ) -> Result<ExportResponse, Status> {
         let tables_total = request.tables.len() as u32;
         operation.set_metadata(ExportMetadata {
             tables_done: tables_total,

@@ -3,19 +3,19 @@
 //! Run: `cargo run -p basics --bin authorize`. It prints
 //!
 //! ```text
-//! alice: done = true
-//! bob: PermissionDenied
-//! no user: Unauthenticated
+//! "alice" may see it
+//! "bob": PermissionDenied
+//! "": Unauthenticated
 //! ```
 
-use basics::pb::exporter_client::ExporterClient;
-use basics::pb::exporter_server;
 use basics::pb::{ExportMetadata, ExportRequest, ExportResponse};
+use basics::pb::{exporter_client::ExporterClient, exporter_server};
 use basics::{Result, serve_and_call, tables};
 use lro_core::pb::{GetOperationRequest, operations_client::OperationsClient};
 use lro_core::store::MemoryStore;
 use lro_server::access::{Access, Authorizer, Call, Caller, Principal};
 use lro_server::{OperationContext, Operations, ServiceSettings, StartOptions, long_running};
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Status};
 
 struct Exporter {
@@ -26,7 +26,7 @@ impl Exporter {
     async fn prepare(
         &self,
         request: &Request<ExportRequest>,
-    ) -> std::result::Result<StartOptions<ExportMetadata>, Status> {
+    ) -> Result<StartOptions<ExportMetadata>, Status> {
         let user = self.operations.principal(request).await?;
         let parent = format!("users/{}", user.name()).parse();
         let parent = parent.map_err(|_| Status::invalid_argument("not a user name"))?;
@@ -41,7 +41,7 @@ impl exporter_server::Exporter for Exporter {
         &self,
         _request: ExportRequest,
         _operation: OperationContext<ExportMetadata>,
-    ) -> std::result::Result<ExportResponse, Status> {
+    ) -> Result<ExportResponse, Status> {
         Ok(ExportResponse::default())
     }
 }
@@ -52,14 +52,14 @@ struct EachTheirOwn;
 
 #[tonic::async_trait]
 impl Authorizer for EachTheirOwn {
-    async fn authenticate(&self, caller: &Caller<'_>) -> std::result::Result<Principal, Status> {
+    async fn authenticate(&self, caller: &Caller<'_>) -> Result<Principal, Status> {
         let user = caller.header("x-user");
         Ok(Principal::new(
             user.ok_or_else(|| Status::unauthenticated("no user"))?,
         ))
     }
 
-    async fn authorize(&self, call: &Call<'_>) -> std::result::Result<Access, Status> {
+    async fn authorize(&self, call: &Call<'_>) -> Result<Access, Status> {
         let own = format!("users/{}", call.principal().name());
         Ok(Access::allowed_if(call.is_within(&own)))
     }
@@ -75,43 +75,28 @@ async fn main() -> Result {
         operations: operations.clone(),
     };
     serve_and_call(operations, exporter, async |channel| {
-        let mut exporter = ExporterClient::new(channel.clone());
-        let mut operations = OperationsClient::new(channel);
-        let request = with_user(tables(["a"]), Some("alice"))?;
-        let name = exporter
-            .export(request)
-            .await?
-            .into_inner()
-            .name()
-            .to_owned();
-
-        let wait = lro_core::pb::WaitOperationRequest {
-            name: name.clone(),
-            timeout: None,
-        };
-        let done = operations
-            .wait_operation(with_user(wait, Some("alice"))?)
-            .await?;
-        println!("alice: done = {}", done.into_inner().done);
-        let get = GetOperationRequest { name };
-        let refused = operations
-            .get_operation(with_user(get.clone(), Some("bob"))?)
-            .await;
-        println!(
-            "bob: {:?}",
-            refused.expect_err("another user's operation").code()
-        );
-        let refused = operations.get_operation(with_user(get, None)?).await;
-        println!("no user: {:?}", refused.expect_err("no user").code());
+        let mut exporter = ExporterClient::with_interceptor(channel.clone(), by("alice"));
+        let started = exporter.export(tables(["a"])).await?.into_inner();
+        for user in ["alice", "bob", ""] {
+            let mut operations = OperationsClient::with_interceptor(channel.clone(), by(user));
+            let name = started.name().to_owned();
+            match operations.get_operation(GetOperationRequest { name }).await {
+                Ok(_) => println!("{user:?} may see it"),
+                Err(status) => println!("{user:?}: {:?}", status.code()),
+            }
+        }
         Ok(())
     })
     .await
 }
 
-fn with_user<T>(message: T, user: Option<&str>) -> Result<Request<T>> {
-    let mut request = Request::new(message);
-    if let Some(user) = user {
-        request.metadata_mut().insert("x-user", user.parse()?);
+/// Sets the header of a user, as the proxy does.
+fn by(user: &'static str) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> {
+    move |mut request| {
+        if !user.is_empty() {
+            let user = MetadataValue::from_static(user);
+            request.metadata_mut().insert("x-user", user);
+        }
+        Ok(request)
     }
-    Ok(request)
 }

@@ -30,7 +30,7 @@ impl exporter_server::Exporter for Exporter {
         &self,
         _request: ExportRequest,
         operation: OperationContext<ExportMetadata>,
-    ) -> std::result::Result<ExportResponse, Status> {
+    ) -> Result<ExportResponse, Status> {
         tokio::select! {
             response = dump() => response,
             () = operation.cancelled() => {
@@ -42,7 +42,7 @@ impl exporter_server::Exporter for Exporter {
 }
 
 /// A dump that never finishes.
-async fn dump() -> std::result::Result<ExportResponse, Status> {
+async fn dump() -> Result<ExportResponse, Status> {
     pending().await
 }
 

@@ -31,7 +31,7 @@ impl exporter_server::Exporter for Exporter {
         &self,
         request: ExportRequest,
         operation: OperationContext<ExportMetadata>,
-    ) -> std::result::Result<ExportResponse, HandlerError> {
+    ) -> Result<ExportResponse, HandlerError> {
         let tables_total = request.tables.len() as u32;
         // Any message can be a checkpoint. After a crash, too, the body starts here.
         let saved: Option<ExportMetadata> = operation.restore()?;

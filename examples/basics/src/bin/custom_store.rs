@@ -30,40 +30,37 @@ impl OperationStore for CountingStore {
     async fn start(
         &self,
         operations: Vec<NewOperation>,
-    ) -> std::result::Result<Vec<std::result::Result<Started, StartError>>, StoreError> {
+    ) -> Result<Vec<Result<Started, StartError>>, StoreError> {
         let started = self.inner.start(operations).await?;
         let stored = started.iter().filter(|started| started.is_ok()).count();
         self.stored.fetch_add(stored, Ordering::Relaxed);
         Ok(started)
     }
 
-    async fn claim(&self, claim: Claim) -> std::result::Result<Claimed, StoreError> {
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
         self.inner.claim(claim).await
     }
 
     async fn update(
         &self,
         updates: Vec<Update>,
-    ) -> std::result::Result<Vec<std::result::Result<Updated, Refusal>>, StoreError> {
+    ) -> Result<Vec<Result<Updated, Refusal>>, StoreError> {
         self.inner.update(updates).await
     }
 
-    async fn get(
-        &self,
-        name: &OperationName,
-    ) -> std::result::Result<Option<OperationRecord>, StoreError> {
+    async fn get(&self, name: &OperationName) -> Result<Option<OperationRecord>, StoreError> {
         self.inner.get(name).await
     }
 
-    async fn list(&self, query: ListQuery) -> std::result::Result<Page, StoreError> {
+    async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
         self.inner.list(query).await
     }
 
-    async fn page_token_key(&self) -> std::result::Result<[u8; 32], StoreError> {
+    async fn page_token_key(&self) -> Result<[u8; 32], StoreError> {
         self.inner.page_token_key().await
     }
 
-    async fn purge(&self, limit: usize) -> std::result::Result<usize, StoreError> {
+    async fn purge(&self, limit: usize) -> Result<usize, StoreError> {
         self.inner.purge(limit).await
     }
 

@@ -31,7 +31,7 @@ impl exporter_server::Exporter for Exporter {
         &self,
         request: ExportRequest,
         _operation: OperationContext<ExportMetadata>,
-    ) -> std::result::Result<ExportResponse, Status> {
+    ) -> Result<ExportResponse, Status> {
         let message = format!("table `{}` is locked", request.tables[0]);
         let mut details = ErrorDetails::new();
         details.set_error_info("TABLE_LOCKED", "exporter.example.com", HashMap::new());

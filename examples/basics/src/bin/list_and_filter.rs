@@ -8,9 +8,8 @@
 //! 1 that failed
 //! ```
 
-use basics::pb::exporter_client::ExporterClient;
-use basics::pb::exporter_server;
 use basics::pb::{ExportMetadata, ExportRequest, ExportResponse};
+use basics::pb::{exporter_client::ExporterClient, exporter_server};
 use basics::{Result, serve_and_call, tables};
 use lro_client::{IntoPoller as _, ListOptions, OperationsClient};
 use lro_core::store::MemoryStore;
@@ -26,7 +25,7 @@ impl Exporter {
     async fn prepare(
         &self,
         request: &Request<ExportRequest>,
-    ) -> std::result::Result<StartOptions<ExportMetadata>, Status> {
+    ) -> Result<StartOptions<ExportMetadata>, Status> {
         Ok(StartOptions::new().label("team", &request.get_ref().tables[0]))
     }
 }
@@ -38,7 +37,7 @@ impl exporter_server::Exporter for Exporter {
         &self,
         request: ExportRequest,
         _operation: OperationContext<ExportMetadata>,
-    ) -> std::result::Result<ExportResponse, Status> {
+    ) -> Result<ExportResponse, Status> {
         if request.tables[0] == "blue" {
             return Err(Status::not_found("no table `blue`"));
         }

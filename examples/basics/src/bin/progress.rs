@@ -31,7 +31,7 @@ impl exporter_server::Exporter for Exporter {
         &self,
         request: ExportRequest,
         operation: OperationContext<ExportMetadata>,
-    ) -> std::result::Result<ExportResponse, Status> {
+    ) -> Result<ExportResponse, Status> {
         let tables_total = request.tables.len() as u32;
         for tables_done in 0..tables_total {
             // The newest metadata wins: an update replaces one that is not yet written.

@@ -31,7 +31,7 @@ impl exporter_server::Exporter for Exporter {
         &self,
         request: ExportRequest,
         _operation: OperationContext<ExportMetadata>,
-    ) -> std::result::Result<ExportResponse, Status> {
+    ) -> Result<ExportResponse, Status> {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let tables_exported = request.tables.len() as u32;
         Ok(ExportResponse { tables_exported })

@@ -31,7 +31,7 @@ impl exporter_server::Exporter for Exporter {
         &self,
         _request: ExportRequest,
         operation: OperationContext<ExportMetadata>,
-    ) -> std::result::Result<ExportResponse, HandlerError> {
+    ) -> Result<ExportResponse, HandlerError> {
         println!("attempt {}", operation.attempt());
         // A plain `Status` is final. Without `after`, the pause doubles from 1 s to 60 s.
         let busy = Status::unavailable("the database is busy");

@@ -31,12 +31,12 @@ struct Exporter {
 }
 
 impl Exporter {
-    async fn dump(&self, table: &str) -> std::result::Result<(), Status> {
+    async fn dump(&self, table: &str) -> Result<(), Status> {
         println!("dump {table}");
         Ok(())
     }
 
-    async fn upload(&self) -> std::result::Result<(), HandlerError> {
+    async fn upload(&self) -> Result<(), HandlerError> {
         let attempt = self.uploads.fetch_add(1, Ordering::SeqCst) + 1;
         println!("upload: attempt {attempt}");
         match attempt {
@@ -55,7 +55,7 @@ impl exporter_server::Exporter for Exporter {
         &self,
         request: ExportRequest,
         operation: OperationContext<ExportMetadata>,
-    ) -> std::result::Result<ExportResponse, HandlerError> {
+    ) -> Result<ExportResponse, HandlerError> {
         println!("run {}", operation.fence());
         for table in &request.tables {
             let dump = async || self.dump(table).await;

@@ -32,7 +32,7 @@ impl exporter_server::Exporter for Exporter {
         &self,
         request: ExportRequest,
         _operation: OperationContext<ExportMetadata>,
-    ) -> std::result::Result<ExportResponse, Status> {
+    ) -> Result<ExportResponse, Status> {
         println!("worker: exporting {}", request.tables.join(", "));
         let tables_exported = request.tables.len() as u32;
         Ok(ExportResponse { tables_exported })
