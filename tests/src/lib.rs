@@ -7,3 +7,9 @@
 pub mod library {
     tonic::include_proto!("library.v1");
 }
+
+/// The service of `poison.v1`.
+#[allow(missing_docs, reason = "the proto is there to be tested")]
+pub mod poison {
+    tonic::include_proto!("poison.v1");
+}

@@ -19,12 +19,14 @@ mod table;
 mod wait;
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
 /// Prints a table for each part.
 #[derive(Parser)]
+#[command(bin_name = "cargo xtask bench")]
 struct Args {
     /// The parts to run; all when none is named.
     parts: Vec<Part>,
@@ -34,6 +36,9 @@ struct Args {
     /// A tenth of the work, for a quick look.
     #[arg(long)]
     quick: bool,
+    /// `cargo bench` adds it.
+    #[arg(long, hide = true)]
+    bench: bool,
     /// Be one of the servers of the part `wait`.
     #[arg(long, hide = true)]
     serve_waits: Option<wait::Role>,
@@ -107,7 +112,18 @@ impl Setting {
     }
 }
 
+/// This program again, to be one of its hidden processes.
+pub(crate) fn this_program() -> std::io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("--bench");
+    Ok(command)
+}
+
 fn main() -> anyhow::Result<()> {
+    // A run of all targets as tests only builds this.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return Ok(());
+    }
     let args = Args::parse();
     let setting = Setting {
         dir: args.dir,

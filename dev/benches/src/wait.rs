@@ -3,7 +3,7 @@
 //! The servers are processes of their own, so that their memory is theirs alone.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -100,7 +100,7 @@ impl Server {
     fn start(role: Role, operations: usize) -> anyhow::Result<Self> {
         let role = role.to_possible_value();
         let role = role.as_ref().map_or("", |value| value.get_name());
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut child = crate::this_program()?
             .args([
                 "--serve-waits",
                 role,

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::pb::ExportResponse;
 use anyhow::{Context as _, ensure};
-use exporter::pb::ExportResponse;
 use lro_core::pb::rpc::Status;
 use prost::Message as _;
 use prost_types::Any;
@@ -19,14 +19,20 @@ const CANCELLED: i32 = 1;
 const FAILED_PRECONDITION: i32 = 9;
 
 /// A row of the table.
-pub(crate) struct Found {
+#[derive(Debug)]
+pub struct Found {
     /// How often it was claimed.
-    pub(crate) fence: u32,
-    pub(crate) cancel_asked: bool,
-    pub(crate) hidden: bool,
-    pub(crate) ended: bool,
-    pub(crate) result: Option<Seen>,
-    pub(crate) request: Vec<u8>,
+    pub fence: u32,
+    /// A cancellation was requested.
+    pub cancel_asked: bool,
+    /// It was deleted while it ran.
+    pub hidden: bool,
+    /// It has finished.
+    pub ended: bool,
+    /// Its result, if it has one.
+    pub result: Option<Seen>,
+    /// The request that started it.
+    pub request: Vec<u8>,
 }
 
 /// Checks a database against a journal; returns the faults. `ended`: all operations must have finished.
@@ -34,17 +40,13 @@ pub(crate) struct Found {
 /// # Errors
 ///
 /// When the database cannot be read, or is corrupt.
-pub(crate) fn audit(path: &Path, journal: &Journal, ended: bool) -> anyhow::Result<Vec<String>> {
+pub fn audit(path: &Path, journal: &Journal, ended: bool) -> anyhow::Result<Vec<String>> {
     let found = read(path).context("the database cannot be read")?;
     Ok(compare(&found, journal, ended))
 }
 
 /// Compares the rows of a database, by name, with a journal; gives what is wrong.
-pub(crate) fn compare(
-    found: &BTreeMap<String, Found>,
-    journal: &Journal,
-    ended: bool,
-) -> Vec<String> {
+pub fn compare(found: &BTreeMap<String, Found>, journal: &Journal, ended: bool) -> Vec<String> {
     let mut faults = Vec::new();
     let entries = journal.entries();
     for (id, entry) in &entries {

@@ -11,8 +11,8 @@ mod ledger;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::pb::exporter_client::ExporterClient;
 use anyhow::Context as _;
-use exporter::pb::exporter_client::ExporterClient;
 use lro_core::pb::operations_client::OperationsClient;
 use lro_core::pb::{Operation, WaitOperationRequest, operation};
 use tonic::transport::Channel;

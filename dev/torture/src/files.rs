@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::pb::exporter_client::ExporterClient;
 use anyhow::{Context as _, bail, ensure};
-use exporter::pb::exporter_client::ExporterClient;
 use lro_core::pb::DeleteOperationRequest;
 use lro_core::pb::operations_client::OperationsClient;
 use tonic::Code;

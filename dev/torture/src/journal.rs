@@ -11,7 +11,7 @@ use crate::server::Script;
 
 /// The notes on each operation, by id.
 #[derive(Debug, Default)]
-pub(crate) struct Journal {
+pub struct Journal {
     state: Mutex<State>,
 }
 
@@ -24,36 +24,37 @@ struct State {
 
 /// The notes on one operation.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) script: Script,
+pub struct Entry {
+    /// The behaviour of its body.
+    pub script: Script,
     /// The key it was started with.
-    pub(crate) key: Option<String>,
+    pub key: Option<String>,
     /// No other client may use it.
-    pub(crate) apart: bool,
+    pub apart: bool,
     /// Its start was answered.
-    pub(crate) started: bool,
+    pub started: bool,
     /// A cancellation was answered with OK.
-    pub(crate) cancelled: bool,
+    pub cancelled: bool,
     /// A deletion was sent.
-    pub(crate) deleting: bool,
+    pub deleting: bool,
     /// A deletion was answered with OK.
-    pub(crate) deleted: bool,
+    pub deleted: bool,
     /// The result that was seen.
-    pub(crate) result: Option<Seen>,
+    pub result: Option<Seen>,
 }
 
 /// A result: its kind as the database has it, and its bytes.
-pub(crate) type Seen = (i64, Vec<u8>);
+pub type Seen = (i64, Vec<u8>);
 
 impl Journal {
     /// A start is about to be sent.
-    pub(crate) fn starting(&self, id: &str, script: Script) {
+    pub fn starting(&self, id: &str, script: Script) {
         self.insert(id, script, None, false);
     }
 
     /// The same, perhaps with a request id or an exclusive key, of one that no other client is to
     /// [pick](Self::some_ids): a probe counts on it.
-    pub(crate) fn starting_apart(&self, id: &str, script: Script, key: Option<String>) {
+    pub fn starting_apart(&self, id: &str, script: Script, key: Option<String>) {
         self.insert(id, script, key, true);
     }
 
@@ -72,7 +73,7 @@ impl Journal {
     }
 
     /// A call about that operation was answered.
-    pub(crate) fn acknowledge(&self, id: &str, note: impl FnOnce(&mut Entry)) {
+    pub fn acknowledge(&self, id: &str, note: impl FnOnce(&mut Entry)) {
         let mut state = self.state();
         state.acknowledged += 1;
         if let Some(entry) = state.entries.get_mut(id) {
@@ -81,14 +82,14 @@ impl Journal {
     }
 
     /// A deletion is about to be sent.
-    pub(crate) fn deleting(&self, id: &str) {
+    pub fn deleting(&self, id: &str) {
         if let Some(entry) = self.state().entries.get_mut(id) {
             entry.deleting = true;
         }
     }
 
     /// The operation was seen. `before`: what was known of it when the call was sent.
-    pub(crate) fn seen(&self, id: &str, operation: &pb::Operation, before: &Entry) {
+    pub fn seen(&self, id: &str, operation: &pb::Operation, before: &Entry) {
         let mut state = self.state();
         state.acknowledged += 1;
         let result = operation.result.as_ref().map(to_seen);
@@ -117,7 +118,7 @@ impl Journal {
     }
 
     /// The operation was not found. `before`: what was known of it when the call was sent.
-    pub(crate) fn missed(&self, id: &str, before: &Entry) {
+    pub fn missed(&self, id: &str, before: &Entry) {
         let mut state = self.state();
         state.acknowledged += 1;
         let deleting = state.entries.get(id).is_some_and(|it| it.deleting);
@@ -129,16 +130,17 @@ impl Journal {
     }
 
     /// Something else was wrong.
-    pub(crate) fn fault(&self, what: String) {
+    pub fn fault(&self, what: String) {
         self.state().faults.push(what);
     }
 
-    pub(crate) fn entry(&self, id: &str) -> Option<Entry> {
+    /// The notes on one operation.
+    pub fn entry(&self, id: &str) -> Option<Entry> {
         self.state().entries.get(id).cloned()
     }
 
     /// Some operations that earlier clients have started.
-    pub(crate) fn some_ids(&self, random: &mut Random) -> Vec<String> {
+    pub fn some_ids(&self, random: &mut Random) -> Vec<String> {
         let state = self.state();
         let ids = state.entries.iter().filter(|(_, entry)| !entry.apart);
         let ids: Vec<_> = ids.map(|(id, _)| id).collect();
@@ -146,17 +148,18 @@ impl Journal {
         picked.collect()
     }
 
-    pub(crate) fn entries(&self) -> BTreeMap<String, Entry> {
+    /// The notes on all operations, by id.
+    pub fn entries(&self) -> BTreeMap<String, Entry> {
         self.state().entries.clone()
     }
 
     /// How many calls were answered.
-    pub(crate) fn acknowledged(&self) -> u64 {
+    pub fn acknowledged(&self) -> u64 {
         self.state().acknowledged
     }
 
     /// Takes what was wrong.
-    pub(crate) fn faults(&self) -> Vec<String> {
+    pub fn faults(&self) -> Vec<String> {
         std::mem::take(&mut self.state().faults)
     }
 

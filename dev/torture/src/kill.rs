@@ -6,7 +6,7 @@
 //! reader (`audit`) compares the database with the notes. It also looks in between, at what a
 //! process has just left.
 
-pub(crate) mod client;
+pub mod client;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -45,7 +45,8 @@ impl Tampering {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Lose, Self::Change, Self::Revive];
 
-    pub(crate) fn sql(self) -> &'static str {
+    /// The statement that does it, in either store.
+    pub fn sql(self) -> &'static str {
         match self {
             Self::Lose => "DELETE FROM operation",
             Self::Change => {

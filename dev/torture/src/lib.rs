@@ -3,12 +3,12 @@
 //!
 //! `TORTURE.md` says what each check does, how to run it, and what it has reached.
 
-mod audit;
+pub mod audit;
 pub mod durable;
 pub mod files;
-pub mod fleet;
-mod journal;
+pub mod journal;
 pub mod kill;
+pub mod node;
 pub mod pause;
 pub mod power_loss;
 pub mod process;
@@ -19,3 +19,9 @@ mod shared_store;
 pub mod stale;
 pub mod takeover;
 pub mod trials;
+
+/// The messages, server trait and client of `torture.v1`.
+#[allow(missing_docs, reason = "the proto says what they are")]
+pub mod pb {
+    tonic::include_proto!("torture.v1");
+}

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::pb::exporter_client::ExporterClient;
 use anyhow::Context as _;
-use exporter::pb::exporter_client::ExporterClient;
 use lro_core::pb;
 use lro_core::pb::operations_client::OperationsClient;
 use tonic::transport::Channel;
@@ -145,6 +145,6 @@ fn claims(operation: &pb::Operation) -> u32 {
     let Some(pb::operation::Result::Response(response)) = &operation.result else {
         return 0;
     };
-    let response: Result<exporter::pb::ExportResponse, _> = lro_core::unpack(response);
+    let response: Result<crate::pb::ExportResponse, _> = lro_core::unpack(response);
     response.map_or(0, |it| it.tables_exported)
 }

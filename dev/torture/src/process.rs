@@ -14,20 +14,9 @@ use nix::unistd::Pid;
 /// How long a server has to start.
 const START_MAX: Duration = Duration::from_secs(60);
 
-/// Where the program is that has the subcommand `serve`.
+/// The path of the program `torture-server`.
 #[derive(Clone, Debug)]
 pub struct Program(pub PathBuf);
-
-impl Program {
-    /// This very program.
-    ///
-    /// # Errors
-    ///
-    /// When the system does not say where it is.
-    pub fn this() -> anyhow::Result<Self> {
-        Ok(Self(std::env::current_exe()?))
-    }
-}
 
 /// A server that runs, killed when it is dropped.
 #[derive(Debug)]

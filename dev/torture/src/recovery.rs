@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use crate::pb::exporter_client::ExporterClient;
 use anyhow::Context as _;
-use exporter::pb::exporter_client::ExporterClient;
 use tonic::transport::Channel;
 
 use crate::process::{Process, Program};

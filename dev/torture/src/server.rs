@@ -5,14 +5,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::pb::exporter_server::ExporterServer;
+use crate::pb::{self, ExportMetadata, ExportRequest, ExportResponse};
 use anyhow::{Context as _, anyhow};
-use exporter::pb::exporter_server::ExporterServer;
-use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
 use lro_core::store::OperationStore;
 use lro_server::{HandlerError, OperationContext, Operations, StartOptions, Worker, long_running};
 use lro_sqlite::SqliteStore;
 use tonic::transport::server::TcpIncoming;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Status};
 
 use crate::durable;
 use crate::random::Random;
@@ -215,14 +215,6 @@ impl pb::exporter_server::Exporter for Exporter {
             tables_exported: u32::try_from(operation.fence()).unwrap_or(u32::MAX),
             rows: rows(id),
         })
-    }
-
-    async fn get_table(
-        &self,
-        request: Request<GetTableRequest>,
-    ) -> Result<Response<Table>, Status> {
-        let name = request.into_inner().name;
-        Ok(Response::new(Table { name, rows: 0 }))
     }
 }
 

@@ -10,15 +10,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use crate::pb;
+use crate::pb::{ExportMetadata, ExportRequest, ExportResponse};
 use anyhow::{Context as _, ensure};
-use exporter::pb;
-use exporter::pb::{ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
 use lro_core::store::{OperationResult, OperationStore as _};
 use lro_core::{OperationName, SystemClock};
 use lro_server::{OperationContext, Operations, Worker, long_running};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Status};
 
 use crate::random::Random;
 use crate::server::{Script, request};
@@ -241,13 +241,5 @@ impl pb::exporter_server::Exporter for Exporter {
             tables_exported: u32::try_from(operation.fence()).unwrap_or(u32::MAX),
             rows: self.number,
         })
-    }
-
-    async fn get_table(
-        &self,
-        request: Request<GetTableRequest>,
-    ) -> Result<Response<Table>, Status> {
-        let name = request.into_inner().name;
-        Ok(Response::new(Table { name, rows: 0 }))
     }
 }

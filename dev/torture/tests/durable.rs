@@ -12,7 +12,7 @@ const THREADS: usize = 8;
 /// steps:S7 steps:S8 steps:W5
 #[test]
 fn kills_repeat_no_recorded_effect_and_shorten_no_sleep() {
-    let program = Program(env!("CARGO_BIN_EXE_torture").into());
+    let program = Program(env!("CARGO_BIN_EXE_torture-server").into());
     let until = Until {
         checks: 200,
         time: Duration::from_secs(120),

@@ -8,7 +8,7 @@ use torture::trials::{Until, run};
 
 #[test]
 fn a_database_that_is_tampered_with_keeps_what_was_acknowledged() {
-    let program = Program(env!("CARGO_BIN_EXE_torture").into());
+    let program = Program(env!("CARGO_BIN_EXE_torture-server").into());
     let until = Until {
         checks: 16,
         time: Duration::from_secs(240),

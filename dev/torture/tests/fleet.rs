@@ -1,17 +1,21 @@
 //! guarantee:R9, in its CI share.
 
+#[path = "../fleet/mod.rs"]
+mod fleet;
+
 use std::time::Duration;
 
-use torture::fleet::Fleet;
-use torture::fleet::horizon::Horizon;
 use torture::kill::Tampering;
 use torture::process::Program;
 use torture::trials::{Tally, Until, run};
 
+use fleet::Fleet;
+use fleet::horizon::Horizon;
+
 /// `None`, which is said, where there is no PostgreSQL.
 fn strike(faults: usize, tampering: Option<Tampering>, until: Until) -> Option<Tally> {
     test_programs::postgres::shared_or_skip()?;
-    let program = Program(env!("CARGO_BIN_EXE_torture").into());
+    let program = Program(env!("CARGO_BIN_EXE_torture-server").into());
     let fleet = Fleet {
         program,
         faults,
@@ -28,8 +32,8 @@ fn a_fleet_survives_whatever_breaks() {
         checks: 50,
         time: Duration::from_secs(90),
     };
-    // Two fleets: one with notifications, one without.
-    let Some(tally) = strike(25, None, until) else {
+    // Two fleets, one with notifications, one without: every fault, and ten of them again.
+    let Some(tally) = strike(Fleet::FAULTS + 10, None, until) else {
         return;
     };
     assert!(tally.failures.is_empty(), "{tally}");

@@ -10,7 +10,7 @@ use torture::trials::{Tally, Until, run};
 const THREADS: u64 = 8;
 
 fn kill(tampering: Option<Tampering>, checks: u64) -> Tally {
-    let program = Program(env!("CARGO_BIN_EXE_torture").into());
+    let program = Program(env!("CARGO_BIN_EXE_torture-server").into());
     let until = Until {
         checks,
         time: Duration::from_secs(240),

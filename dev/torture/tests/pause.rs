@@ -20,7 +20,7 @@ fn check(trial: &impl Trial, checks: u64, threads: usize) {
 
 #[test]
 fn a_paused_server_ends_each_operation_once() {
-    let program = Program(env!("CARGO_BIN_EXE_torture").into());
+    let program = Program(env!("CARGO_BIN_EXE_torture-server").into());
     check(&Pause { program }, 200, 16);
 }
 

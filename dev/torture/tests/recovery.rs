@@ -11,7 +11,7 @@ const P99_MAX: Duration = Duration::from_secs(2);
 
 #[test]
 fn interrupted_operations_run_again_at_once() {
-    let program = Program(env!("CARGO_BIN_EXE_torture").into());
+    let program = Program(env!("CARGO_BIN_EXE_torture-server").into());
     let until = Until {
         checks: 20,
         time: Duration::from_secs(60),

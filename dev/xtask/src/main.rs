@@ -109,9 +109,9 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Tidy(args) => tidy::run(&args),
         Command::Codegen { check } => codegen::run(check),
-        Command::Bench { args } => run_program("benches", "benches", &args),
-        Command::Torture { args } => run_program("torture", "torture", &args),
-        Command::Simulate { args } => run_program("simulation", "simulate", &args),
+        Command::Bench { args } => run_bench("benches", &args),
+        Command::Torture { args } => run_bench("torture", &args),
+        Command::Simulate { args } => run_simulation(&args),
         Command::Fuzz(args) => fuzz::run_targets(&args),
         Command::GatewayCases { file } => gateway_cases(&file),
         Command::Guarantees { tag } => tidy::list_guarantees(tag.as_deref()),
@@ -148,10 +148,19 @@ fn gateway_cases(file: &std::path::Path) -> anyhow::Result<()> {
     process::run(process::cargo().args(args).arg(file))
 }
 
-fn run_program(package: &str, binary: &str, args: &[String]) -> anyhow::Result<()> {
+/// Runs a program that is a benchmark to cargo, and has the name of its package.
+fn run_bench(name: &str, args: &[String]) -> anyhow::Result<()> {
     process::run(
         process::cargo()
-            .args(["run", "--release", "-p", package, "--bin", binary, "--"])
+            .args(["bench", "-p", name, "--bench", name, "--"])
+            .args(args),
+    )
+}
+
+fn run_simulation(args: &[String]) -> anyhow::Result<()> {
+    process::run(
+        process::cargo()
+            .args(["run", "--release", "-p", "simulation", "--"])
             .args(args),
     )
 }

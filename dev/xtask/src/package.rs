@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::process::{self, cargo, target_dir};
+use crate::process::{self, cargo};
 
 /// The crates that a release publishes.
 pub(crate) const PUBLISHED: [&str; 12] = [
@@ -20,51 +20,57 @@ pub(crate) const PUBLISHED: [&str; 12] = [
     "lro-testing",
 ];
 
-/// Makes a package of each member of the workspace, and those of a release with their lock files,
-/// without uploading them. With `verify`, also compiles each package of a release from its own files,
-/// all in one target folder.
-///
-/// Packaging asks nothing of the network: what the lock file names is fetched before, once.
+/// Makes a package of each member of the workspace without uploading it, and lets `cargo publish` say
+/// which crates it would upload. With `verify`, also compiles each package from its own files, all in
+/// one target folder.
 ///
 /// # Errors
 ///
 /// When a package cannot be made or compiled, or when a crate that would be published is missing
 /// or not expected.
 pub(crate) fn run(verify: bool) -> Result<()> {
-    compare(published()?)?;
     process::run(cargo().args(["fetch", "--locked"]))?;
-    let package = || {
-        let mut command = cargo();
-        command.args(["package", "--offline", "--allow-dirty"]);
-        command
-    };
-    // Cargo resolves lock files against published crates, and finds no member there that another one
-    // needs and that is not published.
-    process::run(package().args(["--workspace", "--no-verify", "--exclude-lockfile"]))?;
-    let mut command = package();
+    let mut package = cargo();
+    package.args(["package", "--workspace", "--offline", "--allow-dirty"]);
+    if !verify {
+        package.arg("--no-verify");
+    }
+    process::run(&mut package)?;
     for name in PUBLISHED {
-        command.args(["--package", name]);
+        check_texts(name)?;
     }
-    if verify {
-        let target = target_dir()?.join("packaged");
-        command.arg("--target-dir").arg(target);
-    } else {
-        command.arg("--no-verify");
-    }
-    process::run(&mut command)
+    compare(published()?)
 }
 
-/// The crates of this workspace that `cargo publish --workspace` uploads.
+/// The texts that a package of a release has.
+fn check_texts(name: &str) -> Result<()> {
+    for text in ["LICENSE", "README.md"] {
+        if !crate::root().join(name).join(text).is_file() {
+            bail!("{name} has no {text}");
+        }
+    }
+    Ok(())
+}
+
+/// The crates that `cargo publish --workspace` would upload.
 fn published() -> Result<Vec<String>> {
-    let metadata = cargo_metadata::MetadataCommand::new()
-        .manifest_path(crate::root().join("Cargo.toml"))
-        .no_deps()
-        .exec()?;
-    let packages = metadata.packages.into_iter();
-    Ok(packages
-        .filter(|package| package.publish.is_none())
-        .map(|package| package.name.to_string())
-        .collect())
+    let mut publish = cargo();
+    publish.args(["publish", "--dry-run", "--workspace"]);
+    publish.args(["--no-verify", "--allow-dirty", "--color=never"]);
+    let mut named = Vec::new();
+    if !process::run_watched(&mut publish, |line| named.extend(uploaded(line)))? {
+        bail!("`cargo publish --dry-run` failed");
+    }
+    Ok(named)
+}
+
+/// The crate of a line such as `   Uploading lro-core v0.1.0 (/lro/lro-core)`.
+fn uploaded(line: &str) -> Option<String> {
+    let (name, _) = line
+        .trim_start()
+        .strip_prefix("Uploading ")?
+        .split_once(' ')?;
+    Some(name.to_owned())
 }
 
 fn compare(mut named: Vec<String>) -> Result<()> {
@@ -85,5 +91,21 @@ mod tests {
         compare(all.iter().rev().cloned().collect()).unwrap();
         compare(all[1..].to_vec()).unwrap_err();
         compare([&all[..], &["archiver".to_owned()]].concat()).unwrap_err();
+    }
+
+    #[test]
+    fn a_package_without_a_licence_is_an_error() {
+        check_texts("lro-core").unwrap();
+        check_texts("dev/xtask").unwrap_err();
+    }
+
+    #[test]
+    fn an_uploaded_crate_is_read_from_its_line() {
+        let line = "   Uploading lro-core v0.1.0 (/lro/lro-core)";
+        assert_eq!(uploaded(line).as_deref(), Some("lro-core"));
+        assert_eq!(
+            uploaded("   Packaging lro-core v0.1.0 (/lro/lro-core)"),
+            None
+        );
     }
 }

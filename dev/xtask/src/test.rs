@@ -1,7 +1,6 @@
 //! `cargo xtask test`: everything that CI does.
 
 mod count;
-mod needs;
 mod published;
 
 use std::cell::OnceCell;
@@ -14,7 +13,6 @@ use anyhow::{Result, bail};
 use crate::process::{self, cargo, run_watched, works};
 use crate::{codegen, package, quickstart, tidy};
 use count::Count;
-use needs::NEEDS;
 
 /// The arguments of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -47,10 +45,18 @@ const STEPS: &[Step] = &[
     Step {
         name: "what tests need: PostgreSQL, PgBouncer, Python, Node",
         run: |session| {
-            let skipped = needs::ask(NEEDS, session.ci)?;
+            let mut skipped = Vec::new();
+            let asked = run_watched(&mut test_programs("check")?, |line| {
+                if line.starts_with("without ") {
+                    skipped.push(line.to_owned());
+                }
+            })?;
             // There is one step of this kind.
             let _ = session.skipped.set(skipped);
-            Ok(Count::ONE)
+            match asked {
+                true => Ok(Count::ONE),
+                false => bail!("programs that tests need are missing"),
+            }
         },
     },
     Step {
@@ -143,7 +149,7 @@ impl Session {
 ///
 /// When a step failed.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let ci = test_programs::in_ci();
+    let ci = in_ci();
     let nextest = works(cargo().args(["nextest", "--version"]));
     let session = Session {
         ci,
@@ -201,6 +207,20 @@ fn print_summary(summary: &[(&str, &str, Duration)], steps: usize) {
     if left > 0 {
         println!("{left} later steps were not run");
     }
+}
+
+/// Whether the environment says `CI`, as test-programs reads it.
+fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|ci| !matches!(&*ci, "" | "0" | "false"))
+}
+
+/// A command of the crate test-programs, on the folder where cargo lets tests write. It is no dependency: cargo
+/// packages no crate that is built with an unpublished one.
+fn test_programs(command: &str) -> Result<Command> {
+    let mut program = cargo();
+    program.args(["run", "--quiet", "--package", "test-programs", "--"]);
+    program.arg(command).arg(crate::target()?.join("tmp"));
+    Ok(program)
 }
 
 fn check(args: &[&str], more: &[&str]) -> Result<Count> {

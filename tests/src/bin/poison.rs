@@ -12,41 +12,35 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
 use lro_core::store::{NewOperation, OperationStore};
 use lro_core::{OperationName, pack};
 use lro_postgres::PostgresStore;
 use lro_server::{HandlerError, OperationContext, Operations, Worker, long_running};
 use lro_sqlite::SqliteStore;
-use tonic::{Request, Response, Status};
+use lro_tests::poison::{TasteMetadata, TasteRequest, taster_server};
 use uuid::Uuid;
 
 #[derive(Debug)]
-struct Exporter {
+struct Host {
     operations: Operations,
 }
 
 #[long_running]
-impl pb::exporter_server::Exporter for Exporter {
-    #[long_running(response = ExportResponse, metadata = ExportMetadata)]
-    async fn export(
+impl taster_server::Taster for Host {
+    #[long_running(response = (), metadata = TasteMetadata)]
+    async fn taste(
         &self,
-        request: ExportRequest,
-        _operation: OperationContext<ExportMetadata>,
-    ) -> Result<ExportResponse, HandlerError> {
-        for step in &request.tables {
-            let (what, millis) = step.split_once('=').unwrap_or((step, "0"));
-            let millis = millis.parse().unwrap_or(0);
-            tokio::time::sleep(Duration::from_millis(millis)).await;
-            if what == "abort" {
-                std::process::abort();
-            }
+        request: TasteRequest,
+        _operation: OperationContext<TasteMetadata>,
+    ) -> Result<(), HandlerError> {
+        let step = &request.step;
+        let (what, millis) = step.split_once('=').unwrap_or((step, "0"));
+        let millis = millis.parse().unwrap_or(0);
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        if what == "abort" {
+            std::process::abort();
         }
-        Ok(ExportResponse::default())
-    }
-
-    async fn get_table(&self, _: Request<GetTableRequest>) -> Result<Response<Table>, Status> {
-        Err(Status::unimplemented("there are no tables"))
+        Ok(())
     }
 }
 
@@ -75,9 +69,9 @@ async fn run(store: impl OperationStore, plan: &str) -> Result<(), Failure> {
         let name: OperationName = format!("operations/{number}-{step}")
             .replace('=', "-")
             .parse()?;
-        let tables = vec![step.to_owned()];
-        let request = pack(&ExportRequest { tables });
-        let method = "/exporter.v1.Exporter/Export";
+        let step = step.to_owned();
+        let request = pack(&TasteRequest { step });
+        let method = "/poison.v1.Taster/Taste";
         let mut operation = NewOperation::new(Uuid::now_v7(), name.clone(), method, request);
         operation.policy.max_attempts = max_attempts;
         new.insert(name, operation);
@@ -88,11 +82,11 @@ async fn run(store: impl OperationStore, plan: &str) -> Result<(), Failure> {
         let _ = started.map_err(|error| eprintln!("{error}"));
     }
     let operations = Operations::new(store);
-    let exporter = Arc::new(Exporter {
+    let host = Arc::new(Host {
         operations: operations.clone(),
     });
     let worker = Worker::builder(&operations)
-        .host(exporter)
+        .host(host)
         .concurrency(slots)
         .lease_duration(Duration::from_secs(2))
         .start()

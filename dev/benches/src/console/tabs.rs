@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,7 +25,7 @@ pub(super) struct Tabs {
 impl Tabs {
     /// Opens `count` tabs that show the newest page. All of them have their rows when this returns.
     pub(super) fn start(address: SocketAddr, count: usize, crowd: &Crowd) -> anyhow::Result<Self> {
-        let mut process = Command::new(std::env::current_exe()?)
+        let mut process = crate::this_program()?
             .args(["--open-tabs", &address.to_string()])
             .args(["--operations", &count.to_string()])
             .stdin(Stdio::piped())

@@ -1,7 +1,7 @@
 //! Start to done where other processes do the work.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 
 use lro_postgres::PostgresStore;
@@ -83,7 +83,7 @@ struct Node(Child);
 
 impl Node {
     fn start(database: &str, schema: &str) -> anyhow::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut child = crate::this_program()?
             .args(["--work", schema, "--database", database])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

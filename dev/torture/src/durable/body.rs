@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use exporter::pb::ExportMetadata;
+use crate::pb::ExportMetadata;
 use futures_util::future::try_join_all;
 use lro_core::{Clock as _, SystemClock};
 use lro_server::{HandlerError, OperationContext};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::pb::exporter_client::ExporterClient;
 use anyhow::bail;
-use exporter::pb::exporter_client::ExporterClient;
 use lro_core::pb;
 use lro_core::pb::operations_client::OperationsClient;
 use tonic::transport::Channel;
@@ -16,24 +16,29 @@ use crate::random::Random;
 use crate::server::{Script, request};
 
 /// Makes calls until the server is dead.
-pub(crate) struct Client {
+#[derive(Debug)]
+pub struct Client {
     /// Part of the ids of the operations it starts.
-    pub(crate) name: String,
-    pub(crate) channel: Channel,
-    pub(crate) journal: Arc<Journal>,
+    pub name: String,
+    /// The connection that it uses.
+    pub channel: Channel,
+    /// Where it notes the answers.
+    pub journal: Arc<Journal>,
     /// Set before the server is killed: calls may fail from then on.
-    pub(crate) dying: Arc<AtomicBool>,
+    pub dying: Arc<AtomicBool>,
     /// Tells the expected failures of a dying server.
-    pub(crate) expected: fn(&Status) -> bool,
+    pub expected: fn(&Status) -> bool,
     /// The scripts of the operations that it starts.
-    pub(crate) scripts: &'static [Script],
+    pub scripts: &'static [Script],
     /// The longest pause between two calls.
-    pub(crate) pause: Duration,
-    pub(crate) random: Random,
+    pub pause: Duration,
+    /// Decides what it calls.
+    pub random: Random,
 }
 
 impl Client {
-    pub(crate) async fn run(mut self) {
+    /// Makes calls until one fails.
+    pub async fn run(mut self) {
         let mut ids: Vec<String> = self.journal.some_ids(&mut self.random);
         let mut number = 0;
         loop {
@@ -172,7 +177,7 @@ impl Client {
 }
 
 /// Waits until an operation finishes. It may be missing if it was deleted or never acknowledged.
-pub(crate) async fn wait_until_done(
+pub async fn wait_until_done(
     channel: Channel,
     id: &str,
     entry: &Entry,

@@ -4,11 +4,10 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use test_programs::Environment;
 
 use super::count::Count;
-use super::{Session, counted};
-use crate::process::cargo;
+use super::{Session, counted, test_programs};
+use crate::process::{cargo, output};
 use crate::protos::{self, Packages, Selection};
 
 /// The packages that are put through rustc in every run.
@@ -81,11 +80,11 @@ pub(super) fn rust_clients(session: &Session) -> Result<Count> {
 
 /// Where the protos are, or `None`, which the step before the tests has reported.
 fn root(session: &Session) -> Result<Option<PathBuf>> {
-    match Environment::GOOGLE_PROTO_FILES.make(&crate::target()?.join("tmp")) {
-        Ok(folder) => Ok(Some(folder.join("node_modules/google-proto-files"))),
-        Err(error) if session.ci => Err(error.into()),
+    match output(&mut test_programs("google-proto-files")?) {
+        Ok(folder) => Ok(Some(folder.trim_end().into())),
+        Err(error) if session.ci => Err(error),
         Err(error) => {
-            println!("SKIPPED, {error}");
+            println!("SKIPPED, {error:#}");
             Ok(None)
         }
     }

@@ -17,6 +17,7 @@ pub(super) fn check(repo: &Repo) -> Findings {
     let mut findings = Vec::new();
     for this in &repo.crates {
         check_crate(this, &mut findings);
+        check_publication(this, &mut findings);
         check_lints(this, repo, &mut findings);
     }
     let macros = repo
@@ -67,6 +68,33 @@ fn check_crate(this: &Crate, findings: &mut Findings) {
                 ));
             }
         }
+    }
+}
+
+/// The keys that crates.io and docs.rs show of a published crate.
+fn check_publication(this: &Crate, findings: &mut Findings) {
+    let Some(package) = this.manifest.get("package") else {
+        return;
+    };
+    if package.get("publish").and_then(toml::Value::as_bool) != Some(true) {
+        return;
+    }
+    let mut missing: Vec<&str> = ["categories", "keywords", "readme"]
+        .into_iter()
+        .filter(|key| package.get(key).is_none())
+        .collect();
+    let docs = |package: &toml::Value| {
+        let docs = package.get("metadata")?.get("docs")?.get("rs")?;
+        docs.get("all-features")?.as_bool()
+    };
+    if docs(package) != Some(true) {
+        missing.push("metadata.docs.rs.all-features");
+    }
+    for key in missing {
+        findings.push(format!(
+            "{}/Cargo.toml: a published crate has `{key}`",
+            this.dir
+        ));
     }
 }
 
@@ -130,6 +158,15 @@ mod tests {
             crates,
             ..Repo::default()
         })
+    }
+
+    #[test]
+    fn a_published_crate_has_what_is_shown_of_it() {
+        let published = format!("{GOOD}\npackage.publish = true\n");
+        let shown = "package.keywords = []\npackage.categories = []\npackage.readme = 'README.md'\n\
+                     package.metadata.docs.rs.all-features = true\n";
+        assert_eq!(findings(&published, "=0.1.0").len(), 4);
+        assert_eq!(findings(&(published + shown), "=0.1.0"), Findings::new());
     }
 
     #[test]

@@ -9,9 +9,8 @@
 
 mod calls;
 mod fault;
-pub mod horizon;
+pub(crate) mod horizon;
 mod member;
-pub mod node;
 mod probe;
 mod proxy;
 mod reader;
@@ -26,14 +25,15 @@ use tokio::task::JoinSet;
 
 use self::fault::Fault;
 use self::world::{World, blocking};
-use crate::audit::compare;
-use crate::journal::{Entry, Journal};
-use crate::kill::Tampering;
-use crate::kill::client::{Client, wait_until_done};
-use crate::process::Program;
-use crate::random::Random;
-use crate::server::Script;
-use crate::trials::{Tally, Trial};
+use torture::audit::compare;
+use torture::journal::{Entry, Journal};
+use torture::kill::Tampering;
+use torture::kill::client::{Client, wait_until_done};
+use torture::node::SCHEMA;
+use torture::process::Program;
+use torture::random::Random;
+use torture::server::Script;
+use torture::trials::{Tally, Trial};
 
 /// How many clients there are.
 const CLIENTS: u64 = 4;
@@ -65,18 +65,18 @@ const WAITS: usize = 16;
 
 /// A trial: a number of faults on one database.
 #[derive(Clone, Debug)]
-pub struct Fleet {
+pub(crate) struct Fleet {
     /// The program with the command `node`.
-    pub program: Program,
+    pub(crate) program: Program,
     /// How many faults there are in one trial.
-    pub faults: usize,
+    pub(crate) faults: usize,
     /// A corruption of the database before the audit.
-    pub tampering: Option<Tampering>,
+    pub(crate) tampering: Option<Tampering>,
 }
 
 impl Fleet {
     /// The default of [`faults`](Self::faults): each kind once.
-    pub const FAULTS: usize = Fault::ALL.len();
+    pub(crate) const FAULTS: usize = Fault::ALL.len();
 }
 
 impl Trial for Fleet {
@@ -138,7 +138,7 @@ impl Fleet {
         load.shutdown().await;
         self.finish(&mut world).await?;
         if let Some(tampering) = self.tampering {
-            let sql = format!("SET search_path = {}; {}", node::SCHEMA, tampering.sql());
+            let sql = format!("SET search_path = {}; {}", SCHEMA, tampering.sql());
             blocking(|| world.cluster.sql(&sql))?;
         }
         let found = blocking(|| reader::read(&world.cluster))?;

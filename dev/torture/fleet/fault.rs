@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::node::SCHEMA;
 use super::world::{World, blocking};
-use crate::random::Random;
+use torture::node::SCHEMA;
+use torture::random::Random;
 
 const READ_ONLY: &str = "default_transaction_read_only";
 

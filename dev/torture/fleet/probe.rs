@@ -9,8 +9,8 @@ use tonic::Code;
 use super::calls::{self, PATIENCE};
 use super::fault::Fault;
 use super::world::{POLL, World};
-use crate::server::Script;
-use crate::trials::Tally;
+use torture::server::Script;
+use torture::trials::Tally;
 
 /// How many start with one key at once.
 const RIVALS: usize = 6;

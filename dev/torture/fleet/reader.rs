@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, anyhow};
 use test_programs::postgres::Cluster;
 
-use super::node::SCHEMA;
-use crate::audit::Found;
+use torture::audit::Found;
+use torture::node::SCHEMA;
 
 /// All operations, by name.
 pub(super) fn read(cluster: &Cluster) -> anyhow::Result<BTreeMap<String, Found>> {

@@ -21,9 +21,9 @@ use lro_postgres::PostgresStore;
 use test_programs::postgres::Cluster;
 use uuid::Uuid;
 
-use super::node::SCHEMA;
 use super::world::blocking;
-use crate::trials::{Tally, Trial};
+use torture::node::SCHEMA;
+use torture::trials::{Tally, Trial};
 
 const METHOD: &str = "/torture.Horizon/Run";
 
@@ -43,7 +43,7 @@ const RATIO_MAX: f64 = 4.0;
 
 /// The queue under an old snapshot.
 #[derive(Clone, Copy, Debug)]
-pub struct Horizon;
+pub(crate) struct Horizon;
 
 impl Trial for Horizon {
     fn name(&self) -> &'static str {

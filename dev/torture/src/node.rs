@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::pb::exporter_server::ExporterServer;
 use anyhow::anyhow;
-use exporter::pb::exporter_server::ExporterServer;
 use lro_core::OperationName;
 use lro_core::store::{
     Claim, Claimed, Command, ListQuery, NewOperation, OperationRecord, OperationStore, Page,
@@ -18,7 +18,7 @@ use tonic::transport::server::TcpIncoming;
 use crate::server::{Exporter, run_until_alone};
 
 /// The schema that all nodes share.
-pub(crate) const SCHEMA: &str = "torture";
+pub const SCHEMA: &str = "torture";
 
 /// How long a statement may take: short, so that a silent connection is given up soon.
 const STATEMENT_MAX: Duration = Duration::from_secs(1);

@@ -4,14 +4,14 @@ use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail, ensure};
-use exporter::pb::exporter_client::ExporterClient;
 use lro_core::pb;
 use lro_core::pb::operations_client::OperationsClient;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
+use torture::pb::exporter_client::ExporterClient;
 
-use crate::journal::Journal;
-use crate::server::{Script, keyed};
+use torture::journal::Journal;
+use torture::server::{Script, keyed};
 
 /// How long a call may take.
 const CALL_MAX: Duration = Duration::from_secs(10);

@@ -10,9 +10,9 @@ use test_programs::postgres::Cluster;
 use super::calls::{self, PATIENCE};
 use super::member::{Member, Witness};
 use super::proxy::Proxy;
-use crate::journal::Journal;
-use crate::process::Program;
-use crate::server::Script;
+use torture::journal::Journal;
+use torture::process::Program;
+use torture::server::Script;
 
 /// How long leases last.
 pub(super) const LEASE: Duration = Duration::from_secs(1);

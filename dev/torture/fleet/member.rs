@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::sync::Notify;
 
-use crate::process::Program;
+use torture::process::Program;
 
 /// How long a node has to start.
 const START_MAX: Duration = Duration::from_secs(60);
