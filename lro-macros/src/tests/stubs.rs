@@ -85,6 +85,10 @@ fn stub_without_a_module() {
                     body
                 }
             }
+            #[automatically_derived]
+            impl ::lro_server::__private::Host<()> for Service {
+                fn register(_: &mut ::lro_server::__private::Registration<Self>) {}
+            }
         "#]],
     );
 }
