@@ -169,16 +169,33 @@ function announceChanges(count) {
 /** @returns {HTMLInputElement[]} */
 const boxes = () => /** @type {any} */ (all('input[name="operation"][type="checkbox"]'));
 
+const ENDED = ['SUCCEEDED', 'FAILED', 'CANCELLED'];
+
+/** The states in which each action has an effect. @type {Record<string, (state: string) => boolean>} */
+const ACTIONS = {
+  cancel: (state) => state === 'PENDING' || state === 'RUNNING',
+  resubmit: (state) => ENDED.includes(state),
+  delete: (state) => state !== 'GONE',
+};
+
+/** Shows the selection again after a change. */
+let showSelection = () => {};
+
 function selection() {
   const every = /** @type {HTMLInputElement | null} */ (/** @type {unknown} */ (one('#all')));
   const list = one('#list');
   if (!list || !every) return;
   every.hidden = false;
   const show = () => {
-    const chosen = boxes().filter((box) => box.checked).length;
-    const label = one('#selected');
-    if (label) label.textContent = `${chosen} selected`;
-    for (const button of all('.bulk button')) button.toggleAttribute('disabled', chosen === 0);
+    const states = boxes().filter((box) => box.checked).map((box) => one('.state [data-state]', box.closest('tr') ?? list)?.dataset.state ?? '');
+    const chosen = states.length;
+    set(one('#selected'), `${chosen} selected`);
+    for (const button of all('.bulk button')) {
+      const verb = /** @type {HTMLButtonElement} */ (button).value;
+      const count = states.filter((state) => ACTIONS[verb]?.(state)).length;
+      button.toggleAttribute('disabled', count === 0);
+      set(button, `${button.dataset.label}${count > 0 ? ` ${count}` : ''}…`);
+    }
     every.checked = chosen > 0 && chosen === boxes().length;
     every.indeterminate = chosen > 0 && !every.checked;
   };
@@ -187,6 +204,17 @@ function selection() {
     show();
   });
   list.addEventListener('change', show);
+  showSelection = show;
+  show();
+}
+
+/** The button of a question is off until the number is typed. */
+function typedCount() {
+  const input = /** @type {HTMLInputElement | null} */ (/** @type {unknown} */ (one('#count')));
+  const button = one('.confirm .buttons button');
+  if (!input || !button) return;
+  const show = () => button.toggleAttribute('disabled', input.value.trim() !== input.pattern);
+  input.addEventListener('input', show);
   show();
 }
 
@@ -340,7 +368,7 @@ function keepFresh() {
   if (!part) return;
   if (stored.get('live') === 'off') { showLive('off', 'live updates off'); return; }
   const seconds = Number(part.dataset.refresh);
-  showLive('live', `each ${seconds} s`);
+  showLive('live', `every ${seconds} s`);
   setInterval(() => { if (!document.hidden) refresh(); }, seconds * 1000);
   document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });
 }
@@ -356,7 +384,7 @@ const CHIPS = {
   cancelled: ['CANCELLED'],
 };
 
-/** @typedef {{name: string, removed?: boolean, revision: number, state: string, glyph: string, percent: number | null, note: string, took: string, since: string | null}} Update */
+/** @typedef {{name: string, removed?: boolean, revision: number, state: string, glyph: string, percent: number | null, note: string, warns: boolean, took: string, since: string | null}} Update */
 
 /** When the server last said something. */
 let news = Date.now();
@@ -366,9 +394,10 @@ function showLive(state, text) {
   const sign = one('#live');
   if (!sign) return;
   sign.hidden = false;
-  const stale = one('#news');
+  const stale = one('#stale');
   if (stale) {
     stale.hidden = !['reconnecting', 'lost', 'off'].includes(state);
+    set(one('.what', stale), text);
     one('time', stale)?.setAttribute('datetime', new Date(news + ahead).toISOString());
     if (!stale.hidden) showTimes();
   }
@@ -415,6 +444,7 @@ function patchRow(row, update) {
     if (update.percent !== null) bar.value = update.percent;
   }
   set(one('.note', row), update.note);
+  one('.note', row)?.toggleAttribute('data-warns', update.warns);
   const took = one('td.took', row);
   if (took && update.since) took.dataset.since = update.since;
   else delete took?.dataset.since;
@@ -446,7 +476,7 @@ function refresh() {
     if (page && request.status === 200) { news = Date.now(); takeOver(page); }
     else if (request.status === 401 || request.status === 403) signedOut();
     else if (one('[data-refresh]')) showLive('reconnecting', 'no answer, trying again');
-    else if (request.status === 404) showLive('lost', 'this operation is gone');
+    else if (request.status === 404) gone();
     if (refreshAgain) { refreshAgain = false; setTimeout(refresh, 250); }
   };
   request.send();
@@ -454,6 +484,8 @@ function refresh() {
 
 /** @param {Document} page */
 function takeOver(page) {
+  // The first operation of an empty list.
+  if (one('#empty') && !one('#empty', page)) { location.reload(); return; }
   document.title = page.title;
   ahead = Number(page.body.dataset.now) - Date.now();
   for (const part of all('[data-part][id]', page)) {
@@ -481,13 +513,27 @@ function takeOver(page) {
   showTimes();
 }
 
+/** The operation of the page was deleted, or has expired: the rest of the page is its last known state. */
+function gone() {
+  showLive('lost', 'this operation is gone');
+  const note = one('#gone');
+  if (note) note.hidden = false;
+  for (const wrong of all('#stale, #standing :is(.left, .why)')) wrong.hidden = true;
+  for (const button of all('article button[name="action"]')) button.toggleAttribute('disabled', true);
+  const state = one('#standing .state');
+  if (!state) return;
+  state.dataset.state = 'GONE';
+  set(one('.word', state), 'GONE');
+  set(one('.glyph', state), '∅');
+}
+
 /** @param {Update[]} updates */
 function apply(updates) {
   const article = one('#operation');
   if (article) {
-    const changed = updates.some((it) => it.removed || it.revision !== Number(article.dataset.revision) || it.state !== article.dataset.now);
+    const changed = updates.some((it) => !it.removed && (it.revision !== Number(article.dataset.revision) || it.state !== article.dataset.now));
     for (const it of updates) {
-      if (it.removed) { showLive('lost', 'this operation is gone'); continue; }
+      if (it.removed) { gone(); continue; }
       article.dataset.revision = String(it.revision);
       article.dataset.now = it.state;
     }
@@ -500,6 +546,7 @@ function apply(updates) {
     const row = rows.get(update.name);
     if (row && patchRow(row, update)) count += 1;
   }
+  if (count > 0) showSelection();
   announceChanges(count);
 }
 
@@ -610,7 +657,7 @@ function receive(event) {
   const data = lines.find((line) => line.startsWith('data: '))?.slice(6) ?? '';
   if (kind === 'open') {
     const { interval } = JSON.parse(data);
-    liveWord = interval ? `each ${interval} s` : 'live';
+    liveWord = interval ? `every ${interval} s` : 'live';
     showLive('live', liveWord);
   } else if (kind === 'rows') { showLive('live', liveWord); apply(JSON.parse(data)); }
   else if (kind === 'new') showNew(JSON.parse(data));
@@ -625,7 +672,7 @@ let polls = 0;
 
 /** Asks for the rows that are shown, where no stream comes through. */
 async function poll() {
-  showLive('polling', yielded ? 'many tabs: asking each 5 s' : 'no live updates: asking each 5 s');
+  showLive('polling', yielded ? 'many tabs: updated every 5 s' : 'no stream: updated every 5 s');
   try {
     const response = await fetch('./rows', { method: 'POST', body: followed(), cache: 'no-store' });
     if (response.ok) { news = Date.now(); apply(await response.json()); }
@@ -673,6 +720,7 @@ function live() {
 }
 
 applySettings();
+typedCount();
 forgetOutcome();
 settingsForm();
 copyButtons(document);

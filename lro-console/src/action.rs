@@ -44,7 +44,7 @@ pub(crate) async fn act(visit: &Visit, form: &Params) -> Response<Body> {
     let did = action.verb();
     let operation = |name: &str| see_other(&link("operation", &[("did", did), ("name", name)]));
     match &*outcomes {
-        [(_, Err(status))] => fault::show(visit, status).await,
+        [(_, Err(status))] => fault::refusal(visit, status, action).await,
         [(_, Ok(Some(started)))] => operation(started),
         [(chosen, Ok(None))] if action != Action::Delete => operation(chosen.name.as_str()),
         [(_, Ok(None))] => {
@@ -134,7 +134,7 @@ async fn report(
     let refused = outcomes.iter().filter_map(|(chosen, outcome)| {
         let status = outcome.as_ref().err()?;
         let text = format!("{}, {}", code_name(status.code()), status.message());
-        Some((text, chosen))
+        Some((text, (chosen, status.code())))
     });
     let refused: Vec<_> = refused.collect();
     let failed = refused.len();
@@ -158,9 +158,12 @@ async fn report(
         }
         @if failed > 0 {
             h2 { "Refused: " (failed) }
-            @for (why, operations) in groups(refused) { (group(&why, operations.len(), &html! {
-                @for chosen in &operations {
-                    li { a.fullname href=(link("operation", &[("name", chosen.name.as_str())])) { (visible(chosen.name.as_str())) } }
+            @for (why, operations) in groups(refused) { (group(&why, operations.len(), false, &html! {
+                @for (chosen, code) in &operations {
+                    li {
+                        @if *code == Code::NotFound { span.fullname { (visible(chosen.name.as_str())) } }
+                        @else { a.fullname href=(link("operation", &[("name", chosen.name.as_str())])) { (visible(chosen.name.as_str())) } }
+                    }
                 }
             })) }
         }
@@ -168,6 +171,8 @@ async fn report(
     };
     let head = Head {
         title: &title,
+        here: "./",
+        is_below: true,
         ..Head::default()
     };
     frame(visit, StatusCode::OK, head, main).await

@@ -45,10 +45,10 @@ impl Outlook {
         let left = left.map_or(String::new(), |left| format!("about {} left", rough(left)));
         let slow = match times {
             Some((half, most, count)) if whole.unwrap_or(ran).max(ran) > most => format!(
-                "95 of 100 of the last {} of its method took at most {}, half of them {}",
-                grouped(u64::try_from(count).unwrap_or_default()),
-                duration(most),
+                "usual is {}, and 95 of 100 took at most {}; of the last {} of its method",
                 duration(half),
+                duration(most),
+                grouped(u64::try_from(count).unwrap_or_default()),
             ),
             _ => String::new(),
         };

@@ -26,6 +26,8 @@ pub(crate) struct Head<'a> {
     pub(crate) title: &'a str,
     /// The link of the navigation that leads here.
     pub(crate) here: &'a str,
+    /// Whether the page is one below that.
+    pub(crate) is_below: bool,
     /// Whether the page is kept up to date: the header then shows how.
     pub(crate) is_live: bool,
 }
@@ -46,7 +48,8 @@ pub(crate) async fn frame(
     };
     let now = settings.source.now();
     let nav = |link: &'static str, label: &'static str| {
-        let current = (head.here == link).then_some("page");
+        let is = if head.is_below { "true" } else { "page" };
+        let current = (head.here == link).then_some(is);
         html! { a href=(link) aria-current=[current] { (label) } }
     };
     let markup = html! {
@@ -75,13 +78,17 @@ pub(crate) async fn frame(
                         @if visit.is_signed_in { form.out action="./logout" method="post" { button type="submit" { "Sign out" } } }
                         @if head.is_live {
                             span #live.live data-state="off" hidden { span.dot aria-hidden="true" {} span.word { "connecting" } }
-                            span #news hidden { "last news " time data-age {} }
                             a #again href="./" hidden { "Sign in again" }
                         }
                         span #clock { "UTC" }
                     }
                 }
-                main #main tabindex="-1" { (main) }
+                main #main tabindex="-1" {
+                    @if head.is_live {
+                        p #stale.band hidden { b.what {} ". The latest news came " time data-age {} ". " a href="" { "Reload" } }
+                    }
+                    (main)
+                }
                 div #announce.unseen role="status" aria-live="polite" {}
             }
         }

@@ -31,6 +31,8 @@ pub(crate) struct Row {
     pub(crate) progress: String,
     /// The progress, or why there is none.
     pub(crate) note: String,
+    /// Whether it needs an operator: its worker is lost, or other code must be deployed.
+    pub(crate) warns: bool,
     pub(crate) took: String,
     /// When its first run began, while it is not done: the time that it took grows.
     pub(crate) since: Option<String>,
@@ -51,6 +53,7 @@ impl Row {
             percent: progress.as_ref().map(Progress::percent),
             progress: progress.as_ref().map_or(String::new(), in_words),
             note: note(view, state, progress.as_ref(), now),
+            warns: warns(view),
             took: view.took(now).map_or(String::new(), duration),
             since: since(view, state),
         }
@@ -65,10 +68,19 @@ impl Row {
             "glyph": glyph(self.state),
             "percent": self.percent,
             "note": self.note,
+            "warns": self.warns,
             "took": self.took,
             "since": self.since,
         })
     }
+}
+
+fn warns(view: &View) -> bool {
+    let cause = view.record.as_ref().and_then(Record::waits);
+    matches!(
+        cause,
+        Some(Cause::WorkerLost | Cause::Blocked | Cause::WorkersBlocked)
+    )
 }
 
 fn since(view: &View, state: OperationState) -> Option<String> {
@@ -84,6 +96,7 @@ pub(crate) fn progress(view: &View, types: &DescriptorPool) -> Option<Progress> 
 
 fn note(view: &View, state: OperationState, progress: Option<&Progress>, now: Timestamp) -> String {
     let text = match (state, &view.operation.result) {
+        (OperationState::Cancelled, Some(Outcome::Error(error))) => cancelled(view, &error.message),
         (_, Some(Outcome::Error(error))) => {
             let code = code_name(Code::from(error.code));
             format!("{code}: {}", error.message)
@@ -93,6 +106,18 @@ fn note(view: &View, state: OperationState, progress: Option<&Progress>, now: Ti
     };
     let one_line = text.replace('\n', " ");
     visible(&cut(&one_line, MAX_NOTE)).into_owned()
+}
+
+/// The caller that cancelled the operation and its reason, or the message of the error.
+fn cancelled(view: &View, message: &str) -> String {
+    let actor = view.record.as_ref();
+    let actor = actor.and_then(|record| record.wire().cancelled_by.as_ref());
+    match actor.map(|actor| (&*actor.principal, &*actor.reason)) {
+        None | Some(("", "")) => message.to_owned(),
+        Some((principal, "")) => format!("by {principal}"),
+        Some(("", reason)) => reason.to_owned(),
+        Some((principal, reason)) => format!("by {principal}: {reason}"),
+    }
 }
 
 fn in_words(progress: &Progress) -> String {

@@ -121,7 +121,7 @@ pub(crate) fn form(visit: &Visit) -> Markup {
     html! {
         form.confirm action="./login" method="post" {
             input type="hidden" name="to" value=(to.as_deref().unwrap_or("./"));
-            label for="token" { "Token, as callers of the server send it" }
+            label for="token" { "Bearer token, as callers of the server send it" }
             input #token name="token" type="password" autocomplete="off" spellcheck="false" required maxlength=(MAX_TOKEN) aria-describedby="kept";
             p.quiet #kept { "This browser keeps it in a cookie that only this console can read, until it expires." }
             p.buttons { button.main type="submit" { "Sign in" } }

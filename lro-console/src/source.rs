@@ -291,12 +291,15 @@ impl Action {
             (Self::Cancel, false) if state == OperationState::Cancelling => {
                 Err("Its cancellation was already asked for.")
             }
-            (Self::Cancel, false) => Ok("asked to stop; the state shows the outcome"),
+            (Self::Cancel, false) if state == OperationState::Pending => {
+                Ok("cancelled at once, as no worker runs it")
+            }
+            (Self::Cancel, false) => Ok("asked to stop; it may finish before it does"),
             (Self::Resubmit, true) => Ok("started again as a new operation with the same request"),
             (Self::Resubmit, false) => Err("It has not ended."),
-            (Self::Delete, true) => Ok("removed with its result"),
+            (Self::Delete, true) => Ok("removed, with the result"),
             (Self::Delete, false) => {
-                Ok("hidden at once, but its body runs on; cancel it first to stop it")
+                Ok("hidden at once, but not stopped: cancel first to stop the body")
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use futures_util::stream::{self, StreamExt as _};
 use http::{Response, StatusCode};
-use lro_core::{OperationName, Reason};
+use lro_core::{OperationName, Reason, Timestamp};
 use maud::{Markup, html};
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -10,12 +10,12 @@ use uuid::Uuid;
 
 use super::fault;
 use super::operations::Wanted;
-use super::parts::{groups, operations, state};
+use super::parts::{age, groups, operations, state};
 use super::{Head, frame};
 use crate::params::{Params, link};
 use crate::route::Visit;
 use crate::source::{Action, View};
-use crate::text::{cut, visible};
+use crate::text::{cut, short_method, visible};
 
 /// The most operations of one action.
 pub(crate) const MAX_OPERATIONS: usize = 1_000;
@@ -103,6 +103,7 @@ pub(crate) async fn show(visit: &Visit, form: &Params) -> Response<Body> {
         Err(status) => return fault::show(visit, &status).await,
     };
     let (action, views) = (asked.action, asked.views);
+    let source = &visit.settings.source;
     let list = Wanted::remembered(form);
     let back = match (&list, &*views) {
         (Some(list), _) => list.back(""),
@@ -123,14 +124,19 @@ pub(crate) async fn show(visit: &Visit, form: &Params) -> Response<Body> {
     let main = html! {
         h1 { (title) }
         @if asked.has_more { p.note { "More operations match than one action takes. These are the newest " (MAX_OPERATIONS) "; do the same again for the others." } }
+        @if !form.get("matching").is_empty() { (matched(form)) }
         @if can.is_empty() && cannot.is_empty() { p { "No operation matches now." } p { a.button href=(back) { "Back" } } }
         @if !can.is_empty() {
             form.confirm action="./act" method="post" {
                 input type="hidden" name="action" value=(action.verb());
                 @if let Some(list) = &list { (list.inputs()) }
-                @for (effect, operations) in &can { (group(effect, operations.len(), &html! {
-                    @for (chosen, view) in operations { (entry(chosen, view)) }
-                })) }
+                @if !cannot.is_empty() { p.note { (super::parts::operations(cannot.iter().map(|(_, them)| them.len()).sum())) " of those chosen are left alone, as listed below." } }
+                @for (effect, operations) in &can {
+                    @let warns = action == Action::Delete && operations.iter().any(|(_, view)| !view.operation.done);
+                    (group(effect, operations.len(), warns, &html! {
+                        @for (chosen, view) in operations { (entry(chosen, view, source.now())) }
+                    }))
+                }
                 @if action == Action::Resubmit {
                     // The same form sent twice starts each operation once.
                     input type="hidden" name="once" value=(Uuid::new_v4());
@@ -142,15 +148,16 @@ pub(crate) async fn show(visit: &Visit, form: &Params) -> Response<Body> {
                     label for="count" { "Type " b { (count) } " to confirm" }
                     input #count name="count" inputmode="numeric" pattern=(count) required autocomplete="off";
                 }
+                @if action == Action::Delete { p.note { "A deletion cannot be undone." } }
                 p.buttons {
-                    button.danger[action != Action::Resubmit].main[action == Action::Resubmit] type="submit" { (action.label()) " " (number) }
+                    button.danger[action == Action::Delete].main[action != Action::Delete] type="submit" { (action.label()) " " (number) }
                     " " a.button href=(back) { "Back" }
                 }
             }
         }
         @if !cannot.is_empty() {
             h2 { "Left alone" }
-            @for (why, operations) in &cannot { (group(why, operations.len(), &html! {
+            @for (why, operations) in &cannot { (group(why, operations.len(), false, &html! {
                 @for chosen in operations { li { span.fullname { (visible(chosen.name.as_str())) } } }
             })) }
             @if can.is_empty() { p { a.button href=(back) { "Back" } } }
@@ -158,6 +165,8 @@ pub(crate) async fn show(visit: &Visit, form: &Params) -> Response<Body> {
     };
     let head = Head {
         title: &title,
+        here: "./",
+        is_below: true,
         ..Head::default()
     };
     frame(visit, StatusCode::OK, head, main).await
@@ -258,18 +267,35 @@ fn possible(action: Action, view: Result<View, Status>) -> Result<(View, &'stati
 }
 
 /// Operations with the same effect, or the same reason.
-pub(crate) fn group(text: &str, count: usize, entries: &Markup) -> Markup {
+pub(crate) fn group(text: &str, count: usize, warns: bool, entries: &Markup) -> Markup {
     html! {
-        p.group { b { (operations(count)) } ": " (visible(text)) }
+        p.group data-warns[warns] { b { (operations(count)) } ": " (visible(text)) }
         ul.chosen tabindex="0" aria-label=(visible(text)) { (entries) }
     }
 }
 
-fn entry(chosen: &Chosen, view: &View) -> Markup {
+fn entry(chosen: &Chosen, view: &View, now: Timestamp) -> Markup {
     html! {
         li {
             input type="hidden" name="operation" value=(chosen.value());
             (state(view.state())) " " span.fullname { (visible(&cut(view.name(), 200))) }
+            @if let Some(record) = &view.record {
+                " " span.quiet {
+                    (visible(short_method(&record.wire().method)))
+                    @if let Some(created) = record.create_time() { ", " (age(created, now)) }
+                }
+            }
+        }
+    }
+}
+
+/// The list that the question is about.
+fn matched(form: &Params) -> Markup {
+    let (filter, _) = Wanted::of(form).whole_filter();
+    html! {
+        p {
+            "All that " @if filter.is_empty() { "there are" } @else { "match " code { (visible(&filter)) } }
+            ", and were created until " (visible(form.get("matching"))) ":"
         }
     }
 }

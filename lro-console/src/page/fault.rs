@@ -14,6 +14,7 @@ use crate::answer;
 use crate::route::Visit;
 use crate::safety::Unsafe;
 use crate::sign_in;
+use crate::source::Action;
 use crate::text::{cut, visible};
 
 /// The most characters of a message.
@@ -21,12 +22,27 @@ const MAX_MESSAGE: usize = 4_096;
 
 /// The page of an error.
 pub(crate) async fn show(visit: &Visit, status: &Status) -> Response<Body> {
+    titled(visit, status, title(status.code())).await
+}
+
+/// The page of an action that changed nothing.
+pub(crate) async fn refusal(visit: &Visit, status: &Status, action: Action) -> Response<Body> {
+    let what = match action {
+        Action::Cancel => "Not cancelled",
+        Action::Resubmit => "Not resubmitted",
+        Action::Delete => "Not deleted",
+    };
+    let title = format!("{what}: {}", title(status.code()).to_lowercase());
+    titled(visit, status, &title).await
+}
+
+async fn titled(visit: &Visit, status: &Status, title: &str) -> Response<Body> {
     let http = http_status(status.code());
-    let title = title(status.code());
     let main = html! {
         h1 { (title) }
         @if status.code() == Code::Unauthenticated && visit.settings.sign_in.is_some() {
-            p.note role="alert" { (visible(&cut(status.message(), MAX_MESSAGE))) }
+            // Without a token the message says nothing that the form does not.
+            @if visit.is_signed_in || visit.is_post { p.note role="alert" { (visible(&cut(status.message(), MAX_MESSAGE))) } }
             (sign_in::form(visit))
         } @else {
             (explain(status))

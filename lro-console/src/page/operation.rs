@@ -5,6 +5,8 @@ mod facts;
 pub(crate) mod neighbour;
 mod steps;
 
+use std::time::Duration;
+
 use http::{Response, StatusCode};
 use lro_core::inspection::OperationRecord;
 use lro_core::inspection::operation_record::Redaction;
@@ -17,7 +19,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::fault::{self, code_name};
-use super::parts::{command, copy, done, glyph, shell_word, state, word};
+use super::parts::{age, command, copy, done, shell_word, state, word};
 use super::timeline::timeline;
 use super::tree::payload;
 use super::{Head, frame};
@@ -28,6 +30,9 @@ use crate::row::{self, Row};
 use crate::source::{Action, Permits, Record, View};
 use crate::text::{cut, short_method, short_name, visible};
 use crate::tree;
+
+/// An operation that expires within this time says so.
+const SOON: Duration = Duration::from_secs(24 * 3_600);
 
 /// The most details of an error that are shown.
 const MAX_DETAILS: usize = 20;
@@ -64,7 +69,8 @@ pub(crate) async fn show(visit: &Visit) -> Response<Body> {
         article #operation data-name=(view.name()) data-uid=(view.uid()) data-revision=(row.revision) data-now=(word(row.state)) data-done[row.state.is_done()] {
             (neighbour::links(visit, &view))
             (done(visit.query.get("did")))
-            (header(&view, &row, &buttons))
+            p #gone.band hidden { b { "Deleted, or expired." } " The rest of this page is the last known state." }
+            (header(&view, &buttons))
             (overview(visit, &view, &row, &outlook, &buttons, now))
             @if let Some(record) = &view.record { (attempts::attempts(record, now)) } @else { (no_record()) }
             (steps::steps(visit, &view, &steps, &permits, now))
@@ -75,7 +81,8 @@ pub(crate) async fn show(visit: &Visit) -> Response<Body> {
     };
     let head = Head {
         title: &title,
-        here: "",
+        here: "./",
+        is_below: true,
         is_live: !row.state.is_done(),
     };
     frame(visit, StatusCode::OK, head, main).await
@@ -100,15 +107,17 @@ fn buttons(visit: &Visit, row: &Row, permits: &Permits) -> Vec<Button> {
     actions.collect()
 }
 
-fn header(view: &View, row: &Row, buttons: &[Button]) -> Markup {
+fn header(view: &View, buttons: &[Button]) -> Markup {
     let name = view.name();
     let method = view.record.as_ref().map(|record| &*record.wire().method);
     let json = link("operation.json", &[("name", name)]);
     html! {
         header #head.head data-part {
             div {
-                p.quiet { @if let Some(method) = method { span title=(visible(method)) { (visible(short_method(method))) } } @else { "Operation" } }
-                h1 { span.glyph.big data-state=(word(row.state)) aria-hidden="true" { (glyph(row.state)) } " " (short_name(name, 12)) }
+                h1 {
+                    @if let Some(method) = method { span title=(visible(method)) { (visible(short_method(method))) } " " span.quiet { (short_name(name, 8)) } }
+                    @else { (short_name(name, 12)) }
+                }
                 p.fullname { (visible(name)) " " (copy("Copy name", name)) " " a.button.copy href=(json) download { "Download JSON" } }
             }
             @if !buttons.is_empty() {
@@ -133,7 +142,7 @@ fn refusals(view: &View, buttons: &[Button]) -> Markup {
     html! {
         @for (action, why) in refused {
             // The page says which operation it is about.
-            p.quiet.why id=(format!("why-{}", action.verb())) { (action.label()) ": " (visible(&why.replace(view.name(), &short))) }
+            p.quiet.why id=(format!("why-{}", action.verb())) { (action.label()) ": " (visible(&why.replace(view.name(), &short).replace(" (or it might not exist)", ""))) }
         }
     }
 }
@@ -173,10 +182,9 @@ fn overview(
                 @if !row.progress.is_empty() { span { (row.progress) } }
                 @if !outlook.left.is_empty() { span.left { (outlook.left) } }
                 @if !outlook.slow.is_empty() { span.badge.slow { "slow" } }
+                @if let Some(expires) = expires_soon(view, now) { span.badge.soon { "expires " (age(expires, now)) } }
             }
-            @if !outlook.slow.is_empty() { p.note { "Slow: " (outlook.slow) " (in this process)." } }
             @if let Some(record) = &view.record {
-                (timeline(record, now))
                 (attempts::waiting(record, now))
                 @if record.wire().losses > 0 {
                     p.note {
@@ -184,11 +192,19 @@ fn overview(
                         " while it ran: its body may have killed the process."
                     }
                 }
+                @if !outlook.slow.is_empty() { p.note { "Slow: " (outlook.slow) " (in this process)." } }
+                (timeline(record, now))
             }
             @if let Some(Outcome::Error(error)) = &view.operation.result { (error_details(visit, error)) }
             (refusals(view, buttons))
         }
     }
+}
+
+/// The expiry of an operation that is kept for another day at most.
+fn expires_soon(view: &View, now: Timestamp) -> Option<Timestamp> {
+    let expires = view.record.as_ref()?.expire_time()?;
+    (view.operation.done && expires.since(now) <= SOON).then_some(expires)
 }
 
 fn error_details(visit: &Visit, error: &rpc::Status) -> Markup {
@@ -216,13 +232,10 @@ fn payloads(visit: &Visit, view: &View) -> Markup {
                     None => p.quiet { @if view.operation.done { "none" } @else { "none yet" } },
                 }
             }
-            section #result data-part {
-                h2 { "Response" }
-                @match &view.operation.result {
-                    Some(Outcome::Response(response)) => { (payload(&tree::of_any(types, response))) }
-                    Some(Outcome::Error(_)) => p.quiet { "none: it ended with an error" },
-                    None => p.quiet { "none until it has ended" },
-                }
+            @if let Some(Outcome::Response(response)) = &view.operation.result {
+                section #result data-part { h2 { "Response" } (payload(&tree::of_any(types, response))) }
+            } @else {
+                section #result data-part hidden {}
             }
         }
         @if let Some(request) = request {

@@ -62,6 +62,7 @@ pub(crate) async fn show(visit: &Visit) -> Response<Body> {
         title: "Operations",
         here: "./",
         is_live: page.is_ok(),
+        ..Head::default()
     };
     frame(visit, status, head, main).await
 }
@@ -72,7 +73,7 @@ fn filter_form(visit: &Visit, wanted: &Wanted) -> Markup {
             label for="filter" { "Filter" }
             span.completed {
                 input #filter name="filter" value=(wanted.filter) spellcheck="false" autocomplete="off"
-                    autocapitalize="none" placeholder="labels.team = \"data\" AND create_time > \"2026-11-29T08:00:00Z\"" maxlength="4096";
+                    autocapitalize="none" placeholder="for example: done = false" maxlength="4096";
                 ul #choices role="listbox" aria-label="Completions of the filter" hidden {}
             }
             @if !wanted.chip.is_empty() { input type="hidden" name="state" value=(wanted.chip); }

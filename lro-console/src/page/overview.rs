@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use http::{Response, StatusCode};
 use lro_core::inspection::operation_record::State;
-use lro_core::inspection::{CountOperationsResponse, Method, MethodHistory};
+use lro_core::inspection::{CountOperationsResponse, ListWorkersResponse, Method, MethodHistory};
 use lro_core::{ParentPattern, Timestamp};
 use maud::{Markup, html};
 use tonic::Status;
@@ -65,6 +65,7 @@ pub(crate) async fn show(visit: &Visit) -> Response<Body> {
         div #overview data-refresh=(REFRESH) {
             section #methods data-part {
                 h2 { "Methods" }
+                @if lacks_workers(&workers, &lines) { p.note { b { "No worker runs in this process" } ", and no other process uses the store: these operations wait until one starts." } }
                 @if lines.is_empty() {
                     p.quiet { "No operation waits or runs, and this process has started none yet." }
                 } @else {
@@ -79,8 +80,19 @@ pub(crate) async fn show(visit: &Visit) -> Response<Body> {
         title: "Overview",
         here: "./overview",
         is_live: true,
+        ..Head::default()
     };
     frame(visit, StatusCode::OK, head, main).await
+}
+
+/// Whether operations wait or run, and nothing can run them.
+fn lacks_workers(
+    workers: &Result<ListWorkersResponse, Status>,
+    lines: &BTreeMap<String, Line>,
+) -> bool {
+    let is_alone = |it: &ListWorkersResponse| it.workers.is_empty() && !it.store_is_shared;
+    let unfinished = |line: &Line| line.queued.0 + line.running.0 > 0;
+    workers.as_ref().is_ok_and(is_alone) && lines.values().any(unfinished)
 }
 
 /// A line for each method, by path.
@@ -128,7 +140,7 @@ fn table(
 ) -> Markup {
     html! {
         div.scroll.plain role="region" aria-label="Methods" tabindex="0" {
-            table.overview {
+            table.overview.blocks {
                 caption.unseen { "Operations by method" }
                 thead {
                     tr.scopes {
@@ -141,7 +153,7 @@ fn table(
                         th scope="col" { "Method" }
                         @if has_counts { th.number scope="col" { "Queued" } th.number scope="col" { "Running" } }
                         @if has_methods {
-                            th.number scope="col" { "Oldest waits" }
+                            th.number scope="col" { "Oldest waits since" }
                             th.number scope="col" { "Done / min" }
                             th.number scope="col" { "Failed" }
                             th.number scope="col" { "Queue p50 / p95" }
@@ -155,8 +167,8 @@ fn table(
                         tr {
                             th.method scope="row" title=(visible(path)) { a href=(list_of(path, parent, "")) { (visible(short_method(path))) } }
                             @if has_counts {
-                                td.number { a href=(list_of(path, parent, "pending")) { (bounded(line.queued.0, line.queued.1)) } }
-                                td.number { a href=(list_of(path, parent, "running")) { (bounded(line.running.0, line.running.1)) } }
+                                td.number data-label="Queued" { a href=(list_of(path, parent, "pending")) { (bounded(line.queued.0, line.queued.1)) } }
+                                td.number data-label="Running" { a href=(list_of(path, parent, "running")) { (bounded(line.running.0, line.running.1)) } }
                             }
                             @if has_methods { (past(line, now)) }
                         }
@@ -180,13 +192,13 @@ fn past(line: &Line, now: Timestamp) -> Markup {
         _ => none.clone(),
     };
     html! {
-        td.number { @if let Some(oldest) = oldest { (age(oldest, now)) } @else { (none) } }
+        td.number data-label="Oldest waits since" { @if let Some(oldest) = oldest { (age(oldest, now)) } @else { (none) } }
         @if let Some(history) = history {
             @let ended = Ended::of(history, now);
-            td.number { (ended.rate()) }
-            td.number { @if let Some(share) = ended.failed_share() { (share) } @else { (none) } }
-            td.number { (pair(history.queue_time_p50.as_ref(), history.queue_time_p95.as_ref())) }
-            td.number { (pair(history.run_time_p50.as_ref(), history.run_time_p95.as_ref())) }
+            td.number data-label="Done / min" { (ended.rate()) }
+            td.number data-label="Failed" { @if let Some(share) = ended.failed_share() { (share) } @else { (none) } }
+            td.number data-label="Queue p50 / p95" { (pair(history.queue_time_p50.as_ref(), history.queue_time_p95.as_ref())) }
+            td.number data-label="Run p50 / p95" { (pair(history.run_time_p50.as_ref(), history.run_time_p95.as_ref())) }
             td { (sparkline(&history.minutes)) }
         } @else {
             @for _ in 0..4 { td.number { (none) } }

@@ -96,13 +96,14 @@ pub(crate) fn timeline(record: &Record, now: Timestamp) -> Markup {
         .collect();
     let sums = sums(&parts);
     html! {
-        svg.timeline viewBox=(format!("0 0 {WIDTH} 20")) preserveAspectRatio="none" role="img" aria-label=(text.join(", ")) {
+        // One part alone has nothing to be compared with.
+        @if parts.len() > 1 { svg.timeline viewBox=(format!("0 0 {WIDTH} 20")) preserveAspectRatio="none" role="img" aria-label=(text.join(", ")) {
             @for (part, (x, width)) in parts.iter().zip(&places) {
                 rect x=(x) y="0" width=(width) height="20" data-part=(part.kind.key()) data-outcome=[part.kind.outcome()] {
                     title { (part.label) " " (duration(part.length)) }
                 }
             }
-        }
+        } }
         ol.legend {
             @for (kind, count, length) in &sums {
                 li data-part=(kind.key()) data-outcome=[kind.outcome()] {
@@ -212,12 +213,25 @@ fn add_attempt(
 ) {
     let outcome = attempt.outcome();
     let label = format!("attempt {}: {}", attempt.number, outcome_word(outcome));
+    // A worker that is lost runs nothing after the end of its lease.
+    let is_lost = outcome == Outcome::Running && record.waits() == Some(Cause::WorkerLost);
+    let lease = record.wire().lease.as_ref().filter(|_| is_lost);
+    let lost = lease.and_then(|lease| time(lease.expire_time.as_ref()));
+    let lost = lost
+        .filter(|lost| *lost < until)
+        .map(|lost| lost.max(first));
+    let ran_until = lost.unwrap_or(until);
     let asked = record.cancel_time();
-    let asked = asked.filter(|asked| *asked > first && *asked < until);
-    parts.add(Kind::Run(outcome), &label, first, asked.unwrap_or(until));
-    if let Some(asked) = asked {
-        parts.add(Kind::Stopping, "stopping", asked, until);
-    }
+    let asked = asked.filter(|asked| *asked > first && *asked < ran_until);
+    let run_until = asked.unwrap_or(ran_until);
+    parts.add(Kind::Run(outcome), &label, first, run_until);
+    parts.add(Kind::Stopping, "stopping", run_until, ran_until);
+    parts.add(
+        Kind::Run(Outcome::WorkerLost),
+        "worker lost",
+        ran_until,
+        until,
+    );
 }
 
 #[derive(Debug, Default)]

@@ -70,7 +70,13 @@ async fn all_that_match_are_those_that_were_there_when_the_page_was_written() {
     let other = fixture.running(1, 2).await;
     let console = fixture.console();
     let page = get(&console, "/?state=pending&rows=2").await;
-    contains(&page, &["All that match, as of this page:", "Cancel all…"]);
+    contains(
+        &page,
+        &[
+            "All that match, on this page and the next ones:",
+            "Cancel all…",
+        ],
+    );
     let at = page
         .text
         .split("name=\"matching\" value=\"")
@@ -155,8 +161,8 @@ async fn a_question_says_each_thing_once() {
         .collect();
     let asked = post(&fixture.console(), "/confirm", &form).await;
     let texts = [
-        "<b>5 operations</b>: removed with its result",
-        "<b>15 operations</b>: hidden at once, but its body runs on",
+        "<b>5 operations</b>: removed, with the result",
+        "<b>15 operations</b>: hidden at once, but not stopped",
     ];
     contains(&asked, &texts);
     for text in texts {

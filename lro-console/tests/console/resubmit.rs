@@ -24,11 +24,11 @@ async fn attempts_are_drawn_and_listed() {
     fixture.clock.advance(Duration::from_secs(48));
     let page = get(&fixture.console(), &format!("/operation?name={name}")).await;
     for text in [
-        "attempt 1: worker lost 31s, paused 5.0s, attempt 2: running 1m38s",
+        "attempt 1: worker lost 31s, paused 5.0s, attempt 2: running 1m10s, worker lost 28s",
         "data-part=\"run\" data-outcome=\"WORKER_LOST\"",
         "<caption class=\"unseen\">Attempts, the oldest first</caption>",
         "<td class=\"outcome\" data-outcome=\"RUNNING\">running</td>",
-        "worker lost <b>31s</b>",
+        "worker lost <b>59s</b><span class=\"quiet\"> in 2 parts</span>",
     ] {
         assert!(page.text.contains(text), "{text}\n{}", page.text);
     }

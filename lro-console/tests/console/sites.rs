@@ -180,7 +180,7 @@ async fn odd() -> (Fixture, Vec<OperationName>) {
     let mut names = Vec::new();
     let expiring = fixture.running(8, 8).await;
     fixture.finish(&expiring, Fixture::response()).await;
-    passes(6 * 86_400);
+    passes(30 * 86_400 - 3_600);
     names.push(expiring);
     for _ in 0..20 {
         let usual = fixture.running(1, 8).await;

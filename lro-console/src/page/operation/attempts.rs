@@ -24,13 +24,30 @@ pub(super) fn waiting(record: &Record, now: Timestamp) -> Markup {
         return html! {};
     };
     let until = time(waiting.until.as_ref());
+    let label = match waiting.cause() {
+        Cause::Blocked => "Blocked",
+        Cause::WorkerLost => "Worker lost",
+        Cause::Stopping => "Stopping",
+        _ if record.state() == Some(OperationState::Pending) => "Waits",
+        _ => "No progress",
+    };
+    let explanation = cut(&waiting.explanation, MAX_MESSAGE);
+    let repeated = ["its worker is lost: ", "it is blocked "].into_iter();
+    let explanation = repeated
+        .filter_map(|words| explanation.strip_prefix(words))
+        .next()
+        .unwrap_or(&explanation);
     html! {
         p.note #waits {
-            b { @if record.state() == Some(OperationState::Pending) { "Waits: " } @else { "No progress: " } } (visible(&cut(&waiting.explanation, MAX_MESSAGE)))
-            @if let Some(until) = until {
-                " ("
-                @if waiting.cause() == Cause::WorkerLost { @if until < now { "expired " } @else { "expires " } }
-                (age(until, now)) ")"
+            b { (label) }
+            @match until {
+                // The time is that of the lease.
+                Some(until) if waiting.cause() == Cause::WorkerLost => {
+                    " (its lease " @if until < now { "expired " } @else { "expires " } (age(until, now)) "): "
+                    (visible(explanation))
+                }
+                Some(until) => { ": " (visible(explanation)) " (" (age(until, now)) ")" }
+                None => { ": " (visible(explanation)) }
             }
             "."
         }
@@ -57,7 +74,7 @@ pub(super) fn attempts(record: &Record, now: Timestamp) -> Markup {
             h2 { "Attempts" }
             @if first > 1 { p.quiet { "The record keeps the latest " (attempts.len()) "; the first " (first - 1) " are forgotten." } }
             div.scroll.plain role="region" aria-label="Attempts" tabindex="0" {
-                table.attempts {
+                table.attempts.blocks {
                     caption.unseen { "Attempts, the oldest first" }
                     thead { tr {
                         th scope="col" { "#" }
@@ -71,16 +88,16 @@ pub(super) fn attempts(record: &Record, now: Timestamp) -> Markup {
                         @for attempt in attempts.iter().take(MAX_ATTEMPTS) {
                             @let (begin, end) = (time(attempt.begin_time.as_ref()), time(attempt.end_time.as_ref()));
                             tr {
-                                td { (attempt.number) }
+                                td data-label="Attempt" { (attempt.number) }
                                 td.outcome data-outcome=(attempt.outcome().as_str_name()) { (outcome_word(attempt.outcome())) }
-                                td { @if let Some(begin) = begin { (moment(begin, now)) } @else { span.quiet { "unknown" } } }
-                                td { @if let Some(begin) = begin { (duration(end.unwrap_or(now).since(begin))) } }
+                                td data-label="Began" { @if let Some(begin) = begin { (moment(begin, now)) } @else { span.quiet { "unknown" } } }
+                                td data-label="Took" { @if let Some(begin) = begin { (duration(end.unwrap_or(now).since(begin))) } }
                                 td.message {
                                     @if let Some(error) = &attempt.error {
                                         (code_name(Code::from(error.code))) ": " (visible(&cut(&error.message, MAX_MESSAGE)))
                                     }
                                 }
-                                @if has_workers { td { code { (visible(&attempt.worker)) } } }
+                                @if has_workers { td data-label="Worker" { code { (visible(&attempt.worker)) } } }
                             }
                         }
                     }

@@ -74,7 +74,7 @@ fn origin(record: &Record) -> Markup {
     html! {
         (fact("By", &html! { @if wire.principal.is_empty() { span.quiet { "unknown" } } @else { (visible(&wire.principal)) } }))
         (fact("Method", &html! { code { (visible(&wire.method)) } }))
-        (fact("Id", &html! { code { (visible(&wire.uid)) } }))
+        (fact("Unique id", &html! { code { (visible(&wire.uid)) } }))
         @if let Some(trace) = trace_id(&wire.trace_parent) { (fact("Trace", &html! { code { (visible(trace)) } " " (copy("Copy", trace)) })) }
         @if !wire.exclusive_key.is_empty() { (fact("Exclusive key", &html! { code { (visible(&wire.exclusive_key)) } })) }
         @if labels.is_empty() { (fact("Labels", &html! { span.quiet { "none" } })) }

@@ -105,7 +105,7 @@ fn table(listed: &ListStepsResponse, now: Timestamp) -> Markup {
         .saturating_sub(listed.steps.len());
     html! {
         div.scroll.plain role="region" aria-label="Steps" tabindex="0" {
-            table.steps {
+            table.steps.blocks {
                 caption.unseen { "Recorded steps, in their order" }
                 thead { tr {
                     th scope="col" { "Step" }
@@ -146,7 +146,7 @@ fn row(step: &Step, range: Range, now: Timestamp) -> Markup {
                     rect x=(from as u32) y="0" width=(width as u32) height="10" data-kind=(step.kind().as_str_name()) {}
                 }
             } }
-            td { @if let Some((begin, end)) = span { (duration(end.since(begin))) } }
+            td data-label="Took" { @if let Some((begin, end)) = span { (duration(end.since(begin))) } }
             td.message { (note(step, now)) }
         }
     }

@@ -3,6 +3,7 @@
 use http::{Response, StatusCode};
 use lro_core::inspection::CountOperationsResponse;
 use lro_core::inspection::operation_record::State;
+use lro_core::store::OperationState;
 use lro_core::{ParentPattern, Timestamp};
 use maud::{Markup, html};
 use tonic::Status;
@@ -11,6 +12,7 @@ use tonic::body::Body;
 use super::wanted::{CHIPS, Wanted};
 use crate::answer;
 use crate::page::fault::http_status;
+use crate::page::parts::{glyph, word};
 use crate::route::Visit;
 use crate::source::time;
 use crate::text::{bounded, rfc3339};
@@ -73,6 +75,7 @@ pub(super) fn chips(wanted: &Wanted, numbers: Option<&Numbers>) -> Markup {
         nav.chips aria-label="States" {
             @for (at, (key, label, _)) in CHIPS.iter().enumerate() {
                 a href=(wanted.link(key, "")) aria-current=[(wanted.chip == *key).then_some("true")] data-chip=(key) {
+                    @if let Some(state) = sign(key) { span.glyph data-state=(word(state)) aria-hidden="true" { (glyph(state)) } " " }
                     (label)
                     @if let Some(numbers) = numbers { " " span.count data-count=(key) { (numbers.texts[at]) } }
                 }
@@ -80,8 +83,21 @@ pub(super) fn chips(wanted: &Wanted, numbers: Option<&Numbers>) -> Markup {
             @if let Some(as_of) = numbers.and_then(|numbers| numbers.as_of) {
                 span.quiet #counted { "counted " time datetime=(rfc3339(as_of)) data-age { "now" } }
             }
+            @if wanted.token.is_empty() { a #new.new href=(wanted.link(wanted.chip, "")) hidden { "new operations" } }
         }
     }
+}
+
+/// The state whose sign a chip has.
+fn sign(chip: &str) -> Option<OperationState> {
+    Some(match chip {
+        "pending" => OperationState::Pending,
+        "running" => OperationState::Running,
+        "failed" => OperationState::Failed,
+        "succeeded" => OperationState::Succeeded,
+        "cancelled" => OperationState::Cancelled,
+        _ => return None,
+    })
 }
 
 /// The numbers as JSON, for a page that stays open.

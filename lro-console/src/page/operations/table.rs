@@ -13,8 +13,14 @@ use crate::text::{grouped, rfc3339, short_method, short_name, suffix_len, utc, v
 /// The numbers of rows to choose from.
 const SIZES: [i32; 3] = [50, 200, 1_000];
 
+/// As many characters of a name as are shown at least.
+const MIN_NAME: usize = 8;
+
 /// The most characters of a name in a list that tells little else.
 const MAX_NAME: usize = 48;
+
+/// How often the script asks again for a list without operations, in seconds.
+const EMPTY_REFRESH: u32 = 10;
 
 pub(super) fn rows(visit: &Visit, wanted: &Wanted, page: &Page, now: Timestamp) -> Markup {
     let is_first = wanted.token.is_empty();
@@ -25,7 +31,7 @@ pub(super) fn rows(visit: &Visit, wanted: &Wanted, page: &Page, now: Timestamp) 
     let has_records = page.views.iter().any(|view| view.record.is_some());
     // A name alone may have more room.
     let len = if has_records {
-        suffix_len(&names)
+        suffix_len(&names).max(MIN_NAME)
     } else {
         MAX_NAME
     };
@@ -34,7 +40,6 @@ pub(super) fn rows(visit: &Visit, wanted: &Wanted, page: &Page, now: Timestamp) 
     html! {
         form #list action="./confirm" method="post" data-newest=[is_first.then_some(newest)] data-newest-name=[is_first.then_some(names[0])] data-filter=(wanted.filter) data-state=(wanted.chip) data-parent=(wanted.parent) {
             (wanted.inputs())
-            a #new.new href=(wanted.link(wanted.chip, "")) hidden { "new operations" }
             div.scroll role="region" aria-label="Operations" tabindex="0" {
                 table.operations.bare[!has_records] {
                     caption.unseen { "Operations, newest first, as of " (utc(now)) }
@@ -64,7 +69,7 @@ pub(super) fn rows(visit: &Visit, wanted: &Wanted, page: &Page, now: Timestamp) 
                         legend.unseen { "Selected operations" }
                         span #selected.quiet { "Selected:" }
                         @for action in Action::ALL {
-                            button type="submit" name="action" value=(action.verb()) { (action.label()) "…" }
+                            button type="submit" name="action" value=(action.verb()) data-label=(action.label()) { (action.label()) "…" }
                         }
                     }
                 }
@@ -84,14 +89,14 @@ fn below(visit: &Visit, wanted: &Wanted, page: &Page, now: Timestamp) -> Markup 
                 form.matching action="./confirm" method="post" {
                     input type="hidden" name="matching" value=(rfc3339(now));
                     (wanted.inputs())
-                    span.quiet { "All that match, as of this page:" }
+                    span.quiet { "All that match, on this page and the next ones:" }
                     @for action in Action::ALL {
                         button type="submit" name="action" value=(action.verb()) { (action.label()) " all…" }
                     }
                 }
             }
             p.export {
-                span.quiet { "In a file:" }
+                span.quiet { "Export:" }
                 @for format in ["csv", "ndjson"] { " " a href=(wanted.export_link(format)) download { (format) } }
             }
         }
@@ -122,7 +127,7 @@ fn row(
             }
             td.progress {
                 progress max="100" value=[row.percent] hidden[row.percent.is_none()] aria-label=(format!("Progress of {short}")) {}
-                span.note { (row.note) }
+                span.note data-warns[row.warns] { (row.note) }
             }
             @if has_records {
                 @if let Some(record) = &view.record {
@@ -138,12 +143,14 @@ fn row(
 }
 
 fn nothing(wanted: &Wanted, page: &Page) -> Markup {
+    let is_final = page.next_page_token.is_empty() && wanted.token.is_empty();
     let is_filtered = !wanted.filter.is_empty() || !wanted.chip.is_empty();
     html! {
-        div.empty {
+        // A page without rows follows none: it looks again.
+        div #empty.empty data-part data-refresh=[is_final.then_some(EMPTY_REFRESH)] {
             @if !page.next_page_token.is_empty() {
-                h2 { "Nothing yet among those that were looked at" }
-                p { "The server has examined as many operations as one page may, and found none that matches. There are more." }
+                h2 { "None among the newest" }
+                p { "The server examined as many operations as one page may, and none of them matches. It has not examined the older ones yet." }
                 p { a.button href=(wanted.link(wanted.chip, &page.next_page_token)) { "Look further" } }
             } @else if !wanted.token.is_empty() {
                 h2 { "The end of the list" }
@@ -173,7 +180,7 @@ fn pager(wanted: &Wanted, page: &Page) -> Markup {
     let count = page.views.len();
     html! {
         nav.pager aria-label="Pages of the list" {
-            span.quiet { (grouped(count as u64)) @if count == 1 { " row" } @else { " rows" } " · " }
+            span.quiet { (grouped(count as u64)) @if count == 1 { " row" } @else { " rows" } ", at most " }
             @for size in SIZES {
                 @let sized = Wanted { rows: size, ..wanted.clone() };
                 a href=(sized.link(wanted.chip, "")) aria-current=[(size == wanted.rows).then_some("true")] { (grouped(size as u64)) }

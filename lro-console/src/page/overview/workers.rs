@@ -41,7 +41,7 @@ pub(super) fn workers(answer: &Result<ListWorkersResponse, Status>, now: Timesta
 fn table(workers: &[Worker]) -> Markup {
     html! {
         div.scroll.plain role="region" aria-label="Workers" tabindex="0" {
-            table.overview {
+            table.overview.blocks {
                 caption.unseen { "Workers and their slots" }
                 thead { tr {
                     th scope="col" { "Worker" }

@@ -32,7 +32,7 @@ export default {
     await page.locator('button[value="cancel"]').focus();
     await page.keyboard.press('Enter');
     await page.getByRole('heading', {name: 'Cancel 1 operation?'}).waitFor();
-    await page.locator('button.danger').focus();
+    await page.locator('form.confirm .buttons button').focus();
     await page.keyboard.press('Enter');
     await standing(page, 'CANCELLING');
     assert.equal(await page.locator('#operation').getAttribute('data-name'), name);
@@ -49,7 +49,7 @@ export default {
     await page.getByRole('heading', {name: `Delete ${shown} operations?`}).waitFor();
     await accessible(page, 'confirm');
     await page.locator('#count').fill(String(shown));
-    await page.locator('button.danger').click();
+    await page.locator('form.confirm .buttons button').click();
     await page.getByRole('heading', {name: `Deleted ${shown} of ${shown} operations`}).waitFor();
     await page.goto(`${url}?state=pending`);
     assert.equal(await page.locator('tr[data-name]').count(), 1, 'the one that came later is there');
@@ -61,7 +61,7 @@ export default {
     const name = await ask('run');
     const page = await open(operation(name), {javaScriptEnabled: false});
     await page.locator('button[value="cancel"]').click();
-    await page.locator('button.danger').click();
+    await page.locator('form.confirm .buttons button').click();
     await standing(page, 'CANCELLING');
     await page.goto(url);
     assert.equal(await page.locator('#live').isVisible(), false);
@@ -79,11 +79,11 @@ export default {
       return page;
     };
     const [first, second] = [await asks(), await asks()];
-    await first.locator('button.danger').click();
+    await first.locator('form.confirm .buttons button').click();
     await first.waitForURL(url);
     assert.equal(await row(first, name).count(), 0);
-    await second.locator('button.danger').click();
-    await second.getByRole('heading', {name: 'Not found'}).waitFor();
+    await second.locator('form.confirm .buttons button').click();
+    await second.getByRole('heading', {name: 'Not deleted: not found'}).waitFor();
     await close(first);
     await close(second);
   },
@@ -97,7 +97,7 @@ export default {
     await page.locator('button[value="cancel"]').click();
     await page.getByRole('heading', {name: 'Left alone'}).waitFor();
     await page.getByText('It has ended.').waitFor();
-    assert.equal(await page.locator('button.danger').count(), 0);
+    assert.equal(await page.locator('form.confirm .buttons button').count(), 0);
     await close(page);
   },
 
@@ -109,7 +109,7 @@ export default {
     const why = await button.getAttribute('aria-describedby');
     assert.equal(await page.locator(`#${why}`).textContent(), 'Cancel: It has ended.');
     await page.locator('button[value="delete"]').click();
-    await page.locator('button.danger').click();
+    await page.locator('form.confirm .buttons button').click();
     await page.waitForURL(url);
     assert.equal(await row(page, names[0]).count(), 0);
     await close(page);
