@@ -516,7 +516,7 @@ function takeOver(page) {
 /** The operation of the page was deleted, or has expired: the rest of the page is its last known state. */
 function gone() {
   showLive('lost', 'this operation is gone');
-  const note = one('#gone');
+  const note = one('#removed');
   if (note) note.hidden = false;
   for (const wrong of all('#stale, #standing :is(.left, .why)')) wrong.hidden = true;
   for (const button of all('article button[name="action"]')) button.toggleAttribute('disabled', true);

@@ -69,7 +69,7 @@ pub(crate) async fn show(visit: &Visit) -> Response<Body> {
         article #operation data-name=(view.name()) data-uid=(view.uid()) data-revision=(row.revision) data-now=(word(row.state)) data-done[row.state.is_done()] {
             (neighbour::links(visit, &view))
             (done(visit.query.get("did")))
-            p #gone.band hidden { b { "Deleted, or expired." } " The rest of this page is the last known state." }
+            p #removed.band hidden { b { "Deleted, or expired." } " The rest of this page is the last known state." }
             (header(&view, &buttons))
             (overview(visit, &view, &row, &outlook, &buttons, now))
             @if let Some(record) = &view.record { (attempts::attempts(record, now)) } @else { (no_record()) }
