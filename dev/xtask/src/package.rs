@@ -1,8 +1,10 @@
 //! `cargo xtask package`: the published crates can be packaged and published.
 
+use std::process::Command;
+
 use anyhow::{Result, bail};
 
-use crate::process::{self, cargo};
+use crate::process::{self, cargo, target_dir};
 
 /// The crates that a release publishes.
 pub(crate) const PUBLISHED: [&str; 12] = [
@@ -21,8 +23,8 @@ pub(crate) const PUBLISHED: [&str; 12] = [
 ];
 
 /// Makes a package of each member of the workspace without uploading it, and lets `cargo publish` say
-/// which crates it would upload. With `verify`, also compiles each package from its own files, all in
-/// one target folder.
+/// which crates it would upload. With `verify`, also compiles the packages of a release from their own
+/// files, all in one target folder.
 ///
 /// # Errors
 ///
@@ -30,16 +32,27 @@ pub(crate) const PUBLISHED: [&str; 12] = [
 /// or not expected.
 pub(crate) fn run(verify: bool) -> Result<()> {
     process::run(cargo().args(["fetch", "--locked"]))?;
-    let mut package = cargo();
-    package.args(["package", "--workspace", "--offline", "--allow-dirty"]);
-    if !verify {
-        package.arg("--no-verify");
-    }
-    process::run(&mut package)?;
+    process::run(package().args(["--workspace", "--no-verify"]))?;
     for name in PUBLISHED {
         check_texts(name)?;
     }
-    compare(published()?)
+    compare(published()?)?;
+    if !verify {
+        return Ok(());
+    }
+    let mut verified = package();
+    for name in PUBLISHED {
+        verified.args(["--package", name]);
+    }
+    let target = target_dir()?.join("packaged");
+    process::run(verified.arg("--target-dir").arg(target))
+}
+
+/// Packaging asks nothing of the network: what the lock file names is there.
+fn package() -> Command {
+    let mut command = cargo();
+    command.args(["package", "--offline", "--allow-dirty"]);
+    command
 }
 
 /// The texts that a package of a release has.
