@@ -1,6 +1,9 @@
 //! One run of a body: what its context, its worker and the heartbeat share.
 
+mod debts;
+
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +21,7 @@ use super::poll::PollWatch;
 use crate::engine::run_news::RunNews;
 use crate::limits::BodyLimits;
 use crate::steps::{Journal, StepRules, StoreClock};
+use debts::Debts;
 
 /// The reason why a body must stop.
 ///
@@ -74,6 +78,10 @@ pub(crate) struct Run {
     blocks: u32,
     /// The rules of its method for durable calls.
     rules: StepRules,
+    /// The debts of its operation.
+    debts: Debts,
+    /// Whether it has lost the operation.
+    lost: AtomicBool,
     /// Its durable calls, from the first one on.
     journal: OnceLock<Box<Journal>>,
     metadata: Mutex<MetadataSlot>,
@@ -125,6 +133,8 @@ impl Run {
             claim_time: claim_time(record, link.as_ref()),
             blocks: blocks(record),
             rules: StepRules::default(),
+            debts: Debts::of(record),
+            lost: AtomicBool::new(false),
             epoch: epoch(record),
             journal: OnceLock::new(),
             checkpoint: Mutex::new(record.checkpoint.clone()),
@@ -212,7 +222,18 @@ impl Run {
     /// Asks the body to stop. The first reason stays.
     pub(crate) fn stop(&self, reason: StopReason) {
         let _ = self.stop_reason.set(reason);
+        if reason == StopReason::LeaseLost {
+            self.lost.store(true, Ordering::Relaxed);
+            if let Some(journal) = self.journal_if_used() {
+                journal.wake();
+            }
+        }
         self.stop.cancel();
+    }
+
+    /// Whether it has lost the operation, also after it was stopped for another reason.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// The epoch of its durable calls.
@@ -246,7 +267,7 @@ impl Run {
     /// Whether the lease lasts, as far as this process knows.
     pub(crate) fn holds_lease(&self) -> bool {
         match self.has_exclusive_store() {
-            true => self.stop_reason() != Some(StopReason::LeaseLost),
+            true => !self.is_lost(),
             false => *self.lease_end.borrow() > Instant::now(),
         }
     }

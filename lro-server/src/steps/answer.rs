@@ -9,6 +9,9 @@ use super::wait::Wait;
 /// The number of a call within its run.
 pub(super) type CallId = u64;
 
+/// The number of a saga within its run, from 1.
+pub(super) type SagaNumber = u64;
+
 /// The activity of a call under way.
 pub(super) enum Activity {
     /// It was not polled yet.
@@ -41,6 +44,9 @@ pub(super) struct Made {
 pub(super) enum Found {
     Row(Box<StepRow>),
     New,
+    /// It is new, or has not finished, and nothing begins here any more: the run only undoes, or the block of the
+    /// saga is only replayed.
+    Closed(Option<Box<StepRow>>),
     /// The run does not continue, and neither does the call.
     Halted,
     /// The run has ended without the call.

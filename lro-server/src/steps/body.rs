@@ -32,7 +32,14 @@ pub(crate) enum Polled {
     Blocked(Status),
     /// The worker drains, and the body was about to begin a closure.
     Draining,
+    /// The run does nothing but undo, and nothing is left that it can undo.
+    Unwound,
+    /// The run has lost the operation while it undid.
+    Lost,
 }
+
+/// How long a run waits, when nothing happens, for the body to reach steps that it must undo.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A body under way. It costs nothing as long as the body makes no durable call.
 pub(crate) struct StepsBody<'a> {
@@ -46,6 +53,8 @@ pub(crate) struct StepsBody<'a> {
     completions: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// How long an untimed wait stays in memory.
     linger: Option<Pin<Box<Sleep>>>,
+    /// How long a run that undoes waits for steps that the body has not reached.
+    patience: Option<Pin<Box<Sleep>>>,
 }
 
 impl<'a> StepsBody<'a> {
@@ -64,11 +73,17 @@ impl<'a> StepsBody<'a> {
             writing: None,
             completions: None,
             linger: None,
+            patience: None,
         }
     }
 
     /// Serves the durable calls after a poll of the body: writes their rows, and suspends the run.
-    fn poll_journal(&mut self, context: &mut Context<'_>, has_lingered: bool) -> Poll<Polled> {
+    fn poll_journal(
+        &mut self,
+        context: &mut Context<'_>,
+        has_lingered: bool,
+        has_waited: bool,
+    ) -> Poll<Polled> {
         let journal = self.run.journal();
         journal.task.register(context.waker());
         let is_draining = self.poll_draining(context, journal);
@@ -77,6 +92,11 @@ impl<'a> StepsBody<'a> {
             Some(Halt::Blocked(fault)) => return Poll::Ready(Polled::Blocked(fault)),
             Some(Halt::Draining) => return Poll::Ready(Polled::Draining),
             None => {}
+        }
+        if journal.seeks_steps()
+            && let Poll::Ready(ended) = self.poll_undoing(context, journal, has_waited)
+        {
+            return Poll::Ready(ended);
         }
         self.poll_completions(context, journal);
         let waits = journal.waits();
@@ -111,6 +131,34 @@ impl<'a> StepsBody<'a> {
             }
             self.writing = Some(Box::pin(write_rows(self.run.clone(), rows)));
         }
+    }
+
+    /// Ready when a run that does nothing but undo has come to its end.
+    fn poll_undoing(
+        &mut self,
+        context: &mut Context<'_>,
+        journal: &Journal,
+        has_waited: bool,
+    ) -> Poll<Polled> {
+        let is_unwinding = journal.is_unwinding();
+        if is_unwinding && self.run.is_lost() {
+            return Poll::Ready(Polled::Lost);
+        }
+        if is_unwinding && !journal.owes() {
+            return Poll::Ready(Polled::Unwound);
+        }
+        if !journal.is_idle() {
+            self.patience = None;
+            return Poll::Pending;
+        }
+        if has_waited && journal.gives_up() && is_unwinding {
+            return Poll::Ready(Polled::Unwound);
+        }
+        let mut patience = Box::pin(tokio::time::sleep(PATIENCE));
+        // It is new, so it only registers the waker.
+        let _ = patience.as_mut().poll(context);
+        self.patience = Some(patience);
+        Poll::Pending
     }
 
     /// Reads completed promises, so that one beside a closure need not wait for its end.
@@ -185,6 +233,8 @@ impl Future for StepsBody<'_> {
         // Asked before the poll of the body: what wakes the body at the same time goes first.
         let linger = this.linger.as_mut();
         let has_lingered = linger.is_some_and(|linger| linger.as_mut().poll(context).is_ready());
+        let patience = this.patience.as_mut();
+        let has_waited = patience.is_some_and(|it| it.as_mut().poll(context).is_ready());
         if let Some(journal) = this.run.journal_if_used() {
             journal.polled();
         }
@@ -192,7 +242,7 @@ impl Future for StepsBody<'_> {
             return Poll::Ready(Polled::Returned(ended));
         }
         match this.run.journal_if_used() {
-            Some(_) => this.poll_journal(context, has_lingered),
+            Some(_) => this.poll_journal(context, has_lingered, has_waited),
             None => Poll::Pending,
         }
     }

@@ -14,6 +14,7 @@ use tonic::{Code, Status};
 use super::answer::{Activity, Found, Made};
 use super::fault;
 use super::hooks;
+use super::in_block::block_of;
 use super::in_closure::is_in_closure_of;
 use super::journal::Journal;
 use super::name::StepName;
@@ -70,6 +71,19 @@ impl Call {
         }
     }
 
+    /// A call that a saga makes by itself, under this key.
+    pub(super) fn by_saga(run: &Arc<Run>, key: &StepKey) -> Self {
+        Self {
+            made: run.journal().made_by_saga(key),
+            run: run.clone(),
+            kind: StepKind::Undo,
+            began: Instant::now(),
+            attempt: 0,
+            is_lazy: false,
+            is_timed: true,
+        }
+    }
+
     /// Its row rides on the next commit.
     pub(super) fn set_lazy(&mut self) {
         self.is_lazy = true;
@@ -115,10 +129,22 @@ impl Call {
 
     /// The row that earlier runs have recorded of the call. Never returns if the run cannot continue.
     pub(super) async fn find(&mut self, type_url: &str) -> Result<Option<StepRow>, Status> {
+        self.find_and_note(type_url, |_| ()).await
+    }
+
+    /// The same. Tells `note` of the row as soon as the body has reached the call, also if the call does not
+    /// begin.
+    pub(super) async fn find_and_note(
+        &mut self,
+        type_url: &str,
+        note: impl FnOnce(Option<&StepRow>),
+    ) -> Result<Option<StepRow>, Status> {
         let key = self.key()?;
-        match self.journal().find(key, self.kind, type_url) {
+        let block = block_of(self.run.uid).map(|block| block.replayed_until);
+        match self.journal().find(key, self.kind, type_url, block) {
             Found::Row(row) => {
                 hooks::reached(key);
+                note(Some(&row));
                 self.attempt = row.attempt;
                 Ok(Some(*row))
             }
@@ -126,7 +152,12 @@ impl Call {
                 if self.kind != StepKind::Introduced {
                     hooks::begun(key);
                 }
+                note(None);
                 Ok(None)
+            }
+            Found::Closed(row) => {
+                note(row.as_deref());
+                std::future::pending().await
             }
             Found::Halted => std::future::pending().await,
             Found::Ended => Err(fault::run_ended()),
@@ -137,8 +168,8 @@ impl Call {
     /// drains.
     pub(super) async fn begin(&mut self) {
         self.set_activity(Activity::Work);
-        self.journal().closures_may_begin().await;
-        if !self.journal().may_begin() {
+        self.journal().closures_may_begin(self.kind).await;
+        if !self.journal().may_begin(self.kind) {
             self.set_activity(Activity::None);
             std::future::pending::<()>().await;
         }
@@ -223,7 +254,10 @@ impl Call {
         }
         // Closures may act on what the call has returned; a sleep returns nothing, and `introduced` the same
         // again.
-        let before_closures = matches!(self.kind, StepKind::Step | StepKind::First);
+        let before_closures = matches!(
+            self.kind,
+            StepKind::Step | StepKind::SagaStep | StepKind::First
+        );
         self.journal().write(Unwritten {
             before_closures,
             ..Unwritten::lazy(write)
@@ -263,7 +297,8 @@ impl Call {
         })
     }
 
-    async fn commit(&self, write: StepWrite) -> Result<(Timestamp, u64), Status> {
+    /// Writes a row. Returns the time of the commit, and the row's place among those of the run.
+    pub(super) async fn commit(&self, write: StepWrite) -> Result<(Timestamp, u64), Status> {
         if self.run.link.is_none() {
             return Ok((self.journal().time(), 0));
         }
@@ -326,7 +361,7 @@ fn result(outcome: &StepOutcome) -> Result<Any, Status> {
 }
 
 /// The status of a recorded error, with its details to the byte.
-fn status(error: &rpc::Status) -> Status {
+pub(super) fn status(error: &rpc::Status) -> Status {
     let code = Code::from_i32(error.code);
     Status::with_details(code, error.message.clone(), error.encode_to_vec().into())
 }

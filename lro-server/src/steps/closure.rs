@@ -5,14 +5,16 @@ use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use lro_core::pack;
 use lro_core::store::StepKey;
+use prost::{Message, Name};
 use prost_types::Any;
 use tokio_util::sync::CancellationToken;
 
 use super::fault;
 use super::hooks;
 use super::in_closure::{InClosure, Noted};
-use crate::handler::error::HandlerError;
+use crate::handler::error::{HandlerError, IntoHandlerError};
 use crate::handler::run::Run;
 
 /// A closure that returns the packed response.
@@ -36,6 +38,25 @@ pub(super) struct Begun<'a> {
 }
 
 impl<'a> Closure<'a> {
+    /// One that packs the response of a closure, and converts its error.
+    pub(super) fn packing<T, E, F, Fut>(run: F) -> Self
+    where
+        T: Message + Name + 'static,
+        E: IntoHandlerError,
+        F: Fn() -> Fut + Send + Sync + 'a,
+        Fut: Future<Output = Result<T, E>> + Send + 'a,
+    {
+        Self::Async(Box::new(move || {
+            let ended = run();
+            Box::pin(async move {
+                match ended.await {
+                    Ok(response) => Ok(pack(&response)),
+                    Err(error) => Err(error.into_handler_error()),
+                }
+            })
+        }))
+    }
+
     /// Begins an attempt.
     pub(super) fn begin(&self, run: &Arc<Run>, key: &StepKey) -> Begun<'a> {
         let (future, guard) = match self {

@@ -58,18 +58,9 @@ impl<M> OperationContext<M> {
         F: Fn() -> Fut + Send + Sync + 'a,
         Fut: Future<Output = Result<T, E>> + Send + 'a,
     {
-        let closure = Closure::Async(Box::new(move || {
-            let ended = run();
-            Box::pin(async move {
-                match ended.await {
-                    Ok(response) => Ok(pack(&response)),
-                    Err(error) => Err(error.into_handler_error()),
-                }
-            })
-        }));
         Step::new(
             self.call(&name.into(), StepKind::Step),
-            Work::Closure(closure),
+            Work::Closure(Closure::packing(run)),
         )
     }
 
@@ -351,7 +342,7 @@ impl<M> OperationContext<M> {
         Step::new(self.call(name, StepKind::Sleep), Work::Sleep(wake))
     }
 
-    fn call(&self, name: &StepName, kind: StepKind) -> Call {
+    pub(super) fn call(&self, name: &StepName, kind: StepKind) -> Call {
         let scope = self.scope.as_deref().unwrap_or_default();
         Call::new(&self.run, scope, name, kind)
     }

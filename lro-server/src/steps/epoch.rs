@@ -1,11 +1,10 @@
 //! New epochs of bodies that run for a long time.
 
-use lro_core::store::{Command, Updated};
+use lro_core::store::{Command, StepWrite, Updated};
 use lro_core::{Reason, Timestamp, pack};
 use prost::{Message, Name};
 use tonic::Status;
 
-use super::Journal;
 use super::read::read_record;
 use crate::OperationContext;
 use crate::engine::deadline::later;
@@ -43,7 +42,7 @@ impl<M> OperationContext<M> {
     /// # Errors
     ///
     /// Those of [`checkpoint`](Self::checkpoint), and FAILED_PRECONDITION, `STEP_UNDER_WAY`, while another
-    /// durable call is under way.
+    /// durable call is under way, or a [saga](Self::saga) is open.
     ///
     /// # Cancel safety
     ///
@@ -56,9 +55,9 @@ impl<M> OperationContext<M> {
         let (len, max) = (checkpoint.value.len(), self.run.limits.max_checkpoint_len);
         check_len("checkpoint", len, max)?;
         let journal = self.run.journal();
-        journal.end_epoch().await?;
+        let ends = journal.end_epoch().await?;
         let began = match &self.run.link {
-            Some(link) => begin_epoch(&self.run, link, journal, checkpoint.clone()).await?,
+            Some(link) => begin_epoch(&self.run, link, ends, checkpoint.clone()).await?,
             None => journal.time(),
         };
         journal.begin_epoch(began);
@@ -71,9 +70,10 @@ impl<M> OperationContext<M> {
 async fn begin_epoch(
     run: &Run,
     link: &Link,
-    journal: &Journal,
+    ends: Vec<StepWrite>,
     checkpoint: prost_types::Any,
 ) -> Result<Timestamp, Status> {
+    let journal = run.journal();
     let carried = CarriedMetadata::take(run);
     let command = Command::CheckpointAndForget {
         fence: run.fence,
@@ -83,7 +83,7 @@ async fn begin_epoch(
         asked: journal.asked_promises(),
         metadata: carried.metadata(),
     };
-    let update = run.update(command);
+    let update = run.update(command).with_steps(ends);
     let answer = write_while_held(run, update, "cannot save a checkpoint").await?;
     let Answer {
         called_at,

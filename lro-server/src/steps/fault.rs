@@ -108,8 +108,48 @@ fn noun(kind: StepKind) -> &'static str {
         StepKind::Promise => "promise",
         StepKind::First => "choice of the first",
         StepKind::Introduced => "question whether code was introduced",
+        StepKind::Saga => "saga",
+        StepKind::SagaStep => "step of a saga",
+        StepKind::Undo => "part of undoing a saga",
         _ => "call of another kind",
     }
+}
+
+/// A name of a saga's step or a scope that the undo of a saga uses.
+pub(super) fn reserved(key: &str) -> Status {
+    let message = format!(
+        "the name `{key}` is that of a row with which a saga undoes; choose another one than `undo` and `undo/..`"
+    );
+    Reason::StepNameInvalid.status(message, [("step", key)])
+}
+
+/// A step of a saga is awaited elsewhere than in the block of the saga.
+pub(super) fn outside_of_saga(key: &str) -> Status {
+    let message = format!(
+        "the step `{key}` of a saga is awaited outside of the block of its `saga.run(..)`, so that it would not be          undone"
+    );
+    Reason::HandlerMisbehaved.status(message, [("step", key)])
+}
+
+/// A saga that runs inside the block of another one, or for the second time.
+pub(super) fn saga_nested(key: &str) -> Status {
+    let message = format!(
+        "the saga `{key}` runs inside the block of another one, or again; give the functions in a block the saga          itself, and make a new one by `operation.saga()` after a block has ended"
+    );
+    Reason::StepNested.status(message, [("step", key)])
+}
+
+/// A saga that has ended has a new step.
+pub(super) fn saga_ended(saga: &str, step: &str) -> Status {
+    let message = format!(
+        "the step `{step}` is new, but its saga `{saga}` has ended: the code has changed under a running operation"
+    );
+    Reason::StepChanged.status(message, [("step", step), ("saga", saga)])
+}
+
+/// The block of a saga has panicked.
+pub(super) fn panicked() -> rpc::Status {
+    Reason::HandlerPanicked.operation_error("the handler failed unexpectedly", [])
 }
 
 /// A promise was not completed in time.

@@ -1,7 +1,9 @@
 //! The durable calls of a run: those that earlier runs have recorded, and those under way.
 
 mod epoch;
+mod made;
 mod promises;
+mod sagas;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -15,11 +17,11 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tonic::Status;
 
-use super::answer::{Activity, CallId, Found, Halt, Made};
-use super::fault;
+use super::answer::{Activity, CallId, Halt};
 use super::outgoing::{Outgoing, Unwritten};
 use super::rules::StepOrder;
 use super::wait::Wait;
+use sagas::Sagas;
 
 /// The number of closures of one operation that run at a time; further ones wait for their turn.
 const MAX_CLOSURES: usize = 256;
@@ -61,6 +63,9 @@ struct Inner {
     halt: Option<Halt>,
     is_draining: bool,
     has_ended: bool,
+    sagas: Sagas,
+    /// Whether a row that ends a call was written.
+    has_progressed: bool,
 }
 
 /// The calls of one name in one scope.
@@ -86,6 +91,7 @@ impl Journal {
         let expected = in_sequence.map(|row| (row.seq, row.key.clone())).collect();
         Self {
             inner: Mutex::new(Inner {
+                sagas: Sagas::of(&rows),
                 unreached: rows.iter().map(|row| row.key.clone()).collect(),
                 expected,
                 recorded: rows.into_iter().map(|row| (row.key.clone(), row)).collect(),
@@ -125,48 +131,6 @@ impl Journal {
         self.inner().poll += 1;
     }
 
-    /// Adds a call, and counts it among those of its name.
-    pub(super) fn made(&self, key: Result<StepKey, Status>) -> Made {
-        let mut inner = self.inner();
-        let poll = inner.poll;
-        let is_sequential = inner.under_way.is_empty();
-        let beside_others = inner.under_way.values().any(|call| call.made_in < poll);
-        let epoch_ends = inner.epoch_ends;
-        let key = key.and_then(|key| {
-            if epoch_ends {
-                return Err(fault::epoch_ends(key.as_str()));
-            }
-            let uses = inner.uses.entry(key.clone()).or_default();
-            uses.count += 1;
-            uses.beside_others |= beside_others;
-            match uses.count {
-                1 => Ok(key),
-                _ if uses.beside_others => Err(fault::ambiguous(key.as_str())),
-                count => repeated(&key, count),
-            }
-        });
-        if let Ok(key) = &key {
-            inner.reached(key);
-        }
-        let id = inner.next_call;
-        inner.next_call += 1;
-        let call = UnderWay {
-            name: match &key {
-                Ok(key) => key.to_string(),
-                Err(fault) => fault.message().to_owned(),
-            },
-            made_in: poll,
-            activity: Activity::None,
-        };
-        inner.under_way.insert(id, call);
-        Made {
-            id,
-            key,
-            is_sequential,
-            at: inner.time,
-        }
-    }
-
     /// A call has ended, or was dropped.
     pub(super) fn ended(&self, id: CallId) {
         self.inner().under_way.remove(&id);
@@ -181,33 +145,6 @@ impl Journal {
         self.task.wake();
     }
 
-    /// The recorded row of a call whose turn has come. `type_url` is empty where any will do.
-    pub(super) fn find(&self, key: &StepKey, kind: StepKind, type_url: &str) -> Found {
-        let inner = self.inner();
-        if inner.has_ended {
-            return Found::Ended;
-        }
-        if inner.halt.is_some() {
-            return Found::Halted;
-        }
-        let fault = match inner.recorded.get(key) {
-            Some(row) => match fault::changed(row, kind, type_url) {
-                Some(changed) => changed,
-                None => return Found::Row(Box::new(row.clone())),
-            },
-            None if kind == StepKind::Introduced || inner.order == StepOrder::ByName => {
-                return Found::New;
-            }
-            None => match inner.expected.values().next() {
-                Some(skipped) => fault::order_changed(key.as_str(), skipped.as_str()),
-                None => return Found::New,
-            },
-        };
-        drop(inner);
-        self.block(fault);
-        Found::Halted
-    }
-
     /// Ends the run, because the code does not fit what is recorded.
     pub(super) fn block(&self, fault: Status) {
         self.inner().halt = Some(Halt::Blocked(fault));
@@ -219,9 +156,13 @@ impl Journal {
         !self.inner().expected.is_empty()
     }
 
-    /// Whether a closure may begin: not while the worker drains.
-    pub(super) fn may_begin(&self) -> bool {
+    /// Whether a closure may begin: not while the worker drains, and only to undo in a run that does nothing
+    /// else.
+    pub(super) fn may_begin(&self, kind: StepKind) -> bool {
         let mut inner = self.inner();
+        if inner.sagas.is_unwinding() && kind != StepKind::Undo {
+            return false;
+        }
         if inner.is_draining {
             inner.halt.get_or_insert(Halt::Draining);
             self.task.wake();
@@ -231,14 +172,31 @@ impl Journal {
 
     /// Adds a row for the next commit. Returns its number.
     pub(super) fn write(&self, unwritten: Unwritten) -> u64 {
-        let number = self.inner().outgoing.add(unwritten);
+        let mut inner = self.inner();
+        inner.has_progressed |= unwritten.write.outcome.is_some();
+        let number = inner.outgoing.add(unwritten);
+        drop(inner);
         self.task.wake();
         number
     }
 
-    /// Returns when all rows are durable that closures wait for.
-    pub(super) async fn closures_may_begin(&self) {
-        let wanted = self.inner().outgoing.want_before_closures();
+    /// Wakes the run.
+    pub(crate) fn wake(&self) {
+        self.task.wake();
+    }
+
+    /// Whether a call has ended in this run.
+    pub(crate) fn has_progressed(&self) -> bool {
+        self.inner().has_progressed
+    }
+
+    /// Returns when all rows are durable that closures wait for. That of a step which may have to be undone
+    /// waits for every row: a replay must reach it.
+    pub(super) async fn closures_may_begin(&self, kind: StepKind) {
+        let wanted = match kind {
+            StepKind::SagaStep => self.inner().outgoing.want_all(),
+            _ => self.inner().outgoing.want_before_closures(),
+        };
         if *self.durable.borrow() < wanted {
             self.task.wake();
             let mut durable = self.durable.subscribe();
@@ -301,6 +259,9 @@ impl Journal {
             Activity::Wait(wait) => Some((**wait).clone()),
             Activity::None | Activity::Work => None,
         });
+        // A run that only undoes does not wait for what else the body does.
+        let is_unwinding = inner.sagas.is_unwinding();
+        let waits = waits.filter(|wait| !is_unwinding || wait.is_for_undo());
         waits.collect()
     }
 
@@ -350,6 +311,10 @@ impl Inner {
     fn reached(&mut self, key: &StepKey) {
         self.unreached.remove(key);
         if let Some(row) = self.recorded.get(key) {
+            if row.kind == StepKind::SagaStep {
+                // A saga may wait for it.
+                self.sagas.wake();
+            }
             self.expected.remove(&row.seq);
         }
     }
@@ -364,9 +329,4 @@ impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Journal").finish_non_exhaustive()
     }
-}
-
-/// The key of the second call of a name, or of a later one.
-fn repeated(key: &StepKey, count: u32) -> Result<StepKey, Status> {
-    super::name::key(&format!("{key}#{count}"))
 }

@@ -67,6 +67,12 @@ impl Outgoing {
         self.before_closures
     }
 
+    /// A closure waits for all rows. Returns the number of the last of them.
+    pub(super) fn want_all(&mut self) -> u64 {
+        self.wanted = self.added;
+        self.added
+    }
+
     /// The rows for a commit, if a call waits for one of them.
     pub(super) fn take_awaited(&mut self) -> Vec<Unwritten> {
         let is_awaited = self.unwritten.iter().any(|row| row.answer.is_some());
@@ -79,13 +85,15 @@ impl Outgoing {
         rows
     }
 
-    /// Drops the rows that are not written. Returns the number of the last one in a commit.
-    pub(super) fn forget(&mut self) -> u64 {
-        self.unwritten.clear();
+    /// Drops the rows that are not written. Returns the number of the last one in a commit, and those that end
+    /// what the operation owes.
+    pub(super) fn forget(&mut self) -> (u64, Vec<StepWrite>) {
+        let rows = self.unwritten.drain(..).map(|row| row.write);
+        let ends = rows.filter(|write| write.kind.is_debt()).collect();
         // No closure waits for a row that will not come.
         self.before_closures = 0;
         self.wanted = 0;
-        self.committed
+        (self.committed, ends)
     }
 
     /// The commit under way was answered. Returns the number of its last row.

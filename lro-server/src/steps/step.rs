@@ -91,7 +91,7 @@ pub(super) struct Options {
     pub(super) timeout: Option<Duration>,
     pub(super) retry: Option<Retry>,
     pub(super) at_most_once: bool,
-    lazy: bool,
+    pub(super) lazy: bool,
 }
 
 impl<'a, T: Name> Step<'a, T> {

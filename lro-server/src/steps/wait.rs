@@ -78,6 +78,10 @@ impl Wait {
         self.row.kind == StepKind::Promise
     }
 
+    pub(super) fn is_for_undo(&self) -> bool {
+        self.row.kind == StepKind::Undo
+    }
+
     pub(super) fn key(&self) -> &StepKey {
         &self.row.key
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lro_core::store::{StepKey, StepOutcome, StepWake};
+use lro_core::store::{StepKey, StepOutcome, StepRow, StepWake};
 use prost_types::Any;
 use tonic::{Code, Status};
 use tracing::Instrument as _;
@@ -11,12 +11,18 @@ use super::call::{Call, Ended};
 use super::closure::{Begun, Closure};
 use super::fault;
 use super::hooks;
+use super::retry::Retry;
+use super::saga::Undoable;
 use super::step::Options;
 use crate::handler::error::{HandlerError, to_plain_rpc_status};
+
+/// The number of attempts to undo a step, with pauses from 1 s to 60 s.
+const UNDO_ATTEMPTS: u32 = 10;
 
 /// The work of a call.
 pub(super) enum Work<'a> {
     Closure(Closure<'a>),
+    SagaStep(Closure<'a>, Undoable<'a>),
     Sleep(StepWake),
     Promise,
     Introduced,
@@ -31,7 +37,11 @@ impl Work<'_> {
         options: Options,
     ) -> Result<Ended, Status> {
         match self {
-            Self::Closure(closure) => step(call, &closure, type_url, options).await,
+            Self::Closure(closure) => step(call, &closure, type_url, options, None).await,
+            Self::SagaStep(closure, undoable) => {
+                undoable.check(call)?;
+                step(call, &closure, type_url, options, Some(&undoable)).await
+            }
             Self::Sleep(wake) => sleep(call, wake).await,
             Self::Promise => promise(call, type_url, options.timeout).await,
             Self::Introduced => introduced(call).await,
@@ -97,8 +107,14 @@ async fn step(
     closure: &Closure<'_>,
     type_url: &str,
     options: Options,
+    undoable: Option<&Undoable<'_>>,
 ) -> Result<Ended, Status> {
-    if let Some(row) = call.find(type_url).await? {
+    let reached = |row: Option<&StepRow>| {
+        if let Some(undoable) = undoable {
+            undoable.reached(row);
+        }
+    };
+    if let Some(row) = call.find_and_note(type_url, reached).await? {
         if let Some(ended) = call.replay(&row) {
             return Ok(ended);
         }
@@ -109,6 +125,9 @@ async fn step(
         if row.wake_time.is_some() {
             call.wait(call.recorded_wait(&row)).await;
         }
+    }
+    if let Some(undoable) = undoable {
+        undoable.open(call).await?;
     }
     let outcome = loop {
         let ended = attempt(call, closure, options).await?;
@@ -133,7 +152,27 @@ async fn step(
             None => break StepOutcome::Error(plain),
         }
     };
-    call.record(outcome).await
+    let response = match &outcome {
+        StepOutcome::Response(response) => Some(response.clone()),
+        _ => None,
+    };
+    if let Some(undoable) = undoable {
+        undoable.returned(response);
+    }
+    let ended = call.record(outcome).await?;
+    if let Some(undoable) = undoable {
+        undoable.recorded(ended.place);
+    }
+    Ok(ended)
+}
+
+/// Undoes a step, with retries after each error.
+pub(super) async fn undo(call: &mut Call, undo: Closure<'_>) -> Result<Ended, Status> {
+    let options = Options {
+        retry: Some(Retry::times(UNDO_ATTEMPTS)),
+        ..Options::default()
+    };
+    step(call, &undo, "", options, None).await
 }
 
 /// One attempt of the closure.

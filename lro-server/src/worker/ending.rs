@@ -13,7 +13,7 @@ use crate::engine::metrics::RunMetrics;
 use crate::engine::update::update_one;
 use crate::handler::error::to_rpc_status;
 use crate::handler::run::{Run, StopReason};
-use crate::steps::refused;
+use crate::steps::{Journal, incomplete, refused};
 
 /// The ways in which a run ends.
 pub(super) enum Ending {
@@ -29,6 +29,8 @@ pub(super) enum Ending {
     },
     Panicked,
     Stopped(StopReason),
+    /// The end was decided before this run, which has undone what the operation owed.
+    Condemned(rpc::Status),
     /// The body was not called.
     NotBegun,
 }
@@ -38,7 +40,9 @@ impl Ending {
     pub(super) fn into_command(self, run: &Run) -> Option<Command> {
         let fence = run.fence;
         let metadata = run.last_metadata();
-        let outcome = match self {
+        // The lifetime of an operation that only undoes may be over.
+        let lifetime_end = run.rules().lifetime_end.filter(|_| !run.is_unwinding());
+        let outcome = match self.with_verdict(run) {
             Self::Responded(response) => OperationOutcome::Response(response),
             Self::Failed { error, pause: None } => OperationOutcome::Error(error),
             Self::Failed {
@@ -48,7 +52,10 @@ impl Ending {
                 return Some(Command::Retry {
                     fence,
                     error: run.limits.bounded_error(error),
-                    delay: run.lifetime_left().map_or(delay, |left| delay.min(left)),
+                    delay: match (run.lifetime_left(), lifetime_end) {
+                        (Some(left), Some(_)) => delay.min(left),
+                        _ => delay,
+                    },
                     metadata,
                 });
             }
@@ -58,10 +65,8 @@ impl Ending {
                 OperationOutcome::Error(Reason::HandlerPanicked.operation_error(message, []))
             }
             Self::Stopped(StopReason::Cancelled) => OperationOutcome::Cancelled,
-            Self::Stopped(StopReason::TimedOut) => {
-                let message = "the operation took longer than its method allows";
-                OperationOutcome::Error(Reason::OperationTimedOut.operation_error(message, []))
-            }
+            Self::Stopped(StopReason::TimedOut) => OperationOutcome::Error(timed_out()),
+            Self::Condemned(verdict) => OperationOutcome::Error(verdict),
             Self::Stopped(StopReason::Draining) => {
                 return Some(Command::Release { fence, metadata });
             }
@@ -75,7 +80,7 @@ impl Ending {
                 return Some(Command::Suspend {
                     fence,
                     waits,
-                    ready_by: run.rules().lifetime_end,
+                    ready_by: lifetime_end,
                     metadata,
                 });
             }
@@ -86,7 +91,7 @@ impl Ending {
                     fence,
                     message,
                     delay,
-                    ready_by: run.rules().lifetime_end,
+                    ready_by: lifetime_end,
                     metadata,
                 });
             }
@@ -94,10 +99,62 @@ impl Ending {
         };
         Some(Command::Finish {
             fence,
-            outcome: run.limits.bounded(outcome),
+            outcome: run.limits.bounded(with_incomplete(outcome, run)),
             metadata,
         })
     }
+
+    /// The ending of a run that does nothing but undo, and has nothing more to undo.
+    pub(super) fn nothing_to_undo(run: &Run) -> Self {
+        match (run.verdict(), run.stop_reason()) {
+            (Some(verdict), _) => Self::Condemned(verdict.clone()),
+            (None, Some(StopReason::TimedOut)) => Self::Stopped(StopReason::TimedOut),
+            (None, _) => Self::Stopped(StopReason::Cancelled),
+        }
+    }
+
+    /// The ending of a run whose operation has a verdict: that.
+    fn with_verdict(self, run: &Run) -> Self {
+        match (self, run.verdict()) {
+            (
+                Self::Responded(_)
+                | Self::Failed { pause: None, .. }
+                | Self::Panicked
+                | Self::Stopped(StopReason::Cancelled | StopReason::TimedOut),
+                Some(verdict),
+            ) => Self::Condemned(verdict.clone()),
+            (ending, _) => ending,
+        }
+    }
+}
+
+/// The error of an operation that was cancelled.
+pub(super) fn cancelled() -> rpc::Status {
+    Reason::OperationCancelled.operation_error("the operation was cancelled", [])
+}
+
+/// The error of an operation that took too long.
+pub(super) fn timed_out() -> rpc::Status {
+    let message = "the operation took longer than its method allows";
+    Reason::OperationTimedOut.operation_error(message, [])
+}
+
+/// The outcome, whose error names the steps of sagas that are not undone.
+fn with_incomplete(outcome: OperationOutcome, run: &Run) -> OperationOutcome {
+    let steps = run.journal_if_used().map(Journal::incomplete);
+    let steps = steps.filter(|steps| !steps.is_empty());
+    let Some(steps) = steps else {
+        return outcome;
+    };
+    let mut error = match outcome {
+        OperationOutcome::Response(_) => return outcome,
+        OperationOutcome::Error(error) => error,
+        OperationOutcome::Cancelled => cancelled(),
+    };
+    if !Reason::UndoIncomplete.is_told_by(&error) {
+        error.details.push(incomplete(&steps));
+    }
+    OperationOutcome::Error(error)
 }
 
 /// Writes the ending of a run, with retries until it succeeds. The fence makes late writes safe: an

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use lro_core::pb::rpc;
 use lro_core::store::{OperationRecord, StepSummary};
 use prost_types::Any;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::Shared;
-use super::ending::{Ending, write_ending};
+use super::ending::{Ending, cancelled, timed_out, write_ending};
 use super::outage::LostRun;
 use super::quarantine::Quarantine;
 use super::slots::{HeldSlot, Slot};
@@ -21,7 +22,7 @@ use crate::engine::waiters::Young;
 use crate::handler::error::to_rpc_status;
 use crate::handler::poll::Watched;
 use crate::handler::registration::{BodyFuture, HostedMethod};
-use crate::handler::run::{Link, Run, StopReason};
+use crate::handler::run::{Link, Run, StopReason, told_to_stop};
 use crate::steps::{Journal, Polled, StepRules, StepsBody, read_rows};
 use crate::trace_context::continue_trace;
 
@@ -62,6 +63,9 @@ impl Launch {
         let longest = longest.into_iter().flatten().min();
         run.deadline = longest.map(|it| later(Instant::now(), it));
         let run = Arc::new(run);
+        if let Some(reason) = told_to_stop(record.state) {
+            run.stop(reason);
+        }
         Quarantine::enter(shared, &run, record.losses);
         let slot = HeldSlot::new(slot);
         let news = shared.runs.insert(&run, &slot);
@@ -107,13 +111,17 @@ impl Launch {
         );
         continue_trace(&span, &run.origin.trace_parent, &run.origin.trace_state);
         let ending = async {
-            if run.lifetime_left().is_some_and(|left| left.is_zero()) {
-                return Ending::Stopped(StopReason::TimedOut);
+            let unwinds = match unwinds(run) {
+                Some(_) if !run.owed() => return Ending::nothing_to_undo(run),
+                unwinds => unwinds,
+            };
+            if let Err(ending) = replay(run, steps.as_deref()).await {
+                return ending;
             }
-            match replay(run, steps.as_deref()).await {
-                Ok(()) => run_body(shared, run, method, request).await,
-                Err(ending) => ending,
+            if let Some(why) = unwinds {
+                run.unwind(why);
             }
+            run_body(shared, run, method, request).await
         };
         let ending = ending.instrument(span.clone()).await;
         run.blocking_ended().await;
@@ -193,6 +201,19 @@ async fn replay(run: &Run, steps: Option<&StepSummary>) -> Result<(), Ending> {
     }
 }
 
+/// Why the run is to do nothing but undo.
+fn unwinds(run: &Run) -> Option<rpc::Status> {
+    if let Some(verdict) = run.verdict() {
+        return Some(verdict.clone());
+    }
+    if run.begins_cancelled() {
+        return Some(cancelled());
+    }
+    run.lifetime_left().filter(Duration::is_zero)?;
+    run.stop(StopReason::TimedOut);
+    Some(timed_out())
+}
+
 /// Runs the body until it ends or must stop. Catches all panics of the service.
 async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, request: Any) -> Ending {
     // The answer to the claim may have come so late that the lease has expired already.
@@ -228,6 +249,8 @@ async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, reques
         Ok(Ok(Polled::Suspended(waits))) => return Ending::Suspended(waits),
         Ok(Ok(Polled::Blocked(fault))) => return Ending::Blocked(fault.message().to_owned()),
         Ok(Ok(Polled::Draining)) => return Ending::Stopped(StopReason::Draining),
+        Ok(Ok(Polled::Unwound)) => return Ending::nothing_to_undo(run),
+        Ok(Ok(Polled::Lost)) => return Ending::Stopped(StopReason::LeaseLost),
         Ok(Err(panic)) => Ok(Err(panic)),
         Err(reason) => Err(reason),
     };
@@ -281,9 +304,33 @@ fn discard<T>(run: &Run, value: T) {
     }
 }
 
-/// Returns when the body's future must be dropped: it signals the body first, and waits for the
-/// grace period.
+/// Returns when the body's future must be dropped: it signals the body first, waits for the grace period, and
+/// for the undo of open sagas.
 async fn must_stop(shared: &Shared, run: &Run, grace: Duration) -> StopReason {
+    if !run.is_unwinding() {
+        let reason = told_and_graced(shared, run, grace).await;
+        let why = match reason {
+            StopReason::Cancelled => cancelled(),
+            StopReason::TimedOut => timed_out(),
+            StopReason::LeaseLost | StopReason::Draining => return reason,
+        };
+        if !run.owes() {
+            return reason;
+        }
+        run.unwind(why);
+    }
+    tokio::select! {
+        biased;
+        () = lease_over(run, lease_margin(shared)) => {
+            run.stop(StopReason::LeaseLost);
+            StopReason::LeaseLost
+        }
+        () = shared.stopping.cancelled() => StopReason::Draining,
+    }
+}
+
+/// Signals the body that it must stop, and returns after the grace period.
+async fn told_and_graced(shared: &Shared, run: &Run, grace: Duration) -> StopReason {
     let timed_out = async {
         match run.deadline {
             Some(deadline) => tokio::time::sleep_until(deadline).await,

@@ -9,6 +9,8 @@ mod names;
 mod promises;
 mod recording;
 mod retries;
+mod saga_misuse;
+mod sagas;
 mod side_by_side;
 mod suspension;
 

@@ -20,6 +20,7 @@ use lro_server::{
 use tonic::{Request, Response, Status};
 
 pub(crate) type Context = OperationContext<ExportMetadata>;
+pub(crate) type Metadata = ExportMetadata;
 pub(crate) type Typed = Operation<ExportResponse, ExportMetadata>;
 type Body = Pin<Box<dyn Future<Output = Result<ExportResponse, HandlerError>> + Send>>;
 

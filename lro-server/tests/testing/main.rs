@@ -4,3 +4,4 @@
 mod good_bodies;
 mod planted_mistakes;
 mod replays;
+mod sagas;

@@ -104,6 +104,8 @@ impl Range {
         let (from, to) = (place(begin), place(end));
         let sign = match step.kind() {
             Kind::Sleep | Kind::Promise => "~",
+            Kind::Saga => "=",
+            Kind::Undo => "<",
             _ => "#",
         };
         let length = to - from + 1;

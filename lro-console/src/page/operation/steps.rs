@@ -170,6 +170,8 @@ fn note(step: &Step, now: Timestamp) -> Markup {
     html! {
         @if step.kind() == Kind::Promise { "promise " }
         @if step.kind() == Kind::Sleep { "sleep " }
+        @if step.kind() == Kind::Saga { "saga " }
+        @if step.kind() == Kind::Undo { "undo " }
         @if step.attempt > 1 { "attempt " (step.attempt) " " }
         @if step.state() == State::Done && step.operation_attempt == 0 { "from outside " }
         @if let Some(wake) = wake { "until " (age(wake, now)) " " }

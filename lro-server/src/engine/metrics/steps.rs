@@ -80,7 +80,9 @@ impl StepInstruments {
                 KeyValue::new("lro.step.outcome", end.outcome),
             ];
             self.steps.add(1, &attributes);
-            if let (StepKind::Step, Some(took)) = (end.kind, end.took) {
+            if let (StepKind::Step | StepKind::SagaStep | StepKind::Undo, Some(took)) =
+                (end.kind, end.took)
+            {
                 self.duration.record(took.as_secs_f64(), &attributes[1..]);
             }
         }
@@ -168,6 +170,9 @@ fn kind(kind: StepKind) -> &'static str {
         StepKind::Promise => "promise",
         StepKind::First => "first",
         StepKind::Introduced => "introduced",
+        StepKind::Saga => "saga",
+        StepKind::SagaStep => "saga_step",
+        StepKind::Undo => "undo",
         _ => "other",
     }
 }

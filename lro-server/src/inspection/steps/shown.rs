@@ -104,10 +104,18 @@ fn state(record: &OperationRecord, row: &StepRow, now: Timestamp) -> State {
     let pauses = row.wake_time.is_some_and(|wake| wake > now);
     match record.state {
         state if state.is_done() => State::Orphaned,
-        _ if row.kind != StepKind::Step || pauses => State::Waiting,
+        _ if pauses || !is_work(row.kind) => State::Waiting,
         OperationState::Running | OperationState::Cancelling => State::Running,
         _ => State::Pending,
     }
+}
+
+/// Whether a call of this kind runs while its row has not finished, unless it pauses.
+fn is_work(kind: StepKind) -> bool {
+    matches!(
+        kind,
+        StepKind::Step | StepKind::Saga | StepKind::SagaStep | StepKind::Undo
+    )
 }
 
 fn kind(kind: StepKind) -> Kind {
@@ -117,6 +125,9 @@ fn kind(kind: StepKind) -> Kind {
         StepKind::Promise => Kind::Promise,
         StepKind::First => Kind::First,
         StepKind::Introduced => Kind::Introduced,
+        StepKind::Saga => Kind::Saga,
+        StepKind::SagaStep => Kind::SagaStep,
+        StepKind::Undo => Kind::Undo,
         _ => Kind::Unspecified,
     }
 }

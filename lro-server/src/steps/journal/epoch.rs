@@ -1,6 +1,7 @@
 //! The end of an epoch, and the begin of the next.
 
 use lro_core::Timestamp;
+use lro_core::store::StepWrite;
 use tonic::Status;
 
 use super::{Inner, Journal};
@@ -12,14 +13,18 @@ impl Journal {
     }
 
     /// Ends the epoch: no call begins any more, and no commit is under way when this returns. Rows that are
-    /// not written are forgotten with the others.
+    /// not written are forgotten with the others; returns those that end sagas, which are written with the end
+    /// of the epoch.
     ///
     /// # Errors
     ///
-    /// When a call is under way.
-    pub(in crate::steps) async fn end_epoch(&self) -> Result<(), Status> {
-        let committed = {
+    /// When a call is under way, or a saga is open.
+    pub(in crate::steps) async fn end_epoch(&self) -> Result<Vec<StepWrite>, Status> {
+        let (committed, ends) = {
             let mut inner = self.inner();
+            if let Some(saga) = inner.sagas.first_open() {
+                return Err(fault::under_way(saga.as_str()));
+            }
             if let Some(call) = inner.under_way.values().next() {
                 return Err(fault::under_way(&call.name));
             }
@@ -29,7 +34,7 @@ impl Journal {
         let mut durable = self.durable.subscribe();
         // The sender lives as long as the journal.
         let _ = durable.wait_for(|durable| *durable >= committed).await;
-        Ok(())
+        Ok(ends)
     }
 
     /// Begins the next epoch, whose rows are the promises that were completed before the body has asked.
