@@ -76,7 +76,7 @@ pub(crate) enum End {
     Lost(Failure),
 }
 
-/// What the server had told of an operation when the time limit was reached.
+/// The last answer about an operation before the time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// That it runs.

@@ -49,7 +49,7 @@ pub(crate) async fn run(context: &Context, args: &Get) -> Result<Exit, Failure> 
     let single = args.names.len() == 1 && args.names[0] != "-";
     match &output {
         Output::Ndjson => {}
-        // What is missing stands on stderr.
+        // Names without an operation stand on stderr.
         Output::Table | Output::Wide if found.is_empty() => {}
         Output::Json if single => {
             for shown in &found {

@@ -58,7 +58,7 @@ pub(super) fn facts(context: &Context, record: &OperationRecord) -> Result<(), F
     Ok(())
 }
 
-/// Who cancelled it and why, as far as it is known.
+/// The author of a cancellation and the reason, as far as they are known.
 fn cancellation(actor: &Actor) -> Option<(&'static str, String)> {
     match (&*actor.principal, &*actor.reason) {
         ("", "") => None,
