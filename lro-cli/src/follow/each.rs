@@ -21,6 +21,10 @@ use crate::exit::Exit;
 /// How long a server may hold a wait whose progress is shown.
 const GLIMPSE: Duration = Duration::from_secs(10);
 
+/// How long a server may take to tell how far an operation is, of which it told nothing before the time
+/// limit.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
 /// News of one operation.
 pub(super) enum News {
     State(pb::Operation),
@@ -93,13 +97,14 @@ impl Follow<'_> {
         sender: mpsc::Sender<News>,
     ) {
         let began = Instant::now();
-        let client = self.client(context);
+        let mut client = self.client(context);
+        let mut last_look = None;
         let mut index = 0;
         let mut seen = Seen::Nothing;
         let pauses = ExponentialBackoff::new(Duration::from_millis(250), Duration::from_secs(10));
         loop {
             let left = limit.map(|it| it.saturating_sub(began.elapsed()));
-            let mut poller = self.poller(context, &client, &name, left);
+            let mut poller = self.poller(context, &client, &name, last_look.or(left));
             let error = loop {
                 match poller.next_answer().await {
                     Ok(PollAnswer::Retry(status)) => {
@@ -115,10 +120,21 @@ impl Follow<'_> {
                         if done {
                             return;
                         }
+                        if last_look.is_some() {
+                            let end = End::TimedOut(seen);
+                            let _ = sender.send(News::Ended(name, end)).await;
+                            return;
+                        }
                     }
                     Err(error) => break error,
                 }
             };
+            if error.is_timeout() && seen == Seen::Nothing && last_look.is_none() {
+                // A server may hold WaitOperation for longer than it was asked to.
+                client = client.without_wait_operation();
+                last_look = Some(LAST_LOOK);
+                continue;
+            }
             let is_missing = error.is_poll_failed() && error.code() == Code::NotFound;
             if is_missing && self.if_missing == IfMissing::Wait {
                 seen = Seen::Missing;

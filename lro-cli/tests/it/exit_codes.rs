@@ -50,7 +50,7 @@ async fn each_exit_code_has_its_meaning() {
         (3, "wait operations/bad"),
         (3, "watch operations/bad"),
         (4, "wait operations/cancelled"),
-        (5, "wait operations/endless --timeout 100ms"),
+        (5, "wait operations/endless --timeout 2s"),
         (6, "get operations/absent"),
         (6, "wait operations/absent"),
         (6, "get ..none"),
@@ -73,11 +73,11 @@ async fn each_exit_code_has_its_meaning() {
         (6, "wait operations/absent operations/bad"),
         (
             3,
-            "wait operations/bad operations/endless operations/cancelled --timeout 100ms",
+            "wait operations/bad operations/endless operations/cancelled --timeout 2s",
         ),
         (
             5,
-            "wait operations/endless operations/cancelled --timeout 100ms",
+            "wait operations/endless operations/cancelled --timeout 2s",
         ),
         (4, "wait operations/ok operations/cancelled"),
     ] {

@@ -178,7 +178,7 @@ async fn a_failed_and_a_cancelled_operation_have_codes_of_their_own() {
         .await
         .stdout;
     let name = name.trim();
-    let waited = lro.run(&format!("wait {name} --timeout 300ms")).await;
+    let waited = lro.run(&format!("wait {name} --timeout 2s")).await;
     assert_eq!(waited.exit, Exit::TimedOut, "{waited:?}");
     assert!(
         waited.stderr.contains("nothing was cancelled"),

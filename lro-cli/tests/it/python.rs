@@ -109,7 +109,7 @@ async fn operations_of_a_foreign_server_are_waited_for() {
             ("odd", "", Exit::Failed),
             ("absent", "", Exit::NotFound),
             ("late", "--if-missing wait", Exit::Done),
-            ("endless", "--timeout 400ms", Exit::TimedOut),
+            ("endless", "--timeout 3s", Exit::TimedOut),
             ("bytes", "--retry-errors 0", Exit::Unknown),
         ] {
             let ran = waits(behaviour, flags).await;

@@ -117,7 +117,7 @@ async fn an_operation_may_come_later() {
     assert_eq!(ran.exit, Exit::Done, "{ran:?}");
     let ran = waits(
         vec![absent()],
-        "wait operations/1 --if-missing wait --timeout 400ms",
+        "wait operations/1 --if-missing wait --timeout 2s",
     )
     .await;
     assert_eq!(ran.exit, Exit::TimedOut, "{ran:?}");

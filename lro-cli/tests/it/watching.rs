@@ -145,23 +145,23 @@ async fn a_time_limit_says_what_is_known() {
     let lro = Lro::to(&server.url);
     for (words, exit, told) in [
         (
-            "operations/1 --timeout 300ms",
+            "operations/1 --timeout 2s",
             Exit::TimedOut,
-            "operations/1 still runs after 0s; nothing was cancelled\n\
-             Continue: lro wait operations/1 --timeout 300ms\n",
+            "operations/1 still runs after 2s; nothing was cancelled\n\
+             Continue: lro wait operations/1 --timeout 2s\n",
         ),
         (
-            "operations/1 --timeout 300ms --cancel-on-timeout",
+            "operations/1 --timeout 2s --cancel-on-timeout",
             Exit::TimedOut,
             "asked the server to cancel operations/1\n\
-             operations/1 still runs after 0s\n\
-             Continue: lro wait operations/1 --timeout 300ms --cancel-on-timeout\n",
+             operations/1 still runs after 2s\n\
+             Continue: lro wait operations/1 --timeout 2s --cancel-on-timeout\n",
         ),
         (
-            "operations/absent --if-missing wait --timeout 300ms",
+            "operations/absent --if-missing wait --timeout 2s",
             Exit::TimedOut,
-            "there is no operation operations/absent after 0s\n\
-             Continue: lro wait operations/absent --if-missing wait --timeout 300ms\n",
+            "there is no operation operations/absent after 2s\n\
+             Continue: lro wait operations/absent --if-missing wait --timeout 2s\n",
         ),
     ] {
         let ran = lro.run(&format!("wait {words}")).await;
@@ -171,7 +171,7 @@ async fn a_time_limit_says_what_is_known() {
     // A server that takes the connection and never answers.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let lro = Lro::to(&format!("http://{}", silent.local_addr().unwrap()));
-    let ran = lro.run("wait operations/1 --timeout 300ms").await;
+    let ran = lro.run("wait operations/1 --timeout 2s").await;
     assert_eq!(ran.exit, Exit::Unknown, "{ran:?}");
     assert!(
         ran.stderr.contains("told nothing of operations/1"),
