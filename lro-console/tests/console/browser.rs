@@ -35,7 +35,7 @@ async fn every_state_is_told_in_words() {
 /// console:2 console:7
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_change_without_a_reload() {
-    check("live", 5).await;
+    check("live", 6).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -46,7 +46,7 @@ async fn pages_survive_the_server_and_their_tab() {
 /// console:3 console:4 console:9
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operations_are_changed_by_mouse_and_keys() {
-    check("acts", 7).await;
+    check("acts", 9).await;
 }
 
 /// console:6

@@ -196,6 +196,11 @@ impl Fixture {
                 self.clock.advance(Duration::from_secs(1));
                 self.pending().await.to_string()
             }
+            ["start", team] => {
+                let mut new = self.new_operation();
+                new.labels.insert("team".into(), (*team).into());
+                self.start(new).await.to_string()
+            }
             ["run"] => {
                 self.clock.advance(Duration::from_secs(1));
                 self.running(1, 8).await.to_string()
@@ -232,6 +237,14 @@ impl Fixture {
                     tables: vec![MARKUP.into()],
                 });
                 let name = self.start(new).await;
+                let renew = Command::Renew {
+                    fence: self.fence(&name).await,
+                    lease_duration: LEASE,
+                    metadata: Some(lro_core::pack(&ExportRequest {
+                        tables: vec![format!("metadata {MARKUP}")],
+                    })),
+                };
+                self.update(&name, renew).await;
                 let error = lro_core::pb::rpc::Status {
                     code: tonic::Code::Aborted as i32,
                     message: MARKUP.into(),

@@ -39,6 +39,34 @@ export default {
     await close(page);
   },
 
+  // console:3
+  async 'keys delete an operation'() {
+    const name = await ask('run');
+    const page = await open(operation(name));
+    await page.locator('button[value="delete"]').focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', {name: 'Delete 1 operation?'}).waitFor();
+    await page.locator('form.confirm .buttons button').focus();
+    await page.keyboard.press('Enter');
+    await page.waitForURL(url);
+    assert.equal(await row(page, name).count(), 0);
+    await close(page);
+  },
+
+  // console:4
+  async 'bulk buttons tell how many of the selected they change'() {
+    const page = await open('');
+    const buttons = page.locator('.bulk button');
+    assert.deepEqual(await buttons.allTextContents(), ['Cancel…', 'Resubmit…', 'Delete…']);
+    for (const button of await buttons.all()) assert.equal(await button.isDisabled(), true);
+    // One that runs, and one that has ended.
+    for (const name of [names[4], names[0]]) await row(page, name).locator('input').check();
+    assert.deepEqual(await buttons.allTextContents(), ['Cancel 1…', 'Resubmit 1…', 'Delete 2…']);
+    await row(page, names[4]).locator('input').uncheck();
+    assert.equal(await page.locator('.bulk button[value="cancel"]').isDisabled(), true);
+    await close(page);
+  },
+
   // console:4
   async 'several are deleted after their number was typed'() {
     const page = await open('?state=pending');

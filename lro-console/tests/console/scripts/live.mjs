@@ -17,6 +17,16 @@ export default {
     await close(page);
   },
 
+  // console:2
+  async 'an empty list finds its first operation by itself'() {
+    const page = await open('?filter=labels.team+%3D+late');
+    await page.getByText('No operation matches').waitFor();
+    const name = await ask('start late');
+    await row(page, name).waitFor();
+    assert.equal(await page.locator('tr[data-name]').count(), 1);
+    await close(page);
+  },
+
   async 'keys and links lead through the list with its filter'() {
     const page = await open('?state=running');
     const listed = await page.locator('tr[data-name]').evaluateAll(rows => rows.map(it => it.dataset.name));

@@ -50,6 +50,7 @@ export default {
       await page.waitForTimeout(200);
       assert.equal(await page.evaluate(() => 'pwned' in window), false);
       assert.equal(await page.locator('img').count(), 0);
+      if (path === operation(name)) await page.getByText('metadata <img src=x').waitFor();
       assert.match(await page.locator('main').innerText() + await page.locator('#filter').first().inputValue().catch(() => ''), /<img src=x/);
       await close(page);
     }
