@@ -38,7 +38,7 @@ use outcome::error;
 /// * An operation that [owes](OperationRecord::owes) something does not end before a run has undone it.
 ///   Each end without a response leads back to `Pending` then, and the next claim continues: `Cancelling`
 ///   after a cancellation, and otherwise with the end's error as its
-///   [verdict](StepSummary::verdict), which no later run turns into a success.
+///   [verdict](super::StepSummary::verdict), which no later run turns into a success.
 /// * `expire` ends a `Running` operation as `Failed` when its policy says `abort`, or when it has no
 ///   attempt left; so does `retry`. An `expire` that is *shared*, because the worker was lost together
 ///   with other operations, uses up no attempt up to [`OperationRecord::MAX_LOSSES`] times in a row.
@@ -213,14 +213,13 @@ impl OperationRecord {
         if self.attempts_since_progress() >= self.policy.max_attempts {
             return self.finish(self.unless_unwinding(error), now);
         }
+        let delay = match self.state {
+            OperationState::Cancelling if !self.began_to_undo() => Duration::ZERO,
+            _ => delay,
+        };
         self.end_attempt(AttemptOutcome::retried(&error), now);
         // The body returned: it does not kill the process.
         self.losses = 0;
-        // The body that fails may not know that it was cancelled.
-        let delay = match self.state {
-            OperationState::Cancelling if !self.is_condemned() => Duration::ZERO,
-            _ => delay,
-        };
         self.back_to_pending(now.saturating_add(delay), now)
     }
 

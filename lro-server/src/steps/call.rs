@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 use super::answer::{Activity, Found, Made};
 use super::fault;
 use super::hooks;
-use super::in_block::block_of;
+use super::in_block::{block_of, yield_once};
 use super::in_closure::is_in_closure_of;
 use super::journal::Journal;
 use super::name::StepName;
@@ -48,12 +48,11 @@ pub(super) struct Ended {
 impl Call {
     /// Notes the call.
     pub(super) fn new(run: &Arc<Run>, scope: &str, name: &StepName, kind: StepKind) -> Self {
-        let key = name
-            .in_scope(scope)
-            .and_then(|key| match is_in_closure_of(run.uid) {
-                true => Err(fault::nested(key.as_str())),
-                false => Ok(key),
-            });
+        let key = name.in_scope(scope).and_then(super::name::free);
+        let key = key.and_then(|key| match is_in_closure_of(run.uid) {
+            true => Err(fault::nested(key.as_str())),
+            false => Ok(key),
+        });
         let mut made = run.journal().made(key);
         if let Err(mistake) = &made.key {
             hooks::mistake(mistake);
@@ -162,6 +161,21 @@ impl Call {
             Found::Halted => std::future::pending().await,
             Found::Ended => Err(fault::run_ended()),
         }
+    }
+
+    /// The row that an earlier run has recorded, of this kind.
+    pub(super) fn recorded(&self, kind: StepKind) -> Option<StepRow> {
+        let row = self.journal().recorded(self.key().ok()?)?;
+        (row.kind == kind).then_some(row)
+    }
+
+    /// Records with the next commit that the call has begun.
+    pub(super) fn note_begun(&self) -> Result<(), Status> {
+        let begun = self.write(None)?;
+        if self.run.link.is_some() {
+            self.journal().write(Unwritten::lazy(begun));
+        }
+        Ok(())
     }
 
     /// Begins an attempt of the closure, when earlier lazy rows are durable. Never returns if the worker
@@ -322,6 +336,15 @@ impl Call {
         let row = rows.iter().find(|row| row.key == *key);
         row.and_then(|row| self.replay(row))
             .ok_or_else(fault::run_ended)
+    }
+
+    /// Of a recorded error in the block of a saga, lets the calls beside it replay before the body acts on the
+    /// error: it may drop them, and their undos would not be known.
+    pub(super) async fn let_others_replay(&self, ended: &Ended) {
+        let is_replayed_error = ended.place == 0 && ended.result.is_err();
+        if is_replayed_error && block_of(self.run.uid).is_some() {
+            yield_once().await;
+        }
     }
 
     /// The end that a finished row gives to the body; `None` for a row that has not finished.

@@ -1,6 +1,7 @@
 //! Notes on the current thread that the block of a saga is polled.
 
 use std::cell::Cell;
+use std::task::Poll;
 
 use uuid::Uuid;
 
@@ -42,4 +43,17 @@ impl Drop for Noted {
     fn drop(&mut self) {
         POLLED.set(self.before);
     }
+}
+
+/// Returns at the second poll, which follows at once.
+pub(super) async fn yield_once() {
+    let mut has_yielded = false;
+    std::future::poll_fn(|context| match std::mem::replace(&mut has_yielded, true) {
+        true => Poll::Ready(()),
+        false => {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
 }

@@ -6,6 +6,8 @@ use lro_core::Reason;
 use lro_core::store::StepKey;
 use tonic::Status;
 
+use super::fault;
+
 /// The longest name, in bytes; also the longest name of a scope.
 const MAX_LEN: usize = 128;
 
@@ -66,6 +68,17 @@ pub(super) fn key(key: &str) -> Result<StepKey, Status> {
         let message = format!("the scopes and the name of a durable call: {error}");
         Reason::StepNameInvalid.status(message, [])
     })
+}
+
+/// A key that is not of a row with which a saga undoes.
+pub(super) fn free(key: StepKey) -> Result<StepKey, Status> {
+    let text = key.as_str();
+    let last = text.rsplit('/').next().unwrap_or(text);
+    let is_taken = text.starts_with("undo/") || last.split('#').next() == Some("undo");
+    match is_taken {
+        true => Err(fault::reserved(text)),
+        false => Ok(key),
+    }
 }
 
 impl From<&str> for StepName {

@@ -80,7 +80,7 @@ impl<M> OperationContext<M> {
     /// [scopes](Self::scope) of their own.
     pub fn saga(&self) -> Saga<'_, M> {
         let scope = self.scope.as_deref().unwrap_or_default();
-        let key = StepName::from("saga").in_scope(scope).and_then(free);
+        let key = StepName::from("saga").in_scope(scope).and_then(name::free);
         let (number, key) = self.run.journal().made_saga(key);
         let keys = key.and_then(|saga| Keys::of(saga, scope));
         Saga {
@@ -111,16 +111,6 @@ fn undo_of(step: &StepKey) -> Result<StepKey, Status> {
     name::key(&format!("undo/{step}"))
 }
 
-/// A key that no undo has.
-fn free(key: StepKey) -> Result<StepKey, Status> {
-    let text = key.as_str();
-    let is_taken = text.starts_with("undo/") || text.split('#').next() == Some("undo");
-    match is_taken {
-        true => Err(fault::reserved(text)),
-        false => Ok(key),
-    }
-}
-
 impl<'a, M> Saga<'a, M> {
     /// Runs a closure and records its result, as [`OperationContext::step`] does, and undoes it with the saga.
     ///
@@ -128,8 +118,8 @@ impl<'a, M> Saga<'a, M> {
     /// closure has done anything: it was interrupted, or has failed. So it looks for what to undo by names or
     /// ids that the body knows, such as [`OperationContext::uuid`], and finding nothing is a success.
     ///
-    /// It may run several times, as the closure may. Each of its errors is retried: 10 attempts, with pauses
-    /// from 1 s to 60 s. After the last one the other steps are undone all the same.
+    /// It may run several times, as the closure may. Each of its errors is retried: 10 attempts of at most 10 min
+    /// each, with pauses from 1 s to 60 s. After the last one the other steps are undone all the same.
     ///
     /// The step must be awaited in the block of [`run`](Self::run). Undos may borrow what lives longer than the
     /// saga, such as the service and the request, but no variables of the block.
@@ -170,8 +160,12 @@ impl<'a, M> Saga<'a, M> {
             }
         };
         let mut call = self.operation.call(&name.into(), StepKind::SagaStep);
-        call.check(|key| free(key.clone()).and_then(|key| undo_of(&key)).map(drop));
+        call.check(|key| undo_of(key).map(drop));
         let undoable = Undoable::new(self.inner.clone(), call.key().ok().cloned(), Arc::new(undo));
+        // A step that an earlier run has begun may be dropped by this one without a poll.
+        if let Some(row) = call.recorded(StepKind::SagaStep) {
+            undoable.reached(Some(&row));
+        }
         Step::new(call, Work::SagaStep(closure, undoable))
     }
 

@@ -18,6 +18,8 @@ use crate::handler::error::{HandlerError, to_plain_rpc_status};
 
 /// The number of attempts to undo a step, with pauses from 1 s to 60 s.
 const UNDO_ATTEMPTS: u32 = 10;
+/// The longest time that one of them may take.
+const UNDO_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The work of a call.
 pub(super) enum Work<'a> {
@@ -36,7 +38,7 @@ impl Work<'_> {
         type_url: &str,
         options: Options,
     ) -> Result<Ended, Status> {
-        match self {
+        let ended = match self {
             Self::Closure(closure) => step(call, &closure, type_url, options, None).await,
             Self::SagaStep(closure, undoable) => {
                 undoable.check(call)?;
@@ -45,7 +47,11 @@ impl Work<'_> {
             Self::Sleep(wake) => sleep(call, wake).await,
             Self::Promise => promise(call, type_url, options.timeout).await,
             Self::Introduced => introduced(call).await,
+        };
+        if let Ok(ended) = &ended {
+            call.let_others_replay(ended).await;
         }
+        ended
     }
 }
 
@@ -120,7 +126,11 @@ async fn step(
         }
         if options.at_most_once && row.wake_time.is_none() {
             let outcome = StepOutcome::Error(fault::interrupted(row.key.as_str()));
-            return call.record(outcome).await;
+            let ended = call.record(outcome).await?;
+            if let Some(undoable) = undoable {
+                undoable.recorded(ended.place);
+            }
+            return Ok(ended);
         }
         if row.wake_time.is_some() {
             call.wait(call.recorded_wait(&row)).await;
@@ -128,6 +138,10 @@ async fn step(
     }
     if let Some(undoable) = undoable {
         undoable.open(call).await?;
+        // Each row that follows from the closure says that it has begun.
+        if call.recorded(call.kind()).is_none() {
+            call.note_begun()?;
+        }
     }
     let outcome = loop {
         let ended = attempt(call, closure, options).await?;
@@ -170,6 +184,7 @@ async fn step(
 pub(super) async fn undo(call: &mut Call, undo: Closure<'_>) -> Result<Ended, Status> {
     let options = Options {
         retry: Some(Retry::times(UNDO_ATTEMPTS)),
+        timeout: Some(UNDO_TIMEOUT),
         ..Options::default()
     };
     step(call, &undo, "", options, None).await

@@ -6,12 +6,13 @@ use lro_core::Reason;
 use lro_core::pb::rpc;
 use lro_core::store::{Command, OperationOutcome, Refusal, StepKey, Update};
 use prost_types::Any;
+use tonic::Status;
 
 use super::Shared;
 use crate::engine::backoff::Backoff;
 use crate::engine::metrics::RunMetrics;
 use crate::engine::update::update_one;
-use crate::handler::error::to_rpc_status;
+use crate::handler::error::{HandlerError, to_rpc_status};
 use crate::handler::run::{Run, StopReason};
 use crate::steps::{Journal, incomplete, refused};
 
@@ -42,7 +43,7 @@ impl Ending {
         let metadata = run.last_metadata();
         // The lifetime of an operation that only undoes may be over.
         let lifetime_end = run.rules().lifetime_end.filter(|_| !run.is_unwinding());
-        let outcome = match self.with_verdict(run) {
+        let outcome = match self.while_owing(run).with_verdict(run) {
             Self::Responded(response) => OperationOutcome::Response(response),
             Self::Failed { error, pause: None } => OperationOutcome::Error(error),
             Self::Failed {
@@ -113,6 +114,30 @@ impl Ending {
         }
     }
 
+    /// The ending of a run that does nothing but undo, and has not undone everything.
+    fn while_owing(self, run: &Run) -> Self {
+        if !run.is_unwinding() || !run.owes() {
+            return self;
+        }
+        let has_timed_out =
+            run.verdict().is_none() && run.stop_reason() == Some(StopReason::TimedOut);
+        match self {
+            Self::Stopped(StopReason::LeaseLost) => self,
+            // The operation's verdict from now on, so that no later run forgets it.
+            _ if has_timed_out => Self::Condemned(timed_out()),
+            Self::Failed { error, pause: None } => try_again(run, error),
+            Self::Responded(_) | Self::Panicked => {
+                let message = "the body ended before it had undone its sagas";
+                try_again(run, Reason::HandlerMisbehaved.operation_error(message, []))
+            }
+            Self::Condemned(verdict) => try_again(run, verdict),
+            Self::Stopped(StopReason::Cancelled | StopReason::TimedOut) => {
+                try_again(run, cancelled())
+            }
+            ending => ending,
+        }
+    }
+
     /// The ending of a run whose operation has a verdict: that.
     fn with_verdict(self, run: &Run) -> Self {
         match (self, run.verdict()) {
@@ -126,6 +151,13 @@ impl Ending {
             (ending, _) => ending,
         }
     }
+}
+
+/// The run could not undo everything. Another one tries, as long as attempts are left.
+fn try_again(run: &Run, error: rpc::Status) -> Ending {
+    tracing::warn!(name = %run.name, ?error, "a run has ended before it had undone its sagas");
+    let pause = HandlerError::retry(Status::unavailable("")).pause(run.attempt);
+    Ending::Failed { error, pause }
 }
 
 /// The error of an operation that was cancelled.
@@ -202,6 +234,9 @@ pub(super) async fn write_ending(
 fn without_steps(run: &Run, update: &Update, refusal: &Refusal) -> Option<Update> {
     let refused = refused(refusal)?;
     tracing::error!(name = %run.name, %refusal, "steps that end with a run are not recorded");
+    // Those that say what is undone have no limits.
+    let kept = update.steps.iter().filter(|step| step.kind.has_no_limit());
+    let kept: Vec<_> = kept.cloned().collect();
     let command = match &update.command {
         Command::Suspend {
             fence, metadata, ..
@@ -210,8 +245,8 @@ fn without_steps(run: &Run, update: &Update, refusal: &Refusal) -> Option<Update
             outcome: OperationOutcome::Error(to_rpc_status(&refused)),
             metadata: metadata.clone(),
         },
-        _ if update.steps.is_empty() => return None,
+        _ if kept.len() == update.steps.len() => return None,
         other => other.clone(),
     };
-    Some(run.update(command))
+    Some(run.update(command).with_steps(kept))
 }

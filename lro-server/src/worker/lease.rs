@@ -196,7 +196,7 @@ async fn renew(shared: &Shared, all: bool) -> Result<(), StoreError> {
     let runs = shared.runs.all().into_iter();
     // Checked when its batch is created: the lease of a run that was given up meanwhile must
     // expire.
-    let held = runs.filter(|run| run.stop_reason() != Some(StopReason::LeaseLost));
+    let held = runs.filter(|run| !run.is_lost());
     let renewals = held.map(Renewal::new);
     let mut due = renewals.filter(|renewal| all || renewal.metadata.is_some());
     let mut failure = None;

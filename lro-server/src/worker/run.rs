@@ -256,6 +256,8 @@ async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, reques
     };
     match (returned, run.stop_reason()) {
         (Err(reason), _) => Ending::Stopped(reason),
+        // Whatever the body makes of it, what it did is undone.
+        (Ok(Ok(Ok(_))), _) if run.is_unwinding() && !run.owes() => Ending::nothing_to_undo(run),
         (Ok(Ok(Ok(response))), _) => {
             log_orphans(run);
             Ending::Responded(response)

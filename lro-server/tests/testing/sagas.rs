@@ -191,3 +191,81 @@ fn sagas_follow_each_other_and_run_side_by_side() {
         })
         .run();
 }
+
+/// A node of a zone, which one zone does not have, and whose undo fails twice in another one.
+async fn nodes(
+    cloud: &Cloud,
+    operation: OperationContext<()>,
+    in_branches: bool,
+) -> Result<(), HandlerError> {
+    let saga = operation.saga();
+    saga.run(async {
+        let node = |zone: &'static str| {
+            let make = move || async move {
+                let made = cloud.create(zone).await;
+                match zone {
+                    "full" => Err(Status::resource_exhausted("the zone is full")),
+                    _ => made,
+                }
+            };
+            let undo = move |_: Option<String>| async move {
+                let is_busy = zone == "busy" && cloud.failures.fetch_add(1, Ordering::SeqCst) < 2;
+                match is_busy {
+                    true => Err(Status::unavailable("busy")),
+                    false => cloud.delete(zone).await,
+                }
+            };
+            saga.step(format!("node/{zone}"), make, undo)
+        };
+        if in_branches {
+            let branch = async |zone| node(zone).await;
+            tokio::try_join!(branch("full"), branch("busy"), branch("free"))?;
+        } else {
+            operation.all(3, ["full", "busy", "free"].map(node)).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The body drops the steps beside one that fails, also when it is replayed. steps:U1 steps:U4
+#[test]
+fn steps_beside_one_that_fails_are_undone_wherever_the_process_dies() {
+    for in_branches in [false, true] {
+        testing::crash_everywhere(Cloud::default, move |cloud, operation| async move {
+            nodes(&cloud, operation, in_branches).await
+        })
+        .seeds(4)
+        .check(|cloud| assert_eq!(cloud.resources(), [""; 0]))
+        .run();
+    }
+}
+
+/// The body drops a saga when another one has failed: its next run undoes it, too. steps:U4 steps:E4
+#[test]
+fn a_saga_beside_one_that_fails_is_undone_wherever_the_process_dies() {
+    let body = |cloud: std::sync::Arc<Cloud>, operation: OperationContext<()>| async move {
+        let cloud = &*cloud;
+        let branch = async |name: &'static str, fails: bool| -> Result<(), HandlerError> {
+            let operation = operation.scope(name);
+            let saga = operation.saga();
+            saga.run(async {
+                let make = move || async move { cloud.create(name).await };
+                let undo = move |_: Option<String>| async move { cloud.delete(name).await };
+                saga.step("made", make, undo).await?;
+                if fails {
+                    return Err(Status::aborted(name).into());
+                }
+                operation.sleep("nap", Duration::from_secs(60)).await?;
+                Ok(())
+            })
+            .await
+        };
+        tokio::try_join!(branch("left", true), branch("right", false))?;
+        Ok::<(), HandlerError>(())
+    };
+    testing::crash_everywhere(Cloud::default, body)
+        .seeds(2)
+        .check(|cloud| assert_eq!(cloud.resources(), [""; 0]))
+        .run();
+}

@@ -131,6 +131,18 @@ impl StepKind {
     pub const fn is_debt(self) -> bool {
         matches!(self, Self::Saga)
     }
+
+    /// Whether its rows are recorded beyond the number and the size that an operation may have: without them, it
+    /// could not undo what it has done.
+    ///
+    /// ```
+    /// use lro_core::store::StepKind;
+    ///
+    /// assert!(StepKind::Undo.has_no_limit() && !StepKind::SagaStep.has_no_limit());
+    /// ```
+    pub const fn has_no_limit(self) -> bool {
+        matches!(self, Self::Saga | Self::Undo)
+    }
 }
 
 /// How a durable call ended.

@@ -3,7 +3,7 @@
 use lro_core::pb::rpc;
 use lro_core::store::{OperationRecord, OperationState};
 
-use super::Run;
+use super::{Run, StopReason};
 use crate::steps::Journal;
 
 /// The debts of an operation at the claim, and the attempts that are left.
@@ -54,6 +54,12 @@ impl Run {
     /// Whether another attempt follows if the body asks for one.
     pub(crate) fn has_attempt_left(&self) -> bool {
         !self.debts.is_last_attempt || self.journal_if_used().is_some_and(Journal::has_progressed)
+    }
+
+    /// Whether its worker has stopped it for reasons that are not the operation's: another run continues.
+    pub(crate) fn is_given_back(&self) -> bool {
+        let reason = self.stop_reason();
+        self.is_lost() || matches!(reason, Some(StopReason::Draining | StopReason::LeaseLost))
     }
 
     /// The body does nothing but undo from now on.

@@ -28,6 +28,7 @@ pub(super) struct Sagas {
 }
 
 struct Polled {
+    key: StepKey,
     waker: Waker,
     replays: bool,
 }
@@ -47,6 +48,12 @@ impl Sagas {
 
     pub(super) fn first_open(&self) -> Option<&StepKey> {
         self.open.first()
+    }
+
+    /// Whether a saga beside this one is polled and open.
+    fn has_open_beside(&self, saga: SagaNumber) -> bool {
+        let mut others = self.polled.iter().filter(|(number, _)| **number != saga);
+        others.any(|(_, other)| self.open.contains(&other.key))
     }
 
     pub(super) fn wake(&self) {
@@ -94,8 +101,21 @@ impl Journal {
     }
 
     pub(in crate::steps) fn saga_ended(&self, key: &StepKey) {
-        self.inner().sagas.open.remove(key);
+        let mut inner = self.inner();
+        inner.sagas.open.remove(key);
+        inner.sagas.wake();
         self.task.wake();
+    }
+
+    /// Whether the run does nothing but undo, and has more to undo in a saga beside this one.
+    pub(in crate::steps) fn undoes_beside(&self, saga: SagaNumber) -> bool {
+        let inner = self.inner();
+        inner.sagas.is_unwinding() && inner.sagas.has_open_beside(saga)
+    }
+
+    /// The row that an earlier run has recorded.
+    pub(in crate::steps) fn recorded(&self, key: &StepKey) -> Option<StepRow> {
+        self.inner().recorded.get(key).cloned()
     }
 
     pub(in crate::steps) fn is_open(&self, key: &StepKey) -> bool {
@@ -108,8 +128,14 @@ impl Journal {
     }
 
     /// A saga is polled, and is woken when the run begins to unwind.
-    pub(in crate::steps) fn polls_saga(&self, saga: SagaNumber, waker: &Waker, replays: bool) {
+    pub(in crate::steps) fn polls_saga(
+        &self,
+        (saga, key): (SagaNumber, &StepKey),
+        waker: &Waker,
+        replays: bool,
+    ) {
         let polled = Polled {
+            key: key.clone(),
             waker: waker.clone(),
             replays,
         };
@@ -117,7 +143,9 @@ impl Journal {
     }
 
     pub(in crate::steps) fn saga_dropped(&self, saga: SagaNumber) {
-        self.inner().sagas.polled.remove(&saga);
+        let mut inner = self.inner();
+        inner.sagas.polled.remove(&saga);
+        inner.sagas.wake();
     }
 
     /// The run does nothing but undo from now on. The first reason stays.

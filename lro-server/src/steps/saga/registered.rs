@@ -1,5 +1,6 @@
 //! The steps of a saga that its block has reached.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lro_core::store::{StepKey, StepKind, StepOutcome, StepRow, StepWrite};
@@ -73,6 +74,7 @@ pub(in crate::steps) struct Undoable<'a> {
     saga: Arc<Inner<'a>>,
     key: Option<StepKey>,
     undo: Arc<UndoClosure<'a>>,
+    is_registered: AtomicBool,
 }
 
 impl<'a> Undoable<'a> {
@@ -81,7 +83,12 @@ impl<'a> Undoable<'a> {
         key: Option<StepKey>,
         undo: Arc<UndoClosure<'a>>,
     ) -> Self {
-        Self { saga, key, undo }
+        Self {
+            saga,
+            key,
+            undo,
+            is_registered: AtomicBool::new(false),
+        }
     }
 
     /// Whether the step is awaited in the block of its saga.
@@ -98,6 +105,9 @@ impl<'a> Undoable<'a> {
         let Some(key) = self.key.clone() else {
             return;
         };
+        if self.is_registered.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let mut registered = self.saga.lock();
         let unended = Place::Unended(registered.len());
         let (response, place) = match row {

@@ -17,11 +17,12 @@ use super::registered::{Inner, Registered, UndoClosure};
 use super::{Keys, undo_of};
 use crate::handler::error::{HandlerError, to_plain_rpc_status};
 use crate::handler::run::Run;
+use crate::steps::answer::SagaNumber;
 use crate::steps::call::{Call, status};
 use crate::steps::closure::Closure;
 use crate::steps::fault;
 use crate::steps::hooks;
-use crate::steps::in_block::{Block, Noted};
+use crate::steps::in_block::{Block, Noted, yield_once};
 use crate::steps::journal::Journal;
 use crate::steps::outgoing::Unwritten;
 use crate::steps::work;
@@ -53,6 +54,10 @@ impl<'s, 'a> Running<'s, 'a> {
         self.run.journal()
     }
 
+    fn identity(&self) -> (SagaNumber, &StepKey) {
+        (self.saga.number, &self.keys.saga)
+    }
+
     pub(super) async fn run<T>(
         &self,
         block: impl Future<Output = Result<T, HandlerError>> + Send,
@@ -63,7 +68,10 @@ impl<'s, 'a> Running<'s, 'a> {
         let until = decision.as_ref().map(|row| row.seq);
         let mut block = Box::pin(block);
         let end = std::future::poll_fn(|context| self.poll(block.as_mut(), context, until)).await;
-        drop(block);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(block))) {
+            tracing::error!(name = %self.run.name, "the block of a saga panicked when it was dropped");
+            std::mem::forget(panic);
+        }
         let error = match end {
             End::Returned(result) if !self.must_undo(&result, until) => {
                 if result.is_ok() {
@@ -85,7 +93,28 @@ impl<'s, 'a> Running<'s, 'a> {
             End::Returned(Ok(_)) | End::Dropped => fault::panicked(),
         };
         let ended = row.and_then(|row| row.outcome);
-        Err(self.undo(error, ended).await?)
+        let error = self.undo(error, ended).await?;
+        self.undone_beside().await;
+        Err(error)
+    }
+
+    /// In a run that only undoes, returns when the sagas beside this one are undone: the body may drop them when it
+    /// learns of the end of this one.
+    async fn undone_beside(&self) {
+        let journal = self.journal();
+        if !journal.is_unwinding() {
+            return;
+        }
+        // They may not have been polled.
+        yield_once().await;
+        std::future::poll_fn(|context| match journal.undoes_beside(self.saga.number) {
+            true => {
+                journal.polls_saga(self.identity(), context.waker(), false);
+                Poll::Pending
+            }
+            false => Poll::Ready(()),
+        })
+        .await;
     }
 
     fn poll<T>(
@@ -95,7 +124,7 @@ impl<'s, 'a> Running<'s, 'a> {
         until: Option<u64>,
     ) -> Poll<End<T>> {
         let journal = self.journal();
-        journal.polls_saga(self.saga.number, context.waker(), until.is_some());
+        journal.polls_saga(self.identity(), context.waker(), until.is_some());
         let polled = {
             let _noted = Noted::new(Block {
                 uid: self.run.uid,
@@ -139,7 +168,7 @@ impl<'s, 'a> Running<'s, 'a> {
         std::future::poll_fn(|context| match self.has_reached_all(until) {
             true => Poll::Ready(()),
             false => {
-                journal.polls_saga(self.saga.number, context.waker(), true);
+                journal.polls_saga(self.identity(), context.waker(), true);
                 Poll::Pending
             }
         })
@@ -158,6 +187,8 @@ impl<'s, 'a> Running<'s, 'a> {
         match result {
             _ if journal.is_unwinding() => true,
             Ok(_) => false,
+            // The worker stopped it: that is no failure of the operation.
+            Err(_) if self.run.is_given_back() => false,
             Err(error) => !(error.is_retryable() && self.run.has_attempt_left()),
         }
     }

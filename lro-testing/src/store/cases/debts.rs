@@ -248,9 +248,17 @@ pub(crate) async fn a_run_that_waits_without_knowing_of_its_cancellation_runs_ag
     assert_eq!(it.is_not_ready().await, Some(secs(60)));
     trial.advance(secs(60));
     it.reclaim().await;
+    // This run knew of it when it began, so its pause is one between attempts to undo.
     it.update(retry(3, secs(600)), Vec::new()).await.unwrap();
+    assert_eq!(it.is_not_ready().await, Some(secs(600)));
+    trial.advance(secs(600));
     it.reclaim().await;
     assert_eq!(it.record.state, OperationState::Cancelling);
+    let mut late = owing(&trial, "operations/b").await;
+    late.update(Command::cancel(), Vec::new()).await.unwrap();
+    late.update(retry(1, secs(600)), Vec::new()).await.unwrap();
+    late.reclaim().await;
+    assert_eq!(late.record.state, OperationState::Cancelling);
 }
 
 pub(crate) async fn a_debt_that_an_operator_forgets_is_paid(trial: Trial) {

@@ -27,6 +27,13 @@ impl OperationRecord {
         self.state == OperationState::Cancelling || self.is_condemned()
     }
 
+    /// Whether its run has done nothing but undo since it began: a run that is cancelled later fails for other
+    /// reasons, perhaps without knowing of the cancellation.
+    pub(in super::super) fn began_to_undo(&self) -> bool {
+        let begin_time = self.attempt_time.or(self.start_time);
+        self.is_condemned() || self.cancel_time.is_some_and(|it| Some(it) < begin_time)
+    }
+
     fn owed(&self) -> u32 {
         self.steps.as_deref().map_or(0, |steps| steps.owed)
     }

@@ -61,7 +61,7 @@ impl Plan {
             return Err(Refusal::StepLimit(StepLimit::ValueLen));
         }
         if old_len.is_none() {
-            if self.summary.rows >= StepSummary::MAX_ROWS {
+            if self.summary.rows >= StepSummary::MAX_ROWS && !row.kind.has_no_limit() {
                 return Err(Refusal::StepLimit(StepLimit::Rows));
             }
             self.summary.rows += 1;
@@ -74,7 +74,7 @@ impl Plan {
         }
         let before = self.summary.len.saturating_sub(old_len.unwrap_or(0) as u64);
         self.summary.len = before.saturating_add(len as u64);
-        if self.summary.len > StepSummary::MAX_LEN {
+        if self.summary.len > StepSummary::MAX_LEN && !row.kind.has_no_limit() {
             return Err(Refusal::StepLimit(StepLimit::Len));
         }
         self.rows.insert(row.key.clone(), row);
