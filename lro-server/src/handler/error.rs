@@ -105,10 +105,15 @@ impl HandlerError {
 
     /// How long to pause before attempt `attempt + 1`, if there is one.
     pub(crate) fn pause(&self, attempt: u32) -> Option<Duration> {
-        let doubling = Duration::from_secs(1 << attempt.saturating_sub(1).min(6));
-        let default = doubling.min(Duration::from_secs(60));
-        self.retry.map(|retry| retry.after.unwrap_or(default))
+        let retry = self.retry?;
+        Some(retry.after.unwrap_or_else(|| default_pause(attempt)))
     }
+}
+
+/// The pause after an attempt that asks for none of its own: 1 s, doubling, up to 60 s.
+pub(crate) fn default_pause(attempt: u32) -> Duration {
+    let doubling = Duration::from_secs(1 << attempt.saturating_sub(1).min(6));
+    doubling.min(Duration::from_secs(60))
 }
 
 impl From<Status> for HandlerError {

@@ -14,7 +14,8 @@ const MAX_LEN: usize = 128;
 /// The name of a durable call, or of a scope, within its operation.
 ///
 /// It has 1 to 128 bytes of `A-Z`, `a-z`, `0-9`, `.`, `_`, `-` and `/`. A call with another name fails with
-/// INTERNAL, `STEP_NAME_INVALID`, the first time that the body makes it.
+/// INTERNAL, `STEP_NAME_INVALID`, the first time that the body makes it. So does one whose key ends with the name
+/// `undo` or begins with `undo/`: [sagas](super::Saga) record their undos by these.
 ///
 /// ```
 /// use lro_server::steps::StepName;
@@ -108,6 +109,19 @@ impl fmt::Display for StepName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// steps:U5
+    #[test]
+    fn the_names_of_undos_are_refused() {
+        for taken in ["undo", "undo#2", "left/undo", "undo/disk", "undo/a/b"] {
+            let error = free(key(taken).unwrap()).unwrap_err();
+            assert_eq!(error.code(), tonic::Code::Internal, "{taken}");
+            assert!(error.message().contains("choose another one"), "{error}");
+        }
+        for kept in ["undone", "left/undo-disk", "redo/undo/disk"] {
+            free(key(kept).unwrap()).unwrap();
+        }
+    }
 
     /// steps:S1
     #[test]

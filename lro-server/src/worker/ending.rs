@@ -6,13 +6,12 @@ use lro_core::Reason;
 use lro_core::pb::rpc;
 use lro_core::store::{Command, OperationOutcome, Refusal, StepKey, Update};
 use prost_types::Any;
-use tonic::Status;
 
 use super::Shared;
 use crate::engine::backoff::Backoff;
 use crate::engine::metrics::RunMetrics;
 use crate::engine::update::update_one;
-use crate::handler::error::{HandlerError, to_rpc_status};
+use crate::handler::error::{default_pause, to_rpc_status};
 use crate::handler::run::{Run, StopReason};
 use crate::steps::{Journal, incomplete, refused};
 
@@ -156,8 +155,10 @@ impl Ending {
 /// The run could not undo everything. Another one tries, as long as attempts are left.
 fn try_again(run: &Run, error: rpc::Status) -> Ending {
     tracing::warn!(name = %run.name, ?error, "a run has ended before it had undone its sagas");
-    let pause = HandlerError::retry(Status::unavailable("")).pause(run.attempt);
-    Ending::Failed { error, pause }
+    Ending::Failed {
+        error,
+        pause: Some(default_pause(run.attempt)),
+    }
 }
 
 /// The error of an operation that was cancelled.

@@ -89,9 +89,10 @@ pub struct Blocked {
 }
 
 impl StepSummary {
-    /// The largest number of rows of an epoch.
+    /// The largest number of rows of an epoch, beyond which only those
+    /// [without a limit](super::StepKind::has_no_limit) are recorded.
     pub const MAX_ROWS: u32 = 10_000;
-    /// The largest size of the rows of an epoch, in bytes: 16 MiB.
+    /// The largest size of the rows of an epoch, in bytes: 16 MiB, with the same exception.
     pub const MAX_LEN: u64 = 16 << 20;
     /// The largest encoded value of a row, in bytes: 1 MiB and its type URL.
     pub const MAX_VALUE_LEN: usize = (1 << 20) + 4_096;
