@@ -4,6 +4,7 @@
 //! [`OperationRecord`] with [`OperationRecord::apply`] is the state machine, and [`MemoryStore`] is
 //! the simplest implementation. Authors of a store find shared parts in [`kit`].
 
+mod children;
 mod claim;
 mod command;
 mod count;
@@ -32,6 +33,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::name::OperationName;
 
+pub use children::{Child, ChildOf, ChildRefusal, ParentStep};
 pub use claim::{Claim, Claimed};
 pub use command::{Change, Command, OperationOutcome};
 pub use count::{Count, CountQuery, Counts};
@@ -118,6 +120,13 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// removed, by deletion or expiry, the id is forgotten, and starts a new operation.
     ///
     /// An operation with `claimed_by` is claimed in the same commit.
+    ///
+    /// An operation with a [parent](NewOperation::child_of) is stored only together with the parent's step that waits
+    /// for it. In this order: if that step has a child already whose record there is, that is the existing operation,
+    /// whatever its request id. An operation with the same request id must be the child of this step
+    /// ([`ChildRefusal::NotItsChild`] otherwise). Then the conflicts above are decided, and what
+    /// [`ChildOf::record`] makes is applied to the parent, whose refusal is [`ChildRefusal::Parent`]. A store that
+    /// [keeps no steps](Self::keeps_steps) refuses it so, as [`Refusal::Unimplemented`].
     async fn start(
         &self,
         operations: Vec<NewOperation>,
@@ -137,7 +146,9 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// command for a corrupt or locked record is rejected alone ([`Refusal::Corrupt`],
     /// [`Refusal::Locked`]).
     ///
-    /// The steps and the effect of the command are one commit: either both are stored or neither.
+    /// The steps and the effect of the command are one commit: either both are stored or neither. So are the end of
+    /// a child, or its deletion, and [that of its parent's step](OperationRecord::tells_parent), in each call that
+    /// ends operations.
     /// A store that [keeps no steps](Self::keeps_steps) rejects each update that
     /// [uses steps](Update::uses_steps) alone, as [`Refusal::Unimplemented`].
     async fn update(
@@ -170,7 +181,7 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     /// steps: so a worker asks only for a record with [`steps`](OperationRecord::steps).
     ///
     /// Rows are those of the last commit. While the caller holds the operation, only a
-    /// [`Complete`](Command::Complete) adds or finishes rows beside its own. Rows stay after the end
+    /// [`Complete`](Command::Complete) and the end of a [child](StepKind::Child) add or finish rows beside its own. Rows stay after the end
     /// of the operation, and go with its record.
     ///
     /// Default: [`StoreErrorKind::Unimplemented`], which names the store.
@@ -312,4 +323,7 @@ pub enum StartError {
     /// The named, unfinished operation holds the exclusive key.
     #[error("operation `{0}` holds the exclusive key and has not finished")]
     ExclusiveKeyHeld(OperationName),
+    /// It is the child of an operation, and cannot be.
+    #[error(transparent)]
+    Child(#[from] ChildRefusal),
 }

@@ -156,6 +156,7 @@ fn decode_fields(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
         attempt_time: fields.optional(time)?,
         history: fields.optional(history)?.unwrap_or_default(),
         steps: fields.optional(message)?.map(Box::new),
+        parent_step: None,
         request: fields.optional(message)?.unwrap_or_default(),
     };
     if record.is_whole() {

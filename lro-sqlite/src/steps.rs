@@ -175,6 +175,7 @@ fn decode_fields(fields: &mut Fields<'_>) -> Result<StepRow, Fault> {
         wake_time: fields.optional(time)?,
         outcome: None,
         last_error: None,
+        child: None,
     };
     if let Some(kind) = fields.optional(number)? {
         let value = |value| StepRow::decode_value(kind, blob(value)?);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use prost_types::Any;
+use uuid::Uuid;
 
 #[cfg(doc)]
 use super::OperationRecord;
@@ -138,7 +139,8 @@ pub enum Command {
     ///
     /// An operation whose cancellation was asked for ends as cancelled. If it
     /// [owes](OperationRecord::owes) something, it is pending, and ready now unless it waits for
-    /// [undos](super::StepKind::Undo) alone.
+    /// [undos](super::StepKind::Undo) alone, or for these and [children](super::StepKind::Child) in a run that
+    /// began after the cancellation.
     Suspend {
         /// The claim it is for.
         fence: u64,
@@ -175,6 +177,30 @@ pub enum Command {
         /// The promise.
         key: StepKey,
         /// Its value or error.
+        outcome: StepOutcome,
+    },
+    /// The holder starts a child: the one [step](super::Update::steps) of the update, which has the child, is
+    /// recorded, in the commit that stores the child. A store makes this command of the
+    /// [`ChildOf`](super::ChildOf) of a start.
+    ///
+    /// Refused if the run does nothing but undo ([`Refusal::Unwinding`](super::Refusal::Unwinding)), and if the step
+    /// has another child ([`Refusal::StepHasChild`](super::Refusal::StepHasChild)).
+    StartChild {
+        /// The claim it is for.
+        fence: u64,
+    },
+    /// A [child](super::StepKind::Child) has ended, or was deleted before its end: its step finishes, in the commit
+    /// that ends the child. A store makes this command, as
+    /// [`tells_parent`](OperationRecord::tells_parent) says; it is never refused.
+    ///
+    /// Nothing changes if the operation has ended, or does not wait for this child. A result that exceeds the
+    /// [limits](super::StepSummary) becomes an error that says so.
+    EndChild {
+        /// The step.
+        key: StepKey,
+        /// The child.
+        child: Uuid,
+        /// Its end.
         outcome: StepOutcome,
     },
     /// An operator removes the rows of these steps of a pending operation: its next run makes the calls
@@ -222,10 +248,12 @@ impl Command {
             | Self::Release { fence, .. }
             | Self::Record { fence, .. }
             | Self::Suspend { fence, .. }
+            | Self::StartChild { fence }
             | Self::CheckpointAndForget { fence, .. }
             | Self::Block { fence, .. } => Some(*fence),
             Self::Claim { .. }
             | Self::Complete { .. }
+            | Self::EndChild { .. }
             | Self::ForgetSteps { .. }
             | Self::Unblock
             | Self::Expire
@@ -248,6 +276,8 @@ impl Command {
                 | Self::Suspend { .. }
                 | Self::Block { .. }
                 | Self::Complete { .. }
+                | Self::StartChild { .. }
+                | Self::EndChild { .. }
                 | Self::CheckpointAndForget { .. }
                 | Self::ForgetSteps { .. }
                 | Self::Unblock

@@ -7,6 +7,7 @@ use prost::Message as _;
 use prost_types::Any;
 use uuid::Uuid;
 
+use super::children::{ChildOf, ParentStep};
 use super::command::{Command, OperationOutcome};
 use super::history::History;
 use super::lease::{Lease, WorkerId};
@@ -106,6 +107,8 @@ pub struct OperationRecord {
     /// Its recorded [steps](super::OperationStore::steps), and what it waits for; `None` if it has
     /// never recorded one.
     pub steps: Option<Box<StepSummary>>,
+    /// The step of another operation that has started this one; `None` if none has.
+    pub parent_step: Option<Box<ParentStep>>,
 }
 
 impl OperationRecord {
@@ -147,6 +150,9 @@ impl OperationRecord {
             expire_time: None,
             history: History::default(),
             steps: None,
+            parent_step: operation
+                .child_of
+                .map(|child_of| Box::new(child_of.parent_step())),
         };
         if let Some(outcome) = outcome {
             record.finish(outcome, now);
@@ -209,6 +215,7 @@ impl OperationRecord {
             expire_time: self.expire_time,
             history: self.history.clone(),
             steps: self.steps.clone(),
+            parent_step: self.parent_step.clone(),
         }
     }
 
@@ -366,6 +373,8 @@ pub struct NewOperation {
     /// Born claimed: the worker that runs it from the first commit on, and for how long. Only
     /// for an operation without a later `ready_time`.
     pub claimed_by: Option<(WorkerId, Duration)>,
+    /// The operation that starts it, and waits for its end in a step.
+    pub child_of: Option<Box<ChildOf>>,
 }
 
 impl NewOperation {
@@ -385,6 +394,7 @@ impl NewOperation {
             policy: ExecutionPolicy::default(),
             outcome: None,
             claimed_by: None,
+            child_of: None,
         }
     }
 }

@@ -57,9 +57,15 @@ pub enum Refusal {
     /// The operation is not [blocked](super::OperationRecord::is_blocked).
     #[error("the operation is not blocked")]
     NotBlocked,
-    /// The operation owes something: a saga is open, whose row would be forgotten.
-    #[error("a saga is open, and would be forgotten")]
+    /// The operation owes something: a saga is open, or a child has not ended, whose row would be forgotten.
+    #[error("a saga is open or a child has not ended, and would be forgotten")]
     Owes,
+    /// The operation only undoes what it has done, and starts no child.
+    #[error("the operation was cancelled or has failed, and starts no more children")]
+    Unwinding,
+    /// The step has another child.
+    #[error("step `{0}` has another child")]
+    StepHasChild(StepKey),
     /// The steps exceed a limit.
     #[error("{0}")]
     StepLimit(StepLimit),
@@ -94,7 +100,8 @@ impl Refusal {
             Self::Unimplemented(_) => Reason::Unimplemented,
             Self::Locked => Reason::StoreUnavailable,
             Self::Corrupt(_) => Reason::StoreCorrupt,
-            Self::Stale | Self::NotReady => Reason::Internal,
+            Self::Unwinding => Reason::OperationCancelled,
+            Self::Stale | Self::NotReady | Self::StepHasChild(_) => Reason::Internal,
         }
     }
 

@@ -164,6 +164,8 @@ impl OperationRecord {
             | Command::Suspend { .. }
             | Command::Block { .. }
             | Command::Complete { .. }
+            | Command::StartChild { .. }
+            | Command::EndChild { .. }
             | Command::CheckpointAndForget { .. }
             | Command::ForgetSteps { .. }
             | Command::Unblock) => {
@@ -193,7 +195,10 @@ impl OperationRecord {
         };
         self.attempt += 1;
         self.fence += 1;
+        // Later than the cancellation, so that the run is known to have begun after it.
+        let after_cancel = |time: Timestamp| time.saturating_add(Duration::from_micros(1));
         let begin_time = now.max(self.update_time);
+        let begin_time = begin_time.max(self.cancel_time.map_or(begin_time, after_cancel));
         match self.start_time {
             None => self.start_time = Some(begin_time),
             Some(_) => self.attempt_time = Some(begin_time),

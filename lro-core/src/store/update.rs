@@ -73,7 +73,9 @@ impl Update {
     pub fn step_keys(&self) -> impl Iterator<Item = &StepKey> {
         let own = match &self.command {
             Command::Suspend { waits, .. } => waits.as_slice(),
-            Command::Complete { key, .. } => std::slice::from_ref(key),
+            Command::Complete { key, .. } | Command::EndChild { key, .. } => {
+                std::slice::from_ref(key)
+            }
             Command::ForgetSteps { keys } => keys.as_slice(),
             _ => &[],
         };

@@ -208,6 +208,7 @@ fn known(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
         attempt_time: None,
         history: History::default(),
         steps: None,
+        parent_step: None,
         request: Any::default(),
         checkpoint: None,
         result: None,

@@ -49,7 +49,7 @@ macro_rules! claim_taken {
             " UPDATE {operation} AS o SET state = CASE WHEN c.cancel_time IS NULL THEN 1 ELSE 2 END, revision = c.revision + 1, \
              attempt = c.attempt + 1, fence = c.fence + 1, \
              start_time = coalesce(c.start_time, greatest(c.update_time, t.now)), \
-             attempt_time = CASE WHEN c.start_time IS NOT NULL THEN greatest(c.update_time, t.now) END, \
+             attempt_time = CASE WHEN c.start_time IS NOT NULL THEN greatest(c.update_time, t.now, c.cancel_time + 1) END, \
              update_time = greatest(c.update_time, t.now), lease_expire_time = least(t.now + ",
             $lease,
             "::bigint, ",

@@ -31,6 +31,7 @@ fn step(fields: &mut Fields<'_>) -> Result<StepRow, Fault> {
         wake_time: fields.time()?,
         outcome: None,
         last_error: None,
+        child: None,
     };
     if let Some(kind) = fields.read_optional(|kind: i16| u8::try_from(kind).ok())? {
         let value = |bytes: &[u8]| StepRow::decode_value(kind, bytes);

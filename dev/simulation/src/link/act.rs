@@ -60,7 +60,8 @@ pub(super) fn act(command: &Command) -> Act {
             metadata: it,
             ..
         } => Act::Record(*fence, metadata(it)),
-        Command::Complete { .. } => Act::Complete,
+        Command::Complete { .. } | Command::EndChild { .. } => Act::Complete,
+        Command::StartChild { fence } => Act::Record(*fence, None),
         // An operator lets it run again; callers see no difference.
         Command::ForgetSteps { .. } | Command::Unblock => Act::Complete,
         Command::Expire => Act::Expire,

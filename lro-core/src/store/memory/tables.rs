@@ -8,9 +8,9 @@ use crate::clock::Timestamp;
 use crate::name::OperationName;
 use crate::store::kit::{Leases, MAX_EXPIRED_PER_CLAIM, ReadyEntry, ReadyQueue};
 use crate::store::{
-    Backlog, Change, Claim, Claimed, Command, NewOperation, OperationRecord, OperationState,
-    PageCursor, Refusal, StartError, Started, StepKey, StepRow, StepWrite, StoreEvent, Update,
-    Updated,
+    Backlog, Change, ChildOf, ChildRefusal, Claim, Claimed, Command, NewOperation, OperationRecord,
+    OperationState, PageCursor, Refusal, StartError, Started, StepKey, StepRow, StepWrite,
+    StoreEvent, Update, Updated,
 };
 use steps::Steps;
 
@@ -38,7 +38,7 @@ impl Tables {
         operation: NewOperation,
         now: Timestamp,
     ) -> Result<Started, StartError> {
-        if let Some(existing) = self.find_by_request_id(&operation)? {
+        if let Some(existing) = self.find_existing(&operation, now)? {
             return Ok(existing);
         }
         if self.names.contains_key(&operation.name) {
@@ -56,7 +56,11 @@ impl Tables {
         if let Some(holder) = self.records.get(&operation.uid) {
             return Err(StartError::AlreadyExists(holder.name.clone()));
         }
+        let child_of = operation.child_of.clone();
         let record = OperationRecord::started(operation, now);
+        if let Some(child_of) = child_of {
+            self.record_child(*child_of, &record, now)?;
+        }
         self.names.insert(record.name.clone(), record.uid);
         if let Some(key) = request_key(&record) {
             self.request_ids.insert(key, record.uid);
@@ -76,6 +80,57 @@ impl Tables {
 
     pub(super) fn find(&self, name: &OperationName) -> Option<&OperationRecord> {
         self.records.get(self.names.get(name)?)
+    }
+
+    /// The operation that the start has created before, as its step or its request id tells.
+    fn find_existing(
+        &mut self,
+        operation: &NewOperation,
+        now: Timestamp,
+    ) -> Result<Option<Started>, StartError> {
+        let Some(child_of) = &operation.child_of else {
+            return self.find_by_request_id(operation);
+        };
+        let epoch = self.epoch(child_of.uid);
+        let row = self
+            .steps
+            .get(child_of.uid, epoch, std::iter::once(&child_of.step.key));
+        let child = row.into_values().find_map(|row| row.child);
+        if let Some(record) = child.and_then(|child| self.records.get(&child.uid)) {
+            let record = record.clone();
+            return Ok(Some(Started {
+                record,
+                existing: true,
+            }));
+        }
+        let existing = self.find_by_request_id(operation)?;
+        if let Some(existing) = &existing {
+            if !existing.record.is_child_of(&child_of.parent_step()) {
+                let name = existing.record.name.clone();
+                return Err(ChildRefusal::NotItsChild(name).into());
+            }
+            self.record_child((**child_of).clone(), &existing.record, now)?;
+        }
+        Ok(existing)
+    }
+
+    /// Records a child as a step of its parent.
+    fn record_child(
+        &mut self,
+        child_of: ChildOf,
+        child: &OperationRecord,
+        now: Timestamp,
+    ) -> Result<(), StartError> {
+        let update = child_of.record(child);
+        let parent = update.uid.unwrap_or_default();
+        let recorded = self.update(parent, update, now);
+        recorded.map_err(ChildRefusal::Parent)?;
+        Ok(())
+    }
+
+    fn epoch(&self, uid: Uuid) -> u32 {
+        let steps = self.records.get(&uid).and_then(|it| it.steps.as_deref());
+        steps.map_or(0, |it| it.epoch)
     }
 
     fn find_by_request_id(&self, operation: &NewOperation) -> Result<Option<Started>, StartError> {
@@ -163,8 +218,7 @@ impl Tables {
         update: Update,
         now: Timestamp,
     ) -> Result<Updated, Refusal> {
-        let epoch = self.records.get(&uid).and_then(|it| it.steps.as_deref());
-        let epoch = epoch.map_or(0, |it| it.epoch);
+        let epoch = self.epoch(uid);
         let mut stored = self.steps.get(uid, epoch, update.step_keys());
         if update.needs_given_steps() {
             stored.extend(self.steps.given(uid, epoch));
@@ -191,6 +245,7 @@ impl Tables {
         if change == Change::Nothing {
             return Ok(updated);
         }
+        let told = record.tells_parent().filter(|_| change != Change::Lease);
         let lease_before = self.records.get(&uid).and_then(|it| it.lease.clone());
         let shared = self.unindex(uid);
         self.events.extend(StoreEvent::of(before, &record, change));
@@ -206,6 +261,11 @@ impl Tables {
                 self.leases.set_shared(uid, lease.expire_time, true);
             }
             self.records.insert(uid, record);
+        }
+        if let Some(update) = told {
+            let parent = update.uid.unwrap_or_default();
+            // The parent may be removed by now.
+            let _ = self.update(parent, update, now);
         }
         Ok(updated)
     }

@@ -8,6 +8,7 @@ use crate::store::{
     Refusal, StepKey, StepKind, StepLimit, StepOutcome, StepRow, StepSummary, StepWrite,
 };
 
+mod children;
 mod debts;
 mod forget;
 mod plan;
@@ -72,6 +73,12 @@ impl OperationRecord {
     ) -> Result<AppliedSteps, Refusal> {
         match command {
             Command::Complete { key, outcome } => self.complete(&key, outcome, stored, now),
+            Command::StartChild { fence } => self.start_child(fence, writes, stored, now),
+            Command::EndChild {
+                key,
+                child,
+                outcome,
+            } => Ok(self.end_child(&key, child, outcome, stored, now)),
             Command::ForgetSteps { keys } => self.forget_steps(keys, stored, now),
             Command::Unblock => self.unblock(now),
             Command::CheckpointAndForget {
@@ -101,7 +108,7 @@ impl OperationRecord {
                 self.check_fence(fence)?;
                 let mut plan = self.plan(writes, stored, fence, now)?;
                 let mut ready_time = plan.suspend(&waits, stored, now)?;
-                if self.is_unwinding() && !plan.waits_only_for_undos() {
+                if self.is_unwinding() && !self.knows_to_undo(&plan) {
                     // The run did not know that it was cancelled.
                     plan.wait_for_nothing();
                     ready_time = now;
@@ -231,13 +238,20 @@ impl OperationRecord {
             }
             summary.early += 1;
         }
-        if self.state == OperationState::Pending && summary.waits_for(key) {
+        self.steps = Some(Box::new(summary));
+        self.wait_ended(key, now);
+        Ok(AppliedSteps::new(self.written(now), vec![row]))
+    }
+
+    /// A suspended operation may have waited for this step: it becomes ready when others have had time to end.
+    fn wait_ended(&mut self, key: &StepKey, now: Timestamp) {
+        let pending = self.state == OperationState::Pending;
+        let summary = self.steps.as_deref_mut().filter(|_| pending);
+        if let Some(summary) = summary.filter(|summary| summary.waits_for(key)) {
             summary.remove_wait(key);
             let gathered = now.saturating_add(gather(summary.waits.len()));
             self.ready_time = self.ready_time.min(gathered);
         }
-        self.steps = Some(Box::new(summary));
-        Ok(AppliedSteps::new(self.written(now), vec![row]))
     }
 
     /// The attempts that count against `max_attempts`: those since a step last finished.

@@ -5,6 +5,7 @@ use prost_types::Any;
 use super::StepKey;
 use crate::clock::Timestamp;
 use crate::pb::rpc::Status;
+use crate::store::children::Child;
 
 /// A recorded step: what a store keeps of one durable call of an operation's body.
 ///
@@ -45,6 +46,8 @@ pub struct StepRow {
     pub outcome: Option<StepOutcome>,
     /// The error of the last attempt of a step that has not finished.
     pub last_error: Option<Status>,
+    /// The operation that it has started, of a step of the kind [`Child`](StepKind::Child).
+    pub child: Option<Box<Child>>,
 }
 
 impl StepRow {
@@ -56,6 +59,11 @@ impl StepRow {
     /// Whether it is a [debt](StepKind::is_debt) that is not paid.
     pub fn is_owed(&self) -> bool {
         self.kind.is_debt() && !self.is_finished()
+    }
+
+    /// Whether it is that of a child which has failed: such a row needs room in every operation.
+    pub(in crate::store) fn is_failed_child(&self) -> bool {
+        self.kind == StepKind::Child && matches!(self.outcome, Some(StepOutcome::Error(_)))
     }
 
     /// Whether a caller [gave](super::super::Command::Complete) its outcome.
@@ -96,10 +104,12 @@ pub enum StepKind {
     SagaStep,
     /// The decision to undo the steps of a saga, or the undo of one of them.
     Undo,
+    /// An operation that the step starts, and waits for.
+    Child,
 }
 
 impl StepKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Step,
         Self::Sleep,
         Self::Promise,
@@ -108,6 +118,7 @@ impl StepKind {
         Self::Saga,
         Self::SagaStep,
         Self::Undo,
+        Self::Child,
     ];
 
     /// The number that stores keep.
@@ -129,7 +140,7 @@ impl StepKind {
     /// assert!(StepKind::Saga.is_debt() && !StepKind::SagaStep.is_debt());
     /// ```
     pub const fn is_debt(self) -> bool {
-        matches!(self, Self::Saga)
+        matches!(self, Self::Saga | Self::Child)
     }
 
     /// Whether its rows are recorded beyond the number and the size that an operation may have: without them, it

@@ -98,6 +98,8 @@ impl StepSummary {
     pub const MAX_VALUE_LEN: usize = (1 << 20) + 4_096;
     /// The largest number of rows that callers write before the body asks for them.
     pub const MAX_EARLY: u32 = 64;
+    /// The largest number of [debts](StepKind::is_debt) with which an operation starts another child.
+    pub const MAX_CHILDREN: u32 = 1_000;
     /// The largest value that a caller gives, in bytes: 64 KiB and its type URL.
     pub const MAX_EARLY_LEN: usize = (64 << 10) + 4_096;
 
@@ -156,6 +158,9 @@ pub enum StepLimit {
     /// [`StepSummary::MAX_EARLY`].
     #[error("at most {max} steps are completed before the operation asks for them", max = StepSummary::MAX_EARLY)]
     Early,
+    /// [`StepSummary::MAX_CHILDREN`].
+    #[error("an operation waits for at most {max} children at a time", max = StepSummary::MAX_CHILDREN)]
+    Children,
     /// [`StepSummary::MAX_EARLY_LEN`].
     #[error("a value from outside has at most {max} bytes", max = StepSummary::MAX_EARLY_LEN)]
     EarlyLen,

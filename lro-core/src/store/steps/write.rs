@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{StepKey, StepKind, StepOutcome};
 use crate::clock::Timestamp;
 use crate::pb::rpc::Status;
+use crate::store::children::Child;
 
 /// A step that a run of an operation records: a new row, or what has changed of one.
 ///
@@ -33,6 +34,8 @@ use crate::pb::rpc::Status;
 /// * Otherwise the row takes the outcome, and the larger attempt with its wake time and last error. Of
 ///   the same attempt the first wake time stays, and the last error. Its begin time and whether it is
 ///   sequential stay.
+/// * A row keeps its child: another one is refused
+///   ([`Refusal::StepHasChild`](super::super::Refusal::StepHasChild)).
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepWrite {
     /// The identity of the step.
@@ -52,6 +55,8 @@ pub struct StepWrite {
     pub outcome: Option<StepOutcome>,
     /// The error of the last attempt, if another one follows.
     pub last_error: Option<Status>,
+    /// The operation that the step has started.
+    pub child: Option<Box<Child>>,
 }
 
 impl StepWrite {
@@ -66,6 +71,7 @@ impl StepWrite {
             wake: None,
             outcome: None,
             last_error: None,
+            child: None,
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::super::outcome::never_ok;
 use crate::clock::Timestamp;
 use crate::store::{
-    OperationRecord, Refusal, StepKey, StepKind, StepLimit, StepOutcome, StepRow, StepSummary,
-    StepWrite,
+    Child, OperationRecord, Refusal, StepKey, StepKind, StepLimit, StepOutcome, StepRow,
+    StepSummary, StepWrite,
 };
 
 /// How long an operation with further waits stays suspended for each of them after one has ended,
@@ -74,7 +74,8 @@ impl Plan {
         }
         let before = self.summary.len.saturating_sub(old_len.unwrap_or(0) as u64);
         self.summary.len = before.saturating_add(len as u64);
-        if self.summary.len > StepSummary::MAX_LEN && !row.kind.has_no_limit() {
+        let has_no_limit = row.kind.has_no_limit() || row.is_failed_child();
+        if self.summary.len > StepSummary::MAX_LEN && !has_no_limit {
             return Err(Refusal::StepLimit(StepLimit::Len));
         }
         self.rows.insert(row.key.clone(), row);
@@ -111,10 +112,11 @@ impl Plan {
 }
 
 impl Plan {
-    /// Whether each wait is the pause before another attempt of an undo.
-    pub(super) fn waits_only_for_undos(&self) -> bool {
-        let undo = u32::from(StepKind::Undo.as_number());
-        self.summary.wait_kinds.iter().all(|kind| *kind == undo)
+    /// Whether each wait is of one of these kinds.
+    pub(super) fn waits_only_for(&self, kinds: &[StepKind]) -> bool {
+        let kinds = || kinds.iter().map(|kind| u32::from(kind.as_number()));
+        let mut waits = self.summary.wait_kinds.iter();
+        waits.all(|wait| kinds().any(|kind| kind == *wait))
     }
 
     pub(super) fn wait_for_nothing(&mut self) {
@@ -142,6 +144,7 @@ fn new(write: StepWrite, seq: u64, fence: u64, time: Timestamp, create_time: Tim
         wake_time: write.wake.map(|wake| wake.time(time)),
         last_error: write.last_error.filter(|_| outcome.is_none()),
         outcome,
+        child: write.child,
     }
 }
 
@@ -156,6 +159,10 @@ fn changed(
         return Err(Refusal::StepKindDiffers(write.key));
     }
     let outcome = write.outcome.map(normal);
+    let is_other = |child: &Child| old.child.as_deref().is_some_and(|old| old.uid != child.uid);
+    if write.child.as_deref().is_some_and(is_other) {
+        return Err(Refusal::StepHasChild(write.key));
+    }
     if old.is_finished() {
         return match outcome.is_none() || outcome == old.outcome {
             true => Ok(None),
@@ -182,6 +189,7 @@ fn changed(
         wake_time,
         last_error: last_error.filter(|_| outcome.is_none()),
         outcome,
+        child: old.child.clone().or(write.child),
         ..*old
     };
     // A repetition by the same run, or by a later one that knows no more.
