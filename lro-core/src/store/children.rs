@@ -3,6 +3,7 @@
 use prost::Message as _;
 use uuid::Uuid;
 
+use super::history::Actor;
 use super::record::{OperationRecord, OperationResult};
 use super::steps::{StepKey, StepOutcome, StepWrite};
 use super::update::Update;
@@ -157,6 +158,30 @@ impl OperationRecord {
             parent.uid,
             command,
         ))
+    }
+
+    /// The command with which it cancels one of its children.
+    ///
+    /// ```
+    /// use lro_core::{Timestamp, pack};
+    /// use lro_core::store::{Command, NewOperation, OperationRecord};
+    ///
+    /// let new = NewOperation::new(uuid::Uuid::nil(), "operations/1".parse()?, "/s.S/M", pack(&()));
+    /// let Command::Cancel(actor) = OperationRecord::new(new, Timestamp::EPOCH).cancel_of_child() else {
+    ///     unreachable!()
+    /// };
+    /// assert_eq!(actor.reason, "by its parent `operations/1`");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cancel_of_child(&self) -> Command {
+        let mut reason = format!("by its parent `{}`", self.name);
+        while reason.len() > Actor::MAX_REASON_LEN {
+            reason.pop();
+        }
+        Command::Cancel(Actor {
+            principal: self.origin.principal.clone(),
+            reason,
+        })
     }
 
     /// The end of the step that waits for it.

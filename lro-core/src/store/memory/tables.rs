@@ -245,6 +245,8 @@ impl Tables {
         if change == Change::Nothing {
             return Ok(updated);
         }
+        let dropped = applied.dropped.clone();
+        let cancel = record.cancel_of_child();
         let told = record.tells_parent().filter(|_| change != Change::Lease);
         let lease_before = self.records.get(&uid).and_then(|it| it.lease.clone());
         let shared = self.unindex(uid);
@@ -266,6 +268,10 @@ impl Tables {
             let parent = update.uid.unwrap_or_default();
             // The parent may be removed by now.
             let _ = self.update(parent, update, now);
+        }
+        for child in dropped {
+            // It may have ended, and may be removed by now.
+            let _ = self.apply(child.uid, cancel.clone(), now);
         }
         Ok(updated)
     }

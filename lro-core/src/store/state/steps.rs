@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use crate::clock::Timestamp;
 use crate::store::{
-    AppliedSteps, Blocked, Change, Command, OperationOutcome, OperationRecord, OperationState,
-    Refusal, StepKey, StepKind, StepLimit, StepOutcome, StepRow, StepSummary, StepWrite,
+    AppliedSteps, Blocked, Change, Child, Command, OperationOutcome, OperationRecord,
+    OperationState, Refusal, StepKey, StepKind, StepLimit, StepOutcome, StepRow, StepSummary,
+    StepWrite,
 };
 
 mod children;
@@ -53,7 +54,11 @@ impl OperationRecord {
         now: Timestamp,
     ) -> Result<AppliedSteps, Refusal> {
         let is_for_steps = command.is_for_steps() || !writes.is_empty();
+        let may_drop = command.fence().is_some() && !matches!(command, Command::StartChild { .. });
         let mut applied = self.apply_command(command, writes, stored, now)?;
+        if may_drop {
+            applied.dropped = dropped(&applied.written);
+        }
         if is_for_steps && applied.change == Change::Record {
             let unswept = self.steps.as_deref_mut().map(|steps| &mut steps.unswept);
             if let Some(unswept) = unswept.filter(|unswept| **unswept > 0) {
@@ -275,6 +280,14 @@ impl OperationRecord {
             steps.wait_kinds.clear();
         }
     }
+}
+
+/// The children whose steps the holder has finished.
+fn dropped(written: &[StepRow]) -> Vec<Child> {
+    let finished = written.iter().filter(|row| row.is_finished());
+    let children = finished.filter_map(|row| row.child.as_deref());
+    let dropped = children.filter(|child| !child.is_left);
+    dropped.cloned().collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The effect of a command on an operation and its steps.
 
 use super::{StepKey, StepRow};
-use crate::store::Change;
+use crate::store::{Change, Child};
 
 /// The effect of a command on an operation and its steps: what a store writes beside the record, in
 /// the same commit.
@@ -33,6 +33,9 @@ pub struct AppliedSteps {
     /// Whether rows of earlier epochs are left: the store removes up to
     /// [`StepSummary::SWEPT`](super::StepSummary::SWEPT) of them.
     pub sweeps: bool,
+    /// Children whose steps have finished otherwise than by their ends, so that the operation has no use for them:
+    /// the store applies [`Command::Cancel`](crate::store::Command::Cancel) to each, as far as there is one.
+    pub dropped: Vec<Child>,
 }
 
 impl AppliedSteps {
@@ -52,6 +55,7 @@ impl From<Change> for AppliedSteps {
             written: Vec::new(),
             removed: Vec::new(),
             sweeps: false,
+            dropped: Vec::new(),
         }
     }
 }

@@ -208,6 +208,28 @@ fn a_wait_from_before_the_cancellation_ends_at_once() {
     assert!(!parent.record.is_suspended());
 }
 
+/// steps:C11
+#[test]
+fn a_child_is_dropped_when_its_step_finishes_otherwise() {
+    for is_left in [false, true] {
+        let mut parent = Parent::running();
+        let child = parent.start("disk").unwrap();
+        let row = parent.rows.get_mut(&key("disk")).unwrap();
+        row.child.as_mut().unwrap().is_left = is_left;
+        let abandoned = StepWrite {
+            outcome: Some(StepOutcome::Abandoned),
+            ..StepWrite::begun(key("disk"), StepKind::Child)
+        };
+        let (record, rows) = (&mut parent.record, &parent.rows);
+        let finish = finish(1, response(b"done"));
+        let applied = record.apply_with_steps(finish, vec![abandoned], rows, record.update_time);
+        let dropped = applied.unwrap().dropped;
+        let dropped: Vec<_> = dropped.iter().map(|child| child.uid).collect();
+        assert_eq!(dropped, if is_left { vec![] } else { vec![child.uid] });
+        assert_eq!(parent.record.state, OperationState::Succeeded);
+    }
+}
+
 /// steps:L4
 #[test]
 fn the_children_that_an_operation_waits_for_are_limited() {
