@@ -148,8 +148,8 @@ pub trait OperationStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// The steps and the effect of the command are one commit: either both are stored or neither. So are the end of
     /// a child, or its deletion, and [that of its parent's step](OperationRecord::tells_parent), in each call that
-    /// ends operations; and the end of a step whose child is [dropped](AppliedSteps::dropped), and the child's
-    /// [cancellation](OperationRecord::cancel_of_child).
+    /// ends operations; and the update of a step that [cancels its child](AppliedSteps::cancels), and the
+    /// cancellation.
     /// A store that [keeps no steps](Self::keeps_steps) rejects each update that
     /// [uses steps](Update::uses_steps) alone, as [`Refusal::Unimplemented`].
     async fn update(

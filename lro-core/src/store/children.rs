@@ -39,7 +39,7 @@ pub struct ParentStep {
 /// ```
 /// use lro_core::store::Child;
 ///
-/// let child = Child { name: "operations/2".parse()?, uid: uuid::Uuid::nil(), is_left: false };
+/// let child = Child { name: "operations/2".parse()?, uid: uuid::Uuid::nil(), is_left: false, is_cancelled: false };
 /// assert_eq!(Child::decode(&child.encode()), Some(child));
 /// # Ok::<(), lro_core::InvalidName>(())
 /// ```
@@ -51,6 +51,8 @@ pub struct Child {
     pub uid: Uuid,
     /// Whether it continues when its parent is cancelled or loses interest.
     pub is_left: bool,
+    /// Whether its parent has cancelled it, and waits for its end.
+    pub is_cancelled: bool,
 }
 
 /// The parent of an operation to be started: the start records the child as a step of the parent, in the same
@@ -119,6 +121,7 @@ impl ChildOf {
                 name: child.name.clone(),
                 uid: child.uid,
                 is_left: self.is_left,
+                is_cancelled: false,
             })),
             outcome: child.outcome_for_parent(),
             ..self.step
@@ -235,6 +238,8 @@ struct Stored {
     key: String,
     #[prost(bool, tag = "4")]
     is_left: bool,
+    #[prost(bool, tag = "5")]
+    is_cancelled: bool,
 }
 
 impl Stored {
@@ -251,7 +256,7 @@ impl ParentStep {
             name: self.operation.as_str().to_owned(),
             uid: self.uid.as_bytes().to_vec(),
             key: self.key.as_str().to_owned(),
-            is_left: false,
+            ..Stored::default()
         };
         stored.encode_to_vec()
     }
@@ -275,8 +280,9 @@ impl Child {
         let stored = Stored {
             name: self.name.as_str().to_owned(),
             uid: self.uid.as_bytes().to_vec(),
-            key: String::new(),
             is_left: self.is_left,
+            is_cancelled: self.is_cancelled,
+            ..Stored::default()
         };
         stored.encode_to_vec()
     }
@@ -289,6 +295,7 @@ impl Child {
             name,
             uid,
             is_left: stored.is_left,
+            is_cancelled: stored.is_cancelled,
         })
     }
 }

@@ -245,7 +245,7 @@ impl Tables {
         if change == Change::Nothing {
             return Ok(updated);
         }
-        let dropped = applied.dropped.clone();
+        let cancels = applied.cancels.clone();
         let cancel = record.cancel_of_child();
         let told = record.tells_parent().filter(|_| change != Change::Lease);
         let lease_before = self.records.get(&uid).and_then(|it| it.lease.clone());
@@ -269,7 +269,7 @@ impl Tables {
             // The parent may be removed by now.
             let _ = self.update(parent, update, now);
         }
-        for child in dropped {
+        for child in cancels {
             // It may have ended, and may be removed by now.
             let _ = self.apply(child.uid, cancel.clone(), now);
         }

@@ -54,10 +54,11 @@ impl OperationRecord {
         now: Timestamp,
     ) -> Result<AppliedSteps, Refusal> {
         let is_for_steps = command.is_for_steps() || !writes.is_empty();
-        let may_drop = command.fence().is_some() && !matches!(command, Command::StartChild { .. });
+        let may_cancel =
+            command.fence().is_some() && !matches!(command, Command::StartChild { .. });
         let mut applied = self.apply_command(command, writes, stored, now)?;
-        if may_drop {
-            applied.dropped = dropped(&applied.written);
+        if may_cancel {
+            applied.cancels = cancelled(&applied.written);
         }
         if is_for_steps && applied.change == Change::Record {
             let unswept = self.steps.as_deref_mut().map(|steps| &mut steps.unswept);
@@ -282,12 +283,13 @@ impl OperationRecord {
     }
 }
 
-/// The children whose steps the holder has finished.
-fn dropped(written: &[StepRow]) -> Vec<Child> {
-    let finished = written.iter().filter(|row| row.is_finished());
-    let children = finished.filter_map(|row| row.child.as_deref());
-    let dropped = children.filter(|child| !child.is_left);
-    dropped.cloned().collect()
+/// The children that the holder cancels, or whose steps it has finished.
+fn cancelled(written: &[StepRow]) -> Vec<Child> {
+    let cancelled = written.iter().filter_map(|row| {
+        let child = row.child.as_deref().filter(|child| !child.is_left)?;
+        (child.is_cancelled || row.is_finished()).then_some(child)
+    });
+    cancelled.cloned().collect()
 }
 
 #[cfg(test)]

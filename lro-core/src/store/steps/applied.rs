@@ -33,9 +33,10 @@ pub struct AppliedSteps {
     /// Whether rows of earlier epochs are left: the store removes up to
     /// [`StepSummary::SWEPT`](super::StepSummary::SWEPT) of them.
     pub sweeps: bool,
-    /// Children whose steps have finished otherwise than by their ends, so that the operation has no use for them:
-    /// the store applies [`Command::Cancel`](crate::store::Command::Cancel) to each, as far as there is one.
-    pub dropped: Vec<Child>,
+    /// Children that the operation [cancels](Child::is_cancelled), or whose steps have finished otherwise than by
+    /// their ends: the store applies [`cancel_of_child`](crate::store::OperationRecord::cancel_of_child) to each that
+    /// there is.
+    pub cancels: Vec<Child>,
 }
 
 impl AppliedSteps {
@@ -55,7 +56,7 @@ impl From<Change> for AppliedSteps {
             written: Vec::new(),
             removed: Vec::new(),
             sweeps: false,
-            dropped: Vec::new(),
+            cancels: Vec::new(),
         }
     }
 }

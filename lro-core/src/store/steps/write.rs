@@ -35,7 +35,8 @@ use crate::store::children::Child;
 ///   the same attempt the first wake time stays, and the last error. Its begin time and whether it is
 ///   sequential stay.
 /// * A row keeps its child: another one is refused
-///   ([`Refusal::StepHasChild`](super::super::Refusal::StepHasChild)).
+///   ([`Refusal::StepHasChild`](super::super::Refusal::StepHasChild)). The write that first
+///   [cancels](Child::is_cancelled) it sets the wake time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepWrite {
     /// The identity of the step.

@@ -170,7 +170,11 @@ fn changed(
         };
     }
     let wake_time = write.wake.map(|wake| wake.time(time));
+    let is_cancelled = |child: Option<&Child>| child.is_some_and(|child| child.is_cancelled);
+    let cancels = is_cancelled(write.child.as_deref()) && !is_cancelled(old.child.as_deref());
     let (wake_time, last_error) = match write.attempt.cmp(&old.attempt) {
+        // It waits for the end of the cancellation from now on.
+        _ if cancels => (wake_time, None),
         Ordering::Greater => (
             wake_time,
             write.last_error.or_else(|| old.last_error.clone()),
@@ -189,7 +193,10 @@ fn changed(
         wake_time,
         last_error: last_error.filter(|_| outcome.is_none()),
         outcome,
-        child: old.child.clone().or(write.child),
+        child: match cancels {
+            true => write.child,
+            false => old.child.clone().or(write.child),
+        },
         ..*old
     };
     // A repetition by the same run, or by a later one that knows no more.

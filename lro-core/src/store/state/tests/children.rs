@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use super::*;
 use crate::store::{
     Child, ChildOf, NewOperation, ParentStep, StepKey, StepKind, StepLimit, StepOutcome, StepRow,
-    StepSummary, StepWrite,
+    StepSummary, StepWake, StepWrite,
 };
 
 /// A parent, and its rows as a store keeps them.
@@ -151,6 +151,7 @@ fn the_end_of_another_child_changes_nothing() {
         name: "operations/other".parse().unwrap(),
         uid: Uuid::from_u128(99),
         is_left: false,
+        is_cancelled: false,
     }));
     end(&mut child, response(b"made"));
     assert_eq!(parent.told_by(&child), Change::Nothing);
@@ -223,11 +224,37 @@ fn a_child_is_dropped_when_its_step_finishes_otherwise() {
         let (record, rows) = (&mut parent.record, &parent.rows);
         let finish = finish(1, response(b"done"));
         let applied = record.apply_with_steps(finish, vec![abandoned], rows, record.update_time);
-        let dropped = applied.unwrap().dropped;
+        let dropped = applied.unwrap().cancels;
         let dropped: Vec<_> = dropped.iter().map(|child| child.uid).collect();
         assert_eq!(dropped, if is_left { vec![] } else { vec![child.uid] });
         assert_eq!(parent.record.state, OperationState::Succeeded);
     }
+}
+
+/// steps:C6
+#[test]
+fn a_write_that_cancels_a_child_sets_the_end_of_the_wait() {
+    let mut parent = Parent::running();
+    let child = parent.start("disk").unwrap();
+    let cancels = StepWrite {
+        child: Some(Box::new(Child {
+            is_cancelled: true,
+            ..parent.rows[&key("disk")].child.as_deref().unwrap().clone()
+        })),
+        wake: Some(StepWake::After(Duration::from_secs(600))),
+        ..StepWrite::begun(key("disk"), StepKind::Child)
+    };
+    let now = parent.record.update_time;
+    let (record, rows) = (&mut parent.record, &parent.rows);
+    let suspended = suspend(1, &["disk"]);
+    let applied = record.apply_with_steps(suspended, vec![cancels], rows, now);
+    let applied = applied.unwrap();
+    assert_eq!(applied.cancels.len(), 1);
+    assert_eq!(applied.cancels[0].uid, child.uid);
+    let end = now.saturating_add(Duration::from_secs(600));
+    assert_eq!(applied.written[0].wake_time, Some(end));
+    assert_eq!(parent.record.ready_time, end);
+    assert!(parent.record.owes());
 }
 
 /// steps:L4
