@@ -1,20 +1,18 @@
 //! Ends of what this process runs: decided on what it has seen last, written where that holds still.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use lro_core::Timestamp;
 use lro_core::store::{
     Change, Command, OperationRecord, Refusal, StoreError, StoreEvent, Update, Updated,
 };
-use lro_core::{OperationName, Timestamp};
-use tokio_postgres::types::Type;
-use uuid::Uuid;
 
 use crate::error::Fault;
+use crate::group::decided;
 use crate::group::held::Held;
 use crate::notify::events::Events;
 use crate::sql::batch::ended_records;
-use crate::sql::database::{Access, Database};
+use crate::sql::database::Database;
 use crate::sql::statement;
 
 /// An end that is decided, and not yet written.
@@ -45,25 +43,25 @@ impl End {
     }
 }
 
-/// Decides the ends among these commands that can be decided without reading anything: a command that
-/// is the only one for its operation, which this process holds.
-pub(crate) fn decide(held: &Held, updates: &[Update], clock: Option<Timestamp>) -> Vec<End> {
-    let mut commands: HashMap<&OperationName, usize> = HashMap::new();
-    for update in updates {
-        *commands.entry(&update.name).or_default() += 1;
-    }
+/// Decides the ends among these commands, each the only one for its operation, that can be decided
+/// without reading anything: those of operations that this process holds.
+pub(crate) fn decide(
+    held: &Held,
+    alone: &[(usize, &Update)],
+    clock: Option<Timestamp>,
+) -> Vec<End> {
     let mut ends: Vec<End> = Vec::new();
-    for (place, update) in updates.iter().enumerate() {
+    for (place, update) in alone {
         let (Command::Finish { .. }, Some(uid)) = (&update.command, update.uid) else {
             continue;
         };
-        if commands.get(&update.name) == Some(&1)
-            && !update.uses_steps()
-            && let Some(before) = held.take(uid)
-            && before.name == update.name
-        {
-            ends.extend(decide_one(place, &update.command, before, clock));
+        if update.uses_steps() {
+            continue;
         }
+        ends.extend(held.decide(uid, |known| {
+            let before = Some(&known.record).filter(|before| before.name == update.name);
+            decide_one(*place, &update.command, before?.clone(), clock)
+        }));
     }
     // In the order in which every statement locks rows.
     ends.sort_by_key(|end| end.after.uid);
@@ -102,37 +100,16 @@ pub(crate) async fn write(
     if ends.is_empty() {
         return Ok(Vec::new());
     }
-    let columns = ended_records(ends);
-    let clock = database.clock.as_ref().map(|clock| clock.now().as_micros());
-    let mut query = columns.query(statement::END);
-    query.params.push((&clock, Type::INT8));
     let expected: Vec<StoreEvent> = ends
         .iter()
         .map(|end| StoreEvent::changed(&end.after))
         .collect();
-    let mut attempts = database.attempts();
-    let (rows, told) = loop {
-        let write = async {
-            let transaction = database.transaction(Access::Write).await?;
-            let hint = events.at_once(&expected, &transaction);
-            let told = hint.is_some();
-            let rows = transaction.run_commit_and_tell(std::slice::from_ref(&query), hint);
-            Ok((rows.await?, told))
-        };
-        let result = database.in_time(write).await;
-        if !attempts.again(&result).await {
-            events.publish_in_doubt(&result, &expected);
-            break result?;
-        }
-    };
-    let mut times: HashMap<Uuid, Timestamp> = HashMap::new();
-    for row in rows.iter().flatten() {
-        times.insert(row.try_get(0)?, Timestamp::from_micros(row.try_get(1)?));
-    }
+    let columns = ended_records(ends);
+    let written = decided::write(database, events, statement::END, &columns, &expected).await?;
     let mut answers = Vec::new();
     let mut happened = Vec::new();
     for end in ends {
-        let Some(time) = times.get(&end.after.uid) else {
+        let Some(time) = written.times.get(&end.after.uid) else {
             continue;
         };
         let place = end.place;
@@ -142,6 +119,6 @@ pub(crate) async fn write(
         let record = Arc::new(record);
         happened.push(StoreEvent::finished(record));
     }
-    events.publish_unless_notified(&happened, told);
+    events.publish_unless_notified(&happened, written.told);
     Ok(answers)
 }

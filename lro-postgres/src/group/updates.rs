@@ -1,20 +1,21 @@
-//! Commands: rows are locked, the state machine decides, what has changed is written. Ends of what
-//! this process runs are decided first, and written where the rows are as they were known.
+//! Commands: rows are locked, the state machine decides, what has changed is written. Ends and new
+//! steps of what this process runs are decided first, and written where the rows are as they were
+//! known.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::future::join;
+use futures_util::future::join3;
 use lro_core::store::{Refusal, StoreError, StoreEvent, Update, Updated};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::error::Fault;
 use crate::group::call::{Serve, serve_all};
-use crate::group::ends::{decide, write};
 use crate::group::held::Held;
 use crate::group::work::Work;
+use crate::group::{decided, ends, recordings};
 use crate::notify::events::Events;
 use crate::sql::batch::Columns;
 use crate::sql::database::{Access, Database, Query, clock};
@@ -34,30 +35,25 @@ type Answer = Result<Updated, Refusal>;
 impl Serve<Update, Answer> for Updates {
     async fn serve(&self, updates: &[Update]) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
         let clock = self.database.clock.as_ref().map(|clock| clock.now());
-        let ends = decide(&self.held, updates, clock);
-        let mut answers: Vec<_> = updates.iter().map(|_| None).collect();
-        let ending: HashSet<usize> = ends.iter().map(|end| end.place).collect();
-        let others = (0..updates.len()).filter(|place| !ending.contains(place));
+        let alone = decided::alone(updates);
+        let ends = ends::decide(&self.held, &alone, clock);
+        let recordings = recordings::decide(&self.held, &alone, clock);
+        let ending: Vec<usize> = ends.iter().map(|end| end.place).collect();
+        let recording: Vec<usize> = recordings.iter().map(|it| it.place).collect();
+        let decided: HashSet<usize> = ending.iter().chain(&recording).copied().collect();
+        let others = (0..updates.len()).filter(|place| !decided.contains(place));
         let met_lock = AtomicBool::new(false);
-        let (written, others) = join(
-            write(&self.database, &self.events, &ends),
+        let (database, events) = (&*self.database, &*self.events);
+        let (ended, recorded, others) = join3(
+            ends::write(database, events, &ends),
+            recordings::write(database, events, &self.held, recordings),
             self.by_lock(updates, others.collect(), &met_lock),
         )
         .await;
-        let written = match written {
-            Ok(written) => written,
-            // Whichever it is of, it shows below.
-            Err(fault) if fault.is_of_one_element() => Vec::new(),
-            Err(fault) if fault.is_locked() => {
-                met_lock.store(true, Ordering::Relaxed);
-                Vec::new()
-            }
-            Err(fault) => {
-                let failed = ending.iter().map(|place| (*place, Err(fault.to_error())));
-                failed.collect()
-            }
-        };
-        for (place, answer) in others.into_iter().chain(written) {
+        let ended = answered(ended, &ending, &met_lock);
+        let recorded = answered(recorded, &recording, &met_lock);
+        let mut answers: Vec<_> = updates.iter().map(|_| None).collect();
+        for (place, answer) in others.into_iter().chain(ended).chain(recorded) {
             answers[place] = Some(answer);
         }
         let missed = (0..updates.len()).filter(|place| answers[*place].is_none());
@@ -65,6 +61,26 @@ impl Serve<Update, Answer> for Updates {
             answers[place] = Some(answer);
         }
         Ok(answers.into_iter().flatten().collect())
+    }
+}
+
+type Answers = Vec<(usize, Result<Answer, StoreError>)>;
+
+/// The answers of those at the given places that were decided without a read. Those without an answer
+/// take the way of all commands.
+fn answered(written: Result<Answers, Fault>, places: &[usize], met_lock: &AtomicBool) -> Answers {
+    match written {
+        Ok(written) => written,
+        // Whichever it is of, it shows by itself.
+        Err(fault) if fault.is_of_one_element() => Vec::new(),
+        Err(fault) if fault.is_locked() => {
+            met_lock.store(true, Ordering::Relaxed);
+            Vec::new()
+        }
+        Err(fault) => {
+            let failed = places.iter().map(|place| (*place, Err(fault.to_error())));
+            failed.collect()
+        }
     }
 }
 
@@ -109,8 +125,14 @@ impl ByLock<'_> {
                 break result?;
             }
         };
+        let answered = updates.iter().zip(&answers);
+        let by_holders: HashSet<Uuid> = answered
+            .filter(|(update, answer)| update.command.fence().is_some() && answer.is_ok())
+            .filter_map(|(update, _)| update.uid)
+            .collect();
         for entry in &work.entries {
-            held.follow(&entry.record);
+            let by_holder = by_holders.contains(&entry.record.uid);
+            held.follow(&entry.record, entry.written(), by_holder);
         }
         events.publish(&work.events);
         Ok(answers)

@@ -53,11 +53,15 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// The rows that were written, in the order of keys, so that no two statements deadlock.
+    /// The rows that were written.
+    pub(super) fn written(&self) -> impl Iterator<Item = &StepRow> {
+        self.written.iter().filter_map(|key| self.stored.get(key))
+    }
+
+    /// The same in the order of keys, so that no two statements deadlock.
     fn written_steps(&self) -> Vec<Step<'_>> {
         let (uid, epoch) = (self.record.uid, self.epoch());
-        let rows = self.written.iter().filter_map(|key| self.stored.get(key));
-        let mut steps: Vec<_> = rows.map(|row| Step { uid, epoch, row }).collect();
+        let mut steps: Vec<_> = self.written().map(|row| Step { uid, epoch, row }).collect();
         steps.sort_by(|a, b| a.row.key.cmp(&b.row.key));
         steps
     }

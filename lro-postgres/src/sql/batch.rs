@@ -1,12 +1,17 @@
 //! Records as arrays, a column each: what UNNEST makes rows of.
 
+use std::time::Duration;
+
 use lro_core::Timestamp;
-use lro_core::store::{OperationRecord, StepKey, StepRow, StepSummary, WorkerId};
+use lro_core::store::{
+    OperationRecord, StepKey, StepRow, StepSummary, StepWake, StepWrite, WorkerId,
+};
 use prost::Message as _;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use crate::group::ends::End;
+use crate::group::recordings::Recording;
 use crate::sql::database::Query;
 use crate::sql::row::{
     encode_any, encode_kind, encode_labels, encode_origin, encode_result, encode_state,
@@ -41,6 +46,15 @@ impl Columns {
 
     fn bytes<T>(&mut self, rows: &[T], value: impl Fn(&T) -> Option<Vec<u8>>) {
         self.add(Type::BYTEA_ARRAY, rows.iter().map(value).collect());
+    }
+
+    /// The values of steps: two columns.
+    fn values<'r>(&mut self, rows: impl Iterator<Item = &'r StepRow>) {
+        let values = rows.map(|row| row.encode_value().unzip());
+        let (kinds, values): (Vec<_>, Vec<_>) = values.unzip();
+        let kinds = kinds.into_iter().map(|kind| kind.map(i16::from));
+        self.add::<Option<i16>>(Type::INT2_ARRAY, kinds.collect());
+        self.add::<Option<Vec<u8>>>(Type::BYTEA_ARRAY, values);
     }
 
     /// A statement that takes these arrays as its parameters.
@@ -185,11 +199,7 @@ pub(crate) fn written_steps(steps: &[Step<'_>]) -> Columns {
     columns.times(steps, |s| Some(s.row.begin_time));
     columns.times(steps, |s| s.row.end_time);
     columns.times(steps, |s| s.row.wake_time);
-    let values = steps.iter().map(|s| s.row.encode_value().unzip());
-    let (kinds, values): (Vec<_>, Vec<_>) = values.unzip();
-    let kinds = kinds.into_iter().map(|kind| kind.map(i16::from));
-    columns.add::<Option<i16>>(Type::INT2_ARRAY, kinds.collect());
-    columns.add::<Option<Vec<u8>>>(Type::BYTEA_ARRAY, values);
+    columns.values(steps.iter().map(|s| s.row));
     columns
 }
 
@@ -233,6 +243,66 @@ pub(crate) fn ended_records(ends: &[End]) -> Columns {
     columns
 }
 
+/// The parameters of [`statement::RECORD`], but for the last, which is the time.
+pub(crate) fn recorded_steps(recordings: &[Recording<'_>]) -> Columns {
+    let mut columns = Columns::default();
+    let uids = recordings.iter().map(|it| it.after.uid);
+    columns.add(Type::UUID_ARRAY, uids.collect());
+    columns.integers(recordings, |it| it.before().revision.cast_signed());
+    columns.integers(recordings, |it| it.after.fence.cast_signed());
+    columns.times(recordings, |it| Some(it.before().update_time));
+    columns.integers(recordings, |it| i64::from(it.after.attempt));
+    columns.integers(recordings, |it| i64::from(it.after.losses));
+    // NULL: as it was.
+    let metadata =
+        |it: &Recording<'_>| encode_any(it.after.metadata.as_ref().filter(|_| it.metadata));
+    columns.bytes(recordings, metadata);
+    let steps = |it: &Recording<'_>| it.after.steps.as_deref().map(StepSummary::encode_to_vec);
+    columns.bytes(recordings, steps);
+
+    let rows = recordings.iter().flat_map(|it| {
+        let rows = it.rows.iter();
+        rows.map(move |(row, write)| (it, row, *write))
+    });
+    let rows: Vec<(&Recording<'_>, &StepRow, &StepWrite)> = rows.collect();
+    let uids = rows.iter().map(|(it, ..)| it.after.uid);
+    columns.add(Type::UUID_ARRAY, uids.collect());
+    columns.times(&rows, |(it, ..)| Some(it.before().update_time));
+    columns.times(&rows, |(it, ..)| Some(it.after.create_time));
+    let epoch = |it: &Recording<'_>| it.after.steps.as_deref().map_or(0, |steps| steps.epoch);
+    columns.integers(&rows, |(it, ..)| i64::from(epoch(it)));
+    columns.texts(&rows, |(_, row, _)| Some(row.key.as_str().to_owned()));
+    columns.integers(&rows, |(_, row, _)| row.seq.cast_signed());
+    let kinds = rows
+        .iter()
+        .map(|(_, row, _)| i16::from(row.kind.as_number()));
+    columns.add::<i16>(Type::INT2_ARRAY, kinds.collect());
+    columns.integers(&rows, |(_, row, _)| i64::from(row.attempt));
+    columns.integers(&rows, |(_, row, _)| row.fence.cast_signed());
+    let sequential = rows.iter().map(|(_, row, _)| row.sequential);
+    columns.add::<bool>(Type::BOOL_ARRAY, sequential.collect());
+    columns.integers(&rows, |(.., write)| micros(write.begun_ago));
+    let finished = rows.iter().map(|(_, row, _)| row.is_finished());
+    columns.add::<bool>(Type::BOOL_ARRAY, finished.collect());
+    columns.times(&rows, |(.., write)| match write.wake {
+        Some(StepWake::At(time)) => Some(time),
+        Some(StepWake::After(_)) | None => None,
+    });
+    let wake_after = rows.iter().map(|(.., write)| match write.wake {
+        Some(StepWake::After(duration)) => Some(micros(duration)),
+        Some(StepWake::At(_)) | None => None,
+    });
+    columns.add::<Option<i64>>(Type::INT8_ARRAY, wake_after.collect());
+    columns.values(rows.iter().map(|(_, row, _)| *row));
+    columns
+}
+
+/// As many microseconds, but no more than there are times: sums with a time do not overflow.
+fn micros(duration: Duration) -> i64 {
+    let most = Timestamp::MAX.as_micros();
+    i64::try_from(duration.as_micros()).map_or(most, |micros| micros.min(most))
+}
+
 /// The parameters of [`statement::RENEW`].
 pub(crate) fn renewed_records(records: &[&OperationRecord]) -> Columns {
     let mut columns = Columns::default();
@@ -266,12 +336,14 @@ mod tests {
             (statement::RENEW, renewed_records(&[])),
             (statement::END, ended_records(&[])),
             (statement::REMOVE, removed_records(&[])),
+            (statement::RECORD, recorded_steps(&[])),
             (statement::PUT_STEPS, written_steps(&[])),
             (statement::FORGET_STEPS, forgotten_steps(&[])),
             (statement::SWEEP_STEPS, swept_steps(&[])),
         ];
+        let has_time = |sql| [statement::END, statement::RECORD].contains(&sql);
         for (sql, columns) in columns {
-            let count = columns.0.len() + usize::from(sql == statement::END);
+            let count = columns.0.len() + usize::from(has_time(sql));
             assert!(sql.contains(&format!("${count}::")), "{count}: {sql}");
             assert!(!sql.contains(&format!("${}::", count + 1)), "{sql}");
         }

@@ -115,6 +115,8 @@ async fn a_plan_for_an_empty_table_goes_by_an_index() {
         (statement::LOCK_NAMED, 2, "operation_by_uid"),
         (statement::LOCK_FREE, 2, "operation_by_uid"),
         (statement::ADVANCE, 23, "operation_by_uid"),
+        (statement::RECORD, 25, "operation_by_uid"),
+        (statement::RECORD, 25, "operation_step_by_key"),
         (statement::STEPS_BY_KEY, 3, "operation_step_by_key"),
         (statement::STEP_PAGE, 4, "operation_step_by_key"),
         (statement::END, 10, "operation_by_uid"),
@@ -150,6 +152,52 @@ async fn a_plan_for_an_empty_table_goes_by_an_index() {
     }
     client
         .batch_execute(&format!("DROP SCHEMA \"{schema}\" CASCADE"))
+        .await
+        .unwrap();
+}
+
+/// A recorded step makes no entry in any index of operations: the new version of the row is on the
+/// page of the one before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recorded_step_changes_no_index_of_operations() {
+    let Some(cluster) = test_programs::postgres::shared_or_skip() else {
+        return;
+    };
+    let schema = format!("plans {}", Uuid::new_v4().simple());
+    let store = PostgresStore::builder(cluster.url()).schema(&schema);
+    drop(store.notifications(false).open().await.unwrap());
+    let (client, connection) = tokio_postgres::connect(cluster.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let uid = "'{00000000-0000-7000-8000-000000000001}'";
+    let record = statement::RECORD
+        .replace("{operation}", "operation")
+        .replace("{step}", "operation_step");
+    let arguments = format!(
+        "{uid}, '{{1}}', '{{1}}', '{{1}}', '{{2}}', '{{1}}', '{{m}}', '{{s}}', {uid}, '{{1}}', '{{1}}', \
+         '{{0}}', '{{a}}', '{{1}}', '{{0}}', '{{1}}', '{{1}}', '{{t}}', '{{0}}', '{{f}}', '{{NULL}}', \
+         '{{NULL}}', '{{NULL}}', '{{NULL}}', NULL"
+    );
+    client
+        .batch_execute(&format!(
+            "SET search_path = \"{schema}\"; \
+             INSERT INTO operation (uid, revision, attempt, fence, max_attempts, retain_seconds, \
+             create_time, ready_time, update_time, lease_expire_time, retain_nanos, state, on_crash, \
+             name, parent, method, request) \
+             SELECT u, 1, 1, 1, 9, 9, 1, 1, 1, 1, 0, 1, 0, 'operations/1', '', '/s/M', '' \
+             FROM unnest({uid}::uuid[]) u; \
+             PREPARE record AS {record}; BEGIN; EXECUTE record ({arguments})"
+        ))
+        .await
+        .unwrap();
+    let counts = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables \
+                  WHERE relid = 'operation'::regclass";
+    let counts = client.query_one(counts, &[]).await.unwrap();
+    assert_eq!((counts.get(0), counts.get(1)), (1_i64, 1_i64));
+    let steps = "SELECT count(*) FROM operation_step";
+    let steps = client.query_one(steps, &[]).await.unwrap();
+    assert_eq!(steps.get::<_, i64>(0), 1);
+    client
+        .batch_execute(&format!("ROLLBACK; DROP SCHEMA \"{schema}\" CASCADE"))
         .await
         .unwrap();
 }

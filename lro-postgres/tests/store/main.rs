@@ -19,6 +19,7 @@ mod notifications;
 mod opening;
 mod pooler;
 mod read_only;
+mod recordings;
 #[path = "../support/mod.rs"]
 mod support;
 mod switchover;

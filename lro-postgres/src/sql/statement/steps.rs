@@ -69,6 +69,37 @@ pub(crate) const PUT_STEPS: &str = concat!(
      wake_time = excluded.wake_time, value_kind = excluded.value_kind, value = excluded.value"
 );
 
+/// Records new steps of operations that were not written since the given revision; of those that have a
+/// row of one of the keys, none. The statement adds what depends on the time: times of rows are given
+/// by how long before or after it they are. It changes no column that an index has, so that the new
+/// version of the operation needs no entries in any.
+pub(crate) const RECORD: &str = concat!(
+    "WITH t AS MATERIALIZED (SELECT coalesce($25::bigint, ",
+    clock!(),
+    ") AS now), o AS (UPDATE {operation} AS o SET revision = n.revision + 1, \
+     update_time = greatest(n.update_time, t.now), attempt = n.attempt, losses = n.losses, \
+     metadata = coalesce(n.metadata, o.metadata), steps = n.steps \
+     FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], \
+     $7::bytea[], $8::bytea[]) AS n (uid, revision, fence, update_time, attempt, losses, metadata, \
+     steps), t WHERE o.uid = n.uid AND o.revision = n.revision AND o.fence = n.fence \
+     AND NOT o.uid = ANY(ARRAY(SELECT s.uid \
+     FROM unnest($9::uuid[], $12::bigint[], $13::text[]) AS k (uid, epoch, key) \
+     JOIN {step} s ON s.uid = k.uid AND s.epoch = k.epoch AND s.key = k.key)) \
+     RETURNING o.uid, o.update_time), s AS (INSERT INTO {step} (uid, epoch, ",
+    columns!(""),
+    ") SELECT n.uid, n.epoch, n.key, n.seq, n.kind, n.attempt, n.fence, n.sequential, \
+     greatest(w.time - n.begun_ago, n.create_time), CASE WHEN n.finished THEN w.time END, \
+     CASE WHEN n.wake_after IS NULL THEN n.wake_at ELSE least(w.time + n.wake_after, ",
+    latest!(),
+    ") END, n.value_kind, n.value \
+     FROM unnest($9::uuid[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[], \
+     $15::smallint[], $16::bigint[], $17::bigint[], $18::boolean[], $19::bigint[], $20::boolean[], \
+     $21::bigint[], $22::bigint[], $23::smallint[], $24::bytea[]) AS n (uid, update_time, create_time, \
+     epoch, key, seq, kind, attempt, fence, sequential, begun_ago, finished, wake_at, wake_after, \
+     value_kind, value), t, LATERAL (SELECT greatest(n.update_time, t.now) AS time) AS w \
+     WHERE n.uid = ANY(ARRAY(SELECT o.uid FROM o))) SELECT uid, update_time FROM o"
+);
+
 /// A page of the rows of an operation.
 pub(crate) const STEP_PAGE: &str = concat!(
     "SELECT ",
@@ -78,11 +109,12 @@ pub(crate) const STEP_PAGE: &str = concat!(
 );
 
 /// Those that are prepared.
-pub(super) const STEPS: [&str; 6] = [
+pub(super) const STEPS: [&str; 7] = [
     STEPS_BY_KEY,
     GIVEN_STEPS,
     FORGET_STEPS,
     SWEEP_STEPS,
     PUT_STEPS,
+    RECORD,
     STEP_PAGE,
 ];
