@@ -66,6 +66,28 @@ impl Shower<'_> {
         Ok(self.write(name, &bytes, false)?.0)
     }
 
+    /// The same for a program that reads it again, which takes no message as base64.
+    ///
+    /// # Errors
+    ///
+    /// When a type is not known, or the bytes of a message do not fit its type.
+    pub(crate) async fn transparent_json_of(
+        &self,
+        name: &str,
+        message: &impl prost::Message,
+    ) -> Result<String, Failure> {
+        let bytes = message.encode_to_vec();
+        let (tree, opaque) = self.decode(name, &bytes).await?;
+        if opaque == 0 {
+            return Ok(self.write(name, &bytes, false)?.0);
+        }
+        Err(match &*unknown(&tree, self.types) {
+            [] => Failure::new(Exit::Fault, "the bytes of a value do not fit its type"),
+            names => Failure::usage(format!("the type `{}` is not known", names.join("`, `")))
+                .advise("the server's reflection does not have it: give --descriptor-set"),
+        })
+    }
+
     /// The JSON of a message without an Any, with default values.
     pub(crate) fn json(
         &self,

@@ -66,8 +66,17 @@ impl Steps {
             let mut page = page.await?;
             let next = std::mem::take(&mut page.next_page_token);
             all.steps.append(&mut page.steps);
-            let steps = all.steps;
-            all = pb::ListStepsResponse { steps, ..page };
+            if page_token.is_empty() {
+                // Only the first page has it.
+                all.checkpoint = page.checkpoint.take();
+                all.checkpoint_redaction = page.checkpoint_redaction;
+            }
+            all = pb::ListStepsResponse {
+                steps: all.steps,
+                checkpoint: all.checkpoint,
+                checkpoint_redaction: all.checkpoint_redaction,
+                ..page
+            };
             if next.is_empty() || next == page_token {
                 break;
             }

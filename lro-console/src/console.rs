@@ -124,8 +124,8 @@ impl Console {
     ///
     /// If the bytes are not such a set, or its imports are missing.
     pub fn file_descriptor_set(mut self, encoded: &[u8]) -> Result<Self, InvalidDescriptorSet> {
-        let added = types::add(&mut self.settings_mut().types, encoded);
-        added.map_err(InvalidDescriptorSet)?;
+        let added = lro_json::add_descriptor_set(&mut self.settings_mut().types, encoded);
+        added.map_err(|error| InvalidDescriptorSet(error.to_string()))?;
         Ok(self)
     }
 

@@ -34,6 +34,8 @@ pub use saga::Saga;
 pub use step::Step;
 
 pub(crate) use body::{Polled, StepsBody};
+#[cfg(feature = "testing")]
+pub(crate) use fault::promise_timed_out;
 pub(crate) use journal::Journal;
 pub(crate) use read::read_rows;
 pub(crate) use rules::{DeclaredPromise, StepRules, check_value};

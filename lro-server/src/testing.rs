@@ -24,5 +24,5 @@ mod whole_life;
 
 pub use crash::{CrashEverywhere, crash_everywhere};
 pub use failure::{Failure, Report};
-pub use history::History;
+pub use history::{History, InvalidHistory};
 pub use replay::{Replay, replay};

@@ -5,7 +5,7 @@ use lro_server::Operations;
 use lro_server::testing::{self, History, Replay};
 use tempfile::TempDir;
 
-use crate::pb::{Approval, PublishRequest, Published};
+use crate::pb::{self, Approval, PublishRequest, Published};
 use crate::{Desk, Publisher};
 
 /// A publisher in a folder of its own.
@@ -97,6 +97,17 @@ fn an_operation_from_before_the_scan_goes_without_it() {
     let approved = history
         .at("2027-01-02T10:00:00Z")
         .promise("legal/approved", &answer(true));
+    assert_eq!(replay(approved).begun(), ["publish"]);
+}
+
+/// `lro steps operations/42 -o history` has written the file, with the version before `scan`.
+#[test]
+fn an_operation_of_production_continues() {
+    let exported = include_str!("../tests/histories/waits_for_legal.json");
+    let history = History::from_json(exported, &[pb::FILE_DESCRIPTOR_SET]).unwrap();
+    assert_eq!(replay(history.clone()).blocked(), None);
+
+    let approved = history.promise("legal/approved", &answer(true));
     assert_eq!(replay(approved).begun(), ["publish"]);
 }
 

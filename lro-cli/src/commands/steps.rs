@@ -3,6 +3,7 @@
 mod tree;
 
 use lro_core::inspection::list_steps_request::View;
+use lro_core::inspection::operation_record::Redaction;
 use lro_core::inspection::step::{Kind, State};
 use lro_core::inspection::{Blocked, ListStepsResponse, Step};
 
@@ -14,6 +15,9 @@ use crate::inspection::time;
 use crate::output::Output;
 use crate::show::pretty;
 use crate::steps::Steps;
+
+/// The message that all steps are.
+const LISTED: &str = "lro.v1.ListStepsResponse";
 
 pub(crate) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     match (&args.command, &args.name) {
@@ -56,8 +60,13 @@ async fn list(context: &Context, name: &str, values: bool) -> Result<Exit, Failu
             }
             advise(context, &name, &all)?;
         }
-        Output::Json | Output::History => {
-            let document = shower.json_of("lro.v1.ListStepsResponse", &all).await?;
+        Output::Json => {
+            let document = shower.json_of(LISTED, &all).await?;
+            terminal.json(&pretty(&document))?;
+        }
+        Output::History => {
+            is_unredacted(&all)?;
+            let document = shower.transparent_json_of(LISTED, &all).await?;
             terminal.json(&pretty(&document))?;
         }
         Output::Ndjson => {
@@ -73,6 +82,20 @@ async fn list(context: &Context, name: &str, values: bool) -> Result<Exit, Failu
         }
     }
     Ok(Exit::Done)
+}
+
+/// Refuses a history that no test could replay.
+fn is_unredacted(all: &ListStepsResponse) -> Result<(), Failure> {
+    let redacted = |redaction| redaction != Redaction::Unspecified;
+    let mut steps = all.steps.iter();
+    let what = match steps.find(|step| redacted(step.value_redaction())) {
+        Some(step) => format!("the value of `{}`", step.key),
+        None if redacted(all.checkpoint_redaction()) => "the checkpoint".to_owned(),
+        None => return Ok(()),
+    };
+    let text = format!("the server has redacted {what}, and a history needs all values");
+    Err(Failure::new(Exit::Refused, text)
+        .advise("give --unredacted, which needs the permission operations.inspectUnredacted"))
 }
 
 /// Why it makes no progress, and the commands that do something about it.

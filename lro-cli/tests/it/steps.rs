@@ -1,10 +1,14 @@
 //! `lro steps` and `lro complete` against our own server, on each of our stores.
 
 use expect_test::expect;
+use exporter::pb::ExportMetadata;
 use lro_cli::exit::Exit;
+use lro_server::OperationContext;
+use lro_server::testing::{self, History};
 use serde_json::Value;
+use tonic::Status;
 
-use crate::support::live::Live;
+use crate::support::live::{Live, approval};
 use crate::support::{Lro, Ran};
 
 fn lro(live: &Live) -> Lro {
@@ -85,6 +89,72 @@ async fn steps_are_a_tree_with_what_the_operation_waits_for() {
             "only `lro steps` writes histories",
         );
     }
+}
+
+/// The history of an operation becomes a test: a body runs on it as it did, and other code does not fit.
+#[tokio::test]
+async fn an_exported_history_is_replayed() {
+    async fn exported(lro: &Lro, name: &str) -> History {
+        let ran = lro.run(&format!("steps {name} -o history")).await;
+        assert_eq!(ran.exit, Exit::Done, "{ran:?}");
+        History::from_json(&ran.stdout, &[exporter::pb::FILE_DESCRIPTOR_SET]).unwrap()
+    }
+    async fn body(operation: OperationContext<ExportMetadata>) -> Result<u32, Status> {
+        approval(&operation).await.map(|()| 1)
+    }
+    async fn changed(operation: OperationContext<ExportMetadata>) -> Result<u32, Status> {
+        let scan = async || Ok::<u32, Status>(1);
+        operation.step("scan", scan).await?;
+        body(operation).await
+    }
+    for live in Live::inspected().await {
+        let lro = lro(&live);
+        let name = waiting(&lro).await;
+        let history = exported(&lro, &name).await;
+        let run = testing::replay(history.clone(), body);
+        assert!(run.is_waiting_for("approved"), "{run:?}");
+        assert_eq!(
+            (run.blocked(), run.begun(), run.unreached()),
+            (None, &[][..], &[][..])
+        );
+        let blocked = testing::replay(history.clone(), changed);
+        assert!(
+            blocked.blocked().unwrap().contains("`scan` is new"),
+            "{blocked:?}"
+        );
+        let run = testing::replay(history.promise("approved", &true), body);
+        assert_eq!(run.outcome().unwrap().unwrap(), 1);
+
+        lro.run(&format!("complete {name} approved false")).await;
+        lro.run(&format!("wait {name} -q")).await;
+        let run = testing::replay(exported(&lro, &name).await, body);
+        let error = run.outcome().unwrap().unwrap_err();
+        assert_eq!(error.message(), "legal said no");
+    }
+}
+
+/// A value that the server withholds is no part of a history.
+#[tokio::test]
+async fn a_redacted_history_is_refused() {
+    let live = Live::inspected().await.remove(0);
+    let lro = lro(&live);
+    let name = waiting(&lro).await;
+    let unknown = "'{\"@type\":\"type.googleapis.com/lro.v1.Blocked\",\"reason\":\"x\"}'";
+    let ran = lro.run(&format!("complete {name} other {unknown}")).await;
+    assert_eq!(ran.exit, Exit::Done, "{ran:?}");
+    let ran = lro.run(&format!("steps {name} -o history")).await;
+    assert_eq!(ran.exit, Exit::Refused, "{ran:?}");
+    assert_eq!(ran.stdout, "");
+    assert!(
+        ran.stderr.contains("redacted the value of `other`"),
+        "{ran:?}"
+    );
+    assert!(ran.stderr.contains("--unredacted"), "{ran:?}");
+    let ran = lro
+        .run(&format!("steps {name} -o history --unredacted"))
+        .await;
+    let history = History::from_json(&ran.stdout, &[]).unwrap();
+    assert_eq!(history.len(), 4);
 }
 
 #[tokio::test]

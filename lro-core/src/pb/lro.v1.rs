@@ -1982,6 +1982,20 @@ pub struct ListStepsResponse {
     /// steps.
     #[prost(message, optional, tag = "6")]
     pub blocked: ::core::option::Option<Blocked>,
+    /// The operation's name.
+    #[prost(string, tag = "7")]
+    pub name: ::prost::alloc::string::String,
+    /// When the operation was created, or when it last forgot its steps with a
+    /// checkpoint.
+    #[prost(message, optional, tag = "8")]
+    pub begin_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The last checkpoint of the body, on the first page. Unset in the view `BASIC`
+    /// and of an operation that has ended.
+    #[prost(message, optional, tag = "9")]
+    pub checkpoint: ::core::option::Option<::prost_types::Any>,
+    /// The parts of the checkpoint that the server left out.
+    #[prost(enumeration = "operation_record::Redaction", tag = "10")]
+    pub checkpoint_redaction: i32,
 }
 impl ::prost::Name for ListStepsResponse {
     const NAME: &'static str = "ListStepsResponse";

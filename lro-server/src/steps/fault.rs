@@ -153,7 +153,7 @@ pub(super) fn panicked() -> rpc::Status {
 }
 
 /// A promise was not completed in time.
-pub(super) fn promise_timed_out(key: &StepKey) -> rpc::Status {
+pub(crate) fn promise_timed_out(key: &StepKey) -> rpc::Status {
     let message = format!("the promise `{key}` was not completed in time");
     Reason::DeadlineExceeded.operation_error(message, [("step", key.as_str())])
 }

@@ -1,13 +1,24 @@
 //! The recorded calls of an operation that earlier code has run.
 
-use lro_core::store::{StepKey, StepKind, StepOutcome, StepWake, StepWrite};
+mod calls;
+mod order;
+mod read;
+mod sagas;
+
+use std::collections::{BTreeSet, HashMap};
+
+use lro_core::store::{
+    Command, NewOperation, OperationRecord, Refusal, StepKey, StepKind, StepOutcome, StepRow,
+    StepWrite, WorkerId,
+};
 use lro_core::{OperationName, Timestamp, pack};
 use prost::{Message, Name};
 use prost_types::Any;
-use tonic::Status;
+use uuid::Uuid;
 
-use super::process::BEGIN;
-use crate::handler::error::to_plain_rpc_status;
+use super::process::{BEGIN, LEASE, METHOD};
+
+pub use read::InvalidHistory;
 
 /// The durable calls of an operation that earlier code has recorded, in their order, for [`replay`](super::replay).
 ///
@@ -25,10 +36,12 @@ use crate::handler::error::to_plain_rpc_status;
 /// ```
 ///
 /// The keys are those that the store keeps: `escalation/ask` in a scope, and `page#2` for the second call of a name.
+/// [`from_json`](Self::from_json) reads the history of an operation in production.
 ///
 /// # Panics
 ///
-/// All methods that take a name, a key or a time panic if it is malformed: a mistake of the test.
+/// All methods that take a name, a key or a time panic if it is malformed: a mistake of the test. `from_json` and
+/// [`replay`](super::replay) do not.
 #[derive(Clone, Debug)]
 pub struct History {
     pub(super) name: OperationName,
@@ -38,7 +51,7 @@ pub struct History {
     pub(super) now: Timestamp,
 }
 
-/// One row, and when it was written.
+/// One write of a row, and when it was made.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) at: Timestamp,
@@ -47,17 +60,39 @@ pub(super) struct Entry {
     pub(super) is_from_outside: bool,
 }
 
+impl Entry {
+    /// The command that wrote the row, and what came with it.
+    pub(super) fn into_command(self, fence: u64) -> (Command, Vec<StepWrite>) {
+        let metadata = None;
+        match self.write {
+            StepWrite {
+                key,
+                outcome: Some(outcome),
+                ..
+            } if self.is_from_outside => (Command::Complete { key, outcome }, Vec::new()),
+            write => (Command::Record { fence, metadata }, vec![write]),
+        }
+    }
+}
+
 impl History {
     /// The history of an operation that has recorded nothing. It was started at 2027-01-01T00:00:00Z.
     #[track_caller]
     pub fn of(name: &str) -> Self {
         let name = name.parse();
+        Self::new(
+            name.unwrap_or_else(|error| panic!("the name of an operation: {error}")),
+            BEGIN,
+        )
+    }
+
+    fn new(name: OperationName, begin: Timestamp) -> Self {
         Self {
-            name: name.unwrap_or_else(|error| panic!("the name of an operation: {error}")),
-            begin: BEGIN,
+            name,
+            begin,
             checkpoint: None,
             entries: Vec::new(),
-            now: BEGIN,
+            now: begin,
         }
     }
 
@@ -80,90 +115,9 @@ impl History {
         self
     }
 
-    /// A step that has returned this.
-    #[must_use]
-    #[track_caller]
-    pub fn step<T: Message + Name + 'static>(self, key: &str, response: &T) -> Self {
-        self.finished(key, StepKind::Step, StepOutcome::Response(pack(response)))
-    }
-
-    /// A step that has failed with this error, finally.
-    #[must_use]
-    #[track_caller]
-    pub fn failed(self, key: &str, error: &Status) -> Self {
-        let outcome = StepOutcome::Error(to_plain_rpc_status(error));
-        self.finished(key, StepKind::Step, outcome)
-    }
-
-    /// A step whose closure has begun, and not returned: one that runs at most once, or pauses between two
-    /// attempts.
-    #[must_use]
-    #[track_caller]
-    pub fn begun(mut self, key: &str) -> Self {
-        self.add(StepWrite {
-            attempt: 1,
-            ..StepWrite::begun(parsed(key), StepKind::Step)
-        });
-        self
-    }
-
-    /// A sleep that is over.
-    #[must_use]
-    #[track_caller]
-    pub fn sleep(self, key: &str) -> Self {
-        self.finished(key, StepKind::Sleep, StepOutcome::Response(pack(&())))
-    }
-
-    /// A sleep that ends at this time.
-    #[must_use]
-    #[track_caller]
-    pub fn sleeping(mut self, key: &str, until: &str) -> Self {
-        self.add(StepWrite {
-            wake: Some(StepWake::At(timestamp(until))),
-            ..StepWrite::begun(parsed(key), StepKind::Sleep)
-        });
-        self
-    }
-
-    /// A promise that was given this value.
-    #[must_use]
-    #[track_caller]
-    pub fn promise<T: Message + Name + 'static>(mut self, key: &str, value: &T) -> Self {
-        let outcome = StepOutcome::Response(pack(value));
-        self = self.finished(key, StepKind::Promise, outcome);
-        self.mark_outside();
-        self
-    }
-
-    /// A promise that the operation waits for.
-    #[must_use]
-    #[track_caller]
-    pub fn asked(mut self, key: &str) -> Self {
-        self.add(StepWrite::begun(parsed(key), StepKind::Promise));
-        self
-    }
-
-    /// The answer to [`introduced`](crate::OperationContext::introduced).
-    #[must_use]
-    #[track_caller]
-    pub fn introduced(mut self, key: &str, answer: bool) -> Self {
-        let outcome = StepOutcome::Response(pack(&answer));
-        self = self.finished(key, StepKind::Introduced, outcome);
-        self.side_by_side()
-    }
-
-    /// The call before this was made while other durable calls were under way, as in a `join!`.
-    #[must_use]
-    pub fn side_by_side(mut self) -> Self {
-        if let Some(last) = self.entries.last_mut() {
-            last.write.sequential = false;
-        }
-        self
-    }
-
     /// The number of recorded calls.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.keys().len()
     }
 
     /// Whether nothing is recorded.
@@ -171,28 +125,62 @@ impl History {
         self.entries.is_empty()
     }
 
-    #[track_caller]
-    fn finished(mut self, key: &str, kind: StepKind, outcome: StepOutcome) -> Self {
-        self.add(StepWrite {
-            attempt: u32::from(kind == StepKind::Step),
-            outcome: Some(outcome),
-            ..StepWrite::begun(parsed(key), kind)
-        });
-        self
+    pub(super) fn keys(&self) -> BTreeSet<&StepKey> {
+        self.entries.iter().map(|entry| &entry.write.key).collect()
     }
 
-    fn add(&mut self, write: StepWrite) {
+    /// The rows that a store keeps of the writes; or the first one that it refuses, and why.
+    fn rows(&self) -> Result<HashMap<StepKey, StepRow>, (&StepKey, Refusal)> {
+        let new = NewOperation::new(Uuid::nil(), self.name.clone(), METHOD, Any::default());
+        let mut record = OperationRecord::new(new, self.begin);
+        let claim = Command::Claim {
+            worker: WorkerId::from_uuid(Uuid::nil()),
+            lease_duration: LEASE,
+        };
+        // A new operation is ready, so it is not refused.
+        let _ = record.apply(claim, self.begin);
+        let mut rows = HashMap::new();
+        for entry in &self.entries {
+            let (command, steps) = entry.clone().into_command(record.fence);
+            let applied = record.apply_with_steps(command, steps, &rows, entry.at);
+            let applied = applied.map_err(|refusal| (&entry.write.key, refusal))?;
+            let written = applied.written.into_iter();
+            rows.extend(written.map(|row| (row.key.clone(), row)));
+        }
+        Ok(rows)
+    }
+
+    #[track_caller]
+    fn unfinished(
+        mut self,
+        key: &str,
+        kind: StepKind,
+        change: impl FnOnce(&mut StepWrite),
+    ) -> Self {
+        let mut write = StepWrite::begun(parsed(key), kind);
+        change(&mut write);
         self.entries.push(Entry {
             at: self.now,
             write,
             is_from_outside: false,
         });
+        self
     }
 
-    fn mark_outside(&mut self) {
+    #[track_caller]
+    fn finished(self, key: &str, kind: StepKind, outcome: StepOutcome) -> Self {
+        self.unfinished(key, kind, |write| {
+            write.attempt = u32::from(kind == StepKind::Step);
+            write.outcome = Some(outcome);
+        })
+    }
+
+    /// Changes the call before this.
+    fn change_last(mut self, change: impl FnOnce(&mut Entry)) -> Self {
         if let Some(last) = self.entries.last_mut() {
-            last.is_from_outside = true;
+            change(last);
         }
+        self
     }
 }
 
@@ -205,7 +193,15 @@ fn parsed(key: &str) -> StepKey {
 #[track_caller]
 fn timestamp(time: &str) -> Timestamp {
     let parsed: Result<prost_types::Timestamp, _> = time.parse();
-    let parsed =
-        parsed.unwrap_or_else(|_| panic!("{time:?} is no time such as `2027-01-01T09:00:00Z`"));
-    Timestamp::from_micros(parsed.seconds * 1_000_000 + i64::from(parsed.nanos) / 1_000)
+    let parsed = parsed.ok().and_then(|time| from_wire(&time));
+    parsed.unwrap_or_else(|| panic!("{time:?} is no time such as `2027-01-01T09:00:00Z`"))
 }
+
+fn from_wire(time: &prost_types::Timestamp) -> Option<Timestamp> {
+    let micros = time.seconds.checked_mul(1_000_000)?;
+    let micros = micros.checked_add(i64::from(time.nanos) / 1_000)?;
+    Some(Timestamp::from_micros(micros))
+}
+
+#[cfg(all(test, feature = "inspection"))]
+mod tests;

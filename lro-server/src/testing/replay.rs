@@ -83,8 +83,8 @@ where
 fn run<R>(history: History, body: Body) -> Replay<R> {
     let place = Place::new(history.name.clone(), body, history.begin);
     let probe = Probe::new(Closures::Hold, None);
-    let keys = history.entries.iter();
-    let mut unreached: BTreeSet<_> = keys.map(|entry| entry.write.key.to_string()).collect();
+    let keys = history.keys();
+    let mut unreached: BTreeSet<_> = keys.into_iter().map(ToString::to_string).collect();
     let outcome = place.process(&probe, Duration::ZERO, async |link| {
         let fence = record(&place, history).await;
         link.tell_ready(METHOD, place.record().await.ready_time);
@@ -139,11 +139,7 @@ async fn record(place: &Place, history: History) -> u64 {
     }
     for entry in history.entries {
         place.clock.skip_to(entry.at);
-        let (key, metadata) = (entry.write.key.clone(), None);
-        let (command, steps) = match (entry.is_from_outside, entry.write.outcome.clone()) {
-            (true, Some(outcome)) => (Command::Complete { key, outcome }, Vec::new()),
-            _ => (Command::Record { fence, metadata }, vec![entry.write]),
-        };
+        let (command, steps) = entry.into_command(fence);
         let update = Update::by_uid(place.name.clone(), place.uid, command).with_steps(steps);
         let answers = place.store.update(vec![update]).await;
         if let Ok([Err(refusal)]) = answers.as_deref() {

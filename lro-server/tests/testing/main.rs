@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod good_bodies;
+mod histories;
+mod history;
 mod planted_mistakes;
 mod replays;
 mod sagas;

@@ -67,7 +67,7 @@ impl pb::exporter_server::Exporter for Exporter {
 }
 
 /// Two steps, and a promise that the operation waits for.
-async fn approval(operation: &OperationContext<ExportMetadata>) -> Result<(), Status> {
+pub(crate) async fn approval(operation: &OperationContext<ExportMetadata>) -> Result<(), Status> {
     let dump = async || Ok::<u32, Status>(7);
     operation.step("dump/users", dump).await?;
     let refuse = async || Err::<(), _>(Status::not_found("there is no table `orders`"));

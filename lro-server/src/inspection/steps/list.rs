@@ -1,10 +1,11 @@
 //! Pages of steps.
 
-use lro_core::Reason;
 use lro_core::inspection as pb;
 use lro_core::inspection::list_steps_request::View;
 use lro_core::store::{OperationRecord, StepQuery, StepRow, StepSummary};
+use lro_core::{Reason, Timestamp};
 use prost::Message as _;
+use prost_types::Any;
 use tonic::Status;
 
 use super::StepsService;
@@ -73,12 +74,24 @@ impl StepsService {
         let identity = ["lro.v1.Steps", &*uid, &*epoch, principal];
         let pages = SequenceList::new(self.operations(), &identity);
         let after_seq = pages.open(&request.page_token).await?;
-        let Some(summary) = summary else {
-            return Ok(pb::ListStepsResponse::default());
-        };
         let max_len = self.operations().engine().limits().max_page_len;
         let max_len = max_message.map_or(max_len, |MaxMessageLen(max)| max.min(max_len));
-        let max_len = max_len.saturating_sub(PAGE_OVERHEAD);
+        let max_len = max_len.saturating_sub(PAGE_OVERHEAD + record.name.as_str().len());
+        let mut head = pb::ListStepsResponse {
+            name: record.name.to_string(),
+            begin_time: Some(time(begin_time(record))),
+            ..Default::default()
+        };
+        if request.page_token.is_empty() {
+            self.show_checkpoint(&mut head, record, sight);
+        }
+        let checkpoint_len = head.checkpoint.as_ref().map_or(0, Any::encoded_len);
+        let Some(max_len) = max_len.checked_sub(checkpoint_len) else {
+            return Err(too_long("the checkpoint", &[], checkpoint_len, max_len));
+        };
+        let Some(summary) = summary else {
+            return Ok(head);
+        };
         let rows = self.operations().engine().store().steps(StepQuery {
             uid: record.uid,
             epoch: summary.epoch,
@@ -98,6 +111,7 @@ impl StepsService {
             total_bytes: i64::try_from(summary.len).unwrap_or(i64::MAX),
             waiting_for: waiting_for(record, summary),
             blocked: blocked(record, summary),
+            ..head
         })
     }
 
@@ -115,7 +129,8 @@ impl StepsService {
             let step = self.show(record, row, sight, now);
             let len = step.encoded_len() + ENTRY_OVERHEAD;
             if len > left && steps.is_empty() {
-                return Err(too_long(&step.key, len, max_len));
+                let what = format!("the step `{}`", step.key);
+                return Err(too_long(&what, &[("step", &*step.key)], len, max_len));
             }
             if len > left {
                 break;
@@ -139,6 +154,12 @@ fn page_size(wanted: i32) -> Result<usize, Status> {
     }
 }
 
+/// When the recorded steps begin.
+fn begin_time(record: &OperationRecord) -> Timestamp {
+    let epoch_time = record.steps.as_deref().and_then(StepSummary::epoch_time);
+    epoch_time.unwrap_or(record.create_time)
+}
+
 /// The keys that a suspended operation waits for. After a claim they say what it has waited for.
 fn waiting_for(record: &OperationRecord, summary: &StepSummary) -> Vec<String> {
     match record.is_suspended() {
@@ -156,12 +177,12 @@ fn blocked(record: &OperationRecord, summary: &StepSummary) -> Option<pb::Blocke
     })
 }
 
-fn too_long(key: &str, len: usize, max: usize) -> Status {
+fn too_long(what: &str, which: &[(&str, &str)], len: usize, max: usize) -> Status {
     let message = format!(
-        "the step `{key}` has {len} bytes, more than the {max} that a page may have; list with the view \
-         BASIC, or raise Limits::max_page_len of the server"
+        "{what} has {len} bytes, more than the {max} that a page may have; list with the view BASIC, or \
+         raise Limits::max_page_len of the server"
     );
     let (len, max) = (len.to_string(), max.to_string());
-    let metadata = [("step", key), ("length", &*len), ("limit", &*max)];
-    Reason::LimitExceeded.status(message, metadata)
+    let metadata = [("length", &*len), ("limit", &*max)];
+    Reason::LimitExceeded.status(message, which.iter().copied().chain(metadata))
 }

@@ -49,6 +49,21 @@ impl StepsService {
         step
     }
 
+    /// The last checkpoint, for callers that see values.
+    pub(super) fn show_checkpoint(
+        &self,
+        listed: &mut pb::ListStepsResponse,
+        record: &OperationRecord,
+        sight: Sight,
+    ) {
+        let checkpoint = record.checkpoint.as_ref().filter(|_| sight.values);
+        if let Some(checkpoint) = checkpoint {
+            let (checkpoint, redaction) = self.redacted(checkpoint, sight);
+            listed.checkpoint = Some(checkpoint);
+            listed.set_checkpoint_redaction(redaction);
+        }
+    }
+
     fn show_value(&self, step: &mut pb::Step, value: &Any, sight: Sight) {
         type_name(&value.type_url).clone_into(&mut step.value_type);
         step.value_bytes = len(value.value.len());

@@ -9,7 +9,7 @@ use tonic::Status;
 
 use super::Journal;
 use crate::steps::answer::{Made, SagaNumber};
-use crate::steps::fault;
+use crate::steps::{fault, hooks};
 
 /// The sagas of a run.
 #[derive(Default)]
@@ -89,6 +89,7 @@ impl Journal {
         inner.reached(key);
         let row = inner.recorded.get(key)?.clone();
         drop(inner);
+        hooks::reached(key);
         if let Some(changed) = fault::changed(&row, kind, "") {
             self.block(changed);
         }
