@@ -91,7 +91,7 @@ fn only_new_rows(applied: &AppliedSteps) -> bool {
     let with_child = |row: &StepRow| row.child.is_some();
     applied.change == Change::Record
         && applied.removed.is_empty()
-        && applied.dropped.is_empty()
+        && applied.cancels.is_empty()
         && !applied.sweeps
         && !applied.written.iter().any(with_child)
 }
