@@ -90,6 +90,7 @@ mod steps;
 mod store;
 mod table;
 mod threads;
+mod timers;
 mod transaction;
 mod writer;
 

@@ -2,33 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use lro_core::store::kit::{MAX_GROUP_LEN, ReadyEntry};
+use lro_core::Clock;
+use lro_core::store::kit::MAX_GROUP_LEN;
 use lro_core::store::{Command, OperationState};
-use lro_core::{Clock, Timestamp};
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
 use crate::error::Fault;
 use crate::hot::{Hot, Written};
 use crate::schedule::{Entry, Schedule};
+use crate::statement;
 use crate::table::Table;
+use crate::timers::{entry, look_ahead};
 use crate::transaction::Transaction;
 use crate::writer::Observers;
 
 /// How many operations on corrupt pages are left alone before the file is not opened.
 const CORRUPT_MAX: usize = 64;
 
-const UNFINISHED: &str = "SELECT uid, state, method, ready_time, losses FROM operation \
-     INDEXED BY operation_unfinished WHERE end_time IS NULL";
-
-/// The index holds all columns of it.
-const UNFINISHED_UIDS: &str =
-    "SELECT uid FROM operation INDEXED BY operation_unfinished WHERE end_time IS NULL";
-
-const UNFINISHED_ROW: &str = "SELECT uid, state, method, ready_time, losses FROM operation WHERE uid = ?1 AND end_time IS NULL";
-
 /// Fills the schedule and requeues the running operations at once: their process has ended, or the
-/// file would be locked.
+/// file would be locked. Reads no far operation that is behind the horizon.
 pub(crate) fn recover(connection: &Connection, clock: &dyn Clock) -> Result<Schedule, Fault> {
     let mut schedule = Schedule::default();
     let running = read_unfinished(connection, &mut schedule)?;
@@ -59,6 +52,7 @@ pub(crate) fn recover(connection: &Connection, clock: &dyn Clock) -> Result<Sche
         }
         schedule.commit();
     }
+    look_ahead(connection, &mut schedule, clock.now())?;
     if !running.is_empty() {
         tracing::info!(
             operations = running.len(),
@@ -99,7 +93,7 @@ fn rescue(
     execute("COMMIT")
 }
 
-/// Puts pending operations into the schedule; returns the running ones.
+/// Puts pending operations that are not far into the schedule; returns the running ones.
 fn read_unfinished(connection: &Connection, schedule: &mut Schedule) -> Result<Vec<Uuid>, Fault> {
     let mut running = Vec::new();
     match read_at_once(connection, schedule, &mut running) {
@@ -123,7 +117,7 @@ fn read_at_once(
     schedule: &mut Schedule,
     running: &mut Vec<Uuid>,
 ) -> Result<(), Fault> {
-    let mut statement = connection.prepare(UNFINISHED)?;
+    let mut statement = connection.prepare(statement::UNFINISHED)?;
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
         schedule_row(row, schedule, running)?;
@@ -137,10 +131,10 @@ fn read_one_by_one(
     schedule: &mut Schedule,
     running: &mut Vec<Uuid>,
 ) -> Result<(), Fault> {
-    let mut statement = connection.prepare(UNFINISHED_UIDS)?;
+    let mut statement = connection.prepare(statement::UNFINISHED_UIDS)?;
     let uids = statement.query_map((), |row| row.get::<_, Vec<u8>>(0))?;
     let uids: Vec<_> = uids.collect::<Result<_, _>>()?;
-    let mut statement = connection.prepare(UNFINISHED_ROW)?;
+    let mut statement = connection.prepare(statement::UNFINISHED_ROW)?;
     for uid in uids {
         let read = statement.query_row([&uid], |row| Ok(schedule_row(row, schedule, running)));
         match read.map_err(Fault::from).and_then(|scheduled| scheduled) {
@@ -158,27 +152,14 @@ fn schedule_row(
     schedule: &mut Schedule,
     running: &mut Vec<Uuid>,
 ) -> Result<(), Fault> {
-    match place(row) {
-        Some((OperationState::Pending, entry @ Entry::Ready(..))) => {
-            schedule.change(None, Some(entry));
-        }
-        Some((state, Entry::Ready(entry))) if state.is_running() => running.push(entry.uid),
+    let state = row.get(1).ok().and_then(OperationState::from_number);
+    match state.zip(entry(row)) {
+        Some((OperationState::Pending, entry)) => schedule.change(None, Some(Entry::Ready(entry))),
+        Some((state, entry)) if state.is_running() => running.push(entry.uid),
         _ => {
             let uid = row.get_ref(0)?;
             tracing::error!(?uid, "skipping a corrupt operation");
         }
     }
     Ok(())
-}
-
-fn place(row: &Row<'_>) -> Option<(OperationState, Entry)> {
-    let uid = Uuid::from_slice(row.get_ref(0).ok()?.as_blob().ok()?).ok()?;
-    let state = OperationState::from_number(row.get(1).ok()?)?;
-    let entry = ReadyEntry {
-        method: row.get(2).ok()?,
-        ready_time: Timestamp::from_micros(row.get(3).ok()?),
-        uid,
-        losses: row.get(4).ok()?,
-    };
-    Some((state, Entry::Ready(entry)))
 }

@@ -1,15 +1,27 @@
-//! Pending operations and leases, which the writer keeps in memory.
+//! Pending operations and leases, which the writer keeps in memory, as far as they come near.
+
+mod horizon;
+
+use std::time::Duration;
 
 use lro_core::Timestamp;
 use lro_core::store::kit::{Leases, ReadyEntry, ReadyQueue};
 use lro_core::store::{Claim, Command, Lease, OperationRecord, OperationState};
 use uuid::Uuid;
 
+pub(crate) use self::horizon::{Horizon, Point};
+
+/// Operations that are ready later than this after their creation are far while they are pending:
+/// the column `far` says the same.
+const FAR: Duration = Duration::from_secs(3_600);
+
 /// Pending operations and leases. Changes can be taken back until they are committed.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
     ready: ReadyQueue,
     leases: Leases,
+    /// Moves between transactions only.
+    horizon: Horizon,
     journal: Vec<Step>,
 }
 
@@ -18,6 +30,9 @@ pub(crate) struct Schedule {
 pub(crate) enum Entry {
     /// It waits to be claimed.
     Ready(ReadyEntry),
+    /// It waits too, and the index of timers has it, unless only a call wakes it: it is in memory
+    /// within the horizon.
+    Far(ReadyEntry),
     /// A worker holds it.
     Lease(Lease, Uuid),
 }
@@ -36,15 +51,31 @@ enum Step {
 impl Entry {
     pub(crate) fn of(record: &OperationRecord) -> Option<Self> {
         if record.state == OperationState::Pending {
-            return Some(Self::Ready(ReadyEntry::of(record)));
+            let entry = ReadyEntry::of(record);
+            let is_far = record.ready_time > record.create_time.saturating_add(FAR);
+            return Some(if is_far {
+                Self::Far(entry)
+            } else {
+                Self::Ready(entry)
+            });
         }
         let lease = record.lease.clone()?;
         Some(Self::Lease(lease, record.uid))
     }
 
     pub(crate) fn uid(&self) -> Uuid {
-        let (Self::Ready(ReadyEntry { uid, .. }) | Self::Lease(_, uid)) = self;
-        *uid
+        match self {
+            Self::Ready(entry) | Self::Far(entry) => entry.uid,
+            Self::Lease(_, uid) => *uid,
+        }
+    }
+
+    /// Its place among the operations that wait to be claimed.
+    pub(crate) fn pending(&self) -> Option<&ReadyEntry> {
+        match self {
+            Self::Ready(entry) | Self::Far(entry) => Some(entry),
+            Self::Lease(..) => None,
+        }
     }
 }
 
@@ -61,6 +92,27 @@ impl Schedule {
             after,
             shared,
         });
+    }
+
+    pub(crate) fn horizon(&self) -> &Horizon {
+        &self.horizon
+    }
+
+    /// Adds the far operations up to this point; behind it, none is ready before `beyond`.
+    pub(crate) fn extend(
+        &mut self,
+        entries: &[ReadyEntry],
+        reached: Point,
+        beyond: Option<Timestamp>,
+    ) {
+        debug_assert!(self.journal.is_empty(), "a transaction is open");
+        entries.iter().for_each(|entry| self.ready.insert(entry));
+        self.horizon.reach(reached, beyond);
+    }
+
+    /// Far operations could not be read: they are tried again later.
+    pub(crate) fn postpone(&mut self, now: Timestamp) {
+        self.horizon.postpone(now);
     }
 
     /// The changes since the last commit are in the database.
@@ -117,10 +169,12 @@ impl Schedule {
             || self.ready.next_time(claim).is_some_and(|time| time <= now)
     }
 
-    /// When a claim like this one next finds something to do.
+    /// When a claim like this one next finds something to do, or what is behind the horizon may be
+    /// ready.
     pub(crate) fn next_time(&self, claim: &Claim) -> Option<Timestamp> {
         let ready = self.ready.next_time(claim).into_iter();
-        ready.chain(self.first_lease(claim)).min()
+        let beyond = self.horizon.beyond();
+        ready.chain(self.first_lease(claim)).chain(beyond).min()
     }
 
     /// When the first lease ends that the claim may expire.
@@ -136,6 +190,8 @@ impl Schedule {
     fn insert(&mut self, entry: Option<&Entry>) {
         match entry {
             Some(Entry::Ready(entry)) => self.ready.insert(entry),
+            Some(Entry::Far(entry)) if self.horizon.holds(entry) => self.ready.insert(entry),
+            Some(Entry::Far(entry)) => self.horizon.note(entry.ready_time),
             Some(Entry::Lease(lease, uid)) => self.leases.insert(*uid, lease),
             None => {}
         }
@@ -144,7 +200,7 @@ impl Schedule {
     /// Answers whether it was a lease that was marked as shared.
     fn remove(&mut self, entry: Option<&Entry>) -> bool {
         match entry {
-            Some(Entry::Ready(entry)) => {
+            Some(Entry::Ready(entry) | Entry::Far(entry)) => {
                 self.ready.remove(entry);
                 false
             }

@@ -8,13 +8,29 @@ macro_rules! request {
     };
 }
 
+/// Whether an operation is [far](crate::schedule::Entry::Far).
+macro_rules! far {
+    ($state:literal, $ready_time:literal, $create_time:literal) => {
+        concat!(
+            "(",
+            $state,
+            " = 0 AND ",
+            $ready_time,
+            " > ",
+            $create_time,
+            " + 3600000000)"
+        )
+    };
+}
+
 pub(crate) const INSERT: &str = concat!(
     "INSERT INTO operation (",
     inserted!(),
-    ", request, parent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-     ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, \
-     ?33) \
-     ON CONFLICT DO NOTHING",
+    ", request, parent, far) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
+     ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, \
+     ?33, ",
+    far!("?4", "?15", "?14"),
+    ") ON CONFLICT DO NOTHING",
 );
 
 pub(crate) const INSERT_LARGE_REQUEST: &str =
@@ -41,11 +57,44 @@ pub(crate) const GET_DELETED: &str = concat!(
     " FROM operation WHERE name = ?1 AND delete_time IS NOT NULL"
 );
 
+macro_rules! timers {
+    ($columns:literal, $conditions:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM operation INDEXED BY operation_timer WHERE far = 1 AND end_time IS NULL \
+             AND ready_time < 253402300799999999 AND ",
+            $conditions
+        )
+    };
+}
+
+/// The far operations behind a point, in the order of their ready times.
+pub(crate) const TIMERS: &str = timers!(
+    "uid, 0, method, ready_time, losses",
+    "(ready_time, uid) > (?1, ?2) ORDER BY ready_time, uid LIMIT ?3"
+);
+
 /// The ready operations of each method, as far as they are counted.
-pub(crate) const BACKLOG: &str = "SELECT method, count(*), min(ready_time) FROM ( \
+pub(crate) const BACKLOG: &str = concat!(
+    "SELECT method, count(*), min(ready_time) FROM ( \
      SELECT method, ready_time FROM operation INDEXED BY operation_unfinished \
-     WHERE end_time IS NULL AND state = 0 AND losses = 0 AND ready_time <= ?1 LIMIT ?2 \
-     ) GROUP BY method";
+     WHERE far = 0 AND end_time IS NULL AND state = 0 AND losses = 0 AND ready_time <= ?1 \
+     UNION ALL ",
+    timers!("method, ready_time", "losses = 0 AND ready_time <= ?1"),
+    " LIMIT ?2) GROUP BY method"
+);
+
+/// The operations that recovery reads: those that are not far.
+pub(crate) const UNFINISHED: &str = "SELECT uid, state, method, ready_time, losses FROM operation \
+     INDEXED BY operation_unfinished WHERE far = 0 AND end_time IS NULL";
+
+/// The index holds all columns of it.
+pub(crate) const UNFINISHED_UIDS: &str = "SELECT uid FROM operation \
+     INDEXED BY operation_unfinished WHERE far = 0 AND end_time IS NULL";
+
+pub(crate) const UNFINISHED_ROW: &str = "SELECT uid, state, method, ready_time, losses \
+     FROM operation WHERE uid = ?1 AND end_time IS NULL";
 
 /// A row of a list; conditions may follow.
 pub(crate) const LISTED: &str = concat!(
@@ -76,8 +125,13 @@ pub(crate) const KEYS_OF_DONE: &str = keys!(
      AND parent = ?5 AND method = ?6 AND state = ?7"
 );
 
-pub(crate) const KEYS_OF_UNFINISHED: &str = keys!(
-    "operation INDEXED BY operation_unfinished WHERE end_time IS NULL \
+pub(crate) const KEYS_OF_NEAR: &str = keys!(
+    "operation INDEXED BY operation_unfinished WHERE far = 0 AND end_time IS NULL \
+     AND parent = ?5 AND method = ?6 AND state = ?7 AND delete_time IS NULL"
+);
+
+pub(crate) const KEYS_OF_FAR: &str = keys!(
+    "operation INDEXED BY operation_unfinished WHERE far = 1 AND end_time IS NULL \
      AND parent = ?5 AND method = ?6 AND state = ?7 AND delete_time IS NULL"
 );
 
@@ -86,8 +140,12 @@ pub(crate) const COUNT_DONE: &str = "SELECT count(*) FROM (SELECT 1 FROM operati
      INDEXED BY operation_done WHERE end_time IS NOT NULL \
      AND parent = ?1 AND method = ?2 AND state = ?3 LIMIT ?4)";
 
-pub(crate) const COUNT_UNFINISHED: &str = "SELECT count(*) FROM (SELECT 1 FROM operation \
-     INDEXED BY operation_unfinished WHERE end_time IS NULL \
+pub(crate) const COUNT_NEAR: &str = "SELECT count(*) FROM (SELECT 1 FROM operation \
+     INDEXED BY operation_unfinished WHERE far = 0 AND end_time IS NULL \
+     AND parent = ?1 AND method = ?2 AND state = ?3 AND delete_time IS NULL LIMIT ?4)";
+
+pub(crate) const COUNT_FAR: &str = "SELECT count(*) FROM (SELECT 1 FROM operation \
+     INDEXED BY operation_unfinished WHERE far = 1 AND end_time IS NULL \
      AND parent = ?1 AND method = ?2 AND state = ?3 AND delete_time IS NULL LIMIT ?4)";
 
 pub(crate) const KEYS_OF_LABEL: &str = keys!("label WHERE parent = ?5 AND key = ?6 AND value = ?7");
@@ -98,9 +156,13 @@ pub(crate) const PARENT_FROM: &str = "SELECT parent FROM operation INDEXED BY op
 pub(crate) const DONE_METHOD_FROM: &str = "SELECT method FROM operation INDEXED BY operation_done \
      WHERE end_time IS NOT NULL AND parent = ?2 AND method >= ?1 ORDER BY method LIMIT 1";
 
-pub(crate) const UNFINISHED_METHOD_FROM: &str = "SELECT method FROM operation \
+pub(crate) const NEAR_METHOD_FROM: &str = "SELECT method FROM operation \
      INDEXED BY operation_unfinished \
-     WHERE end_time IS NULL AND parent = ?2 AND method >= ?1 ORDER BY method LIMIT 1";
+     WHERE far = 0 AND end_time IS NULL AND parent = ?2 AND method >= ?1 ORDER BY method LIMIT 1";
+
+pub(crate) const FAR_METHOD_FROM: &str = "SELECT method FROM operation \
+     INDEXED BY operation_unfinished \
+     WHERE far = 1 AND end_time IS NULL AND parent = ?2 AND method >= ?1 ORDER BY method LIMIT 1";
 
 pub(crate) const LABEL_VALUE_FROM: &str = "SELECT value FROM label \
      WHERE parent = ?2 AND key = ?3 AND value >= ?1 ORDER BY value LIMIT 1";
@@ -163,29 +225,34 @@ pub(crate) const EXPIRED_ROW: &str = "SELECT uid, name, state FROM operation WHE
 
 pub(crate) const RENEW: &str = "UPDATE operation SET lease_expire_time = ?2 WHERE uid = ?1";
 
-// None of the five writes a column of an index it does not move in.
+// None of the five writes a column of an index of lists that it does not move in.
+
+/// Writes what a command may change of an operation that runs before and after it.
 pub(crate) const ADVANCE: &str = "UPDATE operation SET revision = ?2, attempt = ?3, fence = ?4, \
-     lease_worker = ?5, lease_expire_time = ?6, ready_time = ?7, start_time = ?8, \
+     lease_worker = ?5, lease_expire_time = ?6, start_time = ?8, \
      update_time = ?9, cancel_time = ?10, metadata = ?11, checkpoint = ?12, losses = ?13, \
      attempt_time = ?14, history = ?15, steps = ?16 \
      WHERE uid = ?1";
 
-pub(crate) const ADVANCE_STATE: &str = "UPDATE operation SET revision = ?2, attempt = ?3, fence = ?4, \
+pub(crate) const ADVANCE_STATE: &str = concat!(
+    "UPDATE operation SET revision = ?2, attempt = ?3, fence = ?4, \
      lease_worker = ?5, lease_expire_time = ?6, ready_time = ?7, start_time = ?8, \
      update_time = ?9, cancel_time = ?10, metadata = ?11, checkpoint = ?12, losses = ?13, \
-     attempt_time = ?14, history = ?15, steps = ?16, state = ?17 \
-     WHERE uid = ?1";
+     attempt_time = ?14, history = ?15, steps = ?16, state = ?17, far = ",
+    far!("?17", "?7", "create_time"),
+    " WHERE uid = ?1"
+);
 
-/// Writes what a record of steps may change, and leaves the checkpoint alone.
+/// Writes what a record of steps may change of an operation that runs, and leaves the checkpoint alone.
 pub(crate) const RECORD: &str = "UPDATE operation SET revision = ?2, update_time = ?3, attempt = ?4, losses = ?5, \
-     ready_time = ?6, metadata = ?7, steps = ?8 WHERE uid = ?1";
+     metadata = ?6, steps = ?7 WHERE uid = ?1";
 
 pub(crate) const HIDE: &str = "UPDATE operation SET revision = ?2, update_time = ?3, delete_time = ?4, history = ?5 WHERE uid = ?1";
 
 pub(crate) const FINISH: &str = "UPDATE operation SET state = ?2, revision = ?3, lease_expire_time = NULL, \
      lease_worker = ?11, attempt_time = ?12, history = ?13, update_time = ?4, cancel_time = ?5, end_time = ?6, \
      expire_time = ?7, metadata = ?8, checkpoint = NULL, result_kind = ?9, result = ?10, \
-     attempt = ?14, losses = ?15, steps = ?16 \
+     attempt = ?14, losses = ?15, steps = ?16, far = 0 \
      WHERE uid = ?1";
 
 pub(crate) const REMOVE: &str = "DELETE FROM operation WHERE uid = ?1";
@@ -197,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_walk_along_one_index_and_sort_nothing() {
+    fn statements_walk_along_one_index_and_sort_nothing() {
         let mut connection = Connection::open_in_memory().unwrap();
         crate::schema::migrate(&mut connection).unwrap();
         let range = "create_time>? AND (create_time,uid)<(?,?)";
@@ -205,11 +272,15 @@ mod tests {
             (KEYS, "operation_by_create_time", ""),
             (KEYS_OF_PARENT, "operation_by_parent", "parent=?"),
             (KEYS_OF_DONE, "operation_done", "state=?"),
-            (KEYS_OF_UNFINISHED, "operation_unfinished", "delete_time=?"),
+            (KEYS_OF_NEAR, "operation_unfinished", "delete_time=?"),
+            (KEYS_OF_FAR, "operation_unfinished", "delete_time=?"),
             (KEYS_OF_LABEL, "PRIMARY KEY", "value=?"),
             (PARENT_FROM, "operation_by_parent", "parent>?"),
             (DONE_METHOD_FROM, "operation_done", "method>?"),
-            (UNFINISHED_METHOD_FROM, "operation_unfinished", "method>?"),
+            (NEAR_METHOD_FROM, "operation_unfinished", "method>?"),
+            (FAR_METHOD_FROM, "operation_unfinished", "method>?"),
+            (UNFINISHED_UIDS, "operation_unfinished", "far=?"),
+            (TIMERS, "operation_timer", "(ready_time,uid)>(?,?)"),
             (LABEL_VALUE_FROM, "PRIMARY KEY", "value>?"),
         ] {
             let plan = format!("EXPLAIN QUERY PLAN {sql}");

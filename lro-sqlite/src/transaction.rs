@@ -211,7 +211,7 @@ impl Transaction<'_> {
             Err(fault) => return Err(fault),
         };
         let place = Entry::of(&record);
-        if place.as_ref() != Some(entry) {
+        if place.as_ref().and_then(Entry::pending) != entry.pending() {
             // Another program has written the row: it is found where it stands now.
             self.schedule.change(Some(entry.clone()), place);
             return Ok(None);

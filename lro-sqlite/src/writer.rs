@@ -22,6 +22,7 @@ use crate::ownership::Ownership;
 use crate::queue::{Queue, Taken};
 use crate::room::{Room, write_log_back};
 use crate::schedule::Schedule;
+use crate::timers::look_ahead;
 use crate::transaction::{Culprit, Failure};
 
 /// After so long without a call, the write-ahead log is written back.
@@ -75,6 +76,7 @@ impl Writer {
                     if self.room.is_limited() {
                         self.room.restore(&self.connection);
                     }
+                    self.look_ahead();
                     self.corrupt_left = CORRUPT_MAX;
                     while !calls.is_empty() {
                         self.serve(&mut calls, queue);
@@ -99,8 +101,22 @@ impl Writer {
         if self.room.is_limited() {
             self.room.restore(&self.connection);
         }
+        self.look_ahead();
         if has_written && let Err(fault) = write_log_back(&self.connection) {
             tracing::warn!(?fault, "the write-ahead log was not written back");
+        }
+    }
+
+    /// Brings far operations into the schedule whose ready times have come near.
+    fn look_ahead(&mut self) {
+        let now = self.clock.now();
+        if let Err(fault) = look_ahead(&self.connection, &mut self.schedule, now) {
+            self.schedule.postpone(now);
+            tracing::error!(
+                ?fault,
+                "the index of timers cannot be read: operations that wait for a time are not claimed; trying again in a \
+                 minute"
+            );
         }
     }
 

@@ -95,6 +95,54 @@ fn unions(
     Ok(unions)
 }
 
+/// The parts of the indexes by parent, method and state. Each operation is in one.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    /// Operations that have ended.
+    Done,
+    /// Unfinished operations that are not far.
+    Near,
+    /// [Far](crate::schedule::Entry::Far) operations.
+    Far,
+}
+
+impl Part {
+    pub(super) const ALL: [Self; 3] = [Self::Near, Self::Far, Self::Done];
+
+    /// Whether it may hold operations in this state.
+    pub(super) fn holds(self, state: OperationState) -> bool {
+        match self {
+            Self::Done => state.is_done(),
+            Self::Near => !state.is_done(),
+            Self::Far => state == OperationState::Pending,
+        }
+    }
+
+    fn keys(self) -> &'static str {
+        match self {
+            Self::Done => statement::KEYS_OF_DONE,
+            Self::Near => statement::KEYS_OF_NEAR,
+            Self::Far => statement::KEYS_OF_FAR,
+        }
+    }
+
+    fn method_from(self) -> &'static str {
+        match self {
+            Self::Done => statement::DONE_METHOD_FROM,
+            Self::Near => statement::NEAR_METHOD_FROM,
+            Self::Far => statement::FAR_METHOD_FROM,
+        }
+    }
+
+    pub(super) fn count(self) -> &'static str {
+        match self {
+            Self::Done => statement::COUNT_DONE,
+            Self::Near => statement::COUNT_NEAR,
+            Self::Far => statement::COUNT_FAR,
+        }
+    }
+}
+
 /// Finds the ranges of the indexes.
 pub(super) struct Indexes<'c> {
     pub(super) connection: &'c Connection,
@@ -119,18 +167,15 @@ impl Indexes<'_> {
         }
         let (mut ranges, mut restricts) = (Vec::new(), false);
         for parent in parents {
-            for (done, keys) in [
-                (false, statement::KEYS_OF_UNFINISHED),
-                (true, statement::KEYS_OF_DONE),
-            ] {
-                let Some(methods) = self.methods(parent, done)? else {
+            for part in Part::ALL {
+                let Some(methods) = self.methods(parent, part)? else {
                     return Ok(None);
                 };
                 let all = OperationState::ALL.iter();
-                let all = all.filter(|state| state.is_done() == done).count();
+                let all = all.filter(|state| part.holds(**state)).count();
                 for method in methods {
                     let states = predicate.states_of(Some(&method)).into_iter();
-                    let states = states.filter(|(state, _)| state.is_done() == done);
+                    let states = states.filter(|(state, _)| part.holds(*state));
                     let before = ranges.len();
                     ranges.extend(states.map(|(state, _)| {
                         let prefix = vec![
@@ -138,7 +183,7 @@ impl Indexes<'_> {
                             Value::Text(method.clone()),
                             Value::Integer(state.as_number().into()),
                         ];
-                        IndexRange::new(keys, prefix)
+                        IndexRange::new(part.keys(), prefix)
                     }));
                     restricts |= ranges.len() - before < all;
                 }
@@ -148,15 +193,9 @@ impl Indexes<'_> {
         Ok(usable.then_some(Union(ranges)))
     }
 
-    /// The methods of the operations of a parent that have ended, or have not; nothing when they are
-    /// too many.
-    pub(super) fn methods(&self, parent: &str, done: bool) -> Result<Option<Vec<String>>, Fault> {
-        let sql = if done {
-            statement::DONE_METHOD_FROM
-        } else {
-            statement::UNFINISHED_METHOD_FROM
-        };
-        self.distinct(sql, &[parent], "", |_| true)
+    /// The methods of the operations of a parent in this part; nothing when they are too many.
+    pub(super) fn methods(&self, parent: &str, part: Part) -> Result<Option<Vec<String>>, Fault> {
+        self.distinct(part.method_from(), &[parent], "", |_| true)
     }
 
     /// By labels, of which an operation needs one.

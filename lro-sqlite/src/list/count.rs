@@ -7,10 +7,9 @@ use lro_core::store::kit::{CountBuilder, MAX_INDEX_RANGES};
 use lro_core::store::{CountQuery, Counts, ListQuery, OperationState};
 use rusqlite::{Connection, params};
 
-use super::access::{AccessPath, Indexes};
+use super::access::{AccessPath, Indexes, Part};
 use super::condition::Where;
 use crate::error::Fault;
-use crate::statement;
 use crate::table::Table;
 
 /// The counts. All statements read one snapshot.
@@ -62,8 +61,9 @@ fn by_rows(
     Ok(())
 }
 
-/// The operations of one parent, method and state: an index range.
+/// The operations of one parent, method and state in one part: an index range.
 struct Group {
+    part: Part,
     parent: String,
     method: String,
     state: OperationState,
@@ -84,19 +84,20 @@ fn groups(connection: &Connection, list: &ListQuery) -> Result<Option<Vec<Group>
     };
     let mut groups = Vec::new();
     for parent in parents {
-        for done in [false, true] {
-            let Some(methods) = indexes.methods(&parent, done)? else {
+        for part in Part::ALL {
+            let Some(methods) = indexes.methods(&parent, part)? else {
                 return Ok(None);
             };
             for method in methods {
                 for (state, is_certain) in predicate.states_of(Some(&method)) {
-                    if state.is_done() != done {
+                    if !part.holds(state) {
                         continue;
                     }
                     if !is_certain {
                         return Ok(None);
                     }
                     groups.push(Group {
+                        part,
                         parent: parent.clone(),
                         method: method.clone(),
                         state,
@@ -141,11 +142,7 @@ fn by_groups(
 impl Group {
     /// Counts its operations, up to a bound.
     fn count(&mut self, connection: &Connection, most: usize) -> Result<(), Fault> {
-        let mut statement = connection.prepare_cached(if self.state.is_done() {
-            statement::COUNT_DONE
-        } else {
-            statement::COUNT_UNFINISHED
-        })?;
+        let mut statement = connection.prepare_cached(self.part.count())?;
         // One more tells whether there are more.
         let limit = i64::try_from(most).map_or(i64::MAX, |most| most.saturating_add(1));
         let key = params![self.parent, self.method, self.state.as_number(), limit];

@@ -1,7 +1,7 @@
 //! Changes and removals of records.
 
 use lro_core::filter::nfc;
-use lro_core::store::OperationRecord;
+use lro_core::store::{OperationRecord, OperationState};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::Table;
@@ -21,7 +21,9 @@ impl Table<'_> {
 
     /// Writes what may have changed of a record that has not ended and is as visible as before.
     pub(crate) fn advance(&self, record: &OperationRecord, new_state: bool) -> Result<(), Fault> {
-        let mut statement = self.0.prepare_cached(if new_state {
+        // The ready time changes only of what is pending, then or now.
+        let moves = new_state || record.state == OperationState::Pending;
+        let mut statement = self.0.prepare_cached(if moves {
             statement::ADVANCE_STATE
         } else {
             statement::ADVANCE
@@ -46,7 +48,7 @@ impl Table<'_> {
             encode_steps(record),
             record.state.as_number(),
         ];
-        let taken = if new_state {
+        let taken = if moves {
             values
         } else {
             &values[..values.len() - 1]
@@ -57,6 +59,9 @@ impl Table<'_> {
 
     /// Writes what recorded or completed steps change of a record: its state and its lease stay.
     pub(crate) fn record_steps(&self, record: &OperationRecord) -> Result<(), Fault> {
+        if record.state == OperationState::Pending {
+            return self.advance(record, false);
+        }
         self.execute(
             statement::RECORD,
             params![
@@ -65,7 +70,6 @@ impl Table<'_> {
                 record.update_time.as_micros(),
                 record.attempt,
                 record.losses,
-                record.ready_time.as_micros(),
                 encode_any(record.metadata.as_ref()),
                 encode_steps(record),
             ],

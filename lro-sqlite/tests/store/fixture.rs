@@ -135,15 +135,18 @@ pub(crate) async fn claim(store: &SqliteStore, limit: usize) -> Claimed {
 }
 
 pub(crate) async fn claim_of(store: &SqliteStore, method: &str, limit: usize) -> Claimed {
-    let claim = Claim {
+    store.claim(claim_for(method, limit)).await.unwrap()
+}
+
+pub(crate) fn claim_for(method: &str, limit: usize) -> Claim {
+    Claim {
         worker: worker(),
         methods: BTreeMap::from([(method.to_owned(), limit)]),
         limit,
         lease_duration: LEASE,
         suspects: Suspects::default(),
         expires_leases: true,
-    };
-    store.claim(claim).await.unwrap()
+    }
 }
 
 pub(crate) async fn update(

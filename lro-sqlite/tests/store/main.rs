@@ -20,4 +20,5 @@ mod opening;
 mod ownership;
 mod recovery;
 mod steps;
+mod timers;
 mod upgrade;

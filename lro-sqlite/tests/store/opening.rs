@@ -83,9 +83,9 @@ async fn a_newer_schema_is_refused() {
     drop(fixture.open().await);
     fixture
         .outsider()
-        .pragma_update(None, "user_version", 7)
+        .pragma_update(None, "user_version", 8)
         .unwrap();
-    check_unusable(fixture.path(), "schema version 7").await;
+    check_unusable(fixture.path(), "schema version 8").await;
 }
 
 #[tokio::test]

@@ -8,26 +8,26 @@ use lro_sqlite::SqliteStore;
 
 use crate::fixture::*;
 
-fn done(key: &str, bytes: usize) -> StepWrite {
+pub(crate) fn done(key: &str, bytes: usize) -> StepWrite {
     StepWrite {
         outcome: Some(StepOutcome::Response(payload("Step", bytes))),
         ..StepWrite::begun(key.parse().unwrap(), StepKind::Step)
     }
 }
 
-fn sleep(key: &str, duration: Duration) -> StepWrite {
+pub(crate) fn sleep(key: &str, duration: Duration) -> StepWrite {
     StepWrite {
         wake: Some(StepWake::After(duration)),
         ..StepWrite::begun(key.parse().unwrap(), StepKind::Sleep)
     }
 }
 
-fn record(fence: u64) -> Command {
+pub(crate) fn record(fence: u64) -> Command {
     let metadata = None;
     Command::Record { fence, metadata }
 }
 
-fn suspend(fence: u64, waits: &str) -> Command {
+pub(crate) fn suspend(fence: u64, waits: &str) -> Command {
     Command::Suspend {
         fence,
         waits: vec![waits.parse().unwrap()],
@@ -36,7 +36,7 @@ fn suspend(fence: u64, waits: &str) -> Command {
     }
 }
 
-async fn with_steps(
+pub(crate) async fn with_steps(
     store: &SqliteStore,
     name: &str,
     command: Command,
@@ -46,11 +46,11 @@ async fn with_steps(
     store.update(vec![update]).await.unwrap().remove(0)
 }
 
-async fn steps(store: &SqliteStore, record: &OperationRecord) -> Vec<StepRow> {
+pub(crate) async fn steps(store: &SqliteStore, record: &OperationRecord) -> Vec<StepRow> {
     store.steps(StepQuery::all(record.uid, 0)).await.unwrap()
 }
 
-async fn running(store: &SqliteStore, name: &str) -> OperationRecord {
+pub(crate) async fn running(store: &SqliteStore, name: &str) -> OperationRecord {
     let mut operation = new(name);
     operation.claimed_by = Some((worker(), LEASE));
     start(store, operation).await

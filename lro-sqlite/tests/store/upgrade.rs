@@ -5,7 +5,7 @@ use std::time::Duration;
 use lro_core::Timestamp;
 use lro_core::store::{
     Actor, Command, ExecutionPolicy, History, ListQuery, OperationRecord, OperationResult,
-    OperationState, OperationStore as _, StartError,
+    OperationState, OperationStore as _, StartError, StepOutcome,
 };
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -279,4 +279,64 @@ async fn a_file_without_a_history_is_upgraded_and_keeps_one_from_then_on() {
     let pending = get(&store, &named("pending")).await.unwrap();
     assert_eq!(pending.history.cancelled_by, Some(ada));
     assert_eq!(pending.state, OperationState::Cancelled);
+}
+
+/// A file that the last version without far operations had written when its process was killed (commit 4395d5f, schema
+/// version 6, the write-ahead log written back). Never to be written anew.
+const WITHOUT_FAR: &[u8] = include_bytes!("../data/written_by_4395d5f.db");
+
+#[tokio::test]
+async fn operations_that_wait_in_a_file_of_an_older_version_are_woken() {
+    let fixture = Fixture::new();
+    drop(fixture.open().await);
+    let fresh = schema(&fixture);
+    std::fs::write(fixture.path(), WITHOUT_FAR).unwrap();
+    assert_eq!(schema(&fixture).0, 6);
+    let minutes = |number: u64| Duration::from_secs(60 * number);
+    // 2026-01-01T02:00:00Z, when it was written.
+    fixture.clock.advance(Duration::from_secs(1_767_232_800));
+    let store = fixture.open().await;
+    let claimed = async || {
+        let claimed = claim_of(&store, WRITTEN_METHOD, 9).await;
+        let names = claimed.operations.iter();
+        let mut names: Vec<_> = names.map(|it| it.name.operation_id().to_owned()).collect();
+        names.sort_unstable();
+        for record in claimed.operations {
+            let name = record.name.as_str();
+            update(&store, name, succeed(record.fence)).await.unwrap();
+        }
+        (names.join(" "), claimed.next_in)
+    };
+    // Those that are claimed have a lease of half a minute.
+    assert_eq!(claimed().await.0, "pending running");
+    assert_eq!(claimed().await.1, Some(minutes(1)));
+    fixture.clock.advance(minutes(1));
+    // It began two hours before.
+    assert_eq!(claimed().await.0, "old");
+    fixture.clock.advance(minutes(29));
+    assert_eq!(claimed().await.0, "near");
+    fixture.clock.advance(minutes(60));
+    assert_eq!(claimed().await.0, "hidden");
+    let yes = Command::Complete {
+        key: "approved".parse().unwrap(),
+        outcome: StepOutcome::Response(payload("Yes", 1)),
+    };
+    update(&store, "projects/p/operations/asked", yes)
+        .await
+        .unwrap();
+    assert_eq!(claimed().await.0, "asked");
+    drop(store);
+    assert_eq!(schema(&fixture), fresh);
+    fixture.check_integrity();
+
+    let store = fixture.open().await;
+    fixture.clock.advance(minutes(60 * 24 * 31));
+    let late = claim_of(&store, WRITTEN_METHOD, 9).await.operations;
+    let late: Vec<_> = late.iter().map(|it| it.name.operation_id()).collect();
+    assert_eq!(late, ["far"]);
+    // That a caller cancelled it.
+    let ended = get(&store, "projects/p/operations/ended").await.unwrap();
+    assert_eq!(ended.state, OperationState::Cancelled);
+    let never = get(&store, "projects/p/operations/never").await.unwrap();
+    assert!(never.is_suspended());
 }
