@@ -23,6 +23,7 @@ pub use parent::parent_from;
 
 use crate::handler::registration::{Host, methods_of};
 use crate::operations::Operations;
+use crate::steps::Starting;
 use admit::Admission;
 use request::{CallOrigin, Method, StartRequest};
 
@@ -64,20 +65,34 @@ async fn start_packed(
     let method = request.method;
     let validate_only = request.fields.validate_only;
     let caller = origin.caller(method.path);
-    let admission = Admission::authenticate(operations.gate(), caller).await?;
+    // Read before the first await: the thread that polls the closure of a child notes it.
+    let child = Starting::here(operations.engine().run_news());
+    let admission = match &child {
+        Some(child) => Admission::of_child(operations.gate(), caller, child.principal()),
+        None => Admission::authenticate(operations.gate(), caller).await?,
+    };
     let uid = operations.engine().new_uid();
     let name = request.operation_name(uid)?;
     admission.authorize(&name).await?;
-    let operation = prepare::new_operation(request, uid, name, admission.principal(), origin)?;
+    let mut operation = prepare::new_operation(request, uid, name, admission.principal(), origin)?;
     operations.engine().limits().check_start(&operation)?;
     if validate_only {
         return Ok(method.validated(operation.metadata));
+    }
+    if let Some(child) = &child {
+        child.trace(&mut operation.origin);
+        operation.child_of = Some(Box::new(child.take()?));
     }
     // In a task of its own: a start that has begun completes even if the caller disconnects.
     let engine = operations.engine().clone();
     let started = tokio::spawn(commit::commit(engine, operation)).await;
     match started.map_err(|_| internal("the start of the operation failed"))?? {
-        Ok(started) => Ok(started.record.to_operation()),
+        Ok(started) => {
+            if let Some(child) = &child {
+                child.started(&started.record);
+            }
+            Ok(started.record.to_operation())
+        }
         Err(error) => Err(admission.refusal(operations, &error).await),
     }
 }

@@ -4,6 +4,7 @@ mod all;
 mod answer;
 mod body;
 mod call;
+mod child;
 mod closure;
 mod context;
 mod epoch;
@@ -25,6 +26,7 @@ mod work;
 mod write;
 
 pub use all::All;
+pub use child::OnCancel;
 pub use closure::StepGuard;
 pub use first::{Either, First};
 pub use name::StepName;
@@ -34,6 +36,7 @@ pub use saga::Saga;
 pub use step::Step;
 
 pub(crate) use body::{Polled, StepsBody};
+pub(crate) use child::{Starting, stop_children};
 #[cfg(feature = "testing")]
 pub(crate) use fault::promise_timed_out;
 pub(crate) use journal::Journal;

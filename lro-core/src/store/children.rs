@@ -80,7 +80,7 @@ pub struct ChildOf {
     pub uid: Uuid,
     /// The claim of the run that starts the child. A run that does not hold the parent any more starts nothing.
     pub fence: u64,
-    /// The step, of the kind [`Child`](super::StepKind::Child), without outcome. The store adds the child.
+    /// The step, of a [kind with children](super::StepKind::is_child), without outcome. The store adds the child.
     pub step: StepWrite,
     /// Whether the child continues when its parent is cancelled or loses interest.
     pub is_left: bool,

@@ -12,6 +12,7 @@ use lro_core::store::{
 };
 use lro_core::{OperationName, Timestamp};
 use prost_types::Any;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -234,6 +235,20 @@ impl Run {
     /// Whether it has lost the operation, also after it was stopped for another reason.
     pub(crate) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
+    }
+
+    /// A UUID that is the same in every run, and another one for each operation, epoch and parts.
+    pub(crate) fn derived_uuid(&self, parts: &[&str]) -> Uuid {
+        let mut hash = Sha256::new();
+        hash.update(self.uid.as_bytes());
+        hash.update(self.epoch().to_be_bytes());
+        for part in parts {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.finalize()[..16]);
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
     }
 
     /// The epoch of its durable calls.

@@ -1,6 +1,6 @@
 //! How failures of the store, and refused starts, become the errors of calls.
 
-use lro_core::store::{StartError, StoreError, StoreErrorKind};
+use lro_core::store::{ChildRefusal, Refusal, StartError, StoreError, StoreErrorKind};
 use lro_core::{InvalidName, OperationName, Reason};
 use tonic::Status;
 
@@ -29,9 +29,23 @@ pub(crate) fn start_refused(error: &StartError) -> Status {
             return Reason::RequestIdReused.field_status("request_id", error.to_string());
         }
         StartError::ExclusiveKeyHeld(name) => (Reason::ExclusiveKeyHeld, name),
+        StartError::Child(refusal) => return child_refused(refusal),
         _ => return Reason::StoreUnavailable.status(error.to_string(), []),
     };
     reason.resource_status(error.to_string(), name.as_str(), [])
+}
+
+/// The answer to the start of a child that its parent refuses.
+fn child_refused(refusal: &ChildRefusal) -> Status {
+    let message = refusal.to_string();
+    match refusal {
+        ChildRefusal::NotItsChild(_) => Reason::RequestIdReused.field_status("request_id", message),
+        ChildRefusal::Parent(Refusal::Stale | Refusal::NotFound) => {
+            Reason::OperationInterrupted.status(message, [])
+        }
+        ChildRefusal::Parent(refusal) => refusal.reason().status(message, []),
+        _ => Reason::Internal.status(message, []),
+    }
 }
 
 /// The answer to a start that the named operation is in the way of, to one who may not know of it.

@@ -163,7 +163,7 @@ impl<'a> StepsBody<'a> {
 
     /// Reads completed promises, so that one beside a closure need not wait for its end.
     fn poll_completions(&mut self, context: &mut Context<'_>, journal: &Journal) {
-        if !journal.awaits_promises() {
+        if !journal.awaits_events() {
             self.completions = None;
             return;
         }

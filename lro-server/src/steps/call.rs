@@ -1,5 +1,7 @@
 //! A durable call under way.
 
+mod waits;
+
 use std::sync::Arc;
 
 use lro_core::Timestamp;
@@ -20,7 +22,6 @@ use super::journal::Journal;
 use super::name::StepName;
 use super::outgoing::Unwritten;
 use super::read::read_rows;
-use super::wait::Wait;
 use crate::handler::run::Run;
 use crate::rpc::error::store_failed;
 
@@ -71,11 +72,11 @@ impl Call {
     }
 
     /// A call that a saga makes by itself, under this key.
-    pub(super) fn by_saga(run: &Arc<Run>, key: &StepKey) -> Self {
+    pub(super) fn by_saga(run: &Arc<Run>, key: &StepKey, kind: StepKind) -> Self {
         Self {
             made: run.journal().made_by_saga(key),
             run: run.clone(),
-            kind: StepKind::Undo,
+            kind,
             began: Instant::now(),
             attempt: 0,
             is_lazy: false,
@@ -194,49 +195,13 @@ impl Call {
         self.journal().set_activity(self.made.id, activity);
     }
 
-    /// Returns when the wait has ended. The run may be suspended meanwhile.
-    pub(super) async fn wait(&self, wait: Wait) {
-        let ends = wait.ends();
-        if ends.is_some_and(|ends| ends <= Instant::now()) {
-            return;
-        }
-        hooks::waits(wait.key());
-        self.set_activity(Activity::Wait(Box::new(wait)));
-        match ends {
-            Some(ends) => tokio::time::sleep_until(ends).await,
-            None => std::future::pending().await,
-        }
-        self.set_activity(Activity::Work);
-    }
-
-    /// Returns the row of a promise when it is completed; `None` when the wait has ended without that. The
-    /// run may be suspended meanwhile.
-    pub(super) async fn wait_for_completion(&self, wait: Wait) -> Result<Option<StepRow>, Status> {
-        let key = self.key()?;
-        tokio::select! {
-            biased;
-            row = self.journal().completed(key) => Ok(Some(row)),
-            () = self.wait(wait) => Ok(None),
-        }
-    }
-
-    /// A wait that an earlier run has recorded.
-    pub(super) fn recorded_wait(&self, row: &StepRow) -> Wait {
-        Wait::recorded(row, self.run.store_clock())
-    }
-
-    /// A wait that begins now.
-    pub(super) fn new_wait(
-        &self,
-        wake: Option<StepWake>,
-        last_error: Option<rpc::Status>,
-    ) -> Result<Wait, Status> {
-        let row = StepWrite {
+    /// The row of the attempt that begins next, which is recorded with what it starts.
+    pub(super) fn next_attempt(&self, wake: Option<StepWake>) -> Result<StepWrite, Status> {
+        Ok(StepWrite {
             wake,
-            last_error,
+            attempt: self.attempt + 1,
             ..self.write(None)?
-        };
-        Ok(Wait::new(row, self.run.store_clock()))
+        })
     }
 
     /// Records that the closure begins, before it does.
@@ -260,6 +225,14 @@ impl Call {
             }
         };
         Ok(Ended { result, place })
+    }
+
+    /// The same of a call that an event from outside may have ended: the first end counts.
+    pub(super) async fn record_unless_ended(&self, outcome: StepOutcome) -> Result<Ended, Status> {
+        match self.record(outcome).await {
+            Err(refused) if refused.code() == Code::AlreadyExists => self.read_again().await,
+            recorded => recorded,
+        }
     }
 
     fn write_lazily(&self, write: StepWrite) -> u64 {

@@ -7,8 +7,7 @@ use std::time::Duration;
 use lro_core::store::{StepKind, StepWake};
 use lro_core::{Timestamp, pack};
 use prost::{Message, Name};
-use sha2::{Digest as _, Sha256};
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
 use super::call::Call;
 use super::closure::Closure;
@@ -311,16 +310,8 @@ impl<M> OperationContext<M> {
     /// assert_eq!(operation.uuid("disk").get_version_num(), 4);
     /// ```
     pub fn uuid(&self, name: &str) -> Uuid {
-        let mut hash = Sha256::new();
-        hash.update(self.run.uid.as_bytes());
-        hash.update(self.run.epoch().to_be_bytes());
-        for part in [self.scope.as_deref().unwrap_or_default(), name] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&hash.finalize()[..16]);
-        Builder::from_random_bytes(bytes).into_uuid()
+        let scope = self.scope.as_deref().unwrap_or_default();
+        self.run.derived_uuid(&[scope, name])
     }
 
     /// Whether the body passes calls that earlier runs have recorded: until it has reached them all. Use it

@@ -111,6 +111,8 @@ fn noun(kind: StepKind) -> &'static str {
         StepKind::Saga => "saga",
         StepKind::SagaStep => "step of a saga",
         StepKind::Undo => "part of undoing a saga",
+        StepKind::Child => "child",
+        StepKind::SagaChild => "child of a saga",
         _ => "call of another kind",
     }
 }
@@ -156,6 +158,48 @@ pub(super) fn panicked() -> rpc::Status {
 pub(crate) fn promise_timed_out(key: &StepKey) -> rpc::Status {
     let message = format!("the promise `{key}` was not completed in time");
     Reason::DeadlineExceeded.operation_error(message, [("step", key.as_str())])
+}
+
+/// A child has not ended in time.
+pub(super) fn child_timed_out(key: &StepKey) -> rpc::Status {
+    let message = format!("the child of the step `{key}` has not ended in time, and is cancelled");
+    Reason::DeadlineExceeded.operation_error(message, [("step", key.as_str())])
+}
+
+/// The closure of a child starts a second operation.
+pub(super) fn second_child(parent: &str) -> Status {
+    let message = format!(
+        "the closure of a child of `{parent}` starts a second operation; make a `child` of each operation that is \
+         started"
+    );
+    Reason::HandlerMisbehaved.status(message, [])
+}
+
+/// The closure of a child has returned another operation than the one that it has started.
+pub(super) fn other_child(key: &str, name: &str) -> Status {
+    let message = format!(
+        "the closure of the child `{key}` has returned the operation `{name}`, which is not the one that it has \
+         started"
+    );
+    Reason::HandlerMisbehaved.status(message, [("step", key)])
+}
+
+/// The closure of a child has started none.
+pub(super) fn no_child(key: &str) -> Status {
+    let message = format!(
+        "the closure of the child `{key}` has started no operation: call the rpc's method in the closure itself, \
+         neither through a channel nor in another task"
+    );
+    Reason::HandlerMisbehaved.status(message, [("step", key)])
+}
+
+/// A child is started on another server.
+pub(super) fn child_elsewhere(key: &str) -> Status {
+    let message = format!(
+        "the child `{key}` is started on other `Operations` than those of its parent; give those that the \
+         worker runs"
+    );
+    Reason::HandlerMisbehaved.status(message, [("step", key)])
 }
 
 /// An attempt of a step has exceeded the step's timeout.

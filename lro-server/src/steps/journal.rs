@@ -1,5 +1,6 @@
 //! The durable calls of a run: those that earlier runs have recorded, and those under way.
 
+mod children;
 mod epoch;
 mod made;
 mod promises;
@@ -21,6 +22,7 @@ use super::answer::{Activity, CallId, Halt};
 use super::outgoing::{Outgoing, Unwritten};
 use super::rules::StepOrder;
 use super::wait::Wait;
+pub(in crate::steps) use children::Outstanding;
 use sagas::Sagas;
 
 /// The number of closures of one operation that run at a time; further ones wait for their turn.
@@ -64,6 +66,8 @@ struct Inner {
     is_draining: bool,
     has_ended: bool,
     sagas: Sagas,
+    /// The children that have not ended.
+    children: BTreeMap<StepKey, Outstanding>,
     /// Whether a row that ends a call was written.
     has_progressed: bool,
 }
@@ -92,6 +96,7 @@ impl Journal {
         Self {
             inner: Mutex::new(Inner {
                 sagas: Sagas::of(&rows),
+                children: Inner::children_of(&rows).collect(),
                 unreached: rows.iter().map(|row| row.key.clone()).collect(),
                 expected,
                 recorded: rows.into_iter().map(|row| (row.key.clone(), row)).collect(),
@@ -174,10 +179,16 @@ impl Journal {
     pub(super) fn write(&self, unwritten: Unwritten) -> u64 {
         let mut inner = self.inner();
         inner.has_progressed |= unwritten.write.outcome.is_some();
+        inner.notes_end(&unwritten.write.key, unwritten.write.outcome.as_ref());
         let number = inner.outgoing.add(unwritten);
         drop(inner);
         self.task.wake();
         number
+    }
+
+    /// The place of the row that was added last.
+    pub(super) fn last_place(&self) -> u64 {
+        self.inner().outgoing.last()
     }
 
     /// Wakes the run.
@@ -194,7 +205,7 @@ impl Journal {
     /// waits for every row: a replay must reach it.
     pub(super) async fn closures_may_begin(&self, kind: StepKind) {
         let wanted = match kind {
-            StepKind::SagaStep => self.inner().outgoing.want_all(),
+            kind if kind.is_undoable() => self.inner().outgoing.want_all(),
             _ => self.inner().outgoing.want_before_closures(),
         };
         if *self.durable.borrow() < wanted {
@@ -311,7 +322,7 @@ impl Inner {
     fn reached(&mut self, key: &StepKey) {
         self.unreached.remove(key);
         if let Some(row) = self.recorded.get(key) {
-            if row.kind == StepKind::SagaStep {
+            if row.kind.is_undoable() {
                 // A saga may wait for it.
                 self.sagas.wake();
             }

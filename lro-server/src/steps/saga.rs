@@ -1,5 +1,6 @@
 //! Sagas: steps that are undone when the rest of them fails.
 
+mod children;
 mod registered;
 mod running;
 
@@ -9,19 +10,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lro_core::store::{StepKey, StepKind};
-use lro_core::{pack, unpack};
+use lro_core::{Operation, pack, unpack};
 use prost::{Message, Name};
 use prost_types::Any;
-use tonic::Status;
+use tonic::{Response, Status};
 
 use super::answer::SagaNumber;
+use super::call::Call;
+use super::child::StartChild;
 use super::closure::{Closure, ClosureFuture};
 use super::in_block::block_of;
 use super::name;
 use super::work::Work;
 use super::{Step, StepName, fault};
-use crate::OperationContext;
 use crate::handler::error::{HandlerError, IntoHandlerError};
+use crate::{OperationContext, Operations};
 use registered::Inner;
 pub(super) use registered::Undoable;
 pub(crate) use running::incomplete;
@@ -139,6 +142,71 @@ impl<'a, M> Saga<'a, M> {
         UndoError: IntoHandlerError,
     {
         let closure = Closure::packing(run);
+        let (call, undoable) = self.undoable(&name.into(), StepKind::SagaStep, undo);
+        Step::new(call, Work::SagaStep(closure, undoable))
+    }
+
+    /// Starts another operation of this server and waits for its end, as [`OperationContext::child`] does, and undoes
+    /// it with the saga.
+    ///
+    /// A child that has not ended when the saga undoes is cancelled first; the saga waits for its end, at most 10 min,
+    /// and undoes its steps then. `undo` gets the child's response if it has succeeded. It gets `None` if the child
+    /// was not started, has failed or was cancelled: such a child has undone its own.
+    ///
+    /// ```
+    /// use lro_core::Operation;
+    /// use lro_server::{HandlerError, OperationContext, Operations};
+    /// use tonic::{Request, Response, Status};
+    ///
+    /// # struct CreateNodeRequest { request_id: String }
+    /// # struct Nodes { operations: Operations }
+    /// # impl Nodes {
+    /// #     async fn create_node(&self, request: Request<CreateNodeRequest>) -> Result<Response<Operation<String, ()>>, Status> {
+    /// #         Err(Status::unimplemented(request.into_inner().request_id))
+    /// #     }
+    /// #     async fn delete(&self, _node: Option<String>) -> Result<(), Status> { Ok(()) }
+    /// async fn provision(&self, operation: OperationContext<()>) -> Result<String, HandlerError> {
+    ///     let saga = operation.saga();
+    ///     let start = async |request_id| self.create_node(Request::new(CreateNodeRequest { request_id })).await;
+    ///     let remove = async |node: Option<String>| self.delete(node).await;
+    ///     saga.run(async { Ok(saga.child("node", &self.operations, start, remove).await?) }).await
+    /// }
+    /// # }
+    /// ```
+    pub fn child<R, D, E, F, Fut, U, UndoFut, UndoError>(
+        &self,
+        name: impl Into<StepName>,
+        server: &Operations,
+        start: F,
+        undo: U,
+    ) -> Step<'a, R>
+    where
+        R: Message + Name + Default + 'static,
+        E: IntoHandlerError,
+        F: Fn(String) -> Fut + Send + Sync + 'a,
+        Fut: Future<Output = Result<Response<Operation<R, D>>, E>> + Send + 'a,
+        U: Fn(Option<R>) -> UndoFut + Send + Sync + 'a,
+        UndoFut: Future<Output = Result<(), UndoError>> + Send + 'a,
+        UndoError: IntoHandlerError,
+    {
+        let (call, undoable) = self.undoable(&name.into(), StepKind::SagaChild, undo);
+        let start = StartChild::new(server, &call, start);
+        Step::new(call, Work::Child(start, Some(undoable)))
+    }
+
+    /// A call with its undo.
+    fn undoable<T, U, UndoFut, UndoError>(
+        &self,
+        name: &StepName,
+        kind: StepKind,
+        undo: U,
+    ) -> (Call, Undoable<'a>)
+    where
+        T: Message + Name + Default + 'static,
+        U: Fn(Option<T>) -> UndoFut + Send + Sync + 'a,
+        UndoFut: Future<Output = Result<(), UndoError>> + Send + 'a,
+        UndoError: IntoHandlerError,
+    {
         let undo = move |response: Option<Any>| -> ClosureFuture<'a> {
             let response = response.map(|response| unpack::<T>(&response)).transpose();
             match response {
@@ -159,14 +227,14 @@ impl<'a, M> Saga<'a, M> {
                 }
             }
         };
-        let mut call = self.operation.call(&name.into(), StepKind::SagaStep);
+        let mut call = self.operation.call(name, kind);
         call.check(|key| undo_of(key).map(drop));
         let undoable = Undoable::new(self.inner.clone(), call.key().ok().cloned(), Arc::new(undo));
         // A step that an earlier run has begun may be dropped by this one without a poll.
-        if let Some(row) = call.recorded(StepKind::SagaStep) {
+        if let Some(row) = call.recorded(kind) {
             undoable.reached(Some(&row));
         }
-        Step::new(call, Work::SagaStep(closure, undoable))
+        (call, undoable)
     }
 
     /// Runs a block, and undoes its [steps](Self::step) if it fails.

@@ -14,6 +14,7 @@ use prost_types::Any;
 use tonic::Status;
 
 use super::call::{Call, Ended};
+use super::child::OnCancel;
 use super::hooks;
 use super::retry::Retry;
 use super::work::Work;
@@ -92,6 +93,7 @@ pub(super) struct Options {
     pub(super) retry: Option<Retry>,
     pub(super) at_most_once: bool,
     pub(super) lazy: bool,
+    pub(super) on_cancel: OnCancel,
 }
 
 impl<'a, T: Name> Step<'a, T> {
@@ -126,8 +128,8 @@ impl<T> Step<'_, T> {
 
     /// The longest time that one attempt of the closure may take. After it the closure's future is
     /// dropped; the error DEADLINE_EXCEEDED is retryable. A
-    /// [blocking](crate::OperationContext::step_blocking) closure is asked to stop instead. Of a promise, the
-    /// longest time to wait for it: then DEADLINE_EXCEEDED is recorded.
+    /// [blocking](crate::OperationContext::step_blocking) closure is asked to stop instead. Of a promise or a child,
+    /// the longest time to wait for it: then DEADLINE_EXCEEDED is recorded, and the child is cancelled.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.with(|options| options.timeout = Some(timeout))
     }
@@ -159,6 +161,11 @@ impl<T> Step<'_, T> {
     /// [`time`](crate::OperationContext::time) does not advance with it.
     pub fn lazy(self) -> Self {
         self.with(|options| options.lazy = true)
+    }
+
+    /// Of a [child](crate::OperationContext::child): whether it is cancelled with its parent.
+    pub fn on_cancel(self, on_cancel: OnCancel) -> Self {
+        self.with(|options| options.on_cancel = on_cancel)
     }
 
     fn with(mut self, set: impl FnOnce(&mut Options)) -> Self {

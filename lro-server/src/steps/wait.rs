@@ -51,6 +51,14 @@ impl Wait {
         }
     }
 
+    /// The same of a row that this run has recorded.
+    pub(super) fn into_recorded(self) -> Self {
+        Self {
+            is_recorded: true,
+            ..self
+        }
+    }
+
     /// A wait that an earlier run has recorded.
     pub(super) fn recorded(row: &StepRow, clock: StoreClock) -> Self {
         Self {
@@ -74,8 +82,9 @@ impl Wait {
         Some(self.ends?.saturating_duration_since(now))
     }
 
-    pub(super) fn is_for_promise(&self) -> bool {
-        self.row.kind == StepKind::Promise
+    /// Whether an event from outside ends it.
+    pub(super) fn is_for_event(&self) -> bool {
+        self.row.kind == StepKind::Promise || self.row.kind.is_child()
     }
 
     pub(super) fn is_for_undo(&self) -> bool {

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
+use lro_core::pb::rpc;
 use lro_core::store::{StepKey, StepOutcome, StepRow, StepWake};
 use prost_types::Any;
-use tonic::{Code, Status};
+use tonic::Status;
 use tracing::Instrument as _;
 
 use super::call::{Call, Ended};
+use super::child::{StartChild, child};
 use super::closure::{Begun, Closure};
 use super::fault;
 use super::hooks;
 use super::retry::Retry;
 use super::saga::Undoable;
 use super::step::Options;
+use super::wait::Wait;
 use crate::handler::error::{HandlerError, to_plain_rpc_status};
 
 /// The number of attempts to undo a step, with pauses from 1 s to 60 s.
@@ -27,6 +30,7 @@ pub(super) enum Work<'a> {
     SagaStep(Closure<'a>, Undoable<'a>),
     Sleep(StepWake),
     Promise,
+    Child(StartChild<'a>, Option<Undoable<'a>>),
     Introduced,
 }
 
@@ -46,6 +50,12 @@ impl Work<'_> {
             }
             Self::Sleep(wake) => sleep(call, wake).await,
             Self::Promise => promise(call, type_url, options.timeout).await,
+            Self::Child(start, undoable) => {
+                if let Some(undoable) = &undoable {
+                    undoable.check(call)?;
+                }
+                child(call, &start, type_url, options, undoable.as_ref()).await
+            }
             Self::Introduced => introduced(call).await,
         };
         if let Ok(ended) = &ended {
@@ -86,17 +96,23 @@ async fn promise(
         Some(row) => call.recorded_wait(row),
         None => call.new_wait(timeout.map(StepWake::After), None)?,
     };
+    wait_for_event(call, wait, fault::promise_timed_out).await
+}
+
+/// Waits for an event from outside that ends the call, or for its timeout, which is recorded.
+pub(super) async fn wait_for_event(
+    call: &Call,
+    wait: Wait,
+    timed_out: fn(&StepKey) -> rpc::Status,
+) -> Result<Ended, Status> {
     if let Some(row) = call.wait_for_completion(wait).await?
         && let Some(ended) = call.replay(&row)
     {
         return Ok(ended);
     }
-    let outcome = StepOutcome::Error(fault::promise_timed_out(call.key()?));
-    match call.record(outcome).await {
-        // It was completed while its time ran out.
-        Err(refused) if refused.code() == Code::AlreadyExists => call.read_again().await,
-        recorded => recorded,
-    }
+    let outcome = StepOutcome::Error(timed_out(call.key()?));
+    // The event may have come while its time ran out.
+    call.record_unless_ended(outcome).await
 }
 
 async fn introduced(call: &mut Call) -> Result<Ended, Status> {
@@ -191,7 +207,7 @@ pub(super) async fn undo(call: &mut Call, undo: Closure<'_>) -> Result<Ended, St
 }
 
 /// One attempt of the closure.
-async fn attempt(
+pub(super) async fn attempt(
     call: &mut Call,
     closure: &Closure<'_>,
     options: Options,

@@ -152,6 +152,14 @@ impl Ending {
     }
 }
 
+/// Whether the command ends the operation with a response.
+pub(super) fn is_success(command: &Command) -> bool {
+    let Command::Finish { outcome, .. } = command else {
+        return false;
+    };
+    matches!(outcome, OperationOutcome::Response(_))
+}
+
 /// The run could not undo everything. Another one tries, as long as attempts are left.
 fn try_again(run: &Run, error: rpc::Status) -> Ending {
     tracing::warn!(name = %run.name, ?error, "a run has ended before it had undone its sagas");

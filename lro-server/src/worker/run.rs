@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::Shared;
-use super::ending::{Ending, cancelled, timed_out, write_ending};
+use super::ending::{Ending, cancelled, is_success, timed_out, write_ending};
 use super::outage::LostRun;
 use super::quarantine::Quarantine;
 use super::slots::{HeldSlot, Slot};
@@ -23,7 +23,7 @@ use crate::handler::error::to_rpc_status;
 use crate::handler::poll::Watched;
 use crate::handler::registration::{BodyFuture, HostedMethod};
 use crate::handler::run::{Link, Run, StopReason, told_to_stop};
-use crate::steps::{Journal, Polled, StepRules, StepsBody, read_rows};
+use crate::steps::{Journal, Polled, StepRules, StepsBody, read_rows, stop_children};
 use crate::trace_context::continue_trace;
 
 /// A claimed operation, ready to run.
@@ -120,6 +120,11 @@ impl Launch {
             }
             if let Some(why) = unwinds {
                 run.unwind(why);
+                match stop_children(run) {
+                    waits if !waits.is_empty() => return Ending::Suspended(waits),
+                    _ if !run.owes() => return Ending::nothing_to_undo(run),
+                    _ => {}
+                }
             }
             run_body(shared, run, method, request).await
         };
@@ -138,7 +143,10 @@ impl Launch {
         }
         if let Some(command) = ending.into_command(run) {
             let journal = run.journal_if_used();
-            let steps = journal.map(Journal::take_unwritten).unwrap_or_default();
+            let mut steps = journal.map(Journal::take_unwritten).unwrap_or_default();
+            if let (Some(journal), true) = (journal, is_success(&command)) {
+                steps.extend(journal.forgotten_children());
+            }
             let update = run.update(command).with_steps(steps);
             write_ending(shared, run, update, metrics)
                 .instrument(span)
@@ -316,7 +324,8 @@ async fn must_stop(shared: &Shared, run: &Run, grace: Duration) -> StopReason {
             StopReason::TimedOut => timed_out(),
             StopReason::LeaseLost | StopReason::Draining => return reason,
         };
-        if !run.owes() {
+        // The next run stops the children, before it undoes what the body has done.
+        if !run.owes() || run.has_children() {
             return reason;
         }
         run.unwind(why);

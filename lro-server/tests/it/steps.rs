@@ -3,6 +3,7 @@
 
 mod blocking;
 mod changed_code;
+mod children;
 mod declared;
 mod epochs;
 mod names;

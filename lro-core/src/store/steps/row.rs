@@ -63,7 +63,7 @@ impl StepRow {
 
     /// Whether it is that of a child which has failed: such a row needs room in every operation.
     pub(in crate::store) fn is_failed_child(&self) -> bool {
-        self.kind == StepKind::Child && matches!(self.outcome, Some(StepOutcome::Error(_)))
+        self.kind.is_child() && matches!(self.outcome, Some(StepOutcome::Error(_)))
     }
 
     /// Whether a caller [gave](super::super::Command::Complete) its outcome.
@@ -106,10 +106,12 @@ pub enum StepKind {
     Undo,
     /// An operation that the step starts, and waits for.
     Child,
+    /// The same, with a closure that undoes what the operation has done.
+    SagaChild,
 }
 
 impl StepKind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Step,
         Self::Sleep,
         Self::Promise,
@@ -119,6 +121,7 @@ impl StepKind {
         Self::SagaStep,
         Self::Undo,
         Self::Child,
+        Self::SagaChild,
     ];
 
     /// The number that stores keep.
@@ -140,7 +143,29 @@ impl StepKind {
     /// assert!(StepKind::Saga.is_debt() && !StepKind::SagaStep.is_debt());
     /// ```
     pub const fn is_debt(self) -> bool {
-        matches!(self, Self::Saga | Self::Child)
+        matches!(self, Self::Saga | Self::Child | Self::SagaChild)
+    }
+
+    /// Whether its rows have [children](crate::store::Child).
+    ///
+    /// ```
+    /// use lro_core::store::StepKind;
+    ///
+    /// assert!(StepKind::SagaChild.is_child() && !StepKind::Saga.is_child());
+    /// ```
+    pub const fn is_child(self) -> bool {
+        matches!(self, Self::Child | Self::SagaChild)
+    }
+
+    /// Whether its rows are of calls that a saga undoes.
+    ///
+    /// ```
+    /// use lro_core::store::StepKind;
+    ///
+    /// assert!(StepKind::SagaChild.is_undoable() && !StepKind::Child.is_undoable());
+    /// ```
+    pub const fn is_undoable(self) -> bool {
+        matches!(self, Self::SagaStep | Self::SagaChild)
     }
 
     /// Whether its rows are recorded beyond the number and the size that an operation may have: without them, it

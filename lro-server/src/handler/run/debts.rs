@@ -51,6 +51,11 @@ impl Run {
         self.journal_if_used().is_some_and(Journal::owes)
     }
 
+    /// Whether it has started children that have not ended.
+    pub(crate) fn has_children(&self) -> bool {
+        self.journal_if_used().is_some_and(Journal::has_children)
+    }
+
     /// Whether another attempt follows if the body asks for one.
     pub(crate) fn has_attempt_left(&self) -> bool {
         !self.debts.is_last_attempt || self.journal_if_used().is_some_and(Journal::has_progressed)

@@ -1,4 +1,5 @@
-//! Promises that callers complete before and while the body runs.
+//! Calls that end by an event from outside: promises that callers complete before and while the body runs, and
+//! children.
 
 use lro_core::store::{StepKey, StepKind, StepRow};
 
@@ -6,18 +7,22 @@ use super::{Inner, Journal};
 use crate::steps::answer::Activity;
 
 impl Journal {
-    /// Whether a promise is waited for.
-    pub(in crate::steps) fn awaits_promises(&self) -> bool {
+    /// Whether an event from outside is waited for.
+    pub(in crate::steps) fn awaits_events(&self) -> bool {
         let inner = self.inner();
         let mut calls = inner.under_way.values();
-        calls.any(|call| matches!(&call.activity, Activity::Wait(wait) if wait.is_for_promise()))
+        calls.any(|call| matches!(&call.activity, Activity::Wait(wait) if wait.is_for_event()))
     }
 
-    /// Takes over the promises among the rows that were completed during the run.
+    /// Takes over the promises and children among the rows that have ended during the run.
     pub(in crate::steps) fn take_completed(&self, rows: Vec<StepRow>) {
         let mut inner = self.inner();
-        let is_completed = |row: &StepRow| row.kind == StepKind::Promise && row.is_finished();
+        let is_completed = |row: &StepRow| {
+            let is_ended_from_outside = row.kind == StepKind::Promise || row.kind.is_child();
+            is_ended_from_outside && row.is_finished()
+        };
         for row in rows.into_iter().filter(is_completed) {
+            inner.notes_end(&row.key, row.outcome.as_ref());
             if !inner.has_made(&row.key) {
                 inner.unreached.insert(row.key.clone());
             }
@@ -27,7 +32,7 @@ impl Journal {
         self.completed.send_replace(());
     }
 
-    /// Returns the row of a promise once it is completed.
+    /// Returns the row of a promise or child once it has ended.
     pub(in crate::steps) async fn completed(&self, key: &StepKey) -> StepRow {
         let mut completed = self.completed.subscribe();
         loop {

@@ -35,7 +35,8 @@ struct Polled {
 
 impl Sagas {
     pub(super) fn of(rows: &[StepRow]) -> Self {
-        let open = rows.iter().filter(|row| row.is_owed());
+        let is_open = |row: &&StepRow| row.kind == StepKind::Saga && !row.is_finished();
+        let open = rows.iter().filter(is_open);
         Self {
             open: open.map(|row| row.key.clone()).collect(),
             ..Self::default()
@@ -190,7 +191,7 @@ impl Journal {
         let inner = self.inner();
         let is_meant = |key: &&StepKey| {
             let row = inner.recorded.get(*key);
-            let is_meant = |row: &StepRow| row.kind == StepKind::SagaStep && row.seq < until;
+            let is_meant = |row: &StepRow| row.kind.is_undoable() && row.seq < until;
             key.as_str().starts_with(scope) && row.is_some_and(is_meant)
         };
         let mut keys: Vec<_> = inner.unreached.iter().filter(is_meant).cloned().collect();

@@ -62,6 +62,15 @@ impl<'a> Inner<'a> {
         steps
     }
 
+    /// A child that was under way has ended.
+    pub(super) fn ended(&self, row: &StepRow) {
+        let mut registered = self.lock();
+        let step = registered.iter_mut().rfind(|step| step.key == row.key);
+        if let (Some(step), Some(StepOutcome::Response(response))) = (step, &row.outcome) {
+            step.response = Some(response.clone());
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Registered<'a>>> {
         self.registered
             .lock()

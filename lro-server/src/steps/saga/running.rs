@@ -32,8 +32,8 @@ const NAMED: usize = 50;
 
 /// A saga whose block runs, until this is dropped.
 pub(super) struct Running<'s, 'a> {
-    run: &'s Arc<Run>,
-    saga: &'s Inner<'a>,
+    pub(super) run: &'s Arc<Run>,
+    pub(super) saga: &'s Inner<'a>,
     keys: Keys,
 }
 
@@ -50,7 +50,7 @@ impl<'s, 'a> Running<'s, 'a> {
         Self { run, saga, keys }
     }
 
-    fn journal(&self) -> &Journal {
+    pub(super) fn journal(&self) -> &Journal {
         self.run.journal()
     }
 
@@ -202,6 +202,7 @@ impl<'s, 'a> Running<'s, 'a> {
         let journal = self.journal();
         let error = journal.unwinds().unwrap_or(error);
         let (mut error, until) = self.decide(error).await?;
+        self.stop_children().await?;
         let mut left = Vec::new();
         for step in self.saga.newest_first() {
             if !self.undo_step(&step).await? {
@@ -226,7 +227,7 @@ impl<'s, 'a> Running<'s, 'a> {
     /// Records the decision to undo, if no earlier run has. Returns its error, and its place among the recorded
     /// rows.
     async fn decide(&self, error: rpc::Status) -> Result<(rpc::Status, u64), Status> {
-        let mut call = Call::by_saga(self.run, &self.keys.decision);
+        let mut call = Call::by_saga(self.run, &self.keys.decision, StepKind::Undo);
         let row = call.find("").await?;
         if let Some(row) = &row
             && let Some(StepOutcome::Error(error)) = &row.outcome
@@ -248,7 +249,7 @@ impl<'s, 'a> Running<'s, 'a> {
 
     /// Undoes one step. Returns whether that has succeeded.
     async fn undo_step(&self, step: &Registered<'a>) -> Result<bool, Status> {
-        let mut call = Call::by_saga(self.run, &undo_of(&step.key)?);
+        let mut call = Call::by_saga(self.run, &undo_of(&step.key)?, StepKind::Undo);
         let closure = undo_closure(step.undo.clone(), step.response.clone());
         let mut undone = Box::pin(work::undo(&mut call, closure));
         // A durable call, as others are by the polls of their `Step`.

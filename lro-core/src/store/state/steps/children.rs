@@ -57,7 +57,7 @@ impl OperationRecord {
         let ended = |outcome| StepWrite {
             attempt: row.attempt,
             outcome: Some(outcome),
-            ..StepWrite::begun(key.clone(), StepKind::Child)
+            ..StepWrite::begun(key.clone(), row.kind)
         };
         let plan = |outcome| self.plan(vec![ended(outcome)], stored, row.fence, now);
         let planned = match plan(outcome) {
@@ -74,7 +74,7 @@ impl OperationRecord {
 
     /// Whether a run that waits as planned knows that it does nothing but undo.
     pub(super) fn knows_to_undo(&self, plan: &Plan) -> bool {
-        const OF_UNDO: &[StepKind] = &[StepKind::Undo, StepKind::Child];
+        const OF_UNDO: &[StepKind] = &[StepKind::Undo, StepKind::Child, StepKind::SagaChild];
         plan.waits_only_for(&OF_UNDO[..1]) || self.began_to_undo() && plan.waits_only_for(OF_UNDO)
     }
 }

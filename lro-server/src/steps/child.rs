@@ -1,0 +1,152 @@
+//! Children: operations that a body starts, and waits for.
+
+mod starting;
+mod stop;
+mod work;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use lro_core::store::{StepKey, StepKind};
+use lro_core::{Operation, pack, pb};
+use prost::{Message, Name};
+use tonic::Response;
+
+use super::call::Call;
+use super::closure::Closure;
+use super::work::Work;
+use super::{Step, StepName};
+use crate::handler::error::IntoHandlerError;
+use crate::{OperationContext, Operations};
+use starting::InStart;
+pub(crate) use starting::Starting;
+pub(super) use stop::Stop;
+pub(crate) use stop::stop_children;
+pub(super) use work::child;
+
+/// A child that is cancelled, or not, with its parent: of [`Step::on_cancel`].
+///
+/// ```
+/// use lro_server::steps::OnCancel;
+///
+/// assert_eq!(OnCancel::default(), OnCancel::Cancel);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnCancel {
+    /// The parent cancels it, and ends after it, at most 10 min later.
+    #[default]
+    Cancel,
+    /// It continues without its parent.
+    Leave,
+}
+
+/// The start of a child, for a durable call.
+pub(super) struct StartChild<'a> {
+    server: Operations,
+    closure: Closure<'a>,
+    slot: Arc<starting::Slot>,
+}
+
+impl<'a> StartChild<'a> {
+    pub(super) fn new<R, D, E, F, Fut>(server: &Operations, call: &Call, start: F) -> Self
+    where
+        E: IntoHandlerError,
+        F: Fn(String) -> Fut + Send + Sync + 'a,
+        Fut: Future<Output = Result<Response<Operation<R, D>>, E>> + Send + 'a,
+    {
+        let slot = Arc::new(starting::Slot::default());
+        let request_id = call.key().map(StepKey::as_str).unwrap_or_default();
+        let request_id = call.run().derived_uuid(&["child", request_id, ""]);
+        let closure = {
+            let slot = slot.clone();
+            move || {
+                let started = start(request_id.to_string());
+                let starting = slot.begin();
+                let started = async move {
+                    match started.await {
+                        Ok(operation) => Ok(pack(&pb::Operation::from(operation.into_inner()))),
+                        Err(error) => Err(error.into_handler_error()),
+                    }
+                };
+                let future = InStart::new(started, starting);
+                Box::pin(future) as super::closure::ClosureFuture<'a>
+            }
+        };
+        Self {
+            server: server.clone(),
+            closure: Closure::Async(Box::new(closure)),
+            slot,
+        }
+    }
+}
+
+impl<M> OperationContext<M> {
+    /// Starts another operation of this server, and waits for its end: the response of this call is that of the
+    /// child.
+    ///
+    /// The closure calls the rpc that starts the child, in this process, and returns its answer. The child is stored
+    /// in the same commit as the step of its parent, so that it is started once, whatever dies. The closure gets a
+    /// request id (AIP-155) that is the same in every run, for the request if it has such a field. The child belongs
+    /// to the principal of its parent, and no authorizer is asked.
+    ///
+    /// While the body does nothing but wait, the operation is suspended: it holds no slot, no lease and no memory.
+    /// The commit that ends the child wakes it.
+    ///
+    /// ```
+    /// use lro_core::pb::Operation as Started;
+    /// use lro_core::Operation;
+    /// use lro_server::{HandlerError, OperationContext, Operations};
+    /// use tonic::{Request, Response, Status};
+    ///
+    /// # struct CreateNodeRequest { zone: String, request_id: String }
+    /// # struct Nodes { operations: Operations }
+    /// # impl Nodes {
+    /// #     async fn create_node(&self, request: Request<CreateNodeRequest>) -> Result<Response<Operation<String, ()>>, Status> {
+    /// #         Err(Status::unimplemented(request.into_inner().request_id))
+    /// #     }
+    /// async fn create_cluster(&self, zones: &[String], operation: OperationContext<()>) -> Result<Vec<String>, HandlerError> {
+    ///     let nodes = zones.iter().map(|zone| {
+    ///         operation.child(format!("node/{zone}"), &self.operations, async move |request_id| {
+    ///             let zone = zone.clone();
+    ///             self.create_node(Request::new(CreateNodeRequest { zone, request_id })).await
+    ///         })
+    ///     });
+    ///     Ok(operation.all(8, nodes).await?) // No slot is held while they run.
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Cancellation
+    ///
+    /// When the parent is cancelled or fails, the children that it waits for are cancelled, and the parent ends after
+    /// them, at most 10 min later; [`on_cancel`](Step::on_cancel) changes that. A child of which the body has dropped
+    /// the call is cancelled when it has lost a [`first`](Self::first), or when the body returns.
+    ///
+    /// # Errors
+    ///
+    /// That of the closure, unless it is retryable, as of [`step`](Self::step); then that of the child, with its
+    /// details. Besides:
+    ///
+    /// * DEADLINE_EXCEEDED: the child took longer than [`timeout`](Step::timeout); it is cancelled.
+    /// * NOT_FOUND: the child was deleted before its end.
+    /// * INVALID_ARGUMENT, `REQUEST_ID_REUSED`: an operation with that request id exists, and is not this child.
+    /// * RESOURCE_EXHAUSTED: the operation waits for 1,000 children already, or the child's response is too large.
+    /// * INTERNAL, `HANDLER_MISBEHAVED`: the closure has started no operation, a second one, or one of another server.
+    pub fn child<'a, R, D, E, F, Fut>(
+        &'a self,
+        name: impl Into<StepName>,
+        server: &Operations,
+        start: F,
+    ) -> Step<'a, R>
+    where
+        R: Message + Name + Default + 'static,
+        E: IntoHandlerError,
+        F: Fn(String) -> Fut + Send + Sync + 'a,
+        Fut: Future<Output = Result<Response<Operation<R, D>>, E>> + Send + 'a,
+    {
+        let call = self.call(&name.into(), StepKind::Child);
+        let start = StartChild::new(server, &call, start);
+        Step::new(call, Work::Child(start, None))
+    }
+}

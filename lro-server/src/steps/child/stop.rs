@@ -1,0 +1,92 @@
+//! The end of children that their parent does not wait for any more, or only until they have stopped.
+
+use std::time::Duration;
+
+use lro_core::store::{Child, StepKey, StepOutcome, StepWake, StepWrite};
+
+use crate::handler::run::Run;
+use crate::steps::journal::Outstanding;
+use crate::steps::outgoing::Unwritten;
+
+/// How long a parent that undoes waits for a child that it has cancelled.
+const CANCEL_MAX: Duration = Duration::from_secs(600);
+
+/// Cancels the children of a run that does nothing but undo. Returns the steps that it waits for. Their rows are
+/// written by the command that ends the run.
+pub(crate) fn stop_children(run: &Run) -> Vec<StepKey> {
+    let journal = run.journal();
+    let mut waits = Vec::new();
+    for child in journal.outstanding_children() {
+        let write = match child.stop(run) {
+            Stop::Forget => child.forgotten(),
+            Stop::GiveUp => child.given_up(run),
+            Stop::Wait => {
+                waits.push(child.key);
+                continue;
+            }
+            Stop::Cancel(cancelled) => {
+                waits.push(child.key);
+                cancelled
+            }
+        };
+        journal.write(Unwritten::lazy(write));
+    }
+    waits
+}
+
+/// The next thing to do with a child that must stop.
+pub(in crate::steps) enum Stop {
+    /// Its parent does not wait for it.
+    Forget,
+    /// It has not stopped in time.
+    GiveUp,
+    /// It is cancelled already.
+    Wait,
+    /// This write cancels it, and begins the wait for its end.
+    Cancel(StepWrite),
+}
+
+impl Outstanding {
+    pub(in crate::steps) fn stop(&self, run: &Run) -> Stop {
+        let Some(child) = &self.child else {
+            // The start is recorded with the child, so there is none.
+            return Stop::Forget;
+        };
+        let is_over = self
+            .wake_time
+            .is_some_and(|time| time <= run.store_clock().claimed);
+        match child {
+            child if child.is_left => Stop::Forget,
+            child if !child.is_cancelled => Stop::Cancel(self.cancelled(child)),
+            _ if is_over => Stop::GiveUp,
+            _ => Stop::Wait,
+        }
+    }
+
+    /// Ends the step: the store cancels the child, unless it is left.
+    pub(in crate::steps) fn forgotten(&self) -> StepWrite {
+        StepWrite {
+            sequential: false,
+            outcome: Some(StepOutcome::Abandoned),
+            ..StepWrite::begun(self.key.clone(), self.kind)
+        }
+    }
+
+    /// The same of a child that has not stopped in time: the error of the operation names it.
+    pub(in crate::steps) fn given_up(&self, run: &Run) -> StepWrite {
+        tracing::error!(name = %run.name, step = %self.key, "a child has not stopped in time");
+        run.journal().not_undone([self.key.clone()]);
+        self.forgotten()
+    }
+
+    fn cancelled(&self, child: &Child) -> StepWrite {
+        StepWrite {
+            wake: Some(StepWake::After(CANCEL_MAX)),
+            child: Some(Box::new(Child {
+                is_cancelled: true,
+                ..child.clone()
+            })),
+            ..StepWrite::begun(self.key.clone(), self.kind)
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The work of a call that starts a child and waits for it.
+
+use lro_core::pb::{self, operation};
+use lro_core::store::{Child, ChildOf, StepOutcome, StepRow, StepWake};
+use lro_core::unpack;
+use prost_types::Any;
+use std::sync::Arc;
+use tonic::Status;
+
+use super::{OnCancel, StartChild, Starting};
+use crate::handler::error::to_plain_rpc_status;
+use crate::handler::run::Link;
+use crate::steps::call::{Call, Ended};
+use crate::steps::fault;
+use crate::steps::saga::Undoable;
+use crate::steps::step::Options;
+use crate::steps::wait::Wait;
+use crate::steps::work::{attempt, wait_for_event};
+
+/// How the start of a child has ended.
+enum Started {
+    /// The child runs, and is recorded as that of the step.
+    Child(Wait),
+    /// The call ends without a child.
+    Ended(StepOutcome),
+}
+
+pub(in crate::steps) async fn child(
+    call: &mut Call,
+    start: &StartChild<'_>,
+    type_url: &str,
+    options: Options,
+    undoable: Option<&Undoable<'_>>,
+) -> Result<Ended, Status> {
+    let reached = |row: Option<&StepRow>| {
+        if let Some(undoable) = undoable {
+            undoable.reached(row);
+        }
+    };
+    let row = call.find_and_note(type_url, reached).await?;
+    if let Some(ended) = row.as_ref().and_then(|row| call.replay(row)) {
+        return Ok(ended);
+    }
+    let started = match row {
+        Some(row) if row.child.is_some() => Started::Child(call.recorded_wait(&row)),
+        row => {
+            if let Some(row) = row.filter(|row| row.wake_time.is_some()) {
+                call.wait(call.recorded_wait(&row)).await;
+            }
+            if let Some(undoable) = undoable {
+                undoable.open(call).await?;
+            }
+            started(call, start, options).await?
+        }
+    };
+    let ended = match started {
+        Started::Child(wait) => wait_for_event(call, wait, fault::child_timed_out).await?,
+        Started::Ended(outcome) => call.record_unless_ended(outcome).await?,
+    };
+    if let Some(undoable) = undoable {
+        undoable.returned(ended.result.as_ref().ok().cloned());
+        undoable.recorded(call.journal().last_place());
+    }
+    Ok(ended)
+}
+
+/// Starts the child.
+async fn started(
+    call: &mut Call,
+    start: &StartChild<'_>,
+    options: Options,
+) -> Result<Started, Status> {
+    let run = call.run().clone();
+    if let Some(link) = &run.link
+        && !Arc::ptr_eq(start.server.engine().run_news(), &link.news)
+    {
+        return Err(fault::child_elsewhere(call.key()?.as_str()));
+    }
+    let attempts = Options {
+        // It limits the whole wait.
+        timeout: None,
+        ..options
+    };
+    loop {
+        if let Some(link) = &run.link {
+            // Its attempt is the one that begins now.
+            start.slot.set(starting(call, link, options)?);
+        }
+        let attempted = attempt(call, &start.closure, attempts).await?;
+        if let Some(fault) = start.slot.fault() {
+            return Err(fault);
+        }
+        let error = match attempted {
+            Ok(operation) => return has_started(call, start, &operation, options),
+            Err(error) => error,
+        };
+        let plain = to_plain_rpc_status(error.status());
+        if !error.is_retryable() {
+            return Ok(Started::Ended(StepOutcome::Error(plain)));
+        }
+        let Some(retry) = options.retry else {
+            // The body's own: it runs again.
+            return Err(error.into_status());
+        };
+        match retry.pause_after(call.attempt()) {
+            Some(pause) => {
+                let pause = error.wanted_pause().unwrap_or(pause);
+                let wait = call.new_wait(Some(StepWake::After(pause)), Some(plain))?;
+                call.wait(wait).await;
+            }
+            None => return Ok(Started::Ended(StepOutcome::Error(plain))),
+        }
+    }
+}
+
+fn starting(call: &Call, link: &Link, options: Options) -> Result<Arc<Starting>, Status> {
+    let run = call.run();
+    let child_of = ChildOf {
+        operation: run.name.clone(),
+        uid: run.uid,
+        fence: run.fence,
+        step: call.next_attempt(options.timeout.map(StepWake::After))?,
+        is_left: options.on_cancel == OnCancel::Leave,
+    };
+    Ok(Arc::new(Starting::new(&link.news, &run.origin, child_of)))
+}
+
+/// The closure has returned this operation.
+fn has_started(
+    call: &Call,
+    start: &StartChild<'_>,
+    operation: &Any,
+    options: Options,
+) -> Result<Started, Status> {
+    let operation: pb::Operation = unpack(operation).unwrap_or_default();
+    let key = call.key()?;
+    if let Some(child) = start.slot.started() {
+        if child.name.as_str() != operation.name {
+            return Err(fault::other_child(key.as_str(), &operation.name));
+        }
+        let child = Child {
+            is_left: options.on_cancel == OnCancel::Leave,
+            ..child
+        };
+        call.journal().child_started(key, call.kind(), child);
+        return call.started_wait(options.timeout).map(Started::Child);
+    }
+    match operation.result {
+        Some(operation::Result::Response(response)) => {
+            Ok(Started::Ended(StepOutcome::Response(response)))
+        }
+        Some(operation::Result::Error(error)) => Ok(Started::Ended(StepOutcome::Error(error))),
+        None => Err(fault::no_child(key.as_str())),
+    }
+}

@@ -1,0 +1,68 @@
+//! The children of a saga, which are stopped before it undoes.
+
+use std::pin::pin;
+
+use futures_util::future::try_join_all;
+use lro_core::store::StepWrite;
+use tonic::Status;
+
+use super::running::Running;
+use crate::steps::call::Call;
+use crate::steps::child::Stop;
+use crate::steps::hooks;
+use crate::steps::journal::Outstanding;
+use crate::steps::outgoing::Unwritten;
+use crate::steps::wait::Wait;
+
+impl Running<'_, '_> {
+    /// Cancels the children of the saga that have not ended, and waits for them.
+    pub(super) async fn stop_children(&self) -> Result<(), Status> {
+        let steps = self.saga.newest_first();
+        let is_own = |child: &Outstanding| steps.iter().any(|step| step.key == child.key);
+        let children = self.journal().outstanding_children();
+        let children = children.into_iter().filter(is_own);
+        let stopped = children.map(|child| self.stop_child(child));
+        try_join_all(stopped).await.map(drop)
+    }
+
+    async fn stop_child(&self, child: Outstanding) -> Result<(), Status> {
+        let call = Call::by_saga(self.run, &child.key, child.kind);
+        let wait = match child.stop(self.run) {
+            Stop::Forget => {
+                self.write(child.forgotten());
+                return Ok(());
+            }
+            Stop::GiveUp => {
+                self.write(child.given_up(self.run));
+                return Ok(());
+            }
+            Stop::Wait => call
+                .recorded(child.kind)
+                .map(|row| call.recorded_wait(&row)),
+            Stop::Cancel(write) => {
+                let wait = Wait::new(write.clone(), self.run.store_clock());
+                call.commit(write).await?;
+                Some(wait.into_recorded())
+            }
+        };
+        let Some(wait) = wait else {
+            return Ok(());
+        };
+        let mut ended = pin!(call.wait_for_completion(wait));
+        // A durable call, as others are by the polls of their `Step`.
+        let ended = std::future::poll_fn(|context| {
+            hooks::poll_call(context, |context| ended.as_mut().poll(context))
+        });
+        match ended.await? {
+            Some(row) => self.saga.ended(&row),
+            None => self.write(child.given_up(self.run)),
+        }
+        Ok(())
+    }
+
+    fn write(&self, row: StepWrite) {
+        if self.run.link.is_some() {
+            self.journal().write(Unwritten::lazy(row));
+        }
+    }
+}

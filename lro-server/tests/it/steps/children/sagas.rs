@@ -1,0 +1,91 @@
+//! Children that a saga undoes.
+
+use lro_server::steps::Saga;
+
+use super::*;
+
+fn child<'a>(
+    saga: &Saga<'a, Metadata>,
+    family: &'a Family,
+    table: &'static str,
+) -> Step<'a, ExportResponse> {
+    let start = async move |request_id: String| family.start(table, &request_id).await;
+    let undo = move |made: Option<ExportResponse>| async move {
+        let made = made.map(|made| made.tables_exported);
+        family.trail.add(format!("undo {table} {made:?}"));
+        Ok::<_, Status>(())
+    };
+    saga.child(table, &family.operations, start, undo)
+}
+
+/// steps:U1 steps:C6
+#[tokio::test(start_paused = true)]
+async fn a_saga_cancels_its_children_before_it_undoes() {
+    for cancels in [false, true] {
+        let server = Server::new(move |family: Family, operation: Context| async move {
+            let (family, saga) = (&family, operation.saga());
+            saga.run(async {
+                child(&saga, family, "good").await?;
+                let fails = async {
+                    family.trail.reached(4).await;
+                    match cancels {
+                        true => std::future::pending().await,
+                        false => Err::<(), _>(Status::aborted("enough")),
+                    }
+                };
+                tokio::try_join!(child(&saga, family, "slow"), fails)?;
+                Ok(exported(1))
+            })
+            .await
+        })
+        .await;
+        let started = server.start().await;
+        if cancels {
+            server.family.trail.reached(4).await;
+            server.cancel(&name(&started)).await;
+        }
+        let done = server.wait(&started).await;
+        let code = if cancels {
+            Code::Cancelled
+        } else {
+            Code::Aborted
+        };
+        assert_eq!(done.error().unwrap().code, code as i32);
+        let events = [
+            "start good",
+            "run good",
+            "start slow",
+            "run slow",
+            "stop slow",
+            "undo slow None",
+            "undo good Some(7)",
+        ];
+        assert_eq!(server.events(), events, "{cancels}");
+        assert!(!server.record(&started).await.owes());
+    }
+}
+
+/// The undo gets what the child has returned although it was cancelled.
+///
+/// steps:U1
+#[tokio::test(start_paused = true)]
+async fn a_child_that_succeeds_while_it_is_cancelled_is_undone_with_its_response() {
+    let server = Server::new(move |family: Family, operation: Context| async move {
+        let (family, saga) = (&family, operation.saga());
+        saga.run(async {
+            let fails = async {
+                family.trail.reached(2).await;
+                Err::<(), _>(Status::aborted("enough"))
+            };
+            tokio::try_join!(child(&saga, family, "late"), fails)?;
+            Ok(exported(1))
+        })
+        .await
+    })
+    .await;
+    let started = server.start().await;
+    let done = server.wait(&started).await;
+    assert_eq!(done.error().unwrap().code, Code::Aborted as i32);
+    let events = server.events();
+    assert_eq!(events.last().unwrap(), "undo late Some(3)", "{events:?}");
+}
