@@ -9,24 +9,26 @@
 //! world and its moves, and a queue.
 
 mod bounds;
+mod checks;
+mod children;
 mod debts;
 mod known;
 mod moves;
+mod words;
 mod world;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use lro_core::Timestamp;
 use lro_core::store::{
-    Change, Command, History, NewOperation, OperationRecord, OperationResult, OperationState,
-    Refusal,
+    Change, History, NewOperation, OperationRecord, OperationResult, Refusal, Update,
 };
 use prost_types::Any;
 use uuid::Uuid;
 
-pub use self::bounds::{Bounds, Mistake, Seen};
+pub use self::bounds::{Bounds, Children, Mistake, Seen};
 use self::known::Known;
-use self::moves::{KEYS, Move, PROMISES, ends_an_attempt, generation_of};
+use self::moves::{KEYS, Move, PROMISES, ends_an_attempt, generation_of, to_update};
 use self::world::{Hold, Place, World};
 
 /// Searches all states. Gives the first that must not be.
@@ -40,6 +42,8 @@ pub fn search(bounds: Bounds) -> Result<Seen, String> {
         records: Vec::new(),
         numbers: HashMap::new(),
         answers: HashMap::new(),
+        told: Vec::new(),
+        told_numbers: HashMap::new(),
     };
     let first = World::default();
     let mut seen = HashSet::from([first]);
@@ -70,6 +74,9 @@ struct Search {
     records: Vec<Known>,
     numbers: HashMap<String, u16>,
     answers: HashMap<(u16, Move), Answer>,
+    /// The news that starts and ends of children are to their parent.
+    told: Vec<Update>,
+    told_numbers: HashMap<String, u16>,
 }
 
 #[derive(Clone, Debug)]
@@ -77,6 +84,10 @@ struct Answer {
     result: Result<Change, Refusal>,
     /// The record afterwards; none when it was removed.
     record: Option<u16>,
+    /// The news that it is to its parent.
+    told: Option<u16>,
+    /// The child that it cancels.
+    cancels: Option<Uuid>,
 }
 
 impl Search {
@@ -84,7 +95,7 @@ impl Search {
         let mut next = Vec::new();
         for at in 0..self.bounds.operations {
             self.of_callers(world, at, &mut next)?;
-            for worker in 0..self.bounds.workers {
+            for worker in 0..self.bounds.workers_of(at) {
                 // In order, those with nothing come first.
                 self.of_worker(world, at, 2 - worker, &mut next)?;
             }
@@ -101,6 +112,7 @@ impl Search {
         for worker in (0..self.bounds.workers).rev() {
             next.extend(self.crashed(world, 2 - worker));
         }
+        next.extend(self.late_end(world)?);
         Ok(next)
     }
 
@@ -112,7 +124,7 @@ impl Search {
     ) -> Result<(), String> {
         let place = world.places[at];
         let Some(record) = place.record else {
-            if place.generation < self.bounds.generations {
+            if place.generation < self.bounds.generations(at) && !self.bounds.is_child(at) {
                 let generation = place.generation + 1;
                 let pending = self.started(at, generation);
                 let mut started = *world;
@@ -133,6 +145,15 @@ impl Search {
             for command in completions.chain((0..KEYS.len() as u8).map(Move::Forget)) {
                 next.push(self.applied(world, at, record, command)?.1);
             }
+        }
+        for command in self.of_child(at, record) {
+            next.push(self.applied(world, at, record, command)?.1);
+        }
+        if self.bounds.forgets_child(at) {
+            next.push(
+                self.applied(world, at, record, Move::Forget(children::KEY))?
+                    .1,
+            );
         }
         if self.records[usize::from(record)].record.state.is_done() {
             let mut purged = *world;
@@ -155,7 +176,9 @@ impl Search {
                 let Some(record) = place.record else {
                     return Ok(());
                 };
-                if self.records[usize::from(record)].record.fence >= u64::from(self.bounds.claims) {
+                if self.records[usize::from(record)].record.fence
+                    >= u64::from(self.bounds.claims(at))
+                {
                     return Ok(());
                 }
                 let (answer, mut claimed) = self.applied(world, at, record, Move::Claim)?;
@@ -180,14 +203,21 @@ impl Search {
                 if self.bounds.steps {
                     let record = Move::Record(generation, fence);
                     next.push(self.by_holder(world, at, generation, record)?.1);
-                    let epoch = Move::NewEpoch(fence);
+                    let epoch = Move::NewEpoch(fence, false);
                     next.push(self.by_holder(world, at, generation, epoch)?.1);
                 }
                 if self.bounds.sagas {
                     let open = Move::Open(fence);
                     next.push(self.by_holder(world, at, generation, open)?.1);
                 }
-                for words in 0..self.bounds.words() {
+                if self.bounds.is_parent(at) {
+                    next.push(self.child_started(world, fence)?);
+                    for drops in [false, true] {
+                        let epoch = Move::NewEpoch(fence, drops);
+                        next.push(self.by_holder(world, at, generation, epoch)?.1);
+                    }
+                }
+                for &words in self.bounds.words(at) {
                     let mut ended = *world;
                     ended.workers[worker][at] = Hold::Says {
                         generation,
@@ -206,32 +236,6 @@ impl Search {
             }
         }
         Ok(())
-    }
-
-    /// The worker crashes; its last message is lost, or still arrives.
-    fn crashed(&self, world: &World, worker: usize) -> Vec<World> {
-        let mut dead = *world;
-        let holds = std::mem::take(&mut dead.workers[worker]);
-        let mut flying = dead;
-        let words = (0_u8..).zip(holds);
-        let mut words = words.filter(|(_, hold)| matches!(hold, Hold::Says { .. }));
-        match words.all(|words| flying.fly(words, self.bounds.flying)) {
-            true => vec![dead, flying],
-            false => vec![dead],
-        }
-    }
-
-    fn said(&mut self, world: &World, at: usize, hold: Hold) -> Result<World, String> {
-        let Hold::Says {
-            generation,
-            fence,
-            words,
-        } = hold
-        else {
-            return Ok(*world);
-        };
-        let word = Move::Word(generation, fence, words);
-        Ok(self.by_holder(world, at, generation, word)?.1)
     }
 
     /// A holder's command: to the operation of that generation, and no later one of its name.
@@ -271,6 +275,12 @@ impl Search {
         };
         let mut next = *world;
         next.places[at].record = answer.record;
+        if let Some(told) = answer.told {
+            next = self.child_ended(next, told)?;
+        }
+        if let Some(cancels) = answer.cancels {
+            next = self.child_cancelled(next, cancels)?;
+        }
         Ok((answer, next))
     }
 
@@ -278,20 +288,17 @@ impl Search {
     fn apply(&mut self, number: u16, command: Move) -> Result<Answer, String> {
         let known_before = self.records[usize::from(number)].clone();
         let mut known_after = known_before.clone();
-        let result = known_after.apply(command, self.bounds);
+        let update = match command {
+            Move::Told(told) => self.told[usize::from(told)].clone(),
+            command => to_update(command, &known_before, self.bounds),
+        };
+        let by = update.command.fence();
+        let (result, cancels) = known_after.apply(command, update.clone(), self.bounds);
+        children::check(&known_before, &update, &known_after, &result)?;
         known_after.check(&known_before, command, &result)?;
         let (before, after) = (&known_before.record, &known_after.record);
         let wrong = |what: &str| Err(format!("{command:?} {what}: {before:?} -> {after:?}"));
-        let fence = match command {
-            Move::Renew(fence)
-            | Move::Open(fence)
-            | Move::NewEpoch(fence)
-            | Move::Record(_, fence)
-            | Move::Word(_, fence, _) => Some(u64::from(fence)),
-            _ => None,
-        };
-        let is_stale =
-            fence.is_some_and(|fence| fence != before.fence || !before.state.is_running());
+        let is_stale = by.is_some_and(|fence| fence != before.fence || !before.state.is_running());
         if is_stale && result != Err(Refusal::Stale) {
             return wrong("of a stale holder was not refused");
         }
@@ -323,20 +330,33 @@ impl Search {
         if removed && !(after.state.is_done() || before.state.is_done()) {
             return wrong("has removed what has not ended");
         }
+        let is_told = result.is_ok() && !matches!(result, Ok(Change::Nothing | Change::Lease));
+        let told = after.tells_parent().filter(|_| is_told);
+        let told = told.map(|update| self.tell(update));
         let record = match removed {
             true => None,
             false => Some(self.number(known_after)),
         };
-        Ok(Answer { result, record })
+        Ok(Answer {
+            result,
+            record,
+            told,
+            cancels,
+        })
     }
 
     fn started(&mut self, at: usize, generation: u8) -> u16 {
+        let new = self.new_operation(at, generation);
+        self.number(Known::new(OperationRecord::new(new, Timestamp::EPOCH)))
+    }
+
+    fn new_operation(&self, at: usize, generation: u8) -> NewOperation {
         let uid = Uuid::from_u128((at as u128) << 8 | u128::from(generation));
         let name = format!("operations/{at}").parse();
         let name = name.unwrap_or_else(|error| panic!("{error}"));
         let mut new = NewOperation::new(uid, name, "/s/M", Any::default());
-        new.policy.max_attempts = if self.bounds.sagas { 1 } else { 2 };
-        self.number(Known::new(OperationRecord::new(new, Timestamp::EPOCH)))
+        new.policy.max_attempts = self.bounds.max_attempts();
+        new
     }
 
     /// The number of this record, without what the search does not look at.
@@ -351,47 +371,5 @@ impl Search {
             self.records.push(known);
         }
         number
-    }
-
-    /// Checks the invariants of every state of the world.
-    fn check(&self, world: &World) -> Result<(), String> {
-        for (at, place) in world.places.iter().enumerate() {
-            let mut claims = HashSet::new();
-            let holds = world.workers.iter().map(|holds| holds[at]);
-            for hold in holds {
-                let (Hold::Runs { generation, fence }
-                | Hold::Says {
-                    generation, fence, ..
-                }) = hold
-                else {
-                    continue;
-                };
-                if !claims.insert((generation, fence)) {
-                    return Err(format!("two hold the same claim: {world:?}"));
-                }
-            }
-            let Some(number) = place.record else { continue };
-            let known = &self.records[usize::from(number)];
-            known.is_well_formed()?;
-            let record = &known.record;
-            let progress = record.steps.as_deref().map_or(0, |it| it.progress_attempt);
-            let attempts = record.attempt - progress;
-            let well_formed = record.is_whole()
-                && attempts <= record.policy.max_attempts
-                && u64::from(record.attempt) <= record.fence
-                && (!record.state.is_done() || record.is_visible());
-            if !well_formed {
-                return Err(format!("not well formed: {record:?}"));
-            }
-            // Nothing is stuck: without any worker's help, cancelling and the lease's end, end it.
-            let mut end = record.clone();
-            let _ = end.apply(Command::cancel(), Timestamp::EPOCH);
-            let _ = end.apply(Command::Expire, Timestamp::EPOCH);
-            let pending_unseen = !end.is_visible() && end.state == OperationState::Pending;
-            if !debts::can_end(&end) && !pending_unseen {
-                return Err(format!("stuck: {record:?}"));
-            }
-        }
-        Ok(())
     }
 }

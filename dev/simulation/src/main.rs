@@ -149,6 +149,7 @@ fn all_states(claims: u8) -> std::process::ExitCode {
         flying: 1,
         steps: false,
         sagas: false,
+        children: None,
         mistake: None,
     };
     match search(bounds) {

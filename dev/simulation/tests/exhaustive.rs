@@ -1,6 +1,6 @@
 //! guarantee:R5: all states of a small world.
 
-use simulation::exhaustive::{Bounds, Mistake, search};
+use simulation::exhaustive::{Bounds, Children, Mistake, search};
 
 #[test]
 fn no_state_breaks_the_lease_protocol() {
@@ -13,6 +13,7 @@ fn no_state_breaks_the_lease_protocol() {
             flying: 1,
             steps: false,
             sagas: false,
+            children: None,
             mistake: None,
         },
         Bounds {
@@ -23,6 +24,7 @@ fn no_state_breaks_the_lease_protocol() {
             flying: 1,
             steps: false,
             sagas: false,
+            children: None,
             mistake: None,
         },
     ] {
@@ -42,6 +44,7 @@ fn a_store_that_takes_a_name_for_an_identity_is_found_out() {
         flying: 1,
         steps: false,
         sagas: false,
+        children: None,
         mistake: Some(Mistake::UidIgnored),
     };
     let wrong = search(bounds).unwrap_err();
@@ -57,6 +60,7 @@ const WITH_STEPS: Bounds = Bounds {
     flying: 1,
     steps: true,
     sagas: false,
+    children: None,
     mistake: None,
 };
 
@@ -97,6 +101,7 @@ const WITH_SAGAS: Bounds = Bounds {
     flying: 1,
     steps: false,
     sagas: true,
+    children: None,
     mistake: None,
 };
 
@@ -130,6 +135,89 @@ fn mistakes_with_sagas_are_found_out() {
         let bounds = Bounds {
             mistake: Some(mistake),
             ..WITH_SAGAS
+        };
+        let wrong = search(bounds).unwrap_err();
+        assert!(wrong.contains(words), "{mistake:?}: {wrong}");
+    }
+}
+
+/// A body that starts a child, and waits for it.
+const WITH_CHILDREN: Bounds = Bounds {
+    workers: 2,
+    operations: 2,
+    claims: 2,
+    generations: 1,
+    flying: 1,
+    steps: false,
+    sagas: false,
+    children: Some(Children {
+        claims: 1,
+        forgets: false,
+        late: false,
+    }),
+    mistake: None,
+};
+
+/// The same, with operators that forget the step, and parents that learn of an end later.
+const WITH_LATE_ENDS: Bounds = Bounds {
+    workers: 1,
+    generations: 2,
+    flying: 0,
+    children: Some(Children {
+        claims: 1,
+        forgets: true,
+        late: true,
+    }),
+    ..WITH_CHILDREN
+};
+
+/// steps:C5 steps:C6 steps:C7 steps:C11 steps:W6
+#[test]
+fn no_state_has_a_child_without_its_step_or_a_step_without_its_child() {
+    let seen = search(WITH_CHILDREN).unwrap_or_else(|wrong| panic!("{wrong}"));
+    println!("{WITH_CHILDREN:?}: {seen:?}, 0 violations");
+    assert!(seen.states > 1_000 && seen.moves > seen.states);
+}
+
+/// steps:C5 steps:W6
+#[test]
+fn no_state_loses_the_end_of_a_child_that_comes_late() {
+    let seen = search(WITH_LATE_ENDS).unwrap_or_else(|wrong| panic!("{wrong}"));
+    println!("{WITH_LATE_ENDS:?}: {seen:?}, 0 violations");
+    assert!(seen.states > 1_000 && seen.moves > seen.states);
+}
+
+/// steps:C5 steps:C6 steps:C7 steps:C11 steps:W6
+#[test]
+fn mistakes_with_children_are_found_out() {
+    for (mistake, words) in [
+        (Mistake::EndLostInARun, "waits for a child that has ended"),
+        (Mistake::ChildWithoutParent, "has no step that waits for it"),
+        (
+            Mistake::StaleRunStartsChild,
+            "of a stale holder was not refused",
+        ),
+        (
+            Mistake::CancelledRunStartsChild,
+            "a child of a run that only undoes",
+        ),
+        (Mistake::CancelEndsWhatOwes, "has ended what owes something"),
+        (
+            Mistake::CancellationOfChildLost,
+            "has no step that waits for it",
+        ),
+        (
+            Mistake::EndOfAnotherChild,
+            "has ended the step of another child",
+        ),
+    ] {
+        let bounds = match mistake {
+            Mistake::EndOfAnotherChild => WITH_LATE_ENDS,
+            _ => WITH_CHILDREN,
+        };
+        let bounds = Bounds {
+            mistake: Some(mistake),
+            ..bounds
         };
         let wrong = search(bounds).unwrap_err();
         assert!(wrong.contains(words), "{mistake:?}: {wrong}");

@@ -63,8 +63,8 @@ pub enum Refusal {
     /// The operation only undoes what it has done, and starts no child.
     #[error("the operation was cancelled or has failed, and starts no more children")]
     Unwinding,
-    /// The step has another child.
-    #[error("step `{0}` has another child")]
+    /// The step has another child, or its child was removed.
+    #[error("step `{0}` has another child, or its child was removed")]
     StepHasChild(StepKey),
     /// The steps exceed a limit.
     #[error("{0}")]

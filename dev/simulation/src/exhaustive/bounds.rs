@@ -1,6 +1,6 @@
 //! The size of a search, and its counts.
 
-use super::moves::{WORDS, WORDS_WITH_SAGAS, WORDS_WITH_STEPS};
+use super::moves::{WORDS, WORDS_OF_PARENT, WORDS_WITH_SAGAS, WORDS_WITH_STEPS};
 
 /// How large the world is.
 #[derive(Clone, Copy, Debug)]
@@ -19,17 +19,71 @@ pub struct Bounds {
     pub steps: bool,
     /// Whether bodies open sagas, and undo them.
     pub sagas: bool,
+    /// Whether runs of the first operation start the second one as their child. Then the number of claims
+    /// is that of the parent, and the number of generations that of the child.
+    pub children: Option<Children>,
     /// A mistake, to show that it is found.
     pub mistake: Option<Mistake>,
 }
 
+/// How the child lives, and its parent learns of its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Children {
+    /// How often a child is claimed at most.
+    pub claims: u8,
+    /// Whether operators forget the step of the parent.
+    pub forgets: bool,
+    /// Whether the parent may learn of the end of its child later, as if it was locked.
+    pub late: bool,
+}
+
 impl Bounds {
-    /// The number of commands with which a body can end.
-    pub(super) fn words(self) -> u8 {
+    /// The commands with which a body of this operation can end.
+    pub(super) fn words(self, at: usize) -> &'static [u8] {
         match (self.steps, self.sagas) {
-            (_, true) => WORDS_WITH_SAGAS,
-            (true, false) => WORDS_WITH_STEPS,
-            (false, false) => WORDS,
+            _ if self.is_parent(at) => &WORDS_OF_PARENT,
+            (_, true) => &WORDS_WITH_SAGAS,
+            (true, false) => &WORDS_WITH_STEPS,
+            (false, false) => &WORDS,
+        }
+    }
+
+    pub(super) fn is_parent(self, at: usize) -> bool {
+        self.children.is_some() && at == 0
+    }
+
+    pub(super) fn is_child(self, at: usize) -> bool {
+        self.children.is_some() && at > 0
+    }
+
+    /// A child is run by nothing in particular: leases are the matter of other searches.
+    pub(super) fn workers_of(self, at: usize) -> usize {
+        match self.is_child(at) {
+            true => 0,
+            false => self.workers,
+        }
+    }
+
+    pub(super) fn forgets_child(self, at: usize) -> bool {
+        self.is_parent(at) && self.children.is_some_and(|it| it.forgets)
+    }
+
+    pub(super) fn claims(self, at: usize) -> u8 {
+        let of_child = self.children.filter(|_| at > 0).map(|it| it.claims);
+        of_child.unwrap_or(self.claims)
+    }
+
+    pub(super) fn generations(self, at: usize) -> u8 {
+        match self.is_parent(at) {
+            true => 1,
+            false => self.generations,
+        }
+    }
+
+    pub(super) fn max_attempts(self) -> u32 {
+        match self.sagas || self.children.is_some() {
+            true => 1,
+            false => 2,
         }
     }
 }
@@ -61,6 +115,18 @@ pub enum Mistake {
     UnwindingSucceeds,
     /// An open saga is not counted.
     DebtNotCounted,
+    /// The end of a child is lost on a parent that runs.
+    EndLostInARun,
+    /// The end of a child that comes late is taken for that of another child of the step.
+    EndOfAnotherChild,
+    /// A child is stored although its parent refuses it.
+    ChildWithoutParent,
+    /// A run that has lost its operation starts a child.
+    StaleRunStartsChild,
+    /// A run whose cancellation was asked for starts a child.
+    CancelledRunStartsChild,
+    /// A child that its parent cancels runs on.
+    CancellationOfChildLost,
 }
 
 /// The counts of a search.

@@ -1,7 +1,8 @@
 //! Operations that owe something, and mistakes about them.
 
+use lro_core::Reason;
 use lro_core::pb::rpc::Status;
-use lro_core::store::{OperationRecord, OperationState};
+use lro_core::store::{OperationRecord, OperationResult, OperationState};
 
 use super::known::Known;
 use super::moves::{KEPT, Move};
@@ -62,7 +63,9 @@ pub(super) fn fault(before: &Known, command: Move, after: &Known) -> Option<&'st
     let (before, after) = (&before.record, &after.record);
     let verdict = |record: &OperationRecord| record.steps.as_deref()?.verdict.clone();
     let ends = !before.state.is_done() && after.state.is_done();
-    if ends && after.owes() && !before.is_condemned() {
+    let is_told = |error: &Status| Reason::UndoIncomplete.is_told_by(error);
+    let says_so = matches!(&after.result, Some(OperationResult::Error(error)) if is_told(error));
+    if ends && after.owes() && !(before.is_condemned() && says_so) {
         return Some("has ended what owes something");
     }
     if ends && after.is_condemned() && after.state == OperationState::Succeeded {

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use lro_core::store::{Change, OperationRecord, OperationState, Refusal, StepKey, StepRow, Update};
+use uuid::Uuid;
 
-use super::moves::{KEYS, Move, step, to_command, to_steps};
-use super::{Bounds, Mistake, debts};
+use super::moves::{Move, forgotten};
+use super::{Bounds, Mistake, children, debts};
 
 /// A record as a store keeps it, with its steps.
 #[derive(Clone, Debug)]
@@ -22,8 +23,25 @@ impl Known {
         }
     }
 
-    /// Does what a store does for a command.
-    pub(super) fn apply(&mut self, command: Move, bounds: Bounds) -> Result<Change, Refusal> {
+    /// Does what a store does for a command. Returns the child too that it cancels.
+    pub(super) fn apply(
+        &mut self,
+        command: Move,
+        update: Update,
+        bounds: Bounds,
+    ) -> (Result<Change, Refusal>, Option<Uuid>) {
+        match self.applied(command, update, bounds) {
+            Ok((change, cancels)) => (Ok(change), cancels),
+            Err(refusal) => (Err(refusal), None),
+        }
+    }
+
+    fn applied(
+        &mut self,
+        command: Move,
+        mut update: Update,
+        bounds: Bounds,
+    ) -> Result<(Change, Option<Uuid>), Refusal> {
         // A claim comes when the operation is ready, if it ever is.
         let (ready_time, update_time) = (self.record.ready_time, self.record.update_time);
         let now = match command {
@@ -32,8 +50,7 @@ impl Known {
             }
             _ => update_time,
         };
-        let update = Update::by_name(self.record.name.clone(), to_command(command, bounds));
-        let update = update.with_steps(to_steps(command, bounds));
+        children::mistake(self, &mut update, bounds.mistake);
         let found = |key: &StepKey| Some((key.clone(), self.steps.get(key)?.clone()));
         let mut stored: HashMap<_, _> = update.step_keys().filter_map(found).collect();
         match bounds.mistake {
@@ -49,7 +66,7 @@ impl Known {
                     && !stored.is_empty() =>
             {
                 self.steps.retain(|key, _| !stored.contains_key(key));
-                return Ok(Change::Record);
+                return Ok((Change::Record, None));
             }
             _ => {}
         }
@@ -77,7 +94,7 @@ impl Known {
                 .into_iter()
                 .map(|row| (row.key.clone(), row)),
         );
-        Ok(applied.change)
+        Ok((applied.change, applied.cancels.first().map(|it| it.uid)))
     }
 
     fn epoch(&self) -> u32 {
@@ -113,10 +130,8 @@ impl Known {
         let begins = self.epoch() != before.epoch();
         for (key, row) in &before.steps {
             let may_be_lost = match command {
-                Move::NewEpoch(_) => begins && !row.is_given(),
-                Move::Forget(at) => {
-                    !before.record.state.is_running() && *key == step(KEYS[usize::from(at)])
-                }
+                Move::NewEpoch(..) => begins && !row.is_given(),
+                Move::Forget(at) => !before.record.state.is_running() && *key == forgotten(at),
                 _ => false,
             };
             match self.steps.get(key) {
@@ -141,6 +156,8 @@ impl Known {
         let mut written = self.steps.iter().filter(is_new);
         let by = match command {
             Move::Record(_, fence) | Move::Open(fence) | Move::Word(_, fence, _) => fence.into(),
+            // The end of a child is no other run's, and its start is checked with the fence.
+            Move::Told(_) => return Ok(()),
             _ => 0,
         };
         if written.any(|(_, row)| row.fence != by) {

@@ -30,6 +30,8 @@ pub(super) struct World {
     pub(super) places: [Place; 2],
     pub(super) workers: [[Hold; 2]; 3],
     pub(super) flying: [Option<(u8, Hold)>; 2],
+    /// The end of a child that its parent has not learnt yet.
+    pub(super) late: Option<u16>,
 }
 
 impl World {

@@ -122,8 +122,11 @@ impl Tables {
         now: Timestamp,
     ) -> Result<(), StartError> {
         let update = child_of.record(child);
-        let parent = update.uid.unwrap_or_default();
-        let recorded = self.update(parent, update, now);
+        let parent = self.find(&update.name).map(|parent| parent.uid);
+        let recorded = match parent.filter(|uid| Some(*uid) == update.uid) {
+            Some(parent) => self.update(parent, update, now),
+            None => Err(Refusal::NotFound),
+        };
         recorded.map_err(ChildRefusal::Parent)?;
         Ok(())
     }

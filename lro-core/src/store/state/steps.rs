@@ -58,7 +58,7 @@ impl OperationRecord {
             command.fence().is_some() && !matches!(command, Command::StartChild { .. });
         let mut applied = self.apply_command(command, writes, stored, now)?;
         if may_cancel {
-            applied.cancels = cancelled(&applied.written);
+            applied.cancels.extend(cancelled(&applied.written));
         }
         if is_for_steps && applied.change == Change::Record {
             let unswept = self.steps.as_deref_mut().map(|steps| &mut steps.unswept);
@@ -284,8 +284,8 @@ impl OperationRecord {
 }
 
 /// The children that the holder cancels, or whose steps it has finished.
-fn cancelled(written: &[StepRow]) -> Vec<Child> {
-    let cancelled = written.iter().filter_map(|row| {
+fn cancelled<'r>(written: impl IntoIterator<Item = &'r StepRow>) -> Vec<Child> {
+    let cancelled = written.into_iter().filter_map(|row| {
         let child = row.child.as_deref().filter(|child| !child.is_left)?;
         (child.is_cancelled || row.is_finished()).then_some(child)
     });

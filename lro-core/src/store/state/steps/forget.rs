@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use prost_types::Any;
 
+use super::cancelled;
 use crate::clock::Timestamp;
 use crate::store::{
     AppliedSteps, Change, OperationRecord, OperationState, Refusal, StepKey, StepRow, StepSummary,
@@ -45,7 +46,8 @@ impl OperationRecord {
             return Err(Refusal::Stale);
         }
         // Refused where they would be refused in any other update; stored they need not be.
-        let before = self.plan(writes, stored, new.fence, now)?.summary;
+        let ended = self.plan(writes, stored, new.fence, now)?;
+        let (before, cancels) = (ended.summary, cancelled(ended.rows.values()));
         if before.owed > 0 {
             return Err(Refusal::Owes);
         }
@@ -73,7 +75,10 @@ impl OperationRecord {
             verdict: before.verdict,
             ..StepSummary::default()
         }));
-        Ok(AppliedSteps::new(change, kept))
+        Ok(AppliedSteps {
+            cancels,
+            ..AppliedSteps::new(change, kept)
+        })
     }
 
     /// An operator removes rows of a pending operation, whose next run makes the calls again.

@@ -178,6 +178,33 @@ fn a_step_has_one_child() {
     assert_eq!(refused, Refusal::StepHasChild(key("disk")));
 }
 
+/// Started once more with the same identity, it would have no step that waits for it.
+#[test]
+fn a_child_that_was_removed_does_not_begin_anew() {
+    let mut parent = Parent::running();
+    let child = parent.start("disk").unwrap();
+    let again = |parent: &Parent| {
+        let of = ChildOf {
+            operation: parent.record.name.clone(),
+            uid: parent.record.uid,
+            fence: 1,
+            step: StepWrite::begun(key("disk"), StepKind::Child),
+            is_left: false,
+        };
+        of.record(&child)
+    };
+    let mut ended = child.clone();
+    ended.apply(Command::cancel(), ended.update_time).unwrap();
+    for ends in [false, true] {
+        if ends {
+            parent.told_by(&ended);
+        }
+        let update = again(&parent);
+        let refused = parent.apply(update.command, update.steps).unwrap_err();
+        assert_eq!(refused, Refusal::StepHasChild(key("disk")));
+    }
+}
+
 /// steps:C6
 #[test]
 fn a_cancelled_parent_waits_for_its_children() {
@@ -229,6 +256,30 @@ fn a_child_is_dropped_when_its_step_finishes_otherwise() {
         assert_eq!(dropped, if is_left { vec![] } else { vec![child.uid] });
         assert_eq!(parent.record.state, OperationState::Succeeded);
     }
+}
+
+/// steps:C11
+#[test]
+fn a_child_is_dropped_with_its_epoch() {
+    let mut parent = Parent::running();
+    let child = parent.start("disk").unwrap();
+    let abandoned = StepWrite {
+        outcome: Some(StepOutcome::Abandoned),
+        ..StepWrite::begun(key("disk"), StepKind::Child)
+    };
+    let new = Command::CheckpointAndForget {
+        fence: 1,
+        epoch: 1,
+        lease_duration: Duration::from_secs(30),
+        checkpoint: Any::default(),
+        asked: Vec::new(),
+        metadata: None,
+    };
+    let (record, rows) = (&mut parent.record, &parent.rows);
+    let applied = record.apply_with_steps(new, vec![abandoned], rows, record.update_time);
+    let cancels = applied.unwrap().cancels;
+    assert_eq!(cancels.len(), 1);
+    assert_eq!(cancels[0].uid, child.uid);
 }
 
 /// steps:C6
