@@ -2,6 +2,7 @@
 //! standard, as docs/reference/guarantees.md in the repository numbers it, that the case proves.
 
 mod cancellation;
+mod children;
 mod claims;
 mod completion;
 mod concurrency;
@@ -275,6 +276,29 @@ macro_rules! __for_each_store_case {
                 a_debt_that_an_operator_forgets_is_paid
                 a_deleted_operation_undoes_unseen
                 one_claim_takes_cancelled_operations_and_others;
+            children:
+                a_child_is_stored_with_its_step
+                a_parent_that_refuses_stores_no_child
+                the_children_of_an_operation_are_limited
+                a_step_has_one_child_and_finds_it_again
+                a_forgotten_step_finds_its_child_again
+                the_request_id_of_a_stranger_is_no_child
+                a_conflict_of_a_child_leaves_its_parent_alone
+                a_child_that_is_born_done_finishes_its_step
+                a_parent_and_its_child_start_in_one_call
+                every_end_of_a_child_makes_its_parent_ready
+                a_lost_child_makes_its_parent_ready
+                a_child_that_is_deleted_ends_its_step
+                a_parent_in_any_state_learns_of_the_end
+                the_end_of_a_child_outlives_its_parent
+                a_result_that_is_too_large_is_an_error_of_the_step
+                the_ends_of_several_children_are_gathered
+                children_that_end_in_one_call_are_both_known
+                a_suspension_and_the_end_of_a_child_share_a_call
+                the_end_of_a_child_of_an_earlier_epoch_changes_nothing
+                a_child_that_is_dropped_is_cancelled
+                a_child_that_is_left_runs_on
+                a_child_has_children;
             forgetting:
                 a_new_epoch_begins_without_steps
                 a_promise_that_came_early_is_kept_in_a_new_epoch

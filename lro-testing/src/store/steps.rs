@@ -156,25 +156,27 @@ impl<'t> Composed<'t> {
             Some(_) => Update::by_uid(name, self.record.uid, command.clone()).with_steps(steps),
             None => Update::by_name(name, command.clone()),
         };
-        let now = self.trial.now();
-        let mut after = self.record.clone();
-        let (steps, stored) = (update.steps.clone(), &self.rows);
-        let expected = after.apply_with_steps(command.clone(), steps, stored, now);
-        let epoch = |it: &OperationRecord| it.steps.as_deref().map_or(0, |steps| steps.epoch);
-        let expected = expected.map(|applied| {
-            if epoch(&after) != epoch(&self.record) {
-                self.rows.clear();
-            }
-            self.rows.retain(|key, _| !applied.removed.contains(key));
-            let written = applied.written.into_iter();
-            self.rows.extend(written.map(|row| (row.key.clone(), row)));
-            self.record = after;
-            Updated::new(applied.change, &self.record)
-        });
+        let expected = self.mirror(&update);
         let answer = self.trial.update_all(vec![update]).await.remove(0);
         assert_eq!(answer, expected, "the answer to {command:?}");
         self.check().await;
         answer
+    }
+
+    /// Gives the update to the mirror alone.
+    pub(crate) fn mirror(&mut self, update: &Update) -> Result<Updated, Refusal> {
+        let mut after = self.record.clone();
+        let (command, steps) = (update.command.clone(), update.steps.clone());
+        let applied = after.apply_with_steps(command, steps, &self.rows, self.trial.now())?;
+        let epoch = |it: &OperationRecord| it.steps.as_deref().map_or(0, |steps| steps.epoch);
+        if epoch(&after) != epoch(&self.record) {
+            self.rows.clear();
+        }
+        self.rows.retain(|key, _| !applied.removed.contains(key));
+        let written = applied.written.into_iter();
+        self.rows.extend(written.map(|row| (row.key.clone(), row)));
+        self.record = after;
+        Ok(Updated::new(applied.change, &self.record))
     }
 
     /// The store holds the record and the rows.
