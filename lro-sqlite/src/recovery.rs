@@ -8,13 +8,14 @@ use lro_core::store::{Command, OperationState};
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
+use crate::corrupt::Corrupt;
 use crate::error::Fault;
 use crate::hot::{Hot, Written};
 use crate::schedule::{Entry, Schedule};
 use crate::statement;
 use crate::table::Table;
 use crate::timers::{entry, look_ahead};
-use crate::transaction::Transaction;
+use crate::transaction::{Culprit, Failure, Transaction};
 use crate::writer::Observers;
 
 /// How many operations on corrupt pages are left alone before the file is not opened.
@@ -31,9 +32,9 @@ pub(crate) fn recover(connection: &Connection, clock: &dyn Clock) -> Result<Sche
     } else {
         Command::Expire
     };
-    let mut corrupt = BTreeSet::new();
+    let mut corrupt = (BTreeSet::new(), Corrupt::default());
     for group in running.chunks(MAX_GROUP_LEN) {
-        while let Err((uid, fault)) = rescue(
+        while let Err((uid, failure)) = rescue(
             connection,
             clock,
             &mut schedule,
@@ -44,11 +45,21 @@ pub(crate) fn recover(connection: &Connection, clock: &dyn Clock) -> Result<Sche
             if !connection.is_autocommit() {
                 connection.execute_batch("ROLLBACK")?;
             }
-            let Some(uid) = uid.filter(|_| corrupt.len() < CORRUPT_MAX) else {
-                return Err(fault);
+            let fault = failure.fault;
+            let is_known = match failure.culprit.as_deref() {
+                Some(Culprit::Update(update)) => corrupt.1.insert(update),
+                _ => uid.is_some_and(|uid| corrupt.0.len() < CORRUPT_MAX && corrupt.0.insert(uid)),
             };
-            tracing::error!(%uid, ?fault, "skipping an operation on a corrupt page");
-            corrupt.insert(uid);
+            if !is_known {
+                return Err(fault);
+            }
+            let culprit = failure.culprit;
+            tracing::error!(
+                ?uid,
+                ?culprit,
+                ?fault,
+                "skipping an operation on a corrupt page"
+            );
         }
         schedule.commit();
     }
@@ -69,11 +80,11 @@ fn rescue(
     clock: &dyn Clock,
     schedule: &mut Schedule,
     (group, command): (&[Uuid], &Command),
-    corrupt: &BTreeSet<Uuid>,
-) -> Result<(), (Option<Uuid>, Fault)> {
+    (corrupt, updates): &(BTreeSet<Uuid>, Corrupt),
+) -> Result<(), (Option<Uuid>, Failure)> {
     let execute = |sql| {
         let executed = connection.execute_batch(sql);
-        executed.map_err(|error| (None, Fault::from(error)))
+        executed.map_err(|error| (None, Fault::from(error).into()))
     };
     execute("BEGIN IMMEDIATE")?;
     let mut transaction = Transaction {
@@ -84,11 +95,12 @@ fn rescue(
         schedule,
         observers: &Observers::default(),
         events: &mut Vec::new(),
+        corrupt: updates,
         now: clock.now(),
     };
     for uid in group.iter().filter(|uid| !corrupt.contains(uid)) {
         let rescued = transaction.rescue(*uid, command.clone());
-        rescued.map_err(|fault| (fault.is_corrupt().then_some(*uid), fault))?;
+        rescued.map_err(|failure| (failure.fault.is_corrupt().then_some(*uid), failure))?;
     }
     execute("COMMIT")
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lro_core::store::{
     ExecutionPolicy, History, Lease, OnCrash, OperationRecord, OperationResult, OperationState,
-    Origin, RequestId, WorkerId,
+    Origin, ParentStep, RequestId, WorkerId,
 };
 use lro_core::{OperationName, Timestamp};
 use prost::Message;
@@ -31,7 +31,10 @@ pub(crate) use inserted;
 /// The columns that [`decode`] reads, in its order, before the request.
 macro_rules! columns {
     () => {
-        concat!(crate::row::inserted!(), ", attempt_time, history, steps")
+        concat!(
+            crate::row::inserted!(),
+            ", attempt_time, history, steps, parent_step"
+        )
     };
 }
 pub(crate) use columns;
@@ -43,7 +46,7 @@ macro_rules! listed {
          retain_seconds, retain_nanos, lease_worker, lease_expire_time, create_time, ready_time, \
          start_time, update_time, cancel_time, delete_time, end_time, expire_time, NULL, \
          NULL, NULL, labels, origin, metadata, NULL, result_kind, result, losses, attempt_time, \
-         history, steps, NULL"
+         history, steps, parent_step, NULL"
     };
 }
 pub(crate) use listed;
@@ -156,7 +159,7 @@ fn decode_fields(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
         attempt_time: fields.optional(time)?,
         history: fields.optional(history)?.unwrap_or_default(),
         steps: fields.optional(message)?.map(Box::new),
-        parent_step: None,
+        parent_step: fields.optional(parent_step)?.map(Box::new),
         request: fields.optional(message)?.unwrap_or_default(),
     };
     if record.is_whole() {
@@ -233,6 +236,10 @@ pub(crate) fn blob(value: ValueRef<'_>) -> Option<&[u8]> {
 
 fn uuid(value: ValueRef<'_>) -> Option<Uuid> {
     Uuid::from_slice(blob(value)?).ok()
+}
+
+fn parent_step(value: ValueRef<'_>) -> Option<ParentStep> {
+    ParentStep::decode(blob(value)?)
 }
 
 fn history(value: ValueRef<'_>) -> Option<History> {

@@ -14,7 +14,7 @@ use crate::table::Table;
 pub(crate) const APPLICATION_ID: i32 = 0x4c52_4f53;
 
 /// Step n takes the file from version n to version n + 1. None is ever edited.
-const MIGRATIONS: [Step; 7] = [
+const MIGRATIONS: [Step; 8] = [
     (include_str!("migrations/1_operation.sql"), |_| Ok(())),
     (include_str!("migrations/2_list_order.sql"), fill_labels),
     (
@@ -25,6 +25,7 @@ const MIGRATIONS: [Step; 7] = [
     (include_str!("migrations/5_history.sql"), |_| Ok(())),
     (include_str!("migrations/6_steps.sql"), |_| Ok(())),
     (include_str!("migrations/7_far.sql"), |_| Ok(())),
+    (include_str!("migrations/8_children.sql"), |_| Ok(())),
 ];
 
 /// Statements, and what they cannot say.

@@ -33,6 +33,10 @@ pub(crate) const INSERT: &str = concat!(
     ") ON CONFLICT DO NOTHING",
 );
 
+/// Completes the row of a child.
+pub(crate) const INSERT_PARENT: &str =
+    "UPDATE operation SET parent_step = ?2, parent_operation = ?3 WHERE uid = ?1";
+
 pub(crate) const INSERT_LARGE_REQUEST: &str =
     "INSERT INTO large_request (uid, request) VALUES (?1, ?2)";
 

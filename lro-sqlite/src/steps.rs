@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use lro_core::store::{
-    AppliedSteps, Command, OperationRecord, StepKey, StepKind, StepQuery, StepRow, StepSummary,
-    Update,
+    AppliedSteps, Child, Command, OperationRecord, StepKey, StepKind, StepQuery, StepRow,
+    StepSummary, Update,
 };
 use rusqlite::{Row, params};
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use crate::table::Table;
 
 macro_rules! columns {
     () => {
-        "key, seq, kind, attempt, fence, sequential, begin_time, end_time, wake_time, value_kind, value"
+        "key, seq, kind, attempt, fence, sequential, begin_time, end_time, wake_time, value_kind, value, child"
     };
 }
 
@@ -41,7 +41,7 @@ const PAGE: &str = concat!(
 const PUT: &str = concat!(
     "INSERT OR REPLACE INTO step (uid, epoch, ",
     columns!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
 );
 
 const FORGET: &str = "DELETE FROM step WHERE uid = ?1 AND epoch = ?2 AND key = ?3";
@@ -68,14 +68,11 @@ impl Table<'_> {
         let Some(summary) = &record.steps else {
             return Ok(found);
         };
-        let mut statement = self.0.prepare_cached(GET)?;
         for key in update.step_keys() {
-            if !found.contains_key(key) {
-                let row = params![record.uid.as_bytes(), summary.epoch, key.as_str()];
-                let mut rows = statement.query_and_then(row, decode)?;
-                if let Some(row) = rows.next().transpose()? {
-                    found.insert(key.clone(), row);
-                }
+            if !found.contains_key(key)
+                && let Some(row) = self.step(record, key)?
+            {
+                found.insert(key.clone(), row);
             }
         }
         if update.needs_given_steps() && summary.rows > 0 {
@@ -87,6 +84,21 @@ impl Table<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// The row of this step in the present epoch.
+    pub(crate) fn step(
+        &self,
+        record: &OperationRecord,
+        key: &StepKey,
+    ) -> Result<Option<StepRow>, Fault> {
+        let Some(summary) = &record.steps else {
+            return Ok(None);
+        };
+        let mut statement = self.0.prepare_cached(GET)?;
+        let row = params![record.uid.as_bytes(), summary.epoch, key.as_str()];
+        let mut rows = statement.query_and_then(row, decode)?;
+        rows.next().transpose()
     }
 
     /// Writes what a command has done to the steps of this epoch, and of earlier ones.
@@ -120,6 +132,7 @@ impl Table<'_> {
                 micros(row.wake_time),
                 value_kind,
                 value,
+                row.child.as_deref().map(Child::encode),
             ])?;
         }
         Ok(())
@@ -180,7 +193,12 @@ fn decode_fields(fields: &mut Fields<'_>) -> Result<StepRow, Fault> {
     if let Some(kind) = fields.optional(number)? {
         let value = |value| StepRow::decode_value(kind, blob(value)?);
         (row.outcome, row.last_error) = fields.required(value)?;
+    } else {
+        fields.optional(|_| None::<()>)?;
     }
+    row.child = fields
+        .optional(|value| Child::decode(blob(value)?))?
+        .map(Box::new);
     if row.is_whole() {
         Ok(row)
     } else {

@@ -125,9 +125,6 @@ impl OperationStore for SqliteStore {
         &self,
         operations: Vec<NewOperation>,
     ) -> Result<Vec<Result<Started, StartError>>, StoreError> {
-        if operations.iter().any(|it| it.child_of.is_some()) {
-            return Err(StoreError::unimplemented::<Self>("start of children"));
-        }
         self.write(|reply| Call::Start(operations, reply)).await
     }
 

@@ -32,7 +32,8 @@ impl<'c> Table<'c> {
     /// Adds a record. `false`: an index refused it, and nothing was written.
     pub(crate) fn insert(&self, record: &OperationRecord) -> Result<bool, Fault> {
         let request = record.request.encode_to_vec();
-        if request.len() <= INLINE_REQUEST_MAX && record.labels.is_empty() {
+        let is_plain = record.labels.is_empty() && record.parent_step.is_none();
+        if is_plain && request.len() <= INLINE_REQUEST_MAX {
             return self.insert_row(record, Some(&request));
         }
         self.several(|| self.insert_several(record, &request))
@@ -60,6 +61,11 @@ impl<'c> Table<'c> {
         if !inline {
             let large = params![record.uid.as_bytes(), request];
             self.execute(statement::INSERT_LARGE_REQUEST, large)?;
+        }
+        if let Some(parent) = &record.parent_step {
+            let name = parent.operation.as_str();
+            let of = params![record.uid.as_bytes(), parent.encode(), name];
+            self.execute(statement::INSERT_PARENT, of)?;
         }
         self.insert_labels(
             record.uid.as_bytes(),

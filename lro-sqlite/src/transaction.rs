@@ -1,6 +1,8 @@
 //! The effects of calls within the writer's transaction.
 
+mod change;
 mod purge;
+mod start;
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
@@ -9,15 +11,16 @@ use std::time::Duration;
 use lro_core::Timestamp;
 use lro_core::store::kit::MAX_EXPIRED_PER_CLAIM;
 use lro_core::store::{
-    Change, Claim, Claimed, Command, Lease, NewOperation, OperationRecord, OperationState, Refusal,
-    StartError, Started, StoreError, StoreErrorKind, StoreEvent, Update, Updated,
+    Claim, Claimed, Command, Lease, OperationRecord, StoreError, StoreErrorKind, StoreEvent, Update,
 };
 use uuid::Uuid;
 
+use self::change::Parts;
+pub(crate) use self::start::corrupt;
+use crate::corrupt::Corrupt;
 use crate::error::Fault;
 use crate::hot::{Hot, Written};
 use crate::schedule::{Entry, Schedule};
-use crate::steps::is_step_alone;
 use crate::table::Table;
 use crate::writer::Observers;
 
@@ -31,6 +34,8 @@ pub(crate) struct Transaction<'w> {
     /// Asked which operations this process holds.
     pub(crate) observers: &'w Observers,
     pub(crate) events: &'w mut Vec<StoreEvent>,
+    /// The updates that are left out.
+    pub(crate) corrupt: &'w Corrupt,
     pub(crate) now: Timestamp,
 }
 
@@ -60,6 +65,14 @@ impl Failure {
         Self { fault, culprit }
     }
 
+    /// The same, unless it has a culprit.
+    pub(crate) fn blamed_on(self, culprit: impl FnOnce() -> Culprit) -> Self {
+        match self.culprit {
+            None => Self::of(self.fault, culprit),
+            Some(_) => self,
+        }
+    }
+
     /// The error of a start that was in the same group.
     pub(crate) fn to_error_of_start(&self, path: &Path) -> StoreError {
         if self.culprit.is_none() {
@@ -84,86 +97,11 @@ impl From<Fault> for Failure {
     }
 }
 
-/// The parts of a record that were read before a change.
-#[derive(Clone, Copy, Debug)]
-enum Parts {
-    All,
-    WithoutRequest,
-}
-
-/// What a change needs to know of the record before it.
-struct Before {
-    entry: Option<Entry>,
-    state: OperationState,
-    visible: bool,
-}
-
-impl Before {
-    fn of(record: &OperationRecord) -> Self {
-        Self {
-            entry: Entry::of(record),
-            state: record.state,
-            visible: record.is_visible(),
-        }
-    }
-}
-
-/// The answer to a change, and the record that it left.
-type Changed = (Updated, Arc<OperationRecord>);
-
 fn is_good(lease: Option<&Lease>, now: Timestamp) -> bool {
     lease.is_some_and(|lease| lease.expire_time >= now)
 }
 
 impl Transaction<'_> {
-    pub(crate) fn start(
-        &mut self,
-        operation: NewOperation,
-    ) -> Result<Result<Started, StartError>, Fault> {
-        let record = OperationRecord::started(operation, self.now);
-        if !self.table.insert(&record)? {
-            return self.refuse(record);
-        }
-        self.schedule.change(None, Entry::of(&record));
-        self.events.extend(StoreEvent::ready(&record));
-        if record.state != OperationState::Pending {
-            self.written.put(Arc::new(record.clone()));
-        }
-        Ok(Ok(Started {
-            record,
-            existing: false,
-        }))
-    }
-
-    /// An index has refused the record: which?
-    fn refuse(&self, record: OperationRecord) -> Result<Result<Started, StartError>, Fault> {
-        if let Some(existing) = self.table.by_request_id(&record)? {
-            return Ok(if existing.request_id == record.request_id {
-                Ok(Started {
-                    record: existing,
-                    existing: true,
-                })
-            } else {
-                Err(StartError::RequestIdReused(existing.name))
-            });
-        }
-        if self.table.has_name(&record.name)? {
-            return Ok(Err(StartError::AlreadyExists(record.name)));
-        }
-        if let Some(key) = &record.exclusive_key
-            && let Some(holder) = self.table.name_by_exclusive_key(key)?
-        {
-            return Ok(Err(StartError::ExclusiveKeyHeld(holder)));
-        }
-        match self.table.name_by_uid(record.uid)? {
-            Some(holder) => Ok(Err(StartError::AlreadyExists(holder))),
-            None => Err(Fault::row(format!(
-                "an index refuses operation `{}` without a reason",
-                record.name
-            ))),
-        }
-    }
-
     pub(crate) fn claim(&mut self, claim: &Claim) -> Result<Claimed, Failure> {
         let limit = if claim.expires_leases {
             MAX_EXPIRED_PER_CLAIM
@@ -172,12 +110,12 @@ impl Transaction<'_> {
         };
         for (entry, command) in self.schedule.expired(self.now, limit) {
             let expired = self.expire(&entry, command, claim.lease_duration);
-            expired.map_err(|fault| Failure::of(fault, || Culprit::Entry(entry)))?;
+            expired.map_err(|failure| failure.blamed_on(|| Culprit::Entry(entry)))?;
         }
         let mut operations = Vec::new();
         for entry in self.schedule.ready(claim, self.now) {
             let claimed = self.claim_one(&entry, claim);
-            let claimed = claimed.map_err(|fault| Failure::of(fault, || Culprit::Entry(entry)))?;
+            let claimed = claimed.map_err(|failure| failure.blamed_on(|| Culprit::Entry(entry)))?;
             operations.extend(claimed);
         }
         Ok(self.claimed(claim, operations))
@@ -197,7 +135,7 @@ impl Transaction<'_> {
         &mut self,
         entry: &Entry,
         claim: &Claim,
-    ) -> Result<Option<OperationRecord>, Fault> {
+    ) -> Result<Option<OperationRecord>, Failure> {
         let record = match self.table.by_uid(entry.uid()) {
             Ok(Some(record)) => record,
             Ok(None) => {
@@ -208,7 +146,7 @@ impl Transaction<'_> {
                 self.give_up(entry, &fault);
                 return Ok(None);
             }
-            Err(fault) => return Err(fault),
+            Err(fault) => return Err(fault.into()),
         };
         let place = Entry::of(&record);
         if place.as_ref().and_then(Entry::pending) != entry.pending() {
@@ -231,7 +169,7 @@ impl Transaction<'_> {
         entry: &Entry,
         command: Command,
         lease_duration: Duration,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Failure> {
         let place = match self.to_rescue(entry.uid())? {
             // It was renewed while its lease had expired.
             Some(record) if is_good(record.lease.as_ref(), self.now) => Entry::of(&record),
@@ -258,7 +196,7 @@ impl Transaction<'_> {
     }
 
     /// Takes an operation back from the process that held it before this one.
-    pub(crate) fn rescue(&mut self, uid: Uuid, command: Command) -> Result<(), Fault> {
+    pub(crate) fn rescue(&mut self, uid: Uuid, command: Command) -> Result<(), Failure> {
         if let Some(record) = self.to_rescue(uid)? {
             let place = self.requeue(record, command)?;
             self.schedule.change(None, place);
@@ -281,7 +219,7 @@ impl Transaction<'_> {
         &mut self,
         record: OperationRecord,
         command: Command,
-    ) -> Result<Option<Entry>, Fault> {
+    ) -> Result<Option<Entry>, Failure> {
         let place = Entry::of(&record);
         let changed = self.change(record, Parts::WithoutRequest, command)?;
         Ok(place.filter(|_| changed.is_err()))
@@ -293,105 +231,5 @@ impl Transaction<'_> {
         let call = "claim";
         self.events.push(StoreEvent::Corrupt { call, count: 1 });
         self.schedule.change(Some(entry.clone()), None);
-    }
-
-    pub(crate) fn update(&mut self, update: &Update) -> Result<Result<Updated, Refusal>, Fault> {
-        let (found, parts) = match (self.written.get(&update.name, self.hot), update.uid) {
-            // Whatever has the uid now, it is not the one that has the name.
-            (Some(known), Some(uid)) if known.uid != uid => return Ok(Err(Refusal::NotFound)),
-            (Some(known), _) => (Some(OperationRecord::clone(&known)), Parts::All),
-            (None, Some(uid)) => (self.table.to_change_by_uid(uid)?, Parts::WithoutRequest),
-            (None, None) => (self.table.to_change(&update.name)?, Parts::WithoutRequest),
-        };
-        let Some(record) = found.filter(|record| record.name == update.name) else {
-            return Ok(Err(Refusal::NotFound));
-        };
-        // Cloned, because a full disk makes the writer apply it once more.
-        let answer = if update.uses_steps() {
-            self.change_steps(record, parts, update)?
-        } else {
-            self.change(record, parts, update.command.clone())?
-        };
-        Ok(answer.map(|(updated, _)| updated))
-    }
-
-    fn change(
-        &mut self,
-        mut record: OperationRecord,
-        parts: Parts,
-        command: Command,
-    ) -> Result<Result<Changed, Refusal>, Fault> {
-        let before = Before::of(&record);
-        let change = match record.apply(command, self.now) {
-            Ok(change) => change,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        match change {
-            Change::Nothing => {}
-            Change::Lease => self.table.renew(&record)?,
-            Change::Record if record.state.is_done() => self.table.finish(&record)?,
-            Change::Record if record.is_visible() != before.visible => self.table.hide(&record)?,
-            Change::Record => self.table.advance(&record, record.state != before.state)?,
-            Change::Removed => self.table.remove(record.uid.as_bytes())?,
-        }
-        Ok(Ok(self.changed(record, parts, before, change)))
-    }
-
-    /// The same with steps, which are written with the record or not at all.
-    fn change_steps(
-        &mut self,
-        mut record: OperationRecord,
-        parts: Parts,
-        update: &Update,
-    ) -> Result<Result<Changed, Refusal>, Fault> {
-        let before = Before::of(&record);
-        let (command, steps) = (update.command.clone(), update.steps.clone());
-        let stored = self.table.steps_of(&record, update)?;
-        let applied = match record.apply_with_steps(command, steps, &stored, self.now) {
-            Ok(applied) => applied,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let change = applied.change;
-        let table = &self.table;
-        table.several(|| {
-            let epoch = record.steps.as_deref().map_or(0, |steps| steps.epoch);
-            match change {
-                Change::Nothing => return Ok(()),
-                Change::Lease => table.renew(&record)?,
-                Change::Record if record.state.is_done() => table.finish(&record)?,
-                Change::Record if record.state != before.state => table.advance(&record, true)?,
-                Change::Record if is_step_alone(&update.command) => table.record_steps(&record)?,
-                Change::Record => table.advance(&record, false)?,
-                Change::Removed => return table.remove(record.uid.as_bytes()),
-            }
-            table.write_steps(record.uid, epoch, &applied)
-        })?;
-        Ok(Ok(self.changed(record, parts, before, change)))
-    }
-
-    /// Notes a change that was written.
-    fn changed(
-        &mut self,
-        record: OperationRecord,
-        parts: Parts,
-        before: Before,
-        change: Change,
-    ) -> Changed {
-        let removed = change == Change::Removed;
-        let after = Entry::of(&record).filter(|_| !removed);
-        self.schedule.change(before.entry, after);
-        if removed || change == Change::Record {
-            let event = StoreEvent::of(before.state, &record, change);
-            self.events.extend(event);
-            self.events.extend(StoreEvent::ready(&record));
-        }
-        let updated = Updated::new(change, &record);
-        let record = Arc::new(record);
-        match parts {
-            _ if change == Change::Nothing => {}
-            Parts::All if !removed => self.written.put(record.clone()),
-            Parts::All | Parts::WithoutRequest => self.written.forget(record.name.clone()),
-        }
-        (updated, record)
     }
 }

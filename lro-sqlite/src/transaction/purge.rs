@@ -5,7 +5,6 @@ use lro_core::store::{OperationState, StoreEvent};
 use uuid::Uuid;
 
 use super::{Culprit, Failure, Transaction};
-use crate::corrupt::Corrupt;
 
 /// The largest number of free pages that a purge returns to the file system, and the number that it
 /// keeps for new operations.
@@ -15,12 +14,8 @@ const FREE_PAGES_KEPT: i64 = 4_096;
 impl Transaction<'_> {
     /// Removes expired operations but corrupt ones; with `shrink` it gives free pages back to the
     /// file system, which other calls would have to wait for.
-    pub(crate) fn purge(
-        &mut self,
-        limit: usize,
-        shrink: bool,
-        corrupt: &Corrupt,
-    ) -> Result<usize, Failure> {
+    pub(crate) fn purge(&mut self, limit: usize, shrink: bool) -> Result<usize, Failure> {
+        let corrupt = self.corrupt;
         let skip = corrupt.expired();
         let expired = if corrupt.reads_one_by_one() {
             let mut uids = self.table.expired_uids(self.now, limit + skip.len())?;

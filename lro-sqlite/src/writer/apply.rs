@@ -7,10 +7,9 @@ use lro_core::store::{Refusal, StoreEvent, Update, Updated};
 
 use super::Writer;
 use crate::call::{Applied, Call, PURGE_MAX, Purge, Purged};
-use crate::corrupt::Corrupt;
 use crate::error::Fault;
 use crate::table::Table;
-use crate::transaction::{Culprit, Failure, Transaction};
+use crate::transaction::{Culprit, Failure, Transaction, corrupt};
 
 /// How many operations a commit purges in any case. Between the two, as many as others write in the same commit, or
 /// have written in the last ones: so they have about half of the writer's time, and as many go as
@@ -55,6 +54,7 @@ impl Writer {
                 schedule: &mut self.schedule,
                 observers: &self.observers,
                 events,
+                corrupt: &self.corrupt,
                 now,
             };
             let done = match call {
@@ -64,7 +64,7 @@ impl Writer {
                     });
                     match answer {
                         Ok(answer) => Ok(Applied::Start(answer, reply)),
-                        Err(fault) => Err((Call::Start(Vec::new(), reply), fault.into())),
+                        Err(failure) => Err((Call::Start(Vec::new(), reply), failure)),
                     }
                 }
                 Call::Claim(claim, reply) if begun => match transaction.claim(&claim) {
@@ -75,12 +75,10 @@ impl Writer {
                     let nothing = transaction.claimed(&claim, Vec::new());
                     Ok(Applied::Claim(claim, nothing, reply))
                 }
-                Call::Update(updates, reply) => {
-                    match update_each(&updates, &mut transaction, &self.corrupt) {
-                        Ok(answer) => Ok(Applied::Update(updates, answer, reply)),
-                        Err(failure) => Err((Call::Update(updates, reply), failure)),
-                    }
-                }
+                Call::Update(updates, reply) => match update_each(&updates, &mut transaction) {
+                    Ok(answer) => Ok(Applied::Update(updates, answer, reply)),
+                    Err(failure) => Err((Call::Update(updates, reply), failure)),
+                },
                 Call::Purge(purge, reply) => {
                     let share = match self.others {
                         0 => PURGE_MAX,
@@ -92,7 +90,7 @@ impl Writer {
                         removed: purge.removed + share,
                     };
                     let shrink = self.others == 0;
-                    match transaction.purge(share, shrink, &self.corrupt) {
+                    match transaction.purge(share, shrink) {
                         // There may be more, but other calls have their turn before. A call that was
                         // dropped ends here.
                         Ok(count) if count == share && more.limit > 0 && !reply.is_closed() => {
@@ -140,18 +138,20 @@ fn weight_of_others(calls: &VecDeque<Call>) -> usize {
     others.map(Call::weight).sum()
 }
 
-/// Applies all elements of a call, whatever becomes of one; the first fault is the call's.
+/// Applies all elements of a call, whatever becomes of one; the first failure is the call's.
 fn each<E, T>(
     elements: impl Iterator<Item = E>,
-    mut apply: impl FnMut(E) -> Result<T, Fault>,
-) -> Result<Vec<T>, Fault> {
+    mut apply: impl FnMut(E) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
     let mut first = None;
     let mut answers = Vec::with_capacity(elements.size_hint().0);
     for element in elements {
         match apply(element) {
             Ok(answer) => answers.push(answer),
-            Err(fault @ Fault::Sqlite(_)) => return Err(first.unwrap_or(fault)),
-            Err(fault) => first = Some(first.unwrap_or(fault)),
+            Err(failure) if matches!(failure.fault, Fault::Sqlite(_)) => {
+                return Err(first.unwrap_or(failure));
+            }
+            Err(failure) => first = Some(first.unwrap_or(failure)),
         }
     }
     first.map_or(Ok(answers), Err)
@@ -161,19 +161,20 @@ fn each<E, T>(
 fn update_each(
     updates: &[Update],
     transaction: &mut Transaction<'_>,
-    corrupt: &Corrupt,
 ) -> Result<Vec<Result<Updated, Refusal>>, Failure> {
     let mut answers = Vec::with_capacity(updates.len());
     for update in updates {
-        if corrupt.contains(update) {
-            let why = format!("operation `{}` is on a corrupt page", update.name);
-            answers.push(Err(Refusal::Corrupt(why.into())));
+        if transaction.corrupt.contains(update) {
+            answers.push(Err(corrupt(&update.name)));
             continue;
         }
         match transaction.update(update) {
             Ok(answer) => answers.push(answer),
-            Err(Fault::Row(message)) => answers.push(Err(Refusal::Corrupt(message))),
-            Err(fault) => return Err(Failure::of(fault, || Culprit::Update(update.clone()))),
+            Err(Failure {
+                fault: Fault::Row(message),
+                ..
+            }) => answers.push(Err(Refusal::Corrupt(message))),
+            Err(failure) => return Err(failure.blamed_on(|| Culprit::Update(update.clone()))),
         }
     }
     Ok(answers)

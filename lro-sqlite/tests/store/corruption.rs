@@ -27,6 +27,8 @@ async fn a_corrupt_row_is_reported_and_blocks_no_other() {
         "result = x'00'",
         "history = x'ff'",
         "history = x'0a00'",
+        "parent_step = x'ff'",
+        "parent_step = x''",
     ] {
         let fixture = Fixture::new();
         let store = fixture.open().await;

@@ -144,7 +144,7 @@ async fn settings_are_what_they_are_said_to_be() {
     assert_eq!(ask("journal_mode"), "wal");
     assert_eq!(ask("auto_vacuum"), "2");
     assert_eq!(ask("application_id"), 0x4c52_4f53.to_string());
-    assert_eq!(ask("user_version"), "7");
+    assert_eq!(ask("user_version"), "8");
     drop(store);
     let log = fixture.path().with_file_name("operations.db-wal");
     assert!(!log.exists(), "the log is written back at the end");

@@ -7,6 +7,7 @@
 
 mod arbitrary;
 mod backup;
+mod children;
 mod corruption;
 mod damage;
 mod durability;

@@ -83,9 +83,9 @@ async fn a_newer_schema_is_refused() {
     drop(fixture.open().await);
     fixture
         .outsider()
-        .pragma_update(None, "user_version", 8)
+        .pragma_update(None, "user_version", 9)
         .unwrap();
-    check_unusable(fixture.path(), "schema version 8").await;
+    check_unusable(fixture.path(), "schema version 9").await;
 }
 
 #[tokio::test]

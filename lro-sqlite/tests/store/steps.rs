@@ -171,6 +171,7 @@ async fn a_corrupt_step_is_reported_and_blocks_no_other() {
         "value_kind = 1",
         "value = x'ff'",
         "value = NULL",
+        "child = x'ff'",
     ] {
         let fixture = Fixture::new();
         let store = fixture.open().await;

@@ -77,7 +77,7 @@ fn rows(connection: &Connection) -> anyhow::Result<Option<Rows>> {
     ensure!(
         matches!(
             (version, tables),
-            (0, 0) | (1, 8) | (2, 11) | (3, 12) | (4, 12) | (5, 12) | (6, 13) | (7, 14)
+            (0, 0) | (1, 8) | (2, 11) | (3, 12) | (4, 12) | (5, 12) | (6, 13) | (7, 14) | (8, 15)
         ),
         "schema version {version} with {tables} tables and indices: half a migration"
     );
