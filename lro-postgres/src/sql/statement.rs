@@ -215,7 +215,7 @@ pub(crate) const ADVANCE: &str = "UPDATE {operation} AS o SET revision = n.revis
      result_kind = n.result_kind, metadata = coalesce(n.metadata, o.metadata), \
      checkpoint = CASE WHEN n.end_time IS NULL THEN coalesce(n.checkpoint, o.checkpoint) END, \
      result = n.result, losses = n.losses, suspect_time = n.suspect_time, attempt_time = n.attempt_time, \
-     history = n.history, steps = n.steps, \
+     history = n.history, steps = n.steps, steps_fence = CASE WHEN n.steps IS NOT NULL THEN n.fence END, \
      lease_shared = coalesce(o.lease_shared AND o.lease_expire_time = n.lease_expire_time, false) \
      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], \
      $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \

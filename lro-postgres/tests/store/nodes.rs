@@ -7,7 +7,7 @@ use std::time::Duration;
 use lro_core::pack;
 use lro_core::store::{
     Claim, Command, NewOperation, OperationOutcome, OperationState, OperationStore, Refusal,
-    RequestId, StartError, Suspects, WorkerId,
+    RequestId, StartError, StepOutcome, Suspects, WorkerId,
 };
 use lro_postgres::PostgresStore;
 use lro_testing::ManualClock;
@@ -78,6 +78,30 @@ async fn a_claim_by_the_clock_of_the_database_is_stored_as_it_is_answered() {
             }
         }
     }
+}
+
+/// The trigger against nodes that know no steps left the row as it was, and the answer said otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_by_a_command_is_stored_for_an_operation_with_steps() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store().notifications(false).open().await.unwrap();
+    let record = start(&store, "operations/1").await;
+    let given = Command::Complete {
+        key: "approved".parse().unwrap(),
+        outcome: StepOutcome::Response(pack(&())),
+    };
+    update(&store, &record, given).await.unwrap();
+    let claim = Command::Claim {
+        worker: WorkerId::from_uuid(Uuid::from_u128(1)),
+        lease_duration: LEASE,
+    };
+    let claimed = update(&store, &record, claim).await.unwrap();
+    let found = get(&store, "operations/1").await.unwrap();
+    assert_eq!(
+        (found.state, found.revision),
+        (claimed.state, claimed.revision)
+    );
+    assert_eq!((found.state, found.fence), (OperationState::Running, 1));
 }
 
 /// Before the marks of the last look: it is found by the next look at everything, and the worker comes
