@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::store::{Claimed, ListQuery, MemoryStore, OperationStore};
+use lro_core::store::{Claimed, ListQuery, MemoryStore, OperationStore, StepQuery};
 use lro_core::{Clock, OperationName};
 
 use self::script::{Script, Step};
@@ -15,7 +15,7 @@ use crate::ManualClock;
 const STEPS_PER_CHECK: usize = 25;
 
 /// Gives a pseudo-random script of commands to the store and to a
-/// [`MemoryStore`], and compares every answer, every record and every page for equality.
+/// [`MemoryStore`], and compares every answer, every record with its steps and every page for equality.
 ///
 /// `store` is empty and lives by `clock`, which the script moves in both directions. The same seed
 /// makes the same script, always.
@@ -47,7 +47,7 @@ pub async fn compare_with_memory(
         store,
         at: String::new(),
     };
-    let mut script = Script::new(seed);
+    let mut script = Script::new(seed, pair.store.keeps_steps());
     for n in 1..=steps {
         clock.set(script.next_time(clock.now()));
         let step = script.next_step();
@@ -135,6 +135,15 @@ impl Pair {
         let wanted = self.memory.get(name).await.unwrap();
         let found = self.store.get(name).await.unwrap();
         self.same(&format!("the record of {name}"), &found, &wanted);
+        let wanted = wanted.filter(|_| self.store.keeps_steps());
+        let Some(record) = wanted.filter(|record| record.steps.is_some()) else {
+            return;
+        };
+        let epoch = record.steps.as_deref().map_or(0, |steps| steps.epoch);
+        let query = StepQuery::all(record.uid, epoch);
+        let wanted = self.memory.steps(query).await.unwrap();
+        let found = self.store.steps(query).await.unwrap();
+        self.same(&format!("the steps of {name}"), &found, &wanted);
     }
 
     /// Every page of every parent.

@@ -22,5 +22,5 @@ pub(crate) async fn a_script_of_seed_5_gives_what_memory_gives(trial: Trial) {
 }
 
 async fn script(trial: &Trial, seed: u64) {
-    compare_with_memory(trial.store().clone(), trial.clock.clone(), seed, 400).await;
+    compare_with_memory(trial.store().clone(), trial.clock.clone(), seed, 500).await;
 }

@@ -1,5 +1,7 @@
 //! Pseudo-random commands over few names and keys, so that they meet.
 
+mod steps;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use lro_core::store::{
 };
 use lro_core::{OperationName, Timestamp};
 use prost_types::Any;
+use uuid::Uuid;
 
 use crate::random::Random;
 use crate::store::build::{METHOD, OTHER, failure, labels, name, request_id, uid, worker};
@@ -32,16 +35,22 @@ pub(super) enum Step {
 pub(super) struct Script {
     random: Random,
     uids: u64,
-    /// The last fence seen of each operation, so that most commands of holders are theirs.
-    fences: HashMap<OperationName, u64>,
+    /// The uid and the last fence seen of each operation, so that most commands of holders are theirs.
+    known: HashMap<OperationName, (Uuid, u64)>,
+    /// Those that were running when they were seen last.
+    running: Vec<OperationName>,
+    /// Whether the store keeps steps.
+    keeps_steps: bool,
 }
 
 impl Script {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, keeps_steps: bool) -> Self {
         Self {
             random: Random::new(seed),
             uids: 0,
-            fences: HashMap::new(),
+            known: HashMap::new(),
+            running: Vec::new(),
+            keeps_steps,
         }
     }
 
@@ -57,7 +66,12 @@ impl Script {
 
     /// Learns the fence that a holder has.
     pub(super) fn learn(&mut self, record: &OperationRecord) {
-        self.fences.insert(record.name.clone(), record.fence);
+        let known = (record.uid, record.fence);
+        self.known.insert(record.name.clone(), known);
+        self.running.retain(|name| *name != record.name);
+        if record.state.is_running() {
+            self.running.push(record.name.clone());
+        }
     }
 
     /// The time of the next step: mostly later, at times the same or earlier.
@@ -146,18 +160,33 @@ impl Script {
     }
 
     fn update(&mut self) -> Update {
-        let name = self.name();
-        let command = self.command(&name);
-        Update::by_name(name, command)
+        let mut name = self.name();
+        let has_steps = self.keeps_steps && self.random.percent(40);
+        if has_steps && !self.running.is_empty() && self.random.percent(80) {
+            name = self.running[self.random.below(self.running.len() as u64) as usize].clone();
+        }
+        let known = self.known.get(&name).copied();
+        let fence = self.fence(known.map_or(1, |(_, fence)| fence));
+        let (command, steps) = match has_steps {
+            true => self.with_steps(fence),
+            false => (self.command(fence), Vec::new()),
+        };
+        let update = match known {
+            Some((uid, _)) if self.random.percent(70) => Update::by_uid(name, uid, command),
+            _ => Update::by_name(name, command),
+        };
+        update.with_steps(steps)
     }
 
-    fn command(&mut self, name: &OperationName) -> Command {
-        let known = self.fences.get(name).copied().unwrap_or(1);
-        let fence = match self.random.below(10) {
+    fn fence(&mut self, known: u64) -> u64 {
+        match self.random.below(10) {
             0 => known + 1,
             1 => known.saturating_sub(1),
             _ => known,
-        };
+        }
+    }
+
+    fn command(&mut self, fence: u64) -> Command {
         let lease_duration = self.lease_duration();
         match self.random.below(100) {
             0..5 => Command::Claim {
