@@ -38,6 +38,8 @@ pub use step::Step;
 pub(crate) use body::{Polled, StepsBody};
 pub(crate) use child::{Starting, stop_children};
 #[cfg(feature = "testing")]
+pub(crate) use closure::Closure;
+#[cfg(feature = "testing")]
 pub(crate) use fault::promise_timed_out;
 pub(crate) use journal::Journal;
 pub(crate) use read::read_rows;

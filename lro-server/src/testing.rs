@@ -8,6 +8,7 @@
 //! Both run the engine that production runs, with a store in memory and a clock that skips sleeps, and answer to the same
 //! seed in the same way. Enable the feature `testing` in the dev-dependencies of a service.
 
+mod children;
 mod clock;
 mod crash;
 mod draw;

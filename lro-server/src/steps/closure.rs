@@ -18,16 +18,16 @@ use crate::handler::error::{HandlerError, IntoHandlerError};
 use crate::handler::run::Run;
 
 /// A closure that returns the packed response.
-pub(super) enum Closure<'a> {
+pub(crate) enum Closure<'a> {
     Async(Box<dyn Fn() -> ClosureFuture<'a> + Send + Sync + 'a>),
     Blocking(Arc<BlockingClosure>),
 }
 
-pub(super) type ClosureFuture<'a> =
+pub(crate) type ClosureFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Any, HandlerError>> + Send + 'a>>;
 
 /// A closure for a thread that may block.
-pub(super) type BlockingClosure =
+pub(crate) type BlockingClosure =
     dyn Fn(&StepGuard) -> Result<Any, HandlerError> + Send + Sync + 'static;
 
 /// An attempt of a closure.

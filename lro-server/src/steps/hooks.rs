@@ -2,19 +2,37 @@
 
 #[cfg(feature = "testing")]
 pub(super) use crate::testing::hooks::{
-    before_closure, begun, mistake, mortal, poll_call, reached, waits,
+    before_closure, begun, child, is_under_test, mistake, mortal, poll_call, reached, waits,
 };
 
 #[cfg(not(feature = "testing"))]
-pub(super) use none::{before_closure, begun, mistake, mortal, poll_call, reached, waits};
+pub(super) use none::{
+    before_closure, begun, child, is_under_test, mistake, mortal, poll_call, reached, waits,
+};
 
 #[cfg(not(feature = "testing"))]
 mod none {
     use std::future::Ready;
+    use std::sync::Arc;
     use std::task::{Context, Poll};
 
-    use lro_core::store::StepKey;
+    use lro_core::store::{OperationStore, StepKey};
     use tonic::Status;
+
+    use crate::steps::child::Starting;
+    use crate::steps::closure::Closure;
+
+    pub(crate) fn child<'a>(
+        _key: &StepKey,
+        _starting: &Arc<Starting>,
+        _store: &Arc<dyn OperationStore>,
+    ) -> Option<Closure<'a>> {
+        None
+    }
+
+    pub(crate) fn is_under_test() -> bool {
+        false
+    }
 
     pub(crate) fn mistake(_error: &Status) {}
 

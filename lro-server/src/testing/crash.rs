@@ -9,10 +9,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use lro_core::pack;
-use lro_core::store::StepOutcome;
+use lro_core::store::{OperationOutcome, StepOutcome};
 use prost::{Message, Name};
 use tonic::Status;
 
+use super::children::EndChild;
 use super::failure::{Failure, Report};
 use super::outcome::Outcome;
 use super::process::on_own_thread;
@@ -101,6 +102,8 @@ where
         world: Box::new(world),
         body: Arc::new(body),
         completions: Vec::new(),
+        children: Vec::new(),
+        cancelled_at: None,
         check: Box::new(|_| ()),
         seeds: (0..CrashEverywhere::<W, R>::DEFAULT_SEEDS).collect(),
         response: PhantomData,
@@ -128,10 +131,15 @@ pub struct CrashEverywhere<'a, W, R> {
     world: Box<dyn Fn() -> W + Send + 'a>,
     body: Arc<dyn Fn(Arc<W>, Arc<Run>) -> BodyFuture + Send + Sync>,
     completions: Vec<(String, StepOutcome)>,
+    children: Vec<(String, Child<W>)>,
+    cancelled_at: Option<String>,
     check: Box<dyn Fn(&W) + Send + 'a>,
     seeds: Vec<u64>,
     response: PhantomData<fn() -> R>,
 }
+
+/// Ends a child in a world.
+type Child<W> = Arc<dyn Fn(&W) -> OperationOutcome + Send + Sync>;
 
 impl<'a, W, R> CrashEverywhere<'a, W, R>
 where
@@ -152,6 +160,48 @@ where
     pub fn fail(mut self, promise: &str, error: &Status) -> Self {
         let outcome = StepOutcome::Error(to_plain_rpc_status(error));
         self.completions.push((promise.to_owned(), outcome));
+        self
+    }
+
+    /// Ends the child of a step in the place of the service that the body would call: the kit starts it, and calls
+    /// `end` when the operation waits for it. The closure of the step is not called.
+    ///
+    /// ```
+    /// use lro_core::Operation;
+    /// use lro_server::{OperationContext, Operations, testing};
+    /// use tonic::{Response, Status};
+    ///
+    /// async fn body(operations: &Operations, operation: OperationContext<()>) -> Result<String, Status> {
+    ///     let start = async |_request_id| -> Result<Response<Operation<String, ()>>, Status> {
+    ///         Err(Status::unimplemented("an rpc of this server"))
+    ///     };
+    ///     operation.child("disk", operations, start).await
+    /// }
+    ///
+    /// # fn main() {
+    /// let operations = || Operations::new(lro_core::store::MemoryStore::new());
+    /// let kit = testing::crash_everywhere(operations, |operations, operation| async move {
+    ///     body(&operations, operation).await
+    /// });
+    /// kit.child("disk", |_| Ok("disk-1".to_owned())).run();
+    /// # }
+    /// ```
+    pub fn child<T: Message + Name + 'static>(
+        mut self,
+        step: &str,
+        end: impl Fn(&W) -> Result<T, Status> + Send + Sync + 'static,
+    ) -> Self {
+        let end = move |world: &W| match end(world) {
+            Ok(response) => OperationOutcome::Response(pack(&response)),
+            Err(error) => OperationOutcome::Error(to_plain_rpc_status(&error)),
+        };
+        self.children.push((step.to_owned(), Arc::new(end)));
+        self
+    }
+
+    /// Cancels the operation when it waits for this step, instead of ending that.
+    pub fn cancel_at(mut self, step: &str) -> Self {
+        self.cancelled_at = Some(step.to_owned());
         self
     }
 
@@ -227,9 +277,16 @@ where
     ) -> Result<Life, Failure> {
         let world = Arc::new((self.world)());
         let (body, in_body) = (self.body.clone(), world.clone());
+        let children = self.children.iter().map(|(step, end)| {
+            let (world, end) = (world.clone(), end.clone());
+            let end: Box<EndChild> = Box::new(move || end(&world));
+            (step.clone(), end)
+        });
         let life = WholeLife {
             body: Arc::new(move |run| body(in_body.clone(), run)),
             completions: &self.completions,
+            children: children.collect(),
+            cancelled_at: self.cancelled_at.as_deref(),
             seed,
             dies_at,
         };

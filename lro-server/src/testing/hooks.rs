@@ -5,12 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use lro_core::store::StepKey;
+use lro_core::store::{OperationStore, StepKey};
 use tonic::Status;
 
+use super::children;
 use super::draw::draw;
 use super::probe::{Closures, Probe};
 use super::wakers::DurableWaker;
+use crate::steps::{Closure, Starting};
 
 /// The awaits of one attempt of a closure at which its process may die: these first ones, and later ones
 /// at powers of two.
@@ -44,6 +46,22 @@ pub(crate) fn waits(key: &StepKey) {
     }
 }
 
+/// The closure that starts a child, if the kit does that.
+pub(crate) fn child<'a>(
+    key: &StepKey,
+    starting: &Arc<Starting>,
+    store: &Arc<dyn OperationStore>,
+) -> Option<Closure<'a>> {
+    let probe = Probe::current()?;
+    let starts = probe.children.contains(key.as_str());
+    starts.then(|| children::start(key, starting, store))
+}
+
+/// Whether the body runs in the kit, and not in the server that its service knows.
+pub(crate) fn is_under_test() -> bool {
+    Probe::current().is_some()
+}
+
 /// A closure is about to begin.
 pub(crate) async fn before_closure(key: &StepKey, attempt: u32) {
     let Some(probe) = Probe::current() else {
@@ -63,10 +81,10 @@ pub(crate) async fn before_closure(key: &StepKey, attempt: u32) {
 }
 
 /// The future of a closure.
-type Closure<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+type Attempt<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The same future, in which the process may die at each await.
-pub(crate) fn mortal<'a, T: 'a>(key: &StepKey, closure: Closure<'a, T>) -> Closure<'a, T> {
+pub(crate) fn mortal<'a, T: 'a>(key: &StepKey, closure: Attempt<'a, T>) -> Attempt<'a, T> {
     match Probe::current() {
         Some(probe) => Box::pin(Mortal {
             closure,
@@ -80,7 +98,7 @@ pub(crate) fn mortal<'a, T: 'a>(key: &StepKey, closure: Closure<'a, T>) -> Closu
 }
 
 struct Mortal<'a, T> {
-    closure: Closure<'a, T>,
+    closure: Attempt<'a, T>,
     probe: Arc<Probe>,
     key: StepKey,
     awaits: u32,

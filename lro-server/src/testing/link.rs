@@ -65,7 +65,17 @@ impl OperationStore for Link {
         operations: Vec<NewOperation>,
     ) -> Result<Vec<Result<Started, StartError>>, StoreError> {
         self.alive().await;
-        self.store.start(operations).await
+        let child = operations.iter().find_map(|it| it.child_of.as_deref());
+        let Some(child) = child.map(|child| child.step.key.clone()) else {
+            return self.store.start(operations).await;
+        };
+        self.survive(|| format!("before the start of the child `{child}`"))
+            .await;
+        let started = self.store.start(operations).await;
+        self.probe.changed.notify_one();
+        self.survive(|| format!("after the start of the child `{child}`"))
+            .await;
+        started
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {

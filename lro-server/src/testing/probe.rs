@@ -27,6 +27,8 @@ pub(crate) enum Closures {
 /// Notes what a body does, and says where its process dies.
 pub(crate) struct Probe {
     pub(crate) closures: Closures,
+    /// The steps whose children the kit starts and ends.
+    pub(crate) children: BTreeSet<String>,
     /// Told when the operation may have changed, or the process has died.
     pub(crate) changed: Notify,
     notes: Mutex<Notes>,
@@ -57,6 +59,15 @@ struct Notes {
 impl Probe {
     /// The probe of a run that dies at a place, counted from 0, or lives.
     pub(crate) fn new(closures: Closures, dies_at: Option<usize>) -> Arc<Self> {
+        Self::with_children(closures, dies_at, BTreeSet::new())
+    }
+
+    /// The same of a body whose steps have these children.
+    pub(crate) fn with_children(
+        closures: Closures,
+        dies_at: Option<usize>,
+        children: BTreeSet<String>,
+    ) -> Arc<Self> {
         let notes = Notes {
             keeps_dropped: dies_at.is_none() && closures != Closures::Hold,
             dies_at,
@@ -64,6 +75,7 @@ impl Probe {
         };
         Arc::new(Self {
             closures,
+            children,
             changed: Notify::new(),
             notes: Mutex::new(notes),
         })

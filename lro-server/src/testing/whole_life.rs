@@ -5,6 +5,7 @@ use std::time::Duration;
 use lro_core::Clock as _;
 use lro_core::store::{Command, OperationRecord, OperationState, StepOutcome};
 
+use super::children::{self, EndChild};
 use super::link::Link;
 use super::outcome::Outcome;
 use super::probe::{Closures, Probe};
@@ -24,6 +25,9 @@ const MAX_ATTEMPTS: u32 = 1_000;
 pub(super) struct WholeLife<'a> {
     pub(super) body: Body,
     pub(super) completions: &'a [(String, StepOutcome)],
+    pub(super) children: Vec<(String, Box<EndChild>)>,
+    /// The operation is cancelled when it waits for this step.
+    pub(super) cancelled_at: Option<&'a str>,
     pub(super) seed: u64,
     pub(super) dies_at: Option<usize>,
 }
@@ -48,7 +52,9 @@ impl WholeLife<'_> {
         let name = "operations/1".parse();
         let name = name.unwrap_or_else(|error| panic!("a constant: {error}"));
         let place = Place::new(name, self.body.clone(), BEGIN);
-        let probe = Probe::new(Closures::Run { seed: self.seed }, self.dies_at);
+        let children = self.children.iter().map(|(step, _)| step.clone());
+        let closures = Closures::Run { seed: self.seed };
+        let probe = Probe::with_children(closures, self.dies_at, children.collect());
         let suspend_after = WorkerBuilder::DEFAULT_SUSPEND_AFTER;
         let mut is_new = true;
         let (outcome, problem) = loop {
@@ -126,20 +132,34 @@ impl WholeLife<'_> {
                 ));
             }
         }
-        if self
-            .complete(place, |key| waits.iter().any(|it| it == key))
-            .await
+        let is_waited_for = |key: &str| waits.iter().any(|it| it == key);
+        let is_cancelled = record.cancel_time.is_some();
+        if self.cancelled_at.is_some_and(is_waited_for) && !is_cancelled {
+            place.command(Command::cancel()).await;
+            return None;
+        }
+        if self.complete(place, is_waited_for).await
+            || self.end_children(place, is_waited_for).await
         {
             return None;
         }
         if record.ready_time == OperationRecord::NEVER_READY {
             return Some(format!(
-                "the operation waits for {} for ever: give the value with `.complete(..)`",
+                "the operation waits for {} for ever: give the value with `.complete(..)` or `.child(..)`",
                 quoted(waits)
             ));
         }
         place.skip_to(link, record.ready_time);
         None
+    }
+
+    /// Ends children. Returns whether there were such.
+    async fn end_children(&self, place: &Place, of: impl Fn(&str) -> bool) -> bool {
+        let mut have_ended = false;
+        for (step, end) in self.children.iter().filter(|(step, _)| of(step)) {
+            have_ended |= children::end(place, step, end).await;
+        }
+        have_ended
     }
 
     /// Gives values to promises. Returns whether there were such.

@@ -153,6 +153,12 @@ const ROWS: &[Row] = &[
         reason: "it is an application",
     },
     Row {
+        name: "cluster",
+        built_with: &["lro-build", "lro-client", "lro-core", "lro-server"],
+        tested_with: Tested::Freely,
+        reason: "it is an application",
+    },
+    Row {
         name: "approval",
         built_with: &[
             "lro-build",

