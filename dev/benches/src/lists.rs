@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use lro_core::filter::{Filter, Schema};
 use lro_core::store::{ListQuery, NewOperation, OperationOutcome, OperationStore, WorkerId};
-use lro_core::{Clock, ParentName, Timestamp, pack};
+use lro_core::{ParentName, Timestamp, pack};
 use lro_sqlite::{Durability, SqliteStore};
 
 use crate::Setting;
+use crate::clock::SetClock;
 use crate::table::{print, ratio};
 
 pub(crate) mod postgres;
@@ -155,7 +155,7 @@ fn median(mut samples: Vec<Duration>) -> f64 {
 /// A store with `size` operations. Nearly all have succeeded, by the common method, and half of them
 /// have the common label.
 async fn fill(path: &Path, size: usize) -> anyhow::Result<SqliteStore> {
-    let clock = Arc::new(Ticks(AtomicI64::new(FIRST)));
+    let clock = Arc::new(SetClock::at(Timestamp::from_micros(FIRST)));
     let builder = SqliteStore::builder(path).durability(Durability::Normal);
     let store = builder.clock(clock.clone()).open().await?;
     let worker = WorkerId::from_uuid(uuid::Uuid::from_u128(1));
@@ -190,19 +190,8 @@ async fn fill(path: &Path, size: usize) -> anyhow::Result<SqliteStore> {
             for started in store.start(std::mem::take(&mut batch)).await? {
                 started?;
             }
-            clock
-                .0
-                .store(FIRST + (n as i64 + 1) * STEP, Ordering::Relaxed);
+            clock.set(Timestamp::from_micros(FIRST + (n as i64 + 1) * STEP));
         }
     }
     Ok(store)
-}
-
-#[derive(Debug)]
-struct Ticks(AtomicI64);
-
-impl Clock for Ticks {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::Relaxed))
-    }
 }

@@ -3,6 +3,7 @@
 //! Every figure is a ratio within one run, against the limit of the disk or of the wire, because
 //! the machines that run this are shared; absolute times are for orientation.
 
+mod clock;
 mod console;
 mod cycle;
 mod footprint;
@@ -15,6 +16,7 @@ mod rest;
 mod retention;
 mod service;
 mod steps;
+mod suspended;
 mod table;
 mod wait;
 
@@ -48,6 +50,9 @@ struct Args {
     /// How many operations that server has, or how many tabs there are.
     #[arg(long, hide = true, default_value_t = 0)]
     operations: usize,
+    /// Be a process of the part `suspended` that opens this file.
+    #[arg(long, hide = true)]
+    open_suspended: Option<PathBuf>,
     /// Be one of the workers of the part `postgres`, on that schema of the database of `--database`.
     #[arg(long, hide = true, requires = "database")]
     work: Option<String>,
@@ -61,6 +66,9 @@ enum Part {
     Cycle,
     /// Bodies of durable steps, against a loop that writes the same rows.
     Steps,
+    /// Operations that wait: a million in a file, ten thousand that wake within a second, and one
+    /// that resumes behind a thousand steps.
+    Suspended,
     /// GetOperation against a bare tonic service.
     Get,
     /// HTTP/JSON against gRPC on the same port: GetOperation, lists, watches, and without a socket.
@@ -138,6 +146,9 @@ fn main() -> anyhow::Result<()> {
     if let Some(address) = args.open_tabs {
         return runtime.block_on(console::open_tabs(address, args.operations));
     }
+    if let Some(path) = args.open_suspended {
+        return runtime.block_on(suspended::open(&path));
+    }
     if let (Some(schema), Some(database)) = (args.work, args.database) {
         return runtime.block_on(postgres::work(&database, &schema));
     }
@@ -148,6 +159,7 @@ fn main() -> anyhow::Result<()> {
                 match part {
                     Part::Cycle => cycle::run(&setting).await,
                     Part::Steps => steps::run(&setting).await,
+                    Part::Suspended => suspended::run(&setting).await,
                     Part::Get => get::run(&setting).await,
                     Part::Rest => rest::run(&setting).await,
                     Part::Console => console::run(&setting).await,

@@ -17,6 +17,9 @@ use tonic::{Request, Response, Status};
 /// The number of steps of bodies whose first table is `steps`.
 pub(crate) const STEPS: u32 = 10;
 
+/// The number of steps of those whose first table is `resume behind steps`, before they wait.
+pub(crate) const STEPS_BEFORE: usize = 1_000;
+
 pub(crate) struct Exporter {
     operations: Operations,
     /// Releases bodies whose first table is `wait`.
@@ -31,13 +34,21 @@ impl pb::exporter_server::Exporter for Exporter {
         request: ExportRequest,
         operation: OperationContext<ExportMetadata>,
     ) -> Result<ExportResponse, Status> {
-        match request.tables.first().map(String::as_str) {
-            Some("wait") => self.release.notified().await,
-            Some("steps") => {
+        match request.tables.first().map_or("", String::as_str) {
+            "wait" => self.release.notified().await,
+            "steps" => {
                 for step in 0..STEPS {
                     let name = format!("step/{step}");
                     operation.step(name, async || Ok::<u32, Status>(7)).await?;
                 }
+            }
+            "resume" => operation.promise::<()>("go").await?,
+            "resume behind steps" => {
+                for step in 0..STEPS_BEFORE {
+                    let value = async || Ok::<_, Status>(vec![7_u8; 100]);
+                    operation.step(format!("step/{step}"), value).await?;
+                }
+                operation.promise::<()>("go").await?;
             }
             _ => {}
         }
