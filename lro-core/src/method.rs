@@ -130,11 +130,12 @@ pub struct MetadataFields {
     pub api_version: u32,
     /// `bool requested_cancellation`, or `cancel_requested`.
     pub requested_cancellation: u32,
-    /// `string current_step`: the key of the durable call that a suspended operation waits for.
+    /// `string current_step`: the key of the durable call that the body makes, or that a suspended operation waits
+    /// for.
     pub current_step: u32,
     /// `string waiting_for`: what a suspended operation waits for, such as `promise:approved`.
     pub waiting_for: u32,
-    /// `int32 steps_done`: how many durable calls are recorded and not waited for.
+    /// `int32 steps_done`: how many durable calls are recorded and not waited for, without sagas and undos.
     pub steps_done: u32,
     /// `string blocked_reason`: why the code does not fit the recorded steps.
     pub blocked_reason: u32,

@@ -1,6 +1,6 @@
 //! The standard metadata fields, filled in where an operation is shown.
 
-use prost::encoding::{WireType, encode_key, encode_varint};
+use prost::encoding::{DecodeContext, WireType, decode_key, encode_key, encode_varint, skip_field};
 use prost_types::Any;
 
 use super::StepKind;
@@ -93,6 +93,36 @@ impl StandardMetadata {
         })
     }
 
+    /// The metadata of a handler, with the name of the durable call that is under way in place of the one that it had;
+    /// without one if there is none. Unchanged if it is of another type, or if the type has no field for it.
+    ///
+    /// ```
+    /// use lro_core::store::StandardMetadata;
+    ///
+    /// let standard = StandardMetadata { type_name: "a.Progress".into(), current_step: 9, ..Default::default() };
+    /// let uploading = standard.with_current_step(None, "upload");
+    /// assert_eq!(uploading.value, *b"\x4a\x06upload");
+    /// assert_eq!(standard.with_current_step(Some(uploading), "").value, *b"");
+    /// ```
+    pub fn with_current_step(&self, metadata: Option<Any>, step: &str) -> Any {
+        let mut metadata = metadata.unwrap_or_else(|| self.empty());
+        if self.current_step == 0 || type_name(&metadata.type_url) != self.type_name {
+            return metadata;
+        }
+        if let Some(others) = without(self.current_step, &metadata.value) {
+            metadata.value = others;
+        }
+        encode_string(self.current_step, step, &mut metadata.value);
+        metadata
+    }
+
+    fn empty(&self) -> Any {
+        Any {
+            type_url: format!("{TYPE_URL_PREFIX}{}", self.type_name),
+            value: Vec::new(),
+        }
+    }
+
     /// The record's metadata with the standard fields in it.
     ///
     /// They are appended to the encoded message: a reader takes the last value of a field, so what
@@ -105,10 +135,7 @@ impl StandardMetadata {
                 return Some(metadata.clone());
             }
             Some(metadata) => metadata.clone(),
-            None => Any {
-                type_url: format!("{TYPE_URL_PREFIX}{}", self.type_name),
-                value: Vec::new(),
-            },
+            None => self.empty(),
         };
         let value = &mut metadata.value;
         value.extend_from_slice(&self.fixed);
@@ -131,10 +158,14 @@ impl StandardMetadata {
         };
         let is_suspended = record.is_suspended();
         if self.steps_done != 0 {
-            let waits = if is_suspended { steps.waits.len() } else { 0 };
+            // The waits of undos are no steps of the body, as their rows are not.
+            let of_saga = |kind: Option<StepKind>| kind.is_some_and(StepKind::is_of_saga);
+            let waits = steps.waits_with_kinds().filter(|(_, kind)| !of_saga(*kind));
+            let waits = if is_suspended { waits.count() } else { 0 };
             let waits = u32::try_from(waits).unwrap_or(u32::MAX);
+            let done = steps.rows.saturating_sub(steps.saga_rows);
             encode_key(self.steps_done, WireType::Varint, value);
-            encode_varint(steps.rows.saturating_sub(waits).into(), value);
+            encode_varint(done.saturating_sub(waits).into(), value);
         }
         if let Some((key, kind)) = steps.waits_with_kinds().next().filter(|_| is_suspended) {
             encode_string(self.current_step, key, value);
@@ -149,6 +180,21 @@ impl StandardMetadata {
             encode_string(self.blocked_reason, &blocked.message, value);
         }
     }
+}
+
+/// The fields of an encoded message but this one; `None` if the bytes are no message.
+fn without(number: u32, encoded: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = encoded;
+    let mut others = Vec::with_capacity(encoded.len());
+    while !rest.is_empty() {
+        let field = rest;
+        let (tag, wire_type) = decode_key(&mut rest).ok()?;
+        skip_field(wire_type, tag, &mut rest, DecodeContext::default()).ok()?;
+        if tag != number {
+            others.extend_from_slice(&field[..field.len() - rest.len()]);
+        }
+    }
+    Some(others)
 }
 
 fn encode_string(number: u32, text: &str, buf: &mut Vec<u8>) {
@@ -178,172 +224,4 @@ fn encode_bytes(number: u32, bytes: &[u8], buf: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-    use std::time::Duration;
-
-    use prost::{Message, Name};
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::store::{
-        Blocked, Command, NewOperation, StepKind, StepOutcome, StepWrite, WorkerId,
-    };
-    use crate::{pack, unpack};
-
-    /// As Google's services declare it.
-    #[derive(Clone, PartialEq, prost::Message)]
-    struct OperationMetadata {
-        #[prost(message, optional, tag = "1")]
-        create_time: Option<prost_types::Timestamp>,
-        #[prost(message, optional, tag = "2")]
-        end_time: Option<prost_types::Timestamp>,
-        #[prost(string, tag = "3")]
-        target: String,
-        #[prost(string, tag = "4")]
-        verb: String,
-        #[prost(bool, tag = "6")]
-        requested_cancellation: bool,
-        #[prost(string, tag = "7")]
-        api_version: String,
-        #[prost(string, tag = "8")]
-        current_step: String,
-        #[prost(string, tag = "9")]
-        waiting_for: String,
-        #[prost(int32, tag = "10")]
-        steps_done: i32,
-        #[prost(string, tag = "11")]
-        blocked_reason: String,
-        #[prost(uint32, tag = "20")]
-        own: u32,
-    }
-
-    impl Name for OperationMetadata {
-        const NAME: &'static str = "OperationMetadata";
-        const PACKAGE: &'static str = "shelf.v1";
-    }
-
-    struct CreateShelf;
-
-    impl LongRunningMethod for CreateShelf {
-        type Request = ();
-        type Response = ();
-        type Metadata = OperationMetadata;
-        const PATH: &'static str = "/shelf.v1.Shelves/CreateShelf";
-        const METADATA_FIELDS: MetadataFields = MetadataFields {
-            create_time: 1,
-            end_time: 2,
-            target: 3,
-            verb: 4,
-            requested_cancellation: 6,
-            api_version: 7,
-            current_step: 8,
-            waiting_for: 9,
-            steps_done: 10,
-            blocked_reason: 11,
-            ..MetadataFields::NONE
-        };
-        const VERB: &'static str = "create";
-        const API_VERSION: &'static str = "v1";
-    }
-
-    fn record() -> OperationRecord {
-        let name = "operations/1".parse().unwrap();
-        let mut new = NewOperation::new(Uuid::nil(), name, CreateShelf::PATH, pack(&()));
-        new.origin.standard_metadata = StandardMetadata::of::<CreateShelf>("shelves/1");
-        OperationRecord::new(new, Timestamp::from_micros(5_000_000))
-    }
-
-    fn shown(record: &OperationRecord) -> OperationMetadata {
-        unpack(&record.to_operation().metadata.unwrap()).unwrap()
-    }
-
-    /// spec:31 spec:67
-    #[test]
-    fn the_engine_fills_in_what_it_knows() {
-        let mut record = record();
-        let expected = OperationMetadata {
-            create_time: Some(Timestamp::from_micros(5_000_000).into()),
-            target: "shelves/1".into(),
-            verb: "create".into(),
-            api_version: "v1".into(),
-            ..Default::default()
-        };
-        assert_eq!(
-            shown(&record),
-            expected,
-            "without any metadata of the handler's"
-        );
-        record.metadata = Some(pack(&OperationMetadata {
-            own: 7,
-            // The engine knows better, in every part of it.
-            create_time: Some(prost_types::Timestamp {
-                seconds: 9,
-                nanos: 9,
-            }),
-            ..Default::default()
-        }));
-        record
-            .apply(Command::cancel(), Timestamp::from_micros(6_000_001))
-            .unwrap();
-        let expected = OperationMetadata {
-            own: 7,
-            end_time: Some(Timestamp::from_micros(6_000_001).into()),
-            requested_cancellation: true,
-            ..expected
-        };
-        assert_eq!(shown(&record), expected);
-    }
-
-    #[test]
-    fn steps_are_told_from_their_summary() {
-        let now = Timestamp::from_micros(6_000_000);
-        let mut record = record();
-        assert_eq!(shown(&record).steps_done, 0);
-        let claim = Command::Claim {
-            worker: WorkerId::from_uuid(Uuid::from_u128(7)),
-            lease_duration: Duration::from_secs(20),
-        };
-        record.apply(claim, now).unwrap();
-        let dump = StepWrite {
-            outcome: Some(StepOutcome::Response(pack(&()))),
-            ..StepWrite::begun("dump".parse().unwrap(), StepKind::Step)
-        };
-        let approved = StepWrite::begun("approved".parse().unwrap(), StepKind::Promise);
-        let suspend = Command::Suspend {
-            fence: 1,
-            waits: vec![approved.key.clone()],
-            ready_by: None,
-            metadata: None,
-        };
-        let stored = HashMap::new();
-        record
-            .apply_with_steps(suspend, vec![dump, approved], &stored, now)
-            .unwrap();
-        let suspended = shown(&record);
-        assert_eq!(suspended.steps_done, 1);
-        assert_eq!(suspended.current_step, "approved");
-        assert_eq!(suspended.waiting_for, "promise:approved");
-        assert_eq!(suspended.blocked_reason, "");
-
-        record.steps.as_mut().unwrap().blocked = Some(Blocked {
-            message: "`scan` is new".into(),
-            count: 1,
-        });
-        assert_eq!(shown(&record).blocked_reason, "`scan` is new");
-    }
-
-    #[test]
-    fn metadata_of_another_type_is_left_alone() {
-        let mut record = record();
-        record.metadata = Some(pack(&()));
-        assert_eq!(record.to_operation().metadata, Some(pack(&())));
-    }
-
-    #[test]
-    fn it_is_kept_as_bytes() {
-        let standard = StandardMetadata::of::<CreateShelf>("shelves/1").unwrap();
-        let bytes = standard.encode_to_vec();
-        assert_eq!(StandardMetadata::decode(&*bytes), Ok(standard));
-    }
-}
+mod tests;

@@ -1,10 +1,11 @@
 //! One run of a body: what its context, its worker and the heartbeat share.
 
 mod debts;
+mod metadata;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use lro_core::store::{
@@ -23,6 +24,7 @@ use crate::engine::run_news::RunNews;
 use crate::limits::BodyLimits;
 use crate::steps::{Journal, StepRules, StoreClock};
 use debts::Debts;
+use metadata::MetadataSlot;
 
 /// The reason why a body must stop.
 ///
@@ -100,19 +102,6 @@ pub(crate) struct Link {
     pub(crate) news: Arc<RunNews>,
 }
 
-/// The newest metadata, and what of it is stored.
-#[derive(Default)]
-struct MetadataSlot {
-    newest: Option<Any>,
-    version: u64,
-    stored: u64,
-    /// The version that a writer carries to the store just now. One at a time, so that an older
-    /// one cannot overtake a newer one.
-    carried: Option<u64>,
-    /// Whether the run has warned of metadata that was too large.
-    warned: bool,
-}
-
 impl Run {
     pub(crate) fn new(
         record: &OperationRecord,
@@ -143,10 +132,7 @@ impl Run {
             link,
             limits,
             polls: PollWatch::new(),
-            metadata: Mutex::new(MetadataSlot {
-                newest: record.metadata.clone(),
-                ..MetadataSlot::default()
-            }),
+            metadata: Mutex::new(MetadataSlot::of(record)),
             acquitted: (record.losses > 0).then(CancellationToken::new),
             stop_reason: OnceLock::new(),
             stop: CancellationToken::new(),
@@ -301,70 +287,6 @@ impl Run {
     pub(crate) async fn stopped(&self) -> StopReason {
         self.stop.cancelled().await;
         self.stop_reason().unwrap_or(StopReason::LeaseLost)
-    }
-
-    pub(crate) fn metadata(&self) -> Option<Any> {
-        self.slot().newest.clone()
-    }
-
-    /// Keeps metadata that fits; warns once of what does not.
-    pub(crate) fn set_metadata(&self, metadata: Any) {
-        {
-            let mut slot = self.slot();
-            let (len, max) = (metadata.value.len(), self.limits.max_metadata_len);
-            if len > max {
-                if !slot.warned {
-                    slot.warned = true;
-                    tracing::warn!(name = %self.name, len, max, "metadata too large: dropping it");
-                }
-                return;
-            }
-            if slot.newest.as_ref() == Some(&metadata) {
-                return;
-            }
-            slot.newest = Some(metadata);
-            slot.version += 1;
-        }
-        if let Some(link) = &self.link {
-            link.metadata_set.notify_one();
-        }
-    }
-
-    /// Metadata that is not yet stored and that no other call carries to the store.
-    pub(crate) fn take_metadata(&self) -> Option<Any> {
-        let mut slot = self.slot();
-        if slot.carried.is_some() || slot.version == slot.stored {
-            return None;
-        }
-        slot.carried = Some(slot.version);
-        slot.newest.clone()
-    }
-
-    /// Notes the outcome for the metadata that [`take_metadata`](Self::take_metadata) gave.
-    pub(crate) fn metadata_written(&self, stored: bool) {
-        let more = {
-            let mut slot = self.slot();
-            if let (Some(version), true) = (slot.carried.take(), stored) {
-                slot.stored = version;
-            }
-            slot.version != slot.stored
-        };
-        if let (true, Some(link)) = (more, &self.link) {
-            link.metadata_set.notify_one();
-        }
-    }
-
-    /// The metadata to store with the end: the newest, unless it is stored already.
-    pub(crate) fn last_metadata(&self) -> Option<Any> {
-        let slot = self.slot();
-        match slot.version == slot.stored {
-            true => None,
-            false => slot.newest.clone(),
-        }
-    }
-
-    fn slot(&self) -> MutexGuard<'_, MetadataSlot> {
-        self.metadata.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -76,7 +76,7 @@ pub(crate) struct CarriedMetadata<'a> {
 impl<'a> CarriedMetadata<'a> {
     pub(crate) fn take(run: &'a Run) -> Self {
         Self {
-            metadata: run.take_metadata(),
+            metadata: run.take_metadata(true),
             run,
             written: false,
         }

@@ -276,6 +276,18 @@ impl Journal {
         waits.collect()
     }
 
+    /// The key of the first call that works and has not ended.
+    pub(crate) fn under_way(&self) -> Option<String> {
+        let inner = self.inner();
+        let works = |call: &&UnderWay| matches!(call.activity, Activity::Work);
+        let mut working = inner.under_way.values().filter(works);
+        let open = working.find(|call| match call.name.parse() {
+            Ok(key) => !inner.outgoing.has_end_of(&key),
+            Err(_) => false,
+        });
+        open.map(|call| call.name.clone())
+    }
+
     /// Returns when no blocking closure runs any more.
     pub(crate) async fn blocking_ended(&self) {
         self.blocking.close();

@@ -197,7 +197,7 @@ async fn renew(shared: &Shared, all: bool) -> Result<(), StoreError> {
     // Checked when its batch is created: the lease of a run that was given up meanwhile must
     // expire.
     let held = runs.filter(|run| !run.is_lost());
-    let renewals = held.map(Renewal::new);
+    let renewals = held.map(|run| Renewal::new(run, all));
     let mut due = renewals.filter(|renewal| all || renewal.metadata.is_some());
     let mut failure = None;
     loop {
@@ -279,9 +279,9 @@ struct Renewal {
 }
 
 impl Renewal {
-    fn new(run: Arc<Run>) -> Self {
+    fn new(run: Arc<Run>, is_due: bool) -> Self {
         Self {
-            metadata: run.take_metadata(),
+            metadata: run.take_metadata(is_due),
             run,
         }
     }

@@ -4,6 +4,7 @@
 mod blocking;
 mod changed_code;
 mod children;
+mod current_step;
 mod declared;
 mod epochs;
 mod names;

@@ -168,6 +168,17 @@ impl StepKind {
         matches!(self, Self::SagaStep | Self::SagaChild)
     }
 
+    /// Whether its rows are those of a saga or of an undo, which are no steps of the body.
+    ///
+    /// ```
+    /// use lro_core::store::StepKind;
+    ///
+    /// assert!(StepKind::Undo.is_of_saga() && !StepKind::SagaStep.is_of_saga());
+    /// ```
+    pub const fn is_of_saga(self) -> bool {
+        matches!(self, Self::Saga | Self::Undo)
+    }
+
     /// Whether its rows are recorded beyond the number and the size that an operation may have: without them, it
     /// could not undo what it has done.
     ///
@@ -177,7 +188,7 @@ impl StepKind {
     /// assert!(StepKind::Undo.has_no_limit() && !StepKind::SagaStep.has_no_limit());
     /// ```
     pub const fn has_no_limit(self) -> bool {
-        matches!(self, Self::Saga | Self::Undo)
+        self.is_of_saga()
     }
 }
 

@@ -67,6 +67,9 @@ pub struct StepSummary {
     /// attempts were used up, while it owed something. Later runs only undo.
     #[prost(message, optional, tag = "13")]
     pub verdict: Option<Status>,
+    /// The number of rows that belong to the engine rather than to the body: those of sagas and undos.
+    #[prost(uint32, tag = "16")]
+    pub saga_rows: u32,
 }
 
 /// The reason why an operation cannot continue: the code of its body does not fit its recorded steps.

@@ -96,6 +96,8 @@ impl OperationRecord {
             let row = row.ok_or_else(|| Refusal::StepUnknown(key.clone()))?;
             let len = row.encoded_len() as u64;
             summary.rows = summary.rows.saturating_sub(1);
+            let of_saga = row.kind.is_of_saga().into();
+            summary.saga_rows = summary.saga_rows.saturating_sub(of_saga);
             summary.len = summary.len.saturating_sub(len);
             summary.owed = summary.owed.saturating_sub(row.is_owed().into());
             if row.is_early() {

@@ -65,6 +65,7 @@ impl Plan {
                 return Err(Refusal::StepLimit(StepLimit::Rows));
             }
             self.summary.rows += 1;
+            self.summary.saga_rows += u32::from(row.kind.is_of_saga());
             self.summary.seq = row.seq;
         }
         match (was_owed.unwrap_or(false), row.is_owed()) {
