@@ -15,6 +15,10 @@ use std::time::Duration;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use lro_core::inspection::Step;
+use lro_core::inspection::list_steps_request::View;
+use lro_core::inspection::step::{Kind, State as StepState};
+use lro_core::{is_promise_of, type_name};
 
 use crate::args::{Cli, Globals};
 use crate::config::{self, KEYS, Settings};
@@ -22,6 +26,7 @@ use crate::context::Context;
 use crate::environment::{Environment, Stream};
 use crate::output::suffixes;
 use crate::shown::State;
+use crate::steps::Steps;
 use crate::terminal::Terminal;
 use crate::types::{operation_info, starts_operation};
 pub(crate) use filter::payload_fields;
@@ -107,6 +112,35 @@ pub(crate) fn fields() -> ArgValueCompleter {
             Some(found)
         })
     })
+}
+
+/// Promises of the operation that the line completes: those that it waits for, and those that its method declares.
+pub(crate) fn promises() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        asked(current, async |line, _| {
+            let (_, complete) = line.matches.subcommand()?;
+            let name: &String = complete.try_get_one("name").ok()??;
+            let context = line.context()?;
+            let name = crate::commands::steps::one(&context, name).await.ok()?;
+            let steps = Steps::required(&context, "complete").await.ok()?;
+            let listed = steps.all(&name, View::Basic, false).await.ok()?;
+            let waits = listed.steps.iter().filter(|it| is_awaited(it));
+            let mut found: Vec<_> = waits
+                .map(|it| candidate(&it.key, listed.declared_type(&it.key).unwrap_or("waits")))
+                .collect();
+            for declared in &listed.declared_promises {
+                let is_known = |step: &Step| is_promise_of(&step.key, &declared.name);
+                if !listed.steps.iter().any(is_known) {
+                    found.push(candidate(&declared.name, type_name(&declared.type_url)));
+                }
+            }
+            Some(found)
+        })
+    })
+}
+
+fn is_awaited(step: &Step) -> bool {
+    step.state() == StepState::Waiting && step.kind() == Kind::Promise
 }
 
 /// Profiles of the configuration file.

@@ -67,14 +67,16 @@ impl Steps {
             let next = std::mem::take(&mut page.next_page_token);
             all.steps.append(&mut page.steps);
             if page_token.is_empty() {
-                // Only the first page has it.
+                // Only the first page has them.
                 all.checkpoint = page.checkpoint.take();
                 all.checkpoint_redaction = page.checkpoint_redaction;
+                all.declared_promises = std::mem::take(&mut page.declared_promises);
             }
             all = pb::ListStepsResponse {
                 steps: all.steps,
                 checkpoint: all.checkpoint,
                 checkpoint_redaction: all.checkpoint_redaction,
+                declared_promises: all.declared_promises,
                 ..page
             };
             if next.is_empty() || next == page_token {
@@ -83,6 +85,16 @@ impl Steps {
             page_token = next;
         }
         Ok(all)
+    }
+
+    /// The promises that the operation's method declares, with its first step.
+    pub(crate) async fn declared(&self, name: &str) -> Result<pb::ListStepsResponse, Status> {
+        self.page(pb::ListStepsRequest {
+            name: name.to_owned(),
+            page_size: 1,
+            ..Default::default()
+        })
+        .await
     }
 
     async fn page(&self, list: pb::ListStepsRequest) -> Result<pb::ListStepsResponse, Status> {

@@ -14,4 +14,25 @@
 //! assert_eq!(State::Cancelling.as_str_name(), "CANCELLING");
 //! ```
 
+use crate::payload::type_name;
+use crate::promise::is_promise_of;
+
 include!("pb/lro.v1.rs");
+
+impl ListStepsResponse {
+    /// The full name of the type that the method declares for the promise of this key.
+    ///
+    /// ```
+    /// use lro_core::inspection::{DeclaredPromise, ListStepsResponse};
+    ///
+    /// let type_url = "type.googleapis.com/docs.v1.Approval".to_owned();
+    /// let declared = DeclaredPromise { name: "approved".into(), type_url };
+    /// let listed = ListStepsResponse { declared_promises: vec![declared], ..Default::default() };
+    /// assert_eq!(listed.declared_type("legal/approved"), Some("docs.v1.Approval"));
+    /// ```
+    pub fn declared_type(&self, promise: &str) -> Option<&str> {
+        let mut declared = self.declared_promises.iter();
+        let declared = declared.find(|declared| is_promise_of(promise, &declared.name))?;
+        Some(type_name(&declared.type_url))
+    }
+}

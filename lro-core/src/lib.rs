@@ -52,6 +52,7 @@ mod operation;
 mod operations_rpc;
 mod payload;
 pub mod pb;
+mod promise;
 mod reason;
 mod status_code;
 #[cfg(feature = "store")]
@@ -70,6 +71,7 @@ pub use name::{InvalidName, OperationName, ParentName, ParentPattern};
 pub use operation::{Operation, Outcome};
 pub use operations_rpc::OperationsRpc;
 pub use payload::{TYPE_URL_PREFIX, UnpackError, pack, type_name, unpack};
+pub use promise::is_promise_of;
 pub use reason::{DOMAIN, Reason};
 pub use status_code::{code_name, http_status};
 pub use unknown_types::UnknownTypes;

@@ -120,10 +120,12 @@ pub(super) const COMPLETE: &str = "\
 Examples:
   lro complete operations/42 approved true
   lro complete operations/42 rows 7 --type uint32
-  lro complete operations/42 approved '{\"by\":\"ada\"}' --type docs.v1.Approval
+  lro complete operations/42 approved '{\"by\":\"ada\"}'
+  lro complete operations/42 other '{\"by\":\"ada\"}' --type docs.v1.Approval
   lro complete operations/42 approved --error 'PERMISSION_DENIED:legal said no'
 
-The first value counts; the same one again is no error. It may come before the operation asks.";
+The first value counts; the same one again is no error. It may come before the operation asks. A value
+needs no --type if the method declares the promise.";
 
 pub(super) const COMPLETION: &str = "\
 Examples:

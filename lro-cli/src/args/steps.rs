@@ -45,12 +45,13 @@ pub(crate) struct Complete {
     #[arg(add = complete::names())]
     pub(crate) name: String,
     /// The promise, such as `approved` or `escalation/approved`
+    #[arg(add = complete::promises())]
     pub(crate) promise: String,
     /// The value as JSON: the text itself, @FILE, or - for stdin
     #[arg(value_name = "JSON", required_unless_present = "error")]
     pub(crate) value: Option<String>,
     /// The type of the value: the full name of a message, or bool, string, bytes, int32, int64, uint32,
-    /// uint64, float, double or empty [default: that of its `@type`; bool for true and false]
+    /// uint64, float, double or empty [default: the declared one, or that of its `@type`; bool for true and false]
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) of_type: Option<String>,
     /// An error in place of a value

@@ -38,7 +38,12 @@ pub(crate) async fn run(context: &Context, args: &Complete) -> Result<Exit, Fail
         (Some(error), _) => Outcome::Error(parse_error(error)?),
         (None, Some(value)) => {
             let json = start::json(context, value)?;
-            Outcome::Response(response(context, args.of_type.as_deref(), &json).await?)
+            let of_type = match &args.of_type {
+                Some(given) => Some(full_name(given)),
+                None if named(&json).is_some() => None,
+                None => declared(context, &steps, &name, args).await?,
+            };
+            Outcome::Response(response(context, of_type, &json).await?)
         }
         (None, None) => return Err(Failure::usage("give the value as JSON, or --error")),
     };
@@ -88,24 +93,62 @@ fn parse_error(text: &str) -> Result<rpc::Status, Failure> {
     })
 }
 
-/// The value, of the type that is given, that its `@type` names, or that its JSON shows.
-async fn response(context: &Context, of_type: Option<&str>, json: &[u8]) -> Result<Any, Failure> {
-    let shown = serde_json::from_slice::<Value>(json).unwrap_or_default();
-    let named = shown.get("@type").and_then(Value::as_str);
-    let name = match (of_type, named) {
-        (Some(name), _) => full_name(name),
+/// The full name of the type that the method declares for the promise, if it declares any.
+async fn declared(
+    context: &Context,
+    steps: &Steps,
+    name: &str,
+    args: &Complete,
+) -> Result<Option<String>, Failure> {
+    let listed = steps.declared(name).await;
+    let listed = listed.map_err(|status| {
+        context.failed(&status, &format!("cannot find the promises of {name}"))
+    })?;
+    let names = listed.declared_promises.iter().map(|it| &*it.name);
+    match listed.declared_type(&args.promise) {
+        Some(declared) => Ok(Some(declared.to_owned())),
+        None if listed.declared_promises.is_empty() => Ok(None),
+        None => {
+            let text = format!(
+                "the method of {name} declares no promise `{}`",
+                args.promise
+            );
+            let failure = Failure::usage(text);
+            Err(match nearest(&args.promise, names.clone()) {
+                Some(near) => failure.advise(format!("did you mean `{near}`?")),
+                None => failure.advise(format!(
+                    "it declares {}",
+                    names.collect::<Vec<_>>().join(", ")
+                )),
+            })
+        }
+    }
+}
+
+/// The type URL that a value names.
+fn named(json: &[u8]) -> Option<String> {
+    let shown = serde_json::from_slice::<Value>(json).ok()?;
+    Some(shown.get("@type")?.as_str()?.to_owned())
+}
+
+/// The value, of the type that is known, that its `@type` names, or that its JSON shows.
+async fn response(context: &Context, of_type: Option<String>, json: &[u8]) -> Result<Any, Failure> {
+    let named = named(json).filter(|_| of_type.is_none());
+    let is_boolean = serde_json::from_slice::<bool>(json).is_ok();
+    let name = match (of_type, &named) {
+        (Some(name), _) => name,
         (None, Some(url)) => lro_core::type_name(url).to_owned(),
-        (None, None) if shown.is_boolean() => full_name("bool"),
+        (None, None) if is_boolean => full_name("bool"),
         (None, None) => {
-            return Err(Failure::usage("the type of the value is not known")
-                .advise("give --type: the full name of a message, or bool, string, int64, ..")
-                .advise(
-                    "or write it into the value: {\"@type\":\"type.googleapis.com/NAME\",..}",
-                ));
+            return Err(Failure::usage(
+                "the type of the value is not known: the method declares none",
+            )
+            .advise("give --type: the full name of a message, or bool, string, int64, ..")
+            .advise("or write it into the value: {\"@type\":\"type.googleapis.com/NAME\",..}"));
         }
     };
     let descriptor = find(context, &name).await?;
-    if of_type.is_none() && named.is_some() {
+    if named.is_some() {
         let any = find(context, "google.protobuf.Any").await?;
         let value = start::read(context, &any, json)?.encode_to_vec();
         return Any::decode(&*value)

@@ -316,7 +316,8 @@ fn unread(message: &MessageDescriptor, error: &ReadError) -> Failure {
         Some(near) if near != last && error.field() == last => {
             failure.advise(format!("did you mean `{near}`?"))
         }
-        _ => failure,
+        _ if names.is_empty() || names.iter().any(|name| name == last) => failure,
+        _ => failure.advise(format!("{} has {}", message.full_name(), names.join(", "))),
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
 }
 
 /// The one operation that an argument stands for.
-pub(super) async fn one(context: &Context, name: &str) -> Result<String, Failure> {
+pub(crate) async fn one(context: &Context, name: &str) -> Result<String, Failure> {
     let mut names = context.names(&[name.to_owned()]).await?;
     match (names.pop(), names.pop()) {
         (Some(name), None) => Ok(name),

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::support::Lro;
 use crate::support::fake::{Fake, Script};
 use crate::support::live::Live;
 use crate::support::types::running;
@@ -79,6 +80,18 @@ async fn methods_and_fields_are_those_of_the_server() {
     assert_eq!(found, ["metadata.tables_done"]);
     let found = candidates(&live.url(), &["lro", "list", "--filter", "state = CANC"]).await;
     assert_eq!(found, ["state = CANCELLING", "state = CANCELLED"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promises_are_those_that_are_declared_or_awaited() {
+    let live = Live::declaring().await;
+    let lro = Lro::to(&live.url());
+    let ran = lro.run("start Exporter/Export tables=a -q").await;
+    let name = ran.stdout.trim();
+    let found = candidates(&live.url(), &["lro", "complete", name, ""]).await;
+    assert!(found.contains(&"table".to_owned()), "{found:?}");
+    let found = candidates(&live.url(), &["lro", "complete", name, "x"]).await;
+    assert_eq!(found, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

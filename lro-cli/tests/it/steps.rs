@@ -139,7 +139,7 @@ async fn a_redacted_history_is_refused() {
     let live = Live::inspected().await.remove(0);
     let lro = lro(&live);
     let name = waiting(&lro).await;
-    let unknown = "'{\"@type\":\"type.googleapis.com/lro.v1.Blocked\",\"reason\":\"x\"}'";
+    let unknown = "'{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":\"x\"}'";
     let ran = lro.run(&format!("complete {name} other {unknown}")).await;
     assert_eq!(ran.exit, Exit::Done, "{ran:?}");
     let ran = lro.run(&format!("steps {name} -o history")).await;
@@ -244,6 +244,38 @@ async fn what_is_wrong_with_a_value_is_said_before_it_is_sent() {
     let ran = lro.run("steps operations/none").await;
     assert_eq!(ran.exit, Exit::NotFound, "{ran:?}");
     usage(&lro.run("steps").await, "NAME");
+}
+
+#[tokio::test]
+async fn a_declared_promise_needs_no_type() {
+    let live = Live::declaring().await;
+    let lro = lro(&live);
+    let ran = lro.run("start Exporter/Export tables=a -q").await;
+    let name = ran.stdout.trim().to_owned();
+    let complete = async |rest: &str| lro.run(&format!("complete {name} {rest}")).await;
+    let ran = complete(r#"table '{"name":"a","row":7}'"#).await;
+    usage(&ran, "exporter.v1.Table `row`");
+    assert!(ran.stderr.contains("did you mean `rows`?"), "{ran:?}");
+    let ran = complete(r#"table '{"owner":"ada"}'"#).await;
+    usage(&ran, "exporter.v1.Table `owner`");
+    assert!(
+        ran.stderr.contains("exporter.v1.Table has name, rows"),
+        "{ran:?}"
+    );
+    usage(
+        &complete("table true").await,
+        "this is no exporter.v1.Table",
+    );
+    usage(&complete("tables '{}'").await, "did you mean `table`?");
+    usage(&complete("approved true").await, "it declares table");
+    usage(
+        &complete("table true --type bool").await,
+        "takes a `exporter.v1.Table`",
+    );
+    let ran = complete(r#"table '{"name":"a","rows":"7"}'"#).await;
+    assert_eq!(ran.exit, Exit::Done, "{ran:?}");
+    let ran = lro.run(&format!("wait {name} -q")).await;
+    assert!(ran.stdout.contains("\"rows\":\"7\""), "{ran:?}");
 }
 
 #[tokio::test]

@@ -321,6 +321,9 @@ pub struct Method {
     /// The operations that this process has started and ended lately.
     #[prost(message, optional, tag = "9")]
     pub history: ::core::option::Option<MethodHistory>,
+    /// The promises that the method declares.
+    #[prost(message, repeated, tag = "10")]
+    pub declared_promises: ::prost::alloc::vec::Vec<DeclaredPromise>,
 }
 impl ::prost::Name for Method {
     const NAME: &'static str = "Method";
@@ -330,6 +333,27 @@ impl ::prost::Name for Method {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "type.googleapis.com/lro.v1.Method".into()
+    }
+}
+/// A promise that a method declares: a value from outside, for which the body of an
+/// operation waits.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeclaredPromise {
+    /// The name, which counts in every scope.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The type URL of the value, such as `type.googleapis.com/docs.v1.Approval`.
+    #[prost(string, tag = "2")]
+    pub type_url: ::prost::alloc::string::String,
+}
+impl ::prost::Name for DeclaredPromise {
+    const NAME: &'static str = "DeclaredPromise";
+    const PACKAGE: &'static str = "lro.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "lro.v1.DeclaredPromise".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/lro.v1.DeclaredPromise".into()
     }
 }
 /// The operations of a method that the process which answers has started and ended
@@ -1996,6 +2020,10 @@ pub struct ListStepsResponse {
     /// The parts of the checkpoint that the server left out.
     #[prost(enumeration = "operation_record::Redaction", tag = "10")]
     pub checkpoint_redaction: i32,
+    /// The promises that the method declares; empty if it declares none, or if this
+    /// process does not know the method. Other promises cannot be completed.
+    #[prost(message, repeated, tag = "11")]
+    pub declared_promises: ::prost::alloc::vec::Vec<DeclaredPromise>,
 }
 impl ::prost::Name for ListStepsResponse {
     const NAME: &'static str = "ListStepsResponse";

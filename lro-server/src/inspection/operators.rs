@@ -14,6 +14,7 @@ use crate::engine::throughput::{History, Minute};
 use crate::engine::{SlotCount, WorkerSnapshot};
 use crate::rpc::error::store_failed;
 use crate::rpc::status::complete;
+use crate::steps::DeclaredPromise;
 
 /// How many ready operations are counted.
 const MAX_BACKLOG: usize = 1_000;
@@ -54,6 +55,8 @@ impl InspectionService {
         let servers = self.operations.servers();
         for method in methods.values_mut() {
             method.served = servers.serving(&method.method).is_some();
+            let promises = self.operations.promises_of(&method.method);
+            method.declared_promises = promises.iter().map(DeclaredPromise::to_wire).collect();
             if let Some(types) = method_types::find(&self.redactor().pools, &method.method) {
                 method.request_type = types.request;
                 method.response_type = types.response;

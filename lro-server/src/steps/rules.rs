@@ -1,6 +1,8 @@
 //! The rules of a method for the durable calls of its body.
 
-use lro_core::{OperationName, Reason, Timestamp};
+#[cfg(feature = "inspection")]
+use lro_core::TYPE_URL_PREFIX;
+use lro_core::{OperationName, Reason, Timestamp, is_promise_of};
 use tonic::Status;
 
 /// Whether a run may make a new durable call before it has reached all recorded ones.
@@ -42,11 +44,13 @@ pub(crate) struct DeclaredPromise {
 }
 
 impl DeclaredPromise {
-    /// Whether the key is that of a call with this name: in any scope, and the first or a later one.
-    fn is_of(&self, key: &str) -> bool {
-        let key = key.split_once('#').map_or(key, |(key, _)| key);
-        let scope = key.strip_suffix(self.name);
-        scope.is_some_and(|scope| scope.is_empty() || scope.ends_with('/'))
+    /// As it is shown.
+    #[cfg(feature = "inspection")]
+    pub(crate) fn to_wire(&self) -> lro_core::inspection::DeclaredPromise {
+        lro_core::inspection::DeclaredPromise {
+            name: self.name.to_owned(),
+            type_url: format!("{TYPE_URL_PREFIX}{}", self.type_name),
+        }
     }
 }
 
@@ -56,7 +60,7 @@ fn undeclared(declared: &[DeclaredPromise], key: &str, type_name: Option<&str>) 
     if declared.is_empty() {
         return None;
     }
-    let Some(promise) = declared.iter().find(|promise| promise.is_of(key)) else {
+    let Some(promise) = declared.iter().find(|it| is_promise_of(key, it.name)) else {
         let names: Vec<_> = declared.iter().map(|it| format!("`{}`", it.name)).collect();
         return Some(format!(
             "the method declares no promise `{key}`, but {}",

@@ -7,6 +7,7 @@ use exporter::pb::exporter_server::ExporterServer;
 use exporter::pb::{self, ExportMetadata, ExportRequest, ExportResponse, GetTableRequest, Table};
 use lro_core::store::{MemoryStore, OperationStore};
 use lro_postgres::PostgresStore;
+use lro_server::registration::Host;
 use lro_server::serve::{Server, Tls};
 use lro_server::tonic_types::{ErrorDetails, StatusExt as _};
 use lro_server::{OperationContext, Operations, Worker, long_running};
@@ -66,6 +67,31 @@ impl pb::exporter_server::Exporter for Exporter {
     }
 }
 
+/// A service that declares the value for which its operations wait.
+struct Declaring {
+    operations: Operations,
+}
+
+#[long_running]
+impl pb::exporter_server::Exporter for Declaring {
+    #[long_running(response = ExportResponse, metadata = ExportMetadata, promise("table" = Table))]
+    async fn export(
+        &self,
+        _request: ExportRequest,
+        operation: OperationContext<ExportMetadata>,
+    ) -> Result<ExportResponse, Status> {
+        let table = operation.promise::<Table>("table").await?;
+        Ok(ExportResponse {
+            tables_exported: 1,
+            rows: table.rows,
+        })
+    }
+
+    async fn get_table(&self, _: Request<GetTableRequest>) -> Result<Response<Table>, Status> {
+        Err(Status::unimplemented("it has no tables"))
+    }
+}
+
 /// Two steps, and a promise that the operation waits for.
 pub(crate) async fn approval(operation: &OperationContext<ExportMetadata>) -> Result<(), Status> {
     let dump = async || Ok::<u32, Status>(7);
@@ -110,6 +136,22 @@ impl Live {
         all
     }
 
+    /// With the inspection service, and operations that wait for a value whose type is declared.
+    pub(crate) async fn declaring() -> Self {
+        let operations = Operations::new(MemoryStore::new());
+        let service = Arc::new(Declaring {
+            operations: operations.clone(),
+        });
+        Self::serve(
+            operations,
+            service,
+            tempfile::tempdir().unwrap(),
+            None,
+            true,
+        )
+        .await
+    }
+
     async fn on(
         store: impl OperationStore,
         directory: tempfile::TempDir,
@@ -120,6 +162,16 @@ impl Live {
         let exporter = Arc::new(Exporter {
             operations: operations.clone(),
         });
+        Self::serve(operations, exporter, directory, tls, inspected).await
+    }
+
+    async fn serve<S, E: pb::exporter_server::Exporter + Host<S>>(
+        operations: Operations,
+        exporter: Arc<E>,
+        directory: tempfile::TempDir,
+        tls: Option<Tls>,
+        inspected: bool,
+    ) -> Self {
         let worker = Worker::builder(&operations)
             .host(exporter.clone())
             .suspend_after(Duration::ZERO)

@@ -4,7 +4,9 @@
 use lro_core::Timestamp;
 use lro_core::inspection::step::{Kind, State};
 use lro_core::inspection::{Blocked, ListStepsResponse, Step};
+use lro_json::WriteOptions;
 use maud::{Markup, html};
+use prost_reflect::{DescriptorPool, DynamicMessage};
 use tonic::{Code, Status};
 
 use super::super::fault::code_name;
@@ -61,6 +63,7 @@ pub(super) fn steps(
         is_done: view.operation.done,
         value: format!("{} {}", view.uid(), view.name()),
         permits,
+        types: &visit.settings.types,
     };
     html! {
         section #steps data-part {
@@ -96,6 +99,7 @@ struct Offers<'a> {
     /// The operation, as forms name it.
     value: String,
     permits: &'a Permits,
+    types: &'a DescriptorPool,
 }
 
 fn table(listed: &ListStepsResponse, now: Timestamp) -> Markup {
@@ -220,10 +224,7 @@ fn promises(listed: &ListStepsResponse, offers: &Offers<'_>) -> Markup {
                 form.confirm action="./step" method="post" {
                     input type="hidden" name="operation" value=(offers.value);
                     input type="hidden" name="key" value=(step.key);
-                    label for=(format!("type-{at}")) { "Type of the value" }
-                    input id=(format!("type-{at}")) name="type" value="google.protobuf.BoolValue" autocomplete="off";
-                    label for=(format!("value-{at}")) { "Value as JSON" }
-                    textarea id=(format!("value-{at}")) name="value" rows="3" required { "true" }
+                    (value_fields(at, listed.declared_type(&step.key), offers.types))
                     label for=(format!("reason-{at}")) { "Reason, for the record " span.quiet { "(optional)" } }
                     input id=(format!("reason-{at}")) name="reason" maxlength="120" autocomplete="off";
                     (button("complete", "Complete", &offers.permits.complete, &format!("why-complete-{at}")))
@@ -231,6 +232,39 @@ fn promises(listed: &ListStepsResponse, offers: &Offers<'_>) -> Markup {
             }
         }
     }
+}
+
+/// The fields of a value: its type, unless the method declares it, and its JSON, with all fields of the type to fill in.
+fn value_fields(at: usize, declared: Option<&str>, types: &DescriptorPool) -> Markup {
+    let template = declared.and_then(|name| template(types, name));
+    let rows = template
+        .as_deref()
+        .map_or(3, |text| text.lines().count().clamp(3, 20));
+    html! {
+        @match declared {
+            Some(name) => {
+                input type="hidden" name="type" value=(name);
+                label for=(format!("value-{at}")) { "Value as JSON, a " code { (visible(name)) } }
+            }
+            None => {
+                label for=(format!("type-{at}")) { "Type of the value" }
+                input id=(format!("type-{at}")) name="type" value="google.protobuf.BoolValue" autocomplete="off";
+                label for=(format!("value-{at}")) { "Value as JSON" }
+            }
+        }
+        textarea id=(format!("value-{at}")) name="value" rows=(rows) required { (template.as_deref().unwrap_or_default()) @if declared.is_none() { "true" } }
+    }
+}
+
+/// The JSON of an empty message of this type, with all its fields.
+fn template(types: &DescriptorPool, name: &str) -> Option<String> {
+    let message = DynamicMessage::new(types.get_message_by_name(name)?);
+    let written = WriteOptions::new()
+        .types(types.clone())
+        .default_values(true);
+    let written = written.write(&message).ok()?;
+    let value: serde_json::Value = serde_json::from_str(&written.json).ok()?;
+    serde_json::to_string_pretty(&value).ok()
 }
 
 /// A form that forgets steps of an operation which no worker runs.
@@ -327,6 +361,27 @@ mod tests {
             end_time: end.map(wire),
             ..Step::default()
         }
+    }
+
+    #[test]
+    fn a_form_has_the_fields_of_the_declared_type() {
+        let types = crate::types::standard();
+        let html = value_fields(0, Some("google.rpc.Status"), &types).into_string();
+        for text in [
+            "<code>google.rpc.Status</code>",
+            "value=\"google.rpc.Status\"",
+            "&quot;code&quot;: 0",
+            "&quot;message&quot;",
+        ] {
+            assert!(html.contains(text), "{text}\n{html}");
+        }
+        let html = value_fields(0, Some("a.b.Unknown"), &types).into_string();
+        assert!(html.contains("required></textarea>"), "{html}");
+        let html = value_fields(0, None, &types).into_string();
+        assert!(
+            html.contains("id=\"type-0\"") && html.contains("required>true</textarea>"),
+            "{html}"
+        );
     }
 
     #[test]

@@ -5,7 +5,6 @@ use lro_core::inspection::list_steps_request::View;
 use lro_core::store::{OperationRecord, StepQuery, StepRow, StepSummary};
 use lro_core::{Reason, Timestamp};
 use prost::Message as _;
-use prost_types::Any;
 use tonic::Status;
 
 use super::StepsService;
@@ -13,6 +12,7 @@ use crate::access::InspectionPermission;
 use crate::inspection::record::time;
 use crate::operations::{MaxMessageLen, PAGE_OVERHEAD, SequenceList};
 use crate::rpc::error::store_failed;
+use crate::steps::DeclaredPromise;
 
 const DEFAULT_PAGE_SIZE: usize = 100;
 const MAX_PAGE_SIZE: usize = 1_000;
@@ -76,18 +76,20 @@ impl StepsService {
         let after_seq = pages.open(&request.page_token).await?;
         let max_len = self.operations().engine().limits().max_page_len;
         let max_len = max_message.map_or(max_len, |MaxMessageLen(max)| max.min(max_len));
-        let max_len = max_len.saturating_sub(PAGE_OVERHEAD + record.name.as_str().len());
+        let max_len = max_len.saturating_sub(PAGE_OVERHEAD);
         let mut head = pb::ListStepsResponse {
             name: record.name.to_string(),
             begin_time: Some(time(begin_time(record))),
             ..Default::default()
         };
         if request.page_token.is_empty() {
+            let promises = self.operations().promises_of(&record.method);
+            head.declared_promises = promises.iter().map(DeclaredPromise::to_wire).collect();
             self.show_checkpoint(&mut head, record, sight);
         }
-        let checkpoint_len = head.checkpoint.as_ref().map_or(0, Any::encoded_len);
-        let Some(max_len) = max_len.checked_sub(checkpoint_len) else {
-            return Err(too_long("the checkpoint", &[], checkpoint_len, max_len));
+        let head_len = head.encoded_len();
+        let Some(max_len) = max_len.checked_sub(head_len) else {
+            return Err(too_long("the checkpoint", &[], head_len, max_len));
         };
         let Some(summary) = summary else {
             return Ok(head);
