@@ -96,7 +96,8 @@ impl GatewayBuilder {
     /// Binds `google.longrunning.Operations` below a prefix, for names of both styles:
     /// `/v1/operations/7` and `/v1/projects/p/locations/l/operations/7`. Further calls add further
     /// prefixes. Default: `/v1`, unless there are [rules](Self::rule) for its rpcs, which replace these
-    /// bindings.
+    /// bindings. The services lro.v1.Steps and lro.v1.Inspection, where descriptor sets have them, are bound at the
+    /// same paths: `/v1/operations/7:listSteps`.
     pub fn operations(mut self, prefix: &str) -> Self {
         self.operations.bind(prefix, &[]);
         self
@@ -214,7 +215,7 @@ impl GatewayBuilder {
         }
         let types = types::pool(&self.descriptor_sets)?;
         let mut rules = self.rules;
-        self.operations.add_to(&mut rules);
+        self.operations.add_to(&types, &mut rules);
         let router = compile(&types, &rules)?;
         let base_path = self.settings.base_path.clone();
         let document = self.openapi.map(|texts| Document::new(texts, base_path));

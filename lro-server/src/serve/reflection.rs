@@ -22,6 +22,19 @@ pub(super) const OWN_SETS: &[&[u8]] = &[
     tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
 ];
 
+/// The descriptors of services of ours, if they are served: those that HTTP reaches.
+pub(super) fn sets_of(services: &[&'static str]) -> &'static [&'static [u8]] {
+    #[cfg(feature = "inspection")]
+    if services
+        .iter()
+        .any(|service| service.starts_with("lro.v1."))
+    {
+        return &[lro_core::inspection::FILE_DESCRIPTOR_SET];
+    }
+    let _ = services;
+    &[]
+}
+
 /// Adds both versions, for these services with these descriptors.
 pub(super) fn add(
     routes: Routes,

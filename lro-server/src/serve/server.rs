@@ -272,7 +272,11 @@ impl Server {
         let metrics = operations.engine().metrics().clone();
         let hosted = Hosted {
             names: services.clone(),
-            descriptor_sets: descriptor_sets.iter().map(|set| set.to_vec()).collect(),
+            descriptor_sets: descriptor_sets
+                .iter()
+                .chain(reflection::sets_of(&services))
+                .map(|set| set.to_vec())
+                .collect(),
             parents: operations.gate().services().parents(),
             limits: limits.clone(),
         };

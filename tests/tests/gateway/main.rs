@@ -7,6 +7,7 @@ mod cases;
 mod cross_site;
 mod expectations;
 mod format;
+mod operators;
 mod protos;
 mod sent_trailers;
 mod served;

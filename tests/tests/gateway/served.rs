@@ -27,7 +27,7 @@ struct Exporter {
 
 #[long_running]
 impl pb::exporter_server::Exporter for Exporter {
-    #[long_running(response = ExportResponse, metadata = ExportMetadata)]
+    #[long_running(response = ExportResponse, metadata = ExportMetadata, promise("approved" = bool))]
     async fn export(
         &self,
         request: ExportRequest,
@@ -40,6 +40,11 @@ impl pb::exporter_server::Exporter for Exporter {
         });
         match request.tables.first().map(String::as_str) {
             Some("endless") => std::future::pending().await,
+            Some("approval") => {
+                let dump = async || Ok::<u32, Status>(7);
+                operation.step("dump", dump).await?;
+                operation.promise::<bool>("approved").await?;
+            }
             Some("steps") => {
                 for tables_done in 1..=3 {
                     self.step().await;
@@ -124,9 +129,12 @@ impl Served {
         });
         let worker = Worker::builder(&operations)
             .host(exporter.clone())
+            .suspend_after(Duration::ZERO)
             .metadata_interval(Duration::ZERO);
         let server = Server::builder(&operations)
             .add_service(ExporterServer::from_arc(exporter))
+            .add_service(operations.inspection())
+            .add_service(operations.steps_server())
             .worker(worker.start().await.unwrap())
             .limits(limits.shutdown_timeout(Duration::from_secs(1)))
             .http(|services| gateway(services).build());
