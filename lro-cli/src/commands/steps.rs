@@ -197,3 +197,31 @@ async fn unblock(context: &Context, name: &str) -> Result<Exit, Failure> {
     context.terminal.say(&format!("{name} runs again at once"));
     Ok(Exit::Done)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redacted_history_is_refused() {
+        let mut all = ListStepsResponse::default();
+        assert!(is_unredacted(&all).is_ok());
+        all.set_checkpoint_redaction(Redaction::FieldsCleared);
+        let refused = is_unredacted(&all).unwrap_err();
+        assert_eq!(refused.exit(), Exit::Refused);
+        assert!(
+            refused.to_string().contains("redacted the checkpoint"),
+            "{refused}"
+        );
+        all.steps.push(Step {
+            key: "ask".to_owned(),
+            value_redaction: Redaction::Withheld.into(),
+            ..Step::default()
+        });
+        let refused = is_unredacted(&all).unwrap_err().to_string();
+        assert!(
+            refused.contains("the value of `ask`") && refused.contains("--unredacted"),
+            "{refused}"
+        );
+    }
+}

@@ -133,30 +133,6 @@ async fn an_exported_history_is_replayed() {
     }
 }
 
-/// A value that the server withholds is no part of a history.
-#[tokio::test]
-async fn a_redacted_history_is_refused() {
-    let live = Live::inspected().await.remove(0);
-    let lro = lro(&live);
-    let name = waiting(&lro).await;
-    let unknown = "'{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":\"x\"}'";
-    let ran = lro.run(&format!("complete {name} other {unknown}")).await;
-    assert_eq!(ran.exit, Exit::Done, "{ran:?}");
-    let ran = lro.run(&format!("steps {name} -o history")).await;
-    assert_eq!(ran.exit, Exit::Refused, "{ran:?}");
-    assert_eq!(ran.stdout, "");
-    assert!(
-        ran.stderr.contains("redacted the value of `other`"),
-        "{ran:?}"
-    );
-    assert!(ran.stderr.contains("--unredacted"), "{ran:?}");
-    let ran = lro
-        .run(&format!("steps {name} -o history --unredacted"))
-        .await;
-    let history = History::from_json(&ran.stdout, &[]).unwrap();
-    assert_eq!(history.len(), 4);
-}
-
 #[tokio::test]
 async fn a_promise_is_completed_once() {
     for live in Live::inspected().await {

@@ -4,6 +4,7 @@ mod attempts;
 mod facts;
 pub(crate) mod neighbour;
 mod steps;
+mod value;
 
 use std::time::Duration;
 

@@ -2215,7 +2215,8 @@ pub mod step {
         Failed = 5,
         /// Another call won, and the body has no interest in it any more.
         Abandoned = 6,
-        /// The operation has ended without it.
+        /// The operation has ended without it: it had begun, or an earlier run of the
+        /// body had made the call, and the last run did not.
         Orphaned = 7,
     }
     impl State {

@@ -22,17 +22,17 @@ pub(super) const OWN_SETS: &[&[u8]] = &[
     tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
 ];
 
-/// The descriptors of services of ours, if they are served: those that HTTP reaches.
-pub(super) fn sets_of(services: &[&'static str]) -> &'static [&'static [u8]] {
+/// The descriptors of lro.v1.
+const OPERATORS: &[&[u8]] = &[
     #[cfg(feature = "inspection")]
-    if services
-        .iter()
-        .any(|service| service.starts_with("lro.v1."))
-    {
-        return &[lro_core::inspection::FILE_DESCRIPTOR_SET];
-    }
-    let _ = services;
-    &[]
+    lro_core::inspection::FILE_DESCRIPTOR_SET,
+];
+
+/// These descriptor sets, and that of lro.v1 if it is served: what HTTP reaches.
+pub(super) fn reached_by_http(sets: &[&[u8]], services: &[&'static str]) -> Vec<Vec<u8>> {
+    let is_served = services.iter().any(|it| it.starts_with("lro.v1."));
+    let own = if is_served { OPERATORS } else { &[] };
+    sets.iter().chain(own).map(|set| set.to_vec()).collect()
 }
 
 /// Adds both versions, for these services with these descriptors.

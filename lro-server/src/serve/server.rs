@@ -272,11 +272,7 @@ impl Server {
         let metrics = operations.engine().metrics().clone();
         let hosted = Hosted {
             names: services.clone(),
-            descriptor_sets: descriptor_sets
-                .iter()
-                .chain(reflection::sets_of(&services))
-                .map(|set| set.to_vec())
-                .collect(),
+            descriptor_sets: reflection::reached_by_http(&descriptor_sets, &services),
             parents: operations.gate().services().parents(),
             limits: limits.clone(),
         };

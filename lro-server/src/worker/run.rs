@@ -23,7 +23,7 @@ use crate::handler::error::to_rpc_status;
 use crate::handler::poll::Watched;
 use crate::handler::registration::{BodyFuture, HostedMethod};
 use crate::handler::run::{Link, Run, StopReason, told_to_stop};
-use crate::steps::{Journal, Polled, StepRules, StepsBody, read_rows, stop_children};
+use crate::steps::{Journal, Polled, StepRules, StepsBody, read_rows, stop_children, unreached};
 use crate::trace_context::continue_trace;
 
 /// A claimed operation, ready to run.
@@ -141,12 +141,17 @@ impl Launch {
             shared.claim_now.notify_one();
             return;
         }
+        let unreached = match &ending {
+            Ending::Responded(_) => unreached(run),
+            _ => Vec::new(),
+        };
         if let Some(command) = ending.into_command(run) {
             let journal = run.journal_if_used();
             let mut steps = journal.map(Journal::take_unwritten).unwrap_or_default();
             if let (Some(journal), true) = (journal, is_success(&command)) {
                 steps.extend(journal.forgotten_children());
             }
+            steps.extend(unreached);
             let update = run.update(command).with_steps(steps);
             write_ending(shared, run, update, metrics)
                 .instrument(span)
@@ -266,10 +271,7 @@ async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, reques
         (Err(reason), _) => Ending::Stopped(reason),
         // Whatever the body makes of it, what it did is undone.
         (Ok(Ok(Ok(_))), _) if run.is_unwinding() && !run.owes() => Ending::nothing_to_undo(run),
-        (Ok(Ok(Ok(response))), _) => {
-            log_orphans(run);
-            Ending::Responded(response)
-        }
+        (Ok(Ok(Ok(response))), _) => Ending::Responded(response),
         (Ok(Ok(Err(error))), told) => {
             let (status, pause) = (to_rpc_status(error.status()), error.pause(run.attempt));
             discard(run, error);
@@ -288,15 +290,6 @@ async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, reques
             discard(run, panic);
             Ending::Panicked
         }
-    }
-}
-
-/// Logs the durable calls that were recorded, and that the last run of the body did not make.
-fn log_orphans(run: &Run) {
-    let orphans = run.journal_if_used().map(Journal::orphans);
-    let orphans = orphans.unwrap_or_default();
-    if !orphans.is_empty() {
-        tracing::info!(name = %run.name, ?orphans, "the body has ended without durable calls that were recorded");
     }
 }
 

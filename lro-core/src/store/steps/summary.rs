@@ -70,6 +70,10 @@ pub struct StepSummary {
     /// The number of rows that belong to the engine rather than to the body: those of sagas and undos.
     #[prost(uint32, tag = "16")]
     pub saga_rows: u32,
+    /// The keys of recorded calls that the body has not made in its last run: some of them, if there are more than
+    /// [`MAX_UNREACHED`](Self::MAX_UNREACHED).
+    #[prost(string, repeated, tag = "17")]
+    pub unreached: Vec<String>,
 }
 
 /// The reason why an operation cannot continue: the code of its body does not fit its recorded steps.
@@ -106,6 +110,9 @@ impl StepSummary {
     /// The largest value that a caller gives, in bytes: 64 KiB and its type URL.
     pub const MAX_EARLY_LEN: usize = (64 << 10) + 4_096;
 
+    /// The largest number of unreached calls that are named.
+    pub const MAX_UNREACHED: usize = 256;
+
     /// How many rows of earlier epochs a command removes at most, so that a long epoch costs no long
     /// commit.
     pub const SWEPT: u32 = 256;
@@ -129,6 +136,19 @@ impl StepSummary {
         self.waits.remove(at);
         if at < self.wait_kinds.len() {
             self.wait_kinds.remove(at);
+        }
+    }
+
+    /// Whether the body has returned without making this recorded call.
+    pub fn is_unreached(&self, key: &StepKey) -> bool {
+        self.unreached
+            .iter()
+            .any(|unreached| unreached == key.as_str())
+    }
+
+    pub(in crate::store) fn add_unreached(&mut self, key: &StepKey) {
+        if self.unreached.len() < Self::MAX_UNREACHED && !self.is_unreached(key) {
+            self.unreached.push(key.as_str().to_owned());
         }
     }
 

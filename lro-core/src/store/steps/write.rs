@@ -58,6 +58,9 @@ pub struct StepWrite {
     pub last_error: Option<Status>,
     /// The operation that the step has started.
     pub child: Option<Box<Child>>,
+    /// Whether the body has returned without making the recorded call. Nothing of the row changes: the
+    /// [summary](super::StepSummary::unreached) names it.
+    pub is_unreached: bool,
 }
 
 impl StepWrite {
@@ -73,6 +76,7 @@ impl StepWrite {
             outcome: None,
             last_error: None,
             child: None,
+            is_unreached: false,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::steps::Journal;
 #[derive(Default)]
 pub(super) struct MetadataSlot {
     newest: Option<Any>,
-    /// The durable call under way, as it was told last.
+    /// The durable call under way, as of the last write.
     step: String,
     version: u64,
     stored: u64,

@@ -110,6 +110,10 @@ impl StepsService {
 }
 
 fn state(record: &OperationRecord, row: &StepRow, now: Timestamp) -> State {
+    let summary = record.steps.as_deref();
+    if record.state.is_done() && summary.is_some_and(|it| it.is_unreached(&row.key)) {
+        return State::Orphaned;
+    }
     match &row.outcome {
         Some(StepOutcome::Response(_)) => return State::Done,
         Some(StepOutcome::Error(_)) => return State::Failed,

@@ -251,6 +251,12 @@ fn outcome(place: &str, step: &pb::Step) -> Result<Option<StepOutcome>, InvalidH
             None => return missing("error"),
         },
         State::Abandoned => Some(StepOutcome::Abandoned),
+        State::Orphaned if step.end_time.is_some() => Some(match (&step.value, &step.error) {
+            (Some(value), _) => StepOutcome::Response(value.clone()),
+            (None, Some(error)) => StepOutcome::Error(error.clone()),
+            (None, None) if step.value_type.is_empty() => StepOutcome::Abandoned,
+            (None, None) => return missing("value"),
+        }),
         State::Pending | State::Running | State::Waiting | State::Orphaned => None,
         State::Unspecified => {
             let what = "is missing, or not known to this version of lro-server";

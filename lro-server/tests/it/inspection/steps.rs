@@ -13,7 +13,7 @@ use lro_core::pb::rpc;
 use lro_core::store::MemoryStore;
 use lro_core::{OperationName, pack};
 use lro_server::inspection::StepsService;
-use lro_server::{Operations, Worker};
+use lro_server::{HandlerError, Operations, Worker};
 use prost::Message as _;
 use prost_types::Any;
 use tonic::{Code, Request, Status};
@@ -237,6 +237,32 @@ async fn an_operation_without_steps_has_an_empty_list() {
         ..Default::default()
     };
     assert_eq!(listed, head);
+}
+
+/// steps:S16
+#[tokio::test]
+async fn a_recorded_step_that_the_last_run_has_not_reached_is_orphaned() {
+    let (operations, exporter, _worker) = support::start(|_, operation| async move {
+        let run = async || Ok::<u32, Status>(7);
+        if operation.attempt() == 1 {
+            operation.step("old", run).await?;
+            let again = HandlerError::retry(Status::unavailable("again"));
+            return Err(again.after(Duration::ZERO));
+        }
+        Ok(exported(1))
+    })
+    .await;
+    let started = exporter.call(&["a"]).await.unwrap();
+    wait(&operations, &started).await;
+    let listed = list(&operations, full(&name(&started))).await.unwrap();
+    let [old] = &*listed.steps else {
+        panic!("{listed:?}");
+    };
+    assert_eq!(
+        (old.state(), &old.value),
+        (State::Orphaned, &Some(pack(&7_u32)))
+    );
+    assert!(old.end_time.is_some());
 }
 
 /// steps:P1

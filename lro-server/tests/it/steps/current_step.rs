@@ -43,7 +43,7 @@ async fn stored(current_step: u32) -> (Arc<MemoryStore>, crate::support::faulty:
     (store, node)
 }
 
-/// What callers see, and how often the operation was written.
+/// The metadata that callers see, and how often the operation was written.
 async fn shown(store: &MemoryStore) -> (Shown, u64) {
     let record = record(store, &"operations/1".parse().unwrap()).await;
     let metadata = record.to_operation().metadata.unwrap_or_default();

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt as _;
 
-use super::{HOUR, Trail, keys, rows, store, wait};
+use super::{HOUR, Trail, keys, record, rows, store, wait};
 use crate::support::faulty::Node;
 use crate::support::{exported, name};
 
@@ -160,6 +160,8 @@ async fn by_name_a_new_call_may_come_before_recorded_ones() {
         keys(&rows(&store, &name(&started)).await),
         ["old", "kept", "new"]
     );
+    let summary = record(&store, &name(&started)).await.steps.unwrap();
+    assert_eq!(summary.unreached, ["old"]);
 }
 
 /// steps:W4 steps:S15

@@ -32,6 +32,12 @@ impl OperationRecord {
         let time = now.max(self.update_time);
         for write in writes {
             let old = plan.rows.get(&write.key).or_else(|| stored.get(&write.key));
+            if write.is_unreached {
+                if old.is_some() {
+                    plan.summary.add_unreached(&write.key);
+                }
+                continue;
+            }
             let row = match old {
                 Some(old) => match changed(old, write, fence, time)? {
                     Some(row) => row,
