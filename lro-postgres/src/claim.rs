@@ -5,6 +5,7 @@ mod asked;
 mod corrupt;
 mod marks;
 mod suspects;
+mod wakes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use self::asked::Asked;
 use self::marks::{Look, Marks};
 use self::suspects::{AskedSuspects, Lost, Others};
 use crate::error::Fault;
+use crate::group::family;
 use crate::group::held::Held;
 use crate::group::updates::queries;
 use crate::group::work::Work;
@@ -111,14 +113,22 @@ impl Claims {
             });
             let (operations, look) = self.take(claim, &asked, unless_since, marks).await?;
             marks.found_last = !operations.is_empty();
+            if look.wakes {
+                self.wake().await?;
+            }
             if !operations.is_empty() || !(look.lease_is_over(claim) || look.suspects_wait()) {
                 marks.suspects_wait = look.suspects_wait();
                 return Ok(look.claimed(claim, operations));
             }
         }
         let mut look = self.look(&mut asked, marks).await?;
-        if look.lease_is_over(claim) {
-            self.sweep(&asked).await?;
+        if look.lease_is_over(claim) || look.wakes {
+            if look.wakes {
+                self.wake().await?;
+            }
+            if look.lease_is_over(claim) {
+                self.sweep(&asked).await?;
+            }
             // Expired operations are ready now, too.
             look = self.look(&mut asked, marks).await?;
         }
@@ -223,9 +233,11 @@ impl Claims {
         let mut swept = Work::new(now);
         let commands = suspects::commands(&rows, others.as_deref())?;
         let corrupt = expire(&mut swept, rows.iter().zip(commands));
+        let wakes = family::follow(&mut transaction, &mut swept).await?;
         let later = vec![now.saturating_add(CORRUPT_PAUSE).as_micros(); corrupt.len()];
         let written = swept.columns();
         let mut steps = queries(&written);
+        steps.extend(wakes.query());
         if !corrupt.is_empty() {
             self.events.corrupt("claim", corrupt.len());
             steps.push(Query {
@@ -234,6 +246,7 @@ impl Claims {
             });
         }
         transaction.run_and_commit(&steps).await?;
+        swept.events.extend(wakes.event());
         self.events.publish(&swept.events);
         Ok(rows.len())
     }

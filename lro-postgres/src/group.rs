@@ -3,6 +3,7 @@
 pub(crate) mod call;
 pub(crate) mod decided;
 pub(crate) mod ends;
+pub(crate) mod family;
 pub(crate) mod held;
 pub(crate) mod lane;
 pub(crate) mod purge;

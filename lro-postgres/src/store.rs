@@ -224,9 +224,6 @@ impl OperationStore for PostgresStore {
         &self,
         operations: Vec<NewOperation>,
     ) -> Result<Vec<Result<Started, StartError>>, StoreError> {
-        if operations.iter().any(|it| it.child_of.is_some()) {
-            return Err(StoreError::unimplemented::<Self>("start of children"));
-        }
         self.inner.starts.call(operations).await
     }
 

@@ -52,6 +52,9 @@ impl Claims {
             }
             Err(fault) => return Err(fault),
         };
+        if look.wakes {
+            self.wake().await?;
+        }
         asked.without(&operations);
         let mut rest = claim.clone();
         rest.limit -= operations.len();

@@ -89,6 +89,8 @@ pub(super) struct Look {
     pub(super) together: Option<Timestamp>,
     /// When the first suspect with more losses is ready.
     pub(super) trial: Option<Timestamp>,
+    /// Whether an operation waits for a wake.
+    pub(super) wakes: bool,
 }
 
 impl Look {
@@ -110,6 +112,7 @@ impl Look {
             },
             together: row.try_get::<_, Option<i64>>(3)?.map(time),
             trial: row.try_get::<_, Option<i64>>(4)?.map(time),
+            wakes: row.try_get(5)?,
         })
     }
 

@@ -74,6 +74,10 @@ fn decide_one(
     before: OperationRecord,
     clock: Option<Timestamp>,
 ) -> Option<End> {
+    if before.parent_step.is_some() {
+        // Its parent's step finishes with it.
+        return None;
+    }
     let mut after = before.clone();
     let time = clock.unwrap_or(before.update_time);
     let change = after.apply(command.clone(), time);

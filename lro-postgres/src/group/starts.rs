@@ -1,5 +1,6 @@
 //! Starts: one INSERT a group, whose indexes decide.
 
+mod children;
 mod order;
 
 use std::collections::{HashMap, HashSet};
@@ -43,6 +44,41 @@ type Answer = Result<Started, StartError>;
 
 impl Serve<NewOperation, Answer> for Starts {
     async fn serve(
+        &self,
+        operations: &[NewOperation],
+    ) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
+        if operations.iter().all(|it| it.child_of.is_none()) {
+            return self.start_all(operations).await;
+        }
+        let mut answers = Vec::with_capacity(operations.len());
+        let are_alike =
+            |a: &NewOperation, b: &NewOperation| a.child_of.is_none() && b.child_of.is_none();
+        for group in operations.chunk_by(are_alike) {
+            match group {
+                [operation] if let Some(child_of) = &operation.child_of => {
+                    answers.push(self.start_child(operation, child_of).await);
+                }
+                group => answers.extend(serve_all(&Alone(self), group).await),
+            }
+        }
+        Ok(answers)
+    }
+}
+
+/// Starts of operations without parents.
+struct Alone<'s>(&'s Starts);
+
+impl Serve<NewOperation, Answer> for Alone<'_> {
+    async fn serve(
+        &self,
+        operations: &[NewOperation],
+    ) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
+        self.0.start_all(operations).await
+    }
+}
+
+impl Starts {
+    async fn start_all(
         &self,
         operations: &[NewOperation],
     ) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
@@ -218,38 +254,68 @@ struct Holders {
     exclusive_keys: HashMap<Vec<u8>, (Uuid, OperationName)>,
 }
 
-impl Holders {
-    async fn read(database: &Database, refused: &[Refused]) -> Result<Self, Fault> {
+/// The keys that starts want.
+struct Keys<'r> {
+    requests: Vec<Vec<u8>>,
+    uids: Vec<Uuid>,
+    names: Vec<&'r str>,
+    exclusive_keys: Vec<Vec<u8>>,
+}
+
+impl<'r> Keys<'r> {
+    fn of(refused: &'r [Refused]) -> Self {
         let records = || refused.iter().map(|(_, record)| record);
-        let requests: Vec<_> = records().filter_map(digest).collect();
-        let uids: Vec<_> = records().map(|record| record.uid).collect();
-        let names: Vec<_> = records().map(|record| record.name.as_str()).collect();
         let keys = records().filter_map(|record| record.exclusive_key.as_deref());
-        let keys: Vec<_> = keys.map(exclusive_digest).collect();
+        Self {
+            requests: records().filter_map(digest).collect(),
+            uids: records().map(|record| record.uid).collect(),
+            names: records().map(|record| record.name.as_str()).collect(),
+            exclusive_keys: keys.map(exclusive_digest).collect(),
+        }
+    }
+
+    /// The statements that read who holds them.
+    fn queries(&self) -> Vec<Query<'_>> {
         let mut queries = vec![Query {
             sql: statement::NAMES_BY_ID,
-            params: vec![(&uids, Type::UUID_ARRAY), (&names, Type::TEXT_ARRAY)],
+            params: vec![
+                (&self.uids, Type::UUID_ARRAY),
+                (&self.names, Type::TEXT_ARRAY),
+            ],
         }];
-        if !requests.is_empty() {
+        if !self.requests.is_empty() {
             queries.push(Query {
                 sql: statement::BY_REQUEST,
-                params: vec![(&requests, Type::BYTEA_ARRAY)],
+                params: vec![(&self.requests, Type::BYTEA_ARRAY)],
             });
         }
-        if !keys.is_empty() {
+        if !self.exclusive_keys.is_empty() {
             queries.push(Query {
                 sql: statement::NAMES_BY_EXCLUSIVE_KEY,
-                params: vec![(&keys, Type::BYTEA_ARRAY)],
+                params: vec![(&self.exclusive_keys, Type::BYTEA_ARRAY)],
             });
         }
+        queries
+    }
+}
+
+impl Holders {
+    async fn read(database: &Database, refused: &[Refused]) -> Result<Self, Fault> {
+        let keys = Keys::of(refused);
+        let queries = keys.queries();
         let answers = database.run(Access::Read, &queries).await?;
+        Self::of(&queries, &answers)
+    }
+
+    /// Of the answers to these statements.
+    fn of(queries: &[Query<'_>], answers: &[Vec<Row>]) -> Result<Self, Fault> {
         let mut holders = Self {
             requests: HashMap::new(),
             names: HashMap::new(),
             uids: HashMap::new(),
             exclusive_keys: HashMap::new(),
         };
-        for (query, rows) in queries.iter().zip(&answers) {
+        for (query, rows) in queries.iter().zip(answers) {
             for row in rows {
                 holders.add(query.sql, row)?;
             }
@@ -295,7 +361,9 @@ impl Holders {
         if named.is_some_and(&was_there) {
             return Some(Err(StartError::AlreadyExists(record.name.clone())));
         }
-        let key = record.exclusive_key.as_deref().map(exclusive_digest);
+        let key = record.exclusive_key.as_deref();
+        let key = key.filter(|_| !record.state.is_done());
+        let key = key.map(exclusive_digest);
         let holder = key.and_then(|key| self.exclusive_keys.get(&key));
         if let Some((_, holder)) = holder.filter(|(uid, _)| was_there(uid)) {
             return Some(Err(StartError::ExclusiveKeyHeld(holder.clone())));

@@ -13,9 +13,10 @@ use uuid::Uuid;
 
 use crate::error::Fault;
 use crate::group::call::{Serve, serve_all};
+use crate::group::family::Wakes;
 use crate::group::held::Held;
 use crate::group::work::Work;
-use crate::group::{decided, ends, recordings};
+use crate::group::{decided, ends, family, recordings};
 use crate::notify::events::Events;
 use crate::sql::batch::Columns;
 use crate::sql::database::{Access, Database, Query, clock};
@@ -93,7 +94,12 @@ struct ByLock<'u> {
 
 impl Serve<&Update, Answer> for ByLock<'_> {
     async fn serve(&self, updates: &[&Update]) -> Result<Vec<Result<Answer, StoreError>>, Fault> {
-        match (self.update(updates).await, updates) {
+        let mut answers = self.update(updates, true).await;
+        if matches!((&answers, updates), (Err(fault), [_]) if fault.is_lasting()) {
+            // Perhaps its parent or its child is at fault, which is not to hinder it.
+            answers = self.update(updates, false).await;
+        }
+        match (answers, updates) {
             (Err(fault), [_]) if fault.is_lasting() => {
                 let corrupt = Refusal::Corrupt(fault.to_error().to_string().into());
                 Ok(vec![Ok(Err(corrupt))])
@@ -104,7 +110,8 @@ impl Serve<&Update, Answer> for ByLock<'_> {
 }
 
 impl ByLock<'_> {
-    async fn update(&self, updates: &[&Update]) -> Result<Vec<Answer>, Fault> {
+    /// Applies what belongs to the updates in other operations too, or leaves that to claims.
+    async fn update(&self, updates: &[&Update], follows: bool) -> Result<Vec<Answer>, Fault> {
         let Updates {
             database,
             events,
@@ -113,7 +120,7 @@ impl ByLock<'_> {
         let mut attempts = database.attempts();
         let (answers, work) = loop {
             let may_wait = !self.met_lock.load(Ordering::Relaxed);
-            let transaction = self.updates.update_once(updates, may_wait);
+            let transaction = self.updates.update_once(updates, may_wait, follows);
             let result = database.in_time(transaction).await;
             if may_wait && matches!(&result, Err(fault) if fault.is_locked()) {
                 self.met_lock.store(true, Ordering::Relaxed);
@@ -164,6 +171,7 @@ impl Updates {
         &self,
         updates: &[&Update],
         may_wait: bool,
+        follows: bool,
     ) -> Result<(Vec<Answer>, Work), Fault> {
         let uids: Vec<Uuid> = updates.iter().filter_map(|update| update.uid).collect();
         let by_name = |update: &&&Update| !may_wait || update.uid.is_none();
@@ -217,8 +225,15 @@ impl Updates {
             }
         }
         let answers = updates.iter().map(|update| work.update(update)).collect();
+        let wakes = match follows {
+            true => family::follow(&mut transaction, &mut work).await?,
+            false => Wakes::of(&mut work),
+        };
         let written = work.columns();
-        transaction.run_and_commit(&queries(&written)).await?;
+        let mut writes = queries(&written);
+        writes.extend(wakes.query());
+        transaction.run_and_commit(&writes).await?;
+        work.events.extend(wakes.event());
         Ok((answers, work))
     }
 }

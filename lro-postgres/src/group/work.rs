@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use lro_core::store::{
-    AppliedSteps, Change, Command, OperationRecord, Refusal, StepKey, StepRow, StepWrite,
+    AppliedSteps, Change, Child, Command, OperationRecord, Refusal, StepKey, StepRow, StepWrite,
     StoreEvent, Update, Updated,
 };
 use lro_core::{OperationName, Timestamp};
@@ -32,6 +32,8 @@ pub(crate) struct Work {
     /// The other rows, each with the reason why it stays unchanged.
     pub(super) left: Vec<(Uuid, String, Refusal)>,
     pub(crate) events: Vec<StoreEvent>,
+    /// Updates of other operations that belong to what was applied.
+    pub(crate) follow_ups: Vec<Update>,
 }
 
 pub(super) struct Entry {
@@ -100,7 +102,41 @@ impl Work {
             by_name: HashMap::new(),
             left: Vec::new(),
             events: Vec::new(),
+            follow_ups: Vec::new(),
         }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Whether the operation is among those that can be changed.
+    pub(super) fn has(&self, uid: Uuid) -> bool {
+        self.by_uid.contains_key(&uid)
+    }
+
+    /// The child of a step.
+    pub(super) fn child(&self, uid: Uuid, key: &StepKey) -> Option<&Child> {
+        let entry = &self.entries[*self.by_uid.get(&uid)?];
+        entry.stored.get(key)?.child.as_deref()
+    }
+
+    /// The keys of steps that the updates need to know, and that are not known.
+    pub(super) fn unknown_step_keys(&self, updates: &[Update]) -> StepKeys {
+        let mut keys = StepKeys::default();
+        for update in updates {
+            let entry = self.place(update).map(|at| &self.entries[at]);
+            let Some((entry, steps)) = entry.and_then(|it| Some((it, it.record.steps.as_deref()?)))
+            else {
+                continue;
+            };
+            for key in update.step_keys() {
+                if !entry.stored.contains_key(key) && !entry.removed.contains(key) {
+                    keys.add(entry.record.uid, steps.epoch, key);
+                }
+            }
+        }
+        keys
     }
 
     /// A record as it is stored.
@@ -212,6 +248,7 @@ impl Work {
         }
         let before = entry.record.metadata.clone();
         let state_before = entry.record.state;
+        let visible_before = entry.record.is_visible();
         let record = &mut entry.record;
         let epoch_before = record.steps.as_deref().map_or(0, |steps| steps.epoch);
         let applied = record.apply_with_steps(command, steps, &entry.stored, self.now)?;
@@ -230,6 +267,15 @@ impl Work {
             (_, now) => now,
         };
         let updated = Updated::new(change, record);
+        let ended = record.state.is_done() && !state_before.is_done();
+        let hidden = visible_before && !record.is_visible();
+        self.follow_ups
+            .extend(record.tells_parent().filter(|_| ended || hidden));
+        let cancels = applied
+            .cancels
+            .iter()
+            .map(|child| Update::by_uid(child.name.clone(), child.uid, record.cancel_of_child()));
+        self.follow_ups.extend(cancels);
         entry.take_steps(epoch_before, applied);
         Ok(updated)
     }
@@ -285,7 +331,7 @@ impl Work {
 
 /// Keys of steps, as arrays.
 #[derive(Default)]
-pub(super) struct StepKeys {
+pub(crate) struct StepKeys {
     uids: Vec<Uuid>,
     epochs: Vec<i64>,
     keys: Vec<String>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lro_core::Timestamp;
 use lro_core::store::{
-    OperationRecord, StepKey, StepRow, StepSummary, StepWake, StepWrite, WorkerId,
+    Child, OperationRecord, StepKey, StepRow, StepSummary, StepWake, StepWrite, WorkerId,
 };
 use prost::Message as _;
 use tokio_postgres::types::{ToSql, Type};
@@ -200,6 +200,7 @@ pub(crate) fn written_steps(steps: &[Step<'_>]) -> Columns {
     columns.times(steps, |s| s.row.end_time);
     columns.times(steps, |s| s.row.wake_time);
     columns.values(steps.iter().map(|s| s.row));
+    columns.bytes(steps, |s| s.row.child.as_deref().map(Child::encode));
     columns
 }
 

@@ -114,6 +114,9 @@ async fn a_plan_for_an_empty_table_goes_by_an_index() {
         (statement::LOCK, 1, "operation_by_uid"),
         (statement::LOCK_NAMED, 2, "operation_by_uid"),
         (statement::LOCK_FREE, 2, "operation_by_uid"),
+        (statement::LOCK_FAMILY, 1, "operation_by_uid"),
+        (statement::NAMES_OF_FAMILY, 1, "operation_by_uid"),
+        (statement::SET_PARENT, 3, "operation_by_uid"),
         (statement::ADVANCE, 23, "operation_by_uid"),
         (statement::RECORD, 25, "operation_by_uid"),
         (statement::RECORD, 25, "operation_step_by_key"),
@@ -126,12 +129,14 @@ async fn a_plan_for_an_empty_table_goes_by_an_index() {
         (statement::BY_REQUEST, 1, "operation_by_request"),
         (statement::PURGE, 2, "operation_expiring"),
         (statement::LOOK, 4, "operation_ready"),
+        (statement::LOOK, 4, "operation_wake_by_id"),
         (statement::SWEEP, 3, "operation_leased"),
         (statement::CLAIM, 8, "operation_ready"),
     ];
     for (n, (text, parameters, index)) in statements.into_iter().enumerate() {
         let text = text.replace("{operation}", &table);
         let text = text.replace("{step}", &format!("\"{schema}\".operation_step"));
+        let text = text.replace("{wake}", &format!("\"{schema}\".operation_wake"));
         let prepare = format!("PREPARE plan{n} AS {text}");
         client.batch_execute(&prepare).await.unwrap();
         let explain = format!("EXPLAIN EXECUTE plan{n} ({})", nulls(parameters));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lro_core::store::{
     ExecutionPolicy, History, Lease, OnCrash, OperationRecord, OperationResult, OperationState,
-    Origin, RequestId, WorkerId,
+    Origin, ParentStep, RequestId, WorkerId,
 };
 use lro_core::{OperationName, Timestamp};
 use prost::Message;
@@ -26,7 +26,7 @@ macro_rules! head_with {
              retain_seconds, retain_nanos, lease_worker, lease_expire_time, create_time, ready_time, \
              start_time, update_time, cancel_time, delete_time, end_time, expire_time, ",
             $metadata,
-            ", labels, origin, losses, suspect_time, attempt_time, history, steps"
+            ", labels, origin, losses, suspect_time, attempt_time, history, steps, parent_step"
         )
     };
 }
@@ -223,6 +223,7 @@ fn known(fields: &mut Fields<'_>) -> Result<OperationRecord, Fault> {
         record.history = history;
     }
     record.steps = fields.message()?.map(Box::new);
+    record.parent_step = fields.read_optional(ParentStep::decode)?.map(Box::new);
     Ok(record)
 }
 

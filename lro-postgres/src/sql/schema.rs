@@ -14,7 +14,7 @@ use crate::error::Fault;
 use crate::sql::text::quote;
 
 /// Step n takes the schema from version n to version n + 1. None is ever edited.
-const MIGRATIONS: [Step; 6] = [
+const MIGRATIONS: [Step; 7] = [
     Step {
         sql: include_str!("schema/1_operation.sql"),
         alters: false,
@@ -56,6 +56,12 @@ const MIGRATIONS: [Step; 6] = [
     },
     Step {
         sql: include_str!("schema/6_steps.sql"),
+        alters: true,
+        index: None,
+        fill: None,
+    },
+    Step {
+        sql: include_str!("schema/7_children.sql"),
         alters: true,
         index: None,
         fill: None,

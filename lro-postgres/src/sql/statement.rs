@@ -56,19 +56,23 @@ macro_rules! claim_taken {
             latest!(),
             "), lease_worker = ",
             $worker,
-            "::uuid, steps_fence = CASE WHEN c.steps IS NOT NULL THEN c.fence + 1 END",
+            "::uuid, steps_fence = CASE WHEN c.steps IS NOT NULL OR c.parent_step IS NOT NULL THEN c.fence + 1 END",
             $($more,)?
             " FROM c, t WHERE o.uid = c.uid RETURNING c.*, t.now"
         )
     };
 }
 
+mod family;
 mod retention;
 mod secret;
+mod shared;
 mod steps;
 
+pub(crate) use family::*;
 pub(crate) use retention::{PURGE, PURGE_WITHIN};
 pub(crate) use secret::{CREATE_PAGE_TOKEN_KEY, PAGE_TOKEN_KEY};
+pub(crate) use shared::{HELD, SHARE};
 pub(crate) use steps::*;
 
 /// Those that are prepared. `list::statement` has more.
@@ -106,6 +110,7 @@ pub(crate) fn of_schema(schema: &str) -> HashMap<&'static str, String> {
     let all = ALL
         .into_iter()
         .chain(steps::STEPS)
+        .chain(family::FAMILY)
         .chain(list::statement::ALL);
     all.map(|text| (text, named(schema, text))).collect()
 }
@@ -116,6 +121,7 @@ pub(crate) fn named(schema: &str, text: &str) -> String {
     let text = text.replace("{operation}", &format!("{schema}.operation"));
     text.replace("{label}", &format!("{schema}.label"))
         .replace("{step}", &format!("{schema}.operation_step"))
+        .replace("{wake}", &format!("{schema}.operation_wake"))
         .replace("{secret}", &format!("{schema}.operation_secret"))
         .replace("{and}", "")
 }
@@ -215,7 +221,8 @@ pub(crate) const ADVANCE: &str = "UPDATE {operation} AS o SET revision = n.revis
      result_kind = n.result_kind, metadata = coalesce(n.metadata, o.metadata), \
      checkpoint = CASE WHEN n.end_time IS NULL THEN coalesce(n.checkpoint, o.checkpoint) END, \
      result = n.result, losses = n.losses, suspect_time = n.suspect_time, attempt_time = n.attempt_time, \
-     history = n.history, steps = n.steps, steps_fence = CASE WHEN n.steps IS NOT NULL THEN n.fence END, \
+     history = n.history, steps = n.steps, \
+     steps_fence = CASE WHEN n.steps IS NOT NULL OR o.parent_step IS NOT NULL THEN n.fence END, \
      lease_shared = coalesce(o.lease_shared AND o.lease_expire_time = n.lease_expire_time, false) \
      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], \
      $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \
@@ -259,7 +266,8 @@ pub(crate) const RENEW: &str = "UPDATE {operation} AS o SET lease_expire_time = 
 pub(crate) const REMOVE: &str = "DELETE FROM {operation} WHERE uid = ANY($1::uuid[])";
 
 /// The clock, when the first lease ends, and when the first operation of each method is ready. Leases
-/// up to that time, or without one only those that are over. Last, [`READ_ONLY`].
+/// up to that time, or without one only those that are over. Whether some operation waits for a wake. Last,
+/// [`READ_ONLY`].
 pub(crate) const LOOK: &str = concat!(
     "SELECT ",
     clock!(),
@@ -275,7 +283,8 @@ pub(crate) const LOOK: &str = concat!(
      (SELECT o.suspect_time FROM {operation} o WHERE o.suspect_time IS NOT NULL AND o.losses = 1 \
      AND o.state = 0 AND o.method = ANY($2::text[]) ORDER BY o.suspect_time, o.uid LIMIT 1), \
      (SELECT o.suspect_time FROM {operation} o WHERE o.suspect_time IS NOT NULL AND o.losses > 1 \
-     AND o.state = 0 AND o.method = ANY($2::text[]) ORDER BY o.suspect_time, o.uid LIMIT 1), ",
+     AND o.state = 0 AND o.method = ANY($2::text[]) ORDER BY o.suspect_time, o.uid LIMIT 1), \
+     EXISTS (SELECT FROM {wake} WHERE id > 0), ",
     read_only!()
 );
 
@@ -289,17 +298,6 @@ pub(crate) const SWEEP: &str = concat!(
     ") ORDER BY lease_expire_time, uid \
      LIMIT $3::bigint FOR UPDATE SKIP LOCKED"
 );
-
-/// The workers among these that hold operations other than these.
-pub(crate) const HELD: &str = "SELECT DISTINCT lease_worker FROM {operation} \
-     WHERE lease_expire_time IS NOT NULL AND lease_worker = ANY($1::uuid[]) \
-     AND NOT uid = ANY($2::uuid[])";
-
-/// Marks the leases of those operations. A locked one is being renewed: its worker was not lost.
-pub(crate) const SHARE: &str = "UPDATE {operation} SET lease_shared = true \
-     WHERE uid = ANY(ARRAY(SELECT o.uid FROM {operation} o WHERE o.lease_expire_time IS NOT NULL \
-     AND o.lease_worker = ANY($1::uuid[]) AND NOT o.uid = ANY($2::uuid[]) AND NOT o.lease_shared \
-     ORDER BY o.uid FOR UPDATE SKIP LOCKED))";
 
 /// Claims suspects as [`CLAIM`] claims other operations: those with one loss, or those with more.
 pub(crate) const CLAIM_SUSPECTS: &str = concat!(

@@ -1,6 +1,6 @@
 //! A step as a row.
 
-use lro_core::store::{StepKind, StepRow};
+use lro_core::store::{Child, StepKind, StepRow};
 use tokio_postgres::Row;
 
 use crate::error::Fault;
@@ -36,7 +36,10 @@ fn step(fields: &mut Fields<'_>) -> Result<StepRow, Fault> {
     if let Some(kind) = fields.read_optional(|kind: i16| u8::try_from(kind).ok())? {
         let value = |bytes: &[u8]| StepRow::decode_value(kind, bytes);
         (row.outcome, row.last_error) = fields.read(value)?;
+    } else {
+        fields.read_optional(|_: &[u8]| None::<()>)?;
     }
+    row.child = fields.read_optional(Child::decode)?.map(Box::new);
     if row.is_whole() {
         Ok(row)
     } else {

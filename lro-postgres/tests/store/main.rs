@@ -7,6 +7,7 @@
 
 mod altered;
 mod blocked;
+mod children;
 mod corrupt_page;
 mod deadlocks;
 mod ends;

@@ -5,8 +5,8 @@
 
 use lro_core::filter::{Filter, Schema as FilterSchema};
 use lro_core::store::{
-    Claim, Command, ListQuery, OperationResult, OperationState, OperationStore, Refusal, StepKind,
-    StepOutcome, StepQuery, StepWrite, Update, WorkerId,
+    ChildOf, Claim, Command, ListQuery, OperationResult, OperationState, OperationStore, Refusal,
+    StepKind, StepOutcome, StepQuery, StepWrite, Update, WorkerId,
 };
 use lro_core::{ParentName, unpack};
 use lro_postgres::PostgresStore;
@@ -158,6 +158,31 @@ async fn a_node_of_the_version_before_neither_runs_nor_leaves_steps() {
     old.query("REMOVE", &[(&vec![record.uid], Type::UUID_ARRAY)])
         .await;
     assert_eq!(store.steps(all()).await.unwrap(), []);
+}
+
+/// It would end the child without the step of its parent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_the_version_before_runs_no_children() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store().notifications(false).open().await.unwrap();
+    let old = OldNode {
+        schema: &schema,
+        client: schema.outsider().await,
+    };
+    start(&store, "operations/parent").await;
+    let parent = claim(&store, 1, 1).await.operations.remove(0);
+    let mut child = new("operations/child");
+    child.child_of = Some(Box::new(ChildOf {
+        operation: parent.name.clone(),
+        uid: parent.uid,
+        fence: parent.fence,
+        step: StepWrite::begun("a".parse().unwrap(), StepKind::Child),
+        is_left: false,
+    }));
+    store.start(vec![child]).await.unwrap().remove(0).unwrap();
+    assert!(old.claim_rows().await.is_empty());
+    let claimed = claim(&store, 1, 1).await.operations;
+    assert_eq!(claimed[0].name.as_str(), "operations/child");
 }
 
 /// A node of the version before, as far as its statements go.

@@ -1,6 +1,7 @@
 //! Steps, by the primary key of their table.
 
-macro_rules! columns {
+/// All columns but the last one.
+macro_rules! without_child {
     ($table:literal) => {
         concat!(
             $table,
@@ -26,6 +27,12 @@ macro_rules! columns {
             $table,
             "value"
         )
+    };
+}
+
+macro_rules! columns {
+    ($table:literal) => {
+        concat!(without_child!($table), ", ", $table, "child")
     };
 }
 
@@ -64,9 +71,10 @@ pub(crate) const PUT_STEPS: &str = concat!(
     columns!(""),
     ") SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::smallint[], \
      $6::bigint[], $7::bigint[], $8::boolean[], $9::bigint[], $10::bigint[], $11::bigint[], \
-     $12::smallint[], $13::bytea[]) ON CONFLICT (uid, epoch, key) DO UPDATE SET \
+     $12::smallint[], $13::bytea[], $14::bytea[]) ON CONFLICT (uid, epoch, key) DO UPDATE SET \
      attempt = excluded.attempt, fence = excluded.fence, end_time = excluded.end_time, \
-     wake_time = excluded.wake_time, value_kind = excluded.value_kind, value = excluded.value"
+     wake_time = excluded.wake_time, value_kind = excluded.value_kind, value = excluded.value, \
+     child = excluded.child"
 );
 
 /// Records new steps of operations that were not written since the given revision; of those that have a
@@ -86,7 +94,7 @@ pub(crate) const RECORD: &str = concat!(
      FROM unnest($9::uuid[], $12::bigint[], $13::text[]) AS k (uid, epoch, key) \
      JOIN {step} s ON s.uid = k.uid AND s.epoch = k.epoch AND s.key = k.key)) \
      RETURNING o.uid, o.update_time), s AS (INSERT INTO {step} (uid, epoch, ",
-    columns!(""),
+    without_child!(""),
     ") SELECT n.uid, n.epoch, n.key, n.seq, n.kind, n.attempt, n.fence, n.sequential, \
      greatest(w.time - n.begun_ago, n.create_time), CASE WHEN n.finished THEN w.time END, \
      CASE WHEN n.wake_after IS NULL THEN n.wake_at ELSE least(w.time + n.wake_after, ",

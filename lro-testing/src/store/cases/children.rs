@@ -4,7 +4,7 @@ use lro_core::Reason;
 use lro_core::store::{
     Change, ChildOf, ChildRefusal, Command, NewOperation, OnCrash, OperationOutcome,
     OperationRecord, OperationState, Refusal, StartError, Started, StepKind, StepLimit,
-    StepOutcome, StepSummary, StepWrite, StoreErrorKind, StoreEvent, Update, Updated,
+    StepOutcome, StepSummary, StepWrite, StoreEvent, Update, Updated,
 };
 
 use crate::store::build::*;
@@ -16,29 +16,6 @@ mod starts;
 
 pub(crate) use ends::*;
 pub(crate) use starts::*;
-
-/// Whether the store starts children. One that does not must say so, by its name.
-async fn keeps_children(trial: &Trial) -> bool {
-    if !keeps_steps(trial).await {
-        return false;
-    }
-    let it = Composed::running(trial, "operations/without-children").await;
-    let mut new = child(&it, "a", "operations/without-children-a");
-    new.child_of.as_mut().unwrap().fence = 0;
-    let answer = trial.store().start(vec![new]).await;
-    let keeps = match answer {
-        Ok(_) => true,
-        Err(error) => {
-            assert_eq!(error.kind(), StoreErrorKind::Unimplemented);
-            false
-        }
-    };
-    trial
-        .update(&it.record.name, succeed(1, "r"))
-        .await
-        .unwrap();
-    keeps
-}
 
 /// The child of a step, of a method that [`Trial::claim`] leaves alone.
 fn child(it: &Composed<'_>, step: &str, of: &str) -> NewOperation {

@@ -2,7 +2,7 @@ use super::*;
 
 /// steps:C5 steps:W6
 pub(crate) async fn every_end_of_a_child_makes_its_parent_ready(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let log = trial.observe();
@@ -47,7 +47,7 @@ pub(crate) async fn every_end_of_a_child_makes_its_parent_ready(trial: Trial) {
 
 /// steps:C5 steps:W6
 pub(crate) async fn a_lost_child_makes_its_parent_ready(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     for (n, on_crash) in (0..).zip([OnCrash::Resume, OnCrash::Abort]) {
@@ -69,7 +69,7 @@ pub(crate) async fn a_lost_child_makes_its_parent_ready(trial: Trial) {
 
 /// steps:C5
 pub(crate) async fn a_child_that_is_deleted_ends_its_step(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     for (n, runs) in (0..).zip([false, true]) {
@@ -101,7 +101,7 @@ pub(crate) async fn a_child_that_is_deleted_ends_its_step(trial: Trial) {
 
 /// steps:C5 steps:W6
 pub(crate) async fn a_parent_in_any_state_learns_of_the_end(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let pause = secs(3_600);
@@ -136,7 +136,7 @@ pub(crate) async fn a_parent_in_any_state_learns_of_the_end(trial: Trial) {
 
 /// steps:E7
 pub(crate) async fn the_end_of_a_child_outlives_its_parent(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     for (n, removed) in (0..).zip([false, true]) {
@@ -165,7 +165,7 @@ pub(crate) async fn the_end_of_a_child_outlives_its_parent(trial: Trial) {
 
 /// steps:L2
 pub(crate) async fn a_result_that_is_too_large_is_an_error_of_the_step(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let (mut it, mut child) = waiting(&trial, "operations/a").await;
@@ -180,7 +180,7 @@ pub(crate) async fn a_result_that_is_too_large_is_an_error_of_the_step(trial: Tr
 
 /// steps:W7
 pub(crate) async fn the_ends_of_several_children_are_gathered(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let mut it = Composed::running(&trial, "operations/a").await;
@@ -206,7 +206,7 @@ pub(crate) async fn the_ends_of_several_children_are_gathered(trial: Trial) {
 
 /// steps:C5
 pub(crate) async fn children_that_end_in_one_call_are_both_known(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let mut it = Composed::running(&trial, "operations/a").await;
@@ -237,7 +237,7 @@ pub(crate) async fn children_that_end_in_one_call_are_both_known(trial: Trial) {
 
 /// steps:W6
 pub(crate) async fn a_suspension_and_the_end_of_a_child_share_a_call(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     for (n, end_is_first) in (0..).zip([false, true]) {
@@ -266,7 +266,7 @@ pub(crate) async fn a_suspension_and_the_end_of_a_child_share_a_call(trial: Tria
 
 /// steps:E8
 pub(crate) async fn the_end_of_a_child_of_an_earlier_epoch_changes_nothing(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let mut it = Composed::running(&trial, "operations/a").await;
@@ -295,7 +295,7 @@ fn abandoned(step: &str) -> Vec<StepWrite> {
 
 /// steps:C11
 pub(crate) async fn a_child_that_is_dropped_is_cancelled(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let log = trial.observe();
@@ -333,7 +333,7 @@ pub(crate) async fn a_child_that_is_dropped_is_cancelled(trial: Trial) {
 
 /// steps:C6
 pub(crate) async fn a_child_that_is_left_runs_on(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let mut it = Composed::running(&trial, "operations/a").await;
@@ -346,7 +346,7 @@ pub(crate) async fn a_child_that_is_left_runs_on(trial: Trial) {
 
 /// steps:C5
 pub(crate) async fn a_child_has_children(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let mut it = Composed::running(&trial, "operations/a").await;

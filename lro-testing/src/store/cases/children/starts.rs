@@ -21,7 +21,7 @@ async fn found(it: &Composed<'_>, new: NewOperation, expected: &OperationRecord)
 
 /// steps:C2
 pub(crate) async fn a_child_is_stored_with_its_step(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let log = trial.observe();
@@ -49,7 +49,7 @@ pub(crate) async fn a_child_is_stored_with_its_step(trial: Trial) {
 
 /// steps:C7
 pub(crate) async fn a_parent_that_refuses_stores_no_child(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let of_parent = |refusal| StartError::Child(ChildRefusal::Parent(refusal));
@@ -91,7 +91,7 @@ pub(crate) async fn a_parent_that_refuses_stores_no_child(trial: Trial) {
 
 /// steps:L4
 pub(crate) async fn the_children_of_an_operation_are_limited(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let mut it = Composed::running(&trial, "operations/a").await;
@@ -114,7 +114,7 @@ pub(crate) async fn the_children_of_an_operation_are_limited(trial: Trial) {
 
 /// steps:C2
 pub(crate) async fn a_step_has_one_child_and_finds_it_again(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let mut it = Composed::running(&trial, "operations/a").await;
@@ -138,7 +138,7 @@ pub(crate) async fn a_step_has_one_child_and_finds_it_again(trial: Trial) {
 }
 
 pub(crate) async fn a_forgotten_step_finds_its_child_again(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let (mut it, mut first) = waiting(&trial, "operations/a").await;
@@ -167,7 +167,7 @@ pub(crate) async fn a_forgotten_step_finds_its_child_again(trial: Trial) {
 }
 
 pub(crate) async fn the_request_id_of_a_stranger_is_no_child(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let alone = trial.operation("operations/alone").method(OTHER);
@@ -184,7 +184,7 @@ pub(crate) async fn the_request_id_of_a_stranger_is_no_child(trial: Trial) {
 }
 
 pub(crate) async fn a_conflict_of_a_child_leaves_its_parent_alone(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let holder = trial.operation("operations/holder").exclusive("key");
@@ -212,7 +212,7 @@ pub(crate) async fn a_conflict_of_a_child_leaves_its_parent_alone(trial: Trial) 
 }
 
 pub(crate) async fn a_child_that_is_born_done_finishes_its_step(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let mut it = Composed::running(&trial, "operations/a").await;
@@ -238,7 +238,7 @@ pub(crate) async fn a_child_that_is_born_done_finishes_its_step(trial: Trial) {
 }
 
 pub(crate) async fn a_parent_and_its_child_start_in_one_call(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let parent = trial.operation("operations/a").born_claimed(worker(1));
