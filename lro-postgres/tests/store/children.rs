@@ -160,7 +160,7 @@ async fn a_corrupt_wake_blocks_no_other() {
 /// Starts of children, their ends, and cancellations of both, by four nodes and in different orders.
 #[tokio::test(flavor = "multi_thread")]
 async fn families_that_change_at_once_do_not_deadlock() {
-    const FAMILIES: usize = 40;
+    const FAMILIES: usize = 120;
     let Some(cluster) = private_cluster().await else {
         return;
     };
@@ -180,7 +180,9 @@ async fn families_that_change_at_once_do_not_deadlock() {
         Update::by_uid(record.name.clone(), record.uid, command)
     };
     let ends: Vec<_> = children.iter().map(|it| by_uid(it, succeed(1))).collect();
-    let cancels = children.iter().chain(&parents).rev();
+    // Of each family the parent first, where its end locks the child first.
+    let cancels = parents.iter().zip(&children);
+    let cancels = cancels.flat_map(|(parent, child)| [parent, child]);
     let cancels: Vec<_> = cancels.map(|it| by_uid(it, Command::cancel())).collect();
     let drops = parents.iter().map(|it| {
         let dropped = StepWrite {
