@@ -90,6 +90,10 @@ enum Part {
     /// The PostgreSQL store against a raw loop: start to done, over processes, what it costs the
     /// server, with a million finished operations, and how soon other nodes hear.
     Postgres,
+    /// Durable steps on PostgreSQL: alone, and in lives of ten, against the same rows.
+    PostgresSteps,
+    /// Lives of ten steps beside workflows of dbos. Only when named: it is built first.
+    StepPeers,
     /// graphile_worker and apalis-postgres beside it. Only when named: they are built first.
     Peers,
 }
@@ -153,7 +157,8 @@ fn main() -> anyhow::Result<()> {
         return runtime.block_on(postgres::work(&database, &schema));
     }
     for part in Part::value_variants() {
-        let is_meant = args.parts.is_empty() && *part != Part::Peers;
+        let has_peers = matches!(part, Part::Peers | Part::StepPeers);
+        let is_meant = args.parts.is_empty() && !has_peers;
         if is_meant || args.parts.contains(part) {
             runtime.block_on(async {
                 match part {
@@ -170,6 +175,8 @@ fn main() -> anyhow::Result<()> {
                     Part::Lists => lists::run(&setting).await,
                     Part::PostgresLists => lists::postgres::run(&setting).await,
                     Part::Postgres => postgres::run(&setting).await,
+                    Part::PostgresSteps => postgres::steps(&setting).await,
+                    Part::StepPeers => postgres::step_peers(&setting).await,
                     Part::Peers => postgres::peers(&setting).await,
                 }
             })?;

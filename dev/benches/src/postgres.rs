@@ -7,6 +7,7 @@ mod meter;
 mod million;
 mod peers;
 mod raw;
+mod steps;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,16 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<()> {
 pub(crate) async fn peers(setting: &Setting) -> anyhow::Result<()> {
     let bench = Bench::start(setting).await?;
     peers::run(&bench).await
+}
+
+pub(crate) async fn steps(setting: &Setting) -> anyhow::Result<()> {
+    let bench = Bench::start(setting).await?;
+    steps::run(&bench).await
+}
+
+pub(crate) async fn step_peers(setting: &Setting) -> anyhow::Result<()> {
+    let bench = Bench::start(setting).await?;
+    steps::beside(&bench).await
 }
 
 /// A server for all figures of a run.

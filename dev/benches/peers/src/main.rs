@@ -1,11 +1,12 @@
-//! Other queues on PostgreSQL, with no-op jobs whose results are kept: `peers NAME URL SUBMITTERS
-//! MILLIS`. Prints how many jobs, in how many seconds, with how many bytes of WAL.
+//! Other queues on PostgreSQL, with no-op jobs whose results are kept, and workflows of ten steps:
+//! `peers NAME URL SUBMITTERS MILLIS`. Prints how many jobs, in how many seconds, with how many bytes of WAL.
 //!
 //! The figures favour them: a submitter continues as soon as its job has run in this process, which
 //! here costs the server nothing, and not when it has seen the result in the database. The clock
 //! stops when all results are there.
 
 mod apalis_queue;
+mod dbos_workflows;
 mod graphile;
 
 use std::collections::HashMap;
@@ -59,7 +60,7 @@ impl Waiting {
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [name, url, submitters, millis] = &arguments[..] else {
-        anyhow::bail!("peers graphile|apalis URL SUBMITTERS MILLIS");
+        anyhow::bail!("peers graphile|apalis|dbos URL SUBMITTERS MILLIS");
     };
     let submitters = submitters.parse()?;
     let span = Duration::from_millis(millis.parse()?);
@@ -73,6 +74,10 @@ async fn main() -> anyhow::Result<()> {
         }
         "apalis" => {
             let peer = apalis_queue::start(&pool, waiting.clone()).await?;
+            measure(peer, waiting, &pool, submitters, span).await?;
+        }
+        "dbos" => {
+            let peer = dbos_workflows::start(url, waiting.clone()).await?;
             measure(peer, waiting, &pool, submitters, span).await?;
         }
         name => anyhow::bail!("who is {name}?"),

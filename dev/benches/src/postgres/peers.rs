@@ -66,7 +66,7 @@ fn transactions(rounds: &[Round]) -> String {
 }
 
 /// Builds the program, and says where it is.
-fn build() -> anyhow::Result<std::path::PathBuf> {
+pub(super) fn build() -> anyhow::Result<std::path::PathBuf> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/Cargo.toml");
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/peers");
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
@@ -81,7 +81,7 @@ fn build() -> anyhow::Result<std::path::PathBuf> {
 
 impl Bench {
     /// A run that does not come to its end, because a job was lost, is said and done again.
-    async fn patiently(
+    pub(super) async fn patiently(
         &self,
         program: &Path,
         name: &str,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use lro_core::pack;
 use prost::Message as _;
 use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, NoTls, Statement};
 use uuid::Uuid;
 
 use crate::service::{AsyncWork, request};
@@ -25,23 +26,32 @@ pub(crate) enum Life {
     /// Inserted as claimed, finished: what the store writes where the process that starts an
     /// operation also runs it.
     Two,
+    /// The same with that number of steps in between, each with the summary of its operation.
+    Steps(u32),
     /// Inserted, claimed, finished.
     Three,
 }
 
-type Call = (Uuid, oneshot::Sender<()>);
+/// About what the response of a step takes, and the summary.
+const STEP_VALUE: usize = 50;
+const SUMMARY: usize = 12;
+
+/// The operation, the number of its step, and the answer.
+type Call = (Uuid, i32, oneshot::Sender<()>);
 
 /// A submitter's end of the lanes.
 #[derive(Clone)]
 pub(crate) struct Raw {
     lanes: Arc<[mpsc::UnboundedSender<Call>]>,
+    /// How often the lane between the first and the last one is used in a life.
+    between: u32,
 }
 
 impl Raw {
     /// Lanes to the tables of that schema, which a store has made.
     pub(crate) async fn connect(url: &str, schema: &str, life: Life) -> anyhow::Result<Self> {
         let (state, holder, start) = match life {
-            Life::Two => (1, "n.uid", NOW),
+            Life::Two | Life::Steps(_) => (1, "n.uid", NOW),
             Life::Three => (0, "NULL::uuid", "NULL::bigint"),
         };
         let lease = format!("{start} + 30000000");
@@ -71,9 +81,17 @@ impl Raw {
             rows: 0,
         });
         let mut statements = vec![(insert, request)];
-        if life == Life::Three {
-            statements.push((claim, Vec::new()));
-        }
+        let between = match life {
+            Life::Two => 0,
+            Life::Three => {
+                statements.push((claim, Vec::new()));
+                1
+            }
+            Life::Steps(count) => {
+                statements.push((step(schema), vec![7; STEP_VALUE]));
+                count
+            }
+        };
         statements.push((finish, response.encode_to_vec()));
         let mut lanes = Vec::new();
         for (sql, payload) in statements {
@@ -88,16 +106,57 @@ impl Raw {
         }
         Ok(Self {
             lanes: lanes.into(),
+            between,
         })
     }
+}
+
+/// A connection that records one step at a time.
+pub(crate) struct Bare {
+    client: Client,
+    statement: Statement,
+}
+
+impl Raw {
+    pub(crate) async fn step(url: &str, schema: &str) -> anyhow::Result<Bare> {
+        let client = connect(url).await?;
+        let statement = client.prepare(&step(schema)).await?;
+        Ok(Bare { client, statement })
+    }
+}
+
+impl Bare {
+    pub(crate) async fn record(&self, uid: Uuid, number: i32) -> anyhow::Result<()> {
+        let value = [7_u8; STEP_VALUE];
+        let (uids, values, numbers) = ([uid], [&value[..]], [number]);
+        let params: [&(dyn ToSql + Sync); 3] = [&&uids[..], &&values[..], &&numbers[..]];
+        let written = self.client.execute(&self.statement, &params).await?;
+        anyhow::ensure!(written == 1, "{written} rows");
+        Ok(())
+    }
+}
+
+/// Records a step as the store does: the summary of its operation and its row.
+fn step(schema: &str) -> String {
+    format!(
+        "WITH o AS (UPDATE {schema}.operation AS o SET revision = n.step + 2, update_time = {NOW}, \
+         steps = decode(repeat('07', {SUMMARY}), 'hex') \
+         FROM unnest($1::uuid[], $2::bytea[], $3::integer[]) AS n (uid, payload, step) \
+         WHERE o.uid = n.uid RETURNING n.*) \
+         INSERT INTO {schema}.operation_step (uid, epoch, key, seq, kind, attempt, fence, sequential, \
+         begin_time, end_time, value_kind, value) \
+         SELECT o.uid, 0, 'step/' || o.step, o.step + 1, 0, 1, 1, true, {NOW}, {NOW}, 0, o.payload FROM o"
+    )
 }
 
 impl AsyncWork for Raw {
     async fn once(&mut self) -> anyhow::Result<()> {
         let uid = Uuid::now_v7();
-        for lane in self.lanes.iter() {
+        let last = self.lanes.len() - 1;
+        let between = (0..self.between).map(|_| 1);
+        for (number, lane) in (-1..).zip([0].into_iter().chain(between).chain([last])) {
             let (answer, answered) = oneshot::channel();
-            lane.send((uid, answer))?;
+            self.lanes[lane].send((uid, number, answer))?;
             answered.await?;
         }
         Ok(())
@@ -120,11 +179,14 @@ async fn serve(
     let statement = client.prepare(&sql).await?;
     let mut calls = Vec::new();
     while queued.lock().await.recv_many(&mut calls, ROWS_MAX).await > 0 {
-        let uids: Vec<Uuid> = calls.iter().map(|(uid, _)| *uid).collect();
+        let uids: Vec<Uuid> = calls.iter().map(|(uid, ..)| *uid).collect();
+        let numbers: Vec<i32> = calls.iter().map(|(_, number, _)| *number).collect();
         let payloads = vec![payload.as_slice(); uids.len()];
-        let written = client.execute(&statement, &[&uids, &payloads]).await?;
+        let all: [&(dyn ToSql + Sync); 3] = [&uids, &payloads, &numbers];
+        let params = &all[..statement.params().len()];
+        let written = client.execute(&statement, params).await?;
         anyhow::ensure!(written == uids.len() as u64, "{written} rows");
-        for (_, answer) in calls.drain(..) {
+        for (.., answer) in calls.drain(..) {
             answer.send(()).ok();
         }
     }
