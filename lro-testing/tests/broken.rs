@@ -38,6 +38,9 @@ enum Fault {
     ForgetsSteps,
     RestartsTimers,
     WakesAtOnce,
+    StartsChildrenAlone,
+    StartsChildrenOfStaleRuns,
+    KeepsDroppedChildren,
 }
 
 #[derive(Debug)]
@@ -47,8 +50,16 @@ struct Broken(MemoryStore, Fault);
 impl OperationStore for Broken {
     async fn start(
         &self,
-        operations: Vec<NewOperation>,
+        mut operations: Vec<NewOperation>,
     ) -> Result<Vec<Result<Started, StartError>>, StoreError> {
+        for operation in &mut operations {
+            match (self.1, &mut operation.child_of) {
+                (Fault::StartsChildrenAlone, child_of) => *child_of = None,
+                (Fault::StartsChildrenOfStaleRuns, Some(child_of)) => child_of.fence = 1,
+                (Fault::KeepsDroppedChildren, Some(child_of)) => child_of.is_left = true,
+                _ => {}
+            }
+        }
         if self.1 == Fault::AppliesEachStartTwice {
             self.0.start(operations.clone()).await?;
         }
@@ -244,6 +255,18 @@ fn each_fault_is_found_by_its_case_and_a_script() {
         (
             Fault::WakesAtOnce,
             "a_suspended_operation_is_claimed_at_its_wake_time_and_not_before",
+        ),
+        (
+            Fault::StartsChildrenAlone,
+            "a_child_is_stored_with_its_step",
+        ),
+        (
+            Fault::StartsChildrenOfStaleRuns,
+            "a_parent_that_refuses_stores_no_child",
+        ),
+        (
+            Fault::KeepsDroppedChildren,
+            "a_child_that_is_dropped_is_cancelled",
         ),
     ] {
         assert!(fails(case, fault), "{fault:?} by {case}");
