@@ -50,6 +50,7 @@ pub enum Predicate {
 /// | condition | false for |
 /// | --- | --- |
 /// | `Text {field: ErrorMessage, ..}`, `Number {field: ErrorCode, ..}` | an operation without error |
+/// | `Text {field: ParentOperation, ..}` | an operation that no other one has started |
 /// | `Time` on a start, end or expire time | an operation without that time |
 /// | `Label` | an operation without that label, `!=` included |
 /// | `PayloadType` | an operation without that payload, as callers see it |
@@ -197,6 +198,8 @@ pub enum TextField {
     Method,
     /// The message of the error, if it ended with one.
     ErrorMessage,
+    /// The name of the operation that has started it.
+    ParentOperation,
 }
 
 /// A number that every store keeps.

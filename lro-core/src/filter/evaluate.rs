@@ -85,6 +85,10 @@ impl<'a> Subject<'a> {
         match field {
             TextField::Name => Some(self.record.name.as_str()),
             TextField::Method => Some(&self.record.method),
+            TextField::ParentOperation => {
+                let parent = self.record.parent_step.as_deref();
+                parent.map(|parent| parent.operation.as_str())
+            }
             TextField::ErrorMessage => self.error().map(|error| error.message.as_str()),
         }
     }

@@ -145,7 +145,7 @@ impl Condition {
                 others.map(|_| condition.otherwise())
             }
             Self::Text {
-                field: TextField::Name,
+                field: TextField::Name | TextField::ParentOperation,
                 ..
             }
             | Self::Label { .. }

@@ -44,13 +44,15 @@ pub(crate) enum StepField {
 }
 
 /// The kinds of calls, as filters name them.
-pub(crate) const STEP_KINDS: [(&str, StepKind); 7] = [
+pub(crate) const STEP_KINDS: [(&str, StepKind); 9] = [
     ("STEP", StepKind::Step),
     ("SLEEP", StepKind::Sleep),
     ("PROMISE", StepKind::Promise),
     ("FIRST", StepKind::First),
     ("INTRODUCED", StepKind::Introduced),
     ("SAGA_STEP", StepKind::SagaStep),
+    ("CHILD", StepKind::Child),
+    ("SAGA_CHILD", StepKind::SagaChild),
     ("UNDO", StepKind::Undo),
 ];
 
@@ -63,7 +65,7 @@ const STATES: [(&str, OperationState); 6] = [
     ("CANCELLED", OperationState::Cancelled),
 ];
 
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 17] = [
     "name",
     "method",
     "done",
@@ -80,6 +82,7 @@ const FIELDS: [&str; 16] = [
     "response",
     "waiting",
     "blocked",
+    "parent_operation",
 ];
 
 /// The name of a payload's type, as in JSON.
@@ -164,6 +167,7 @@ fn known(schema: &Schema, names: &[Name<'_>]) -> Result<Target, Problem> {
             None => Ok(Target::Step(StepField::Waiting)),
             Some(name) => leaf(wait_field(name)?, after_next),
         },
+        _ if is("parent_operation") => leaf(Target::Text(TextField::ParentOperation), next),
         "blocked" => leaf(Target::Step(StepField::Blocked), next),
         "metadata" => in_payload(PayloadField::Metadata, schema.metadata(), rest),
         "response" => in_payload(PayloadField::Response, schema.response(), rest),

@@ -29,7 +29,8 @@ use crate::store::OperationState;
 /// | `labels`, `labels.{key}` | map of string to string |
 /// | `attempt` | uint32 |
 /// | `waiting`, `blocked` | bool: it is suspended until its steps end, or its code does not fit them |
-/// | `waiting.step`, `waiting.kind` | string, and STEP, SLEEP, PROMISE, FIRST, INTRODUCED, SAGA_STEP or UNDO: some call that it waits for is this; `=` only |
+/// | `waiting.step`, `waiting.kind` | string, and STEP, SLEEP, PROMISE, FIRST, INTRODUCED, SAGA_STEP, UNDO, CHILD or SAGA_CHILD: some call that it waits for is this; `=` only |
+/// | `parent_operation` | string: the name of the operation of which it is a child |
 /// | `metadata.@type`, `response.@type` | the full name of the type, such as `lib.v1.ImportMetadata`, with or without a host before it: `=`, `!=` and `:`, which also takes the name without its package |
 /// | `metadata`, `response` | message; their fields by [`SchemaBuilder::file_descriptor_set`], or [`SchemaBuilder::metadata`] and [`SchemaBuilder::response`] |
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

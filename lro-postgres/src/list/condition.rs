@@ -146,6 +146,8 @@ impl Builder {
                     return self.text("method", " AND position(chr(92) IN method) = 0", test);
                 }
                 TextField::ErrorMessage => of_error(),
+                // The few operations with a step of a parent are read.
+                TextField::ParentOperation => return Sql::Unknown,
             },
             Condition::Number {
                 field: NumberField::Attempt,

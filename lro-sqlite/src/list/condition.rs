@@ -108,6 +108,9 @@ impl Where {
                 TextField::Name => self.text("name", test),
                 TextField::Method => self.text("method", test),
                 TextField::ErrorMessage => self.of_error(),
+                TextField::ParentOperation => {
+                    self.push("CASE WHEN parent_operation IS NULL THEN FALSE END");
+                }
             },
             Condition::Number {
                 field: NumberField::Attempt,

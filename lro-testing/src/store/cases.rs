@@ -280,6 +280,7 @@ macro_rules! __for_each_store_case {
                 a_child_is_stored_with_its_step
                 a_parent_that_refuses_stores_no_child
                 the_children_of_an_operation_are_limited
+                the_children_of_an_operation_are_listed
                 a_step_has_one_child_and_finds_it_again
                 a_forgotten_step_finds_its_child_again
                 the_request_id_of_a_stranger_is_no_child

@@ -173,6 +173,8 @@ fn kind(kind: StepKind) -> &'static str {
         StepKind::Saga => "saga",
         StepKind::SagaStep => "saga_step",
         StepKind::Undo => "undo",
+        StepKind::Child => "child",
+        StepKind::SagaChild => "saga_child",
         _ => "other",
     }
 }

@@ -8,8 +8,9 @@ use lro_core::store::{
 };
 
 use crate::store::build::*;
+use crate::store::filters::{list_all, query};
 use crate::store::steps::*;
-use crate::store::trial::Trial;
+use crate::store::trial::{Trial, names};
 
 mod ends;
 mod starts;

@@ -258,3 +258,37 @@ pub(crate) async fn a_parent_and_its_child_start_in_one_call(trial: Trial) {
     assert!(answers[1].is_ok() && answers[2].is_ok(), "{answers:?}");
     it.check().await;
 }
+
+/// A filter finds the children of an operation.
+pub(crate) async fn the_children_of_an_operation_are_listed(trial: Trial) {
+    if !keeps_children(&trial).await {
+        return;
+    }
+    let (mut first, _) = family(&trial, "operations/first").await;
+    let another = child(&first, "b", "operations/first-b");
+    start(&mut first, another).await;
+    let (_second, _) = family(&trial, "operations/second").await;
+    let check = async |filter: &str, wanted: &[&str]| {
+        for limit in [50, 1] {
+            let found = list_all(trial.store(), query("", filter, limit)).await;
+            let mut found = names(&found);
+            found.sort();
+            assert_eq!(found, wanted, "{filter}");
+        }
+    };
+    let of_first = ["operations/first-a", "operations/first-b"];
+    check("parent_operation = \"operations/first\"", &of_first).await;
+    check(
+        "parent_operation = \"operations/*\"",
+        &[of_first[0], of_first[1], "operations/second-a"],
+    )
+    .await;
+    check(
+        "parent_operation = \"operations/first\" AND name = \"*-b\"",
+        &of_first[1..],
+    )
+    .await;
+    check("parent_operation = \"operations/none\"", &[]).await;
+    let parents = ["operations/first", "operations/second"];
+    check("NOT parent_operation:* AND done = false", &parents).await;
+}
