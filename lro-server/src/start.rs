@@ -85,14 +85,18 @@ async fn start_packed(
     }
     // In a task of its own: a start that has begun completes even if the caller disconnects.
     let engine = operations.engine().clone();
-    let started = tokio::spawn(commit::commit(engine, operation)).await;
-    match started.map_err(|_| internal("the start of the operation failed"))?? {
-        Ok(started) => {
-            if let Some(child) = &child {
-                child.started(&started.record);
-            }
-            Ok(started.record.to_operation())
+    let under_way = child.as_deref().map(Starting::under_way);
+    let commit = async move {
+        let answer = commit::commit(engine, operation).await;
+        if let Some(child) = child {
+            child.answered(&answer);
         }
+        drop(under_way);
+        answer
+    };
+    let started = tokio::spawn(commit).await;
+    match started.map_err(|_| internal("the start of the operation failed"))?? {
+        Ok(started) => Ok(started.record.to_operation()),
         Err(error) => Err(admission.refusal(operations, &error).await),
     }
 }

@@ -37,7 +37,7 @@ pub use saga::Saga;
 pub use step::Step;
 
 pub(crate) use body::{Polled, StepsBody};
-pub(crate) use child::{Starting, stop_children};
+pub(crate) use child::{Starting, forgotten_children, stop_children};
 #[cfg(feature = "testing")]
 pub(crate) use closure::Closure;
 #[cfg(feature = "testing")]

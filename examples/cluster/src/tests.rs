@@ -2,21 +2,24 @@
 
 use lro_core::store::MemoryStore;
 use lro_server::Operations;
-use lro_server::testing::{self, CrashEverywhere, Report};
+use lro_server::testing::{self, CrashEverywhere, History, Report};
 use tonic::Status;
 
 use crate::pb::{Cluster, CreateClusterRequest, Node};
 use crate::{Cloud, Provisioner};
 
+fn cluster(name: &str) -> CreateClusterRequest {
+    CreateClusterRequest {
+        name: name.to_owned(),
+        zones: vec!["eu".to_owned(), "us".to_owned()],
+    }
+}
+
 /// Provisions a cluster in two zones. The kit makes its nodes, and kills the process at each place.
 fn provision(name: &'static str) -> CrashEverywhere<'static, Provisioner, Cluster> {
     let world = || Provisioner::new(&Operations::new(MemoryStore::new()), Cloud::default());
-    let request = move || CreateClusterRequest {
-        name: name.to_owned(),
-        zones: vec!["eu".to_owned(), "us".to_owned()],
-    };
     let kit = testing::crash_everywhere(world, move |provisioner, operation| async move {
-        provisioner.create_cluster(request(), operation).await
+        provisioner.create_cluster(cluster(name), operation).await
     });
     let node = move |zone: &'static str| {
         move |provisioner: &Provisioner| {
@@ -68,4 +71,35 @@ fn a_cluster_that_is_cancelled_is_deleted() {
     for step in ["node/eu", "node/us", "settle"] {
         is_thorough(&provision("blue").cancel_at(step).check(is_clean).run());
     }
+}
+
+/// One node is there, and the other one is under way.
+#[test]
+fn a_cluster_waits_for_its_nodes() {
+    let node = Node {
+        name: "blue/eu".to_owned(),
+    };
+    let history = History::of("operations/1")
+        .saga("saga")
+        .step("network", &())
+        .of_saga()
+        .child("node/eu", &node)
+        .side_by_side()
+        .of_saga()
+        .child_started("node/us")
+        .side_by_side()
+        .of_saga();
+    let replay = |history: History| {
+        testing::replay(history, |operation| async move {
+            let provisioner =
+                Provisioner::new(&Operations::new(MemoryStore::new()), Cloud::default());
+            provisioner.create_cluster(cluster("blue"), operation).await
+        })
+    };
+    let run = replay(history.clone());
+    assert_eq!(run.begun(), Vec::<String>::new());
+    assert!(run.is_waiting_for("node/us") && !run.is_waiting_for("node/eu"));
+
+    let failed = history.child_failed("late", &Status::aborted("unknown to the code"));
+    assert_eq!(replay(failed).unreached(), ["late"]);
 }

@@ -2115,6 +2115,17 @@ pub struct Step {
     /// The parts of the value that the server left out.
     #[prost(enumeration = "operation_record::Redaction", tag = "17")]
     pub value_redaction: i32,
+    /// The name of the operation that the step has started. It may be removed by
+    /// now.
+    #[prost(string, tag = "18")]
+    pub child: ::prost::alloc::string::String,
+    /// Whether the operation has cancelled its child, and waits for its end.
+    #[prost(bool, tag = "19")]
+    pub child_cancelled: bool,
+    /// The latest metadata of the child, while the step has not ended. Unset in
+    /// the view `BASIC`, and where it does not fit the page.
+    #[prost(message, optional, tag = "20")]
+    pub child_metadata: ::core::option::Option<::prost_types::Any>,
 }
 /// Nested message and enum types in `Step`.
 pub mod step {
@@ -2152,6 +2163,10 @@ pub mod step {
         /// The decision to undo a saga, `undo`, or the undo of its step `a`,
         /// `undo/a`.
         Undo = 8,
+        /// An operation that the step has started, and waits for.
+        Child = 9,
+        /// The same, with a closure that undoes what the operation has done.
+        SagaChild = 10,
     }
     impl Kind {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -2169,6 +2184,8 @@ pub mod step {
                 Self::Saga => "SAGA",
                 Self::SagaStep => "SAGA_STEP",
                 Self::Undo => "UNDO",
+                Self::Child => "CHILD",
+                Self::SagaChild => "SAGA_CHILD",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2183,6 +2200,8 @@ pub mod step {
                 "SAGA" => Some(Self::Saga),
                 "SAGA_STEP" => Some(Self::SagaStep),
                 "UNDO" => Some(Self::Undo),
+                "CHILD" => Some(Self::Child),
+                "SAGA_CHILD" => Some(Self::SagaChild),
                 _ => None,
             }
         }

@@ -146,8 +146,9 @@ impl Builder {
                     return self.text("method", " AND position(chr(92) IN method) = 0", test);
                 }
                 TextField::ErrorMessage => of_error(),
-                // The few operations with a step of a parent are read.
-                TextField::ParentOperation => return Sql::Unknown,
+                TextField::ParentOperation => {
+                    "(CASE WHEN parent_operation IS NULL THEN FALSE END)".to_owned()
+                }
             },
             Condition::Number {
                 field: NumberField::Attempt,

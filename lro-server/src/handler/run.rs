@@ -176,10 +176,11 @@ impl Run {
         Journal::new(rows, self.epoch, self.rules.order)
     }
 
-    /// Returns when the blocking closures of its steps have ended: threads cannot be dropped.
-    pub(crate) async fn blocking_ended(&self) {
+    /// Returns when the blocking closures of its steps have ended, since threads cannot be dropped, and the starts of
+    /// its children: the run must know of all.
+    pub(crate) async fn work_ended(&self) {
         if let Some(journal) = self.journal_if_used() {
-            journal.blocking_ended().await;
+            journal.work_ended().await;
         }
     }
 

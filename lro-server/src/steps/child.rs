@@ -21,7 +21,7 @@ use crate::{OperationContext, Operations};
 use starting::InStart;
 pub(crate) use starting::Starting;
 pub(super) use stop::Stop;
-pub(crate) use stop::stop_children;
+pub(crate) use stop::{forgotten_children, stop_children};
 pub(super) use work::child;
 
 /// A child that is cancelled, or not, with its parent: of [`Step::on_cancel`].

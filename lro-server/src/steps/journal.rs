@@ -34,6 +34,8 @@ pub(crate) struct Journal {
     pub(super) closures: Semaphore,
     /// The blocking closures that run.
     pub(super) blocking: TaskTracker,
+    /// The starts of children that are under way, also those whose calls were dropped.
+    pub(super) starts: TaskTracker,
     /// Told when a promise is completed.
     completed: watch::Sender<()>,
     /// The number of the last row that is durable.
@@ -68,6 +70,8 @@ struct Inner {
     sagas: Sagas,
     /// The children that have not ended.
     children: BTreeMap<StepKey, Outstanding>,
+    /// A start has failed, and may have stored its child all the same.
+    may_have_children: bool,
     /// Whether a row that ends a call was written.
     has_progressed: bool,
 }
@@ -107,6 +111,7 @@ impl Journal {
             }),
             closures: Semaphore::new(MAX_CLOSURES),
             blocking: TaskTracker::new(),
+            starts: TaskTracker::new(),
             completed: watch::Sender::new(()),
             durable: watch::Sender::new(0),
             task: AtomicWaker::new(),
@@ -288,10 +293,12 @@ impl Journal {
         open.map(|call| call.name.clone())
     }
 
-    /// Returns when no blocking closure runs any more.
-    pub(crate) async fn blocking_ended(&self) {
-        self.blocking.close();
-        self.blocking.wait().await;
+    /// Returns when no blocking closure runs any more, and no child is started.
+    pub(crate) async fn work_ended(&self) {
+        for work in [&self.blocking, &self.starts] {
+            work.close();
+            work.wait().await;
+        }
     }
 
     /// Calls that were recorded, and that this run has not reached; without promises that were completed

@@ -184,6 +184,12 @@ impl History {
     }
 }
 
+/// The name of children that have not ended, which makes no difference.
+fn started_child() -> OperationName {
+    let name = "operations/child".parse();
+    name.unwrap_or_else(|error| panic!("a constant: {error}"))
+}
+
 #[track_caller]
 fn parsed(key: &str) -> StepKey {
     let parsed = key.parse();

@@ -23,7 +23,9 @@ use crate::handler::error::to_rpc_status;
 use crate::handler::poll::Watched;
 use crate::handler::registration::{BodyFuture, HostedMethod};
 use crate::handler::run::{Link, Run, StopReason, told_to_stop};
-use crate::steps::{Journal, Polled, StepRules, StepsBody, read_rows, stop_children, unreached};
+use crate::steps::{
+    Journal, Polled, StepRules, StepsBody, forgotten_children, read_rows, stop_children, unreached,
+};
 use crate::trace_context::continue_trace;
 
 /// A claimed operation, ready to run.
@@ -129,7 +131,7 @@ impl Launch {
             run_body(shared, run, method, request).await
         };
         let ending = ending.instrument(span.clone()).await;
-        run.blocking_ended().await;
+        run.work_ended().await;
         if matches!(ending, Ending::Stopped(StopReason::LeaseLost)) {
             metrics.lease_lost();
             let (shared, lost) = (shared.clone(), LostRun::of(shared, run));
@@ -148,8 +150,8 @@ impl Launch {
         if let Some(command) = ending.into_command(run) {
             let journal = run.journal_if_used();
             let mut steps = journal.map(Journal::take_unwritten).unwrap_or_default();
-            if let (Some(journal), true) = (journal, is_success(&command)) {
-                steps.extend(journal.forgotten_children());
+            if is_success(&command) {
+                steps.extend(forgotten_children(run).await);
             }
             steps.extend(unreached);
             let update = run.update(command).with_steps(steps);

@@ -103,7 +103,7 @@ impl Range {
         };
         let (from, to) = (place(begin), place(end));
         let sign = match step.kind() {
-            Kind::Sleep | Kind::Promise => "~",
+            Kind::Sleep | Kind::Promise | Kind::Child | Kind::SagaChild => "~",
             Kind::Saga => "=",
             Kind::Undo => "<",
             _ => "#",
@@ -196,6 +196,14 @@ fn length(span: Duration) -> String {
 /// The sentence about a step: attempts, errors, and the end of a wait.
 fn note(context: &Context, step: &Step) -> Result<String, Failure> {
     let mut parts = Vec::new();
+    if !step.child.is_empty() {
+        let cancelled = if step.child_cancelled {
+            "cancelled "
+        } else {
+            ""
+        };
+        parts.push(format!("{cancelled}child {}", step.child));
+    }
     if step.attempt > 1 {
         parts.push(format!("attempt {}", step.attempt));
     }

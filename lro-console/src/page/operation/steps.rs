@@ -11,6 +11,7 @@ use tonic::{Code, Status};
 use super::super::fault::code_name;
 use super::super::parts::age;
 use super::value::value_fields;
+use crate::params::link;
 use crate::route::Visit;
 use crate::source::{Permits, View, time};
 use crate::text::{cut, duration, visible};
@@ -176,6 +177,10 @@ fn note(step: &Step, now: Timestamp) -> Markup {
         @if step.kind() == Kind::Sleep { "sleep " }
         @if step.kind() == Kind::Saga { "saga " }
         @if step.kind() == Kind::Undo { "undo " }
+        @if !step.child.is_empty() {
+            @if step.child_cancelled { "cancelled " }
+            "child " a href=(link("operation", &[("name", &step.child)])) { (visible(&step.child)) } " "
+        }
         @if step.attempt > 1 { "attempt " (step.attempt) " " }
         @if step.state() == State::Done && step.operation_attempt == 0 { "from outside " }
         @if let Some(wake) = wake { "until " (age(wake, now)) " " }

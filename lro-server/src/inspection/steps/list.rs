@@ -18,7 +18,7 @@ const DEFAULT_PAGE_SIZE: usize = 100;
 const MAX_PAGE_SIZE: usize = 1_000;
 
 /// The bytes that a step takes on a page besides its own.
-const ENTRY_OVERHEAD: usize = 8;
+pub(super) const ENTRY_OVERHEAD: usize = 8;
 
 /// How much of each step a caller wants to see.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +102,13 @@ impl StepsService {
             max_bytes: max_len,
         });
         let rows = rows.await.map_err(|error| store_failed(&error))?;
-        let (steps, last) = self.page(record, &rows, sight, max_len)?;
+        let (mut steps, last) = self.page(record, &rows, sight, max_len)?;
+        let len: usize = steps
+            .iter()
+            .map(|step| step.encoded_len() + ENTRY_OVERHEAD)
+            .sum();
+        let room = max_len.saturating_sub(len);
+        self.show_children(&mut steps, sight, room).await?;
         // The summary was read before the rows, so that steps which are new since then are for a later
         // call.
         let next = last.filter(|seq| *seq < summary.seq);

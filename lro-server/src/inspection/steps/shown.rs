@@ -8,11 +8,13 @@ use lro_core::store::{OperationRecord, OperationState, StepKind, StepOutcome, St
 use lro_core::{Timestamp, type_name};
 use prost::Message as _;
 use prost_types::Any;
+use tonic::Status;
 
 use super::StepsService;
-use super::list::Sight;
+use super::list::{ENTRY_OVERHEAD, Sight};
 use crate::inspection::record::time;
 use crate::inspection::redaction::Redacted;
+use crate::rpc::error::store_failed;
 
 impl StepsService {
     pub(super) fn show(
@@ -37,6 +39,11 @@ impl StepsService {
             begin_time: Some(time(row.begin_time)),
             end_time: row.end_time.map(time),
             wake_time: row.wake_time.map(time),
+            child: row
+                .child
+                .as_deref()
+                .map_or_else(String::new, |it| it.name.to_string()),
+            child_cancelled: row.child.as_deref().is_some_and(|it| it.is_cancelled),
             ..Default::default()
         };
         match (&row.outcome, &row.last_error) {
@@ -62,6 +69,36 @@ impl StepsService {
             listed.checkpoint = Some(checkpoint);
             listed.set_checkpoint_redaction(redaction);
         }
+    }
+
+    /// Adds the metadata of children that have not ended, to callers that see values, as far as there is room.
+    pub(super) async fn show_children(
+        &self,
+        steps: &mut [pb::Step],
+        sight: Sight,
+        mut room: usize,
+    ) -> Result<(), Status> {
+        let waiting = steps
+            .iter_mut()
+            .filter(|step| sight.values && step.end_time.is_none());
+        for step in waiting {
+            let Ok(name) = step.child.parse() else {
+                continue;
+            };
+            let child = self.operations().engine().store().get(&name).await;
+            let child = child.map_err(|error| store_failed(&error))?;
+            let metadata = child.and_then(|child| child.to_operation().metadata);
+            let Some(metadata) = metadata else {
+                continue;
+            };
+            let (metadata, _) = self.redacted(&metadata, sight);
+            let len = metadata.encoded_len() + ENTRY_OVERHEAD;
+            if let Some(left) = room.checked_sub(len) {
+                room = left;
+                step.child_metadata = Some(metadata);
+            }
+        }
+        Ok(())
     }
 
     fn show_value(&self, step: &mut pb::Step, value: &Any, sight: Sight) {
@@ -147,6 +184,8 @@ fn kind(kind: StepKind) -> Kind {
         StepKind::Saga => Kind::Saga,
         StepKind::SagaStep => Kind::SagaStep,
         StepKind::Undo => Kind::Undo,
+        StepKind::Child => Kind::Child,
+        StepKind::SagaChild => Kind::SagaChild,
         _ => Kind::Unspecified,
     }
 }

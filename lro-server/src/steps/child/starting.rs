@@ -6,14 +6,17 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
-use lro_core::OperationName;
-use lro_core::store::{Child, ChildOf, OperationRecord, Origin};
+use lro_core::store::{
+    Child, ChildOf, OperationRecord, Origin, StartError, Started, StepKey, StepKind,
+};
 use prost_types::Any;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::Status;
 
 use crate::access::Principal;
 use crate::engine::run_news::RunNews;
 use crate::handler::error::HandlerError;
+use crate::handler::run::Run;
 use crate::steps::fault;
 
 thread_local! {
@@ -23,24 +26,25 @@ thread_local! {
 
 /// The start of a child under way.
 pub(crate) struct Starting {
-    /// Those of the server on which the child must be started.
-    news: Arc<RunNews>,
     /// That of the parent.
-    origin: Origin,
+    run: Arc<Run>,
+    key: StepKey,
+    kind: StepKind,
+    is_left: bool,
     /// Taken by the start.
     child_of: Mutex<Option<ChildOf>>,
-    parent: OperationName,
     started: OnceLock<Child>,
     /// A mistake of the closure, which it may hide.
     fault: OnceLock<Status>,
 }
 
 impl Starting {
-    pub(super) fn new(news: &Arc<RunNews>, origin: &Origin, child_of: ChildOf) -> Self {
+    pub(super) fn new(run: &Arc<Run>, child_of: ChildOf) -> Self {
         Self {
-            news: news.clone(),
-            origin: origin.clone(),
-            parent: child_of.operation.clone(),
+            run: run.clone(),
+            key: child_of.step.key.clone(),
+            kind: child_of.step.kind,
+            is_left: child_of.is_left,
             child_of: Mutex::new(Some(child_of)),
             started: OnceLock::new(),
             fault: OnceLock::new(),
@@ -50,19 +54,23 @@ impl Starting {
     /// The start whose closure this thread polls, if it is one on this server.
     pub(crate) fn here(news: &Arc<RunNews>) -> Option<Arc<Self>> {
         let starting = POLLED.with_borrow(Clone::clone)?;
-        Arc::ptr_eq(&starting.news, news).then_some(starting)
+        let link = starting.run.link.as_ref();
+        let is_here = link.is_some_and(|link| Arc::ptr_eq(&link.news, news));
+        is_here.then_some(starting)
     }
 
     /// The principal on whose behalf the parent runs.
     pub(crate) fn principal(&self) -> Principal {
-        Principal::new(self.origin.principal.clone())
+        Principal::new(self.run.origin.principal.clone())
     }
 
     /// Traces the child with its parent, unless the closure has named another trace.
     pub(crate) fn trace(&self, origin: &mut Origin) {
         if origin.trace_parent.is_empty() {
-            origin.trace_parent.clone_from(&self.origin.trace_parent);
-            origin.trace_state.clone_from(&self.origin.trace_state);
+            origin
+                .trace_parent
+                .clone_from(&self.run.origin.trace_parent);
+            origin.trace_state.clone_from(&self.run.origin.trace_state);
         }
     }
 
@@ -72,18 +80,37 @@ impl Starting {
         child_of.take().ok_or_else(|| {
             let fault = self
                 .fault
-                .get_or_init(|| fault::second_child(self.parent.as_str()));
+                .get_or_init(|| fault::second_child(self.run.name.as_str()));
             fault.clone()
         })
     }
 
+    /// The run does not end before this is dropped: the start may be committed although nothing waits for it any more.
+    pub(crate) fn under_way(&self) -> TaskTrackerToken {
+        self.run.journal().starts.token()
+    }
+
+    /// The store has answered to the start, or has failed: then the child may be stored all the same.
+    pub(crate) fn answered(&self, answer: &Result<Result<Started, StartError>, Status>) {
+        match answer {
+            Ok(Ok(started)) => self.started(&started.record),
+            Ok(Err(_)) => {}
+            Err(_) => self.run.journal().may_have_children(),
+        }
+    }
+
+    /// The child is stored, and its step is recorded.
     pub(crate) fn started(&self, record: &OperationRecord) {
-        let _ = self.started.set(Child {
+        let child = Child {
             name: record.name.clone(),
             uid: record.uid,
-            is_left: false,
+            is_left: self.is_left,
             is_cancelled: false,
-        });
+        };
+        self.run
+            .journal()
+            .child_started(&self.key, self.kind, child.clone());
+        let _ = self.started.set(child);
     }
 }
 

@@ -7,6 +7,7 @@ use lro_core::store::{Child, StepKey, StepOutcome, StepWake, StepWrite};
 use crate::handler::run::Run;
 use crate::steps::journal::Outstanding;
 use crate::steps::outgoing::Unwritten;
+use crate::steps::read::read_rows;
 
 /// How long a parent that undoes waits for a child that it has cancelled.
 const CANCEL_MAX: Duration = Duration::from_secs(600);
@@ -32,6 +33,20 @@ pub(crate) fn stop_children(run: &Run) -> Vec<StepKey> {
         journal.write(Unwritten::lazy(write));
     }
     waits
+}
+
+/// The ends of the steps of a body that has returned: it is not interested in the children that have not ended.
+pub(crate) async fn forgotten_children(run: &Run) -> Vec<StepWrite> {
+    let Some(journal) = run.journal_if_used() else {
+        return Vec::new();
+    };
+    if journal.is_unsure_of_children()
+        && let Ok(rows) = read_rows(run).await
+    {
+        journal.learn_children(&rows);
+    }
+    let children = journal.outstanding_children();
+    children.iter().map(Outstanding::forgotten).collect()
 }
 
 /// The next thing to do with a child that must stop.

@@ -1,7 +1,7 @@
 //! The work of a call that starts a child and waits for it.
 
 use lro_core::pb::{self, operation};
-use lro_core::store::{Child, ChildOf, StepOutcome, StepRow, StepWake};
+use lro_core::store::{ChildOf, StepOutcome, StepRow, StepWake};
 use lro_core::unpack;
 use prost_types::Any;
 use std::sync::Arc;
@@ -9,7 +9,6 @@ use tonic::Status;
 
 use super::{OnCancel, StartChild, Starting};
 use crate::handler::error::to_plain_rpc_status;
-use crate::handler::run::Link;
 use crate::steps::call::{Call, Ended};
 use crate::steps::fault;
 use crate::steps::hooks;
@@ -80,7 +79,7 @@ async fn started(
     loop {
         let mut replaced = None;
         if let Some(link) = &run.link {
-            let starting = starting(call, link, options)?;
+            let starting = starting(call, options)?;
             replaced = hooks::child(call.key()?, &starting, &link.store);
             start.slot.set(starting);
             let is_own = Arc::ptr_eq(start.server.engine().run_news(), &link.news);
@@ -116,7 +115,7 @@ async fn started(
     }
 }
 
-fn starting(call: &Call, link: &Link, options: Options) -> Result<Arc<Starting>, Status> {
+fn starting(call: &Call, options: Options) -> Result<Arc<Starting>, Status> {
     let run = call.run();
     let child_of = ChildOf {
         operation: run.name.clone(),
@@ -125,7 +124,7 @@ fn starting(call: &Call, link: &Link, options: Options) -> Result<Arc<Starting>,
         step: call.next_attempt(options.timeout.map(StepWake::After))?,
         is_left: options.on_cancel == OnCancel::Leave,
     };
-    Ok(Arc::new(Starting::new(&link.news, &run.origin, child_of)))
+    Ok(Arc::new(Starting::new(run, child_of)))
 }
 
 /// The closure has returned this operation.
@@ -141,11 +140,6 @@ fn has_started(
         if child.name.as_str() != operation.name {
             return Err(fault::other_child(key.as_str(), &operation.name));
         }
-        let child = Child {
-            is_left: options.on_cancel == OnCancel::Leave,
-            ..child
-        };
-        call.journal().child_started(key, call.kind(), child);
         return call.started_wait(options.timeout).map(Started::Child);
     }
     match operation.result {

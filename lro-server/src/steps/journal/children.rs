@@ -1,7 +1,7 @@
 //! The children of a run that have not ended.
 
 use lro_core::Timestamp;
-use lro_core::store::{Child, StepKey, StepKind, StepOutcome, StepRow, StepWrite};
+use lro_core::store::{Child, StepKey, StepKind, StepOutcome, StepRow};
 
 use super::{Inner, Journal};
 
@@ -28,6 +28,21 @@ impl Journal {
         self.inner().children.insert(key.clone(), outstanding);
     }
 
+    /// The start of a child has failed, and may have stored it all the same.
+    pub(in crate::steps) fn may_have_children(&self) {
+        self.inner().may_have_children = true;
+    }
+
+    /// Whether there may be children of which the run does not know.
+    pub(crate) fn is_unsure_of_children(&self) -> bool {
+        self.inner().may_have_children
+    }
+
+    /// Takes over the children in rows that were read again.
+    pub(crate) fn learn_children(&self, rows: &[StepRow]) {
+        self.inner().children.extend(Inner::children_of(rows));
+    }
+
     /// The children that have not ended.
     pub(in crate::steps) fn outstanding_children(&self) -> Vec<Outstanding> {
         self.inner().children.values().cloned().collect()
@@ -36,12 +51,6 @@ impl Journal {
     /// Whether it waits for children.
     pub(crate) fn has_children(&self) -> bool {
         !self.inner().children.is_empty()
-    }
-
-    /// The body has returned: it is not interested in the children that have not ended.
-    pub(crate) fn forgotten_children(&self) -> Vec<StepWrite> {
-        let children = self.outstanding_children();
-        children.iter().map(Outstanding::forgotten).collect()
     }
 }
 

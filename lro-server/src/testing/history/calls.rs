@@ -1,9 +1,10 @@
 //! Steps, sleeps, promises and races of a history.
 
 use lro_core::pack;
-use lro_core::store::{StepKind, StepOutcome, StepWake};
+use lro_core::store::{Child, StepKind, StepOutcome, StepWake};
 use prost::{Message, Name};
 use tonic::Status;
+use uuid::Uuid;
 
 use super::{History, timestamp};
 use crate::handler::error::to_plain_rpc_status;
@@ -94,6 +95,36 @@ impl History {
     pub fn asked_until(self, key: &str, until: &str) -> Self {
         self.unfinished(key, StepKind::Promise, |write| {
             write.wake = Some(StepWake::At(timestamp(until)));
+        })
+    }
+
+    /// A [child](crate::OperationContext::child) that has ended with this response.
+    #[must_use]
+    #[track_caller]
+    pub fn child<T: Message + Name + 'static>(self, key: &str, value: &T) -> Self {
+        let outcome = StepOutcome::Response(pack(value));
+        self.finished(key, StepKind::Child, outcome)
+    }
+
+    /// A child that has failed.
+    #[must_use]
+    #[track_caller]
+    pub fn child_failed(self, key: &str, error: &Status) -> Self {
+        let outcome = StepOutcome::Error(to_plain_rpc_status(error));
+        self.finished(key, StepKind::Child, outcome)
+    }
+
+    /// A child that the operation waits for.
+    #[must_use]
+    #[track_caller]
+    pub fn child_started(self, key: &str) -> Self {
+        self.unfinished(key, StepKind::Child, |write| {
+            write.child = Some(Box::new(Child {
+                name: super::started_child(),
+                uid: Uuid::nil(),
+                is_left: false,
+                is_cancelled: false,
+            }));
         })
     }
 

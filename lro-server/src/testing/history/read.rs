@@ -7,9 +7,10 @@ use lro_core::Timestamp;
 use lro_core::inspection as pb;
 use lro_core::inspection::operation_record::Redaction;
 use lro_core::inspection::step::{Kind, State};
-use lro_core::store::{StepKey, StepKind, StepOutcome, StepWake, StepWrite};
+use lro_core::store::{Child, StepKey, StepKind, StepOutcome, StepWake, StepWrite};
 use lro_json::{ReadError, ReadOptions, add_descriptor_set};
 use prost_reflect::DescriptorPool;
+use uuid::Uuid;
 
 use super::order::{Row, writes};
 use super::{History, from_wire};
@@ -229,9 +230,25 @@ fn row(place: &str, step: &pb::Step) -> Result<Row, InvalidHistory> {
             wake: wake.transpose()?.map(StepWake::At),
             last_error: step.error.clone().filter(|_| outcome.is_none()),
             outcome,
+            child: child(&place, step)?,
             ..StepWrite::begun(key, kind)
         },
     })
+}
+
+/// The operation that the step has started. Its identity is not told, and makes no difference.
+fn child(place: &str, step: &pb::Step) -> Result<Option<Box<Child>>, InvalidHistory> {
+    if step.child.is_empty() {
+        return Ok(None);
+    }
+    let name = step.child.parse();
+    let name = name.map_err(|error| fault(&format!("{place}.child"), format!("{error}")))?;
+    Ok(Some(Box::new(Child {
+        name,
+        uid: Uuid::nil(),
+        is_left: false,
+        is_cancelled: step.child_cancelled,
+    })))
 }
 
 /// How the call has ended; `None` if it has not.
@@ -276,6 +293,8 @@ fn kind(kind: Kind) -> Option<StepKind> {
         Kind::Saga => StepKind::Saga,
         Kind::SagaStep => StepKind::SagaStep,
         Kind::Undo => StepKind::Undo,
+        Kind::Child => StepKind::Child,
+        Kind::SagaChild => StepKind::SagaChild,
     })
 }
 

@@ -32,7 +32,12 @@ impl History {
     /// The step before this belongs to a saga.
     #[must_use]
     pub fn of_saga(self) -> Self {
-        self.change_last(|last| last.write.kind = StepKind::SagaStep)
+        self.change_last(|last| {
+            last.write.kind = match last.write.kind {
+                StepKind::Child => StepKind::SagaChild,
+                _ => StepKind::SagaStep,
+            };
+        })
     }
 
     /// The saga has ended, and its steps are kept.

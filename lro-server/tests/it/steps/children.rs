@@ -1,6 +1,8 @@
 //! Children: operations that a body starts and waits for.
 
 mod cancelling;
+#[cfg(feature = "inspection")]
+mod inspecting;
 mod misuse;
 mod sagas;
 

@@ -261,7 +261,7 @@ pub(crate) async fn a_parent_and_its_child_start_in_one_call(trial: Trial) {
 
 /// A filter finds the children of an operation.
 pub(crate) async fn the_children_of_an_operation_are_listed(trial: Trial) {
-    if !keeps_children(&trial).await {
+    if !keeps_steps(&trial).await {
         return;
     }
     let (mut first, _) = family(&trial, "operations/first").await;
