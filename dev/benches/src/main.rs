@@ -3,6 +3,7 @@
 //! Every figure is a ratio within one run, against the limit of the disk or of the wire, because
 //! the machines that run this are shared; absolute times are for orientation.
 
+mod children;
 mod clock;
 mod console;
 mod cycle;
@@ -66,6 +67,8 @@ enum Part {
     Cycle,
     /// Bodies of durable steps, against a loop that writes the same rows.
     Steps,
+    /// Parents and children, against operations of their own.
+    Children,
     /// Operations that wait: a million in a file, ten thousand that wake within a second, and one
     /// that resumes behind a thousand steps.
     Suspended,
@@ -164,6 +167,7 @@ fn main() -> anyhow::Result<()> {
                 match part {
                     Part::Cycle => cycle::run(&setting).await,
                     Part::Steps => steps::run(&setting).await,
+                    Part::Children => children::run(&setting).await,
                     Part::Suspended => suspended::run(&setting).await,
                     Part::Get => get::run(&setting).await,
                     Part::Rest => rest::run(&setting).await,

@@ -1,6 +1,7 @@
 //! The exporter, with a body that does nothing, or waits.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use exporter::pb::exporter_server::ExporterServer;
@@ -9,6 +10,7 @@ use lro_core::OperationName;
 use lro_core::store::OperationStore;
 use lro_gateway::Gateway;
 use lro_server::serve::{self, HostedServices, ServeLimits};
+use lro_server::steps::Step;
 use lro_server::{OperationContext, Operations, Worker, long_running};
 use tokio::sync::{Notify, oneshot};
 use tonic::transport::server::TcpIncoming;
@@ -20,8 +22,13 @@ pub(crate) const STEPS: u32 = 10;
 /// The number of steps of those whose first table is `resume behind steps`, before they wait.
 pub(crate) const STEPS_BEFORE: usize = 1_000;
 
+/// The number of children of bodies whose first table is `children`.
+pub(crate) const CHILDREN: usize = 1_000;
+
 pub(crate) struct Exporter {
     operations: Operations,
+    /// How often such a body was run.
+    runs_of_parents: AtomicUsize,
     /// Releases bodies whose first table is `wait`.
     release: Notify,
 }
@@ -41,6 +48,13 @@ impl pb::exporter_server::Exporter for Exporter {
                     let name = format!("step/{step}");
                     operation.step(name, async || Ok::<u32, Status>(7)).await?;
                 }
+            }
+            "child" => drop(self.child(&operation, "child").await?),
+            "children" => {
+                self.runs_of_parents.fetch_add(1, Ordering::Relaxed);
+                let children =
+                    (0..CHILDREN).map(|child| self.child(&operation, &format!("child/{child}")));
+                operation.all(CHILDREN, children).await?;
             }
             "resume" => operation.promise::<()>("go").await?,
             "resume behind steps" => {
@@ -64,6 +78,23 @@ impl pb::exporter_server::Exporter for Exporter {
     ) -> Result<Response<Table>, Status> {
         let name = request.into_inner().name;
         Ok(Response::new(Table { name, rows: 0 }))
+    }
+}
+
+impl Exporter {
+    /// A child that does nothing.
+    fn child<'a>(
+        &'a self,
+        operation: &'a OperationContext<ExportMetadata>,
+        step: &str,
+    ) -> Step<'a, ExportResponse> {
+        operation.child(step, &self.operations, async move |_| {
+            pb::exporter_server::Exporter::export(self, Request::new(request("now"))).await
+        })
+    }
+
+    pub(crate) fn runs_of_parents(&self) -> usize {
+        self.runs_of_parents.load(Ordering::Relaxed)
     }
 }
 
@@ -95,6 +126,7 @@ impl Server {
         let operations = Operations::new(store);
         let exporter = Arc::new(Exporter {
             operations: operations.clone(),
+            runs_of_parents: AtomicUsize::new(0),
             release: Notify::new(),
         });
         Self {
