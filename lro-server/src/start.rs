@@ -87,7 +87,7 @@ async fn start_packed(
     let engine = operations.engine().clone();
     let under_way = child.as_deref().map(Starting::under_way);
     let commit = async move {
-        let answer = commit::commit(engine, operation).await;
+        let answer = commit::commit(engine, operation, child.as_deref()).await;
         if let Some(child) = child {
             child.answered(&answer);
         }

@@ -100,7 +100,7 @@ impl pb::clusters_server::Clusters for Provisioner {
         .await
     }
 
-    #[long_running(response = Node, metadata = CreateNodeMetadata, concurrency = 4)]
+    #[long_running(response = Node, metadata = CreateNodeMetadata, concurrency = 4, cancel_grace = "10s")]
     async fn create_node(
         &self,
         request: CreateNodeRequest,

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use lro_core::store::{NewOperation, StartError, Started};
+use lro_core::store::{ChildRefusal, NewOperation, StartError, Started, StoreError};
 use tokio::time::Instant;
 use tonic::Status;
 
 use super::internal;
 use crate::engine::Engine;
+use crate::engine::backoff::Backoff;
+use crate::engine::update::failure;
 use crate::rpc::error::store_failed;
+use crate::steps::Starting;
 
 /// The store's answer to a start.
 pub(super) type Answer = Result<Started, StartError>;
@@ -18,6 +21,7 @@ pub(super) type Answer = Result<Started, StartError>;
 pub(super) async fn commit(
     engine: Arc<Engine>,
     mut operation: NewOperation,
+    child: Option<&Starting>,
 ) -> Result<Answer, Status> {
     let runs_now = operation.ready_time.is_none() && operation.outcome.is_none();
     let slot = runs_now
@@ -28,7 +32,7 @@ pub(super) async fn commit(
         engine.watch_backlog();
     }
     let called_at = Instant::now();
-    let answer = store(&engine, operation).await?;
+    let answer = store(&engine, operation, child).await?;
     if let (Ok(started), Some(slot)) = (&answer, slot)
         && !started.existing
         && started.record.state.is_running()
@@ -38,12 +42,47 @@ pub(super) async fn commit(
     Ok(answer)
 }
 
+/// Starts a child. While the store is unavailable, or the parent is locked, it tries again as long as the run holds the
+/// parent: a body must not fail because of that. The step of the parent finds a start that was stored before.
+async fn start_while_held(
+    engine: &Engine,
+    operation: NewOperation,
+    child: &Starting,
+) -> Result<Vec<Answer>, StoreError> {
+    let mut backoff = Backoff::default();
+    loop {
+        let answers = engine.store().start(vec![operation.clone()]).await;
+        match answers.and_then(without_failures) {
+            Err(error) if error.is_retryable() && child.is_held() => {
+                tokio::time::sleep(backoff.failed("cannot start a child", &error)).await;
+            }
+            answers => return answers,
+        }
+    }
+}
+
+/// A parent that is locked is a failure, which another try may not meet.
+fn without_failures(answers: Vec<Answer>) -> Result<Vec<Answer>, StoreError> {
+    let failed = answers.iter().find_map(|answer| match answer {
+        Err(StartError::Child(ChildRefusal::Parent(refusal))) => failure(refusal),
+        _ => None,
+    });
+    failed.map_or(Ok(answers), Err)
+}
+
 /// Stores the operation. Notes before that it is young, so that a waiter on it listens before it
 /// reads.
-async fn store(engine: &Engine, operation: NewOperation) -> Result<Answer, Status> {
+async fn store(
+    engine: &Engine,
+    operation: NewOperation,
+    child: Option<&Starting>,
+) -> Result<Answer, Status> {
     let young = engine.waiters().expect(&operation.name, operation.uid);
-    let answers = engine.store().start(vec![operation]).await;
-    let answer = answers.map_err(|error| store_failed(&error))?.pop();
+    let answer = match child {
+        None => engine.store().start(vec![operation]).await,
+        Some(child) => start_while_held(engine, operation, child).await,
+    };
+    let answer = answer.map_err(|error| store_failed(&error))?.pop();
     let answer = answer.ok_or_else(|| internal("the store gave no answer"))?;
     if let Ok(started) = &answer
         && !started.existing

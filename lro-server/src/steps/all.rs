@@ -74,14 +74,20 @@ impl<T: Message + Name + Default + 'static> All<'_, T> {
     fn poll_calls(&mut self, context: &mut Context<'_>) -> Result<bool, Status> {
         let before = self.under_way.len();
         let mut errors = Vec::new();
+        let journal = self.run.journal();
         self.under_way.retain_mut(|(at, step)| {
             let Poll::Ready(result) = Pin::new(&mut *step).poll(context) else {
                 return true;
             };
             match result {
                 Ok(answer) => self.answers[*at] = Some(answer),
-                // Errors that are not recorded come last: another run repeats their calls.
-                Err(error) => errors.push((step.place().unwrap_or(u64::MAX), error)),
+                // Errors that are not recorded come last: another run repeats their calls. Those that came from
+                // outside in one read are in the order of their ends, as for a later run.
+                Err(error) => {
+                    let place = step.place().unwrap_or(u64::MAX);
+                    let end = step.key().and_then(|key| journal.recorded_end(key));
+                    errors.push(((place, end), error));
+                }
             }
             false
         });

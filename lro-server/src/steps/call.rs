@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::answer::{Activity, Found, Made};
+use super::child::Stop;
 use super::fault;
 use super::hooks;
 use super::in_block::{block_of, yield_once};
@@ -256,16 +257,27 @@ impl Call {
         key.is_some_and(|key| self.journal().has_end_of(key))
     }
 
-    /// Records with the next commit that another call has lost a race.
+    /// Records with the next commit that another call has lost a race. A child that a saga may undo is cancelled, and
+    /// waited for when the saga undoes.
     pub(super) fn abandon(&self, key: StepKey, kind: StepKind) {
         if self.run.link.is_none() {
             return;
         }
-        self.journal().write(Unwritten::lazy(StepWrite {
-            sequential: false,
-            outcome: Some(StepOutcome::Abandoned),
-            ..StepWrite::begun(key, kind)
-        }));
+        let child = self.journal().outstanding_child(&key);
+        let child = child.filter(|_| kind == StepKind::SagaChild);
+        let write = match child.map(|child| child.stop(&self.run)) {
+            Some(Stop::Cancel(write)) => {
+                self.journal().child_cancelled(&key);
+                write
+            }
+            Some(Stop::Wait) => return,
+            _ => StepWrite {
+                sequential: false,
+                outcome: Some(StepOutcome::Abandoned),
+                ..StepWrite::begun(key, kind)
+            },
+        };
+        self.journal().write(Unwritten::lazy(write));
     }
 
     /// The run ends, because the code does not fit what is recorded. Never returns.

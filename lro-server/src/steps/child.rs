@@ -88,7 +88,7 @@ impl<M> OperationContext<M> {
     /// The closure calls the rpc that starts the child, in this process, and returns its answer. The child is stored
     /// in the same commit as the step of its parent, so that it is started once, whatever dies. The closure gets a
     /// request id (AIP-155) that is the same in every run, for the request if it has such a field. The child belongs
-    /// to the principal of its parent, and no authorizer is asked.
+    /// to the principal of its parent, and no authorizer is asked; so the closure starts nothing on behalf of others.
     ///
     /// While the body does nothing but wait, the operation is suspended: it holds no slot, no lease and no memory.
     /// The commit that ends the child wakes it.

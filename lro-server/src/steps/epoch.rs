@@ -1,6 +1,6 @@
 //! New epochs of bodies that run for a long time.
 
-use lro_core::store::{Command, StepWrite, Updated};
+use lro_core::store::{Command, Refusal, StepWrite, Updated};
 use lro_core::{Reason, Timestamp, pack};
 use prost::{Message, Name};
 use tonic::Status;
@@ -90,10 +90,16 @@ async fn begin_epoch(
         is_repeated,
         updated,
     } = answer;
-    let Ok(updated) = updated else {
-        run.stop(StopReason::LeaseLost);
-        let message = "another worker has the operation, or it has ended";
-        return Err(Reason::OperationInterrupted.status(message, []));
+    let updated = match updated {
+        Ok(updated) => updated,
+        Err(refusal @ Refusal::Owes) => {
+            return Err(refusal.reason().status(refusal.to_string(), []));
+        }
+        Err(_) => {
+            run.stop(StopReason::LeaseLost);
+            let message = "another worker has the operation, or it has ended";
+            return Err(Reason::OperationInterrupted.status(message, []));
+        }
     };
     carried.written();
     run.acquit();

@@ -22,7 +22,7 @@ use super::answer::{Activity, CallId, Halt};
 use super::outgoing::{Outgoing, Unwritten};
 use super::rules::StepOrder;
 use super::wait::Wait;
-pub(in crate::steps) use children::Outstanding;
+pub(in crate::steps) use children::{Outstanding, StartUnderWay};
 use sagas::Sagas;
 
 /// The number of closures of one operation that run at a time; further ones wait for their turn.
@@ -34,8 +34,8 @@ pub(crate) struct Journal {
     pub(super) closures: Semaphore,
     /// The blocking closures that run.
     pub(super) blocking: TaskTracker,
-    /// The starts of children that are under way, also those whose calls were dropped.
-    pub(super) starts: TaskTracker,
+    /// The number of starts of children that are under way, also of those whose calls were dropped.
+    starts: watch::Sender<usize>,
     /// Told when a promise is completed.
     completed: watch::Sender<()>,
     /// The number of the last row that is durable.
@@ -70,6 +70,8 @@ struct Inner {
     sagas: Sagas,
     /// The children that have not ended.
     children: BTreeMap<StepKey, Outstanding>,
+    /// The number of starts of children that are under way.
+    starts: usize,
     /// A start has failed, and may have stored its child all the same.
     may_have_children: bool,
     /// Whether a row that ends a call was written.
@@ -111,7 +113,7 @@ impl Journal {
             }),
             closures: Semaphore::new(MAX_CLOSURES),
             blocking: TaskTracker::new(),
-            starts: TaskTracker::new(),
+            starts: watch::Sender::new(0),
             completed: watch::Sender::new(()),
             durable: watch::Sender::new(0),
             task: AtomicWaker::new(),
@@ -210,7 +212,8 @@ impl Journal {
     /// waits for every row: a replay must reach it.
     pub(super) async fn closures_may_begin(&self, kind: StepKind) {
         let wanted = match kind {
-            kind if kind.is_undoable() => self.inner().outgoing.want_all(),
+            // The start of a child is a commit of its own, and an undo may follow from what was before.
+            kind if kind.is_undoable() || kind.is_child() => self.inner().outgoing.want_all(),
             _ => self.inner().outgoing.want_before_closures(),
         };
         if *self.durable.borrow() < wanted {
@@ -248,6 +251,13 @@ impl Journal {
             is_error.then_some(((row.end_time, row.seq), at))
         });
         errors.min().map(|(_, at)| at)
+    }
+
+    /// When a call has ended, among the rows that were read, and its place.
+    pub(super) fn recorded_end(&self, key: &StepKey) -> Option<(Option<Timestamp>, u64)> {
+        let inner = self.inner();
+        let row = inner.recorded.get(key)?;
+        Some((row.end_time, row.seq))
     }
 
     /// All rows that are not written, for the command that ends the run.
@@ -295,10 +305,9 @@ impl Journal {
 
     /// Returns when no blocking closure runs any more, and no child is started.
     pub(crate) async fn work_ended(&self) {
-        for work in [&self.blocking, &self.starts] {
-            work.close();
-            work.wait().await;
-        }
+        self.blocking.close();
+        self.blocking.wait().await;
+        self.starts_ended().await;
     }
 
     /// Calls that were recorded, and that this run has not reached; without promises that were completed
@@ -351,7 +360,7 @@ impl Inner {
 
     fn is_at_work(&self) -> bool {
         let mut calls = self.under_way.values();
-        calls.any(|call| matches!(call.activity, Activity::Work))
+        self.starts > 0 || calls.any(|call| matches!(call.activity, Activity::Work))
     }
 }
 

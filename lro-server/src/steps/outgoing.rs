@@ -95,7 +95,8 @@ impl Outgoing {
     pub(super) fn forget(&mut self) -> (u64, Vec<StepWrite>) {
         let rows = self.unwritten.drain(..).map(|row| row.write);
         let ends = rows.filter(|write| write.kind.is_debt()).collect();
-        // No closure waits for a row that will not come.
+        // No closure waits for a row that will not come, also not one of the next epoch.
+        self.added = self.committed;
         self.before_closures = 0;
         self.wanted = 0;
         (self.committed, ends)

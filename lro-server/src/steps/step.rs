@@ -158,7 +158,7 @@ impl<T> Step<'_, T> {
     /// #     .block_on(body(OperationContext::detached())).unwrap();
     /// ```
     ///
-    /// [`time`](crate::OperationContext::time) does not advance with it.
+    /// [`time`](crate::OperationContext::time) does not advance with it. Without effect on promises and children.
     pub fn lazy(self) -> Self {
         self.with(|options| options.lazy = true)
     }
@@ -240,7 +240,9 @@ impl Plan<'_> {
             type_url,
             options,
         } = self;
-        if options.lazy {
+        // An end that comes from outside is recorded there.
+        let is_ended_outside = call.kind() == StepKind::Promise || call.kind().is_child();
+        if options.lazy && !is_ended_outside {
             call.set_lazy();
         }
         work.carry_out(&mut call, &type_url, options).await

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use lro_core::store::{
-    Command, NewOperation, OperationOutcome, OperationStore, StepKey, StepQuery, Update, WorkerId,
+    Command, NewOperation, OperationOutcome, OperationStore, StepQuery, Update, WorkerId,
 };
 use lro_core::{Reason, pack};
 use prost_types::Any;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::draw::draw;
 use super::process::{LEASE, Place};
 use crate::handler::error::HandlerError;
 use crate::rpc::error::{start_refused, store_failed};
@@ -23,26 +22,17 @@ const METHOD: &str = "/lro.testing.Child/Run";
 pub(super) type EndChild = dyn Fn() -> OperationOutcome + Send + Sync;
 
 /// The closure that starts the child of a step in the place of the service's own.
-pub(super) fn start<'a>(
-    key: &StepKey,
-    starting: &Arc<Starting>,
-    store: &Arc<dyn OperationStore>,
-) -> Closure<'a> {
-    // Another one for each step, and the same in every run.
-    let uid = Uuid::from_u64_pair(draw(1, key.as_str(), 0), draw(2, key.as_str(), 0));
+pub(super) fn start<'a>(starting: &Arc<Starting>, store: &Arc<dyn OperationStore>) -> Closure<'a> {
     let (starting, store) = (starting.clone(), store.clone());
     Closure::Async(Box::new(move || {
         let (starting, store) = (starting.clone(), store.clone());
-        Box::pin(async move { started(uid, &starting, &*store).await })
+        Box::pin(async move { started(&starting, &*store).await })
     }))
 }
 
-async fn started(
-    uid: Uuid,
-    starting: &Starting,
-    store: &dyn OperationStore,
-) -> Result<Any, HandlerError> {
+async fn started(starting: &Starting, store: &dyn OperationStore) -> Result<Any, HandlerError> {
     tokio::task::yield_now().await;
+    let uid = starting.derived_uid();
     let name = format!("operations/{uid}").parse();
     let name = name.map_err(|error| internal(&format!("{error}")))?;
     let mut child = NewOperation::new(uid, name, METHOD, Any::default());

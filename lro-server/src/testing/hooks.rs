@@ -54,7 +54,7 @@ pub(crate) fn child<'a>(
 ) -> Option<Closure<'a>> {
     let probe = Probe::current()?;
     let starts = probe.children.contains(key.as_str());
-    starts.then(|| children::start(key, starting, store))
+    starts.then(|| children::start(starting, store))
 }
 
 /// Whether the body runs in the kit, and not in the server that its service knows.

@@ -113,12 +113,12 @@ impl Launch {
         );
         continue_trace(&span, &run.origin.trace_parent, &run.origin.trace_state);
         let ending = async {
-            let unwinds = match unwinds(run) {
-                Some(_) if !run.owed() => return Ending::nothing_to_undo(run),
-                unwinds => unwinds,
-            };
+            let unwinds = unwinds(run);
             if let Err(ending) = replay(run, steps.as_deref()).await {
                 return ending;
+            }
+            if unwinds.is_some() && !run.owed() {
+                return Ending::nothing_to_undo(run);
             }
             if let Some(why) = unwinds {
                 run.unwind(why);

@@ -8,7 +8,8 @@ use crate::store::OperationOutcome;
 pub(super) fn error(outcome: OperationOutcome) -> Status {
     match outcome {
         OperationOutcome::Response(_) => {
-            let message = "the handler returned a response while a saga was open";
+            let message =
+                "the handler returned a response while a saga was open, or a child had not ended";
             Reason::HandlerMisbehaved.operation_error(message, [])
         }
         OperationOutcome::Error(status) => never_ok(status),

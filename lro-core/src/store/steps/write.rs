@@ -28,8 +28,8 @@ use crate::store::children::Child;
 /// A write of a key with a row:
 ///
 /// * Another kind is refused ([`Refusal::StepKindDiffers`](super::super::Refusal::StepKindDiffers)).
-/// * A finished row never changes. The same outcome again, or none, changes nothing, so that an
-///   update may be repeated; another outcome is refused
+/// * A finished row never changes. The same outcome again, none, or [`StepOutcome::Abandoned`] changes nothing, so
+///   that an update may be repeated; another outcome is refused
 ///   ([`Refusal::StepFinished`](super::super::Refusal::StepFinished)).
 /// * Otherwise the row takes the outcome, and the larger attempt with its wake time and last error. Of
 ///   the same attempt the first wake time stays, and the last error. Its begin time and whether it is

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
@@ -10,14 +11,16 @@ use lro_core::store::{
     Child, ChildOf, OperationRecord, Origin, StartError, Started, StepKey, StepKind,
 };
 use prost_types::Any;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::Status;
 
 use crate::access::Principal;
 use crate::engine::run_news::RunNews;
 use crate::handler::error::HandlerError;
 use crate::handler::run::Run;
+use crate::steps::answer::SagaNumber;
 use crate::steps::fault;
+use crate::steps::in_block::block_of;
+use crate::steps::journal::StartUnderWay;
 
 thread_local! {
     /// The start whose closure this thread polls.
@@ -31,8 +34,11 @@ pub(crate) struct Starting {
     key: StepKey,
     kind: StepKind,
     is_left: bool,
-    /// Taken by the start.
-    child_of: Mutex<Option<ChildOf>>,
+    /// The saga in whose block the call is made.
+    saga: Option<SagaNumber>,
+    child_of: ChildOf,
+    /// Whether the closure has started an operation.
+    is_taken: AtomicBool,
     started: OnceLock<Child>,
     /// A mistake of the closure, which it may hide.
     fault: OnceLock<Status>,
@@ -45,7 +51,9 @@ impl Starting {
             key: child_of.step.key.clone(),
             kind: child_of.step.kind,
             is_left: child_of.is_left,
-            child_of: Mutex::new(Some(child_of)),
+            saga: block_of(run.uid).map(|block| block.saga),
+            child_of,
+            is_taken: AtomicBool::new(false),
             started: OnceLock::new(),
             fault: OnceLock::new(),
         }
@@ -57,6 +65,12 @@ impl Starting {
         let link = starting.run.link.as_ref();
         let is_here = link.is_some_and(|link| Arc::ptr_eq(&link.news, news));
         is_here.then_some(starting)
+    }
+
+    /// A UUID for a child of the testing kit: another one for each step and epoch, and the same in every run.
+    #[cfg(feature = "testing")]
+    pub(crate) fn derived_uid(&self) -> uuid::Uuid {
+        self.run.derived_uuid(&["testing", self.key.as_str(), ""])
     }
 
     /// The principal on whose behalf the parent runs.
@@ -76,27 +90,32 @@ impl Starting {
 
     /// The parent, for the one operation that the closure starts.
     pub(crate) fn take(&self) -> Result<ChildOf, Status> {
-        let mut child_of = self.child_of.lock().unwrap_or_else(PoisonError::into_inner);
-        child_of.take().ok_or_else(|| {
-            let fault = self
-                .fault
-                .get_or_init(|| fault::second_child(self.run.name.as_str()));
-            fault.clone()
-        })
+        if self.is_taken.swap(true, Ordering::Relaxed) {
+            let second = || fault::second_child(self.run.name.as_str());
+            return Err(self.fault.get_or_init(second).clone());
+        }
+        Ok(self.child_of.clone())
     }
 
     /// The run does not end before this is dropped: the start may be committed although nothing waits for it any more.
-    pub(crate) fn under_way(&self) -> TaskTrackerToken {
-        self.run.journal().starts.token()
+    pub(crate) fn under_way(&self) -> StartUnderWay {
+        StartUnderWay::new(&self.run)
+    }
+
+    /// Whether the run still holds the parent: a start that meets a store out of order is repeated until then.
+    pub(crate) fn is_held(&self) -> bool {
+        self.run.holds_lease()
     }
 
     /// The store has answered to the start, or has failed: then the child may be stored all the same.
     pub(crate) fn answered(&self, answer: &Result<Result<Started, StartError>, Status>) {
         match answer {
-            Ok(Ok(started)) => self.started(&started.record),
+            Ok(Ok(started)) => return self.started(&started.record),
             Ok(Err(_)) => {}
             Err(_) => self.run.journal().may_have_children(),
         }
+        // The closure may try again.
+        self.is_taken.store(false, Ordering::Relaxed);
     }
 
     /// The child is stored, and its step is recorded.
@@ -109,7 +128,7 @@ impl Starting {
         };
         self.run
             .journal()
-            .child_started(&self.key, self.kind, child.clone());
+            .child_started(&self.key, self.kind, child.clone(), self.saga);
         let _ = self.started.set(child);
     }
 }

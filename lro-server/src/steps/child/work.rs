@@ -1,17 +1,18 @@
 //! The work of a call that starts a child and waits for it.
 
 use lro_core::pb::{self, operation};
-use lro_core::store::{ChildOf, StepOutcome, StepRow, StepWake};
+use lro_core::store::{ChildOf, StepKind, StepOutcome, StepRow, StepWake};
 use lro_core::unpack;
 use prost_types::Any;
 use std::sync::Arc;
 use tonic::Status;
 
-use super::{OnCancel, StartChild, Starting};
+use super::{OnCancel, StartChild, Starting, Stop};
 use crate::handler::error::to_plain_rpc_status;
 use crate::steps::call::{Call, Ended};
 use crate::steps::fault;
 use crate::steps::hooks;
+use crate::steps::in_block::block_of;
 use crate::steps::saga::Undoable;
 use crate::steps::step::Options;
 use crate::steps::wait::Wait;
@@ -37,7 +38,17 @@ pub(in crate::steps) async fn child(
             undoable.reached(row);
         }
     };
-    let row = call.find_and_note(type_url, reached).await?;
+    // A child that is not recorded was not started, so a replay has nothing to undo.
+    let note = |row: Option<&StepRow>| {
+        if row.is_some() {
+            reached(row);
+        }
+    };
+    let row = call.find_and_note(type_url, note).await?;
+    reached(row.as_ref());
+    if let Some(block) = block_of(call.run().uid) {
+        call.journal().child_in_block(call.key()?, block.saga);
+    }
     if let Some(ended) = row.as_ref().and_then(|row| call.replay(row)) {
         return Ok(ended);
     }
@@ -54,7 +65,7 @@ pub(in crate::steps) async fn child(
         }
     };
     let ended = match started {
-        Started::Child(wait) => wait_for_event(call, wait, fault::child_timed_out).await?,
+        Started::Child(wait) => ended(call, wait).await?,
         Started::Ended(outcome) => call.record_unless_ended(outcome).await?,
     };
     if let Some(undoable) = undoable {
@@ -62,6 +73,29 @@ pub(in crate::steps) async fn child(
         undoable.recorded(call.journal().last_place());
     }
     Ok(ended)
+}
+
+/// Waits for the end of the child, or for the timeout. A child that a saga may undo is cancelled by the timeout, and
+/// waited for.
+async fn ended(call: &Call, wait: Wait) -> Result<Ended, Status> {
+    if call.kind() == StepKind::SagaChild {
+        if let Some(row) = call.wait_for_completion(wait).await?
+            && let Some(ended) = call.replay(&row)
+        {
+            return Ok(ended);
+        }
+        let key = call.key()?;
+        let child = call.journal().outstanding_child(key);
+        if let Some(Stop::Cancel(write)) = child.map(|child| child.stop(call.run())) {
+            let wait = Wait::new(write.clone(), call.run().store_clock());
+            call.commit(write).await?;
+            call.journal().child_cancelled(key);
+            return wait_for_event(call, wait.into_recorded(), fault::child_timed_out).await;
+        }
+        let outcome = StepOutcome::Error(fault::child_timed_out(key));
+        return call.record_unless_ended(outcome).await;
+    }
+    wait_for_event(call, wait, fault::child_timed_out).await
 }
 
 /// Starts the child.

@@ -4,7 +4,7 @@ use lro_core::Timestamp;
 use lro_core::store::StepWrite;
 use tonic::Status;
 
-use super::{Inner, Journal};
+use super::{Inner, Journal, Outstanding};
 use crate::steps::fault;
 
 impl Journal {
@@ -13,14 +13,14 @@ impl Journal {
     }
 
     /// Ends the epoch: no call begins any more, and no commit is under way when this returns. Rows that are
-    /// not written are forgotten with the others; returns those that end sagas, which are written with the end
-    /// of the epoch.
+    /// not written are forgotten with the others; returns those that end sagas, and the children that have not ended,
+    /// which are written with the end of the epoch.
     ///
     /// # Errors
     ///
     /// When a call is under way, or a saga is open.
     pub(in crate::steps) async fn end_epoch(&self) -> Result<Vec<StepWrite>, Status> {
-        let (committed, ends) = {
+        let (committed, mut ends) = {
             let mut inner = self.inner();
             if let Some(saga) = inner.sagas.first_open() {
                 return Err(fault::under_way(saga.as_str()));
@@ -34,6 +34,10 @@ impl Journal {
         let mut durable = self.durable.subscribe();
         // The sender lives as long as the journal.
         let _ = durable.wait_for(|durable| *durable >= committed).await;
+        // The body has dropped the calls of children that have not ended.
+        self.starts_ended().await;
+        let children = self.outstanding_children();
+        ends.extend(children.iter().map(Outstanding::forgotten));
         Ok(ends)
     }
 
@@ -49,6 +53,7 @@ impl Journal {
         unreached.retain(|key| recorded.contains_key(key));
         inner.expected.clear();
         inner.uses.clear();
+        inner.children.clear();
         inner.epoch += 1;
         inner.epoch_ends = false;
         inner.time = time;

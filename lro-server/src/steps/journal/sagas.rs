@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::task::Waker;
 
 use lro_core::pb::rpc;
-use lro_core::store::{StepKey, StepKind, StepRow};
+use lro_core::store::{StepKey, StepKind, StepOutcome, StepRow};
 use tonic::Status;
 
 use super::Journal;
@@ -37,8 +37,15 @@ impl Sagas {
     pub(super) fn of(rows: &[StepRow]) -> Self {
         let is_open = |row: &&StepRow| row.kind == StepKind::Saga && !row.is_finished();
         let open = rows.iter().filter(is_open);
+        // Children that an earlier run has given up.
+        let is_given_up = |row: &&StepRow| {
+            let child = row.child.as_deref();
+            child.is_some_and(|it| it.is_cancelled) && row.outcome == Some(StepOutcome::Abandoned)
+        };
+        let given_up = rows.iter().filter(is_given_up);
         Self {
             open: open.map(|row| row.key.clone()).collect(),
+            incomplete: given_up.map(|row| row.key.clone()).collect(),
             ..Self::default()
         }
     }

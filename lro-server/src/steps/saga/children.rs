@@ -15,10 +15,13 @@ use crate::steps::outgoing::Unwritten;
 use crate::steps::wait::Wait;
 
 impl Running<'_, '_> {
-    /// Cancels the children of the saga that have not ended, and waits for them.
+    /// Cancels the children that the block has started and that have not ended, and waits for them.
     pub(super) async fn stop_children(&self) -> Result<(), Status> {
+        self.journal().starts_ended().await;
         let steps = self.saga.newest_first();
-        let is_own = |child: &Outstanding| steps.iter().any(|step| step.key == child.key);
+        let is_own = |child: &Outstanding| {
+            child.saga == Some(self.saga.number) || steps.iter().any(|step| step.key == child.key)
+        };
         let children = self.journal().outstanding_children();
         let children = children.into_iter().filter(is_own);
         let stopped = children.map(|child| self.stop_child(child));

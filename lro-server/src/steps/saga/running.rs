@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use futures_util::FutureExt as _;
 use lro_core::Reason;
 use lro_core::pb::rpc;
-use lro_core::store::{StepKey, StepKind, StepOutcome, StepWrite};
+use lro_core::store::{StepKey, StepKind, StepOutcome, StepRow, StepWrite};
 use tonic::Status;
 
 use super::registered::{Inner, Registered, UndoClosure};
@@ -204,7 +204,11 @@ impl<'s, 'a> Running<'s, 'a> {
         let (mut error, until) = self.decide(error).await?;
         self.stop_children().await?;
         let mut left = Vec::new();
-        for step in self.saga.newest_first() {
+        for mut step in self.saga.newest_first() {
+            if step.response.is_none() {
+                // The end of a child may have been read after the block was polled last.
+                step.response = journal.recorded(&step.key).and_then(response);
+            }
             if !self.undo_step(&step).await? {
                 left.push(step.key);
             }
@@ -289,6 +293,14 @@ impl<'s, 'a> Running<'s, 'a> {
 impl Drop for Running<'_, '_> {
     fn drop(&mut self) {
         self.journal().saga_dropped(self.saga.number);
+    }
+}
+
+/// The response in a row.
+fn response(row: StepRow) -> Option<prost_types::Any> {
+    match row.outcome {
+        Some(StepOutcome::Response(response)) => Some(response),
+        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@ mod cancelling;
 #[cfg(feature = "inspection")]
 mod inspecting;
 mod misuse;
+mod races;
 mod sagas;
 
 use std::future::Future;

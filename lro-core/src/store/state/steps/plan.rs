@@ -171,7 +171,9 @@ fn changed(
         return Err(Refusal::StepHasChild(write.key));
     }
     if old.is_finished() {
-        return match outcome.is_none() || outcome == old.outcome {
+        // The end of a call that the body has dropped may have come first.
+        let is_dropped = matches!(outcome, None | Some(StepOutcome::Abandoned));
+        return match is_dropped || outcome == old.outcome {
             true => Ok(None),
             false => Err(Refusal::StepFinished(write.key)),
         };

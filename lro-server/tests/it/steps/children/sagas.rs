@@ -4,7 +4,7 @@ use lro_server::steps::Saga;
 
 use super::*;
 
-fn child<'a>(
+pub(super) fn child<'a>(
     saga: &Saga<'a, Metadata>,
     family: &'a Family,
     table: &'static str,
