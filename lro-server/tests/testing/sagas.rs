@@ -269,3 +269,19 @@ fn a_saga_beside_one_that_fails_is_undone_wherever_the_process_dies() {
         .check(|cloud| assert_eq!(cloud.resources(), [""; 0]))
         .run();
 }
+
+/// steps:E3 steps:U4
+#[test]
+fn a_saga_that_is_cancelled_leaves_nothing_wherever_its_process_dies() {
+    let report = testing::crash_everywhere(Cloud::default, |cloud, operation| async move {
+        provision(&cloud, operation, true).await
+    })
+    .cancel_at("settle")
+    .seeds(2)
+    .check(|cloud| {
+        assert_eq!(cloud.resources(), [""; 0]);
+        assert_eq!(cloud.deleted(), ["network"]);
+    })
+    .run();
+    assert!(report.crash_points > 10, "{report:?}");
+}
