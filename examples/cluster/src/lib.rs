@@ -2,6 +2,7 @@
 //! fails, or the operation is cancelled, what was made is deleted again.
 
 mod cloud;
+mod elsewhere;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use lro_server::{HandlerError, OperationContext, Operations, long_running};
 use tonic::{Request, Status};
 
 pub use cloud::Cloud;
+pub use elsewhere::{Elsewhere, node_elsewhere};
 use pb::clusters_server::Clusters;
 use pb::{
     Cluster, CreateClusterMetadata, CreateClusterRequest, CreateNodeMetadata, CreateNodeRequest,
