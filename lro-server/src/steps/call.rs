@@ -270,7 +270,7 @@ impl Call {
                 self.journal().child_cancelled(&key);
                 write
             }
-            Some(Stop::Wait) => return,
+            Some(Stop::Wait(_)) => return,
             _ => StepWrite {
                 sequential: false,
                 outcome: Some(StepOutcome::Abandoned),

@@ -21,7 +21,7 @@ pub(crate) fn stop_children(run: &Run) -> Vec<StepKey> {
         let write = match child.stop(run) {
             Stop::Forget => child.forgotten(),
             Stop::GiveUp => child.given_up(run),
-            Stop::Wait => {
+            Stop::Wait(_) => {
                 waits.push(child.key);
                 continue;
             }
@@ -55,8 +55,8 @@ pub(in crate::steps) enum Stop {
     Forget,
     /// It has not stopped in time.
     GiveUp,
-    /// It is cancelled already.
-    Wait,
+    /// It is cancelled already, by a write like this.
+    Wait(StepWrite),
     /// This write cancels it, and begins the wait for its end.
     Cancel(StepWrite),
 }
@@ -74,7 +74,7 @@ impl Outstanding {
             child if child.is_left => Stop::Forget,
             child if !child.is_cancelled => Stop::Cancel(self.cancelled(child)),
             _ if is_over => Stop::GiveUp,
-            _ => Stop::Wait,
+            child => Stop::Wait(self.cancelled(child)),
         }
     }
 

@@ -39,17 +39,16 @@ impl Running<'_, '_> {
                 self.write(child.given_up(self.run));
                 return Ok(());
             }
-            Stop::Wait => call
-                .recorded(child.kind)
-                .map(|row| call.recorded_wait(&row)),
+            Stop::Wait(write) => match call.recorded(child.kind) {
+                Some(row) => call.recorded_wait(&row),
+                // This run has started and cancelled it.
+                None => Wait::new(write, self.run.store_clock()).into_recorded(),
+            },
             Stop::Cancel(write) => {
                 let wait = Wait::new(write.clone(), self.run.store_clock());
                 call.commit(write).await?;
-                Some(wait.into_recorded())
+                wait.into_recorded()
             }
-        };
-        let Some(wait) = wait else {
-            return Ok(());
         };
         let mut ended = pin!(call.wait_for_completion(wait));
         // A durable call, as others are by the polls of their `Step`.

@@ -60,7 +60,7 @@ impl Family {
 type Operation = Typed;
 
 /// A server in memory whose operations of the table `parent` run this body, and the others that of their table:
-/// `good` and `bad` end at once, `slow` waits until it is cancelled, and `stubborn` an hour more.
+/// `good` and `bad` end at once, `slow`, `late` and `lingers` when they are cancelled, and `stubborn` an hour later.
 struct Server {
     store: Arc<MemoryStore>,
     family: Family,
@@ -178,6 +178,13 @@ async fn child(
         "late" => {
             operation.cancelled().await;
             Ok(exported(3))
+        }
+        "lingers" => {
+            operation.cancelled().await;
+            // Within the grace period.
+            tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+            trail.add(format!("stop {table}"));
+            Ok(exported(5))
         }
         "stubborn" => {
             operation.cancelled().await;

@@ -119,9 +119,10 @@ async fn a_child_of_a_saga_that_has_lost_a_race_is_stopped_before_the_undo() {
     let server = Server::new(async |family: Family, operation: Context| {
         let (family, saga) = (&family, operation.saga());
         saga.run(async {
-            let slow = sagas::child(&saga, family, "slow");
+            // It needs a while to stop, and has succeeded then.
+            let lingers = sagas::child(&saga, family, "lingers");
             let patience = operation.sleep("patience", HOUR / 4);
-            let first = operation.first("which", slow, patience).await?;
+            let first = operation.first("which", lingers, patience).await?;
             assert!(matches!(first, Either::Right(Ok(()))));
             Err(Status::aborted("enough").into())
         })
@@ -131,7 +132,12 @@ async fn a_child_of_a_saga_that_has_lost_a_race_is_stopped_before_the_undo() {
     let started = server.start().await;
     let done = server.wait(&started).await;
     assert_eq!(done.error().unwrap().code, Code::Aborted as i32);
-    let events = ["start slow", "run slow", "stop slow", "undo slow None"];
+    let events = [
+        "start lingers",
+        "run lingers",
+        "stop lingers",
+        "undo lingers Some(5)",
+    ];
     assert_eq!(server.events(), events);
 }
 
