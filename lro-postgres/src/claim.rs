@@ -114,7 +114,7 @@ impl Claims {
             let (operations, look) = self.take(claim, &asked, unless_since, marks).await?;
             marks.found_last = !operations.is_empty();
             if look.wakes {
-                self.wake().await?;
+                self.wake().await;
             }
             if !operations.is_empty() || !(look.lease_is_over(claim) || look.suspects_wait()) {
                 marks.suspects_wait = look.suspects_wait();
@@ -124,7 +124,7 @@ impl Claims {
         let mut look = self.look(&mut asked, marks).await?;
         if look.lease_is_over(claim) || look.wakes {
             if look.wakes {
-                self.wake().await?;
+                self.wake().await;
             }
             if look.lease_is_over(claim) {
                 self.sweep(&asked).await?;

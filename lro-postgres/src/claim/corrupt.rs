@@ -53,7 +53,7 @@ impl Claims {
             Err(fault) => return Err(fault),
         };
         if look.wakes {
-            self.wake().await?;
+            self.wake().await;
         }
         asked.without(&operations);
         let mut rest = claim.clone();

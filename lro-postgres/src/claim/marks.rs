@@ -93,6 +93,9 @@ pub(super) struct Look {
     pub(super) wakes: bool,
 }
 
+/// How soon the ends of children are looked for again whose parents were locked.
+const WAKE_INTERVAL: Duration = Duration::from_millis(200);
+
 impl Look {
     pub(super) fn read(rows: &[Row], clock: Option<&dyn Clock>) -> Result<Self, Fault> {
         let row = rows
@@ -156,6 +159,11 @@ impl Look {
         });
         let first = self.ready.iter().copied();
         let first = first.chain([self.lease_of(claim), together, trial]);
-        first.flatten().min().map(|time| time.since(self.now))
+        let next = first.flatten().min().map(|time| time.since(self.now));
+        match self.wakes {
+            // Some may be left, because their operations were locked.
+            true => Some(next.map_or(WAKE_INTERVAL, |next| next.min(WAKE_INTERVAL))),
+            false => next,
+        }
     }
 }

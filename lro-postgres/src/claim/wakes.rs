@@ -13,50 +13,79 @@ use crate::sql::statement;
 /// The number of them that one claim applies.
 const WAKES_MAX: i64 = 256;
 
+/// A transaction that has failed, and the wakes that it had taken.
+struct Failed {
+    fault: Fault,
+    taken: Vec<i64>,
+}
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Self {
+        Self {
+            fault,
+            taken: Vec::new(),
+        }
+    }
+}
+
 impl Claims {
     /// Applies those whose operations are free now; the others stay. Removes those of operations that cannot be
-    /// read.
-    pub(super) async fn wake(&self) -> Result<(), Fault> {
-        match self.wake_some(WAKES_MAX).await {
-            Err(fault) if fault.is_lasting() => {}
-            woken => return woken,
+    /// read. A failure does not fail the claim, which may have taken operations: a later one tries again.
+    pub(super) async fn wake(&self) {
+        if let Err(fault) = self.wake_all().await {
+            tracing::warn!(
+                ?fault,
+                "cannot apply the ends of children to their parents; trying again"
+            );
+        }
+    }
+
+    async fn wake_all(&self) -> Result<(), Fault> {
+        if self.wake_some(WAKES_MAX).await.is_ok() {
+            return Ok(());
         }
         for _ in 0..WAKES_MAX {
             match self.wake_some(1).await {
-                Err(fault) if fault.is_lasting() => {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(Failed { fault, taken }) => {
+                    let step = match () {
+                        () if fault.is_lasting() => remove(&taken),
+                        // The page may be repaired. Until then, others are not held up.
+                        () if fault.may_be_damage() => move_to_end(&taken),
+                        () => return Err(fault),
+                    };
                     tracing::error!(?fault, "a corrupt operation does not learn of its family");
-                    self.remove_one().await?;
+                    let transaction = self.database.transaction(Access::WriteInOrder).await?;
+                    transaction.run_and_commit(&[step]).await?;
                 }
-                woken => woken?,
             }
         }
         Ok(())
     }
 
-    async fn wake_some(&self, most: i64) -> Result<(), Fault> {
+    /// Returns how many it has taken.
+    async fn wake_some(&self, most: i64) -> Result<usize, Failed> {
         let mut transaction = self.database.transaction(Access::WriteInOrder).await?;
         let (taken, mut work) = take(&mut transaction, most).await?;
         if taken.is_empty() {
             transaction.run_and_commit(&[]).await?;
-            return Ok(());
+            return Ok(0);
         }
-        let wakes = family::follow(&mut transaction, &mut work).await?;
-        let written = work.columns();
-        let mut steps = queries(&written);
-        steps.extend(wakes.query());
-        steps.push(remove(&taken));
-        transaction.run_and_commit(&steps).await?;
+        let count = taken.len();
+        let applied = async {
+            let wakes = family::follow(&mut transaction, &mut work).await?;
+            let written = work.columns();
+            let mut steps = queries(&written);
+            steps.extend(wakes.query());
+            steps.push(remove(&taken));
+            transaction.run_and_commit(&steps).await
+        };
+        if let Err(fault) = applied.await {
+            return Err(Failed { fault, taken });
+        }
         self.events.publish(&work.events);
-        Ok(())
-    }
-
-    async fn remove_one(&self) -> Result<(), Fault> {
-        let mut transaction = self.database.transaction(Access::WriteInOrder).await?;
-        let (taken, _) = take(&mut transaction, 1).await?;
-        let removed: &[Query<'_>] = &[remove(&taken)];
-        let removed = if taken.is_empty() { &[] } else { removed };
-        transaction.run_and_commit(removed).await?;
-        Ok(())
+        Ok(count)
     }
 }
 
@@ -83,6 +112,13 @@ async fn take(transaction: &mut Transaction<'_>, most: i64) -> Result<(Vec<i64>,
 fn remove(taken: &Vec<i64>) -> Query<'_> {
     Query {
         sql: statement::REMOVE_WAKES,
+        params: vec![(taken, Type::INT8_ARRAY)],
+    }
+}
+
+fn move_to_end(taken: &Vec<i64>) -> Query<'_> {
+    Query {
+        sql: statement::MOVE_WAKES,
         params: vec![(taken, Type::INT8_ARRAY)],
     }
 }

@@ -31,16 +31,17 @@ pub(super) async fn commit(
     if slot.is_none() {
         engine.watch_backlog();
     }
-    let called_at = Instant::now();
-    let answer = store(&engine, operation, child).await?;
-    if let (Ok(started), Some(slot)) = (&answer, slot)
-        && !started.existing
+    let (answer, called_at) = store(&engine, operation, child).await?;
+    if let (Ok((started, true)), Some(slot)) = (&answer, slot)
         && started.record.state.is_running()
     {
         slot.launch(started.record.clone(), called_at);
     }
-    Ok(answer)
+    Ok(answer.map(|(started, _)| started))
 }
+
+/// A start that was answered, and whether this call has made the operation, perhaps in a try whose answer was lost.
+type Stored = Result<(Started, bool), StartError>;
 
 /// Starts a child. While the store is unavailable, or the parent is locked, it tries again as long as the run holds the
 /// parent: a body must not fail because of that. The step of the parent finds a start that was stored before.
@@ -48,9 +49,11 @@ async fn start_while_held(
     engine: &Engine,
     operation: NewOperation,
     child: &Starting,
+    called_at: &mut Instant,
 ) -> Result<Vec<Answer>, StoreError> {
     let mut backoff = Backoff::default();
     loop {
+        *called_at = Instant::now();
         let answers = engine.store().start(vec![operation.clone()]).await;
         match answers.and_then(without_failures) {
             Err(error) if error.is_retryable() && child.is_held() => {
@@ -76,17 +79,21 @@ async fn store(
     engine: &Engine,
     operation: NewOperation,
     child: Option<&Starting>,
-) -> Result<Answer, Status> {
-    let young = engine.waiters().expect(&operation.name, operation.uid);
+) -> Result<(Stored, Instant), Status> {
+    let uid = operation.uid;
+    let young = engine.waiters().expect(&operation.name, uid);
+    let mut called_at = Instant::now();
     let answer = match child {
         None => engine.store().start(vec![operation]).await,
-        Some(child) => start_while_held(engine, operation, child).await,
+        Some(child) => start_while_held(engine, operation, child, &mut called_at).await,
     };
     let answer = answer.map_err(|error| store_failed(&error))?.pop();
     let answer = answer.ok_or_else(|| internal("the store gave no answer"))?;
-    if let Ok(started) = &answer
-        && !started.existing
-    {
+    let answer = answer.map(|started| {
+        let is_own = !started.existing || started.record.uid == uid && started.record.fence <= 1;
+        (started, is_own)
+    });
+    if let Ok((started, true)) = &answer {
         engine.started(&started.record);
         // The store has no event of it, unless it waits to be claimed.
         engine.changes().changed(&started.record.name);
@@ -94,5 +101,5 @@ async fn store(
             young.keep();
         }
     }
-    Ok(answer)
+    Ok((answer, called_at))
 }

@@ -265,6 +265,10 @@ impl Call {
         }
         let child = self.journal().outstanding_child(&key);
         let child = child.filter(|_| kind == StepKind::SagaChild);
+        if kind == StepKind::SagaChild && child.is_none() && self.journal().has_children() {
+            // Its start may be under way. The row of the winner says enough.
+            return;
+        }
         let write = match child.map(|child| child.stop(&self.run)) {
             Some(Stop::Cancel(write)) => {
                 self.journal().child_cancelled(&key);

@@ -20,7 +20,7 @@ use crate::handler::error::IntoHandlerError;
 use crate::{OperationContext, Operations};
 use starting::InStart;
 pub(crate) use starting::Starting;
-pub(super) use stop::Stop;
+pub(super) use stop::{Stop, learn_children};
 pub(crate) use stop::{forgotten_children, stop_children};
 pub(super) use work::child;
 

@@ -186,6 +186,10 @@ impl Journal {
     pub(super) fn write(&self, unwritten: Unwritten) -> u64 {
         let mut inner = self.inner();
         inner.has_progressed |= unwritten.write.outcome.is_some();
+        if inner.has_ended {
+            // Its answer is dropped, which tells the call.
+            return 0;
+        }
         inner.notes_end(&unwritten.write.key, unwritten.write.outcome.as_ref());
         let number = inner.outgoing.add(unwritten);
         drop(inner);

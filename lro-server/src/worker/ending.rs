@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lro_core::Reason;
 use lro_core::pb::rpc;
-use lro_core::store::{Command, OperationOutcome, Refusal, StepKey, Update};
+use lro_core::store::{Command, OperationOutcome, Refusal, StepKey, StepWrite, Update};
 use prost_types::Any;
 
 use super::Shared;
@@ -244,7 +244,8 @@ fn without_steps(run: &Run, update: &Update, refusal: &Refusal) -> Option<Update
     let refused = refused(refusal)?;
     tracing::error!(name = %run.name, %refusal, "steps that end with a run are not recorded");
     // Those that say what is undone have no limits.
-    let kept = update.steps.iter().filter(|step| step.kind.has_no_limit());
+    let is_kept = |step: &&StepWrite| step.kind.has_no_limit() || step.kind.is_child();
+    let kept = update.steps.iter().filter(is_kept);
     let kept: Vec<_> = kept.cloned().collect();
     let command = match &update.command {
         Command::Suspend {

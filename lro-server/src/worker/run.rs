@@ -114,11 +114,13 @@ impl Launch {
         continue_trace(&span, &run.origin.trace_parent, &run.origin.trace_state);
         let ending = async {
             let unwinds = unwinds(run);
-            if let Err(ending) = replay(run, steps.as_deref()).await {
-                return ending;
-            }
-            if unwinds.is_some() && !run.owed() {
+            let replayed = replay(run, steps.as_deref()).await;
+            if unwinds.is_some() && !run.owed() && !run.is_lost() {
+                // Its rows tell at most what was not undone.
                 return Ending::nothing_to_undo(run);
+            }
+            if let Err(ending) = replayed {
+                return ending;
             }
             if let Some(why) = unwinds {
                 run.unwind(why);

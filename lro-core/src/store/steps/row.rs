@@ -61,9 +61,15 @@ impl StepRow {
         self.kind.is_debt() && !self.is_finished()
     }
 
-    /// Whether it is that of a child which has failed: such a row needs room in every operation.
+    /// Whether it is that of a child which has failed, or is given up or cancelled: such a row needs room in every
+    /// operation.
     pub(in crate::store) fn is_failed_child(&self) -> bool {
-        self.kind.is_child() && matches!(self.outcome, Some(StepOutcome::Error(_)))
+        let has_response = matches!(self.outcome, Some(StepOutcome::Response(_)));
+        let is_cancelled = self
+            .child
+            .as_deref()
+            .is_some_and(|child| child.is_cancelled);
+        self.kind.is_child() && !has_response && (self.is_finished() || is_cancelled)
     }
 
     /// Whether a caller [gave](super::super::Command::Complete) its outcome.

@@ -24,12 +24,15 @@ pub(crate) const TAKE_WAKES: &str =
 
 pub(crate) const REMOVE_WAKES: &str = "DELETE FROM {wake} WHERE id = ANY($1::bigint[])";
 
+pub(crate) const MOVE_WAKES: &str = "UPDATE {wake} SET id = DEFAULT WHERE id = ANY($1::bigint[])";
+
 /// Those that are prepared.
-pub(super) const FAMILY: [&str; 6] = [
+pub(super) const FAMILY: [&str; 7] = [
     SET_PARENT,
     LOCK_FAMILY,
     NAMES_OF_FAMILY,
     PUT_WAKES,
     TAKE_WAKES,
     REMOVE_WAKES,
+    MOVE_WAKES,
 ];

@@ -40,13 +40,19 @@ pub(crate) async fn forgotten_children(run: &Run) -> Vec<StepWrite> {
     let Some(journal) = run.journal_if_used() else {
         return Vec::new();
     };
+    learn_children(run).await;
+    let children = journal.outstanding_children();
+    children.iter().map(Outstanding::forgotten).collect()
+}
+
+/// Reads the children again, if a start has failed that may have stored one all the same.
+pub(in crate::steps) async fn learn_children(run: &Run) {
+    let journal = run.journal();
     if journal.is_unsure_of_children()
         && let Ok(rows) = read_rows(run).await
     {
         journal.learn_children(&rows);
     }
-    let children = journal.outstanding_children();
-    children.iter().map(Outstanding::forgotten).collect()
 }
 
 /// The next thing to do with a child that must stop.

@@ -38,17 +38,19 @@ pub(in crate::steps) async fn child(
             undoable.reached(row);
         }
     };
+    let (run, key) = (call.run().clone(), call.key()?.clone());
+    let block = block_of(run.uid);
     // A child that is not recorded was not started, so a replay has nothing to undo.
     let note = |row: Option<&StepRow>| {
         if row.is_some() {
             reached(row);
         }
+        if let Some(block) = block {
+            run.journal().child_in_block(&key, block.saga);
+        }
     };
     let row = call.find_and_note(type_url, note).await?;
     reached(row.as_ref());
-    if let Some(block) = block_of(call.run().uid) {
-        call.journal().child_in_block(call.key()?, block.saga);
-    }
     if let Some(ended) = row.as_ref().and_then(|row| call.replay(row)) {
         return Ok(ended);
     }
@@ -70,7 +72,7 @@ pub(in crate::steps) async fn child(
     };
     if let Some(undoable) = undoable {
         undoable.returned(ended.result.as_ref().ok().cloned());
-        undoable.recorded(call.journal().last_place());
+        undoable.ended_after(call.journal().last_place());
     }
     Ok(ended)
 }

@@ -65,8 +65,12 @@ impl Journal {
     /// The run has cancelled the child, and waits for its end.
     pub(in crate::steps) fn child_cancelled(&self, key: &StepKey) {
         let mut inner = self.inner();
-        let child = inner.children.get_mut(key);
-        if let Some(child) = child.and_then(|it| it.child.as_mut()) {
+        let Some(outstanding) = inner.children.get_mut(key) else {
+            return;
+        };
+        // That of the timeout, which has passed.
+        outstanding.wake_time = None;
+        if let Some(child) = &mut outstanding.child {
             child.is_cancelled = true;
         }
     }

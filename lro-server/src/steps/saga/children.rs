@@ -3,12 +3,12 @@
 use std::pin::pin;
 
 use futures_util::future::try_join_all;
-use lro_core::store::StepWrite;
+use lro_core::store::{StepRow, StepWrite};
 use tonic::Status;
 
 use super::running::Running;
 use crate::steps::call::Call;
-use crate::steps::child::Stop;
+use crate::steps::child::{Stop, learn_children};
 use crate::steps::hooks;
 use crate::steps::journal::Outstanding;
 use crate::steps::outgoing::Unwritten;
@@ -18,6 +18,7 @@ impl Running<'_, '_> {
     /// Cancels the children that the block has started and that have not ended, and waits for them.
     pub(super) async fn stop_children(&self) -> Result<(), Status> {
         self.journal().starts_ended().await;
+        learn_children(self.run).await;
         let steps = self.saga.newest_first();
         let is_own = |child: &Outstanding| {
             child.saga == Some(self.saga.number) || steps.iter().any(|step| step.key == child.key)
@@ -39,9 +40,9 @@ impl Running<'_, '_> {
                 self.write(child.given_up(self.run));
                 return Ok(());
             }
-            Stop::Wait(write) => match call.recorded(child.kind) {
+            Stop::Wait(write) => match call.recorded(child.kind).filter(is_cancelled) {
                 Some(row) => call.recorded_wait(&row),
-                // This run has started and cancelled it.
+                // This run has cancelled it.
                 None => Wait::new(write, self.run.store_clock()).into_recorded(),
             },
             Stop::Cancel(write) => {
@@ -67,4 +68,9 @@ impl Running<'_, '_> {
             self.journal().write(Unwritten::lazy(row));
         }
     }
+}
+
+/// Whether the row says that the child is cancelled, and how long to wait for it.
+fn is_cancelled(row: &StepRow) -> bool {
+    row.child.as_deref().is_some_and(|child| child.is_cancelled)
 }

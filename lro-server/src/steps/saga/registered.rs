@@ -39,8 +39,8 @@ pub(super) struct Registered<'a> {
 enum Place {
     /// Of a row of an earlier run.
     Recorded(u64),
-    /// Of a row of this run.
-    New(u64),
+    /// Of a row of this run, or of an event that this run has read after that row.
+    New(u64, bool),
     /// In the order in which they were reached.
     Unended(usize),
 }
@@ -58,6 +58,8 @@ impl<'a> Inner<'a> {
     /// The steps that the block has reached, the newest first.
     pub(super) fn newest_first(&self) -> Vec<Registered<'a>> {
         let mut steps = self.lock().clone();
+        // Of two events after the same row, the later one was reached later, as far as that is known.
+        steps.reverse();
         steps.sort_by_key(|step| std::cmp::Reverse(step.place));
         steps
     }
@@ -170,7 +172,12 @@ impl<'a> Undoable<'a> {
 
     /// The end of the step is recorded at this place.
     pub(in crate::steps) fn recorded(&self, place: u64) {
-        self.with(|step| step.place = Place::New(place));
+        self.with(|step| step.place = Place::New(place, false));
+    }
+
+    /// The end of the step has come from outside, after the row at this place.
+    pub(in crate::steps) fn ended_after(&self, place: u64) {
+        self.with(|step| step.place = Place::New(place, true));
     }
 
     fn with(&self, change: impl FnOnce(&mut Registered<'a>)) {

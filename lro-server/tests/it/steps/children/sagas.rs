@@ -89,3 +89,70 @@ async fn a_child_that_succeeds_while_it_is_cancelled_is_undone_with_its_response
     let events = server.events();
     assert_eq!(events.last().unwrap(), "undo late Some(3)", "{events:?}");
 }
+
+/// steps:U1
+#[tokio::test(start_paused = true)]
+async fn a_child_that_ended_after_a_step_is_undone_before_it() {
+    let server = Server::new(async |family: Family, operation: Context| {
+        let (family, saga) = (&family, operation.saga());
+        saga.run(async {
+            let make = async || Ok::<u32, Status>(1);
+            let undo = async |_: Option<u32>| {
+                family.trail.add("undo network");
+                Ok::<_, Status>(())
+            };
+            saga.step("network", make, undo).await?;
+            child(&saga, family, "good").await?;
+            Err(Status::aborted("enough").into())
+        })
+        .await
+    })
+    .await;
+    let started = server.start().await;
+    server.wait(&started).await;
+    let events = [
+        "start good",
+        "run good",
+        "undo good Some(7)",
+        "undo network",
+    ];
+    assert_eq!(server.events(), events);
+}
+
+/// Its timeout has passed in an earlier run: the saga waits for it all the same.
+///
+/// steps:C6 steps:S23
+#[tokio::test(start_paused = true)]
+async fn a_child_that_its_timeout_has_cancelled_is_waited_for() {
+    let server = Server::new(async |family: Family, operation: Context| {
+        let (family, saga) = (&family, operation.saga());
+        saga.run(async {
+            let lingers = child(&saga, family, "lingers").timeout(HOUR / 4);
+            let fails = async {
+                // The child was cancelled, and needs a while to stop.
+                operation
+                    .sleep("patience", HOUR / 4 + std::time::Duration::from_secs(1))
+                    .await?;
+                Err::<(), _>(Status::aborted("enough"))
+            };
+            tokio::try_join!(lingers, fails)?;
+            Ok(exported(1))
+        })
+        .await
+    })
+    .await;
+    let started = server.start().await;
+    let done = server.wait(&started).await;
+    let error = done.error().unwrap();
+    assert_eq!(error.code, Code::Aborted as i32);
+    assert!(
+        !lro_core::Reason::UndoIncomplete.is_told_by(error),
+        "{error:?}"
+    );
+    let events = server.events();
+    assert_eq!(
+        events[events.len() - 2..],
+        ["stop lingers", "undo lingers Some(5)"],
+        "{events:?}"
+    );
+}
