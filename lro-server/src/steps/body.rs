@@ -204,8 +204,12 @@ impl<'a> StepsBody<'a> {
 /// The longest pause between two reads of completed promises.
 const MAX_READ_PAUSE: Duration = Duration::from_secs(1);
 
+/// Shorter pauses are left out.
+const MIN_READ_PAUSE: Duration = Duration::from_millis(2);
+
 /// Reads the rows of the operation whenever it has changed: promises are completed by other calls. Reading
-/// takes at most a tenth of the time, unless a read takes longer than a ninth of the longest pause.
+/// takes at most a tenth of the time, unless a read takes longer than a ninth of the longest pause, or so short that its
+/// pause is left out.
 async fn read_completions(run: Arc<Run>) {
     let Some(link) = &run.link else {
         return std::future::pending().await;
@@ -220,8 +224,12 @@ async fn read_completions(run: Arc<Run>) {
             }
         }
         let pause = began.elapsed().saturating_mul(9).min(MAX_READ_PAUSE);
-        tokio::time::sleep(pause).await;
+        let next = Instant::now() + pause;
         subscription.changed().await;
+        // Timers are coarse: a child may end sooner than they do.
+        if pause >= MIN_READ_PAUSE {
+            tokio::time::sleep_until(next).await;
+        }
     }
 }
 
