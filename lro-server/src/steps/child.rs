@@ -90,11 +90,12 @@ impl<M> OperationContext<M> {
     /// request id (AIP-155) that is the same in every run, for the request if it has such a field. The child belongs
     /// to the principal of its parent, and no authorizer is asked; so the closure starts nothing on behalf of others.
     ///
+    /// In a service whose handler has the same name as the rpc, name the trait: `Clusters::create_node(self, request)`.
+    ///
     /// While the body does nothing but wait, the operation is suspended: it holds no slot, no lease and no memory.
     /// The commit that ends the child wakes it.
     ///
     /// ```
-    /// use lro_core::pb::Operation as Started;
     /// use lro_core::Operation;
     /// use lro_server::{HandlerError, OperationContext, Operations};
     /// use tonic::{Request, Response, Status};
@@ -121,14 +122,15 @@ impl<M> OperationContext<M> {
     ///
     /// When the parent is cancelled or fails, the children that it waits for are cancelled, and the parent ends after
     /// them, at most 10 min later; [`on_cancel`](Step::on_cancel) changes that. A child of which the body has dropped
-    /// the call is cancelled when it has lost a [`first`](Self::first), or when the body returns.
+    /// the call is cancelled when it has lost a [`first`](Self::first), or when the body returns or begins a new epoch.
     ///
     /// # Errors
     ///
     /// That of the closure, unless it is retryable, as of [`step`](Self::step); then that of the child, with its
     /// details. Besides:
     ///
-    /// * DEADLINE_EXCEEDED: the child took longer than [`timeout`](Step::timeout); it is cancelled.
+    /// * DEADLINE_EXCEEDED: the child took longer than [`timeout`](Step::timeout); it is cancelled. That of a
+    ///   [saga](super::Saga::child) is waited for, and the error is that of its end.
     /// * NOT_FOUND: the child was deleted before its end.
     /// * INVALID_ARGUMENT, `REQUEST_ID_REUSED`: an operation with that request id exists, and is not this child.
     /// * RESOURCE_EXHAUSTED: the operation waits for 1,000 children already, or the child's response is too large.

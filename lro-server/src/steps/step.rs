@@ -129,7 +129,8 @@ impl<T> Step<'_, T> {
     /// The longest time that one attempt of the closure may take. After it the closure's future is
     /// dropped; the error DEADLINE_EXCEEDED is retryable. A
     /// [blocking](crate::OperationContext::step_blocking) closure is asked to stop instead. Of a promise or a child,
-    /// the longest time to wait for it: then DEADLINE_EXCEEDED is recorded, and the child is cancelled.
+    /// the longest time to wait for it: then DEADLINE_EXCEEDED is recorded, and the child is cancelled; one of a
+    /// [saga](super::Saga::child) ends the step as it ends then.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.with(|options| options.timeout = Some(timeout))
     }

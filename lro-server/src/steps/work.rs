@@ -165,21 +165,8 @@ async fn step(
             Ok(response) => break response_within_limits(call, response),
             Err(error) => error,
         };
-        let plain = to_plain_rpc_status(error.status());
-        if !error.is_retryable() {
-            break StepOutcome::Error(plain);
-        }
-        let Some(retry) = options.retry else {
-            // The body's own: it runs again.
-            return Err(error.into_status());
-        };
-        match retry.pause_after(call.attempt()) {
-            Some(pause) => {
-                let pause = error.wanted_pause().unwrap_or(pause);
-                let wait = call.new_wait(Some(StepWake::After(pause)), Some(plain))?;
-                call.wait(wait).await;
-            }
-            None => break StepOutcome::Error(plain),
+        if let Some(last) = end_or_pause(call, error, options.retry).await? {
+            break last;
         }
     };
     let response = match &outcome {
@@ -204,6 +191,29 @@ pub(super) async fn undo(call: &mut Call, undo: Closure<'_>) -> Result<Ended, St
         ..Options::default()
     };
     step(call, &undo, "", options, None).await
+}
+
+/// After a failed attempt: the outcome if it was the last one; otherwise `None`, after the pause before the next.
+pub(super) async fn end_or_pause(
+    call: &Call,
+    error: HandlerError,
+    retry: Option<Retry>,
+) -> Result<Option<StepOutcome>, Status> {
+    let plain = to_plain_rpc_status(error.status());
+    if !error.is_retryable() {
+        return Ok(Some(StepOutcome::Error(plain)));
+    }
+    let Some(retry) = retry else {
+        // The body's own: it runs again.
+        return Err(error.into_status());
+    };
+    let Some(pause) = retry.pause_after(call.attempt()) else {
+        return Ok(Some(StepOutcome::Error(plain)));
+    };
+    let pause = error.wanted_pause().unwrap_or(pause);
+    let wait = call.new_wait(Some(StepWake::After(pause)), Some(plain))?;
+    call.wait(wait).await;
+    Ok(None)
 }
 
 /// One attempt of the closure.

@@ -1,14 +1,14 @@
 //! The work of a call that starts a child and waits for it.
 
+use std::sync::Arc;
+
 use lro_core::pb::{self, operation};
 use lro_core::store::{ChildOf, StepKind, StepOutcome, StepRow, StepWake};
 use lro_core::unpack;
 use prost_types::Any;
-use std::sync::Arc;
 use tonic::Status;
 
 use super::{OnCancel, StartChild, Starting, Stop};
-use crate::handler::error::to_plain_rpc_status;
 use crate::steps::call::{Call, Ended};
 use crate::steps::fault;
 use crate::steps::hooks;
@@ -16,7 +16,7 @@ use crate::steps::in_block::block_of;
 use crate::steps::saga::Undoable;
 use crate::steps::step::Options;
 use crate::steps::wait::Wait;
-use crate::steps::work::{attempt, wait_for_event};
+use crate::steps::work::{attempt, end_or_pause, wait_for_event};
 
 /// How the start of a child has ended.
 enum Started {
@@ -132,21 +132,8 @@ async fn started(
             Ok(operation) => return has_started(call, start, &operation, options),
             Err(error) => error,
         };
-        let plain = to_plain_rpc_status(error.status());
-        if !error.is_retryable() {
-            return Ok(Started::Ended(StepOutcome::Error(plain)));
-        }
-        let Some(retry) = options.retry else {
-            // The body's own: it runs again.
-            return Err(error.into_status());
-        };
-        match retry.pause_after(call.attempt()) {
-            Some(pause) => {
-                let pause = error.wanted_pause().unwrap_or(pause);
-                let wait = call.new_wait(Some(StepWake::After(pause)), Some(plain))?;
-                call.wait(wait).await;
-            }
-            None => return Ok(Started::Ended(StepOutcome::Error(plain))),
+        if let Some(last) = end_or_pause(call, error, options.retry).await? {
+            return Ok(Started::Ended(last));
         }
     }
 }
