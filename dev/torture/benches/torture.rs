@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use torture::durable::Durable;
+use torture::family::Family;
 use torture::files::Files;
 use torture::kill::{Kill, Tampering};
 use torture::pause::Pause;
@@ -57,6 +58,11 @@ enum Check {
     },
     /// SIGKILL of a server whose bodies make durable calls.
     Durable {
+        #[command(flatten)]
+        run: Run,
+    },
+    /// SIGKILL of a server whose parents wait for their children.
+    Family {
         #[command(flatten)]
         run: Run,
     },
@@ -144,6 +150,7 @@ fn main() -> ExitCode {
         } => report(&PowerLoss { planted, upgrade }, run),
         Check::Kill { run, tampering } => report(&Kill { program, tampering }, run),
         Check::Durable { run } => report(&Durable { program }, run.at_once(WAITING)),
+        Check::Family { run } => report(&Family { program }, run.at_once(WAITING)),
         Check::Files { run } => report(&Files { program }, run.at_once(WAITING)),
         Check::Pause { run } => report(&Pause { program }, run.at_once(WAITING)),
         Check::Takeover { run } => report(&Takeover, run.at_once(WAITING)),

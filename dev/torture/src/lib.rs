@@ -5,9 +5,11 @@
 
 pub mod audit;
 pub mod durable;
+pub mod family;
 pub mod files;
 pub mod journal;
 pub mod kill;
+mod ledger;
 pub mod node;
 pub mod pause;
 pub mod power_loss;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::pb::exporter_server::ExporterServer;
+use crate::pb::families_server::FamiliesServer;
 use crate::pb::{self, ExportMetadata, ExportRequest, ExportResponse};
 use anyhow::{Context as _, anyhow};
 use lro_core::store::OperationStore;
@@ -15,6 +16,8 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Status};
 
 use crate::durable;
+use crate::family::Families;
+use crate::ledger::Ledger;
 use crate::random::Random;
 
 /// The database in a server's folder.
@@ -116,13 +119,14 @@ pub struct Options {
 pub async fn serve(options: Options) -> anyhow::Result<()> {
     let store = SqliteStore::open(options.data.join(DATABASE)).await?;
     let lease = Duration::from_millis(options.lease);
-    let ledger = options.data.join(durable::LEDGER);
+    let ledger = Ledger::new(options.data.join(durable::LEDGER));
     let server = Server::start(store, lease, options.finish, ledger).await?;
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse()?).map_err(|error| anyhow!("{error}"))?;
     let incoming = incoming.with_nodelay(Some(true));
     println!("listening on {}", incoming.local_addr()?);
     tonic::transport::Server::builder()
         .add_service(ExporterServer::from_arc(server.exporter.clone()))
+        .add_service(FamiliesServer::from_arc(server.families.clone()))
         .add_service(server.operations.service())
         .serve_with_incoming(incoming)
         .await?;
@@ -134,6 +138,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
 struct Server {
     operations: Operations,
     exporter: Arc<Exporter>,
+    families: Arc<Families>,
     _worker: Worker,
 }
 
@@ -142,9 +147,10 @@ impl Server {
         store: impl OperationStore,
         lease: Duration,
         finish: bool,
-        ledger: PathBuf,
+        ledger: Ledger,
     ) -> anyhow::Result<Self> {
         let operations = Operations::new(store);
+        let families = Arc::new(Families::new(&operations, ledger.clone()));
         let exporter = Arc::new(Exporter {
             operations: operations.clone(),
             finish,
@@ -152,6 +158,7 @@ impl Server {
         });
         let worker = Worker::builder(&operations)
             .host(exporter.clone())
+            .host(families.clone())
             .concurrency(1_000)
             .lease_duration(lease)
             .start()
@@ -159,6 +166,7 @@ impl Server {
         Ok(Self {
             operations,
             exporter,
+            families,
             _worker: worker,
         })
     }
@@ -170,7 +178,7 @@ pub(crate) struct Exporter {
     /// Bodies that hold on end by themselves.
     pub(crate) finish: bool,
     /// Where durable bodies note their effects.
-    pub(crate) ledger: PathBuf,
+    pub(crate) ledger: Ledger,
 }
 
 #[long_running]

@@ -1,10 +1,8 @@
 //! A body of durable steps, which notes its effects in a file outside of the store.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
+use crate::ledger::Ledger;
 use crate::pb::ExportMetadata;
 use futures_util::future::try_join_all;
 use lro_core::{Clock as _, SystemClock};
@@ -24,7 +22,7 @@ pub(super) const SIDE_BY_SIDE: u32 = 3;
 
 /// Steps in sequence, a sleep, and steps side by side.
 pub(crate) async fn run(
-    ledger: &Path,
+    ledger: &Ledger,
     id: &str,
     operation: &OperationContext<ExportMetadata>,
 ) -> Result<(), HandlerError> {
@@ -32,30 +30,22 @@ pub(crate) async fn run(
         let pause = Duration::from_millis(8);
         let effect = async || -> Result<u32, Status> {
             let value = Uuid::new_v4().as_fields().0;
-            note(ledger, "effect", id, &call, value.into())?;
+            ledger.note("effect", id, &call, value)?;
             // A kill between the effect and its record runs the closure again.
             tokio::time::sleep(pause).await;
             Ok(value)
         };
         let value = operation.step(&call, effect).await?;
-        note(ledger, "pass", id, &call, value.into())
+        ledger.note("pass", id, &call, value)
     };
     for number in 0..IN_SEQUENCE {
         step(format!("step/{number}")).await?;
     }
-    note(ledger, "begin", id, "sleep", micros())?;
+    ledger.note("begin", id, "sleep", micros())?;
     operation.sleep("sleep", SLEEP).await?;
-    note(ledger, "end", id, "sleep", micros())?;
+    ledger.note("end", id, "sleep", micros())?;
     try_join_all((0..SIDE_BY_SIDE).map(|number| step(format!("side/{number}")))).await?;
     Ok(())
-}
-
-/// Appends a line. It survives the process, not the machine.
-fn note(ledger: &Path, what: &str, id: &str, call: &str, value: u64) -> Result<(), Status> {
-    let line = format!("{what} {id} {call} {value}\n");
-    let file = OpenOptions::new().create(true).append(true).open(ledger);
-    file.and_then(|mut file| file.write_all(line.as_bytes()))
-        .map_err(|error| Status::internal(format!("cannot note an effect: {error}")))
 }
 
 fn micros() -> u64 {
