@@ -17,13 +17,18 @@ use super::{Cluster, Error};
 
 /// Waits for the last user, and a while for another one, then removes everything while no process may
 /// come in. A process that waits at the door meanwhile sees that the lock is no longer in its place.
+///
+/// The folder is moved away first, in one step: a process that comes while files are removed one by one
+/// would make its own beside them, and lose those.
 const KEEPER: &str = r#"
 while :; do
   flock --exclusive "$2/users" true || exit
   sleep 5
-  flock --exclusive --nonblock "$2/users" sh -c \
-    '"$1" stop -D "$2/data" -m immediate; rm -rf "$2"' sh "$1" "$2" && exit
+  flock --exclusive --nonblock "$2/users" sh -c "$3" sh "$1" "$2" && exit
 done"#;
+
+/// Ends the server, and removes its folder.
+const REMOVE: &str = r#""$1" stop -D "$2/data" -m immediate; mv "$2" "$2-$$" && rm -rf "$2-$$""#;
 
 /// A server that other processes also use: make a schema or a database of your own in it.
 #[derive(Debug)]
@@ -94,9 +99,11 @@ fn enter(folder: &Path) -> Result<Option<Shared>, Error> {
     let programs = Programs::find()?;
     let user = programs.user;
     make(folder, user)?;
-    check_owner(folder, user)?;
-    // Its maker may not have come so far.
-    give(folder, user)?;
+    // Its maker may not have come so far as to give it away.
+    match check_owner(folder, user).and_then(|()| give(folder, user)) {
+        Err(error) if error.is_not_found() => return Ok(None),
+        owned => owned?,
+    }
     // One starts, the others wait for it.
     let starting = open(&folder.join("starting"))?;
     let Some(starting) = starting else {
@@ -108,7 +115,10 @@ fn enter(folder: &Path) -> Result<Option<Shared>, Error> {
     let Some(users) = open(&folder.join("users"))? else {
         return Ok(None);
     };
-    give(&folder.join("users"), user)?;
+    match give(&folder.join("users"), user) {
+        Err(error) if error.is_not_found() => return Ok(None),
+        given => given?,
+    }
     users
         .lock_shared()
         .map_err(Error::of("the lock of users"))?;
@@ -177,7 +187,7 @@ fn clear(folder: &Path) -> Result<(), Error> {
 fn keep(server: &Server, folder: &Path) -> Result<(), Error> {
     let pg_ctl: PathBuf = server.programs.path("pg_ctl");
     server
-        .script(KEEPER, &[&pg_ctl, folder])
+        .script(KEEPER, &[&pg_ctl, folder, Path::new(REMOVE)])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -253,5 +263,33 @@ mod tests {
         assert_ne!(second.url(), first.url());
         assert!(is_alive(&folder));
         assert_eq!(come().url(), second.url());
+    }
+
+    #[test]
+    fn a_folder_that_is_being_removed_takes_no_files_of_a_process_that_comes() {
+        let own = format!("postgres-cluster-removed-{}", std::process::id());
+        let folder = std::env::temp_dir().join(own);
+        let files: Vec<_> = (0..4096).map(|n| folder.join(n.to_string())).collect();
+        make(&folder, None).unwrap();
+        for file in &files {
+            write(file, "old", None).unwrap();
+        }
+        let mut removing = Command::new("sh")
+            .args(["-c", REMOVE, "sh", "true"])
+            .arg(&folder)
+            .spawn()
+            .unwrap();
+        while files.iter().all(|file| file.exists()) {
+            std::thread::yield_now();
+        }
+
+        make(&folder, None).unwrap();
+        for file in &files {
+            write(file, "new", None).unwrap();
+        }
+
+        assert!(removing.wait().unwrap().success());
+        assert!(files.iter().all(|file| file.exists()));
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }
