@@ -180,6 +180,13 @@ fn block(context: &Context, title: &str, json: &str) -> Result<(), Failure> {
 
 fn next_steps(context: &Context, shown: &Shown) {
     let name = super::list::quoted(shown.name());
+    if let Some(record) = &shown.record
+        && !record.parent_operation.is_empty()
+    {
+        let parent = super::list::quoted(&record.parent_operation);
+        let parent = context.again(&format!("steps {parent}"));
+        context.terminal.say(&format!("Parent: {parent}"));
+    }
     match shown.state {
         State::Running => context.terminal.say(&format!(
             "Watch: {}   Cancel: {}",

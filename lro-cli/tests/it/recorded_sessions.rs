@@ -127,6 +127,34 @@ async fn a_failed_operation_tells_its_attempts_and_how_to_start_it_again() {
 }
 
 #[tokio::test]
+async fn a_child_tells_its_parent_and_how_to_see_it() {
+    let mut script = Script::new().operation(running("operations/node", "{}"));
+    let child = OperationRecord {
+        parent_operation: "operations/cluster".to_owned(),
+        parent_step: "node/a".to_owned(),
+        ..record(State::Running, "Clusters/CreateNode", "alice")
+    };
+    script.records.insert("operations/node".to_owned(), child);
+    let server = Fake::start(script).await;
+    let session = terminal(&server).session("describe operations/node").await;
+    expect![[r#"
+        $ lro describe operations/node
+        name         operations/node
+        state        RUNNING
+        method       Clusters/CreateNode
+        by           alice
+        child of     operations/cluster, step node/a
+        metadata:
+          {
+            "@type": "type.googleapis.com/google.example.v1.ExportMetadata"
+          }
+        Parent: lro steps operations/cluster
+        Watch: lro watch operations/node   Cancel: lro cancel operations/node
+    "#]]
+    .assert_eq(&session);
+}
+
+#[tokio::test]
 async fn a_bulk_cancellation_tells_states_and_methods() {
     let mut script = Script::new();
     for index in 0..12 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use lro_core::OperationName;
 use lro_core::store::{
-    Command, OperationStore as _, StepKind, StepOutcome, StepQuery, StepWrite, Update,
+    ChildOf, Command, OperationStore as _, StepKind, StepOutcome, StepQuery, StepWrite, Update,
 };
 use lro_server::access::{Access, Authorizer, Call, InspectionCall, InspectionPermission};
 use tonic::Status;
@@ -249,4 +249,26 @@ impl Fixture {
         let mut updated = self.store.inner.update(vec![update]).await.unwrap();
         updated.remove(0).unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_child_leads_to_its_parent() {
+    let fixture = Fixture::new();
+    let parent = fixture.running(1, 8).await;
+    let record = fixture.store.get(&parent).await.unwrap().unwrap();
+    let mut child = fixture.new_operation();
+    child.child_of = Some(Box::new(ChildOf {
+        operation: parent.clone(),
+        uid: record.uid,
+        fence: record.fence,
+        step: StepWrite::begun("node/a".parse().unwrap(), StepKind::Child),
+        is_left: false,
+    }));
+    let child = fixture.start(child).await;
+    let page = get(&fixture.console(), &format!("/operation?name={child}")).await;
+    let link =
+        format!("<a href=\"./operation?name={parent}\">{parent}</a>, step <code>node/a</code>");
+    assert!(page.text.contains(&link), "{link}\n{}", page.text);
+    let page = get(&fixture.console(), &format!("/operation?name={parent}")).await;
+    assert!(!page.text.contains("Child of"), "{}", page.text);
 }

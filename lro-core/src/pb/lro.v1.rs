@@ -653,6 +653,13 @@ pub struct OperationRecord {
     /// When it expires and may be removed.
     #[prost(message, optional, tag = "26")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The name of the operation whose step has started it, and waits for its end.
+    /// Empty for an operation that is no child. The parent may be removed by now.
+    #[prost(string, tag = "27")]
+    pub parent_operation: ::prost::alloc::string::String,
+    /// The key of that step of the parent, such as `node/a`.
+    #[prost(string, tag = "28")]
+    pub parent_step: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `OperationRecord`.
 pub mod operation_record {

@@ -65,6 +65,10 @@ impl InspectionService {
             expire_time: Some(time(lease.expire_time)),
         });
         let attempts = record.attempts();
+        let parent = record.parent_step.as_deref();
+        let (parent_operation, parent_step) = parent.map_or_else(Default::default, |step| {
+            (step.operation.to_string(), step.key.as_str().to_owned())
+        });
         pb::OperationRecord {
             operation: Some(match view {
                 RecordView::Full => self.redacted(record.to_operation()),
@@ -95,6 +99,8 @@ impl InspectionService {
             cancel_time: record.cancel_time.map(time),
             end_time: record.end_time.map(time),
             expire_time: record.expire_time.map(time),
+            parent_operation,
+            parent_step,
         }
     }
 

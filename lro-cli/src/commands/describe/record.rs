@@ -19,6 +19,10 @@ pub(super) fn facts(context: &Context, record: &OperationRecord) -> Result<(), F
     if !record.principal.is_empty() {
         row("by", &record.principal)?;
     }
+    if !record.parent_operation.is_empty() {
+        let (parent, step) = (&record.parent_operation, &record.parent_step);
+        row("child of", &format!("{parent}, step {step}"))?;
+    }
     if let Some(policy) = &record.policy
         && record.attempt > 0
     {

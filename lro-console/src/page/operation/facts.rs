@@ -74,11 +74,20 @@ fn origin(record: &Record) -> Markup {
     html! {
         (fact("By", &html! { @if wire.principal.is_empty() { span.quiet { "unknown" } } @else { (visible(&wire.principal)) } }))
         (fact("Method", &html! { code { (visible(&wire.method)) } }))
+        @if !wire.parent_operation.is_empty() { (fact("Child of", &parent(&wire.parent_operation, &wire.parent_step))) }
         (fact("Unique id", &html! { code { (visible(&wire.uid)) } }))
         @if let Some(trace) = trace_id(&wire.trace_parent) { (fact("Trace", &html! { code { (visible(trace)) } " " (copy("Copy", trace)) })) }
         @if !wire.exclusive_key.is_empty() { (fact("Exclusive key", &html! { code { (visible(&wire.exclusive_key)) } })) }
         @if labels.is_empty() { (fact("Labels", &html! { span.quiet { "none" } })) }
         @for (key, value) in labels { (fact(&visible(key), &label(key, value))) }
+    }
+}
+
+/// A parent leads to its page, if the visitor may see it.
+fn parent(name: &str, step: &str) -> Markup {
+    html! {
+        a href=(link("operation", &[("name", name)])) { (visible(name)) }
+        @if !step.is_empty() { ", step " code { (visible(step)) } }
     }
 }
 

@@ -1,10 +1,11 @@
-//! Children as `lro.v1.Steps` shows them.
+//! Children as `lro.v1.Steps` and `lro.v1.Inspection` show them.
 
 use lro_core::inspection as pb;
+use lro_core::inspection::inspection_server::Inspection as _;
 use lro_core::inspection::list_steps_request::View;
 use lro_core::inspection::step::{Kind, State};
 use lro_core::inspection::steps_server::Steps as _;
-use lro_server::inspection::StepsService;
+use lro_server::inspection::{InspectionService, StepsService};
 
 use super::*;
 
@@ -54,4 +55,41 @@ async fn a_parent_lists_its_child_with_the_latest_metadata() {
         (ended.child.as_str(), ended.child_metadata),
         (child.as_str(), None)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_names_its_parent_and_the_step_in_descriptions_and_lists() {
+    let server = Server::new(async |family: Family, operation: Context| {
+        let scoped = operation.scope("tables");
+        Ok(family.child(&scoped, "export", "slow").await?)
+    })
+    .await;
+    let started = server.start().await;
+    suspended(&server.store, &name(&started)).await;
+    let child = server.child_of(&started, "tables/export").await;
+    let service = InspectionService::from(server.family.operations.clone());
+
+    let parents = |record: &pb::OperationRecord| {
+        let (parent, step) = (&record.parent_operation, &record.parent_step);
+        (parent.clone(), step.clone())
+    };
+    let of_child = (started.name().to_owned(), "tables/export".to_owned());
+    for (name, expected) in [
+        (child.as_str(), of_child.clone()),
+        (started.name(), Default::default()),
+    ] {
+        let request = pb::DescribeOperationRequest {
+            name: name.to_owned(),
+            unredacted: false,
+        };
+        let described = service.describe_operation(Request::new(request)).await;
+        assert_eq!(parents(described.unwrap().get_ref()), expected, "{name}");
+    }
+    let listed = service
+        .list_operations(Request::new(Default::default()))
+        .await
+        .unwrap();
+    let listed: Vec<_> = listed.get_ref().operations.iter().map(parents).collect();
+    // The newest first.
+    assert_eq!(listed, [of_child, Default::default()]);
 }
