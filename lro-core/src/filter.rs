@@ -59,8 +59,8 @@
 //! # For stores
 //!
 //! [`Filter::predicate`] is the filter with typed values. [`Predicate::verdict`] excludes index ranges
-//! that cannot hold a match; [`Predicate::states_of`] and [`Predicate::label_needs`] name those that
-//! can, and [`Predicate::create_times`] bounds them.
+//! that cannot hold a match; [`Predicate::states_of`], [`Predicate::label_needs`] and
+//! [`Predicate::parent_operation_needs`] name those that can, and [`Predicate::create_times`] bounds them.
 
 mod access;
 mod advice;

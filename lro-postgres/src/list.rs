@@ -5,6 +5,7 @@ mod access;
 mod around;
 mod condition;
 mod count;
+mod families;
 mod labels;
 #[cfg(test)]
 mod plans;

@@ -154,8 +154,16 @@ pub(crate) const COUNT_FAR: &str = "SELECT count(*) FROM (SELECT 1 FROM operatio
 
 pub(crate) const KEYS_OF_LABEL: &str = keys!("label WHERE parent = ?5 AND key = ?6 AND value = ?7");
 
+/// Children of an operation, of whichever parent in the name. Some of them may be deleted.
+pub(crate) const KEYS_OF_CHILDREN: &str =
+    keys!("operation INDEXED BY operation_by_parent_operation WHERE parent_operation = ?5");
+
 pub(crate) const PARENT_FROM: &str = "SELECT parent FROM operation INDEXED BY operation_by_parent \
      WHERE delete_time IS NULL AND parent >= ?1 ORDER BY parent LIMIT 1";
+
+pub(crate) const PARENT_OPERATION_FROM: &str = "SELECT parent_operation FROM operation \
+     INDEXED BY operation_by_parent_operation \
+     WHERE parent_operation >= ?1 ORDER BY parent_operation LIMIT 1";
 
 pub(crate) const DONE_METHOD_FROM: &str = "SELECT method FROM operation INDEXED BY operation_done \
      WHERE end_time IS NOT NULL AND parent = ?2 AND method >= ?1 ORDER BY method LIMIT 1";
@@ -274,12 +282,22 @@ mod tests {
         let range = "create_time>? AND (create_time,uid)<(?,?)";
         for (sql, index, key) in [
             (KEYS, "operation_by_create_time", ""),
-            (KEYS_OF_PARENT, "operation_by_parent", "parent=?"),
+            (KEYS_OF_PARENT, "operation_by_parent ", "parent=?"),
             (KEYS_OF_DONE, "operation_done", "state=?"),
             (KEYS_OF_NEAR, "operation_unfinished", "delete_time=?"),
             (KEYS_OF_FAR, "operation_unfinished", "delete_time=?"),
             (KEYS_OF_LABEL, "PRIMARY KEY", "value=?"),
-            (PARENT_FROM, "operation_by_parent", "parent>?"),
+            (
+                KEYS_OF_CHILDREN,
+                "operation_by_parent_operation",
+                "parent_operation=?",
+            ),
+            (PARENT_FROM, "operation_by_parent ", "parent>?"),
+            (
+                PARENT_OPERATION_FROM,
+                "operation_by_parent_operation",
+                "parent_operation>?",
+            ),
             (DONE_METHOD_FROM, "operation_done", "method>?"),
             (NEAR_METHOD_FROM, "operation_unfinished", "method>?"),
             (FAR_METHOD_FROM, "operation_unfinished", "method>?"),

@@ -63,7 +63,8 @@ impl<'c> Table<'c> {
             self.execute(statement::INSERT_LARGE_REQUEST, large)?;
         }
         if let Some(parent) = &record.parent_step {
-            let name = parent.operation.as_str();
+            // In the form in which filters compare it: it serves lists.
+            let name = nfc(parent.operation.as_str());
             let of = params![record.uid.as_bytes(), parent.encode(), name];
             self.execute(statement::INSERT_PARENT, of)?;
         }

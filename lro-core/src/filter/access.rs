@@ -45,8 +45,34 @@ impl Predicate {
     /// # Ok::<(), lro_core::filter::FilterError>(())
     /// ```
     pub fn label_needs(&self) -> Vec<Vec<LabelNeed>> {
+        self.needs_of_parts(&label_need)
+    }
+
+    /// Tests of which every operation that matches satisfies at least one by the name of its parent operation: a
+    /// list for each of the [`conjuncts`](Self::conjuncts) that asks for one. So an operation without a parent does
+    /// not match if there is a list.
+    ///
+    /// ```
+    /// # use lro_core::filter::{Filter, Schema};
+    /// let text = "parent_operation = \"operations/1\" AND done = true";
+    /// let filter = Filter::parse(text, &Schema::default())?;
+    /// let needs = filter.predicate().parent_operation_needs();
+    /// assert!(needs[0][0].accepts("operations/1"));
+    /// # Ok::<(), lro_core::filter::FilterError>(())
+    /// ```
+    pub fn parent_operation_needs(&self) -> Vec<Vec<TextTest>> {
+        self.needs_of_parts(&|condition| match condition {
+            Condition::Text {
+                field: TextField::ParentOperation,
+                test,
+            } => Some(test.clone()),
+            _ => None,
+        })
+    }
+
+    fn needs_of_parts<N: Clone>(&self, need: &impl Fn(&Condition) -> Option<N>) -> Vec<Vec<N>> {
         let parts = self.conjuncts();
-        let needs = parts.iter().map(|part| part.needs(false));
+        let needs = parts.iter().map(|part| part.needs(false, need));
         needs.flatten().collect()
     }
 
@@ -87,34 +113,27 @@ impl Predicate {
         }
     }
 
-    fn needs(&self, negated: bool) -> Option<Vec<LabelNeed>> {
+    /// The needs of which every operation that matches has one, where a condition says which.
+    fn needs<N: Clone>(
+        &self,
+        negated: bool,
+        need: &impl Fn(&Condition) -> Option<N>,
+    ) -> Option<Vec<N>> {
         match (self, negated) {
-            (Self::Not(inner), _) => inner.needs(!negated),
+            (Self::Not(inner), _) => inner.needs(!negated, need),
             // Any of them is needed: the first that says which.
             (Self::And(parts), false) | (Self::Or(parts), true) => {
-                parts.iter().find_map(|part| part.needs(negated))
+                parts.iter().find_map(|part| part.needs(negated, need))
             }
             (Self::Or(parts), false) | (Self::And(parts), true) => {
-                let needs: Option<Vec<_>> = parts.iter().map(|part| part.needs(negated)).collect();
+                let needs = parts.iter().map(|part| part.needs(negated, need));
+                let needs: Option<Vec<_>> = needs.collect();
                 needs
                     .filter(|needs| !needs.is_empty())
                     .map(|it| it.concat())
             }
-            (Self::Condition(Condition::Label { key, test }), false) => Some(vec![LabelNeed {
-                key: key.clone(),
-                test: Some(test.clone()),
-            }]),
-            (
-                Self::Condition(Condition::LabelKey(TextTest::Compare {
-                    comparison: Comparison::Equal,
-                    value: key,
-                })),
-                false,
-            ) => Some(vec![LabelNeed {
-                key: key.clone(),
-                test: None,
-            }]),
-            (Self::Condition(_), _) => None,
+            (Self::Condition(condition), false) => need(condition).map(|need| vec![need]),
+            (Self::Condition(_), true) => None,
         }
     }
 
@@ -127,5 +146,22 @@ impl Predicate {
                 matches!(condition, Condition::Text { field: named, .. } if *named == field)
             }
         }
+    }
+}
+
+fn label_need(condition: &Condition) -> Option<LabelNeed> {
+    match condition {
+        Condition::Label { key, test } => Some(LabelNeed {
+            key: key.clone(),
+            test: Some(test.clone()),
+        }),
+        Condition::LabelKey(TextTest::Compare {
+            comparison: Comparison::Equal,
+            value: key,
+        }) => Some(LabelNeed {
+            key: key.clone(),
+            test: None,
+        }),
+        _ => None,
     }
 }

@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
+use super::families::Families;
 use super::labels::Ranges;
 use super::{key, statement};
 use crate::error::Fault;
@@ -79,6 +80,10 @@ pub(super) enum Union {
         keys: Vec<Vec<u8>>,
         values: Vec<Vec<u8>>,
     },
+    Children {
+        parents: Vec<String>,
+        operations: Vec<String>,
+    },
 }
 
 impl Way {
@@ -125,6 +130,7 @@ impl Way {
         match self.union {
             Union::All => 4,
             Union::Parents(_) => 5,
+            Union::Children { .. } => 6,
             Union::States { .. } | Union::Labels { .. } => 7,
         }
     }
@@ -157,6 +163,13 @@ impl Way {
                 params.push((keys, Type::BYTEA_ARRAY));
                 params.push((values, Type::BYTEA_ARRAY));
             }
+            Union::Children {
+                parents,
+                operations,
+            } => {
+                params.push((parents, Type::TEXT_ARRAY));
+                params.push((operations, Type::TEXT_ARRAY));
+            }
         }
         params
     }
@@ -168,6 +181,7 @@ impl Way {
             Union::Parents(_) => statement::ROWS_OF_PARENTS,
             Union::States { .. } => statement::ROWS_OF_STATES,
             Union::Labels { .. } => statement::ROWS_OF_LABELS,
+            Union::Children { .. } => statement::ROWS_OF_CHILDREN,
         }
     }
 
@@ -178,6 +192,7 @@ impl Way {
             Union::Parents(_) => statement::KEYS_OF_PARENTS,
             Union::States { .. } => statement::KEYS_OF_STATES,
             Union::Labels { .. } => statement::KEYS_OF_LABELS,
+            Union::Children { .. } => statement::KEYS_OF_CHILDREN,
         }
     }
 }
@@ -188,7 +203,8 @@ impl Union {
             Self::All => false,
             Self::Parents(parents)
             | Self::States { parents, .. }
-            | Self::Labels { parents, .. } => parents.is_empty(),
+            | Self::Labels { parents, .. }
+            | Self::Children { parents, .. } => parents.is_empty(),
         }
     }
 }
@@ -231,8 +247,8 @@ fn of_methods<'a>(parents: &'a &'a [String]) -> Query<'a> {
     }
 }
 
-/// All ways that leave out more than other parents. Which methods and labels there are, is asked at
-/// once.
+/// All ways that leave out more than other parents. Which methods, labels and parent operations there are, is
+/// asked at once.
 async fn narrow(
     database: &Database,
     parents: &[String],
@@ -240,6 +256,7 @@ async fn narrow(
 ) -> Result<Vec<Way>, Fault> {
     let needs: Vec<Vec<LabelNeed>> = predicate.label_needs();
     let ranges = Ranges::of(parents, &needs);
+    let families = Families::of(predicate);
     let restricts_states = predicate.restricts_states();
     // One more than is of use, to know.
     let most_of_range = ranges.as_ref().map_or(0, |ranges| ranges.most() as i64 + 1);
@@ -253,16 +270,23 @@ async fn narrow(
             params: ranges.params(&most_of_range),
         });
     }
-    if queries.is_empty() {
-        return Ok(Vec::new());
+    queries.extend(families.iter().filter_map(Families::query));
+    let mut answers = match queries.is_empty() {
+        true => Vec::new(),
+        false => database.run(Access::ReadInOrder, &queries).await?,
+    };
+    let mut unions = Vec::new();
+    for family in families.iter().rev() {
+        let found = family.query().and_then(|_| answers.pop());
+        unions.extend(family.union(parents, &found.unwrap_or_default())?);
     }
-    let mut answers = database.run(Access::ReadInOrder, &queries).await?;
     let labels = match &ranges {
         Some(ranges) => ranges.unions(&answers.pop().unwrap_or_default())?,
         None => Vec::new(),
     };
     let mut ways: Vec<Way> = labels
         .into_iter()
+        .chain(unions)
         .map(|union| Way {
             union,
             is_exact: false,

@@ -8,18 +8,20 @@ use crate::PostgresStore;
 use crate::sql::statement;
 
 /// Restrictions, each with its statement, its arguments, and the scan expected in its plan.
-fn walks() -> [(&'static str, String, &'static [&'static str]); 14] {
+fn walks() -> [(&'static str, String, &'static [&'static str]); 17] {
     let key = "9000, '00000000-0000-7000-8000-000000009000', 0, 51";
     let parents = "'{\"\"}'";
     let states = "'{\"\",\"\"}', '{/s/M,/s/N}', '{3,3}'";
     let labels = "'{\"\"}', '{\"\\\\x656e76\"}', '{\"\\\\x70726f64\"}'";
+    let children = "'{\"\"}', '{operations/1}'";
     let range =
         "'{\"\"}', '{\"\\\\x656e76\"}', '{\"\\\\x\"}', '{\"\\\\x656e76\"}', '{\"\\\\xff\"}'";
     let rows = |index| -> &'static [&'static str] {
         match index {
             "all" => &["Backward using operation_by_create_time", "uid = "],
-            "parents" => &["Backward using operation_by_parent", "uid = "],
+            "parents" => &["Backward using operation_by_parent ", "uid = "],
             "states" => &["Backward using operation_by_state", "uid = "],
+            "children" => &["Backward using operation_by_parent_operation", "uid = "],
             _ => &["Backward using label_by_value", "uid = "],
         }
     };
@@ -49,6 +51,21 @@ fn walks() -> [(&'static str, String, &'static [&'static str]); 14] {
             KEYS_OF_LABELS,
             format!("{key}, {labels}"),
             &rows("labels")[..1],
+        ),
+        (
+            KEYS_OF_CHILDREN,
+            format!("{key}, {children}"),
+            &rows("children")[..1],
+        ),
+        (
+            ROWS_OF_CHILDREN,
+            format!("{key}, {children}"),
+            rows("children"),
+        ),
+        (
+            PARENT_OPERATIONS,
+            "'', 9".to_owned(),
+            &["using operation_by_parent_operation"],
         ),
         (ROWS_OF_ALL, key.to_owned(), rows("all")),
         (
@@ -91,11 +108,12 @@ async fn every_indexed_restriction_walks_along_its_index() {
         format!(
             "INSERT INTO operation (uid, revision, attempt, fence, max_attempts, retain_seconds, \
              create_time, ready_time, update_time, retain_nanos, state, on_crash, \
-             name, parent, method, request, labels) \
+             name, parent, method, request, labels, parent_operation) \
              SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 1, 1, 1, 9, 9, n, n, n, \
              0, CASE WHEN n % 100 = 0 THEN 0 ELSE 3 END, 0, 'operations/' || n, '', \
              CASE WHEN n % 7 = 0 THEN '/s/N' ELSE '/s/M' END, '', \
-             CASE WHEN n % 3 = 0 THEN '\\x0a0b0a03656e76120470726f64'::bytea END \
+             CASE WHEN n % 3 = 0 THEN '\\x0a0b0a03656e76120470726f64'::bytea END, \
+             CASE WHEN n % 50 = 1 THEN 'operations/' || n / 500 END \
              FROM generate_series({from}, {to}) n"
         )
     };

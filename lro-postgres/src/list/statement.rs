@@ -2,7 +2,7 @@
 //!
 //! An index range is the part of an index under one prefix, in the list's order. The statement alone
 //! determines the index, whatever the planner estimates: sorts are switched off, and only one index
-//! provides the order. The order by states alone uses `create_time + 0`. The order by parents names the
+//! provides the order. The orders by states and by parent operations use `create_time + 0`. The order by parents names the
 //! parent, which no equality makes superfluous. A row comparison ends a scan only by its first column; so
 //! if there is a lower bound of the create time, the parent is compared by equality, because that time
 //! would bound another index too. A condition may replace `{and}`; a row that it rejects is returned as
@@ -10,9 +10,10 @@
 
 use crate::sql::row::{listed, listed_in_block, payload_len};
 
-pub(crate) const ALL: [&str; 15] = [
+pub(crate) const ALL: [&str; 18] = [
     LISTED,
     PARENTS,
+    PARENT_OPERATIONS,
     METHODS,
     COUNT,
     LABELS,
@@ -21,11 +22,13 @@ pub(crate) const ALL: [&str; 15] = [
     KEYS_OF_PARENTS_FROM,
     KEYS_OF_STATES,
     KEYS_OF_LABELS,
+    KEYS_OF_CHILDREN,
     ROWS_OF_ALL,
     ROWS_OF_PARENTS,
     ROWS_OF_PARENTS_FROM,
     ROWS_OF_STATES,
     ROWS_OF_LABELS,
+    ROWS_OF_CHILDREN,
 ];
 
 /// The keys below `($1, $2)` from the create time `$3` on, `$4` of each index range, in the columns
@@ -67,6 +70,14 @@ macro_rules! index_ranges {
          AND (l.create_time, l.uid) < ($1::bigint, $2::uuid) AND l.create_time >= $3::bigint \
          ORDER BY l.create_time DESC, l.uid DESC LIMIT $4::bigint) AS t"
     };
+    (children) => {
+        "SELECT t.create_time, t.uid \
+         FROM unnest($5::text[], $6::text[]) AS s (parent, operation) \
+         CROSS JOIN LATERAL (SELECT o.create_time, o.uid FROM {operation} AS o \
+         WHERE o.parent_operation = s.operation AND o.parent = s.parent \
+         AND (o.create_time + 0, o.uid) < ($1::bigint, $2::uuid) AND o.create_time + 0 >= $3::bigint \
+         ORDER BY o.create_time + 0 DESC, o.uid DESC LIMIT $4::bigint) AS t"
+    };
 }
 
 macro_rules! keys {
@@ -102,6 +113,7 @@ pub(crate) const KEYS_OF_PARENTS: &str = keys!(parents);
 pub(crate) const KEYS_OF_PARENTS_FROM: &str = keys!(parents_from);
 pub(crate) const KEYS_OF_STATES: &str = keys!(states);
 pub(crate) const KEYS_OF_LABELS: &str = keys!(labels);
+pub(crate) const KEYS_OF_CHILDREN: &str = keys!(children);
 
 /// Rows of these uids, with all their bytes.
 pub(crate) const LISTED: &str = concat!(
@@ -133,8 +145,9 @@ pub(crate) const ROWS_OF_PARENTS: &str = rows!(parents);
 pub(crate) const ROWS_OF_PARENTS_FROM: &str = rows!(parents_from);
 pub(crate) const ROWS_OF_STATES: &str = rows!(states);
 pub(crate) const ROWS_OF_LABELS: &str = rows!(labels);
+pub(crate) const ROWS_OF_CHILDREN: &str = rows!(children);
 
-// The next three jump through an index from one value to the next, however often there is each.
+// The next four jump through an index from one value to the next, however often there is each.
 
 /// The distinct parents that begin with `$1`, at most `$2` of them.
 pub(crate) const PARENTS: &str = "WITH RECURSIVE w (parent) AS (\
@@ -143,6 +156,16 @@ pub(crate) const PARENTS: &str = "WITH RECURSIVE w (parent) AS (\
      (SELECT o.parent FROM {operation} AS o WHERE o.parent > w.parent ORDER BY o.parent LIMIT 1) AS n \
      WHERE starts_with(w.parent, $1::text)) \
      SELECT w.parent FROM w WHERE starts_with(w.parent, $1::text) LIMIT $2::bigint";
+
+/// The distinct operations that have children and whose names begin with `$1`, at most `$2` of them.
+pub(crate) const PARENT_OPERATIONS: &str = "WITH RECURSIVE w (name) AS (\
+     (SELECT o.parent_operation FROM {operation} AS o WHERE o.parent_operation >= $1::text \
+     ORDER BY o.parent_operation LIMIT 1) \
+     UNION ALL SELECT n.name FROM w CROSS JOIN LATERAL \
+     (SELECT o.parent_operation AS name FROM {operation} AS o WHERE o.parent_operation > w.name \
+     ORDER BY o.parent_operation LIMIT 1) AS n \
+     WHERE starts_with(w.name, $1::text)) \
+     SELECT w.name FROM w WHERE starts_with(w.name, $1::text) LIMIT $2::bigint";
 
 /// The distinct methods of each of the parents, at most `$2` of them.
 pub(crate) const METHODS: &str = "SELECT p.parent, m.method FROM unnest($1::text[]) AS p (parent) \

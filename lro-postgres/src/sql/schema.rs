@@ -14,7 +14,7 @@ use crate::error::Fault;
 use crate::sql::text::quote;
 
 /// Step n takes the schema from version n to version n + 1. None is ever edited.
-const MIGRATIONS: [Step; 7] = [
+const MIGRATIONS: [Step; 8] = [
     Step {
         sql: include_str!("schema/1_operation.sql"),
         alters: false,
@@ -64,6 +64,18 @@ const MIGRATIONS: [Step; 7] = [
         sql: include_str!("schema/7_children.sql"),
         alters: true,
         index: None,
+        fill: None,
+    },
+    Step {
+        sql: include_str!("schema/8_families.sql"),
+        alters: false,
+        // For lists of children. An operation without a parent has no entry in it.
+        index: Some(Index {
+            name: "operation_by_parent_operation",
+            // An expression, so that no other index is in this order.
+            columns: "operation (parent_operation, parent, (create_time + 0), uid) \
+                      WHERE parent_operation IS NOT NULL",
+        }),
         fill: None,
     },
 ];

@@ -14,7 +14,8 @@ use crate::fixture::*;
 use crate::support::Schema;
 
 /// The schema as the first version left it.
-pub(crate) const FIRST_VERSION: &str = "DROP INDEX operation_by_state, operation_suspect; DROP TRIGGER label_add ON operation; \
+pub(crate) const FIRST_VERSION: &str = "DROP INDEX operation_by_state, operation_suspect, operation_by_parent_operation; \
+     DROP TRIGGER label_add ON operation; \
      DROP TRIGGER label_remove ON operation; DROP FUNCTION label_add, label_remove, label_entries, \
      label_text; DROP TABLE label, operation_secret; UPDATE operation_schema SET version = 1";
 

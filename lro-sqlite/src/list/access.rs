@@ -1,6 +1,8 @@
 //! The access path of a page: the index ranges that a filter restricts it to. SQLite's planner does
 //! not choose them.
 
+use std::collections::BTreeSet;
+
 use lro_core::ParentPattern;
 use lro_core::filter::{Comparison, Filter, Known, LabelNeed, Predicate, TextTest, Wildcard};
 use lro_core::store::kit::{MAX_DISTINCT, MAX_INDEX_RANGES, parent_prefix};
@@ -76,10 +78,23 @@ fn unions(
         return Ok(Vec::new());
     }
     let indexes = Indexes { connection };
-    let Some(parents) = indexes.parents(parent)? else {
-        let all = IndexRange::new(statement::KEYS, Vec::new());
-        return Ok(vec![Union(vec![all])]);
+    let mut unions = match indexes.parents(parent)? {
+        Some(parents) => of_parents(&indexes, parents, predicate)?,
+        None => vec![Union(vec![IndexRange::new(statement::KEYS, Vec::new())])],
     };
+    // Beside the others: they hold operations of all parents.
+    for tests in predicate.parent_operation_needs() {
+        unions.extend(indexes.children(&tests)?);
+    }
+    Ok(unions)
+}
+
+/// The unions of ranges by these parents.
+fn of_parents(
+    indexes: &Indexes<'_>,
+    parents: Vec<String>,
+    predicate: &Predicate,
+) -> Result<Vec<Union>, Fault> {
     let mut unions = Vec::new();
     for needs in predicate.label_needs() {
         unions.extend(indexes.labels(&parents, &needs)?);
@@ -210,6 +225,24 @@ impl Indexes<'_> {
         Ok((all.len() <= MAX_INDEX_RANGES).then_some(Union(all)))
     }
 
+    /// By the operations whose children they are: those that satisfy one of the tests.
+    fn children(&self, tests: &[TextTest]) -> Result<Option<Union>, Fault> {
+        let mut operations = BTreeSet::new();
+        for test in tests {
+            let sql = statement::PARENT_OPERATION_FROM;
+            match self.accepted(sql, &[], Some(test))? {
+                Some(accepted) => operations.extend(accepted),
+                None => return Ok(None),
+            }
+        }
+        let ranges = operations.into_iter().map(|operation| {
+            let prefix = vec![Value::Text(operation)];
+            IndexRange::new(statement::KEYS_OF_CHILDREN, prefix)
+        });
+        let ranges: Vec<_> = ranges.collect();
+        Ok((ranges.len() <= MAX_INDEX_RANGES).then_some(Union(ranges)))
+    }
+
     fn label(
         &self,
         parents: &[String],
@@ -218,26 +251,9 @@ impl Indexes<'_> {
     ) -> Result<Option<Union>, Fault> {
         let mut ranges = Vec::new();
         for parent in parents {
-            let values = match test {
-                Some(TextTest::Compare {
-                    comparison: Comparison::Equal,
-                    value,
-                }) => vec![value.clone()],
-                _ => {
-                    let accepts = |value: &str| test.is_none_or(|test| test.accepts(value));
-                    let prefix = match test {
-                        Some(TextTest::Like {
-                            pattern: Wildcard::Prefix(prefix),
-                            negated: false,
-                        }) => prefix,
-                        _ => "",
-                    };
-                    let sql = statement::LABEL_VALUE_FROM;
-                    match self.distinct(sql, &[parent, key], prefix, accepts)? {
-                        Some(values) => values,
-                        None => return Ok(None),
-                    }
-                }
+            let sql = statement::LABEL_VALUE_FROM;
+            let Some(values) = self.accepted(sql, &[parent, key], test)? else {
+                return Ok(None);
             };
             ranges.extend(values.into_iter().map(|value| {
                 let prefix = [parent.as_str(), key, &value].map(|text| Value::Text(text.into()));
@@ -245,6 +261,29 @@ impl Indexes<'_> {
             }));
         }
         Ok((ranges.len() <= MAX_INDEX_RANGES).then_some(Union(ranges)))
+    }
+
+    /// The texts that follow `columns` in an index and satisfy the test; nothing when they are too many. They are
+    /// stored in the form in which tests compare.
+    fn accepted(
+        &self,
+        sql: &'static str,
+        columns: &[&str],
+        test: Option<&TextTest>,
+    ) -> Result<Option<Vec<String>>, Fault> {
+        let prefix = match test {
+            Some(TextTest::Compare {
+                comparison: Comparison::Equal,
+                value,
+            }) => return Ok(Some(vec![value.clone()])),
+            Some(TextTest::Like {
+                pattern: Wildcard::Prefix(prefix),
+                negated: false,
+            }) => prefix,
+            _ => "",
+        };
+        let accepts = |text: &str| test.is_none_or(|test| test.accepts(text));
+        self.distinct(sql, columns, prefix, accepts)
     }
 
     /// The distinct texts that follow `columns` in an index, begin so and are wanted; nothing when

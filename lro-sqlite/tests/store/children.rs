@@ -1,7 +1,9 @@
+use lro_core::ParentPattern;
+use lro_core::filter::{Filter, Schema};
 use lro_core::store::{
-    ChildOf, ChildRefusal, Command, NewOperation, OperationRecord, OperationState, OperationStore,
-    Refusal, StartError, StepKind, StepOutcome, StepQuery, StepRow, StepWrite, StoreErrorKind,
-    Update,
+    ChildOf, ChildRefusal, Command, ListQuery, NewOperation, OperationRecord, OperationState,
+    OperationStore, Refusal, StartError, StepKind, StepOutcome, StepQuery, StepRow, StepWrite,
+    StoreErrorKind, Update,
 };
 use lro_sqlite::SqliteStore;
 
@@ -187,4 +189,27 @@ async fn a_parent_on_a_corrupt_page_does_not_hinder_its_child() {
         finished += usize::from(step(&store, parent).await.is_finished());
     }
     assert!((1..40).contains(&finished), "{finished}");
+}
+
+/// Operations of other parents, however many and how new they are, are not looked at.
+#[tokio::test]
+async fn a_list_of_children_looks_at_no_other_operations() {
+    let fixture = Fixture::new();
+    let store = fixture.open().await;
+    let (_, child) = family(&store).await;
+    let others = (0..50).map(|n| new(&format!("children/operations/other-{n}")));
+    let started = store.start(others.collect()).await.unwrap();
+    assert!(started.iter().all(Result::is_ok));
+    let text = "parent_operation = \"operations/1\"";
+    for pattern in ["children", "-"] {
+        for text in [text.to_owned(), format!("{text} AND done = false")] {
+            let parent: ParentPattern = pattern.parse().unwrap();
+            let mut query = ListQuery::new(parent, 1);
+            query.filter = Filter::parse(&text, &Schema::default()).unwrap();
+            query.max_examined = 2;
+            let page = store.list(query).await.unwrap();
+            let found: Vec<_> = page.records.iter().map(|it| &it.name).collect();
+            assert_eq!(found, [&child.name], "{pattern}: {text}");
+        }
+    }
 }

@@ -1,0 +1,1 @@
+-- The index by parent operation, for lists of children, is all of this step.
