@@ -75,6 +75,11 @@ impl Fault {
         self.state() == Some(&SqlState::LOCK_NOT_AVAILABLE)
     }
 
+    /// Whether a unique index has refused a row.
+    pub(crate) fn is_duplicate(&self) -> bool {
+        self.state() == Some(&SqlState::UNIQUE_VIOLATION)
+    }
+
     /// Whether one element of a group may be what is wrong, rather than the database.
     pub(crate) fn is_of_one_element(&self) -> bool {
         match self {

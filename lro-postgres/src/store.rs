@@ -35,6 +35,7 @@ use crate::sql::tls::Connector;
 /// How many groups of each kind are under way at once: while the one waits for the disk, the other
 /// is filled and sent.
 const STARTS_AT_ONCE: usize = 2;
+const CHILDREN_AT_ONCE: usize = 2;
 const UPDATES_AT_ONCE: usize = 2;
 const GETS_AT_ONCE: usize = 2;
 
@@ -93,6 +94,8 @@ struct Inner {
     events: Arc<Events>,
     schema: String,
     starts: Arc<Lane<Call<NewOperation, Result<Started, StartError>>>>,
+    /// Starts of children, which may wait for the locks of their parents.
+    children: Arc<Lane<Call<NewOperation, Result<Started, StartError>>>>,
     updates: Arc<Lane<Call<Update, Result<Updated, Refusal>>>>,
     gets: Arc<Lane<Call<OperationName, Option<OperationRecord>>>>,
     claims: Claims,
@@ -143,7 +146,8 @@ impl PostgresStore {
         let database = Arc::new(parts.database);
         let events = Arc::new(Events::new(Outbox::new(&parts.schema)));
         let held = Arc::new(Held::default());
-        let (starts, updates, gets) = (
+        let (starts, children, updates, gets) = (
+            Arc::new(Lane::new()),
             Arc::new(Lane::new()),
             Arc::new(Lane::new()),
             Arc::new(Lane::new()),
@@ -155,6 +159,9 @@ impl PostgresStore {
         });
         for _ in 0..STARTS_AT_ONCE {
             runtime.spawn(keep_serving(starts.clone(), server.clone()));
+        }
+        for _ in 0..CHILDREN_AT_ONCE {
+            runtime.spawn(keep_serving(children.clone(), server.clone()));
         }
         let server = Arc::new(Updates {
             database: database.clone(),
@@ -186,6 +193,7 @@ impl PostgresStore {
             events,
             schema: parts.schema,
             starts,
+            children,
             updates,
             gets,
             hints: runtime.spawn(hints.run()).abort_handle(),
@@ -213,6 +221,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.hints.abort();
         self.starts.close();
+        self.children.close();
         self.updates.close();
         self.gets.close();
     }
@@ -224,7 +233,11 @@ impl OperationStore for PostgresStore {
         &self,
         operations: Vec<NewOperation>,
     ) -> Result<Vec<Result<Started, StartError>>, StoreError> {
-        self.inner.starts.call(operations).await
+        let lane = match operations.iter().all(|it| it.child_of.is_some()) {
+            true => &self.inner.children,
+            false => &self.inner.starts,
+        };
+        lane.call(operations).await
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {

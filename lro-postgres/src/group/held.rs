@@ -79,6 +79,16 @@ impl Held {
         Some(decision)
     }
 
+    /// The epochs in which operations are, as far as that is known.
+    pub(crate) fn epochs(&self, uids: &[Uuid]) -> HashMap<Uuid, u32> {
+        let all = self.lock();
+        let known = uids.iter().filter_map(|uid| {
+            let steps = all.get(uid)?.record.steps.as_deref()?;
+            Some((*uid, steps.epoch))
+        });
+        known.collect()
+    }
+
     /// Follows a write of a record and of these rows. If the holder wrote it, the record is kept
     /// from now on.
     pub(crate) fn follow<'r>(

@@ -52,11 +52,11 @@ impl Serve<NewOperation, Answer> for Starts {
         }
         let mut answers = Vec::with_capacity(operations.len());
         let are_alike =
-            |a: &NewOperation, b: &NewOperation| a.child_of.is_none() && b.child_of.is_none();
+            |a: &NewOperation, b: &NewOperation| a.child_of.is_some() == b.child_of.is_some();
         for group in operations.chunk_by(are_alike) {
             match group {
-                [operation] if let Some(child_of) = &operation.child_of => {
-                    answers.push(self.start_child(operation, child_of).await);
+                [first, ..] if first.child_of.is_some() => {
+                    answers.extend(self.start_children(group).await);
                 }
                 group => answers.extend(serve_all(&Alone(self), group).await),
             }

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use lro_core::store::{
-    AppliedSteps, Change, Child, Command, OperationRecord, Refusal, StepKey, StepRow, StepWrite,
-    StoreEvent, Update, Updated,
+    AppliedSteps, Change, Child, ChildOf, Command, OperationRecord, Refusal, StepKey, StepRow,
+    StepWrite, StoreEvent, Update, Updated,
 };
 use lro_core::{OperationName, Timestamp};
 use tokio_postgres::Row;
@@ -119,6 +119,11 @@ impl Work {
     pub(super) fn child(&self, uid: Uuid, key: &StepKey) -> Option<&Child> {
         let entry = &self.entries[*self.by_uid.get(&uid)?];
         entry.stored.get(key)?.child.as_deref()
+    }
+
+    /// The epoch of an operation that can be changed.
+    pub(super) fn epoch(&self, uid: Uuid) -> Option<u32> {
+        Some(self.entries[*self.by_uid.get(&uid)?].epoch())
     }
 
     /// The keys of steps that the updates need to know, and that are not known.
@@ -338,6 +343,16 @@ pub(crate) struct StepKeys {
 }
 
 impl StepKeys {
+    /// The steps that start children, in these epochs of their operations, or the first ones.
+    pub(super) fn of_parents(parents: &[&ChildOf], epoch: impl Fn(Uuid) -> Option<u32>) -> Self {
+        let mut keys = Self::default();
+        for child_of in parents {
+            let epoch = epoch(child_of.uid).unwrap_or_default();
+            keys.add(child_of.uid, epoch, &child_of.step.key);
+        }
+        keys
+    }
+
     fn add(&mut self, uid: Uuid, epoch: u32, key: &StepKey) {
         self.uids.push(uid);
         self.epochs.push(epoch.into());

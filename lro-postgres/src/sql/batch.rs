@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lro_core::Timestamp;
+use lro_core::filter::nfc;
 use lro_core::store::{
     Child, OperationRecord, StepKey, StepRow, StepSummary, StepWake, StepWrite, WorkerId,
 };
@@ -117,6 +118,17 @@ pub(crate) fn new_records(records: &[&OperationRecord]) -> Columns {
     columns.bytes(records, |r| encode_any(r.metadata.as_ref()));
     columns.bytes(records, |r| encode_result(r.result.as_ref()));
     columns.bytes(records, |r| Some(r.request.encode_to_vec()));
+    columns
+}
+
+/// The parameters of [`statement::INSERT_CHILDREN`].
+pub(crate) fn new_children(records: &[&OperationRecord]) -> Columns {
+    let mut columns = new_records(records);
+    columns.bytes(records, |r| Some(r.parent_step.as_deref()?.encode()));
+    columns.texts(records, |r| {
+        // In the form in which filters compare it: it serves lists.
+        Some(nfc(r.parent_step.as_deref()?.operation.as_str()).into_owned())
+    });
     columns
 }
 
@@ -333,6 +345,7 @@ mod tests {
         let columns = [
             (statement::INSERT, new_records(&[])),
             (statement::INSERT_NOW, new_records(&[])),
+            (statement::INSERT_CHILDREN, new_children(&[])),
             (statement::ADVANCE, changed_records(&[])),
             (statement::RENEW, renewed_records(&[])),
             (statement::END, ended_records(&[])),

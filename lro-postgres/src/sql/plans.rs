@@ -116,7 +116,6 @@ async fn a_plan_for_an_empty_table_goes_by_an_index() {
         (statement::LOCK_FREE, 2, "operation_by_uid"),
         (statement::LOCK_FAMILY, 1, "operation_by_uid"),
         (statement::NAMES_OF_FAMILY, 1, "operation_by_uid"),
-        (statement::SET_PARENT, 3, "operation_by_uid"),
         (statement::ADVANCE, 23, "operation_by_uid"),
         (statement::RECORD, 25, "operation_by_uid"),
         (statement::RECORD, 25, "operation_step_by_key"),

@@ -1,8 +1,10 @@
 //! Children whose ends, and parents whose cancellations, meet locks: neither waits for the other.
 
+use lro_core::ParentPattern;
+use lro_core::filter::{self, Filter};
 use lro_core::store::{
-    ChildOf, Command, NewOperation, OperationRecord, OperationState, OperationStore, StepKind,
-    StepOutcome, StepQuery, StepRow, StepWrite, Update, WorkerId,
+    ChildOf, Command, ListQuery, NewOperation, OperationRecord, OperationState, OperationStore,
+    StepKind, StepOutcome, StepQuery, StepRow, StepWrite, Update, WorkerId,
 };
 use lro_postgres::PostgresStore;
 use test_programs::postgres::Cluster;
@@ -155,6 +157,72 @@ async fn a_corrupt_wake_blocks_no_other() {
     operator.batch_execute("COMMIT").await.unwrap();
     assert_eq!(claim(&store, 1, 9).await.operations[0].uid, parent.uid);
     assert_eq!(count(&outsider, WAKES).await, 0);
+}
+
+/// Operations of other parents, however many and how new they are, are not looked at.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_children_looks_at_no_other_operations() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store().notifications(false).open().await.unwrap();
+    let parent = started(&store, claimed("operations/parent")).await;
+    let child = started(
+        &store,
+        child_of(&parent, "disk", "children/operations/child"),
+    )
+    .await;
+    let others = (0..50).map(|n| new(&format!("children/operations/other-{n}")));
+    let started = store.start(others.collect()).await.unwrap();
+    assert!(started.iter().all(Result::is_ok));
+    let text = "parent_operation = \"operations/parent\"";
+    for pattern in ["children", "-"] {
+        for text in [text.to_owned(), format!("{text} AND done = false")] {
+            let parent: ParentPattern = pattern.parse().unwrap();
+            let mut query = ListQuery::new(parent, 1);
+            query.filter = Filter::parse(&text, &filter::Schema::default()).unwrap();
+            query.max_examined = 2;
+            let page = store.list(query).await.unwrap();
+            let found: Vec<_> = page.records.iter().map(|it| &it.name).collect();
+            assert_eq!(found, [&child.name], "{pattern}: {text}");
+        }
+    }
+}
+
+/// A transaction of an outsider holds the parent: other operations are started meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_parent_delays_no_operations_but_its_children() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store().notifications(false).open().await.unwrap();
+    let parent = started(&store, claimed("operations/parent")).await;
+    let operator = schema.outsider().await;
+    lock(&operator, "operations/parent").await;
+    let starting = (0..4).map(|n| {
+        let child = child_of(
+            &parent,
+            &format!("disk/{n}"),
+            &format!("operations/child-{n}"),
+        );
+        let store = store.clone();
+        tokio::spawn(async move { store.start(vec![child]).await })
+    });
+    let starting: Vec<_> = starting.collect();
+    let waits = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) \
+         WHERE NOT l.granted AND a.datname = current_database() AND a.query LIKE '%FOR UPDATE%' \
+         AND a.query LIKE '%' || current_schema() || '%'";
+    let outsider = schema.outsider().await;
+    until("the children wait for the lock", async || {
+        count(&outsider, waits).await > 0
+    })
+    .await;
+    for n in 0..4 {
+        started(&store, new(&format!("operations/{n}"))).await;
+    }
+    assert!(starting.iter().all(|start| !start.is_finished()));
+    operator.batch_execute("COMMIT").await.unwrap();
+    for start in starting {
+        let answers = start.await.unwrap().unwrap();
+        assert!(answers[0].is_ok(), "{answers:?}");
+    }
+    assert_eq!(rows(&store, &parent).await.len(), 4);
 }
 
 /// Starts of children, their ends, and cancellations of both, by four nodes and in different orders.

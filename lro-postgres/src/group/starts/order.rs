@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-use lro_core::store::NewOperation;
+use lro_core::OperationName;
+use lro_core::store::{NewOperation, StepKey};
+use uuid::Uuid;
 
 /// The open places, in the order in which every node inserts what others may insert at the same time:
 /// two groups that want the same keys in different orders would wait for each other until one of them
@@ -30,6 +32,48 @@ pub(super) fn common_order(operations: &[NewOperation], open: &[usize]) -> Vec<u
     places
 }
 
+/// Children in groups, of each of which no two want the same, and none is the parent of another.
+pub(super) fn apart(operations: &[NewOperation]) -> Vec<&[NewOperation]> {
+    let mut groups = Vec::new();
+    let (mut wanted, mut first) = (HashSet::new(), 0);
+    for (at, operation) in operations.iter().enumerate() {
+        let parent = operation.child_of.as_deref().map(|it| Want::Uid(it.uid));
+        let is_child = parent.is_some_and(|parent| wanted.contains(&parent));
+        if is_child || !wants(operation).all(|want| wanted.insert(want)) {
+            groups.push(&operations[first..at]);
+            first = at;
+            wanted = wants(operation).collect();
+        }
+    }
+    groups.push(&operations[first..]);
+    groups.retain(|group| !group.is_empty());
+    groups
+}
+
+/// A property that at most one of a group may have.
+#[derive(PartialEq, Eq, Hash)]
+enum Want<'o> {
+    Uid(Uuid),
+    Name(&'o OperationName),
+    Request(&'o str, &'o str, &'o str),
+    ExclusiveKey(&'o str),
+    Step(Uuid, &'o StepKey),
+}
+
+fn wants(operation: &NewOperation) -> impl Iterator<Item = Want<'_>> {
+    let request = request(operation);
+    let key = operation.exclusive_key.as_deref();
+    let child_of = operation.child_of.as_deref();
+    let wants = [
+        Some(Want::Uid(operation.uid)),
+        Some(Want::Name(&operation.name)),
+        request.map(|(method, parent, id)| Want::Request(method, parent, id)),
+        key.map(Want::ExclusiveKey),
+        child_of.map(|it| Want::Step(it.uid, &it.step.key)),
+    ];
+    wants.into_iter().flatten()
+}
+
 /// The scope in which a request id is unique.
 fn request(operation: &NewOperation) -> Option<(&str, &str, &str)> {
     let id = &operation.request_id.as_ref()?.id;
@@ -51,6 +95,8 @@ mod tests {
     use lro_core::store::RequestId;
     use prost_types::Any;
     use uuid::Uuid;
+
+    use lro_core::store::{ChildOf, StepKind, StepWrite};
 
     use super::*;
 
@@ -76,6 +122,43 @@ mod tests {
         ];
         assert_eq!(common_order(&group, &[0, 1, 2, 3, 4]), [4, 2, 0, 3, 1]);
         assert_eq!(common_order(&group, &[3, 1, 0]), [0, 3, 1]);
+    }
+
+    #[test]
+    fn children_that_want_the_same_are_stored_one_after_the_other() {
+        let child_of = |parent, step: &str, mut operation: NewOperation| {
+            operation.child_of = Some(Box::new(ChildOf {
+                operation: "operations/parent".parse().unwrap(),
+                uid: parent,
+                fence: 1,
+                step: StepWrite::begun(step.parse().unwrap(), StepKind::Child),
+                is_left: false,
+            }));
+            operation
+        };
+        let parent = Uuid::now_v7();
+        let first = child_of(parent, "a", new("a", Some("k"), Some("r")));
+        let other = child_of(parent, "b", new("b", None, None));
+        let mut twin = other.clone();
+        twin.uid = first.uid;
+        let lens = |operations: &[NewOperation]| {
+            let groups = apart(operations).into_iter();
+            groups.map(<[_]>::len).collect::<Vec<_>>()
+        };
+        assert_eq!(lens(&[]), []);
+        assert_eq!(lens(&[first.clone(), other.clone()]), [2]);
+        for same in [
+            child_of(parent, "b", new("a", None, None)),
+            child_of(parent, "b", new("b", None, Some("r"))),
+            child_of(parent, "b", new("b", Some("k"), None)),
+            child_of(parent, "a", new("b", None, None)),
+            child_of(first.uid, "a", new("b", None, None)),
+            twin,
+        ] {
+            let distinct = child_of(parent, "c", new("c", None, None));
+            let all = [first.clone(), same, distinct];
+            assert_eq!(lens(&all), [1, 2], "{all:?}");
+        }
     }
 
     #[test]

@@ -2,10 +2,6 @@
 
 use crate::sql::row::head;
 
-/// Completes the row of a child.
-pub(crate) const SET_PARENT: &str = "UPDATE {operation} SET parent_step = $2::bytea, parent_operation = $3::text \
-     WHERE uid = $1::uuid";
-
 /// Those that no other transaction has locked.
 pub(crate) const LOCK_FAMILY: &str = concat!(
     "SELECT ",
@@ -27,8 +23,7 @@ pub(crate) const REMOVE_WAKES: &str = "DELETE FROM {wake} WHERE id = ANY($1::big
 pub(crate) const MOVE_WAKES: &str = "UPDATE {wake} SET id = DEFAULT WHERE id = ANY($1::bigint[])";
 
 /// Those that are prepared.
-pub(super) const FAMILY: [&str; 7] = [
-    SET_PARENT,
+pub(super) const FAMILY: [&str; 6] = [
     LOCK_FAMILY,
     NAMES_OF_FAMILY,
     PUT_WAKES,
