@@ -2542,8 +2542,10 @@ pub mod steps_client {
         }
         /// Removes recorded steps, so that the operation makes these calls again.
         ///
-        /// The effects of a forgotten step happen again. The server answers
-        /// `FAILED_PRECONDITION` while a worker runs the operation.
+        /// The effects of a forgotten step happen again. A child that has not ended is
+        /// cancelled, unless the step lets it continue without its parent; the operation
+        /// starts another one. The server answers `FAILED_PRECONDITION` while a worker
+        /// runs the operation.
         pub async fn forget_steps(
             &mut self,
             request: impl tonic::IntoRequest<super::ForgetStepsRequest>,
@@ -2626,8 +2628,10 @@ pub mod steps_server {
         >;
         /// Removes recorded steps, so that the operation makes these calls again.
         ///
-        /// The effects of a forgotten step happen again. The server answers
-        /// `FAILED_PRECONDITION` while a worker runs the operation.
+        /// The effects of a forgotten step happen again. A child that has not ended is
+        /// cancelled, unless the step lets it continue without its parent; the operation
+        /// starts another one. The server answers `FAILED_PRECONDITION` while a worker
+        /// runs the operation.
         async fn forget_steps(
             &self,
             request: tonic::Request<super::ForgetStepsRequest>,

@@ -77,6 +77,8 @@ pub(crate) struct Run {
     claim_time: Timestamp,
     /// The epoch of its durable calls at the claim, and when it began.
     epoch: (u32, Timestamp),
+    /// How many steps with children operators have forgotten.
+    pub(crate) forgotten_children: u32,
     /// How many runs in a row could not continue because the code did not fit.
     blocks: u32,
     /// The rules of its method for durable calls.
@@ -123,6 +125,7 @@ impl Run {
             claim_time: claim_time(record, link.as_ref()),
             blocks: blocks(record),
             rules: StepRules::default(),
+            forgotten_children: forgotten_children(record),
             debts: Debts::of(record),
             lost: AtomicBool::new(false),
             epoch: epoch(record),
@@ -299,6 +302,11 @@ fn epoch(record: &OperationRecord) -> (u32, Timestamp) {
 
 fn blocks(record: &OperationRecord) -> u32 {
     let steps = record.steps.as_ref();
+fn forgotten_children(record: &OperationRecord) -> u32 {
+    let steps = record.steps.as_deref();
+    steps.map_or(0, |steps| steps.forgotten_children)
+}
+
     let blocked = steps.and_then(|steps| steps.blocked.as_ref());
     blocked.map_or(0, |blocked| blocked.count)
 }

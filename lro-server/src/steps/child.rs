@@ -57,7 +57,12 @@ impl<'a> StartChild<'a> {
     {
         let slot = Arc::new(starting::Slot::default());
         let request_id = call.key().map(StepKey::as_str).unwrap_or_default();
-        let request_id = call.run().derived_uuid(&["child", request_id, ""]);
+        let forgotten = match call.run().forgotten_children {
+            0 => String::new(),
+            // One that was forgotten has another id: it was cancelled, or has ended.
+            forgotten => forgotten.to_string(),
+        };
+        let request_id = call.run().derived_uuid(&["child", request_id, &forgotten]);
         let closure = {
             let slot = slot.clone();
             move || {
@@ -87,7 +92,8 @@ impl<M> OperationContext<M> {
     ///
     /// The closure calls the rpc that starts the child, in this process, and returns its answer. The child is stored
     /// in the same commit as the step of its parent, so that it is started once, whatever dies. The closure gets a
-    /// request id (AIP-155) that is the same in every run, for the request if it has such a field. The child belongs
+    /// request id (AIP-155) that is the same in every run until an operator forgets a child, for the request if it has
+    /// such a field. The child belongs
     /// to the principal of its parent, and no authorizer is asked; so the closure starts nothing on behalf of others.
     ///
     /// In a service whose handler has the same name as the rpc, name the trait: `Clusters::create_node(self, request)`.

@@ -283,6 +283,7 @@ macro_rules! __for_each_store_case {
                 the_children_of_an_operation_are_listed
                 a_step_has_one_child_and_finds_it_again
                 a_forgotten_step_finds_its_child_again
+                a_forgotten_step_cancels_its_child
                 the_request_id_of_a_stranger_is_no_child
                 a_conflict_of_a_child_leaves_its_parent_alone
                 a_child_that_is_born_done_finishes_its_step

@@ -34,7 +34,7 @@ pub struct AppliedSteps {
     /// [`StepSummary::SWEPT`](super::StepSummary::SWEPT) of them.
     pub sweeps: bool,
     /// Children that the operation [cancels](Child::is_cancelled), or whose steps have finished otherwise than by
-    /// their ends: the store applies [`cancel_of_child`](crate::store::OperationRecord::cancel_of_child) to each that
+    /// their ends, or were forgotten: the store applies [`cancel_of_child`](crate::store::OperationRecord::cancel_of_child) to each that
     /// there is.
     pub cancels: Vec<Child>,
 }

@@ -74,6 +74,14 @@ pub struct StepSummary {
     /// [`MAX_UNREACHED`](Self::MAX_UNREACHED).
     #[prost(string, repeated, tag = "17")]
     pub unreached: Vec<String>,
+    /// How many steps with children were forgotten by operators, in all epochs. The request ids of children that are
+    /// started later depend on it, so that they are others.
+    #[prost(uint32, tag = "18")]
+    pub forgotten_children: u32,
+    /// Whether operators have forgotten steps that a saga undoes, in this epoch: one without a row may have been begun
+    /// then.
+    #[prost(bool, tag = "19")]
+    pub forgotten_undoable: bool,
 }
 
 /// The reason why an operation cannot continue: the code of its body does not fit its recorded steps.

@@ -73,6 +73,7 @@ impl OperationRecord {
             progress_attempt: self.attempt,
             unswept: before.unswept.saturating_add(before.rows),
             verdict: before.verdict,
+            forgotten_children: before.forgotten_children,
             ..StepSummary::default()
         }));
         Ok(AppliedSteps {
@@ -81,7 +82,8 @@ impl OperationRecord {
         })
     }
 
-    /// An operator removes rows of a pending operation, whose next run makes the calls again.
+    /// An operator removes rows of a pending operation, whose next run makes the calls again. Children that have
+    /// not ended are cancelled, unless they are left: the next run starts others.
     pub(super) fn forget_steps(
         &mut self,
         keys: Vec<StepKey>,
@@ -91,6 +93,7 @@ impl OperationRecord {
         self.check_waiting()?;
         let keys: BTreeSet<StepKey> = keys.into_iter().collect();
         let mut summary = self.steps.as_deref().cloned().unwrap_or_default();
+        let mut cancels = Vec::new();
         for key in &keys {
             let row = stored.get(key);
             let row = row.ok_or_else(|| Refusal::StepUnknown(key.clone()))?;
@@ -103,6 +106,12 @@ impl OperationRecord {
             if row.is_early() {
                 summary.early = summary.early.saturating_sub(1);
             }
+            summary.forgotten_undoable |= row.kind.is_undoable();
+            if let Some(child) = row.child.as_deref() {
+                summary.forgotten_children = summary.forgotten_children.saturating_add(1);
+                let is_dropped = !row.is_finished() && !child.is_left;
+                cancels.extend(is_dropped.then(|| child.clone()));
+            }
         }
         if keys.is_empty() {
             return Ok(Change::Nothing.into());
@@ -110,6 +119,7 @@ impl OperationRecord {
         self.steps = Some(Box::new(summary));
         Ok(AppliedSteps {
             removed: keys.into_iter().collect(),
+            cancels,
             ..self.run_again(now).into()
         })
     }

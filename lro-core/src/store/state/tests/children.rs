@@ -37,6 +37,7 @@ impl Parent {
         };
         let (record, rows) = (&mut self.record, &mut self.rows);
         let applied = record.apply_with_steps(command, steps, rows, now)?;
+        rows.retain(|key, _| !applied.removed.contains(key));
         let written = applied.written.into_iter();
         rows.extend(written.map(|row| (row.key.clone(), row)));
         Ok(applied.change)

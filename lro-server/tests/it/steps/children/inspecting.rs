@@ -93,3 +93,36 @@ async fn a_child_names_its_parent_and_the_step_in_descriptions_and_lists() {
     // The newest first.
     assert_eq!(listed, [of_child, Default::default()]);
 }
+
+/// An operator forgets the step of a running child.
+///
+/// steps:C11
+#[tokio::test(start_paused = true)]
+async fn a_forgotten_child_is_cancelled_and_another_one_is_started() {
+    let server = Server::new(async |family: Family, operation: Context| {
+        Ok(family.child(&operation, "export", "slow").await?)
+    })
+    .await;
+    let started = server.start().await;
+    suspended(&server.store, &name(&started)).await;
+    let first = server.child_of(&started, "export").await;
+    let service = StepsService::from(server.family.operations.clone());
+    let mut known = vec![first.clone()];
+    for _ in 0..2 {
+        let request = pb::ForgetStepsRequest {
+            name: started.name().to_owned(),
+            keys: vec!["export".to_owned()],
+        };
+        service.forget_steps(Request::new(request)).await.unwrap();
+        let last = known.last().unwrap();
+        let ended = record_when(&server.store, last, |it| it.state.is_done()).await;
+        assert_eq!(ended.state, OperationState::Cancelled);
+        suspended(&server.store, &name(&started)).await;
+        let next = server.child_of(&started, "export").await;
+        assert!(!known.contains(&next), "{next} is one of {known:?}");
+        known.push(next);
+    }
+    server.cancel(known.last().unwrap()).await;
+    let done = server.wait(&started).await;
+    assert_eq!(done.error().unwrap().code, Code::Cancelled as i32);
+}

@@ -137,12 +137,20 @@ pub(crate) async fn a_step_has_one_child_and_finds_it_again(trial: Trial) {
     assert_eq!(refused(&it, new).await, error);
 }
 
+/// A child that is left continues, and a repetition of its start finds it.
 pub(crate) async fn a_forgotten_step_finds_its_child_again(trial: Trial) {
     if !keeps_steps(&trial).await {
         return;
     }
-    let (mut it, mut first) = waiting(&trial, "operations/a").await;
-    let again = child(&it, "a", first.name.as_str());
+    let mut it = Composed::running(&trial, "operations/a").await;
+    let left = |it: &Composed<'_>| {
+        let mut new = child(it, "a", "operations/a-a").born_claimed(worker(2));
+        new.child_of.as_mut().unwrap().is_left = true;
+        new
+    };
+    let new = left(&it);
+    let mut first = start(&mut it, new).await;
+    it.update(suspend(1, &["a"]), Vec::new()).await.unwrap();
     for ends in [false, true] {
         it.update(forget(&["a"]), Vec::new()).await.unwrap();
         assert!(!it.record.owes());
@@ -154,7 +162,7 @@ pub(crate) async fn a_forgotten_step_finds_its_child_again(trial: Trial) {
             );
         }
         it.reclaim().await;
-        let again = child_of(&it, "a", again.clone());
+        let again = left(&it);
         it.mirror(&again.child_of.clone().unwrap().record(&first))
             .unwrap();
         found(&it, again, &first).await;
@@ -164,6 +172,44 @@ pub(crate) async fn a_forgotten_step_finds_its_child_again(trial: Trial) {
             it.update(suspend(fence, &["a"]), Vec::new()).await.unwrap();
         }
     }
+}
+
+/// In the same commit, unless it is left or has ended.
+///
+/// steps:C11
+pub(crate) async fn a_forgotten_step_cancels_its_child(trial: Trial) {
+    if !keeps_steps(&trial).await {
+        return;
+    }
+    let mut it = Composed::running(&trial, "operations/a").await;
+    let mut children = Vec::new();
+    for step in ["ended", "pending", "running", "left"] {
+        let mut new = child(&it, step, &format!("children/operations/{step}"));
+        if step != "pending" {
+            new = new.born_claimed(worker(2));
+        }
+        new.child_of.as_mut().unwrap().is_left = step == "left";
+        children.push(start(&mut it, new).await);
+    }
+    end(&mut it, &mut children[0], succeed(1, "made")).await;
+    let waits = ["pending", "running", "left"];
+    it.update(suspend(1, &waits), Vec::new()).await.unwrap();
+    let cancel = it.record.cancel_of_child();
+    for child in &mut children[1..3] {
+        child.apply(cancel.clone(), trial.now()).unwrap();
+    }
+    let steps = ["ended", "pending", "running", "left"];
+    it.update(forget(&steps), Vec::new()).await.unwrap();
+    for child in &children {
+        assert_eq!(trial.get(&child.name).await.as_ref(), Some(child));
+    }
+    assert!(!it.record.owes() && !it.record.is_suspended());
+    let ended = succeed(1, "late");
+    let told = end(&mut it, &mut children[2], ended).await;
+    assert_eq!(told.change, Change::Nothing);
+    it.reclaim().await;
+    let again = child(&it, "running", "operations/again");
+    start(&mut it, again).await;
 }
 
 pub(crate) async fn the_request_id_of_a_stranger_is_no_child(trial: Trial) {
