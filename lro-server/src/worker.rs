@@ -188,6 +188,7 @@ struct Settings {
     drain_timeout: Duration,
     max_runtime_stall: Duration,
     suspend_after: Duration,
+    child_cancel_max: Duration,
     /// How many bodies run on beside the others after their operation was deleted.
     max_deleted_runs: usize,
     limits: BodyLimits,

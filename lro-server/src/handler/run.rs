@@ -104,6 +104,8 @@ pub(crate) struct Link {
     pub(crate) news: Arc<RunNews>,
 }
 
+    /// How long the operation waits for a child that it has cancelled.
+    pub(crate) child_cancel_max: Duration,
 impl Run {
     pub(crate) fn new(
         record: &OperationRecord,

@@ -34,7 +34,8 @@ pub(super) use work::child;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnCancel {
-    /// The parent cancels it, and ends after it, at most 10 min later.
+    /// The parent cancels it, and ends after it, at most
+    /// [`child_cancel_max`](crate::WorkerBuilder::child_cancel_max) later.
     #[default]
     Cancel,
     /// It continues without its parent.
@@ -127,7 +128,8 @@ impl<M> OperationContext<M> {
     /// # Cancellation
     ///
     /// When the parent is cancelled or fails, the children that it waits for are cancelled, and the parent ends after
-    /// them, at most 10 min later; [`on_cancel`](Step::on_cancel) changes that. A child of which the body has dropped
+    /// them, at most [`child_cancel_max`](crate::WorkerBuilder::child_cancel_max) later, which is 10 min by default;
+    /// [`on_cancel`](Step::on_cancel) changes that. A child of which the body has dropped
     /// the call is cancelled when it has lost a [`first`](Self::first), or when the body returns or begins a new epoch.
     ///
     /// # Errors

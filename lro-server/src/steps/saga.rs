@@ -149,8 +149,8 @@ impl<'a, M> Saga<'a, M> {
     /// Starts another operation of this server and waits for its end, as [`OperationContext::child`] does, and undoes
     /// it with the saga.
     ///
-    /// A child that has not ended when the saga undoes is cancelled first; the saga waits for its end, at most 10 min,
-    /// and undoes its steps then. `undo` gets the child's response if it has succeeded. It gets `None` if the child
+    /// A child that has not ended when the saga undoes is cancelled first; the saga waits for its end, at most
+    /// [`child_cancel_max`](crate::WorkerBuilder::child_cancel_max), and undoes its steps then. `undo` gets the child's response if it has succeeded. It gets `None` if the child
     /// was not started, has failed or was cancelled: such a child has undone its own.
     ///
     /// ```

@@ -64,6 +64,8 @@ impl WorkerBuilder {
     pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
     /// The default of [`suspend_after`](Self::suspend_after).
     pub const DEFAULT_SUSPEND_AFTER: Duration = Duration::from_secs(1);
+    /// The default of [`child_cancel_max`](Self::child_cancel_max).
+    pub const DEFAULT_CHILD_CANCEL_MAX: Duration = Duration::from_secs(10 * 60);
     /// The default of [`max_runtime_stall`](Self::max_runtime_stall).
     pub const DEFAULT_MAX_RUNTIME_STALL: Duration = Duration::from_secs(10 * 60);
 
@@ -79,6 +81,7 @@ impl WorkerBuilder {
                 drain_timeout: Self::DEFAULT_DRAIN_TIMEOUT,
                 max_runtime_stall: Self::DEFAULT_MAX_RUNTIME_STALL,
                 suspend_after: Self::DEFAULT_SUSPEND_AFTER,
+                child_cancel_max: Self::DEFAULT_CHILD_CANCEL_MAX,
                 max_deleted_runs: 0,
                 renew_on: None,
                 run_on: None,
@@ -163,6 +166,30 @@ impl WorkerBuilder {
     /// [`OperationContext::sleep`](crate::OperationContext::sleep).
     pub fn suspend_after(mut self, suspend_after: Duration) -> Self {
         self.settings.suspend_after = suspend_after;
+        self
+    }
+
+    /// How long an operation that is cancelled or fails waits for each of its
+    /// [children](crate::OperationContext::child) to stop. Default: 10 min.
+    ///
+    /// The time begins when the operation cancels the child. A child that has not ended then is given up: it continues
+    /// to stop by itself, and the error of its parent names it under `UNDO_INCOMPLETE`. With `Duration::ZERO` a parent
+    /// waits for no child that it has cancelled.
+    ///
+    /// A child with children waits for them in the same way before it ends. So give the workers of each level of a
+    /// family more than those of the level below need to stop, with all their undos: for parents of children that have
+    /// children at the default, for example 25 min.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lro_server::{Operations, WorkerBuilder};
+    ///
+    /// fn of_parents(builder: WorkerBuilder) -> WorkerBuilder {
+    ///     builder.child_cancel_max(Duration::from_secs(25 * 60))
+    /// }
+    /// ```
+    pub fn child_cancel_max(mut self, child_cancel_max: Duration) -> Self {
+        self.settings.child_cancel_max = child_cancel_max;
         self
     }
 

@@ -53,6 +53,7 @@ impl Launch {
             lease_duration: shared.settings.lease_duration,
             metadata_set: shared.metadata_set.clone(),
             news: shared.engine.run_news().clone(),
+            child_cancel_max: shared.settings.child_cancel_max,
         };
         let rules = StepRules {
             order: options.step_order,

@@ -1,16 +1,11 @@
 //! The end of children that their parent does not wait for any more, or only until they have stopped.
 
-use std::time::Duration;
-
 use lro_core::store::{Child, StepKey, StepOutcome, StepWake, StepWrite};
 
 use crate::handler::run::Run;
 use crate::steps::journal::Outstanding;
 use crate::steps::outgoing::Unwritten;
 use crate::steps::read::read_rows;
-
-/// How long a parent that undoes waits for a child that it has cancelled.
-const CANCEL_MAX: Duration = Duration::from_secs(600);
 
 /// Cancels the children of a run that does nothing but undo. Returns the steps that it waits for. Their rows are
 /// written by the command that ends the run.
@@ -78,9 +73,9 @@ impl Outstanding {
             .is_some_and(|time| time <= run.store_clock().claimed);
         match child {
             child if child.is_left => Stop::Forget,
-            child if !child.is_cancelled => Stop::Cancel(self.cancelled(child)),
+            child if !child.is_cancelled => Stop::Cancel(self.cancelled(child, run)),
             _ if is_over => Stop::GiveUp,
-            child => Stop::Wait(self.cancelled(child)),
+            child => Stop::Wait(self.cancelled(child, run)),
         }
     }
 
@@ -100,9 +95,10 @@ impl Outstanding {
         self.forgotten()
     }
 
-    fn cancelled(&self, child: &Child) -> StepWrite {
+    fn cancelled(&self, child: &Child, run: &Run) -> StepWrite {
+        let link = run.link.as_ref();
         StepWrite {
-            wake: Some(StepWake::After(CANCEL_MAX)),
+            wake: link.map(|link| StepWake::After(link.child_cancel_max)),
             child: Some(Box::new(Child {
                 is_cancelled: true,
                 ..child.clone()

@@ -15,7 +15,7 @@ use exporter::pb::{ExportRequest, ExportResponse};
 use lro_core::OperationName;
 use lro_core::store::{MemoryStore, OperationRecord, OperationState, StepKind};
 use lro_server::steps::{Retry, Step};
-use lro_server::{HandlerError, Operations, Worker};
+use lro_server::{HandlerError, Operations, Worker, WorkerBuilder};
 use tonic::{Code, Request, Response, Status};
 
 use super::{HOUR, Trail, keys, record, record_when, rows, store, suspended, wait};
@@ -73,6 +73,14 @@ impl Server {
         F: Fn(Family, Context) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<ExportResponse, HandlerError>> + Send + 'static,
     {
+        Self::with(|builder| builder, parent).await
+    }
+
+    async fn with<F, Fut>(settings: impl Fn(WorkerBuilder) -> WorkerBuilder, parent: F) -> Self
+    where
+        F: Fn(Family, Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<ExportResponse, HandlerError>> + Send + 'static,
+    {
         let (store, node) = store();
         let exporter = Arc::new(OnceLock::<Arc<Exporter>>::new());
         let family = Arc::new(OnceLock::<Family>::new());
@@ -84,7 +92,6 @@ impl Server {
                 _ => Box::pin(child(family.trail, request.tables[0].clone(), operation)),
             }
         };
-        let settings = |builder: lro_server::WorkerBuilder| builder;
         let (operations, made, worker) = start_on(node, settings, body).await;
         exporter.set(made).ok().unwrap();
         let made = Family {

@@ -1,5 +1,7 @@
 //! Children whose parents are cancelled, fail, or return without them.
 
+use std::time::Duration;
+
 use super::*;
 use lro_core::Reason;
 use lro_server::steps::OnCancel;
@@ -40,6 +42,32 @@ async fn a_cancelled_parent_cancels_its_children_and_ends_after_them() {
         assert!(child.end_time <= parent.end_time, "{table}");
         let stops = server.family.trail.count_of("stop slow");
         assert_eq!(stops, usize::from(table == "slow"));
+    }
+}
+
+/// steps:C6
+#[tokio::test(start_paused = true)]
+async fn a_parent_waits_for_a_cancelled_child_as_long_as_its_worker_says() {
+    for (max, is_given_up) in [(Some(0), true), (Some(2), true), (None, false)] {
+        let max = max.map(Duration::from_secs);
+        let settings = move |builder: WorkerBuilder| match max {
+            Some(max) => builder.child_cancel_max(max),
+            None => builder,
+        };
+        let server = Server::with(settings, async |family: Family, operation: Context| {
+            Ok(family.child(&operation, "child", "lingers").await?)
+        })
+        .await;
+        let started = server.start().await;
+        suspended(&server.store, &name(&started)).await;
+        server.cancel(&name(&started)).await;
+        let done = server.wait(&started).await;
+        let error = done.error().unwrap();
+        let is_told = Reason::UndoIncomplete.is_told_by(error);
+        assert_eq!(is_told, is_given_up, "{max:?}: {error:?}");
+        let child = server.child_of(&started, "child").await;
+        let child = record(&server.store, &child).await;
+        assert_eq!(child.state.is_done(), !is_given_up, "{max:?}");
     }
 }
 
