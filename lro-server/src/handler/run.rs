@@ -79,6 +79,8 @@ pub(crate) struct Run {
     epoch: (u32, Timestamp),
     /// How many steps with children operators have forgotten.
     pub(crate) forgotten_children: u32,
+    /// Whether operators have forgotten steps that a saga undoes.
+    pub(crate) forgotten_undoable: bool,
     /// How many runs in a row could not continue because the code did not fit.
     blocks: u32,
     /// The rules of its method for durable calls.
@@ -102,10 +104,10 @@ pub(crate) struct Link {
     pub(crate) metadata_set: Arc<Notify>,
     /// Changes of the operation that other calls make.
     pub(crate) news: Arc<RunNews>,
-}
-
     /// How long the operation waits for a child that it has cancelled.
     pub(crate) child_cancel_max: Duration,
+}
+
 impl Run {
     pub(crate) fn new(
         record: &OperationRecord,
@@ -114,6 +116,7 @@ impl Run {
         lease_end: Instant,
         deadline: Option<Instant>,
     ) -> Self {
+        let steps = record.steps.as_deref();
         Self {
             name: record.name.clone(),
             uid: record.uid,
@@ -125,9 +128,10 @@ impl Run {
             origin: record.origin.clone(),
             deadline,
             claim_time: claim_time(record, link.as_ref()),
+            forgotten_children: steps.map_or(0, |steps| steps.forgotten_children),
+            forgotten_undoable: steps.is_some_and(|steps| steps.forgotten_undoable),
             blocks: blocks(record),
             rules: StepRules::default(),
-            forgotten_children: forgotten_children(record),
             debts: Debts::of(record),
             lost: AtomicBool::new(false),
             epoch: epoch(record),
@@ -304,11 +308,6 @@ fn epoch(record: &OperationRecord) -> (u32, Timestamp) {
 
 fn blocks(record: &OperationRecord) -> u32 {
     let steps = record.steps.as_ref();
-fn forgotten_children(record: &OperationRecord) -> u32 {
-    let steps = record.steps.as_deref();
-    steps.map_or(0, |steps| steps.forgotten_children)
-}
-
     let blocked = steps.and_then(|steps| steps.blocked.as_ref());
     blocked.map_or(0, |blocked| blocked.count)
 }

@@ -131,12 +131,14 @@ async fn step(
     options: Options,
     undoable: Option<&Undoable<'_>>,
 ) -> Result<Ended, Status> {
-    let reached = |row: Option<&StepRow>| {
-        if let Some(undoable) = undoable {
+    let may_be_forgotten = call.run().forgotten_undoable;
+    // The row of a step that has begun is there before its closure begins, so a replay has nothing to undo without it.
+    let note = |row: Option<&StepRow>| {
+        if let Some(undoable) = undoable.filter(|_| row.is_some() || may_be_forgotten) {
             undoable.reached(row);
         }
     };
-    if let Some(row) = call.find_and_note(type_url, reached).await? {
+    if let Some(row) = call.find_and_note(type_url, note).await? {
         if let Some(ended) = call.replay(&row) {
             return Ok(ended);
         }
@@ -154,6 +156,7 @@ async fn step(
     }
     if let Some(undoable) = undoable {
         undoable.open(call).await?;
+        undoable.reached(call.recorded(call.kind()).as_ref());
         // Each row that follows from the closure says that it has begun.
         if call.recorded(call.kind()).is_none() {
             call.note_begun()?;

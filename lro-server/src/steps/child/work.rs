@@ -40,9 +40,9 @@ pub(in crate::steps) async fn child(
     };
     let (run, key) = (call.run().clone(), call.key()?.clone());
     let block = block_of(run.uid);
-    // A child that is not recorded was not started, so a replay has nothing to undo.
+    // A child that is not recorded was not started, so a replay has nothing to undo, unless an operator has forgotten it.
     let note = |row: Option<&StepRow>| {
-        if row.is_some() {
+        if row.is_some() || run.forgotten_undoable {
             reached(row);
         }
         if let Some(block) = block {

@@ -2,7 +2,7 @@
 
 use lro_core::Reason;
 use lro_core::pb::rpc;
-use lro_core::store::{Command, OperationState, StepKind};
+use lro_core::store::{Command, OperationState, OperationStore as _, StepKind, Update};
 use lro_server::HandlerError;
 use lro_server::steps::Saga;
 use tonic::{Code, Status};
@@ -152,6 +152,60 @@ async fn a_running_operation_that_is_cancelled_or_takes_too_long_undoes_in_the_s
             ]
         );
         assert!(!record(&store, &name(&started)).await.owes());
+    }
+}
+
+/// Unless an operator has forgotten a step, which may have been this one.
+///
+/// steps:U1
+#[tokio::test(start_paused = true)]
+async fn a_step_that_no_run_has_begun_is_not_undone() {
+    for is_forgotten in [false, true] {
+        let trail = Trail::default();
+        let seen = trail.clone();
+        let (store, node) = store();
+        let (operations, exporter, _worker) = start_on(
+            node,
+            |it| it,
+            move |_, operation| {
+                let trail = trail.clone();
+                async move {
+                    let (trail, operation) = (&trail, &operation);
+                    trail.add("run");
+                    let is_first = trail.count_of("run") == 1;
+                    let saga = operation.saga();
+                    saga.run(async {
+                        make(&saga, trail, "network").await?;
+                        if is_first {
+                            operation.sleep("night", HOUR).await?;
+                        }
+                        make(&saga, trail, "disk").await?;
+                        Ok(exported(1))
+                    })
+                    .await
+                }
+            },
+        )
+        .await;
+        let started = exporter.call(&["a"]).await.unwrap();
+        suspended(&store, &name(&started)).await;
+        let keys = match is_forgotten {
+            true => ["network", "night"],
+            false => ["night", "night"],
+        };
+        // Both before its next run.
+        let cancel = Update::by_name(name(&started), Command::cancel());
+        let keys = keys.map(|key| key.parse().unwrap()).into();
+        let forget = Update::by_name(name(&started), Command::ForgetSteps { keys });
+        let answers = store.update(vec![forget, cancel]).await.unwrap();
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        let done = wait(&operations, &started).await;
+        assert_eq!(error(&done).code, Code::Cancelled as i32);
+        let expected: &[_] = match is_forgotten {
+            true => &["undo network ?"],
+            false => &["undo network network"],
+        };
+        assert_eq!(&seen.events()[3..], expected, "{:?}", seen.events());
     }
 }
 
