@@ -54,6 +54,7 @@ mod payload;
 pub mod pb;
 mod promise;
 mod reason;
+mod remote;
 mod status_code;
 #[cfg(feature = "store")]
 pub mod store;
@@ -73,5 +74,6 @@ pub use operations_rpc::OperationsRpc;
 pub use payload::{TYPE_URL_PREFIX, UnpackError, pack, type_name, unpack};
 pub use promise::is_promise_of;
 pub use reason::{DOMAIN, Reason};
+pub use remote::RemoteOperations;
 pub use status_code::{code_name, http_status};
 pub use unknown_types::UnknownTypes;

@@ -61,6 +61,24 @@ impl OperationName {
         self.name[..end].trim_end_matches('/')
     }
 
+    /// The parent of the operations with which the engine watches [children on other servers](crate::RemoteOperations).
+    ///
+    /// No call of `google.longrunning.Operations` finds them, and no operation of a service has such a name.
+    pub const WATCH_PARENT: &str = "lro.v1/watches";
+
+    /// Whether it is below [`WATCH_PARENT`](Self::WATCH_PARENT).
+    ///
+    /// ```
+    /// use lro_core::OperationName;
+    ///
+    /// let name: OperationName = "lro.v1/watches/operations/7".parse()?;
+    /// assert!(name.is_watch());
+    /// # Ok::<(), lro_core::InvalidName>(())
+    /// ```
+    pub fn is_watch(&self) -> bool {
+        self.parent() == Self::WATCH_PARENT
+    }
+
     /// The last segment.
     pub fn operation_id(&self) -> &str {
         &self.name[self.id_start..]

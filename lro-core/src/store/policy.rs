@@ -52,4 +52,9 @@ pub enum OnCrash {
     Resume,
     /// It ends with ABORTED.
     Abort,
+    /// The body runs again, also after the operation was cancelled: only the body ends it. A cancellation does not
+    /// drop the body's future, and an operation that no worker holds becomes ready instead of ending.
+    ///
+    /// For bodies whose cancellation takes time and must not be lost, such as those that forward it to another server.
+    ResumeCancelled,
 }

@@ -35,6 +35,8 @@ use outcome::error;
 ///
 /// * `Cancelling` is `Running` with a cancellation on record: the body may still succeed or fail,
 ///   and then its own result stands; `retry`, `release`, `suspend` and `expire` end it as `Cancelled`.
+/// * With [`OnCrash::ResumeCancelled`], a cancellation ends nothing by itself: from `Pending` the operation becomes
+///   ready, and those four lead back to `Pending`; the next claim makes it `Cancelling` again.
 /// * An operation that [owes](OperationRecord::owes) something does not end before a run has undone it.
 ///   Each end without a response leads back to `Pending` then, and the next claim continues: `Cancelling`
 ///   after a cancellation, and otherwise with the end's error as its
@@ -251,8 +253,8 @@ impl OperationRecord {
         let reason = match self.policy.on_crash {
             // A run that only undoes may be repeated.
             OnCrash::Abort if !self.is_condemned() => Reason::OperationInterrupted,
-            OnCrash::Abort | OnCrash::Resume if is_exhausted => Reason::AttemptsExhausted,
-            OnCrash::Abort | OnCrash::Resume => {
+            _ if is_exhausted => Reason::AttemptsExhausted,
+            OnCrash::Abort | OnCrash::Resume | OnCrash::ResumeCancelled => {
                 if !counts {
                     self.uncount_attempts(1);
                 }
@@ -288,14 +290,15 @@ impl OperationRecord {
 
     /// Also cancels an operation that was deleted and has not finished: it holds a worker's slot.
     fn cancel(&mut self, actor: Actor, now: Timestamp) -> Result<Change, Refusal> {
+        let runs_again = self.owes() || self.ends_by_its_body();
         Ok(match self.state {
-            OperationState::Pending if self.owes() && self.cancel_time.is_some() => Change::Nothing,
+            OperationState::Pending if runs_again && self.cancel_time.is_some() => Change::Nothing,
             OperationState::Pending => {
                 if self.cancel_time.is_none() {
                     self.history.cancelled_by = actor.known();
                     self.cancel_time = Some(now.max(self.update_time));
                 }
-                match self.owes() {
+                match runs_again {
                     true => self.run_again(now),
                     false => self.finish(OperationOutcome::Cancelled, now),
                 }

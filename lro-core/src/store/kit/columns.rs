@@ -17,6 +17,7 @@ impl OnCrash {
         match number {
             0 => Some(Self::Resume),
             1 => Some(Self::Abort),
+            2 => Some(Self::ResumeCancelled),
             _ => None,
         }
     }
@@ -97,11 +98,11 @@ mod tests {
 
     #[test]
     fn numbers_are_what_files_hold_already() {
-        let numbers = [OnCrash::Resume, OnCrash::Abort].map(OnCrash::as_number);
-        assert_eq!(numbers, [0, 1]);
-        let read = numbers.map(OnCrash::from_number);
-        assert_eq!(read, [Some(OnCrash::Resume), Some(OnCrash::Abort)]);
-        assert_eq!(OnCrash::from_number(2), None);
+        let all = [OnCrash::Resume, OnCrash::Abort, OnCrash::ResumeCancelled];
+        let numbers = all.map(OnCrash::as_number);
+        assert_eq!(numbers, [0, 1, 2]);
+        assert_eq!(numbers.map(OnCrash::from_number), all.map(Some));
+        assert_eq!(OnCrash::from_number(3), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::pb::rpc::Status;
 use crate::reason::Reason;
 use crate::store::history::AttemptOutcome;
-use crate::store::{Change, OperationOutcome, OperationRecord, OperationState};
+use crate::store::{Change, OnCrash, OperationOutcome, OperationRecord, OperationState};
 
 impl OperationRecord {
     /// Whether it owes something: [debts](crate::store::StepKind::is_debt) of its body are not paid, for example
@@ -22,9 +22,14 @@ impl OperationRecord {
             .is_some_and(|steps| steps.verdict.is_some())
     }
 
+    /// Whether a cancellation does not end it, but only tells its body.
+    pub(in super::super) fn ends_by_its_body(&self) -> bool {
+        self.policy.on_crash == OnCrash::ResumeCancelled
+    }
+
     /// Whether its run is to do nothing but to undo.
     pub(in super::super) fn is_unwinding(&self) -> bool {
-        self.state == OperationState::Cancelling || self.is_condemned()
+        self.state == OperationState::Cancelling && !self.ends_by_its_body() || self.is_condemned()
     }
 
     /// Whether its run has done nothing but undo since it began: a run that is cancelled later fails for other

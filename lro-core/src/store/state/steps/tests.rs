@@ -249,7 +249,11 @@ fn check_debts(
         prop_assert_eq!(after.state, expected);
     }
     if before.state == OperationState::Cancelling && after.state == OperationState::Pending {
-        prop_assert!(after.owes() && after.cancel_time == before.cancel_time);
+        let may_run_again = after.owes() || after.ends_by_its_body();
+        prop_assert!(may_run_again && after.cancel_time == before.cancel_time);
+    }
+    if after.ends_by_its_body() && !before.state.is_done() && after.state.is_done() {
+        prop_assert!(before.state.is_running(), "no cancellation ends it without its body");
     }
     Ok(())
 }
@@ -260,11 +264,11 @@ proptest! {
     fn invariants_hold_on_random_walks_with_steps(
         verbs in prop::collection::vec((verb(), 0_u64..2_000_000), 1..60),
         max_attempts in 1_u32..4,
-        abort in any::<bool>(),
+        on_crash in prop::sample::select(&[OnCrash::Resume, OnCrash::Abort, OnCrash::ResumeCancelled]),
     ) {
         let mut record = pending();
         record.policy.max_attempts = max_attempts;
-        record.policy.on_crash = if abort { OnCrash::Abort } else { OnCrash::Resume };
+        record.policy.on_crash = on_crash;
         let mut rows = HashMap::new();
         let mut now = Timestamp::EPOCH;
         for (verb, micros) in verbs {
@@ -392,4 +396,47 @@ fn an_operation_that_names_a_wait_twice_is_ready_when_it_ends() {
         .unwrap();
     assert!(!record.is_suspended());
     assert_eq!(record.ready_time, Timestamp::EPOCH);
+}
+
+/// steps:C9
+#[test]
+fn a_cancellation_only_tells_an_operation_that_its_body_ends() {
+    let cancelled = |record: &OperationRecord| record.cancel_time.is_some();
+    let mut record = pending();
+    record.policy.on_crash = OnCrash::ResumeCancelled;
+    record.policy.max_attempts = u32::MAX;
+    let now = |seconds| Timestamp::EPOCH.saturating_add(Duration::from_secs(seconds));
+    record.apply(Command::cancel(), now(1)).unwrap();
+    assert!(record.state == OperationState::Pending && cancelled(&record));
+    assert_eq!(record.apply(Command::cancel(), now(2)), Ok(Change::Nothing));
+
+    let claim = Command::Claim {
+        worker: WorkerId::from_uuid(Uuid::nil()),
+        lease_duration: Duration::from_secs(30),
+    };
+    for again in 0..2 {
+        record.apply(claim.clone(), now(3)).unwrap();
+        assert_eq!(record.state, OperationState::Cancelling);
+        let back = match again {
+            0 => Command::Expire,
+            _ => Command::Release {
+                fence: record.fence,
+                metadata: None,
+            },
+        };
+        record.apply(back, now(3)).unwrap();
+        assert!(record.state == OperationState::Pending && cancelled(&record));
+    }
+    record.apply(claim.clone(), now(4)).unwrap();
+    let suspend = Command::Suspend {
+        fence: record.fence,
+        waits: vec![key(0)],
+        ready_by: None,
+        metadata: None,
+    };
+    let begun = vec![StepWrite::begun(key(0), StepKind::Promise)];
+    let suspended = record.apply_with_steps(suspend, begun, &HashMap::new(), now(4));
+    assert!(suspended.is_ok() && record.is_suspended());
+    assert_eq!(record.apply(Command::cancel(), now(5)), Ok(Change::Nothing));
+    assert!(record.is_suspended(), "it knows of the cancellation already");
 }
