@@ -6,6 +6,7 @@ mod cancel;
 mod into_poller;
 mod outcome;
 mod pace;
+mod remote;
 mod schedule;
 mod set;
 mod token;

@@ -23,7 +23,7 @@ use crate::pb;
 ///
 /// #[async_trait::async_trait]
 /// impl RemoteOperations for Instant {
-///     async fn until_done(&self, name: &str, _: &(dyn Fn(&pb::Operation) + Send + Sync)) -> Result<pb::Operation, Status> {
+///     async fn until_done(&self, name: &str, _: &(dyn for<'o> Fn(&'o pb::Operation) + Send + Sync)) -> Result<pb::Operation, Status> {
 ///         Ok(pb::Operation { name: name.into(), done: true, ..Default::default() })
 ///     }
 ///
@@ -50,7 +50,7 @@ pub trait RemoteOperations: fmt::Debug + Send + Sync + 'static {
     async fn until_done(
         &self,
         name: &str,
-        on_change: &(dyn Fn(&pb::Operation) + Send + Sync),
+        on_change: &(dyn for<'o> Fn(&'o pb::Operation) + Send + Sync),
     ) -> Result<pb::Operation, Status>;
 
     /// Asks the server to cancel the operation, without waiting for the end.
