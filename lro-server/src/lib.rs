@@ -198,6 +198,7 @@ mod limits;
 mod operations;
 mod page_token;
 pub mod records;
+mod remote;
 mod rpc;
 #[cfg(feature = "serve")]
 pub mod serve;
@@ -221,6 +222,7 @@ pub use lro_core::{self, ListOptions, Timestamp, include_protos};
 pub use lro_macros::long_running;
 pub use operations::{Operations, OperationsBuilder, OperationsOf, PageOf};
 pub use page_token::PageTokenKeys;
+pub use remote::Remote;
 pub use rpc::service::OperationsService;
 pub use services::ServiceSettings;
 pub use start::StartOptions;

@@ -13,6 +13,9 @@ mod request;
 mod request_id;
 mod start_time;
 
+use std::sync::Arc;
+
+use lro_core::store::NewOperation;
 use lro_core::{LongRunningMethod, Operation, Reason, pb};
 use prost::Message as _;
 use tonic::{Request, Response, Status};
@@ -21,8 +24,10 @@ pub use options::StartOptions;
 pub use own_field::AddTheFieldOrTheArgument;
 pub use parent::parent_from;
 
+use crate::engine::Engine;
 use crate::handler::registration::{Host, methods_of};
 use crate::operations::Operations;
+use crate::rpc::error::start_refused;
 use crate::steps::Starting;
 use admit::Admission;
 use request::{CallOrigin, Method, StartRequest};
@@ -83,8 +88,33 @@ async fn start_packed(
         child.trace(&mut operation.origin);
         operation.child_of = Some(Box::new(child.take()?));
     }
-    // In a task of its own: a start that has begun completes even if the caller disconnects.
-    let engine = operations.engine().clone();
+    match commit_in_task(operations.engine(), operation, child).await? {
+        Ok(started) => Ok(started.record.to_operation()),
+        Err(error) => Err(admission.refusal(operations, &error).await),
+    }
+}
+
+/// Starts an operation of the engine's own as the child of a step.
+pub(crate) async fn start_own(
+    engine: &Arc<Engine>,
+    mut operation: NewOperation,
+    child: Arc<Starting>,
+) -> Result<(), Status> {
+    child.trace(&mut operation.origin);
+    operation.child_of = Some(Box::new(child.take()?));
+    match commit_in_task(engine, operation, Some(child)).await? {
+        Ok(_) => Ok(()),
+        Err(error) => Err(start_refused(&error)),
+    }
+}
+
+/// In a task of its own: a start that has begun completes even if the caller disconnects.
+async fn commit_in_task(
+    engine: &Arc<Engine>,
+    operation: NewOperation,
+    child: Option<Arc<Starting>>,
+) -> Result<commit::Answer, Status> {
+    let engine = engine.clone();
     let under_way = child.as_deref().map(Starting::under_way);
     let commit = async move {
         let answer = commit::commit(engine, operation, child.as_deref()).await;
@@ -95,10 +125,7 @@ async fn start_packed(
         answer
     };
     let started = tokio::spawn(commit).await;
-    match started.map_err(|_| internal("the start of the operation failed"))?? {
-        Ok(started) => Ok(started.record.to_operation()),
-        Err(error) => Err(admission.refusal(operations, &error).await),
-    }
+    started.map_err(|_| internal("the start of the operation failed"))?
 }
 
 fn internal(message: &str) -> Status {

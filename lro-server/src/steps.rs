@@ -27,7 +27,7 @@ mod work;
 mod write;
 
 pub use all::All;
-pub use child::OnCancel;
+pub use child::{ChildServer, OnCancel};
 pub use closure::StepGuard;
 pub use first::{Either, First};
 pub use name::StepName;
@@ -37,7 +37,10 @@ pub use saga::Saga;
 pub use step::Step;
 
 pub(crate) use body::{Polled, StepsBody};
-pub(crate) use child::{Starting, forgotten_children, stop_children};
+pub(crate) use call::status;
+pub(crate) use child::{
+    NAMED, Starting, begin_naming, child_unknown, end_naming, forgotten_children, stop_children,
+};
 #[cfg(feature = "testing")]
 pub(crate) use closure::Closure;
 #[cfg(feature = "testing")]

@@ -18,6 +18,7 @@ mod runs;
 mod slots;
 #[cfg(feature = "inspection")]
 mod snapshot;
+pub(crate) mod watches;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -75,6 +76,8 @@ use crate::operations::Operations;
 #[must_use = "dropping a worker stops it: keep it, and `drain` it at the end"]
 pub struct Worker {
     shared: Arc<Shared>,
+    /// Watches the children on other servers.
+    watches: Option<Box<Self>>,
 }
 
 impl Worker {
@@ -103,7 +106,17 @@ impl Worker {
     }
 
     /// Drains, with a limit of its own on how long bodies run on, if that is shorter.
-    pub(crate) async fn drain_for(self, limit: Duration) {
+    pub(crate) async fn drain_for(mut self, limit: Duration) {
+        let watches = self.watches.take();
+        let drained = async {
+            if let Some(watches) = watches {
+                watches.drain_alone(limit).await;
+            }
+        };
+        tokio::join!(Box::pin(drained), self.drain_alone(limit));
+    }
+
+    async fn drain_alone(&self, limit: Duration) {
         self.shared.draining.cancel();
         self.shared.tasks.close();
         let settings = &self.shared.settings;

@@ -9,6 +9,7 @@ use super::refusal::{
     collection, denied, no_such_parent, scopes_missing, start_denied, unimplemented,
 };
 use super::{Access, Authorizer, Call, Caller, OperationsRpc, Principal, StartCall};
+use crate::rpc::error::not_found;
 use crate::rpc::status::complete;
 use crate::services::{ServiceSettings, Services};
 
@@ -142,6 +143,9 @@ impl<'a> Visit<'a> {
 
     /// Admits a call about one operation, which has not been read yet.
     pub(crate) async fn operation(self, name: &'a OperationName) -> Result<Grant<'a>, Status> {
+        if name.is_watch() {
+            return Err(not_found(name));
+        }
         if self.gate.is_open() {
             return Ok(Grant::trusted(Some(name)));
         }

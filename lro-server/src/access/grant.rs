@@ -138,7 +138,7 @@ impl<'a> Grant<'a> {
 
     /// Whether a record belongs to the list.
     pub(crate) fn lists(&self, record: &OperationRecord) -> bool {
-        self.lists_method(&record.method)
+        !record.name.is_watch() && self.lists_method(&record.method)
     }
 
     /// Whether the operations of the rpc at this path belong to the list.

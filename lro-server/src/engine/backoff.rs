@@ -1,9 +1,8 @@
 //! Pauses between retries of a step that must succeed eventually. Logs the first failure, and the
 //! recovery.
 
+use std::fmt;
 use std::time::Duration;
-
-use lro_core::store::StoreError;
 
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(5);
@@ -15,7 +14,7 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     /// Records a failure; returns the pause before the next try.
-    pub(crate) fn failed(&mut self, what: &str, error: &StoreError) -> Duration {
+    pub(crate) fn failed(&mut self, what: &str, error: &impl fmt::Debug) -> Duration {
         if self.failures == 0 {
             tracing::warn!(?error, "{what}; trying again");
         }
@@ -39,7 +38,7 @@ mod tests {
 
     #[test]
     fn pauses_double_to_a_bound_and_start_anew() {
-        let error = StoreError::new(lro_core::store::StoreErrorKind::Unavailable, "cut off");
+        let error = "cut off";
         let mut backoff = Backoff::default();
         let pauses: Vec<_> = (0..9)
             .map(|_| backoff.failed("cannot", &error).as_millis())

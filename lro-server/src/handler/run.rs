@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::poll::PollWatch;
+use crate::engine::Engine;
 use crate::engine::run_news::RunNews;
 use crate::limits::BodyLimits;
 use crate::steps::{Journal, StepRules, StoreClock};
@@ -104,6 +105,7 @@ pub(crate) struct Link {
     pub(crate) metadata_set: Arc<Notify>,
     /// Changes of the operation that other calls make.
     pub(crate) news: Arc<RunNews>,
+    pub(crate) engine: Arc<Engine>,
     /// How long the operation waits for a child that it has cancelled.
     pub(crate) child_cancel_max: Duration,
 }

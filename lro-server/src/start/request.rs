@@ -126,6 +126,11 @@ impl StartRequest {
             Some(id) => OperationName::new(parent, id),
             None => OperationName::new(parent, &uid.to_string()),
         };
-        name.map_err(|error| Reason::InvalidField.field_status("operation_id", error.to_string()))
+        let invalid = |text: String| Reason::InvalidField.field_status("operation_id", text);
+        let name = name.map_err(|error| invalid(error.to_string()))?;
+        match name.is_watch() {
+            true => Err(invalid(format!("`{name}` is a name of the server's own operations"))),
+            false => Ok(name),
+        }
     }
 }

@@ -144,7 +144,11 @@ impl<'a> StepsBody<'a> {
         if is_unwinding && self.run.is_lost() {
             return Poll::Ready(Polled::Lost);
         }
-        if is_unwinding && !journal.owes() {
+        let is_over = match journal.is_naming() {
+            true => journal.has_named_all(),
+            false => is_unwinding && !journal.owes(),
+        };
+        if is_over {
             return Poll::Ready(Polled::Unwound);
         }
         if !journal.is_idle() {

@@ -185,7 +185,8 @@ impl Call {
     pub(super) async fn begin(&mut self) {
         self.set_activity(Activity::Work);
         self.journal().closures_may_begin(self.kind).await;
-        if !self.journal().may_begin(self.kind) {
+        let key = self.made.key.as_ref();
+        if !key.is_ok_and(|key| self.journal().may_begin(key, self.kind)) {
             self.set_activity(Activity::None);
             std::future::pending::<()>().await;
         }
@@ -373,7 +374,7 @@ fn result(outcome: &StepOutcome) -> Result<Any, Status> {
 }
 
 /// The status of a recorded error, with its details to the byte.
-pub(super) fn status(error: &rpc::Status) -> Status {
+pub(crate) fn status(error: &rpc::Status) -> Status {
     let code = Code::from_i32(error.code);
     Status::with_details(code, error.message.clone(), error.encode_to_vec().into())
 }

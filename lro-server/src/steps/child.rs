@@ -1,5 +1,7 @@
 //! Children: operations that a body starts, and waits for.
 
+mod elsewhere;
+mod naming;
 mod starting;
 mod stop;
 mod work;
@@ -17,7 +19,9 @@ use super::closure::Closure;
 use super::work::Work;
 use super::{Step, StepName};
 use crate::handler::error::IntoHandlerError;
-use crate::{OperationContext, Operations};
+use crate::{OperationContext, Operations, Remote};
+pub(crate) use elsewhere::{NAMED, child_unknown};
+pub(crate) use naming::{begin_naming, end_naming};
 use starting::InStart;
 pub(crate) use starting::Starting;
 pub(super) use stop::{Stop, learn_children};
@@ -42,15 +46,49 @@ pub enum OnCancel {
     Leave,
 }
 
+/// The server of a child: the parent's own, or [another one](Remote).
+///
+/// ```
+/// use lro_server::steps::ChildServer;
+///
+/// fn here(operations: &lro_server::Operations) -> ChildServer {
+///     operations.into()
+/// }
+///
+/// fn elsewhere(remote: &lro_server::Remote) -> ChildServer {
+///     remote.into()
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ChildServer(Server);
+
+#[derive(Clone, Debug)]
+enum Server {
+    Own(Operations),
+    Remote(Remote),
+}
+
+impl From<&Operations> for ChildServer {
+    fn from(operations: &Operations) -> Self {
+        Self(Server::Own(operations.clone()))
+    }
+}
+
+impl From<&Remote> for ChildServer {
+    fn from(remote: &Remote) -> Self {
+        Self(Server::Remote(remote.clone()))
+    }
+}
+
 /// The start of a child, for a durable call.
 pub(super) struct StartChild<'a> {
-    server: Operations,
+    server: Server,
     closure: Closure<'a>,
     slot: Arc<starting::Slot>,
 }
 
 impl<'a> StartChild<'a> {
-    pub(super) fn new<R, D, E, F, Fut>(server: &Operations, call: &Call, start: F) -> Self
+    pub(super) fn new<R, D, E, F, Fut>(server: ChildServer, call: &Call, start: F) -> Self
     where
         E: IntoHandlerError,
         F: Fn(String) -> Fut + Send + Sync + 'a,
@@ -80,7 +118,7 @@ impl<'a> StartChild<'a> {
             }
         };
         Self {
-            server: server.clone(),
+            server: server.0,
             closure: Closure::Async(Box::new(closure)),
             slot,
         }
@@ -146,7 +184,7 @@ impl<M> OperationContext<M> {
     pub fn child<'a, R, D, E, F, Fut>(
         &'a self,
         name: impl Into<StepName>,
-        server: &Operations,
+        server: impl Into<ChildServer>,
         start: F,
     ) -> Step<'a, R>
     where
@@ -156,7 +194,7 @@ impl<M> OperationContext<M> {
         Fut: Future<Output = Result<Response<Operation<R, D>>, E>> + Send + 'a,
     {
         let call = self.call(&name.into(), StepKind::Child);
-        let start = StartChild::new(server, &call, start);
+        let start = StartChild::new(server.into(), &call, start);
         Step::new(call, Work::Child(start, None))
     }
 }

@@ -202,6 +202,24 @@ pub(super) fn child_elsewhere(key: &str) -> Status {
     Reason::HandlerMisbehaved.status(message, [("step", key)])
 }
 
+/// A recorded child is now started on another kind of server.
+pub(super) fn server_changed(key: &str) -> Status {
+    let message = format!(
+        "the child `{key}` is now started on another server than the one where it was: here instead of elsewhere, or \
+         the other way; give the new child another name"
+    );
+    Reason::StepChanged.status(message, [("step", key)])
+}
+
+/// The name of a remote is none that stored operations may have.
+pub(super) fn invalid_remote(key: &str, name: &str) -> Status {
+    let message = format!(
+        "the child `{key}` is started on the remote {name:?}, which is not a valid name: give 1 to 63 lowercase \
+         letters, digits and `-`"
+    );
+    Reason::HandlerMisbehaved.status(message, [("step", key)])
+}
+
 /// An attempt of a step has exceeded the step's timeout.
 pub(super) fn attempt_timed_out(key: &StepKey, timeout: Duration) -> Status {
     let message = format!("an attempt of the step `{key}` took longer than {timeout:?}");

@@ -3,6 +3,7 @@
 mod children;
 mod epoch;
 mod made;
+mod naming;
 mod promises;
 mod sagas;
 
@@ -23,6 +24,7 @@ use super::outgoing::{Outgoing, Unwritten};
 use super::rules::StepOrder;
 use super::wait::Wait;
 pub(in crate::steps) use children::{Outstanding, StartUnderWay};
+use naming::Naming;
 use sagas::Sagas;
 
 /// The number of closures of one operation that run at a time; further ones wait for their turn.
@@ -74,6 +76,8 @@ struct Inner {
     starts: usize,
     /// A start has failed, and may have stored its child all the same.
     may_have_children: bool,
+    /// What a run that only undoes must learn first.
+    naming: Option<Naming>,
     /// Whether a row that ends a call was written.
     has_progressed: bool,
 }
@@ -169,10 +173,10 @@ impl Journal {
     }
 
     /// Whether a closure may begin: not while the worker drains, and only to undo in a run that does nothing
-    /// else.
-    pub(super) fn may_begin(&self, kind: StepKind) -> bool {
+    /// else, or to learn the name of a child.
+    pub(super) fn may_begin(&self, key: &StepKey, kind: StepKind) -> bool {
         let mut inner = self.inner();
-        if inner.sagas.is_unwinding() && kind != StepKind::Undo {
+        if inner.sagas.is_unwinding() && kind != StepKind::Undo && !inner.is_unnamed(key) {
             return false;
         }
         if inner.is_draining {

@@ -1,17 +1,27 @@
 //! Reads of a run: the rows of its operation, and its record.
 
 use lro_core::store::{OperationRecord, StepQuery, StepRow, StoreError};
+use uuid::Uuid;
 
 use crate::engine::backoff::Backoff;
 use crate::handler::run::{Link, Run};
 
 /// The recorded rows. While the store is unavailable, it retries as long as the lease lasts.
 pub(crate) async fn read_rows(run: &Run) -> Result<Vec<StepRow>, StoreError> {
+    read_rows_of(run, run.uid, run.epoch()).await
+}
+
+/// The same of another operation.
+pub(super) async fn read_rows_of(
+    run: &Run,
+    uid: Uuid,
+    epoch: u32,
+) -> Result<Vec<StepRow>, StoreError> {
     let Some(link) = &run.link else {
         return Ok(Vec::new());
     };
     let failing = "cannot read the steps of an operation";
-    let query = || link.store.steps(StepQuery::all(run.uid, run.epoch()));
+    let query = || link.store.steps(StepQuery::all(uid, epoch));
     read_while_held(run, failing, query).await
 }
 

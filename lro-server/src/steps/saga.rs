@@ -17,14 +17,14 @@ use tonic::{Response, Status};
 
 use super::answer::SagaNumber;
 use super::call::Call;
-use super::child::StartChild;
+use super::child::{ChildServer, StartChild};
 use super::closure::{Closure, ClosureFuture};
 use super::in_block::block_of;
 use super::name;
 use super::work::Work;
 use super::{Step, StepName, fault};
 use crate::handler::error::{HandlerError, IntoHandlerError};
-use crate::{OperationContext, Operations};
+use crate::OperationContext;
 use registered::Inner;
 pub(super) use registered::Undoable;
 pub(crate) use running::incomplete;
@@ -176,7 +176,7 @@ impl<'a, M> Saga<'a, M> {
     pub fn child<R, D, E, F, Fut, U, UndoFut, UndoError>(
         &self,
         name: impl Into<StepName>,
-        server: &Operations,
+        server: impl Into<ChildServer>,
         start: F,
         undo: U,
     ) -> Step<'a, R>
@@ -190,7 +190,7 @@ impl<'a, M> Saga<'a, M> {
         UndoError: IntoHandlerError,
     {
         let (call, undoable) = self.undoable(&name.into(), StepKind::SagaChild, undo);
-        let start = StartChild::new(server, &call, start);
+        let start = StartChild::new(server.into(), &call, start);
         Step::new(call, Work::Child(start, Some(undoable)))
     }
 

@@ -30,6 +30,11 @@ pub(crate) struct StoreClock {
 }
 
 impl StoreClock {
+    /// The store's time now, or a little less.
+    pub(crate) fn now(self) -> Timestamp {
+        self.claimed.saturating_add(self.known.elapsed())
+    }
+
     /// The first moment at which the store's clock has certainly reached this time.
     pub(crate) fn reaches(self, time: Timestamp) -> Instant {
         later(self.known, time.since(self.claimed))

@@ -227,17 +227,26 @@ pub(super) async fn attempt(
 ) -> Result<Result<Any, HandlerError>, Status> {
     call.begin().await;
     hooks::before_closure(call.key()?, call.attempt()).await;
+    if options.at_most_once {
+        call.record_begun().await?;
+    }
+    attempt_begun(call, closure, options.timeout).await
+}
+
+/// One attempt of the closure, which has begun.
+pub(super) async fn attempt_begun(
+    call: &Call,
+    closure: &Closure<'_>,
+    timeout: Option<Duration>,
+) -> Result<Result<Any, HandlerError>, Status> {
     let run = call.run();
     let Ok(_permit) = run.journal().closures.acquire().await else {
         return Err(fault::run_ended());
     };
-    if options.at_most_once {
-        call.record_begun().await?;
-    }
     let key = call.key()?;
     let span = tracing::info_span!("step", key = key.as_str(), attempt = call.attempt());
     let begun = span.in_scope(|| closure.begin(run, key));
-    let ended = in_time(begun, key, options.timeout).instrument(span).await;
+    let ended = in_time(begun, key, timeout).instrument(span).await;
     Ok(ended)
 }
 

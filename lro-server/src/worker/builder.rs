@@ -16,10 +16,11 @@ use super::probe::Probe;
 use super::quarantine::Quarantine;
 use super::runs::Runs;
 use super::slots::Slots;
-use super::{Settings, Shared, Worker, claim, lease_thread, retention};
+use super::{Settings, Shared, Worker, claim, lease_thread, retention, watches};
 use crate::engine::LocalWorker;
 use crate::handler::registration::{Host, HostedMethod, Registration};
 use crate::operations::Operations;
+use crate::remote::Remote;
 
 /// The settings of a [`Worker`], and the services that it hosts.
 ///
@@ -47,6 +48,7 @@ pub struct WorkerBuilder {
     operations: Operations,
     methods: Vec<HostedMethod>,
     only: Option<Vec<String>>,
+    remotes: Vec<Remote>,
     concurrency: usize,
     settings: Settings,
 }
@@ -74,6 +76,7 @@ impl WorkerBuilder {
             operations: operations.clone(),
             methods: Vec::new(),
             only: None,
+            remotes: Vec::new(),
             concurrency: Self::DEFAULT_CONCURRENCY,
             settings: Settings {
                 lease_duration: Self::DEFAULT_LEASE_DURATION,
@@ -105,8 +108,16 @@ impl WorkerBuilder {
         self
     }
 
+    /// Watches the children that bodies start on another server, of this worker and of others of the same store.
+    ///
+    /// See [`Remote`] for an example. Give it to at least one worker of those that share a store: the children of bodies
+    /// on other servers end only where a worker knows these.
+    pub fn remote(mut self, remote: &Remote) -> Self {
+        self.remotes.push(remote.clone());
+        self
+    }
+
     /// Hosts one method.
-    #[cfg(feature = "testing")]
     pub(crate) fn method(mut self, method: HostedMethod) -> Self {
         self.methods.push(method);
         self
@@ -212,6 +223,21 @@ impl WorkerBuilder {
         self
     }
 
+    /// The worker of the watches, if there are any.
+    fn watches(&mut self) -> Result<Option<Self>, WorkerBuildError> {
+        let remotes = std::mem::take(&mut self.remotes);
+        if let Some(invalid) = remotes.iter().find(|remote| !remote.has_valid_name()) {
+            return Err(WorkerBuildError::invalid_remote(invalid.name()));
+        }
+        if remotes.is_empty() {
+            return Ok(None);
+        }
+        let mut watches = watches::worker_of(&self.operations, remotes);
+        watches.settings.run_on = self.settings.run_on.clone();
+        watches.settings.renew_on = self.settings.renew_on.clone();
+        Ok(Some(watches))
+    }
+
     /// Starts the worker: its bodies and claims run on the current tokio runtime.
     ///
     /// A thread of its own, `lro-leases`, renews the leases, so that bodies that block every thread
@@ -220,7 +246,7 @@ impl WorkerBuilder {
     ///
     /// # Errors
     ///
-    /// If no method is hosted, a method is hosted twice, [`only_methods`](Self::only_methods) names a method that
+    /// If no method is hosted, a method is hosted twice, the name of a [remote](Self::remote) is not valid or used twice, [`only_methods`](Self::only_methods) names a method that
     /// no host has, a method declares `promise`, `lifetime` or `steps` and the store keeps no steps, or the
     /// thread cannot be created.
     pub async fn start(mut self) -> Result<Worker, WorkerBuildError> {
@@ -237,6 +263,7 @@ impl WorkerBuilder {
         if self.methods.is_empty() {
             return Err(WorkerBuildError::nothing_hosted());
         }
+        let watches = self.watches()?;
         let limits = self
             .methods
             .iter()
@@ -262,6 +289,10 @@ impl WorkerBuilder {
                 return Err(WorkerBuildError::hosted_twice(path));
             }
         }
+        let watches = match watches {
+            Some(watches) => Some(Box::new(Box::pin(watches.start()).await?)),
+            None => None,
+        };
         self.settings.max_deleted_runs = self.concurrency;
         let slots_total = self.concurrency;
         let place = match self.settings.run_on.clone() {
@@ -298,6 +329,6 @@ impl WorkerBuilder {
         tracing::info!(methods = ?hosted, slots = slots_total, "worker started");
         shared.place.spawn(claim::keep_claiming(shared.clone()));
         shared.place.spawn(retention::keep_purging(shared.clone()));
-        Ok(Worker { shared })
+        Ok(Worker { shared, watches })
     }
 }

@@ -26,6 +26,7 @@ enum Kind {
         option: &'static str,
         store: String,
     },
+    InvalidRemote(String),
     NoThread(io::Error),
 }
 
@@ -58,6 +59,12 @@ impl WorkerBuildError {
         }
     }
 
+    pub(crate) fn invalid_remote(name: &str) -> Self {
+        Self {
+            kind: Kind::InvalidRemote(name.to_owned()),
+        }
+    }
+
     pub(crate) fn not_hosted(path: &str) -> Self {
         Self {
             kind: Kind::NotHosted(path.to_owned()),
@@ -72,6 +79,10 @@ impl fmt::Display for WorkerBuildError {
                 "the worker hosts no method: give its builder a service with `.host(..)`",
             ),
             Kind::HostedTwice(path) => write!(f, "the worker hosts `{path}` twice"),
+            Kind::InvalidRemote(name) => write!(
+                f,
+                "{name:?} is not a valid name of a remote: give 1 to 63 lowercase letters, digits and `-`"
+            ),
             Kind::NoThread(error) => {
                 write!(f, "cannot create the thread that renews leases: {error}")
             }

@@ -24,7 +24,8 @@ use crate::handler::poll::Watched;
 use crate::handler::registration::{BodyFuture, HostedMethod};
 use crate::handler::run::{Link, Run, StopReason, told_to_stop};
 use crate::steps::{
-    Journal, Polled, StepRules, StepsBody, forgotten_children, read_rows, stop_children, unreached,
+    Journal, Polled, StepRules, StepsBody, begin_naming, end_naming, forgotten_children, read_rows,
+    stop_children, unreached,
 };
 use crate::trace_context::continue_trace;
 
@@ -54,6 +55,7 @@ impl Launch {
             metadata_set: shared.metadata_set.clone(),
             news: shared.engine.run_news().clone(),
             child_cancel_max: shared.settings.child_cancel_max,
+            engine: shared.engine.clone(),
         };
         let rules = StepRules {
             order: options.step_order,
@@ -125,6 +127,14 @@ impl Launch {
             }
             if let Some(why) = unwinds {
                 run.unwind(why);
+                match begin_naming(run).await {
+                    Ok(true) => return learn_names(shared, run, method, request).await,
+                    Ok(false) => {}
+                    Err(_) => {
+                        run.stop(StopReason::LeaseLost);
+                        return Ending::Stopped(StopReason::LeaseLost);
+                    }
+                }
                 match stop_children(run) {
                     waits if !waits.is_empty() => return Ending::Suspended(waits),
                     _ if !run.owes() => return Ending::nothing_to_undo(run),
@@ -188,6 +198,29 @@ impl Drop for Place {
     }
 }
 
+/// Runs the body until it has learnt the names of children on other servers. The next run undoes.
+async fn learn_names(
+    shared: &Shared,
+    run: &Arc<Run>,
+    method: &HostedMethod,
+    request: Any,
+) -> Ending {
+    let ending = run_body(shared, run, method, request).await;
+    match ending {
+        Ending::Blocked(_)
+        | Ending::NotBegun
+        | Ending::Stopped(StopReason::LeaseLost | StopReason::Draining) => return ending,
+        _ => {}
+    }
+    match end_naming(run).await {
+        Ok(()) => Ending::Suspended(Vec::new()),
+        Err(error) => {
+            tracing::error!(name = %run.name, ?error, "cannot tell what became of children on other servers");
+            Ending::Stopped(StopReason::Draining)
+        }
+    }
+}
+
 /// Reads what earlier runs have recorded of the durable calls, if they have.
 async fn replay(run: &Run, steps: Option<&StepSummary>) -> Result<(), Ending> {
     let count = steps.map_or(0, |steps| steps.rows as usize);
@@ -224,7 +257,7 @@ fn unwinds(run: &Run) -> Option<rpc::Status> {
     if let Some(verdict) = run.verdict() {
         return Some(verdict.clone());
     }
-    if run.begins_cancelled() {
+    if run.begins_cancelled() && !run.ends_by_its_body() {
         return Some(cancelled());
     }
     run.lifetime_left().filter(Duration::is_zero)?;
@@ -347,7 +380,7 @@ async fn told_and_graced(shared: &Shared, run: &Run, grace: Duration) -> StopRea
         }
     };
     let lease_over = lease_over(run, lease_margin(shared));
-    tokio::pin!(lease_over);
+    tokio::pin!(lease_over, timed_out);
     tokio::select! {
         biased;
         () = &mut lease_over => {
@@ -355,10 +388,21 @@ async fn told_and_graced(shared: &Shared, run: &Run, grace: Duration) -> StopRea
             return StopReason::LeaseLost;
         }
         _ = run.stopped() => {}
-        () = timed_out => run.stop(StopReason::TimedOut),
+        () = &mut timed_out => run.stop(StopReason::TimedOut),
         () = shared.stopping.cancelled() => run.stop(StopReason::Draining),
     }
     let reason = run.stopped().await;
+    if reason == StopReason::Cancelled && run.ends_by_its_body() {
+        return tokio::select! {
+            biased;
+            () = lease_over => {
+                run.stop(StopReason::LeaseLost);
+                StopReason::LeaseLost
+            }
+            () = timed_out => StopReason::TimedOut,
+            () = shared.stopping.cancelled() => StopReason::Draining,
+        };
+    }
     if reason != StopReason::LeaseLost && !grace.is_zero() {
         tokio::select! {
             () = tokio::time::sleep(grace) => {}

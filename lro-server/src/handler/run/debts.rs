@@ -1,7 +1,7 @@
 //! The debts of the operation of a run, and whether the run does nothing but undo.
 
 use lro_core::pb::rpc;
-use lro_core::store::{OperationRecord, OperationState};
+use lro_core::store::{OnCrash, OperationRecord, OperationState};
 
 use super::{Run, StopReason};
 use crate::steps::Journal;
@@ -39,6 +39,11 @@ impl Run {
     /// Whether the operation was cancelled before this run was claimed.
     pub(crate) fn begins_cancelled(&self) -> bool {
         self.debts.is_cancelled
+    }
+
+    /// Whether a cancellation only tells the body, and does not end the run.
+    pub(crate) fn ends_by_its_body(&self) -> bool {
+        self.on_crash == OnCrash::ResumeCancelled
     }
 
     /// Whether the operation owed something at the claim.

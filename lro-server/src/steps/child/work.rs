@@ -8,7 +8,7 @@ use lro_core::unpack;
 use prost_types::Any;
 use tonic::Status;
 
-use super::{OnCancel, StartChild, Starting, Stop};
+use super::{OnCancel, Server, StartChild, Starting, Stop, elsewhere};
 use crate::steps::call::{Call, Ended};
 use crate::steps::fault;
 use crate::steps::hooks;
@@ -55,7 +55,9 @@ pub(in crate::steps) async fn child(
         return Ok(ended);
     }
     let started = match row {
-        Some(row) if row.child.is_some() => Started::Child(call.recorded_wait(&row)),
+        Some(row) if row.child.is_some() => {
+            Started::Child(resumed(call, start, &row, options).await?)
+        }
         row => {
             if let Some(row) = row.filter(|row| row.wake_time.is_some()) {
                 call.wait(call.recorded_wait(&row)).await;
@@ -100,6 +102,24 @@ async fn ended(call: &Call, wait: Wait) -> Result<Ended, Status> {
     wait_for_event(call, wait, fault::child_timed_out).await
 }
 
+/// Continues to wait for a child that an earlier run has recorded.
+async fn resumed(
+    call: &mut Call,
+    start: &StartChild<'_>,
+    row: &StepRow,
+    options: Options,
+) -> Result<Wait, Status> {
+    match &start.server {
+        Server::Remote(remote) if !hooks::is_under_test() => {
+            elsewhere::resumed(call, start, remote, row, options).await
+        }
+        Server::Own(_) if row.child.as_deref().is_some_and(|it| it.name.is_watch()) => {
+            call.block(fault::server_changed(row.key.as_str())).await
+        }
+        _ => Ok(call.recorded_wait(row)),
+    }
+}
+
 /// Starts the child.
 async fn started(
     call: &mut Call,
@@ -107,6 +127,15 @@ async fn started(
     options: Options,
 ) -> Result<Started, Status> {
     let run = call.run().clone();
+    if let (Server::Remote(remote), Some(_)) = (&start.server, &run.link)
+        && !hooks::is_under_test()
+    {
+        let started = elsewhere::started(call, start, remote, options).await?;
+        return Ok(match started {
+            Ok(wait) => Started::Child(wait),
+            Err(refused) => Started::Ended(refused),
+        });
+    }
     let attempts = Options {
         // It limits the whole wait.
         timeout: None,
@@ -118,7 +147,10 @@ async fn started(
             let starting = starting(call, options)?;
             replaced = hooks::child(call.key()?, &starting, &link.store);
             start.slot.set(starting);
-            let is_own = Arc::ptr_eq(start.server.engine().run_news(), &link.news);
+            let is_own = match &start.server {
+                Server::Own(server) => Arc::ptr_eq(server.engine().run_news(), &link.news),
+                Server::Remote(_) => false,
+            };
             if !is_own && !hooks::is_under_test() {
                 return Err(fault::child_elsewhere(call.key()?.as_str()));
             }
@@ -138,7 +170,7 @@ async fn started(
     }
 }
 
-fn starting(call: &Call, options: Options) -> Result<Arc<Starting>, Status> {
+pub(super) fn starting(call: &Call, options: Options) -> Result<Arc<Starting>, Status> {
     let run = call.run();
     let child_of = ChildOf {
         operation: run.name.clone(),

@@ -46,6 +46,7 @@ impl Journal {
                 Some(changed) => changed,
                 None => {
                     let row = Box::new(row.clone());
+                    let is_closed = is_closed && !inner.is_unnamed(key);
                     return match is_closed && !row.is_finished() {
                         true => Found::Closed(Some(row)),
                         false => Found::Row(row),

@@ -68,6 +68,10 @@ impl<'s, 'a> Running<'s, 'a> {
         let until = decision.as_ref().map(|row| row.seq);
         let mut block = Box::pin(block);
         let end = std::future::poll_fn(|context| self.poll(block.as_mut(), context, until)).await;
+        if journal.is_naming() {
+            // This run undoes nothing.
+            return std::future::pending().await;
+        }
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(block))) {
             tracing::error!(name = %self.run.name, "the block of a saga panicked when it was dropped");
             std::mem::forget(panic);
@@ -144,6 +148,9 @@ impl<'s, 'a> Running<'s, 'a> {
     /// Whether the block, which is pending, has reached all steps that must be undone.
     fn is_replayed(&self, until: Option<u64>) -> bool {
         let journal = self.journal();
+        if journal.is_naming() {
+            return false;
+        }
         let must_undo =
             until.is_some() || journal.is_unwinding() && journal.is_open(&self.keys.saga);
         must_undo && self.has_reached_all(until.unwrap_or(u64::MAX))

@@ -1,0 +1,288 @@
+//! Children on other servers: a watch is started first, and told then which operation it watches.
+//!
+//! The watch is a child of this server, which the store keeps with the step of its parent. So whatever dies between the
+//! start elsewhere and the answer, there is a row that says so, and a later run makes the start again, with the same
+//! request id. All that is known of the operation elsewhere, also that it could not be started, reaches the parent as
+//! the end of the watch.
+
+use std::time::Duration;
+
+use lro_core::pb::{self, rpc};
+use lro_core::store::{
+    Child, Command, NewOperation, Origin, Refusal, StepOutcome, StepRow, StepWake, Update,
+};
+use lro_core::{OperationName, ParentName, Reason, Timestamp, pack, unpack};
+use prost::Message as _;
+use prost_types::Any;
+use tokio::time::Instant;
+use tonic::{Code, Status};
+
+use super::StartChild;
+use super::work::starting;
+use crate::Remote;
+use crate::engine::backoff::Backoff;
+use crate::engine::update::update_one;
+use crate::handler::error::{HandlerError, to_plain_rpc_status};
+use crate::handler::run::Run;
+use crate::rpc::error::store_failed;
+use crate::start::start_own;
+use crate::steps::call::Call;
+use crate::steps::fault;
+use crate::steps::read::read_rows_of;
+use crate::steps::retry::Retry;
+use crate::steps::step::Options;
+use crate::steps::wait::Wait;
+use crate::steps::work::attempt_begun;
+use crate::worker::watches;
+
+/// The promise of a watch for the operation that it watches.
+pub(crate) const NAMED: &str = "operation";
+
+/// The longest time that one call of the start may take.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The pauses between starts in a run that only undoes, and the time after which it gives up.
+const UNDO_PAUSE_MAX: Duration = Duration::from_secs(5);
+const UNDO_PATIENCE: Duration = Duration::from_secs(600);
+
+/// The largest operation that a watch is told as it is. Of a larger one it is told the name.
+const TOLD_LEN_MAX: usize = 60 << 10;
+
+/// A child elsewhere whose watch is stored.
+struct Elsewhere<'c, 'a> {
+    start: &'c StartChild<'a>,
+    remote: &'c Remote,
+    watch: Child,
+    options: Options,
+    /// When its step began, by the store's clock.
+    began: Timestamp,
+}
+
+/// Starts the watch, then the operation elsewhere. Returns the wait for the end.
+pub(super) async fn started(
+    call: &mut Call,
+    start: &StartChild<'_>,
+    remote: &Remote,
+    options: Options,
+) -> Result<Result<Wait, StepOutcome>, Status> {
+    let run = call.run().clone();
+    let Some(link) = &run.link else {
+        return Err(fault::run_ended());
+    };
+    if !remote.has_valid_name() {
+        return Err(fault::invalid_remote(call.key()?.as_str(), remote.name()));
+    }
+    let starting = starting(call, options)?;
+    start.slot.set(starting.clone());
+    call.begin().await;
+    let began = run.store_clock().now();
+    let watch = new_watch(&run, link.engine.new_uid(), remote)?;
+    if let Err(refused) = start_own(&link.engine, watch, starting).await {
+        return match run.is_lost() {
+            true => Err(refused),
+            false => Ok(Err(StepOutcome::Error(to_plain_rpc_status(&refused)))),
+        };
+    }
+    let watch = start.slot.started().ok_or_else(fault::run_ended)?;
+    let child = Elsewhere {
+        start,
+        remote,
+        watch,
+        options,
+        began,
+    };
+    child.name(call).await?;
+    child.wait(call).map(Ok)
+}
+
+/// Continues with the row of an earlier run, in which the operation may have been started. Returns the wait for the
+/// end.
+pub(super) async fn resumed(
+    call: &mut Call,
+    start: &StartChild<'_>,
+    remote: &Remote,
+    row: &StepRow,
+    options: Options,
+) -> Result<Wait, Status> {
+    let Some(watch) = row.child.as_deref().filter(|it| it.name.is_watch()) else {
+        return call.block(fault::server_changed(row.key.as_str())).await;
+    };
+    let child = Elsewhere {
+        start,
+        remote,
+        watch: watch.clone(),
+        options,
+        began: row.begin_time,
+    };
+    if !watch.is_cancelled && !is_named(call.run(), watch).await? {
+        let pauses = row.last_error.is_some() && !call.run().is_unwinding();
+        if pauses {
+            call.wait(call.recorded_wait(row)).await;
+        }
+        call.begin().await;
+        match child.may_start_again(call.run(), Duration::ZERO) {
+            true => child.name(call).await?,
+            false => child.tell_unknown(call).await?,
+        }
+    }
+    if call.journal().was_unnamed(call.key()?) {
+        // All that a run does which only undoes. The next one waits for the end.
+        return std::future::pending().await;
+    }
+    match watch.is_cancelled {
+        true => Ok(call.recorded_wait(row)),
+        false => child.wait(call),
+    }
+}
+
+impl Elsewhere<'_, '_> {
+    /// Starts the operation, and tells the watch what came of it: at an attempt that has begun.
+    async fn name(&self, call: &mut Call) -> Result<(), Status> {
+        let gives_up_at = Instant::now() + UNDO_PATIENCE;
+        loop {
+            let left = self.time_left(call.run());
+            let timeout = left.map_or(START_TIMEOUT, |left| left.min(START_TIMEOUT));
+            let attempted = attempt_begun(call, &self.start.closure, Some(timeout)).await?;
+            if let Some(fault) = self.start.slot.fault() {
+                let error = to_plain_rpc_status(&fault);
+                return self.tell(call, StepOutcome::Error(error)).await;
+            }
+            let error = match attempted {
+                Ok(operation) => return self.tell(call, told(call, &operation)?).await,
+                Err(error) => error,
+            };
+            if self.time_left(call.run()).is_some_and(|left| left.is_zero()) {
+                // The wait for the end says that it is too late.
+                return Ok(());
+            }
+            let plain = to_plain_rpc_status(error.status());
+            let Some(pause) = self.pause_after(&error, call.attempt()) else {
+                return self.tell(call, StepOutcome::Error(plain)).await;
+            };
+            let undoes = call.run().is_unwinding();
+            if !self.may_start_again(call.run(), pause) || undoes && Instant::now() >= gives_up_at {
+                return self.tell_unknown(call).await;
+            }
+            if undoes {
+                tokio::time::sleep(pause.min(UNDO_PAUSE_MAX)).await;
+            } else {
+                let pause = self.time_left(call.run()).map_or(pause, |left| left.min(pause));
+                let wait = call.new_wait(Some(StepWake::After(pause)), Some(plain))?;
+                call.wait(wait).await;
+            }
+            call.begin().await;
+        }
+    }
+
+    /// The pause before the start is made again; `None` after an error that is final.
+    fn pause_after(&self, error: &HandlerError, attempt: u32) -> Option<Duration> {
+        let code = error.status().code();
+        let passes = matches!(code, Code::Unavailable | Code::DeadlineExceeded);
+        if !passes && !error.is_retryable() {
+            return None;
+        }
+        let retry = self.options.retry.unwrap_or(Retry::times(u32::MAX));
+        let pause = retry.pause_after(attempt)?;
+        Some(error.wanted_pause().unwrap_or(pause))
+    }
+
+    /// Whether the server still knows the request id after this pause.
+    fn may_start_again(&self, run: &Run, pause: Duration) -> bool {
+        let window = match self.options.at_most_once {
+            true => Duration::ZERO,
+            false => self.remote.window(),
+        };
+        run.store_clock().now().since(self.began).saturating_add(pause) < window
+    }
+
+    /// How long the child may still take.
+    fn time_left(&self, run: &Run) -> Option<Duration> {
+        let timeout = self.options.timeout?;
+        Some(timeout.saturating_sub(run.store_clock().now().since(self.began)))
+    }
+
+    /// The wait for the end of the watch.
+    fn wait(&self, call: &Call) -> Result<Wait, Status> {
+        let end = |timeout| StepWake::At(self.began.saturating_add(timeout));
+        call.new_wait(self.options.timeout.map(end), None)
+    }
+
+    async fn tell_unknown(&self, call: &Call) -> Result<(), Status> {
+        tracing::error!(name = %call.run().name, step = %call.key()?, remote = self.remote.name(),
+            "it is not known whether a child on another server was started: look for it there");
+        self.tell(call, StepOutcome::Error(child_unknown())).await
+    }
+
+    async fn tell(&self, call: &Call, outcome: StepOutcome) -> Result<(), Status> {
+        tell(call.run(), &self.watch, outcome).await
+    }
+}
+
+/// The error of a child of which it is not known whether it was started.
+pub(crate) fn child_unknown() -> rpc::Status {
+    let message = "it is not known whether the operation was started on the other server, which may not know the \
+                   request id any more";
+    Reason::StepInterrupted.operation_error(message, [])
+}
+
+/// A watch that does not know yet which operation it watches.
+fn new_watch(run: &Run, uid: uuid::Uuid, remote: &Remote) -> Result<NewOperation, Status> {
+    let internal = |error: lro_core::InvalidName| Status::internal(error.to_string());
+    let parent: ParentName = OperationName::WATCH_PARENT.parse().map_err(internal)?;
+    let name = OperationName::new(&parent, &uid.to_string()).map_err(internal)?;
+    let mut watch = NewOperation::new(uid, name, remote.path(), pack(&()));
+    watch.policy = watches::policy();
+    watch.origin = Origin {
+        principal: run.origin.principal.clone(),
+        ..Origin::default()
+    };
+    Ok(watch)
+}
+
+/// What a watch is told of the operation that was started.
+fn told(call: &Call, operation: &Any) -> Result<StepOutcome, Status> {
+    let mut started: pb::Operation = unpack(operation).unwrap_or_default();
+    if started.name.is_empty() && started.result.is_none() {
+        let fault = fault::no_child(call.key()?.as_str());
+        return Ok(StepOutcome::Error(to_plain_rpc_status(&fault)));
+    }
+    if started.encoded_len() > TOLD_LEN_MAX && !started.name.is_empty() {
+        started = pb::Operation {
+            name: started.name,
+            ..Default::default()
+        };
+    }
+    Ok(StepOutcome::Response(pack(&started)))
+}
+
+/// Tells a watch which operation it watches, or that there is none: the first word counts.
+pub(super) async fn tell(run: &Run, watch: &Child, outcome: StepOutcome) -> Result<(), Status> {
+    let Some(link) = &run.link else {
+        return Ok(());
+    };
+    let key = NAMED.parse().map_err(|_| fault::run_ended())?;
+    let command = Command::Complete { key, outcome };
+    let update = Update::by_uid(watch.name.clone(), watch.uid, command);
+    let mut backoff = Backoff::default();
+    loop {
+        match update_one(&*link.store, update.clone()).await {
+            Ok(Ok(_) | Err(Refusal::StepFinished(_) | Refusal::Done | Refusal::NotFound)) => {
+                return Ok(());
+            }
+            Ok(Err(refusal)) => return Err(Reason::Internal.status(refusal.to_string(), [])),
+            Err(error) if error.is_retryable() && run.holds_lease() => {
+                let pause = backoff.failed("cannot store the name of a child on another server", &error);
+                tokio::time::sleep(pause).await;
+            }
+            Err(error) => return Err(store_failed(&error)),
+        }
+    }
+}
+
+/// Whether a watch knows which operation it watches, or that there is none.
+pub(super) async fn is_named(run: &Run, watch: &Child) -> Result<bool, Status> {
+    let rows = read_rows_of(run, watch.uid, 0).await;
+    let rows = rows.map_err(|error| store_failed(&error))?;
+    let row = rows.iter().find(|row| row.key.as_str() == NAMED);
+    Ok(row.is_some_and(StepRow::is_finished))
+}
