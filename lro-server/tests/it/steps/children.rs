@@ -1,6 +1,7 @@
 //! Children: operations that a body starts and waits for.
 
 mod cancelling;
+mod elsewhere;
 #[cfg(feature = "inspection")]
 mod inspecting;
 mod misuse;

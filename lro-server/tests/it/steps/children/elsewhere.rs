@@ -1,0 +1,433 @@
+//! Children on other servers.
+
+mod server;
+
+use std::time::Duration;
+
+use lro_core::Reason;
+use lro_server::Remote;
+use lro_server::steps::OnCancel;
+
+use super::*;
+use server::{Answer, Elsewhere};
+
+const STEP: &str = "elsewhere";
+
+/// A family whose worker knows one other server.
+struct Parents {
+    server: Server,
+    elsewhere: Elsewhere,
+}
+
+/// The parent's way to the other server.
+#[derive(Clone)]
+struct Away {
+    elsewhere: Elsewhere,
+    remote: Remote,
+    family: Family,
+}
+
+impl Away {
+    fn child<'a>(&'a self, operation: &'a Context, kind: &'a str) -> Step<'a, ExportResponse> {
+        operation.child(STEP, &self.remote, async move |request_id: String| {
+            self.elsewhere.start(kind, &request_id).await
+        })
+    }
+}
+
+impl Parents {
+    async fn new<F, Fut>(parent: F) -> Self
+    where
+        F: Fn(Away, Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<ExportResponse, HandlerError>> + Send + 'static,
+    {
+        Self::with_window(Remote::DEFAULT_DEDUP_WINDOW, parent).await
+    }
+
+    async fn with_window<F, Fut>(window: Duration, parent: F) -> Self
+    where
+        F: Fn(Away, Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<ExportResponse, HandlerError>> + Send + 'static,
+    {
+        let elsewhere = Elsewhere::default();
+        let remote = Remote::new("other", elsewhere.clone()).dedup_window(window);
+        let (of_bodies, known) = (elsewhere.clone(), remote.clone());
+        let parent = move |family: Family, operation: Context| {
+            let away = Away {
+                elsewhere: of_bodies.clone(),
+                remote: known.clone(),
+                family,
+            };
+            parent(away, operation)
+        };
+        let server = Server::with(move |builder| builder.remote(&remote), parent).await;
+        Self { server, elsewhere }
+    }
+
+    /// The worker of this operation loses it, and another run begins.
+    async fn lose(&self, operation: &OperationName) {
+        use lro_core::store::{Command, OperationStore as _, Update};
+        let held = record(&self.server.store, operation).await;
+        let release = Command::Release {
+            fence: held.fence,
+            metadata: None,
+        };
+        let update = Update::by_name(operation.clone(), release);
+        let answer = self.server.store.update(vec![update]).await.unwrap().remove(0);
+        answer.unwrap();
+    }
+
+    async fn end(&self, started: &Typed) -> Typed {
+        self.server.wait(started).await
+    }
+
+    /// The watch, once it has ended.
+    async fn watch(&self, started: &Typed) -> OperationRecord {
+        self.server
+            .child_when(started, STEP, |watch| watch.state.is_done())
+            .await
+    }
+}
+
+async fn just_a_child(away: Away, operation: Context) -> Result<ExportResponse, HandlerError> {
+    Ok(away.child(&operation, "plain").await?)
+}
+
+/// steps:C9 steps:C5 steps:W2
+#[tokio::test(start_paused = true)]
+async fn a_parent_gets_the_response_of_a_child_elsewhere_and_holds_no_slot() {
+    let parents = Parents::new(just_a_child).await;
+    let mut started = Vec::new();
+    // More than the method has slots.
+    for n in 0..3 {
+        let parent = parents.server.start().await;
+        parents.elsewhere.started(n + 1).await;
+        suspended(&parents.server.store, &name(&parent)).await;
+        started.push(parent);
+    }
+    for (n, (parent, child)) in started.iter().zip(parents.elsewhere.names()).enumerate() {
+        parents.elsewhere.change(&child, |operation| {
+            operation.metadata = Some(lro_core::pack(&prost_types::Duration { seconds: 4, nanos: 0 }));
+        });
+        let shown = |watch: &OperationRecord| watch.metadata.is_some();
+        parents.server.child_when(parent, STEP, shown).await;
+        parents.elsewhere.end(&child, n as u32);
+        assert_eq!(response(&parents.end(parent).await), exported(n as u32));
+        assert!(!parents.server.record(parent).await.owes());
+    }
+    assert_eq!(parents.elsewhere.starts(), 3);
+    assert!(parents.elsewhere.cancellations().is_empty());
+}
+
+/// steps:C9
+#[tokio::test(start_paused = true)]
+async fn no_call_of_google_longrunning_finds_a_watch() {
+    let parents = Parents::new(just_a_child).await;
+    let started = parents.server.start().await;
+    suspended(&parents.server.store, &name(&started)).await;
+    let watch = parents.server.child_of(&started, STEP).await;
+    assert!(watch.is_watch());
+    let operations = &parents.server.family.operations;
+    let rpcs = lro_core::pb::operations_client::OperationsClient::new(operations.service());
+    let by_name = watch.to_string();
+    let get = lro_core::pb::GetOperationRequest { name: by_name.clone() };
+    assert_eq!(rpcs.clone().get_operation(get).await.unwrap_err().code(), Code::NotFound);
+    let cancel = lro_core::pb::CancelOperationRequest { name: by_name.clone() };
+    assert_eq!(rpcs.clone().cancel_operation(cancel).await.unwrap_err().code(), Code::NotFound);
+    let delete = lro_core::pb::DeleteOperationRequest { name: by_name };
+    assert_eq!(rpcs.clone().delete_operation(delete).await.unwrap_err().code(), Code::NotFound);
+    for parent in ["operations", "lro.v1/watches", "-/-", "lro.v1/-"] {
+        let list = lro_core::pb::ListOperationsRequest {
+            name: parent.into(),
+            ..Default::default()
+        };
+        let listed = rpcs.clone().list_operations(list).await.unwrap().into_inner();
+        assert!(listed.operations.iter().all(|it| it.name == started.name()), "{parent}");
+    }
+    let mine = parents.server.family.exporter().call(&["good", "parent=lro.v1/watches"]).await;
+    assert_eq!(mine.unwrap_err().code(), Code::InvalidArgument);
+}
+
+/// steps:C2 steps:C10
+#[tokio::test(start_paused = true)]
+async fn a_start_whose_answer_is_lost_is_made_again_with_the_same_request_id() {
+    use Code::{DeadlineExceeded, Unavailable};
+    for answers in [
+        vec![Answer::Refused(Unavailable), Answer::Refused(DeadlineExceeded)],
+        vec![Answer::Lost(Unavailable), Answer::Lost(Unavailable)],
+        // A call without an answer takes a minute.
+        vec![Answer::Never, Answer::Lost(DeadlineExceeded)],
+    ] {
+        let parents = Parents::new(just_a_child).await;
+        parents.elsewhere.answer(answers.clone());
+        let started = parents.server.start().await;
+        parents.elsewhere.started(3).await;
+        let names = parents.elsewhere.names();
+        assert_eq!(names.len(), 1, "{answers:?}");
+        parents.elsewhere.end(&names[0], 5);
+        assert_eq!(response(&parents.end(&started).await), exported(5), "{answers:?}");
+    }
+}
+
+/// steps:C2
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_lost_during_the_start_leaves_it_to_the_next_one() {
+    let parents = Parents::new(just_a_child).await;
+    parents.elsewhere.answer([Answer::Never]);
+    let started = parents.server.start().await;
+    parents.elsewhere.started(1).await;
+    parents.lose(&name(&started)).await;
+    parents.elsewhere.started(2).await;
+    suspended(&parents.server.store, &name(&started)).await;
+    let names = parents.elsewhere.names();
+    assert_eq!((names.len(), parents.elsewhere.starts()), (1, 2));
+    // A run that finds the name does not start it again.
+    parents.elsewhere.end(&names[0], 5);
+    assert_eq!(response(&parents.end(&started).await), exported(5));
+    assert_eq!(parents.elsewhere.starts(), 2);
+}
+
+/// steps:C3
+#[tokio::test(start_paused = true)]
+async fn a_start_is_not_made_again_when_the_server_may_have_forgotten_it() {
+    let minute = HOUR / 60;
+    for (window, at_most_once) in [(minute * 30, false), (Duration::ZERO, false), (HOUR, true)] {
+        let parents = Parents::with_window(window, move |away: Away, operation: Context| async move {
+            let child = away.child(&operation, "plain");
+            let child = if at_most_once { child.at_most_once() } else { child };
+            let error = child.await.unwrap_err();
+            assert_eq!(error.code(), Code::Aborted);
+            let reason = lro_server::tonic_types::StatusExt::get_details_error_info(&error);
+            assert_eq!(reason.unwrap().reason, Reason::StepInterrupted.as_str());
+            Ok(exported(1))
+        })
+        .await;
+        // Each takes a minute, and the pauses between them up to one more.
+        parents.elsewhere.answer(vec![Answer::Never; 100]);
+        let started = parents.server.start().await;
+        assert_eq!(response(&parents.end(&started).await), exported(1));
+        let starts = parents.elsewhere.starts();
+        match window.is_zero() || at_most_once {
+            true => assert_eq!(starts, 1),
+            false => assert!((10..40).contains(&starts), "{starts}"),
+        }
+        assert_eq!(parents.watch(&started).await.state, OperationState::Failed);
+    }
+}
+
+/// steps:C6 steps:C9
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_parent_cancels_its_child_elsewhere_and_ends_after_it() {
+    for kind in ["plain", "late", "stubborn"] {
+        let parents = Parents::new(move |away: Away, operation: Context| async move {
+            Ok(away.child(&operation, kind).await?)
+        })
+        .await;
+        // The cancellation itself may fail for a while.
+        parents.elsewhere.fail_cancels([Code::Unavailable, Code::Internal]);
+        let started = parents.server.start().await;
+        suspended(&parents.server.store, &name(&started)).await;
+        parents.server.cancel(&name(&started)).await;
+        parents.elsewhere.cancelled().await;
+        let done = parents.end(&started).await;
+        assert_eq!(done.error().unwrap().code, Code::Cancelled as i32, "{kind}");
+        assert_eq!(parents.elsewhere.cancellations(), parents.elsewhere.names());
+        let watch = parents.server.child_of(&started, STEP).await;
+        let watch = record(&parents.server.store, &watch).await;
+        // 10 min are enough to wait for one that does not stop.
+        assert_eq!(watch.state.is_done(), kind != "stubborn", "{kind}");
+        let left = Reason::UndoIncomplete.is_told_by(done.error().as_ref().unwrap());
+        assert_eq!(left, kind == "stubborn", "{kind}");
+    }
+}
+
+/// steps:C7
+#[tokio::test(start_paused = true)]
+async fn no_child_escapes_that_is_started_at_the_moment_of_the_cancellation() {
+    for answer in [Answer::Never, Answer::Lost(Code::Unavailable)] {
+        let parents = Parents::new(just_a_child).await;
+        parents.elsewhere.answer([answer, Answer::Lost(Code::Unavailable)]);
+        let started = parents.server.start().await;
+        parents.elsewhere.started(1).await;
+        parents.server.cancel(&name(&started)).await;
+        let done = parents.end(&started).await;
+        assert_eq!(done.error().unwrap().code, Code::Cancelled as i32);
+        assert_eq!(parents.elsewhere.names().len(), 1, "{answer:?}");
+        assert_eq!(parents.elsewhere.cancellations(), parents.elsewhere.names(), "{answer:?}");
+        assert_eq!(parents.watch(&started).await.state, OperationState::Cancelled);
+        assert!(!parents.server.record(&started).await.owes());
+    }
+}
+
+/// The body of a run that only undoes may not come to the child again.
+///
+/// steps:C7
+#[tokio::test(start_paused = true)]
+async fn a_child_that_a_later_run_does_not_reach_is_told_to_be_unknown() {
+    let parents = Parents::new(async |away: Away, operation: Context| {
+        if away.elsewhere.starts() > 0 {
+            std::future::pending::<()>().await;
+        }
+        Ok(away.child(&operation, "plain").await?)
+    })
+    .await;
+    parents.elsewhere.answer([Answer::Never]);
+    let started = parents.server.start().await;
+    parents.elsewhere.started(1).await;
+    parents.server.cancel(&name(&started)).await;
+    let done = parents.end(&started).await;
+    assert_eq!(done.error().unwrap().code, Code::Cancelled as i32);
+    let watch = parents.watch(&started).await;
+    let Some(lro_core::store::OperationResult::Error(error)) = &watch.result else {
+        panic!("{watch:?}");
+    };
+    assert!(Reason::StepInterrupted.is_told_by(error));
+}
+
+/// steps:U1 steps:C7
+#[tokio::test(start_paused = true)]
+async fn a_saga_undoes_a_child_elsewhere_with_its_response() {
+    for (kind, answers) in [
+        ("late", vec![]),
+        ("late", vec![Answer::Never]),
+        ("plain", vec![Answer::Lost(Code::Unavailable)]),
+    ] {
+        let parents = Parents::new(move |away: Away, operation: Context| async move {
+            let (away, saga) = (&away, operation.saga());
+            let start = async move |id: String| away.elsewhere.start(kind, &id).await;
+            let undo = async move |made: Option<ExportResponse>| {
+                let made = made.map(|made| made.tables_exported);
+                away.family.trail.add(format!("undo {made:?}"));
+                Ok::<_, Status>(())
+            };
+            saga.run(async {
+                saga.step("before", async || Ok::<_, Status>(()), async |_: Option<()>| {
+                    away.family.trail.add("undo before");
+                    Ok::<_, Status>(())
+                })
+                .await?;
+                Ok(saga.child(STEP, &away.remote, start, undo).await?)
+            })
+            .await
+        })
+        .await;
+        parents.elsewhere.answer(answers.clone());
+        let started = parents.server.start().await;
+        parents.elsewhere.started(1).await;
+        parents.server.cancel(&name(&started)).await;
+        let done = parents.end(&started).await;
+        assert_eq!(done.error().unwrap().code, Code::Cancelled as i32);
+        assert_eq!(parents.elsewhere.cancellations(), parents.elsewhere.names(), "{answers:?}");
+        let undo = if kind == "late" { "undo Some(3)" } else { "undo None" };
+        assert_eq!(parents.server.events(), [undo, "undo before"], "{answers:?}");
+    }
+}
+
+/// steps:C4
+#[tokio::test(start_paused = true)]
+async fn a_start_that_is_refused_is_the_error_of_the_step() {
+    let parents = Parents::new(async |away: Away, operation: Context| {
+        let error = away.child(&operation, "plain").await.unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument);
+        operation.sleep("later", HOUR).await?;
+        Ok(exported(1))
+    })
+    .await;
+    parents.elsewhere.answer([Answer::Refused(Code::InvalidArgument)]);
+    let started = parents.server.start().await;
+    assert_eq!(response(&parents.end(&started).await), exported(1));
+    assert_eq!(parents.elsewhere.starts(), 1);
+    assert_eq!(parents.watch(&started).await.state, OperationState::Failed);
+}
+
+/// steps:S23 steps:C11
+#[tokio::test(start_paused = true)]
+async fn a_child_elsewhere_that_takes_too_long_or_loses_a_race_is_cancelled() {
+    for (races, answers) in [
+        (false, vec![]),
+        // The pauses between starts count.
+        (false, vec![Answer::Refused(Code::Unavailable); 3]),
+        (true, vec![]),
+    ] {
+        let parents = Parents::new(move |away: Away, operation: Context| async move {
+            let child = away.child(&operation, "plain");
+            match races {
+                false => {
+                    let error = child.timeout(HOUR / 2).await.unwrap_err();
+                    assert_eq!(error.code(), Code::DeadlineExceeded);
+                }
+                true => {
+                    let patience = operation.sleep("patience", HOUR / 2);
+                    drop(operation.first("which", child, patience).await?);
+                }
+            }
+            operation.sleep("later", HOUR).await?;
+            Ok(exported(1))
+        })
+        .await;
+        parents.elsewhere.answer(answers);
+        let started = parents.server.start().await;
+        parents.elsewhere.cancelled().await;
+        assert_eq!(parents.watch(&started).await.state, OperationState::Cancelled);
+        assert_eq!(response(&parents.end(&started).await), exported(1));
+    }
+}
+
+/// steps:C10
+#[tokio::test(start_paused = true)]
+async fn only_the_end_of_the_operation_or_its_absence_ends_the_child() {
+    let parents = Parents::new(async |away: Away, operation: Context| {
+        let error = away.child(&operation, "plain").await.unwrap_err();
+        assert_eq!(error.code(), Code::NotFound);
+        Ok(exported(1))
+    })
+    .await;
+    let passing = [Code::PermissionDenied, Code::Unauthenticated, Code::Internal];
+    parents.elsewhere.fail_polls(passing);
+    let started = parents.server.start().await;
+    suspended(&parents.server.store, &name(&started)).await;
+    let polled = |watch: &OperationRecord| watch.fence > 3 && watch.state.is_running();
+    parents.server.child_when(&started, STEP, polled).await;
+    parents.elsewhere.forget(&parents.elsewhere.names()[0]);
+    assert_eq!(response(&parents.end(&started).await), exported(1));
+}
+
+/// steps:C9
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_is_forwarded_although_the_watch_is_lost() {
+    let parents = Parents::new(just_a_child).await;
+    parents.elsewhere.fail_cancels(vec![Code::Unavailable; 5]);
+    let started = parents.server.start().await;
+    suspended(&parents.server.store, &name(&started)).await;
+    parents.server.cancel(&name(&started)).await;
+    let cancelling = |watch: &OperationRecord| watch.state == OperationState::Cancelling;
+    let watch = parents.server.child_when(&started, STEP, cancelling).await;
+    parents.lose(&watch.name).await;
+    assert!(parents.elsewhere.cancellations().is_empty());
+    parents.elsewhere.cancelled().await;
+    assert_eq!(parents.end(&started).await.error().unwrap().code, Code::Cancelled as i32);
+    let watch = parents.watch(&started).await;
+    assert!(watch.fence > 1, "{watch:?}");
+    assert_eq!(watch.state, OperationState::Cancelled);
+}
+
+/// steps:C6
+#[tokio::test(start_paused = true)]
+async fn a_child_elsewhere_that_is_left_continues_without_its_parent() {
+    for answers in [vec![], vec![Answer::Never]] {
+        let parents = Parents::new(async |away: Away, operation: Context| {
+            let child = away.child(&operation, "plain").on_cancel(OnCancel::Leave);
+            Ok(child.await?)
+        })
+        .await;
+        parents.elsewhere.answer(answers);
+        let started = parents.server.start().await;
+        parents.elsewhere.started(1).await;
+        parents.server.cancel(&name(&started)).await;
+        let done = parents.end(&started).await;
+        assert_eq!(done.error().unwrap().code, Code::Cancelled as i32);
+        assert!(parents.elsewhere.cancellations().is_empty());
+        parents.elsewhere.end(&parents.elsewhere.names()[0], 2);
+        assert_eq!(parents.watch(&started).await.state, OperationState::Succeeded);
+    }
+}
