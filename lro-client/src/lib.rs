@@ -79,8 +79,8 @@ pub use backoff::ExponentialBackoff;
 pub use client::{CallSettings, DEFAULT_SCOPES, OperationList, OperationsClient, TokenProvider};
 pub use error::WaitError;
 pub use lro_core::{
-    self, ListOptions, Operation, OperationName, OperationsRpc, Outcome, RemoteOperations, UnpackError,
-    include_protos,
+    self, ListOptions, Operation, OperationName, OperationsRpc, Outcome, RemoteOperations,
+    UnpackError, include_protos,
 };
 pub use policy::{
     ContinueOnTransient, PollingBackoffPolicy, PollingErrorAction, PollingErrorPolicy, PollingState,

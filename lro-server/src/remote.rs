@@ -93,7 +93,6 @@ impl Remote {
     }
 
     /// The name of the server whose operations the method at this path watches.
-    #[cfg(feature = "inspection")]
     pub(crate) fn watched_by(path: &str) -> Option<&str> {
         path.strip_prefix("/lro.v1.Watch/")
     }
@@ -153,7 +152,11 @@ mod tests {
             ("a/b", false),
             (&"x".repeat(64), false),
         ] {
-            assert_eq!(Remote::new(name, Nowhere).has_valid_name(), is_valid, "{name}");
+            assert_eq!(
+                Remote::new(name, Nowhere).has_valid_name(),
+                is_valid,
+                "{name}"
+            );
         }
         let (one, two) = (Remote::new("a", Nowhere), Remote::new("a", Nowhere));
         assert!(std::ptr::eq(one.path(), two.path()));

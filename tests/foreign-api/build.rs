@@ -12,5 +12,8 @@ fn main() -> Result<(), lro_build::Error> {
     lro_build::configure()
         .style_warnings_for(["none.of.ours"])
         .generate_default_stubs(true)
-        .compile_protos(&[protos.join("google/cloud/redis/v1/cloud_redis.proto")], &[protos])
+        .compile_protos(
+            &[protos.join("google/cloud/redis/v1/cloud_redis.proto")],
+            &[protos],
+        )
 }

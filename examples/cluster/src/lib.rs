@@ -9,14 +9,14 @@ mod tests;
 use std::time::Duration;
 
 use lro_server::{HandlerError, OperationContext, Operations, long_running};
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 pub use cloud::Cloud;
 pub use elsewhere::{Elsewhere, node_elsewhere};
 use pb::clusters_server::Clusters;
 use pb::{
     Cluster, CreateClusterMetadata, CreateClusterRequest, CreateNodeMetadata, CreateNodeRequest,
-    Node,
+    DeleteNodeRequest, Node,
 };
 
 /// The messages, server trait and client of `cluster.v1`.
@@ -117,5 +117,13 @@ impl pb::clusters_server::Clusters for Provisioner {
             }
         };
         Ok(Node { name })
+    }
+
+    async fn delete_node(
+        &self,
+        request: Request<DeleteNodeRequest>,
+    ) -> Result<Response<()>, Status> {
+        self.cloud.delete(&request.into_inner().name).await?;
+        Ok(Response::new(()))
     }
 }

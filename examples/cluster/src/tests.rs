@@ -1,20 +1,14 @@
 //! Clusters are there as a whole or not at all, whatever dies.
 
-use std::sync::Arc;
+mod elsewhere;
 
-use lro_client::OperationsClient;
 use lro_core::store::MemoryStore;
-use lro_server::serve::Server;
+use lro_server::Operations;
 use lro_server::testing::{self, CrashEverywhere, History, Report};
-use lro_server::{OperationContext, Operations, Worker};
-use tokio::net::TcpListener;
-use tonic::transport::Channel;
-use tonic::{Code, Status};
+use tonic::Status;
 
-use crate::pb::clusters_client::ClustersClient;
-use crate::pb::clusters_server::ClustersServer;
-use crate::pb::{Cluster, CreateClusterRequest, CreateNodeRequest, Node};
-use crate::{Cloud, Elsewhere, Provisioner, node_elsewhere};
+use crate::pb::{Cluster, CreateClusterRequest, Node};
+use crate::{Cloud, Provisioner};
 
 fn cluster(name: &str) -> CreateClusterRequest {
     CreateClusterRequest {
@@ -110,46 +104,4 @@ fn a_cluster_waits_for_its_nodes() {
 
     let failed = history.child_failed("late", &Status::aborted("unknown to the code"));
     assert_eq!(replay(failed).unreached(), ["late"]);
-}
-
-/// The provisioner on a port, as the other server.
-async fn served() -> (Arc<Provisioner>, Elsewhere) {
-    let operations = Operations::new(MemoryStore::new());
-    let provisioner = Arc::new(Provisioner::new(&operations, Cloud::default()));
-    let worker = Worker::builder(&operations)
-        .host(provisioner.clone())
-        .start();
-    let worker = worker.await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let server = Server::builder(&operations)
-        .add_service(ClustersServer::from_arc(provisioner.clone()))
-        .worker(worker);
-    tokio::spawn(server.serve(listener, std::future::pending()));
-    let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();
-    let elsewhere = Elsewhere {
-        clusters: ClustersClient::new(channel.clone()),
-        operations: OperationsClient::new(channel),
-    };
-    (provisioner, elsewhere)
-}
-
-/// The body runs in this process, its child behind the wire; the child stops only when it is cancelled there.
-#[tokio::test]
-async fn a_node_of_another_server_is_created_or_its_error_returned() {
-    let (provisioner, elsewhere) = served().await;
-    let request = |zone: &str| CreateNodeRequest {
-        cluster: "blue".to_owned(),
-        zone: zone.to_owned(),
-        request_id: String::new(),
-    };
-    let operation = OperationContext::detached();
-    let made = node_elsewhere(&elsewhere, &operation, &request("eu")).await;
-    assert_eq!(made.unwrap().name, "blue/eu");
-    assert_eq!(provisioner.cloud().resources(), ["blue/eu"]);
-
-    // The same request id with another request: the other server refuses it.
-    let error = node_elsewhere(&elsewhere, &operation, &request("us")).await;
-    assert_eq!(error.unwrap_err().status().code(), Code::InvalidArgument);
-    assert_eq!(provisioner.cloud().resources(), ["blue/eu"]);
 }

@@ -9,6 +9,7 @@ mod blocking;
 mod broken_connections;
 mod calls;
 mod cancellation;
+mod children;
 mod cut_waits;
 mod lists;
 mod live_server;

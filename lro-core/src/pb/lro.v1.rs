@@ -2133,6 +2133,15 @@ pub struct Step {
     /// the view `BASIC`, and where it does not fit the page.
     #[prost(message, optional, tag = "20")]
     pub child_metadata: ::core::option::Option<::prost_types::Any>,
+    /// The name that the server knows another server by, if the child is an
+    /// operation there. Then `child` is the operation of this server that watches
+    /// it, which no call of google.longrunning finds.
+    #[prost(string, tag = "21")]
+    pub remote: ::prost::alloc::string::String,
+    /// The name of the operation on that server. Empty as long as it is not known
+    /// here, and when the watch was removed.
+    #[prost(string, tag = "22")]
+    pub remote_operation: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `Step`.
 pub mod step {

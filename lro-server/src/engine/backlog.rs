@@ -9,6 +9,7 @@ use lro_core::Timestamp;
 use lro_core::store::Backlog;
 
 use super::Engine;
+use crate::remote::Remote;
 
 /// How often the store is asked.
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -69,16 +70,30 @@ async fn watch(watch: Watch) {
             seen.is_recorded = true;
             if seen.is_stuck(&found, now) {
                 seen.warned = Some(now);
-                tracing::warn!(
-                    method = found.method,
-                    count = found.count,
-                    ?age,
-                    "no worker claims ready operations: start a `Worker` on this store that hosts \
-                     the method, or raise its `concurrency` if all slots are taken"
-                );
+                warn(&found, age);
             }
         }
     }
+}
+
+fn warn(found: &Backlog, age: Duration) {
+    if let Some(remote) = Remote::watched_by(&found.method) {
+        tracing::warn!(
+            remote,
+            count = found.count,
+            ?age,
+            "no worker watches children on another server: give its `Remote` to a `Worker` on this store, with \
+             `WorkerBuilder::remote`"
+        );
+        return;
+    }
+    tracing::warn!(
+        method = found.method,
+        count = found.count,
+        ?age,
+        "no worker claims ready operations: start a `Worker` on this store that hosts \
+         the method, or raise its `concurrency` if all slots are taken"
+    );
 }
 
 /// A method with a backlog, as it was seen last.

@@ -129,7 +129,9 @@ impl StartRequest {
         let invalid = |text: String| Reason::InvalidField.field_status("operation_id", text);
         let name = name.map_err(|error| invalid(error.to_string()))?;
         match name.is_watch() {
-            true => Err(invalid(format!("`{name}` is a name of the server's own operations"))),
+            true => Err(invalid(format!(
+                "`{name}` is a name of the server's own operations"
+            ))),
             false => Ok(name),
         }
     }

@@ -126,10 +126,9 @@ impl<'a> StartChild<'a> {
 }
 
 impl<M> OperationContext<M> {
-    /// Starts another operation of this server, and waits for its end: the response of this call is that of the
-    /// child.
+    /// Starts another operation, and waits for its end: the response of this call is that of the child.
     ///
-    /// The closure calls the rpc that starts the child, in this process, and returns its answer. The child is stored
+    /// Of a child on this server, the closure calls the rpc that starts it, in this process, and returns its answer. The child is stored
     /// in the same commit as the step of its parent, so that it is started once, whatever dies. The closure gets a
     /// request id (AIP-155) that is the same in every run until an operator forgets a child, for the request if it has
     /// such a field. The child belongs
@@ -139,6 +138,11 @@ impl<M> OperationContext<M> {
     ///
     /// While the body does nothing but wait, the operation is suspended: it holds no slot, no lease and no memory.
     /// The commit that ends the child wakes it.
+    ///
+    /// With a [`Remote`] in the place of the `Operations`, the child is an operation of that server, and the closure calls
+    /// an rpc there, which must deduplicate the request id. An attempt takes at most 60 s. UNAVAILABLE, DEADLINE_EXCEEDED
+    /// and retryable errors are repeated, with pauses from 1 s to 60 s unless [`retry`](Step::retry) says something
+    /// else, within the server's [`dedup_window`](Remote::dedup_window), also by later runs.
     ///
     /// ```
     /// use lro_core::Operation;
@@ -181,6 +185,13 @@ impl<M> OperationContext<M> {
     /// * INVALID_ARGUMENT, `REQUEST_ID_REUSED`: an operation with that request id exists, and is not this child.
     /// * RESOURCE_EXHAUSTED: the operation waits for 1,000 children already, or the child's response is too large.
     /// * INTERNAL, `HANDLER_MISBEHAVED`: the closure has started no operation, a second one, or one of another server.
+    /// * ABORTED, `STEP_INTERRUPTED`: it is not known whether the operation was started on another server, which may
+    ///   have forgotten the request id.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future does not undo the start. A child whose start was under way is found again by a call of the
+    /// same name in a later run; on another server, it may run without a parent if there is none.
     pub fn child<'a, R, D, E, F, Fut>(
         &'a self,
         name: impl Into<StepName>,

@@ -23,8 +23,8 @@ use super::in_block::block_of;
 use super::name;
 use super::work::Work;
 use super::{Step, StepName, fault};
-use crate::handler::error::{HandlerError, IntoHandlerError};
 use crate::OperationContext;
+use crate::handler::error::{HandlerError, IntoHandlerError};
 use registered::Inner;
 pub(super) use registered::Undoable;
 pub(crate) use running::incomplete;
@@ -146,8 +146,8 @@ impl<'a, M> Saga<'a, M> {
         Step::new(call, Work::SagaStep(closure, undoable))
     }
 
-    /// Starts another operation of this server and waits for its end, as [`OperationContext::child`] does, and undoes
-    /// it with the saga.
+    /// Starts another operation, here or on another server, and waits for its end, as [`OperationContext::child`] does,
+    /// and undoes it with the saga.
     ///
     /// A child that has not ended when the saga undoes is cancelled first; the saga waits for its end, at most
     /// [`child_cancel_max`](crate::WorkerBuilder::child_cancel_max), and undoes its steps then. `undo` gets the child's response if it has succeeded. It gets `None` if the child

@@ -91,7 +91,12 @@ async fn watch(remote: Remote, run: Arc<Run>) -> Result<Any, HandlerError> {
         }
         Err(status) if status.code() == Code::NotFound => Err(HandlerError::permanent(status)),
         Err(status) => {
-            tracing::warn!(remote = remote.name(), name, ?status, "cannot watch an operation on another server; trying again");
+            tracing::warn!(
+                remote = remote.name(),
+                name,
+                ?status,
+                "cannot watch an operation on another server; trying again"
+            );
             Err(HandlerError::retry(status))
         }
     }
@@ -135,7 +140,11 @@ async fn cancelled(context: &OperationContext<()>, client: &dyn RemoteOperations
         match client.cancel(name).await {
             Ok(()) => return,
             Err(status) if matches!(status.code(), Code::NotFound | Code::Unimplemented) => {
-                tracing::warn!(name, ?status, "an operation on another server cannot be cancelled; waiting for its end");
+                tracing::warn!(
+                    name,
+                    ?status,
+                    "an operation on another server cannot be cancelled; waiting for its end"
+                );
                 return;
             }
             Err(status) => {

@@ -22,7 +22,11 @@ use pb::instance::State;
 use pb::{Instance, OperationMetadata};
 
 /// The steps of a creation, as its metadata shows them.
-pub const STEPS: [&str; 3] = ["allocating nodes", "configuring Redis", "opening the endpoint"];
+pub const STEPS: [&str; 3] = [
+    "allocating nodes",
+    "configuring Redis",
+    "opening the endpoint",
+];
 
 /// The service.
 #[derive(Debug)]
@@ -44,7 +48,9 @@ impl Redis {
     }
 
     fn instances(&self) -> MutexGuard<'_, BTreeMap<String, Instance>> {
-        self.instances.lock().unwrap_or_else(PoisonError::into_inner)
+        self.instances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn find(&self, name: &str) -> Result<Instance, Status> {
@@ -78,7 +84,9 @@ impl Redis {
         }
         let name = instance_name(request);
         if self.instances().contains_key(&name) {
-            return Err(Status::already_exists(format!("there is an instance {name}")));
+            return Err(Status::already_exists(format!(
+                "there is an instance {name}"
+            )));
         }
         Ok(StartOptions::new().exclusive_key(name))
     }
@@ -214,6 +222,10 @@ fn not_found(name: &str) -> Status {
 /// An error with ErrorInfo and BadRequest.
 fn invalid(field: &str, text: &str) -> Status {
     let mut details = ErrorDetails::with_bad_request_violation(field, text);
-    details.set_error_info("FIELD_INVALID", "redis.example.com", [("field".to_owned(), field.to_owned())]);
+    details.set_error_info(
+        "FIELD_INVALID",
+        "redis.example.com",
+        [("field".to_owned(), field.to_owned())],
+    );
     Status::with_error_details(Code::InvalidArgument, text, details)
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use foreign_api::Redis;
 use foreign_api::pb::cloud_redis_server::CloudRedisServer;
-use test_programs::Environment;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use lro_gateway::Gateway;
 use lro_server::lro_core::store::MemoryStore;
 use lro_server::{Operations, Worker};
+use test_programs::Environment;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::task::JoinSet;

@@ -202,7 +202,11 @@ fn note(context: &Context, step: &Step) -> Result<String, Failure> {
         } else {
             ""
         };
-        parts.push(format!("{cancelled}child {}", step.child));
+        parts.push(match (&*step.remote, &*step.remote_operation) {
+            ("", _) => format!("{cancelled}child {}", step.child),
+            (remote, "") => format!("{cancelled}child on {remote}"),
+            (remote, operation) => format!("{cancelled}child {operation} on {remote}"),
+        });
     }
     if step.attempt > 1 {
         parts.push(format!("attempt {}", step.attempt));

@@ -179,7 +179,13 @@ fn note(step: &Step, now: Timestamp) -> Markup {
         @if step.kind() == Kind::Undo { "undo " }
         @if !step.child.is_empty() {
             @if step.child_cancelled { "cancelled " }
-            "child " a href=(link("operation", &[("name", &step.child)])) { (visible(&step.child)) } " "
+            "child "
+            @if step.remote.is_empty() {
+                a href=(link("operation", &[("name", &step.child)])) { (visible(&step.child)) } " "
+            } @else {
+                // Another server's, which this page does not reach.
+                (visible(&step.remote_operation)) " on " (step.remote) " "
+            }
         }
         @if step.attempt > 1 { "attempt " (step.attempt) " " }
         @if step.state() == State::Done && step.operation_attempt == 0 { "from outside " }

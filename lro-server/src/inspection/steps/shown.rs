@@ -4,8 +4,8 @@ use lro_core::inspection as pb;
 use lro_core::inspection::operation_record::Redaction;
 use lro_core::inspection::step::{Kind, State};
 use lro_core::pb::rpc;
-use lro_core::store::{OperationRecord, OperationState, StepKind, StepOutcome, StepRow};
-use lro_core::{Timestamp, type_name};
+use lro_core::store::{OperationRecord, OperationState, StepKind, StepOutcome, StepQuery, StepRow};
+use lro_core::{OperationName, Timestamp, type_name, unpack};
 use prost::Message as _;
 use prost_types::Any;
 use tonic::Status;
@@ -14,7 +14,9 @@ use super::StepsService;
 use super::list::{ENTRY_OVERHEAD, Sight};
 use crate::inspection::record::time;
 use crate::inspection::redaction::Redacted;
+use crate::remote::Remote;
 use crate::rpc::error::store_failed;
+use crate::steps::NAMED;
 
 impl StepsService {
     pub(super) fn show(
@@ -71,34 +73,55 @@ impl StepsService {
         }
     }
 
-    /// Adds the metadata of children that have not ended, to callers that see values, as far as there is room.
+    /// Adds what is known of the children, as far as there is room: the names of those on other servers, and the
+    /// metadata of those that have not ended, to callers that see values.
     pub(super) async fn show_children(
         &self,
         steps: &mut [pb::Step],
         sight: Sight,
         mut room: usize,
     ) -> Result<(), Status> {
-        let waiting = steps
-            .iter_mut()
-            .filter(|step| sight.values && step.end_time.is_none());
-        for step in waiting {
-            let Ok(name) = step.child.parse() else {
+        for step in steps {
+            let Ok(name) = step.child.parse::<OperationName>() else {
                 continue;
             };
+            let shows_metadata = sight.values && step.end_time.is_none();
+            if !shows_metadata && !name.is_watch() {
+                continue;
+            }
             let child = self.operations().engine().store().get(&name).await;
-            let child = child.map_err(|error| store_failed(&error))?;
-            let metadata = child.and_then(|child| child.to_operation().metadata);
-            let Some(metadata) = metadata else {
+            let Some(child) = child.map_err(|error| store_failed(&error))? else {
                 continue;
             };
-            let (metadata, _) = self.redacted(&metadata, sight);
-            let len = metadata.encoded_len() + ENTRY_OVERHEAD;
-            if let Some(left) = room.checked_sub(len) {
+            let mut shown = step.clone();
+            if let Some(remote) = Remote::watched_by(&child.method) {
+                remote.clone_into(&mut shown.remote);
+                shown.remote_operation = self.remote_operation(&child).await?;
+            }
+            let metadata = child.to_operation().metadata.filter(|_| shows_metadata);
+            shown.child_metadata = metadata.map(|metadata| self.redacted(&metadata, sight).0);
+            let added = shown.encoded_len() + ENTRY_OVERHEAD - step.encoded_len();
+            if let Some(left) = room.checked_sub(added) {
                 room = left;
-                step.child_metadata = Some(metadata);
+                *step = shown;
             }
         }
         Ok(())
+    }
+
+    /// The name of the operation that a watch watches; empty if it does not know that.
+    async fn remote_operation(&self, watch: &OperationRecord) -> Result<String, Status> {
+        let rows = StepQuery::all(watch.uid, 0);
+        let rows = self.operations().engine().store().steps(rows).await;
+        let rows = rows.map_err(|error| store_failed(&error))?;
+        let told = rows.into_iter().find(|row| row.key.as_str() == NAMED);
+        Ok(match told.and_then(|row| row.outcome) {
+            Some(StepOutcome::Response(operation)) => {
+                let operation = unpack::<lro_core::pb::Operation>(&operation);
+                operation.map(|it| it.name).unwrap_or_default()
+            }
+            _ => String::new(),
+        })
     }
 
     fn show_value(&self, step: &mut pb::Step, value: &Any, sight: Sight) {

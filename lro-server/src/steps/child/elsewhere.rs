@@ -151,7 +151,10 @@ impl Elsewhere<'_, '_> {
                 Ok(operation) => return self.tell(call, told(call, &operation)?).await,
                 Err(error) => error,
             };
-            if self.time_left(call.run()).is_some_and(|left| left.is_zero()) {
+            if self
+                .time_left(call.run())
+                .is_some_and(|left| left.is_zero())
+            {
                 // The wait for the end says that it is too late.
                 return Ok(());
             }
@@ -166,7 +169,9 @@ impl Elsewhere<'_, '_> {
             if undoes {
                 tokio::time::sleep(pause.min(UNDO_PAUSE_MAX)).await;
             } else {
-                let pause = self.time_left(call.run()).map_or(pause, |left| left.min(pause));
+                let pause = self
+                    .time_left(call.run())
+                    .map_or(pause, |left| left.min(pause));
                 let wait = call.new_wait(Some(StepWake::After(pause)), Some(plain))?;
                 call.wait(wait).await;
             }
@@ -192,7 +197,11 @@ impl Elsewhere<'_, '_> {
             true => Duration::ZERO,
             false => self.remote.window(),
         };
-        run.store_clock().now().since(self.began).saturating_add(pause) < window
+        run.store_clock()
+            .now()
+            .since(self.began)
+            .saturating_add(pause)
+            < window
     }
 
     /// How long the child may still take.
@@ -271,7 +280,8 @@ pub(super) async fn tell(run: &Run, watch: &Child, outcome: StepOutcome) -> Resu
             }
             Ok(Err(refusal)) => return Err(Reason::Internal.status(refusal.to_string(), [])),
             Err(error) if error.is_retryable() && run.holds_lease() => {
-                let pause = backoff.failed("cannot store the name of a child on another server", &error);
+                let pause =
+                    backoff.failed("cannot store the name of a child on another server", &error);
                 tokio::time::sleep(pause).await;
             }
             Err(error) => return Err(store_failed(&error)),

@@ -253,7 +253,10 @@ fn check_debts(
         prop_assert!(may_run_again && after.cancel_time == before.cancel_time);
     }
     if after.ends_by_its_body() && !before.state.is_done() && after.state.is_done() {
-        prop_assert!(before.state.is_running(), "no cancellation ends it without its body");
+        prop_assert!(
+            before.state.is_running(),
+            "no cancellation ends it without its body"
+        );
     }
     Ok(())
 }
@@ -438,5 +441,8 @@ fn a_cancellation_only_tells_an_operation_that_its_body_ends() {
     let suspended = record.apply_with_steps(suspend, begun, &HashMap::new(), now(4));
     assert!(suspended.is_ok() && record.is_suspended());
     assert_eq!(record.apply(Command::cancel(), now(5)), Ok(Change::Nothing));
-    assert!(record.is_suspended(), "it knows of the cancellation already");
+    assert!(
+        record.is_suspended(),
+        "it knows of the cancellation already"
+    );
 }

@@ -73,7 +73,13 @@ impl Parents {
             metadata: None,
         };
         let update = Update::by_name(operation.clone(), release);
-        let answer = self.server.store.update(vec![update]).await.unwrap().remove(0);
+        let answer = self
+            .server
+            .store
+            .update(vec![update])
+            .await
+            .unwrap()
+            .remove(0);
         answer.unwrap();
     }
 
@@ -107,7 +113,10 @@ async fn a_parent_gets_the_response_of_a_child_elsewhere_and_holds_no_slot() {
     }
     for (n, (parent, child)) in started.iter().zip(parents.elsewhere.names()).enumerate() {
         parents.elsewhere.change(&child, |operation| {
-            operation.metadata = Some(lro_core::pack(&prost_types::Duration { seconds: 4, nanos: 0 }));
+            operation.metadata = Some(lro_core::pack(&prost_types::Duration {
+                seconds: 4,
+                nanos: 0,
+            }));
         });
         let shown = |watch: &OperationRecord| watch.metadata.is_some();
         parents.server.child_when(parent, STEP, shown).await;
@@ -130,22 +139,95 @@ async fn no_call_of_google_longrunning_finds_a_watch() {
     let operations = &parents.server.family.operations;
     let rpcs = lro_core::pb::operations_client::OperationsClient::new(operations.service());
     let by_name = watch.to_string();
-    let get = lro_core::pb::GetOperationRequest { name: by_name.clone() };
-    assert_eq!(rpcs.clone().get_operation(get).await.unwrap_err().code(), Code::NotFound);
-    let cancel = lro_core::pb::CancelOperationRequest { name: by_name.clone() };
-    assert_eq!(rpcs.clone().cancel_operation(cancel).await.unwrap_err().code(), Code::NotFound);
+    let get = lro_core::pb::GetOperationRequest {
+        name: by_name.clone(),
+    };
+    assert_eq!(
+        rpcs.clone().get_operation(get).await.unwrap_err().code(),
+        Code::NotFound
+    );
+    let cancel = lro_core::pb::CancelOperationRequest {
+        name: by_name.clone(),
+    };
+    assert_eq!(
+        rpcs.clone()
+            .cancel_operation(cancel)
+            .await
+            .unwrap_err()
+            .code(),
+        Code::NotFound
+    );
     let delete = lro_core::pb::DeleteOperationRequest { name: by_name };
-    assert_eq!(rpcs.clone().delete_operation(delete).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(
+        rpcs.clone()
+            .delete_operation(delete)
+            .await
+            .unwrap_err()
+            .code(),
+        Code::NotFound
+    );
     for parent in ["operations", "lro.v1/watches", "-/-", "lro.v1/-"] {
         let list = lro_core::pb::ListOperationsRequest {
             name: parent.into(),
             ..Default::default()
         };
-        let listed = rpcs.clone().list_operations(list).await.unwrap().into_inner();
-        assert!(listed.operations.iter().all(|it| it.name == started.name()), "{parent}");
+        let listed = rpcs
+            .clone()
+            .list_operations(list)
+            .await
+            .unwrap()
+            .into_inner();
+        assert!(
+            listed.operations.iter().all(|it| it.name == started.name()),
+            "{parent}"
+        );
     }
-    let mine = parents.server.family.exporter().call(&["good", "parent=lro.v1/watches"]).await;
+    let mine = parents
+        .server
+        .family
+        .exporter()
+        .call(&["good", "parent=lro.v1/watches"])
+        .await;
     assert_eq!(mine.unwrap_err().code(), Code::InvalidArgument);
+}
+
+/// The watch has the names, and the metadata of the operation elsewhere.
+#[cfg(feature = "inspection")]
+#[tokio::test(start_paused = true)]
+async fn a_parent_lists_its_child_elsewhere_with_the_latest_metadata() {
+    use lro_core::inspection::list_steps_request::View;
+
+    use super::inspecting::only_step;
+
+    let parents = Parents::new(just_a_child).await;
+    let started = parents.server.start().await;
+    suspended(&parents.server.store, &name(&started)).await;
+    let child = parents.elsewhere.names().remove(0);
+    parents.elsewhere.change(&child, |operation| {
+        operation.metadata = Some(lro_core::pack(&prost_types::Duration {
+            seconds: 4,
+            nanos: 0,
+        }));
+    });
+    let shown = |watch: &OperationRecord| watch.metadata.is_some();
+    parents.server.child_when(&started, STEP, shown).await;
+    let full = only_step(&parents.server, &started, View::Full).await;
+    let names = (full.remote.as_str(), full.remote_operation.as_str());
+    assert_eq!(names, ("other", child.as_str()));
+    assert!(
+        full.child_metadata
+            .unwrap()
+            .type_url
+            .ends_with("google.protobuf.Duration")
+    );
+    parents.elsewhere.end(&child, 1);
+    parents.end(&started).await;
+    let basic = only_step(&parents.server, &started, View::Basic).await;
+    assert_eq!(
+        (&*basic.remote, &*basic.remote_operation),
+        ("other", &*child)
+    );
+    assert_eq!(basic.child_metadata, None);
 }
 
 /// steps:C2 steps:C10
@@ -153,7 +235,10 @@ async fn no_call_of_google_longrunning_finds_a_watch() {
 async fn a_start_whose_answer_is_lost_is_made_again_with_the_same_request_id() {
     use Code::{DeadlineExceeded, Unavailable};
     for answers in [
-        vec![Answer::Refused(Unavailable), Answer::Refused(DeadlineExceeded)],
+        vec![
+            Answer::Refused(Unavailable),
+            Answer::Refused(DeadlineExceeded),
+        ],
         vec![Answer::Lost(Unavailable), Answer::Lost(Unavailable)],
         // A call without an answer takes a minute.
         vec![Answer::Never, Answer::Lost(DeadlineExceeded)],
@@ -165,7 +250,11 @@ async fn a_start_whose_answer_is_lost_is_made_again_with_the_same_request_id() {
         let names = parents.elsewhere.names();
         assert_eq!(names.len(), 1, "{answers:?}");
         parents.elsewhere.end(&names[0], 5);
-        assert_eq!(response(&parents.end(&started).await), exported(5), "{answers:?}");
+        assert_eq!(
+            response(&parents.end(&started).await),
+            exported(5),
+            "{answers:?}"
+        );
     }
 }
 
@@ -192,16 +281,21 @@ async fn a_run_that_is_lost_during_the_start_leaves_it_to_the_next_one() {
 async fn a_start_is_not_made_again_when_the_server_may_have_forgotten_it() {
     let minute = HOUR / 60;
     for (window, at_most_once) in [(minute * 30, false), (Duration::ZERO, false), (HOUR, true)] {
-        let parents = Parents::with_window(window, move |away: Away, operation: Context| async move {
-            let child = away.child(&operation, "plain");
-            let child = if at_most_once { child.at_most_once() } else { child };
-            let error = child.await.unwrap_err();
-            assert_eq!(error.code(), Code::Aborted);
-            let reason = lro_server::tonic_types::StatusExt::get_details_error_info(&error);
-            assert_eq!(reason.unwrap().reason, Reason::StepInterrupted.as_str());
-            Ok(exported(1))
-        })
-        .await;
+        let parents =
+            Parents::with_window(window, move |away: Away, operation: Context| async move {
+                let child = away.child(&operation, "plain");
+                let child = if at_most_once {
+                    child.at_most_once()
+                } else {
+                    child
+                };
+                let error = child.await.unwrap_err();
+                assert_eq!(error.code(), Code::Aborted);
+                let reason = lro_server::tonic_types::StatusExt::get_details_error_info(&error);
+                assert_eq!(reason.unwrap().reason, Reason::StepInterrupted.as_str());
+                Ok(exported(1))
+            })
+            .await;
         // Each takes a minute, and the pauses between them up to one more.
         parents.elsewhere.answer(vec![Answer::Never; 100]);
         let started = parents.server.start().await;
@@ -224,7 +318,9 @@ async fn a_cancelled_parent_cancels_its_child_elsewhere_and_ends_after_it() {
         })
         .await;
         // The cancellation itself may fail for a while.
-        parents.elsewhere.fail_cancels([Code::Unavailable, Code::Internal]);
+        parents
+            .elsewhere
+            .fail_cancels([Code::Unavailable, Code::Internal]);
         let started = parents.server.start().await;
         suspended(&parents.server.store, &name(&started)).await;
         parents.server.cancel(&name(&started)).await;
@@ -246,15 +342,24 @@ async fn a_cancelled_parent_cancels_its_child_elsewhere_and_ends_after_it() {
 async fn no_child_escapes_that_is_started_at_the_moment_of_the_cancellation() {
     for answer in [Answer::Never, Answer::Lost(Code::Unavailable)] {
         let parents = Parents::new(just_a_child).await;
-        parents.elsewhere.answer([answer, Answer::Lost(Code::Unavailable)]);
+        parents
+            .elsewhere
+            .answer([answer, Answer::Lost(Code::Unavailable)]);
         let started = parents.server.start().await;
         parents.elsewhere.started(1).await;
         parents.server.cancel(&name(&started)).await;
         let done = parents.end(&started).await;
         assert_eq!(done.error().unwrap().code, Code::Cancelled as i32);
         assert_eq!(parents.elsewhere.names().len(), 1, "{answer:?}");
-        assert_eq!(parents.elsewhere.cancellations(), parents.elsewhere.names(), "{answer:?}");
-        assert_eq!(parents.watch(&started).await.state, OperationState::Cancelled);
+        assert_eq!(
+            parents.elsewhere.cancellations(),
+            parents.elsewhere.names(),
+            "{answer:?}"
+        );
+        assert_eq!(
+            parents.watch(&started).await.state,
+            OperationState::Cancelled
+        );
         assert!(!parents.server.record(&started).await.owes());
     }
 }
@@ -301,10 +406,14 @@ async fn a_saga_undoes_a_child_elsewhere_with_its_response() {
                 Ok::<_, Status>(())
             };
             saga.run(async {
-                saga.step("before", async || Ok::<_, Status>(()), async |_: Option<()>| {
-                    away.family.trail.add("undo before");
-                    Ok::<_, Status>(())
-                })
+                saga.step(
+                    "before",
+                    async || Ok::<_, Status>(()),
+                    async |_: Option<()>| {
+                        away.family.trail.add("undo before");
+                        Ok::<_, Status>(())
+                    },
+                )
                 .await?;
                 Ok(saga.child(STEP, &away.remote, start, undo).await?)
             })
@@ -317,9 +426,21 @@ async fn a_saga_undoes_a_child_elsewhere_with_its_response() {
         parents.server.cancel(&name(&started)).await;
         let done = parents.end(&started).await;
         assert_eq!(done.error().unwrap().code, Code::Cancelled as i32);
-        assert_eq!(parents.elsewhere.cancellations(), parents.elsewhere.names(), "{answers:?}");
-        let undo = if kind == "late" { "undo Some(3)" } else { "undo None" };
-        assert_eq!(parents.server.events(), [undo, "undo before"], "{answers:?}");
+        assert_eq!(
+            parents.elsewhere.cancellations(),
+            parents.elsewhere.names(),
+            "{answers:?}"
+        );
+        let undo = if kind == "late" {
+            "undo Some(3)"
+        } else {
+            "undo None"
+        };
+        assert_eq!(
+            parents.server.events(),
+            [undo, "undo before"],
+            "{answers:?}"
+        );
     }
 }
 
@@ -333,7 +454,9 @@ async fn a_start_that_is_refused_is_the_error_of_the_step() {
         Ok(exported(1))
     })
     .await;
-    parents.elsewhere.answer([Answer::Refused(Code::InvalidArgument)]);
+    parents
+        .elsewhere
+        .answer([Answer::Refused(Code::InvalidArgument)]);
     let started = parents.server.start().await;
     assert_eq!(response(&parents.end(&started).await), exported(1));
     assert_eq!(parents.elsewhere.starts(), 1);
@@ -368,7 +491,10 @@ async fn a_child_elsewhere_that_takes_too_long_or_loses_a_race_is_cancelled() {
         parents.elsewhere.answer(answers);
         let started = parents.server.start().await;
         parents.elsewhere.cancelled().await;
-        assert_eq!(parents.watch(&started).await.state, OperationState::Cancelled);
+        assert_eq!(
+            parents.watch(&started).await.state,
+            OperationState::Cancelled
+        );
         assert_eq!(response(&parents.end(&started).await), exported(1));
     }
 }
@@ -382,7 +508,11 @@ async fn only_the_end_of_the_operation_or_its_absence_ends_the_child() {
         Ok(exported(1))
     })
     .await;
-    let passing = [Code::PermissionDenied, Code::Unauthenticated, Code::Internal];
+    let passing = [
+        Code::PermissionDenied,
+        Code::Unauthenticated,
+        Code::Internal,
+    ];
     parents.elsewhere.fail_polls(passing);
     let started = parents.server.start().await;
     suspended(&parents.server.store, &name(&started)).await;
@@ -405,7 +535,10 @@ async fn a_cancellation_is_forwarded_although_the_watch_is_lost() {
     parents.lose(&watch.name).await;
     assert!(parents.elsewhere.cancellations().is_empty());
     parents.elsewhere.cancelled().await;
-    assert_eq!(parents.end(&started).await.error().unwrap().code, Code::Cancelled as i32);
+    assert_eq!(
+        parents.end(&started).await.error().unwrap().code,
+        Code::Cancelled as i32
+    );
     let watch = parents.watch(&started).await;
     assert!(watch.fence > 1, "{watch:?}");
     assert_eq!(watch.state, OperationState::Cancelled);
@@ -428,6 +561,9 @@ async fn a_child_elsewhere_that_is_left_continues_without_its_parent() {
         assert_eq!(done.error().unwrap().code, Code::Cancelled as i32);
         assert!(parents.elsewhere.cancellations().is_empty());
         parents.elsewhere.end(&parents.elsewhere.names()[0], 2);
-        assert_eq!(parents.watch(&started).await.state, OperationState::Succeeded);
+        assert_eq!(
+            parents.watch(&started).await.state,
+            OperationState::Succeeded
+        );
     }
 }

@@ -9,7 +9,7 @@ use lro_server::inspection::{InspectionService, StepsService};
 
 use super::*;
 
-async fn only_step(server: &Server, operation: &Typed, view: View) -> pb::Step {
+pub(super) async fn only_step(server: &Server, operation: &Typed, view: View) -> pb::Step {
     let service = StepsService::from(server.family.operations.clone());
     let request = pb::ListStepsRequest {
         name: operation.name().to_owned(),

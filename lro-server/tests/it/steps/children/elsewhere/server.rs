@@ -76,7 +76,11 @@ impl Elsewhere {
         let started = {
             let mut state = self.state();
             let name = format!("operations/{kind}-{}", state.operations.len());
-            let name = state.of_requests.entry(id.to_owned()).or_insert(name).clone();
+            let name = state
+                .of_requests
+                .entry(id.to_owned())
+                .or_insert(name)
+                .clone();
             let new = pb::Operation {
                 name: name.clone(),
                 ..Default::default()
@@ -112,7 +116,8 @@ impl Elsewhere {
 
     /// Returns when this many starts have come in.
     pub(super) async fn started(&self, count: usize) {
-        self.when(|state| state.starts >= count && state.operations.len() >= count.min(1)).await;
+        self.when(|state| state.starts >= count && state.operations.len() >= count.min(1))
+            .await;
     }
 
     /// Returns when an operation was cancelled.
