@@ -76,7 +76,7 @@ struct Inner {
     starts: usize,
     /// A start has failed, and may have stored its child all the same.
     may_have_children: bool,
-    /// What a run that only undoes must learn first.
+    /// The names that a run which only undoes must learn first.
     naming: Option<Naming>,
     /// Whether a row that ends a call was written.
     has_progressed: bool,

@@ -121,7 +121,7 @@ async fn watched(run: &Arc<Run>) -> Result<pb::Operation, HandlerError> {
     }
 }
 
-/// What the parent has told, as the store knows it.
+/// The parent's word, as the store knows it.
 async fn told_before(run: &Run) -> Option<Result<pb::Operation, Status>> {
     let rows = read_rows(run).await.ok()?;
     let row = rows.into_iter().find(|row| row.key.as_str() == NAMED)?;

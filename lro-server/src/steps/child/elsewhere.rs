@@ -21,6 +21,7 @@ use super::StartChild;
 use super::work::starting;
 use crate::Remote;
 use crate::engine::backoff::Backoff;
+use crate::engine::deadline::later;
 use crate::engine::update::update_one;
 use crate::handler::error::{HandlerError, to_plain_rpc_status};
 use crate::handler::run::Run;
@@ -41,11 +42,10 @@ pub(crate) const NAMED: &str = "operation";
 /// The longest time that one call of the start may take.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The pauses between starts in a run that only undoes, and the time after which it gives up.
+/// The longest pause between starts in a run that only undoes.
 const UNDO_PAUSE_MAX: Duration = Duration::from_secs(5);
-const UNDO_PATIENCE: Duration = Duration::from_secs(600);
 
-/// The largest operation that a watch is told as it is. Of a larger one it is told the name.
+/// The largest operation that a watch gets as it is. Of a larger one it gets the name.
 const TOLD_LEN_MAX: usize = 60 << 10;
 
 /// A child elsewhere whose watch is stored.
@@ -138,7 +138,9 @@ pub(super) async fn resumed(
 impl Elsewhere<'_, '_> {
     /// Starts the operation, and tells the watch what came of it: at an attempt that has begun.
     async fn name(&self, call: &mut Call) -> Result<(), Status> {
-        let gives_up_at = Instant::now() + UNDO_PATIENCE;
+        let link = call.run().link.as_ref();
+        let patience = link.map_or(Duration::ZERO, |link| link.child_cancel_max);
+        let gives_up_at = later(Instant::now(), patience);
         loop {
             let left = self.time_left(call.run());
             let timeout = left.map_or(START_TIMEOUT, |left| left.min(START_TIMEOUT));
@@ -248,7 +250,7 @@ fn new_watch(run: &Run, uid: uuid::Uuid, remote: &Remote) -> Result<NewOperation
     Ok(watch)
 }
 
-/// What a watch is told of the operation that was started.
+/// The value for a watch: the operation that was started, or the error of the start.
 fn told(call: &Call, operation: &Any) -> Result<StepOutcome, Status> {
     let mut started: pb::Operation = unpack(operation).unwrap_or_default();
     if started.name.is_empty() && started.result.is_none() {

@@ -1,3 +1,6 @@
+mod until_its_body_ends;
+mod waits;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -348,101 +351,4 @@ proptest! {
             }
         }
     }
-}
-
-/// steps:W7
-#[test]
-fn the_time_to_gather_is_bounded() {
-    let millis = [0, 1, 99, 100, 100_000].map(|left| gather(left).as_millis());
-    assert_eq!(millis, [0, 10, 990, 1_000, 1_000]);
-}
-
-/// steps:S22
-#[test]
-fn a_write_of_an_earlier_attempt_does_not_bring_its_wake_time_back() {
-    let mut record = running();
-    let stored = HashMap::new();
-    let attempt = |attempt, wake: Option<u64>| StepWrite {
-        attempt,
-        wake: wake.map(|secs| StepWake::After(Duration::from_secs(secs))),
-        ..StepWrite::begun(key(0), StepKind::Step)
-    };
-    let written = written(&mut record, vec![attempt(2, None)], &stored);
-    let stored = HashMap::from([(key(0), written)]);
-    let late = vec![attempt(1, Some(5))];
-    let answer = record.apply_with_steps(record_steps(&record), late, &stored, Timestamp::EPOCH);
-    assert_eq!(answer, Ok(Change::Nothing.into()));
-}
-
-/// steps:W6
-#[test]
-fn an_operation_that_names_a_wait_twice_is_ready_when_it_ends() {
-    let mut record = running();
-    let waits = vec![key(1), key(1)];
-    let suspend = Command::Suspend {
-        fence: record.fence,
-        waits,
-        ready_by: None,
-        metadata: None,
-    };
-    let begun = vec![StepWrite::begun(key(1), StepKind::Promise)];
-    let suspended = record.apply_with_steps(suspend, begun, &HashMap::new(), Timestamp::EPOCH);
-    let row = suspended.unwrap().written.remove(0);
-    assert!(record.is_suspended() && record.ready_time == OperationRecord::NEVER_READY);
-    let complete = Command::Complete {
-        key: key(1),
-        outcome: StepOutcome::Response(pack(&())),
-    };
-    let stored = HashMap::from([(key(1), row)]);
-    record
-        .apply_with_steps(complete, Vec::new(), &stored, Timestamp::EPOCH)
-        .unwrap();
-    assert!(!record.is_suspended());
-    assert_eq!(record.ready_time, Timestamp::EPOCH);
-}
-
-/// steps:C9
-#[test]
-fn a_cancellation_only_tells_an_operation_that_its_body_ends() {
-    let cancelled = |record: &OperationRecord| record.cancel_time.is_some();
-    let mut record = pending();
-    record.policy.on_crash = OnCrash::ResumeCancelled;
-    record.policy.max_attempts = u32::MAX;
-    let now = |seconds| Timestamp::EPOCH.saturating_add(Duration::from_secs(seconds));
-    record.apply(Command::cancel(), now(1)).unwrap();
-    assert!(record.state == OperationState::Pending && cancelled(&record));
-    assert_eq!(record.apply(Command::cancel(), now(2)), Ok(Change::Nothing));
-
-    let claim = Command::Claim {
-        worker: WorkerId::from_uuid(Uuid::nil()),
-        lease_duration: Duration::from_secs(30),
-    };
-    for again in 0..2 {
-        record.apply(claim.clone(), now(3)).unwrap();
-        assert_eq!(record.state, OperationState::Cancelling);
-        let back = match again {
-            0 => Command::Expire,
-            _ => Command::Release {
-                fence: record.fence,
-                metadata: None,
-            },
-        };
-        record.apply(back, now(3)).unwrap();
-        assert!(record.state == OperationState::Pending && cancelled(&record));
-    }
-    record.apply(claim.clone(), now(4)).unwrap();
-    let suspend = Command::Suspend {
-        fence: record.fence,
-        waits: vec![key(0)],
-        ready_by: None,
-        metadata: None,
-    };
-    let begun = vec![StepWrite::begun(key(0), StepKind::Promise)];
-    let suspended = record.apply_with_steps(suspend, begun, &HashMap::new(), now(4));
-    assert!(suspended.is_ok() && record.is_suspended());
-    assert_eq!(record.apply(Command::cancel(), now(5)), Ok(Change::Nothing));
-    assert!(
-        record.is_suspended(),
-        "it knows of the cancellation already"
-    );
 }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::*;
 
-/// What becomes of the answer to a start.
+/// The answer to a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// The start is refused with this code.
