@@ -95,6 +95,8 @@ enum Part {
     Postgres,
     /// Durable steps on PostgreSQL: alone, and in lives of ten, against the same rows.
     PostgresSteps,
+    /// Starts of children on PostgreSQL, against starts of operations without a parent.
+    PostgresChildren,
     /// Lives of ten steps beside workflows of dbos. Only when named: it is built first.
     StepPeers,
     /// graphile_worker and apalis-postgres beside it. Only when named: they are built first.
@@ -180,6 +182,7 @@ fn main() -> anyhow::Result<()> {
                     Part::PostgresLists => lists::postgres::run(&setting).await,
                     Part::Postgres => postgres::run(&setting).await,
                     Part::PostgresSteps => postgres::steps(&setting).await,
+                    Part::PostgresChildren => postgres::children(&setting).await,
                     Part::StepPeers => postgres::step_peers(&setting).await,
                     Part::Peers => postgres::peers(&setting).await,
                 }

@@ -1,5 +1,6 @@
 //! The PostgreSQL store, on a private server that syncs to the disk.
 
+mod children;
 mod cycles;
 mod fleet;
 mod hearing;
@@ -47,6 +48,11 @@ pub(crate) async fn peers(setting: &Setting) -> anyhow::Result<()> {
 pub(crate) async fn steps(setting: &Setting) -> anyhow::Result<()> {
     let bench = Bench::start(setting).await?;
     steps::run(&bench).await
+}
+
+pub(crate) async fn children(setting: &Setting) -> anyhow::Result<()> {
+    let bench = Bench::start(setting).await?;
+    children::run(&bench).await
 }
 
 pub(crate) async fn step_peers(setting: &Setting) -> anyhow::Result<()> {
