@@ -23,6 +23,7 @@ mod saga;
 mod step;
 mod unreached;
 mod wait;
+mod wakes;
 mod work;
 mod write;
 

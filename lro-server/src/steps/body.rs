@@ -16,6 +16,7 @@ use super::answer::Halt;
 use super::journal::Journal;
 use super::read::read_rows;
 use super::wait::Wait;
+use super::wakes::BodyWakes;
 use super::write::write_rows;
 use crate::handler::error::HandlerError;
 use crate::handler::registration::BodyFuture;
@@ -45,13 +46,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct StepsBody<'a> {
     body: &'a mut BodyFuture,
     run: &'a Arc<Run>,
+    /// `None` before the first durable call.
+    wakes: Option<Arc<BodyWakes>>,
     suspend_after: Duration,
     draining: &'a CancellationToken,
     drained: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     writing: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Reads the promises that are completed, while one is waited for.
     completions: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    /// How long an untimed wait stays in memory.
+    /// How long an untimed wait stays in memory, from the last poll of the body after a wake.
     linger: Option<Pin<Box<Sleep>>>,
     /// How long a run that undoes waits for steps that the body has not reached.
     patience: Option<Pin<Box<Sleep>>>,
@@ -67,6 +70,7 @@ impl<'a> StepsBody<'a> {
         Self {
             body,
             run,
+            wakes: None,
             suspend_after,
             draining,
             drained: None,
@@ -75,6 +79,16 @@ impl<'a> StepsBody<'a> {
             linger: None,
             patience: None,
         }
+    }
+
+    /// Polls the body. Says whether it was woken, or may have been.
+    fn poll_body(&mut self, context: &mut Context<'_>) -> (bool, Poll<Result<Any, HandlerError>>) {
+        let body = self.body.as_mut();
+        if self.run.journal_if_used().is_none() {
+            return (true, body.poll(context));
+        }
+        let wakes = self.wakes.get_or_insert_with(BodyWakes::new);
+        wakes.poll(context, |context| body.poll(context))
     }
 
     /// Serves the durable calls after a poll of the body: writes their rows, and suspends the run.
@@ -198,10 +212,11 @@ impl<'a> StepsBody<'a> {
             Some(_) => return Poll::Pending,
             None => {}
         }
-        let mut linger = Box::pin(tokio::time::sleep(self.suspend_after));
-        let polled = linger.as_mut().poll(context);
-        self.linger = Some(linger);
-        polled
+        let linger = || Box::pin(tokio::time::sleep(self.suspend_after));
+        self.linger
+            .get_or_insert_with(linger)
+            .as_mut()
+            .poll(context)
     }
 }
 
@@ -250,8 +265,12 @@ impl Future for StepsBody<'_> {
         if let Some(journal) = this.run.journal_if_used() {
             journal.polled();
         }
-        if let Poll::Ready(ended) = this.body.as_mut().poll(context) {
+        let (was_woken, polled) = this.poll_body(context);
+        if let Poll::Ready(ended) = polled {
             return Poll::Ready(Polled::Returned(ended));
+        }
+        if was_woken {
+            this.linger = None;
         }
         match this.run.journal_if_used() {
             Some(_) => this.poll_journal(context, has_lingered, has_waited),

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::{HOUR, Trail, keys, record, rows, store, suspended, wait};
+use crate::support::faulty::Node;
 use crate::support::{exported, name, start_on};
 
 /// steps:W1 steps:W2 steps:W4 steps:W5
@@ -89,6 +90,28 @@ async fn a_short_sleep_stays_in_memory_and_is_recorded_with_the_next_commit() {
     let rows = rows(&store, &name(&started)).await;
     assert_eq!(keys(&rows), ["short", "none", "a"]);
     assert!(rows.iter().all(lro_core::store::StepRow::is_finished));
+}
+
+/// Found by `torture family-fleet --locks`: the run was polled with each renewal, and began to wait anew.
+/// steps:W1
+#[tokio::test(start_paused = true)]
+async fn renewals_of_the_lease_do_not_keep_a_wait_in_memory() {
+    let (store, _) = store();
+    // A run of a store that is not its node's alone looks at its lease.
+    let node = Node::new(&store);
+    let patient = |it: lro_server::WorkerBuilder| {
+        let lease = Duration::from_secs(30);
+        it.lease_duration(lease).suspend_after(2 * lease)
+    };
+    let (_operations, exporter, _worker) = start_on(node, patient, |_, operation| async move {
+        operation.promise::<u64>("approved").await?;
+        Ok(exported(1))
+    })
+    .await;
+    let begun = Instant::now();
+    let started = exporter.call(&["a"]).await.unwrap();
+    suspended(&store, &name(&started)).await;
+    assert!(begun.elapsed() < Duration::from_secs(65));
 }
 
 /// steps:W1 steps:W3
