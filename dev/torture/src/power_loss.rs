@@ -5,7 +5,7 @@
 //! Then the power is lost, at random moments of that life and once or more each: what had not been
 //! synced is dropped, torn at sectors of 512 bytes, or arrives out of order (`survivor`). What
 //! is left is opened again and compared, column by column, with what a model of the store says it
-//! held after each group of calls: it has to be the state after one of the groups, whole, and none
+//! held after each group of calls, steps and children included: it has to be the state after one of the groups, whole, and none
 //! from before the last answer. One of the images becomes the disk of the next life.
 
 mod aged;
@@ -16,6 +16,8 @@ mod life;
 mod model;
 mod rows;
 mod shared_memory;
+mod step_calls;
+mod steps;
 mod survivor;
 mod vfs;
 
@@ -104,6 +106,12 @@ impl Trial for PowerLoss {
             let life = live(&folder, &image, begin, now, &mut random, self.planted)?;
             tally.add("lives", 1);
             tally.add("acknowledged", life.answers);
+            if let Some((_, model)) = life.states.last() {
+                let [steps, children, ended] = model.count_steps();
+                tally.add("steps at the ends of lives", steps);
+                tally.add("children among them", children);
+                tally.add("ends of children among them", ended);
+            }
             now = life.end;
             let lying = self.planted == Planted::LyingDisk;
             let replay = Replay::of(&image, lying);

@@ -13,6 +13,7 @@ use prost_types::Any;
 use uuid::Uuid;
 
 use super::model::{Call, Model};
+use super::step_calls;
 use crate::random::Random;
 
 const METHODS: [&str; 2] = ["/torture.v1.Torture/Run", "/torture.v1.Torture/Walk"];
@@ -52,8 +53,8 @@ impl Caller {
     fn call(&mut self, model: &Model, now: Timestamp) -> Call {
         let few = model.records.len() < 12;
         match self.random.below(100) {
-            0..35 => self.start(now),
-            35..45 if few => self.start(now),
+            0..35 => self.start(model, now),
+            35..45 if few => self.start(model, now),
             35..50 => Call::Claim(Claim {
                 worker: self.worker,
                 methods: METHODS.map(|it| (it.to_owned(), 8)).into(),
@@ -67,24 +68,27 @@ impl Caller {
                 let count = 1 + self.random.below(3);
                 let records: Vec<_> = model.records.values().collect();
                 let updates = (0..count).filter_map(|_| {
-                    let record = self.random.pick(&records)?;
-                    Some(self.update(record))
+                    let record = *self.random.pick(&records)?;
+                    Some(match !record.state.is_done() && self.random.percent(60) {
+                        true => step_calls::update(&mut self.random, record, model),
+                        false => self.update(record),
+                    })
                 });
                 let updates: Vec<_> = updates.collect();
                 match updates.is_empty() {
-                    true => self.start(now),
+                    true => self.start(model, now),
                     false => Call::Update(updates),
                 }
             }
         }
     }
 
-    fn start(&mut self, now: Timestamp) -> Call {
+    fn start(&mut self, model: &Model, now: Timestamp) -> Call {
         let count = 1 + self.random.below(3);
-        Call::Start((0..count).map(|_| self.operation(now)).collect())
+        Call::Start((0..count).map(|_| self.operation(model, now)).collect())
     }
 
-    fn operation(&mut self, now: Timestamp) -> NewOperation {
+    fn operation(&mut self, model: &Model, now: Timestamp) -> NewOperation {
         self.started += 1;
         let random = &mut self.random;
         let uid = uuid(random);
@@ -129,6 +133,9 @@ impl Caller {
         }
         if random.percent(5) {
             operation.outcome = Some(outcome(random));
+        }
+        if random.percent(30) {
+            step_calls::adopt(random, model, &mut operation);
         }
         operation
     }
@@ -182,7 +189,7 @@ pub(crate) fn empty_claim() -> Call {
     })
 }
 
-fn outcome(random: &mut Random) -> OperationOutcome {
+pub(super) fn outcome(random: &mut Random) -> OperationOutcome {
     match random.below(10) {
         0..7 => OperationOutcome::Response(any(random, 100)),
         7..9 => OperationOutcome::Error(status(random)),
@@ -190,7 +197,7 @@ fn outcome(random: &mut Random) -> OperationOutcome {
     }
 }
 
-fn status(random: &mut Random) -> Status {
+pub(super) fn status(random: &mut Random) -> Status {
     Status {
         code: 1 + random.below(16) as i32,
         message: format!("failure {}", random.bits()),
@@ -198,7 +205,7 @@ fn status(random: &mut Random) -> Status {
     }
 }
 
-fn any(random: &mut Random, len: usize) -> Any {
+pub(super) fn any(random: &mut Random, len: usize) -> Any {
     Any {
         type_url: "type.googleapis.com/torture.v1.Bytes".to_owned(),
         value: random.bytes(len),

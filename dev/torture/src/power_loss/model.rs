@@ -1,16 +1,17 @@
 //! The expected contents and answers of a store after each call: a map and the state machine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use lro_core::Timestamp;
 use lro_core::store::{
-    Change, Claim, Command, History, NewOperation, OperationRecord, OperationState, Refusal,
-    StartError, Started, Update, Updated,
+    Change, ChildOf, ChildRefusal, Claim, Command, History, NewOperation, OperationRecord,
+    OperationState, Refusal, StartError, Started, StepKey, StepRow, StepWrite, Update, Updated,
 };
 use uuid::Uuid;
 
 use super::rows::{Rows, row};
+use super::steps::Steps;
 
 /// A call of the store.
 #[derive(Clone, Debug)]
@@ -60,6 +61,7 @@ impl Call {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     pub(crate) records: BTreeMap<Uuid, OperationRecord>,
+    steps: Steps,
     rows: Rows,
     /// Running operations whose worker has lost another one since their leases were renewed.
     shared: BTreeSet<Uuid>,
@@ -71,18 +73,31 @@ impl Model {
         self.rows.clone()
     }
 
-    /// Forgets what a file of the first version does not keep: losses and history.
+    /// Forgets what a file of the first version does not keep: losses, history and steps.
     pub(crate) fn forget_new_columns(&mut self) {
         for record in self.records.values_mut() {
             record.losses = 0;
             record.attempt_time = None;
             record.history = History::default();
+            record.steps = None;
+            record.parent_step = None;
         }
+        self.steps = Steps::default();
         let rows = (self.records.values()).map(|record| {
             let uid = record.uid.into_bytes().to_vec();
             (uid, Arc::new(super::rows::row(record)))
         });
         self.rows = rows.collect();
+    }
+
+    /// The steps of an operation.
+    pub(crate) fn steps_of(&self, record: &OperationRecord) -> impl Iterator<Item = &StepRow> {
+        self.steps.of(record.uid, epoch(record))
+    }
+
+    /// How many steps there are, how many have started a child, and of how many of these the child has ended.
+    pub(crate) fn count_steps(&self) -> [u64; 3] {
+        self.steps.count()
     }
 
     /// Requeues running operations, as opening a store does.
@@ -95,7 +110,7 @@ impl Model {
             Command::Expire
         };
         for uid in running {
-            let _ = self.change(uid, command.clone(), now);
+            let _ = self.apply_to(uid, command.clone(), now);
         }
     }
 
@@ -115,26 +130,11 @@ impl Model {
     }
 
     fn start(&mut self, operation: NewOperation, now: Timestamp) -> Result<Started, StartError> {
-        let record = OperationRecord::started(operation, now);
-        for other in self.records.values() {
-            let same_id = |it: &&lro_core::store::RequestId| {
-                record
-                    .request_id
-                    .as_ref()
-                    .is_some_and(|own| own.id == it.id)
-                    && other.method == record.method
-                    && other.name.parent() == record.name.parent()
-            };
-            if let Some(request_id) = other.request_id.as_ref().filter(same_id) {
-                return match Some(request_id) == record.request_id.as_ref() {
-                    true => Ok(Started {
-                        record: other.clone(),
-                        existing: true,
-                    }),
-                    false => Err(StartError::RequestIdReused(other.name.clone())),
-                };
-            }
+        if let Some(existing) = self.existing(&operation, now)? {
+            return Ok(existing);
         }
+        let child_of = operation.child_of.clone();
+        let record = OperationRecord::started(operation, now);
         if self.records.values().any(|other| other.name == record.name) {
             return Err(StartError::AlreadyExists(record.name));
         }
@@ -147,11 +147,80 @@ impl Model {
         if let Some(holder) = holder {
             return Err(StartError::ExclusiveKeyHeld(holder.name.clone()));
         }
+        if let Some(child_of) = child_of {
+            self.record_child(*child_of, &record, now)?;
+        }
         self.put(record.clone());
         Ok(Started {
             record,
             existing: false,
         })
+    }
+
+    /// The operation that the start has made before, as its step or its request id tells.
+    fn existing(
+        &mut self,
+        operation: &NewOperation,
+        now: Timestamp,
+    ) -> Result<Option<Started>, StartError> {
+        let child_of = operation.child_of.as_deref();
+        let started = child_of.and_then(|child_of| {
+            let key = std::iter::once(&child_of.step.key);
+            let rows = self.stored(child_of.uid, key, false);
+            let child = rows.into_values().find_map(|row| row.child)?;
+            self.records.get(&child.uid).cloned()
+        });
+        let record = match started {
+            Some(record) => record,
+            None => match self.with_request_id(operation)? {
+                None => return Ok(None),
+                Some(record) => {
+                    if let Some(child_of) = child_of {
+                        if !record.is_child_of(&child_of.parent_step()) {
+                            return Err(ChildRefusal::NotItsChild(record.name).into());
+                        }
+                        self.record_child(child_of.clone(), &record, now)?;
+                    }
+                    record
+                }
+            },
+        };
+        Ok(Some(Started {
+            record,
+            existing: true,
+        }))
+    }
+
+    fn with_request_id(
+        &self,
+        operation: &NewOperation,
+    ) -> Result<Option<OperationRecord>, StartError> {
+        let Some(request_id) = &operation.request_id else {
+            return Ok(None);
+        };
+        let other = self.records.values().find(|other| {
+            let id = other.request_id.as_ref().map(|it| &it.id);
+            id == Some(&request_id.id)
+                && other.method == operation.method
+                && other.name.parent() == operation.name.parent()
+        });
+        match other {
+            Some(other) if other.request_id.as_ref() != Some(request_id) => {
+                Err(StartError::RequestIdReused(other.name.clone()))
+            }
+            other => Ok(other.cloned()),
+        }
+    }
+
+    fn record_child(
+        &mut self,
+        child_of: ChildOf,
+        child: &OperationRecord,
+        now: Timestamp,
+    ) -> Result<(), StartError> {
+        let recorded = self.update(child_of.record(child), now);
+        recorded.map_err(ChildRefusal::Parent)?;
+        Ok(())
     }
 
     fn claim(&mut self, claim: &Claim, now: Timestamp) -> Vec<OperationRecord> {
@@ -169,7 +238,7 @@ impl Model {
             } else {
                 Command::Expire
             };
-            let _ = self.change(uid, command, now);
+            let _ = self.apply_to(uid, command, now);
         }
         let ready = self
             .records
@@ -189,7 +258,7 @@ impl Model {
             lease_duration: claim.lease_duration,
         };
         let claimed = ready.into_iter().filter_map(|(_, _, uid)| {
-            self.change(uid, command.clone(), now).ok()?;
+            self.apply_to(uid, command.clone(), now).ok()?;
             self.records.get(&uid).cloned()
         });
         claimed.collect()
@@ -202,7 +271,28 @@ impl Model {
         if update.uid.is_some_and(|meant| meant != uid) {
             return Err(Refusal::NotFound);
         }
-        self.change(uid, update.command, now)
+        let stored = self.stored(uid, update.step_keys(), update.needs_given_steps());
+        self.change(uid, update.command, (update.steps, &stored), now)
+    }
+
+    /// Those of the steps of these keys that there are.
+    fn stored<'k>(
+        &self,
+        uid: Uuid,
+        keys: impl Iterator<Item = &'k StepKey>,
+        given: bool,
+    ) -> HashMap<StepKey, StepRow> {
+        let epoch = self.records.get(&uid).map_or(0, epoch);
+        self.steps.get((uid, epoch), keys, given)
+    }
+
+    fn apply_to(
+        &mut self,
+        uid: Uuid,
+        command: Command,
+        now: Timestamp,
+    ) -> Result<Updated, Refusal> {
+        self.change(uid, command, (Vec::new(), &HashMap::new()), now)
     }
 
     fn purge(&mut self, limit: usize, now: Timestamp) -> usize {
@@ -220,18 +310,41 @@ impl Model {
         over.len()
     }
 
-    fn change(&mut self, uid: Uuid, command: Command, now: Timestamp) -> Result<Updated, Refusal> {
+    fn change(
+        &mut self,
+        uid: Uuid,
+        command: Command,
+        (steps, stored): (Vec<StepWrite>, &HashMap<StepKey, StepRow>),
+        now: Timestamp,
+    ) -> Result<Updated, Refusal> {
         let mut record = self.records.get(&uid).cloned().ok_or(Refusal::NotFound)?;
         let lease = record.lease.clone();
-        let change = record.apply(command, now)?;
+        let applied = record.apply_with_steps(command, steps, stored, now)?;
+        let change = applied.change;
         if record.lease != lease {
             self.shared.remove(&uid);
         }
         let updated = Updated::new(change, &record);
+        if change == Change::Nothing {
+            return Ok(updated);
+        }
+        let cancels = applied.cancels.clone();
+        let cancel = record.cancel_of_child();
+        let told = record.tells_parent().filter(|_| change != Change::Lease);
         match change {
             Change::Removed => self.remove(uid),
-            Change::Nothing => {}
-            Change::Lease | Change::Record => self.put(record),
+            _ => {
+                let epoch = epoch(&record);
+                self.steps.put(uid, epoch, applied, &mut self.rows);
+                self.put(record);
+            }
+        }
+        // The others of the family may have ended, or be removed by now.
+        if let Some(told) = told {
+            let _ = self.update(told, now);
+        }
+        for child in cancels {
+            let _ = self.apply_to(child.uid, cancel.clone(), now);
         }
         Ok(updated)
     }
@@ -245,10 +358,15 @@ impl Model {
     fn remove(&mut self, uid: Uuid) {
         self.rows.remove(&uid.as_bytes()[..]);
         self.records.remove(&uid);
+        self.steps.remove(uid, &mut self.rows);
     }
 
     fn uids(&self, which: impl Fn(&OperationRecord) -> bool) -> Vec<Uuid> {
         let records = self.records.values().filter(|record| which(record));
         records.map(|record| record.uid).collect()
     }
+}
+
+fn epoch(record: &OperationRecord) -> u32 {
+    record.steps.as_deref().map_or(0, |steps| steps.epoch)
 }

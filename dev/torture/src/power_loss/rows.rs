@@ -9,13 +9,15 @@ use prost::Message as _;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
-/// The rows of a table of operations, by uid.
+use super::steps;
+
+/// The rows of the table of operations, by uid, and those of the table of steps.
 pub(crate) type Rows = BTreeMap<Vec<u8>, Arc<Row>>;
 
 /// The columns but uid.
 pub(crate) type Row = Vec<Value>;
 
-const COLUMNS: [&str; 32] = [
+const COLUMNS: [&str; 35] = [
     "name",
     "parent",
     "method",
@@ -46,6 +48,9 @@ const COLUMNS: [&str; 32] = [
     "result",
     "attempt_time",
     "history",
+    "steps",
+    "parent_step",
+    "parent_operation",
     "request",
     "large",
 ];
@@ -97,6 +102,12 @@ fn rows(connection: &Connection) -> anyhow::Result<Option<Rows>> {
     if version < 5 {
         columns = columns.replace("attempt_time, history", "NULL, NULL");
     }
+    if version < 6 {
+        columns = columns.replace("steps", "NULL");
+    }
+    if version < 8 {
+        columns = columns.replace("parent_step, parent_operation", "NULL, NULL");
+    }
     let sql = format!(
         "SELECT uid, {columns}, ifnull(request, (SELECT request FROM large_request l \
          WHERE l.uid = operation.uid)), request IS NULL FROM operation"
@@ -108,7 +119,29 @@ fn rows(connection: &Connection) -> anyhow::Result<Option<Rows>> {
         let values = (1..=COLUMNS.len()).map(|at| row.get(at));
         rows.insert(row.get(0)?, Arc::new(values.collect::<Result<_, _>>()?));
     }
+    if version >= 6 {
+        read_steps(connection, version, &mut rows)?;
+    }
     Ok(Some(rows))
+}
+
+/// Reads the steps, each of which belongs to an operation.
+fn read_steps(connection: &Connection, version: i64, rows: &mut Rows) -> anyhow::Result<()> {
+    let mut columns = steps::COLUMNS.join(", ");
+    if version < 8 {
+        columns = columns.replace("child", "NULL");
+    }
+    let mut statement = connection.prepare(&format!("SELECT uid, epoch, {columns} FROM step"))?;
+    let mut found = statement.query(())?;
+    while let Some(row) = found.next()? {
+        let uid: Vec<u8> = row.get(0)?;
+        let key: String = row.get(2)?;
+        ensure!(rows.contains_key(&uid), "the step {key} has no operation");
+        let values = (2..2 + steps::COLUMNS.len()).map(|at| row.get(at));
+        let values = values.collect::<Result<_, _>>()?;
+        rows.insert(steps::row_key(&uid, row.get(1)?, &key), Arc::new(values));
+    }
+    Ok(())
 }
 
 /// The expected row of a record.
@@ -129,6 +162,7 @@ pub(crate) fn row(record: &OperationRecord) -> Row {
     };
     let lease = record.lease.as_ref();
     let request_id = record.request_id.as_ref();
+    let parent = record.parent_step.as_deref();
     vec![
         text(record.name.as_str()),
         text(record.name.parent()),
@@ -162,10 +196,18 @@ pub(crate) fn row(record: &OperationRecord) -> Row {
         result,
         time(record.attempt_time),
         optional(record.history.encode(), Value::Blob),
+        optional(record.steps.as_deref(), |it| {
+            Value::Blob(it.encode_to_vec())
+        }),
+        optional(parent, |it| Value::Blob(it.encode())),
+        optional(parent, |it| text(it.operation.as_str())),
         Value::Blob(request),
         number(u64::from(large)),
     ]
 }
+
+/// The keys of steps are longer.
+const OPERATION_KEY_LEN: usize = 16;
 
 /// Requests longer than this are stored apart.
 const LARGE_REQUEST_MIN: usize = 512;
@@ -181,7 +223,11 @@ pub(crate) fn difference(found: &Rows, expected: &Rows) -> String {
         let Some(other) = found.get(uid) else {
             return format!("{name:?} is missing");
         };
-        for ((column, is), ought) in COLUMNS.iter().zip(&**other).zip(&**row) {
+        let columns: &[&str] = match uid.len() {
+            OPERATION_KEY_LEN => &COLUMNS,
+            _ => &steps::COLUMNS,
+        };
+        for ((column, is), ought) in columns.iter().zip(&**other).zip(&**row) {
             if is != ought {
                 return format!("{name:?}: {column} is {is:?} instead of {ought:?}");
             }
