@@ -22,6 +22,7 @@ use torture::takeover::Takeover;
 use torture::trials::{self, Trial, Until};
 
 use fleet::Fleet;
+use fleet::families::FamilyFleet;
 use fleet::horizon::Horizon;
 
 /// Power losses, kills and pauses under the embedded store and the server.
@@ -65,6 +66,17 @@ enum Check {
     Family {
         #[command(flatten)]
         run: Run,
+    },
+    /// SIGKILL of two workers on PostgreSQL that run parents and children.
+    FamilyFleet {
+        #[command(flatten)]
+        run: Run,
+        /// An operator locks parents while their children end; no worker is killed.
+        #[arg(long)]
+        locks: bool,
+        /// How often each trial kills workers, or locks a parent.
+        #[arg(long, default_value_t = FamilyFleet::CYCLES)]
+        cycles: u64,
     },
     /// A server whose database is linked, moved or removed, or whose disk is full.
     Files {
@@ -151,6 +163,14 @@ fn main() -> ExitCode {
         Check::Kill { run, tampering } => report(&Kill { program, tampering }, run),
         Check::Durable { run } => report(&Durable { program }, run.at_once(WAITING)),
         Check::Family { run } => report(&Family { program }, run.at_once(WAITING)),
+        Check::FamilyFleet { run, locks, cycles } => {
+            let fleet = FamilyFleet {
+                program,
+                locks,
+                cycles,
+            };
+            report(&fleet, run.at_once(1))
+        }
         Check::Files { run } => report(&Files { program }, run.at_once(WAITING)),
         Check::Pause { run } => report(&Pause { program }, run.at_once(WAITING)),
         Check::Takeover { run } => report(&Takeover, run.at_once(WAITING)),

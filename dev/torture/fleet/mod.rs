@@ -8,9 +8,11 @@
 //! reader compares the database with the records.
 
 mod calls;
+pub(crate) mod families;
 mod fault;
 pub(crate) mod horizon;
 mod member;
+mod operator;
 mod probe;
 mod proxy;
 mod reader;

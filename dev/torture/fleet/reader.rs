@@ -6,6 +6,7 @@ use anyhow::{Context as _, anyhow};
 use test_programs::postgres::Cluster;
 
 use torture::audit::Found;
+use torture::family;
 use torture::node::SCHEMA;
 
 /// All operations, by name.
@@ -44,6 +45,72 @@ fn parse(row: &str) -> anyhow::Result<(String, Found)> {
         request: bytes(request)?,
     };
     Ok((name.to_owned(), found))
+}
+
+/// The operations of families, and all steps.
+pub(super) fn families(cluster: &Cluster) -> anyhow::Result<family::Found> {
+    let operations = cluster.sql(&format!(
+        "SELECT encode(uuid_send(uid), 'hex'), name, encode(request, 'hex'), \
+         coalesce(end_time::text, ''), coalesce(result_kind::text, ''), \
+         coalesce(encode(result, 'hex'), ''), coalesce(encode(parent_step, 'hex'), '') \
+         FROM {SCHEMA}.operation WHERE {}",
+        family::OF_FAMILIES
+    ))?;
+    let steps = cluster.sql(&format!(
+        "SELECT encode(uuid_send(uid), 'hex'), key, coalesce(end_time::text, ''), \
+         coalesce(value_kind::text, ''), coalesce(encode(value, 'hex'), ''), \
+         coalesce(encode(child, 'hex'), '') FROM {SCHEMA}.operation_step"
+    ))?;
+    let operations = operations.lines().filter(|row| !row.is_empty());
+    let operations =
+        operations.map(|row| operation(row).with_context(|| format!("the row `{row}`")));
+    let steps = steps.lines().filter(|row| !row.is_empty());
+    let steps = steps.map(|row| step(row).with_context(|| format!("the row `{row}`")));
+    Ok(family::Found {
+        operations: operations.collect::<Result<_, _>>()?,
+        steps: steps.collect::<Result<_, _>>()?,
+    })
+}
+
+fn operation(row: &str) -> anyhow::Result<family::OperationRow> {
+    let columns: Vec<_> = row.split('|').collect();
+    let [uid, name, request, end, kind, result, parent] = *columns else {
+        return Err(anyhow!("it has {} columns", columns.len()));
+    };
+    let columns = family::OperationColumns {
+        uid: bytes(uid)?,
+        name: name.to_owned(),
+        request: bytes(request)?,
+        end_time: some(end).map(str::parse).transpose()?,
+        result: value(kind, result)?,
+        parent: some(parent).map(bytes).transpose()?,
+    };
+    columns.decode()
+}
+
+fn step(row: &str) -> anyhow::Result<family::StepRow> {
+    let columns: Vec<_> = row.split('|').collect();
+    let [uid, key, end, kind, result, child] = *columns else {
+        return Err(anyhow!("it has {} columns", columns.len()));
+    };
+    let child = some(child).map(bytes).transpose()?;
+    Ok(family::StepRow {
+        uid: bytes(uid)?,
+        key: key.to_owned(),
+        end_time: some(end).map(str::parse).transpose()?,
+        value: value(kind, result)?,
+        child: family::child(child.as_deref())?,
+    })
+}
+
+fn some(column: &str) -> Option<&str> {
+    (!column.is_empty()).then_some(column)
+}
+
+fn value(kind: &str, bytes_in_hex: &str) -> anyhow::Result<Option<(i64, Vec<u8>)>> {
+    let kind = some(kind).map(str::parse::<i64>).transpose()?;
+    kind.map(|kind| Ok((kind, bytes(bytes_in_hex)?)))
+        .transpose()
 }
 
 fn bytes(hex: &str) -> anyhow::Result<Vec<u8>> {

@@ -14,7 +14,7 @@ mod rows;
 mod tests;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use lro_core::pb::operations_client::OperationsClient;
@@ -39,6 +39,9 @@ const STARTS: u64 = 2;
 
 /// How long the last process has to finish what is left.
 const FINISH_MAX: Duration = Duration::from_secs(120);
+
+/// How long a call may take while operators lock operations.
+const CALL_MAX: Duration = Duration::from_secs(20);
 
 /// Kills over and over: one trial is [`Family::CYCLES`] of them on one database.
 #[derive(Clone, Debug)]
@@ -168,13 +171,17 @@ impl Client {
             return Ok(());
         }
         let name = self.victims.swap_remove(random.index(self.victims.len()));
-        let request = CancelOperationRequest { name };
-        match OperationsClient::new(channel.clone())
-            .cancel_operation(request)
-            .await
-        {
-            Err(status) if status.code() != Code::FailedPrecondition => Err(status.into()),
-            _ => Ok(()),
+        let mut client = OperationsClient::new(channel.clone());
+        let begun = Instant::now();
+        loop {
+            let request = CancelOperationRequest { name: name.clone() };
+            match client.cancel_operation(request).await {
+                Err(status) if status.code() == Code::FailedPrecondition => return Ok(()),
+                // An operator may have locked it.
+                Err(status) if status.code() == Code::Unavailable && begun.elapsed() < CALL_MAX => {
+                }
+                answer => return Ok(answer.map(drop)?),
+            }
         }
     }
 

@@ -1,10 +1,14 @@
 //! A node, as a process: a front end that hosts no worker, or a worker that serves no rpc.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::family::Families;
+use crate::ledger::Ledger;
 use crate::pb::exporter_server::ExporterServer;
+use crate::pb::families_server::FamiliesServer;
 use anyhow::anyhow;
 use lro_core::OperationName;
 use lro_core::store::{
@@ -44,6 +48,12 @@ pub struct Options {
     /// Bodies that hold on end by themselves.
     #[arg(long)]
     pub finish: bool,
+    /// The file of the notes of families.
+    #[arg(long, default_value = "")]
+    pub ledger: PathBuf,
+    /// The only method of which a worker runs operations.
+    #[arg(long)]
+    pub method: Option<String>,
 }
 
 /// Runs until standard input ends. Prints `listening on <address>` or `working`, `ran <id> <attempt>`
@@ -67,15 +77,20 @@ async fn live(options: Options) -> anyhow::Result<()> {
     let exporter = Arc::new(Exporter {
         operations: operations.clone(),
         finish: options.finish,
-        ledger: Default::default(),
+        ledger: Ledger::default(),
     });
+    let ledger = Ledger::new(options.ledger);
+    let families = Arc::new(Families::new(&operations, ledger));
     if options.work {
-        let worker = Worker::builder(&operations)
+        let mut worker = Worker::builder(&operations)
             .host(exporter)
+            .host(families)
             .concurrency(1_000)
-            .lease_duration(Duration::from_millis(options.lease))
-            .start()
-            .await?;
+            .lease_duration(Duration::from_millis(options.lease));
+        if let Some(method) = options.method {
+            worker = worker.only_methods([method]);
+        }
+        let worker = worker.start().await?;
         println!("working");
         std::future::pending::<()>().await;
         drop(worker);
@@ -86,6 +101,7 @@ async fn live(options: Options) -> anyhow::Result<()> {
     println!("listening on {}", incoming.local_addr()?);
     tonic::transport::Server::builder()
         .add_service(ExporterServer::from_arc(exporter))
+        .add_service(FamiliesServer::from_arc(families))
         .add_service(operations.service())
         .serve_with_incoming(incoming)
         .await?;
