@@ -56,7 +56,7 @@ pub(crate) struct StepsBody<'a> {
     completions: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// How long an untimed wait stays in memory, from the last poll of the body after a wake.
     linger: Option<Pin<Box<Sleep>>>,
-    /// How long a run that undoes waits for steps that the body has not reached.
+    /// How long a run that undoes waits for steps that the body has not reached, from the same time.
     patience: Option<Pin<Box<Sleep>>>,
 }
 
@@ -169,13 +169,16 @@ impl<'a> StepsBody<'a> {
             self.patience = None;
             return Poll::Pending;
         }
-        if has_waited && journal.gives_up() && is_unwinding {
-            return Poll::Ready(Polled::Unwound);
+        if has_waited {
+            self.patience = None;
+            if journal.gives_up() && is_unwinding {
+                return Poll::Ready(Polled::Unwound);
+            }
         }
-        let mut patience = Box::pin(tokio::time::sleep(PATIENCE));
-        // It is new, so it only registers the waker.
+        let patience = || Box::pin(tokio::time::sleep(PATIENCE));
+        let patience = self.patience.get_or_insert_with(patience);
+        // It has not ended, so it only registers the waker.
         let _ = patience.as_mut().poll(context);
-        self.patience = Some(patience);
         Poll::Pending
     }
 
@@ -271,6 +274,7 @@ impl Future for StepsBody<'_> {
         }
         if was_woken {
             this.linger = None;
+            this.patience = None;
         }
         match this.run.journal_if_used() {
             Some(_) => this.poll_journal(context, has_lingered, has_waited),

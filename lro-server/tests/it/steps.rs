@@ -12,6 +12,7 @@ mod promises;
 mod recording;
 mod retries;
 mod saga_misuse;
+mod saga_runs;
 mod sagas;
 mod side_by_side;
 mod suspension;
@@ -34,6 +35,13 @@ use crate::support::{Typed, name};
 fn store() -> (Arc<MemoryStore>, Node) {
     let store = Arc::new(MemoryStore::with_clock(TokioClock::new()));
     let node = Node::alone(&store);
+    (store, node)
+}
+
+/// The same store, which other processes could use: a run that cannot renew its lease stops.
+fn shared_store() -> (Arc<MemoryStore>, Node) {
+    let (store, _) = store();
+    let node = Node::lagging(&store, 0);
     (store, node)
 }
 

@@ -31,7 +31,7 @@ pub(super) fn error(done: &Typed) -> rpc::Status {
     done.error().unwrap().clone()
 }
 
-fn is_incomplete(error: &rpc::Status) -> bool {
+pub(super) fn is_incomplete(error: &rpc::Status) -> bool {
     Reason::UndoIncomplete.is_told_by(error)
 }
 
