@@ -80,6 +80,9 @@ impl<'s, 'a> Running<'s, 'a> {
             End::Returned(result) if !self.must_undo(&result, until) => {
                 if result.is_ok() {
                     self.close(StepOutcome::Response(lro_core::pack(&())));
+                } else if journal.is_open(&self.keys.saga) && self.run.is_given_back() {
+                    // Another run undoes it. The body must not continue as if it were undone.
+                    std::future::pending::<()>().await;
                 }
                 return result;
             }
