@@ -119,6 +119,34 @@ bugs! {
     StepsSwapped,
     /// A suspended operation is woken after half of its sleep.
     SleepsHalved,
+    /// The request id of a child is another one in each run of its parent.
+    RequestIdsDiffer,
+    /// The step of a parent has an empty response in place of that of its child.
+    ChildResultNotCopied,
+    /// A child is stored before its step, which is lost now and then.
+    ChildWithoutStep,
+    /// The start of a child that its step has already starts another one.
+    SecondChild,
+    /// The end of a child does not end the step of its parent.
+    EndOfChildLost,
+    /// Children are not cancelled with their parents.
+    ChildrenOutliveParents,
+    /// Children that their parents leave are cancelled with their parents.
+    LeftChildrenCancelled,
+    /// Cancelling a suspended operation ends it at once, whatever it owes.
+    CancelForgetsDebts,
+    /// Claims do not tell that an operation was cancelled, or has a verdict.
+    VerdictForgotten,
+    /// The row that opens a saga is acknowledged and not kept.
+    SagaNotOpened,
+    /// The decision to undo is acknowledged and not kept.
+    UndoDecisionNotKept,
+    /// The undo of a step is acknowledged and not kept.
+    UndoNotKept,
+    /// The order of the steps of sagas is reversed when they are read.
+    UndoOldestFirst,
+    /// Workers do not suspend bodies that wait.
+    NeverSuspended,
 }
 
 /// The kind of a run.
@@ -135,6 +163,8 @@ pub enum Scenario {
     Outages,
     /// Bodies of durable calls, under faults of links and nodes.
     Durable,
+    /// Bodies with sagas and children, under faults, cancellations, timeouts and wrong clocks.
+    Families,
 }
 
 impl Bug {
@@ -154,6 +184,20 @@ impl Bug {
             | Self::NewestStepUnread
             | Self::StepsSwapped
             | Self::SleepsHalved => Scenario::Durable,
+            Self::RequestIdsDiffer
+            | Self::ChildResultNotCopied
+            | Self::ChildWithoutStep
+            | Self::SecondChild
+            | Self::EndOfChildLost
+            | Self::ChildrenOutliveParents
+            | Self::LeftChildrenCancelled
+            | Self::CancelForgetsDebts
+            | Self::VerdictForgotten
+            | Self::SagaNotOpened
+            | Self::UndoDecisionNotKept
+            | Self::UndoNotKept
+            | Self::UndoOldestFirst
+            | Self::NeverSuspended => Scenario::Families,
             _ => Scenario::Faults,
         }
     }

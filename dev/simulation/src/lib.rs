@@ -7,6 +7,7 @@ mod clock;
 mod deaths;
 mod durable;
 pub mod exhaustive;
+mod families;
 mod link;
 pub mod machine;
 pub mod model;

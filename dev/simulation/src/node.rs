@@ -35,7 +35,10 @@ impl Node {
         link.set_cut(false);
         let operations = Operations::new(link.clone());
         let plan = &world.plan.nodes[node];
-        let service = Arc::new(Service { link: link.clone() });
+        let service = Arc::new(Service {
+            link: link.clone(),
+            operations: operations.clone(),
+        });
         let mut lease = plan.stretched(world.plan.lease);
         if world.plan.bug == Some(Bug::WorkerTrustsTooLong) {
             lease *= 4;
@@ -48,6 +51,10 @@ impl Node {
                     .concurrency(world.plan.concurrency)
                     .lease_duration(lease)
                     .drain_timeout(Duration::from_millis(500));
+                let worker = match world.plan.bug {
+                    Some(Bug::NeverSuspended) => worker.suspend_after(Duration::MAX),
+                    _ => worker,
+                };
                 on_its_thread(worker, &link).start().await.ok()
             }
         };

@@ -1,5 +1,6 @@
 //! A store with one bug in it, or none.
 
+mod families;
 mod relay;
 mod store;
 
@@ -71,6 +72,11 @@ impl Planted {
         })
     }
 
+    /// The store without the bug.
+    pub(crate) fn truth(&self) -> &MemoryStore {
+        &self.inner
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
@@ -115,6 +121,13 @@ impl Planted {
         let is_end = matches!(update.command, Command::Finish { .. });
         if self.is(Bug::UidIgnored) {
             update.uid = None;
+        }
+        self.bend_steps(&mut update);
+        if let (true, Command::Cancel(_), Some(record)) =
+            (self.is(Bug::CancelForgetsDebts), &update.command, &before)
+            && record.state == OperationState::Pending
+        {
+            self.forget_debts(record).await?;
         }
         match (self.bug, &mut update.command, &before) {
             (

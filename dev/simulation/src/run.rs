@@ -5,7 +5,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lro_core::store::{MemoryStore, OperationRecord, OperationStore as _, Suspects};
+use lro_core::store::{
+    MemoryStore, OperationRecord, OperationStore as _, StepQuery, StepRow, Suspects,
+};
 use parking_lot::Mutex;
 
 use crate::bug::{Bug, Scenario};
@@ -14,6 +16,7 @@ use crate::check::linear::Call;
 use crate::client::{Client, Door, Doors, start_script};
 use crate::deaths::DeathPlan;
 use crate::durable::DurablePlan;
+use crate::families::FamilyPlan;
 use crate::node::Node;
 use crate::outages::OutagePlan;
 use crate::plan::Plan;
@@ -69,6 +72,7 @@ pub fn simulate_in(scenario: Scenario, seed: u64, bug: Option<Bug>) -> Report {
         Scenario::Stalls => StallPlan::new(seed, bug).simulate(),
         Scenario::Outages => OutagePlan::new(seed, bug).simulate(),
         Scenario::Durable => DurablePlan::new(seed, bug).simulate(),
+        Scenario::Families => FamilyPlan::new(seed, bug).simulate(),
     }
 }
 
@@ -81,6 +85,7 @@ pub fn command(scenario: Scenario, seed: u64) -> String {
         Scenario::Stalls => format!("{run} --scenario stalls --seed {seed} -v"),
         Scenario::Outages => format!("{run} --scenario outages --seed {seed} -v"),
         Scenario::Durable => format!("{run} --scenario durable --seed {seed} -v"),
+        Scenario::Families => format!("{run} --scenario families --seed {seed} -v"),
     }
 }
 
@@ -230,6 +235,24 @@ impl Cluster {
     /// All operations, as they are stored.
     pub(crate) async fn records(&self) -> Vec<OperationRecord> {
         all(&self.world, &self.store).await
+    }
+
+    /// An operation, as it is stored, whatever bug is planted.
+    pub(crate) async fn record(&self, name: &str) -> Option<OperationRecord> {
+        let name = name.parse().ok()?;
+        self.store.truth().get(&name).await.ok().flatten()
+    }
+
+    /// The recorded steps of the present epoch, whatever bug is planted.
+    pub(crate) async fn rows(&self, record: &OperationRecord) -> Vec<StepRow> {
+        let epoch = record.steps.as_deref().map_or(0, |steps| steps.epoch);
+        let query = StepQuery::all(record.uid, epoch);
+        self.store.truth().steps(query).await.unwrap_or_default()
+    }
+
+    /// The nodes as clients see them.
+    pub(crate) fn doors(&self) -> &Doors {
+        &self.doors
     }
 
     async fn sleep(&mut self, most: Duration) {

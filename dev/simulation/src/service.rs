@@ -7,11 +7,12 @@ use std::time::Duration;
 use lro_core::store::OnCrash;
 use lro_core::{LongRunningMethod, MetadataOf, RequestOf, ResponseOf, pack};
 use lro_server::registration::{Host, MethodOptions, Registration};
-use lro_server::{HandlerError, OperationContext};
+use lro_server::{HandlerError, OperationContext, Operations};
 use prost::Name;
 use tonic::Status;
 
 use crate::durable;
+use crate::families;
 use crate::link::Link;
 use crate::model::digest;
 use crate::plan::Plan;
@@ -34,6 +35,9 @@ pub(crate) struct Job {
     /// Whether its body makes durable calls, which are drawn.
     #[prost(bool, tag = "4")]
     pub(crate) is_durable: bool,
+    /// Which generation of a family it is: 0 of none.
+    #[prost(uint64, tag = "5")]
+    pub(crate) generation: u64,
 }
 
 /// The result of a job.
@@ -42,6 +46,9 @@ pub(crate) struct Answer {
     /// Which run of the body has made it.
     #[prost(uint64, tag = "1")]
     pub(crate) token: u64,
+    /// The same from every run.
+    #[prost(uint64, tag = "2")]
+    pub(crate) sum: u64,
 }
 
 /// How far it is.
@@ -143,6 +150,8 @@ pub(crate) fn set_options(plan: &Plan) {
 pub(crate) struct Service {
     /// The node's way to the store, which knows the node and the run.
     pub(crate) link: Link,
+    /// The operations of the node, for children.
+    pub(crate) operations: Operations,
 }
 
 /// Stands for the generated server type.
@@ -194,7 +203,7 @@ async fn body(
 ) -> Result<Answer, HandlerError> {
     let link = &service.link;
     let noted = begin(link, &job, &operation)?;
-    let work = work(link, &noted, &job, &operation);
+    let work = work(&service, &noted, &job, &operation);
     let ended = tokio::select! {
         biased;
         () = link.dead().cancelled() => std::future::pending().await,
@@ -217,7 +226,7 @@ fn begin(
 ) -> Result<Noted, HandlerError> {
     let world = link.world();
     let name = operation.name().as_str().to_owned();
-    let restored = match job.is_durable {
+    let restored = match job.is_durable || job.generation > 0 {
         // Its checkpoints are those of its parts.
         true => 0,
         false => operation.restore::<Saved>()?.map_or(0, |saved| saved.count),
@@ -257,19 +266,23 @@ pub(crate) fn pause_of(job: &Job) -> Duration {
 }
 
 async fn work(
-    link: &Link,
+    service: &Service,
     noted: &Noted,
     job: &Job,
     operation: &OperationContext<Progress>,
 ) -> Result<Answer, HandlerError> {
+    let link = &service.link;
     let world = link.world();
+    if job.generation > 0 {
+        return families::follow(service, job, operation).await;
+    }
     if job.is_durable {
         return durable::follow(link, job, operation).await;
     }
     if !job.steps.is_empty() {
         script::follow(link, &job.steps, operation).await?;
         let token = world.notes().number();
-        return Ok(Answer { token });
+        return Ok(Answer { token, sum: 0 });
     }
     let kind = Kind::ALL[(job.kind % Kind::ALL.len() as u64) as usize];
     let stream = 1_000 + job.id * 100 + u64::from(operation.attempt());
@@ -292,6 +305,7 @@ async fn work(
     }
     let answer = Answer {
         token: world.notes().number(),
+        sum: 0,
     };
     match kind {
         Kind::Quick => Ok(answer),

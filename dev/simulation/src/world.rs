@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use crate::check::linear::{Call, Input, Output};
 use crate::clock::StoreClock;
 use crate::durable::Ledger;
+use crate::families::FamilyLedger;
 use crate::plan::Plan;
 use crate::random::Random;
 
@@ -62,6 +63,8 @@ pub(crate) struct Notes {
     pub(crate) causer: Option<usize>,
     /// The results of durable calls.
     pub(crate) ledger: Ledger,
+    /// The calls of bodies of families.
+    pub(crate) families: FamilyLedger,
     /// The violations found during the run.
     pub(crate) violations: Vec<Violation>,
     /// The nodes that their bodies have killed, and that were not yet restarted.
@@ -199,6 +202,7 @@ impl World {
             calm: None,
             causer: None,
             ledger: Ledger::default(),
+            families: FamilyLedger::default(),
             violations: Vec::new(),
             killed: Vec::new(),
             events: 0,

@@ -1,4 +1,4 @@
-//! Bodies that kill their process or block their runtime, bodies of durable calls, and outages of the store.
+//! Bodies that kill their process or block their runtime, bodies of durable calls, families, and outages of the store.
 
 use std::time::{Duration, Instant};
 
@@ -59,4 +59,12 @@ fn an_outage_of_the_store_costs_no_operation_an_attempt() {
 #[test]
 fn durable_calls_survive_faults() {
     none_of(2_000, Scenario::Durable, |_, _| {});
+}
+
+/// steps:C1 steps:C2 steps:C5 steps:C6 steps:C7 steps:C11 steps:E3 steps:E4 steps:U1 steps:U3 steps:U4 steps:U5
+/// steps:W1 steps:W2: under the same, with cancellations, timeouts and wrong clocks, exactly what was reached is undone, the
+/// newest first and once, children end with their parents, and outcomes are those without faults.
+#[test]
+fn sagas_and_children_survive_faults() {
+    none_of(400, Scenario::Families, |_, _| {});
 }

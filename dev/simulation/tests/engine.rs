@@ -53,6 +53,7 @@ fn the_same_seed_is_the_same_run() {
         Scenario::Deaths,
         Scenario::Stalls,
         Scenario::Outages,
+        Scenario::Families,
     ] {
         for seed in 1..=30 {
             let run = || simulate_in(scenario, seed, None);

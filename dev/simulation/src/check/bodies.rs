@@ -25,7 +25,8 @@ pub(super) fn check(case: &mut Case<'_>) {
 fn attempts(case: &mut Case<'_>, name: &str, bodies: &[&Body]) {
     let released = case.notes.released.get(name).copied().unwrap_or(0) as usize;
     let most = case.plan.policy.max_attempts;
-    if bodies.iter().any(|body| body.attempt > most) {
+    // Of a body with durable calls, only those since its last progress count.
+    if !case.plan.has_steps && bodies.iter().any(|body| body.attempt > most) {
         let runs = bodies.len();
         let what = format!("{name} was run {runs} times, {released} released, of {most}");
         case.found("attempts", what);
@@ -86,6 +87,12 @@ fn one_at_a_time(case: &mut Case<'_>, name: &str, bodies: &[&Body]) {
 
 /// Another attempt begins after the pause that was asked for.
 fn pauses(case: &mut Case<'_>, name: &str, bodies: &[&Body]) {
+    let mut records = case.records.iter();
+    let record = records.find(|record| record.name.as_str() == name);
+    // A cancellation ends a pause, and so does a verdict.
+    if record.is_some_and(|it| it.cancel_time.is_some() || it.is_condemned()) {
+        return;
+    }
     for pair in bodies.windows(2) {
         let [first, second] = pair else { continue };
         let (Some(pause), Some(ended)) = (first.again_after, first.ended) else {

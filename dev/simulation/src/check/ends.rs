@@ -22,7 +22,8 @@ fn well_formed(case: &mut Case<'_>, record: &OperationRecord) {
         done == record.end_time.is_some(),
         done == record.expire_time.is_some(),
         record.state.is_running() == record.lease.is_some(),
-        record.attempt <= case.plan.policy.max_attempts,
+        // Of a body with durable calls, only those since its last progress count.
+        case.plan.has_steps || record.attempt <= case.plan.policy.max_attempts,
         u64::from(record.attempt) <= record.fence,
         record.create_time <= record.update_time,
     ];
@@ -61,7 +62,10 @@ fn made_by_its_body(case: &mut Case<'_>, record: &OperationRecord) {
                 Some(_) => {}
             }
         }
-        Some(Verdict::Error(_)) if record.state == OperationState::Cancelled => {
+        // A body with durable calls may have the error of a child that was cancelled.
+        Some(Verdict::Error(_))
+            if record.state == OperationState::Cancelled && !case.plan.has_steps =>
+        {
             let mut calls = case.notes.client_calls.iter();
             let asked = calls.any(|call| matches!(&call.ask, Ask::Cancel(it) if it == name));
             if !asked {

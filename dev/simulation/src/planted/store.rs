@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use lro_core::OperationName;
 use lro_core::store::{
-    Change, Claim, Claimed, Command, ListQuery, NewOperation, OperationRecord, OperationStore,
-    Page, Refusal, StartError, Started, StepKind, StepQuery, StepRow, StoreError, StoreObserver,
-    Update, Updated,
+    Change, Claim, Claimed, Command, ListQuery, NewOperation, OperationRecord, OperationState,
+    OperationStore, Page, Refusal, StartError, Started, StepKind, StepQuery, StepRow, StoreError,
+    StoreObserver, Update, Updated,
 };
 
 use super::Planted;
@@ -30,7 +30,14 @@ impl OperationStore for Planted {
             });
             return Ok(lost.collect());
         }
-        self.inner.start(operations).await
+        let mut answers = Vec::new();
+        for new in operations {
+            match new.child_of.clone() {
+                Some(child_of) => answers.push(self.start_child(new, *child_of).await?),
+                None => answers.extend(self.inner.start(vec![new]).await?),
+            }
+        }
+        Ok(answers)
     }
 
     async fn claim(&self, mut claim: Claim) -> Result<Claimed, StoreError> {
@@ -71,6 +78,16 @@ impl OperationStore for Planted {
                 }
             }
         }
+        for record in &claimed.operations {
+            let verdict = record.steps.as_deref().and_then(|it| it.verdict.as_ref());
+            if record.state == OperationState::Cancelling || verdict.is_some() {
+                let families = &mut self.world.notes().families;
+                families.condemned(record.name.as_str(), record.fence);
+            }
+        }
+        for record in &mut claimed.operations {
+            self.bend_claimed(record);
+        }
         let names = claimed.operations.iter().map(|record| record.name.clone());
         self.state().claimed.extend(names);
         Ok(claimed)
@@ -103,6 +120,7 @@ impl OperationStore for Planted {
         if self.is(Bug::NewestStepUnread) && self.chance(300) {
             rows.pop();
         }
+        self.bend_rows(&mut rows);
         if self.is(Bug::StepsSwapped) {
             let mut steps = rows.iter_mut().filter(|row| row.kind == StepKind::Step);
             if let (Some(one), Some(other)) = (steps.next(), steps.next()) {
