@@ -66,6 +66,9 @@ impl OperationName {
     /// No call of `google.longrunning.Operations` finds them, and no operation of a service has such a name.
     pub const WATCH_PARENT: &str = "lro.v1/watches";
 
+    /// The beginning of the methods of those operations; the rest is the name of the other server.
+    pub const WATCH_METHODS: &str = "/lro.v1.Watch/";
+
     /// Whether it is below [`WATCH_PARENT`](Self::WATCH_PARENT).
     ///
     /// ```

@@ -30,7 +30,7 @@ use crate::engine::deadline::later;
 use crate::engine::update::update_one;
 use crate::handler::registration::MethodOptions;
 use crate::page_token::PageTokens;
-use crate::rpc::error::store_failed;
+use crate::rpc::error::{not_found, store_failed};
 use crate::steps::DeclaredPromise;
 
 /// How long a waiter on a new operation listens before it reads the store. Most short operations
@@ -283,6 +283,9 @@ impl Operations {
         name: &OperationName,
         command: Command,
     ) -> Result<(), Status> {
+        if name.is_watch() {
+            return Err(not_found(name));
+        }
         let update = if grant.is_open() {
             Update::by_name(name.clone(), command)
         } else {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use lro_core::RemoteOperations;
+use lro_core::{OperationName, RemoteOperations};
 
 /// Another server of `google.longrunning.Operations`, on which bodies start
 /// [children](crate::OperationContext::child).
@@ -45,7 +45,7 @@ impl Remote {
     pub fn new(name: impl Into<String>, client: impl RemoteOperations) -> Self {
         let name = name.into();
         Self(Arc::new(Inner {
-            path: interned(format!("/lro.v1.Watch/{name}")),
+            path: interned(format!("{}{name}", OperationName::WATCH_METHODS)),
             name,
             client: Arc::new(client),
             dedup_window: Self::DEFAULT_DEDUP_WINDOW,
@@ -56,8 +56,8 @@ impl Remote {
     ///
     /// The start of a child whose answer was lost is repeated within this time, with the same request id (AIP-155).
     /// After it, the child fails with ABORTED, `STEP_INTERRUPTED`, since a repetition could start a second one. Set
-    /// `Duration::ZERO` for a server without request ids, and `Duration::MAX` for one that never forgets them, such as
-    /// every server of this framework.
+    /// `Duration::ZERO` for a server without request ids. A server of this framework forgets an id when the operation is
+    /// removed: when its method's `retain` is over after its end, or a caller deletes it.
     #[must_use]
     pub fn dedup_window(self, dedup_window: Duration) -> Self {
         Self(Arc::new(Inner {
@@ -94,7 +94,7 @@ impl Remote {
 
     /// The name of the server whose operations the method at this path watches.
     pub(crate) fn watched_by(path: &str) -> Option<&str> {
-        path.strip_prefix("/lro.v1.Watch/")
+        path.strip_prefix(OperationName::WATCH_METHODS)
     }
 }
 

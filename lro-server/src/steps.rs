@@ -44,7 +44,6 @@ pub(crate) use child::{
 };
 #[cfg(feature = "testing")]
 pub(crate) use closure::Closure;
-#[cfg(feature = "testing")]
 pub(crate) use fault::promise_timed_out;
 pub(crate) use journal::Journal;
 pub(crate) use read::read_rows;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use lro_core::Clock;
 use lro_core::store::kit::MAX_GROUP_LEN;
 use lro_core::store::{Command, OperationState};
+use lro_core::{Clock, OperationName};
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
@@ -26,8 +26,10 @@ const CORRUPT_MAX: usize = 64;
 pub(crate) fn recover(connection: &Connection, clock: &dyn Clock) -> Result<Schedule, Fault> {
     let mut schedule = Schedule::default();
     let running = read_unfinished(connection, &mut schedule)?;
-    // One process held all of them: which of them it died of is not known.
-    let command = if running.len() > 1 {
+    // One process held all of them: which of them it died of is not known. It dies of no watch.
+    let suspects = running.iter().filter(|(_, is_watch)| !is_watch).count();
+    let running: Vec<_> = running.into_iter().map(|(uid, _)| uid).collect();
+    let command = if suspects > 1 {
         Command::ExpireShared
     } else {
         Command::Expire
@@ -105,8 +107,12 @@ fn rescue(
     execute("COMMIT")
 }
 
-/// Puts pending operations that are not far into the schedule; returns the running ones.
-fn read_unfinished(connection: &Connection, schedule: &mut Schedule) -> Result<Vec<Uuid>, Fault> {
+/// Puts pending operations that are not far into the schedule; returns the running ones, each with
+/// whether it is a watch.
+fn read_unfinished(
+    connection: &Connection,
+    schedule: &mut Schedule,
+) -> Result<Vec<(Uuid, bool)>, Fault> {
     let mut running = Vec::new();
     match read_at_once(connection, schedule, &mut running) {
         Err(fault) if fault.is_corrupt() => {
@@ -127,7 +133,7 @@ fn read_unfinished(connection: &Connection, schedule: &mut Schedule) -> Result<V
 fn read_at_once(
     connection: &Connection,
     schedule: &mut Schedule,
-    running: &mut Vec<Uuid>,
+    running: &mut Vec<(Uuid, bool)>,
 ) -> Result<(), Fault> {
     let mut statement = connection.prepare(statement::UNFINISHED)?;
     let mut rows = statement.query(())?;
@@ -141,7 +147,7 @@ fn read_at_once(
 fn read_one_by_one(
     connection: &Connection,
     schedule: &mut Schedule,
-    running: &mut Vec<Uuid>,
+    running: &mut Vec<(Uuid, bool)>,
 ) -> Result<(), Fault> {
     let mut statement = connection.prepare(statement::UNFINISHED_UIDS)?;
     let uids = statement.query_map((), |row| row.get::<_, Vec<u8>>(0))?;
@@ -162,12 +168,15 @@ fn read_one_by_one(
 fn schedule_row(
     row: &Row<'_>,
     schedule: &mut Schedule,
-    running: &mut Vec<Uuid>,
+    running: &mut Vec<(Uuid, bool)>,
 ) -> Result<(), Fault> {
     let state = row.get(1).ok().and_then(OperationState::from_number);
     match state.zip(entry(row)) {
         Some((OperationState::Pending, entry)) => schedule.change(None, Some(Entry::Ready(entry))),
-        Some((state, entry)) if state.is_running() => running.push(entry.uid),
+        Some((state, entry)) if state.is_running() => {
+            let is_watch = entry.method.starts_with(OperationName::WATCH_METHODS);
+            running.push((entry.uid, is_watch));
+        }
         _ => {
             let uid = row.get_ref(0)?;
             tracing::error!(?uid, "skipping a corrupt operation");

@@ -55,6 +55,8 @@ pub enum OnCrash {
     /// The body runs again, also after the operation was cancelled: only the body ends it. A cancellation does not
     /// drop the body's future, and an operation that no worker holds becomes ready instead of ending.
     ///
+    /// The loss of its worker makes it no [suspect](super::Suspects): such a body waits, and no process dies of it.
+    ///
     /// For bodies whose cancellation takes time and must not be lost, such as those that forward it to another server.
     ResumeCancelled,
 }

@@ -249,7 +249,11 @@ impl OperationRecord {
         }
         let counts = !shared || self.losses >= Self::MAX_LOSSES;
         let is_exhausted = counts && self.attempts_since_progress() >= self.policy.max_attempts;
-        let losses = Self::MAX_LOSSES.min(self.losses + 1);
+        let losses = match self.ends_by_its_body() {
+            // Such a body waits: no process dies of it, so it need not be tried alone.
+            true => 0,
+            false => Self::MAX_LOSSES.min(self.losses + 1),
+        };
         let reason = match self.policy.on_crash {
             // A run that only undoes may be repeated.
             OnCrash::Abort if !self.is_condemned() => Reason::OperationInterrupted,

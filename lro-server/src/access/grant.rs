@@ -7,6 +7,7 @@ use tonic::Status;
 use super::gate::{Visit, yes_or_no};
 use super::refusal::{denied, unimplemented};
 use super::{Access, OperationFacts, OperationsRpc};
+use crate::remote::Remote;
 use crate::rpc::error::not_found;
 use crate::services::ServiceSettings;
 
@@ -94,7 +95,10 @@ impl<'a> Grant<'a> {
                 parent,
                 services,
             } => (visit, *name, parent, services),
-            Kind::Trusted { name } => return record.ok_or_else(|| missing(*name)),
+            Kind::Trusted { name } => {
+                let record = record.filter(|record| !record.borrow().name.is_watch());
+                return record.ok_or_else(|| missing(*name));
+            }
             Kind::List { .. } => return Err(missing(None)),
         };
         // A record of a service that has no such names now is none.
@@ -138,11 +142,14 @@ impl<'a> Grant<'a> {
 
     /// Whether a record belongs to the list.
     pub(crate) fn lists(&self, record: &OperationRecord) -> bool {
-        !record.name.is_watch() && self.lists_method(&record.method)
+        self.lists_method(&record.method)
     }
 
     /// Whether the operations of the rpc at this path belong to the list.
     pub(crate) fn lists_method(&self, path: &str) -> bool {
+        if Remote::watched_by(path).is_some() {
+            return false;
+        }
         match &self.kind {
             Kind::List { services, .. } => services.iter().any(|it| it.owns(path)),
             _ => true,

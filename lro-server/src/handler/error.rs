@@ -140,6 +140,12 @@ impl std::error::Error for HandlerError {
     }
 }
 
+/// Whether a status was not sent by a server, but made of an error on the way to it.
+pub(crate) fn is_of_transport(status: &Status) -> bool {
+    let source = std::error::Error::source(status);
+    source.is_some_and(|source| !source.is::<Retry>())
+}
+
 /// The error type of a handler: anything that converts into a [`Status`], or a
 /// [`HandlerError`].
 ///

@@ -89,6 +89,9 @@ impl Operations {
             let description = format!("{promise:?} is no name of a promise: {error}");
             Reason::InvalidField.field_status("promise", description)
         })?;
+        if name.is_watch() {
+            return Err(not_found(name));
+        }
         self.check_declared(name, &key, &outcome).await?;
         let command = Command::Complete {
             key: key.clone(),

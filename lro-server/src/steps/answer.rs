@@ -29,6 +29,8 @@ pub(super) enum Halt {
     Blocked(Status),
     /// The worker drains, and the body is about to begin a closure.
     Draining,
+    /// A saga undoes, and another run must learn the names of its children first.
+    Again,
 }
 
 /// A call that was just made.

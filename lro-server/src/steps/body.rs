@@ -105,6 +105,7 @@ impl<'a> StepsBody<'a> {
         match journal.halted() {
             Some(Halt::Blocked(fault)) => return Poll::Ready(Polled::Blocked(fault)),
             Some(Halt::Draining) => return Poll::Ready(Polled::Draining),
+            Some(Halt::Again) => return Poll::Ready(Polled::Suspended(Vec::new())),
             None => {}
         }
         if journal.seeks_steps()
@@ -171,7 +172,7 @@ impl<'a> StepsBody<'a> {
         }
         if has_waited {
             self.patience = None;
-            if journal.gives_up() && is_unwinding {
+            if journal.gives_up() && (is_unwinding || journal.is_naming()) {
                 return Poll::Ready(Polled::Unwound);
             }
         }

@@ -332,6 +332,10 @@ impl Call {
     /// error: it may drop them, and their undos would not be known.
     pub(super) async fn let_others_replay(&self, ended: &Ended) {
         let is_replayed_error = ended.place == 0 && ended.result.is_err();
+        if is_replayed_error && self.journal().is_naming() {
+            yield_once().await;
+            self.journal().names_learnt_beside().await;
+        }
         if is_replayed_error && block_of(self.run.uid).is_some() {
             yield_once().await;
         }

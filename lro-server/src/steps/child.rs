@@ -21,6 +21,7 @@ use super::{Step, StepName};
 use crate::handler::error::IntoHandlerError;
 use crate::{OperationContext, Operations, Remote};
 pub(crate) use elsewhere::{NAMED, child_unknown};
+pub(super) use naming::unnamed;
 pub(crate) use naming::{begin_naming, end_naming};
 use starting::InStart;
 pub(crate) use starting::Starting;
@@ -105,6 +106,7 @@ impl<'a> StartChild<'a> {
         let closure = {
             let slot = slot.clone();
             move || {
+                let request_id = slot.request_id().unwrap_or(request_id);
                 let started = start(request_id.to_string());
                 let starting = slot.begin();
                 let started = async move {
@@ -140,8 +142,8 @@ impl<M> OperationContext<M> {
     /// The commit that ends the child wakes it.
     ///
     /// With a [`Remote`] in the place of the `Operations`, the child is an operation of that server, and the closure calls
-    /// an rpc there, which must deduplicate the request id. An attempt takes at most 60 s. UNAVAILABLE, DEADLINE_EXCEEDED
-    /// and retryable errors are repeated, with pauses from 1 s to 60 s unless [`retry`](Step::retry) says something
+    /// an rpc there, which must deduplicate the request id. An attempt takes at most 60 s. UNAVAILABLE, DEADLINE_EXCEEDED,
+    /// broken connections and retryable errors are repeated, with pauses from 1 s to 60 s unless [`retry`](Step::retry) says something
     /// else, within the server's [`dedup_window`](Remote::dedup_window), also by later runs.
     ///
     /// ```

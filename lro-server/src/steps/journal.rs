@@ -176,7 +176,7 @@ impl Journal {
     /// else, or to learn the name of a child.
     pub(super) fn may_begin(&self, key: &StepKey, kind: StepKind) -> bool {
         let mut inner = self.inner();
-        if inner.sagas.is_unwinding() && kind != StepKind::Undo && !inner.is_unnamed(key) {
+        if inner.begins_nothing() && kind != StepKind::Undo && !inner.is_unnamed(key) {
             return false;
         }
         if inner.is_draining {
@@ -277,7 +277,7 @@ impl Journal {
     pub(super) fn halted(&self) -> Option<Halt> {
         let inner = self.inner();
         match &inner.halt {
-            Some(Halt::Draining) if inner.is_at_work() => None,
+            Some(Halt::Draining | Halt::Again) if inner.is_at_work() => None,
             halt => halt.clone(),
         }
     }
@@ -294,8 +294,8 @@ impl Journal {
             Activity::None | Activity::Work => None,
         });
         // A run that only undoes does not wait for what else the body does.
-        let is_unwinding = inner.sagas.is_unwinding();
-        let waits = waits.filter(|wait| !is_unwinding || wait.is_for_undo());
+        let begins_nothing = inner.begins_nothing();
+        let waits = waits.filter(|wait| !begins_nothing || wait.is_for_undo());
         waits.collect()
     }
 

@@ -128,16 +128,23 @@ impl Launch {
             if let Err(ending) = replayed {
                 return ending;
             }
-            if let Some(why) = unwinds {
-                run.unwind(why);
-                match begin_naming(run).await {
-                    Ok(true) => return learn_names(shared, run, method, request).await,
-                    Ok(false) => {}
-                    Err(_) => {
-                        run.stop(StopReason::LeaseLost);
-                        return Ending::Stopped(StopReason::LeaseLost);
-                    }
+            if let Some(why) = &unwinds {
+                run.unwind(why.clone());
+            }
+            match begin_naming(run).await {
+                Ok(true) => return learn_names(shared, run, method, request).await,
+                Ok(false) => {}
+                Err(_) if !run.holds_lease() => {
+                    run.stop(StopReason::LeaseLost);
+                    return Ending::Stopped(StopReason::LeaseLost);
                 }
+                Err(error) => {
+                    let error = error.message();
+                    let message = format!("the watches of its children cannot be read: {error}");
+                    return Ending::Blocked(message);
+                }
+            }
+            if unwinds.is_some() {
                 match stop_children(run) {
                     waits if !waits.is_empty() => return Ending::Suspended(waits),
                     _ if !run.owes() => return Ending::nothing_to_undo(run),

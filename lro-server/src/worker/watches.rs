@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lro_core::pb::{self, operation};
-use lro_core::store::{ExecutionPolicy, OnCrash, StepOutcome};
-use lro_core::{RemoteOperations, pack, unpack};
+use lro_core::store::{ExecutionPolicy, OnCrash, StepKey, StepOutcome};
+use lro_core::{Reason, RemoteOperations, pack, unpack};
 use prost_types::Any;
 use tonic::{Code, Status};
 
@@ -17,7 +17,8 @@ use crate::handler::registration::HostedMethod;
 use crate::handler::run::Run;
 use crate::operations::Operations;
 use crate::remote::Remote;
-use crate::steps::{NAMED, child_unknown, read_rows, status};
+use crate::rpc::error::store_failed;
+use crate::steps::{NAMED, child_unknown, promise_timed_out, read_rows, status};
 use crate::{OperationContext, Worker};
 
 /// How many watches a worker runs at a time.
@@ -78,11 +79,12 @@ async fn watch(remote: Remote, run: Arc<Run>) -> Result<Any, HandlerError> {
     let context = OperationContext::<()>::new(run.clone());
     let done = tokio::select! {
         biased;
-        done = client.until_done(&name, &show) => done,
-        () = cancelled(&context, &**client, &name) => {
+        () = context.cancelled() => match forward(&**client, &name, &show).await {
+            Some(ended) => Ok(ended),
             // Anew, so that polls are close to each other: the end may be near.
-            client.until_done(&name, &show).await
-        }
+            None => client.until_done(&name, &show).await,
+        },
+        done = client.until_done(&name, &show) => done,
     };
     match done {
         Ok(operation) => {
@@ -105,52 +107,74 @@ async fn watch(remote: Remote, run: Arc<Run>) -> Result<Any, HandlerError> {
 /// The operation to watch, which the parent tells when it has started it.
 async fn watched(run: &Arc<Run>) -> Result<pb::Operation, HandlerError> {
     let context = OperationContext::<()>::new(run.clone());
+    let key: StepKey = NAMED
+        .parse()
+        .map_err(|_| Status::internal("the key of a promise"))?;
     let told = context.promise::<pb::Operation>(NAMED).timeout(PATIENCE);
     let told = tokio::select! {
         biased;
         told = told => Some(told),
         // The parent tells first, and cancels then.
-        () = context.cancelled() => told_before(run).await,
+        () = context.cancelled() => told_before(run).await?,
     };
     match told {
+        Some(Err(error)) if error.message() == promise_timed_out(&key).message => Err(unknown(run)),
         Some(told) => told.map_err(HandlerError::permanent),
-        None => {
-            tracing::error!(name = %run.name, "it is not known whether a child on another server was started: look for it there");
-            Err(HandlerError::permanent(status(&child_unknown())))
-        }
+        None => Err(unknown(run)),
     }
+}
+
+/// Whether the operation was started is not known, and will not be.
+fn unknown(run: &Run) -> HandlerError {
+    tracing::error!(name = %run.name, "it is not known whether a child on another server was started: look for it there");
+    HandlerError::permanent(status(&child_unknown()))
 }
 
 /// The parent's word, as the store knows it.
-async fn told_before(run: &Run) -> Option<Result<pb::Operation, Status>> {
-    let rows = read_rows(run).await.ok()?;
-    let row = rows.into_iter().find(|row| row.key.as_str() == NAMED)?;
-    match row.outcome? {
-        StepOutcome::Response(operation) => unpack(&operation).ok().map(Ok),
-        StepOutcome::Error(error) => Some(Err(status(&error))),
+async fn told_before(run: &Run) -> Result<Option<Result<pb::Operation, Status>>, HandlerError> {
+    let rows = read_rows(run).await;
+    let rows = rows.map_err(|error| HandlerError::retry(store_failed(&error)))?;
+    let row = rows.into_iter().find(|row| row.key.as_str() == NAMED);
+    Ok(match row.and_then(|row| row.outcome) {
+        Some(StepOutcome::Response(operation)) => Some(
+            unpack(&operation)
+                .map_err(|error| Reason::PayloadUnreadable.status(error.to_string(), [])),
+        ),
+        Some(StepOutcome::Error(error)) => Some(Err(status(&error))),
         _ => None,
-    }
+    })
 }
 
-/// Returns when the watch was cancelled, and the server has taken the cancellation.
-async fn cancelled(context: &OperationContext<()>, client: &dyn RemoteOperations, name: &str) {
-    context.cancelled().await;
+/// Asks the server to cancel the operation until it takes that. Returns the operation if it ends meanwhile.
+async fn forward(
+    client: &dyn RemoteOperations,
+    name: &str,
+    show: &(dyn for<'o> Fn(&'o pb::Operation) + Send + Sync),
+) -> Option<pb::Operation> {
     let mut backoff = Backoff::default();
     loop {
-        match client.cancel(name).await {
-            Ok(()) => return,
-            Err(status) if matches!(status.code(), Code::NotFound | Code::Unimplemented) => {
-                tracing::warn!(
-                    name,
-                    ?status,
-                    "an operation on another server cannot be cancelled; waiting for its end"
-                );
-                return;
-            }
-            Err(status) => {
-                let pause = backoff.failed("cannot cancel an operation on another server", &status);
-                tokio::time::sleep(pause).await;
-            }
+        let status = match client.cancel(name).await {
+            Ok(()) => return None,
+            Err(status) => status,
+        };
+        if matches!(status.code(), Code::NotFound | Code::Unimplemented) {
+            tracing::warn!(
+                name,
+                ?status,
+                "an operation on another server cannot be cancelled; waiting for its end"
+            );
+            return None;
+        }
+        let pause = backoff.failed("cannot cancel an operation on another server", &status);
+        let pause = tokio::time::sleep(pause);
+        tokio::pin!(pause);
+        tokio::select! {
+            biased;
+            ended = client.until_done(name, show) => match ended {
+                Ok(ended) => return Some(ended),
+                Err(_) => pause.await,
+            },
+            () = &mut pause => {}
         }
     }
 }

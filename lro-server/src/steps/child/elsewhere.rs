@@ -23,7 +23,7 @@ use crate::Remote;
 use crate::engine::backoff::Backoff;
 use crate::engine::deadline::later;
 use crate::engine::update::update_one;
-use crate::handler::error::{HandlerError, to_plain_rpc_status};
+use crate::handler::error::{HandlerError, is_of_transport, to_plain_rpc_status};
 use crate::handler::run::Run;
 use crate::rpc::error::store_failed;
 use crate::start::start_own;
@@ -91,7 +91,7 @@ pub(super) async fn started(
         options,
         began,
     };
-    child.name(call).await?;
+    child.name(call, false).await?;
     child.wait(call).map(Ok)
 }
 
@@ -115,13 +115,13 @@ pub(super) async fn resumed(
         began: row.begin_time,
     };
     if !watch.is_cancelled && !is_named(call.run(), watch).await? {
-        let pauses = row.last_error.is_some() && !call.run().is_unwinding();
+        let pauses = row.last_error.is_some() && !call.journal().is_naming();
         if pauses {
             call.wait(call.recorded_wait(row)).await;
         }
         call.begin().await;
         match child.may_start_again(call.run(), Duration::ZERO) {
-            true => child.name(call).await?,
+            true => child.name(call, true).await?,
             false => child.tell_unknown(call).await?,
         }
     }
@@ -136,15 +136,28 @@ pub(super) async fn resumed(
 }
 
 impl Elsewhere<'_, '_> {
-    /// Starts the operation, and tells the watch what came of it: at an attempt that has begun.
-    async fn name(&self, call: &mut Call) -> Result<(), Status> {
+    /// Starts the operation, and tells the watch what came of it: at an attempt that has begun. `is_unsure` says
+    /// whether an earlier one may have started it.
+    async fn name(&self, call: &mut Call, mut is_unsure: bool) -> Result<(), Status> {
+        // The same in every run, since the watch is.
+        let request_id = call
+            .run()
+            .derived_uuid(&["elsewhere", &self.watch.uid.to_string()]);
+        self.start.slot.set_request_id(request_id);
         let link = call.run().link.as_ref();
         let patience = link.map_or(Duration::ZERO, |link| link.child_cancel_max);
         let gives_up_at = later(Instant::now(), patience);
         loop {
             let left = self.time_left(call.run());
-            let timeout = left.map_or(START_TIMEOUT, |left| left.min(START_TIMEOUT));
-            let attempted = attempt_begun(call, &self.start.closure, Some(timeout)).await?;
+            let is_late = left.is_some_and(|left| left.is_zero());
+            if is_late && !is_unsure {
+                // The wait for the end says that it is too late.
+                return Ok(());
+            }
+            // One that may have been started needs its name to be cancelled, however late it is.
+            let timeout = left.filter(|_| !is_unsure).unwrap_or(START_TIMEOUT);
+            let timeout = Some(timeout.min(START_TIMEOUT));
+            let attempted = attempt_begun(call, &self.start.closure, timeout).await?;
             if let Some(fault) = self.start.slot.fault() {
                 let error = to_plain_rpc_status(&fault);
                 return self.tell(call, StepOutcome::Error(error)).await;
@@ -153,22 +166,23 @@ impl Elsewhere<'_, '_> {
                 Ok(operation) => return self.tell(call, told(call, &operation)?).await,
                 Err(error) => error,
             };
-            if self
-                .time_left(call.run())
-                .is_some_and(|left| left.is_zero())
-            {
-                // The wait for the end says that it is too late.
-                return Ok(());
-            }
+            let is_passing = is_passing(error.status());
+            is_unsure |= is_passing;
             let plain = to_plain_rpc_status(error.status());
-            let Some(pause) = self.pause_after(&error, call.attempt()) else {
-                return self.tell(call, StepOutcome::Error(plain)).await;
+            let pause = self.pause_after(&error, is_passing, call.attempt());
+            let Some(pause) = pause.filter(|_| !is_late) else {
+                return match is_unsure {
+                    true => self.tell_unknown(call).await,
+                    false => self.tell(call, StepOutcome::Error(plain)).await,
+                };
             };
-            let undoes = call.run().is_unwinding();
-            if !self.may_start_again(call.run(), pause) || undoes && Instant::now() >= gives_up_at {
+            let is_naming = call.journal().is_naming();
+            if !self.may_start_again(call.run(), pause)
+                || is_naming && Instant::now() >= gives_up_at
+            {
                 return self.tell_unknown(call).await;
             }
-            if undoes {
+            if is_naming {
                 tokio::time::sleep(pause.min(UNDO_PAUSE_MAX)).await;
             } else {
                 let pause = self
@@ -182,10 +196,13 @@ impl Elsewhere<'_, '_> {
     }
 
     /// The pause before the start is made again; `None` after an error that is final.
-    fn pause_after(&self, error: &HandlerError, attempt: u32) -> Option<Duration> {
-        let code = error.status().code();
-        let passes = matches!(code, Code::Unavailable | Code::DeadlineExceeded);
-        if !passes && !error.is_retryable() {
+    fn pause_after(
+        &self,
+        error: &HandlerError,
+        is_passing: bool,
+        attempt: u32,
+    ) -> Option<Duration> {
+        if !is_passing && !error.is_retryable() {
             return None;
         }
         let retry = self.options.retry.unwrap_or(Retry::times(u32::MAX));
@@ -224,9 +241,33 @@ impl Elsewhere<'_, '_> {
         self.tell(call, StepOutcome::Error(child_unknown())).await
     }
 
+    /// Tells the watch. If it has got another word before, an operation that was started now has no watch, and is
+    /// cancelled.
     async fn tell(&self, call: &Call, outcome: StepOutcome) -> Result<(), Status> {
-        tell(call.run(), &self.watch, outcome).await
+        let run = call.run();
+        if tell(run, &self.watch, outcome.clone()).await? {
+            return Ok(());
+        }
+        let Some(started) = name_in(&outcome) else {
+            return Ok(());
+        };
+        let known = known(run, &self.watch).await?;
+        if known.as_ref().and_then(name_in) == Some(started.clone()) {
+            return Ok(());
+        }
+        tracing::error!(name = %run.name, step = %call.key()?, remote = self.remote.name(), operation = started,
+            "a child on another server was started after its watch had ended: cancelling it");
+        if let Err(error) = self.remote.client().cancel(&started).await {
+            tracing::error!(name = %run.name, operation = started, ?error, "cannot cancel it: cancel it there");
+        }
+        Ok(())
     }
+}
+
+/// Whether the call may have started an operation although it has failed with this error, and the next one may not: the
+/// connection has broken, or the answer has not come in time.
+fn is_passing(error: &Status) -> bool {
+    matches!(error.code(), Code::Unavailable | Code::DeadlineExceeded) || is_of_transport(error)
 }
 
 /// The error of a child of which it is not known whether it was started.
@@ -266,10 +307,10 @@ fn told(call: &Call, operation: &Any) -> Result<StepOutcome, Status> {
     Ok(StepOutcome::Response(pack(&started)))
 }
 
-/// Tells a watch which operation it watches, or that there is none: the first word counts.
-pub(super) async fn tell(run: &Run, watch: &Child, outcome: StepOutcome) -> Result<(), Status> {
+/// Tells a watch which operation it watches, or that there is none. Returns whether it takes that: the first word counts.
+pub(super) async fn tell(run: &Run, watch: &Child, outcome: StepOutcome) -> Result<bool, Status> {
     let Some(link) = &run.link else {
-        return Ok(());
+        return Ok(true);
     };
     let key = NAMED.parse().map_err(|_| fault::run_ended())?;
     let command = Command::Complete { key, outcome };
@@ -277,8 +318,9 @@ pub(super) async fn tell(run: &Run, watch: &Child, outcome: StepOutcome) -> Resu
     let mut backoff = Backoff::default();
     loop {
         match update_one(&*link.store, update.clone()).await {
-            Ok(Ok(_) | Err(Refusal::StepFinished(_) | Refusal::Done | Refusal::NotFound)) => {
-                return Ok(());
+            Ok(Ok(_)) => return Ok(true),
+            Ok(Err(Refusal::StepFinished(_) | Refusal::Done | Refusal::NotFound)) => {
+                return Ok(false);
             }
             Ok(Err(refusal)) => return Err(Reason::Internal.status(refusal.to_string(), [])),
             Err(error) if error.is_retryable() && run.holds_lease() => {
@@ -293,8 +335,22 @@ pub(super) async fn tell(run: &Run, watch: &Child, outcome: StepOutcome) -> Resu
 
 /// Whether a watch knows which operation it watches, or that there is none.
 pub(super) async fn is_named(run: &Run, watch: &Child) -> Result<bool, Status> {
+    Ok(known(run, watch).await?.is_some())
+}
+
+/// The word that a watch has got.
+async fn known(run: &Run, watch: &Child) -> Result<Option<StepOutcome>, Status> {
     let rows = read_rows_of(run, watch.uid, 0).await;
     let rows = rows.map_err(|error| store_failed(&error))?;
-    let row = rows.iter().find(|row| row.key.as_str() == NAMED);
-    Ok(row.is_some_and(StepRow::is_finished))
+    let row = rows.into_iter().find(|row| row.key.as_str() == NAMED);
+    Ok(row.and_then(|row| row.outcome))
+}
+
+/// The name of the operation that a watch is to watch.
+fn name_in(word: &StepOutcome) -> Option<String> {
+    let StepOutcome::Response(operation) = word else {
+        return None;
+    };
+    let operation: pb::Operation = unpack(operation).ok()?;
+    (!operation.name.is_empty()).then_some(operation.name)
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use lro_core::store::StepOutcome;
+use lro_core::store::{StepKey, StepOutcome};
 use tonic::Status;
 
 use super::elsewhere::{child_unknown, is_named, tell};
@@ -15,21 +15,33 @@ use crate::steps::journal::Outstanding;
 /// Whether this run must learn the names of children, and does nothing else.
 pub(crate) async fn begin_naming(run: &Run) -> Result<bool, Status> {
     let journal = run.journal();
-    let mut unnamed = BTreeSet::new();
-    for child in journal.outstanding_children() {
-        if let Some(watch) = &child.child
-            && watch.name.is_watch()
-            && !watch.is_cancelled
-            && !is_named(run, watch).await?
-        {
-            unnamed.insert(child.key);
-        }
+    if !run.is_unwinding() && !journal.undoes() {
+        return Ok(false);
     }
+    let unnamed = unnamed(run, &journal.outstanding_children()).await?;
     let must_name = !unnamed.is_empty();
     if must_name {
         journal.begin_naming(unnamed);
     }
     Ok(must_name)
+}
+
+/// Those of the children whose operations on other servers may have been started without a known name.
+pub(in crate::steps) async fn unnamed(
+    run: &Run,
+    children: &[Outstanding],
+) -> Result<BTreeSet<StepKey>, Status> {
+    let mut unnamed = BTreeSet::new();
+    for Outstanding { key, child, .. } in children {
+        if let Some(watch) = child
+            && watch.name.is_watch()
+            && !watch.is_cancelled
+            && !is_named(run, watch).await?
+        {
+            unnamed.insert(key.clone());
+        }
+    }
+    Ok(unnamed)
 }
 
 /// Tells the watches that are left that nothing is known of their operations.

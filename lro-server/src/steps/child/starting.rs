@@ -12,6 +12,7 @@ use lro_core::store::{
 };
 use prost_types::Any;
 use tonic::Status;
+use uuid::Uuid;
 
 use crate::access::Principal;
 use crate::engine::run_news::RunNews;
@@ -69,7 +70,7 @@ impl Starting {
 
     /// A UUID for a child of the testing kit: another one for each step and epoch, and the same in every run.
     #[cfg(feature = "testing")]
-    pub(crate) fn derived_uid(&self) -> uuid::Uuid {
+    pub(crate) fn derived_uid(&self) -> Uuid {
         self.run.derived_uuid(&["testing", self.key.as_str(), ""])
     }
 
@@ -135,11 +136,23 @@ impl Starting {
 
 /// Hands the next start to the closure that makes it.
 #[derive(Default)]
-pub(super) struct Slot(Mutex<Option<Arc<Starting>>>);
+pub(super) struct Slot {
+    starting: Mutex<Option<Arc<Starting>>>,
+    request_id: OnceLock<Uuid>,
+}
 
 impl Slot {
     pub(super) fn set(&self, starting: Arc<Starting>) {
         *self.lock() = Some(starting);
+    }
+
+    /// The closure gets this request id instead of that of its step.
+    pub(super) fn set_request_id(&self, request_id: Uuid) {
+        let _ = self.request_id.set(request_id);
+    }
+
+    pub(super) fn request_id(&self) -> Option<Uuid> {
+        self.request_id.get().copied()
     }
 
     /// The start that a closure makes which begins now.
@@ -158,7 +171,7 @@ impl Slot {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Starting>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.starting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -92,7 +92,7 @@ impl Inner {
     /// calls begin at all: not in a run that only undoes, nor in a block that is only replayed.
     pub(super) fn frontier(&self, kind: StepKind, block: Option<Option<u64>>) -> (u64, bool) {
         let replayed_until = block.flatten();
-        let begins_nothing = self.sagas.is_unwinding() || replayed_until.is_some();
+        let begins_nothing = self.begins_nothing() || replayed_until.is_some();
         let is_closed = begins_nothing
             && !matches!(
                 kind,

@@ -177,7 +177,7 @@ impl Journal {
     /// Whether the run may wait for steps to undo that a replay does not reach.
     pub(in crate::steps) fn seeks_steps(&self) -> bool {
         let inner = self.inner();
-        inner.sagas.is_unwinding() || inner.sagas.polled.values().any(|it| it.replays)
+        inner.begins_nothing() || inner.sagas.polled.values().any(|it| it.replays)
     }
 
     /// Nothing has happened for a long time: steps that are not reached are not waited for any more. Returns

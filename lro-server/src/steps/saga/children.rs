@@ -8,7 +8,7 @@ use tonic::Status;
 
 use super::running::Running;
 use crate::steps::call::Call;
-use crate::steps::child::{Stop, learn_children};
+use crate::steps::child::{Stop, learn_children, unnamed};
 use crate::steps::hooks;
 use crate::steps::journal::Outstanding;
 use crate::steps::outgoing::Unwritten;
@@ -23,9 +23,14 @@ impl Running<'_, '_> {
         let is_own = |child: &Outstanding| {
             child.saga == Some(self.saga.number) || steps.iter().any(|step| step.key == child.key)
         };
-        let children = self.journal().outstanding_children();
-        let children = children.into_iter().filter(is_own);
-        let stopped = children.map(|child| self.stop_child(child));
+        let mut children = self.journal().outstanding_children();
+        children.retain(is_own);
+        if !unnamed(self.run, &children).await?.is_empty() {
+            // The decision is recorded, and the block, which could learn the names, has ended.
+            self.journal().run_again();
+            return std::future::pending().await;
+        }
+        let stopped = children.into_iter().map(|child| self.stop_child(child));
         try_join_all(stopped).await.map(drop)
     }
 

@@ -2,6 +2,7 @@
 
 mod cancelling;
 mod server;
+mod watch;
 
 use std::time::Duration;
 
@@ -128,108 +129,6 @@ async fn a_parent_gets_the_response_of_a_child_elsewhere_and_holds_no_slot() {
     assert!(parents.elsewhere.cancellations().is_empty());
 }
 
-/// steps:C9
-#[tokio::test(start_paused = true)]
-async fn no_call_of_google_longrunning_finds_a_watch() {
-    let parents = Parents::new(just_a_child).await;
-    let started = parents.server.start().await;
-    suspended(&parents.server.store, &name(&started)).await;
-    let watch = parents.server.child_of(&started, STEP).await;
-    assert!(watch.is_watch());
-    let operations = &parents.server.family.operations;
-    let rpcs = lro_core::pb::operations_client::OperationsClient::new(operations.service());
-    let by_name = watch.to_string();
-    let get = lro_core::pb::GetOperationRequest {
-        name: by_name.clone(),
-    };
-    assert_eq!(
-        rpcs.clone().get_operation(get).await.unwrap_err().code(),
-        Code::NotFound
-    );
-    let cancel = lro_core::pb::CancelOperationRequest {
-        name: by_name.clone(),
-    };
-    assert_eq!(
-        rpcs.clone()
-            .cancel_operation(cancel)
-            .await
-            .unwrap_err()
-            .code(),
-        Code::NotFound
-    );
-    let delete = lro_core::pb::DeleteOperationRequest { name: by_name };
-    assert_eq!(
-        rpcs.clone()
-            .delete_operation(delete)
-            .await
-            .unwrap_err()
-            .code(),
-        Code::NotFound
-    );
-    for parent in ["operations", "lro.v1/watches", "-/-", "lro.v1/-"] {
-        let list = lro_core::pb::ListOperationsRequest {
-            name: parent.into(),
-            ..Default::default()
-        };
-        let listed = rpcs
-            .clone()
-            .list_operations(list)
-            .await
-            .unwrap()
-            .into_inner();
-        assert!(
-            listed.operations.iter().all(|it| it.name == started.name()),
-            "{parent}"
-        );
-    }
-    let mine = parents
-        .server
-        .family
-        .exporter()
-        .call(&["good", "parent=lro.v1/watches"])
-        .await;
-    assert_eq!(mine.unwrap_err().code(), Code::InvalidArgument);
-}
-
-/// The watch has the names, and the metadata of the operation elsewhere.
-#[cfg(feature = "inspection")]
-#[tokio::test(start_paused = true)]
-async fn a_parent_lists_its_child_elsewhere_with_the_latest_metadata() {
-    use lro_core::inspection::list_steps_request::View;
-
-    use super::inspecting::only_step;
-
-    let parents = Parents::new(just_a_child).await;
-    let started = parents.server.start().await;
-    suspended(&parents.server.store, &name(&started)).await;
-    let child = parents.elsewhere.names().remove(0);
-    parents.elsewhere.change(&child, |operation| {
-        operation.metadata = Some(lro_core::pack(&prost_types::Duration {
-            seconds: 4,
-            nanos: 0,
-        }));
-    });
-    let shown = |watch: &OperationRecord| watch.metadata.is_some();
-    parents.server.child_when(&started, STEP, shown).await;
-    let full = only_step(&parents.server, &started, View::Full).await;
-    let names = (full.remote.as_str(), full.remote_operation.as_str());
-    assert_eq!(names, ("other", child.as_str()));
-    assert!(
-        full.child_metadata
-            .unwrap()
-            .type_url
-            .ends_with("google.protobuf.Duration")
-    );
-    parents.elsewhere.end(&child, 1);
-    parents.end(&started).await;
-    let basic = only_step(&parents.server, &started, View::Basic).await;
-    assert_eq!(
-        (&*basic.remote, &*basic.remote_operation),
-        ("other", &*child)
-    );
-    assert_eq!(basic.child_metadata, None);
-}
-
 /// steps:C2 steps:C10
 #[tokio::test(start_paused = true)]
 async fn a_start_whose_answer_is_lost_is_made_again_with_the_same_request_id() {
@@ -240,6 +139,7 @@ async fn a_start_whose_answer_is_lost_is_made_again_with_the_same_request_id() {
             Answer::Refused(DeadlineExceeded),
         ],
         vec![Answer::Lost(Unavailable), Answer::Lost(Unavailable)],
+        vec![Answer::Broken, Answer::Broken],
         // A call without an answer takes a minute.
         vec![Answer::Never, Answer::Lost(DeadlineExceeded)],
     ] {
@@ -349,4 +249,28 @@ async fn only_the_end_of_the_operation_or_its_absence_ends_the_child() {
     parents.server.child_when(&started, STEP, polled).await;
     parents.elsewhere.forget(&parents.elsewhere.names()[0]);
     assert_eq!(response(&parents.end(&started).await), exported(1));
+}
+
+/// A server that says no more than that the operation is done has no response that the parent could have.
+#[tokio::test(start_paused = true)]
+async fn a_response_of_another_type_is_an_error_of_the_call_in_every_run() {
+    for suspends in [false, true] {
+        let parents = Parents::new(async |away: Away, operation: Context| {
+            let error = away.child(&operation, "plain").await.unwrap_err();
+            assert_eq!(error.code(), Code::Internal, "{error}");
+            operation.sleep("later", HOUR).await?;
+            Ok(exported(1))
+        })
+        .await;
+        let started = parents.server.start().await;
+        parents.elsewhere.started(1).await;
+        if suspends {
+            suspended(&parents.server.store, &name(&started)).await;
+        }
+        let child = parents.elsewhere.names().remove(0);
+        parents
+            .elsewhere
+            .change(&child, |operation| operation.done = true);
+        assert_eq!(response(&parents.end(&started).await), exported(1));
+    }
 }

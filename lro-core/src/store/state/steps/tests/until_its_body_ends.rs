@@ -29,6 +29,7 @@ fn a_cancellation_only_tells_an_operation_that_its_body_ends() {
             },
         };
         record.apply(back, now(3)).unwrap();
+        assert_eq!(record.losses, 0, "it is no suspect");
         assert!(record.state == OperationState::Pending && cancelled(&record));
     }
     record.apply(claim.clone(), now(4)).unwrap();

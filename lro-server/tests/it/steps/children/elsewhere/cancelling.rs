@@ -146,13 +146,16 @@ async fn a_child_elsewhere_that_takes_too_long_or_loses_a_race_is_cancelled() {
         (false, vec![]),
         // The pauses between starts count.
         (false, vec![Answer::Refused(Code::Unavailable); 3]),
+        // The name of one that was started must be known, however late.
+        (false, vec![Answer::Never]),
         (true, vec![]),
     ] {
         let parents = Parents::new(move |away: Away, operation: Context| async move {
             let child = away.child(&operation, "plain");
             match races {
                 false => {
-                    let error = child.timeout(HOUR / 2).await.unwrap_err();
+                    // Less than an attempt may take.
+                    let error = child.timeout(HOUR / 120).await.unwrap_err();
                     assert_eq!(error.code(), Code::DeadlineExceeded);
                 }
                 true => {
@@ -219,4 +222,75 @@ async fn a_child_elsewhere_that_is_left_continues_without_its_parent() {
             OperationState::Succeeded
         );
     }
+}
+
+/// A parent that fails while another child is being started drops that start. The next run must come to it, although
+/// the recorded error ends the body at once.
+///
+/// steps:C7
+#[tokio::test(start_paused = true)]
+async fn no_child_escapes_beside_one_that_is_refused() {
+    for (joins, in_saga) in [(false, false), (true, false), (false, true), (true, true)] {
+        let parents = Parents::new(move |away: Away, operation: Context| async move {
+            let (away, operation) = (&away, &operation);
+            let saga = operation.saga();
+            let child = |step: &'static str| {
+                let start = move |id: String| async move {
+                    if step == "b" {
+                        // After the other one, which has no answer in the first run.
+                        away.elsewhere.started(1).await;
+                        return Err(Status::invalid_argument("no such node"));
+                    }
+                    away.elsewhere.start("plain", &id).await
+                };
+                let undo = async |_: Option<ExportResponse>| Ok::<_, Status>(());
+                match in_saga {
+                    true => saga.child(step, &away.remote, start, undo),
+                    false => operation.child(step, &away.remote, start),
+                }
+            };
+            let both = async {
+                match joins {
+                    true => {
+                        tokio::try_join!(child("b"), child("a"))?;
+                    }
+                    false => {
+                        operation.all(8, [child("b"), child("a")]).await?;
+                    }
+                }
+                Ok(exported(1))
+            };
+            match in_saga {
+                true => saga.run(both).await,
+                false => both.await,
+            }
+        })
+        .await;
+        parents.elsewhere.answer([Answer::Never]);
+        let started = parents.server.start().await;
+        let done = parents.end(&started).await;
+        let place = format!("joins: {joins}, in a saga: {in_saga}");
+        let code = done.error().unwrap().code;
+        assert_eq!(code, Code::InvalidArgument as i32, "{place}");
+        assert_eq!(parents.elsewhere.names().len(), 1, "{place}");
+        let cancelled = parents.elsewhere.cancellations();
+        assert_eq!(cancelled, parents.elsewhere.names(), "{place}");
+    }
+}
+
+/// steps:C6
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_is_forwarded_although_polls_fail() {
+    let parents = Parents::new(just_a_child).await;
+    let started = parents.server.start().await;
+    suspended(&parents.server.store, &name(&started)).await;
+    parents.elsewhere.fail_polls([Code::PermissionDenied; 20]);
+    parents.elsewhere.fail_cancels([Code::Unavailable; 5]);
+    parents.server.cancel(&name(&started)).await;
+    let done = parents.end(&started).await;
+    assert_eq!(done.error().unwrap().code, Code::Cancelled as i32);
+    // Each run of the watch asks for it.
+    let mut cancelled = parents.elsewhere.cancellations();
+    cancelled.dedup();
+    assert_eq!(cancelled, parents.elsewhere.names());
 }

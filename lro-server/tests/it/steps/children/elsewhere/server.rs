@@ -18,6 +18,8 @@ pub(super) enum Answer {
     Lost(Code),
     /// The operation is started, and there is no answer.
     Never,
+    /// The operation is started, and the connection breaks.
+    Broken,
 }
 
 #[derive(Debug, Default)]
@@ -91,6 +93,10 @@ impl Elsewhere {
         match answer {
             Some(Answer::Lost(code)) => Err(Status::new(code, "the answer is lost")),
             Some(Answer::Never) => std::future::pending().await,
+            Some(Answer::Broken) => {
+                let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+                Err(Status::from_error(Box::new(reset)))
+            }
             _ => Ok(Response::new(started.into())),
         }
     }
