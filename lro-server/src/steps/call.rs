@@ -45,6 +45,8 @@ pub(super) struct Ended {
     pub(super) result: Result<Any, Status>,
     /// Its place among the ends that this run has recorded; 0 of one that an earlier run has.
     pub(super) place: u64,
+    /// When it ended, by the store's clock; of a lazy row, a time before its commit and after those before it.
+    pub(super) time: Timestamp,
 }
 
 impl Call {
@@ -216,17 +218,21 @@ impl Call {
     pub(super) async fn record(&self, outcome: StepOutcome) -> Result<Ended, Status> {
         let result = result(&outcome);
         let write = self.write(Some(outcome))?;
-        let place = match self.is_lazy {
-            true => self.write_lazily(write),
+        let (time, place) = match self.is_lazy {
+            true => (self.journal().time(), self.write_lazily(write)),
             false => {
                 let (time, place) = self.commit(write).await?;
                 if self.is_timed {
                     self.journal().passed(time);
                 }
-                place
+                (time, place)
             }
         };
-        Ok(Ended { result, place })
+        Ok(Ended {
+            result,
+            place,
+            time,
+        })
     }
 
     /// The same of a call that an event from outside may have ended: the first end counts.
@@ -350,6 +356,7 @@ impl Call {
         Some(Ended {
             result: result(outcome),
             place: 0,
+            time: row.end_time.unwrap_or(row.begin_time),
         })
     }
 }

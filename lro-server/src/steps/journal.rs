@@ -201,11 +201,6 @@ impl Journal {
         number
     }
 
-    /// The place of the row that was added last.
-    pub(super) fn last_place(&self) -> u64 {
-        self.inner().outgoing.last()
-    }
-
     /// Wakes the run.
     pub(crate) fn wake(&self) {
         self.task.wake();

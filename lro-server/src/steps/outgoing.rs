@@ -61,11 +61,6 @@ impl Outgoing {
         self.added
     }
 
-    /// The number of the row that was added last.
-    pub(super) fn last(&self) -> u64 {
-        self.added
-    }
-
     /// A closure waits for the rows that must be durable before it. Returns the number of the last of them.
     pub(super) fn want_before_closures(&mut self) -> u64 {
         self.wanted = self.wanted.max(self.before_closures);

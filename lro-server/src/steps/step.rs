@@ -216,7 +216,7 @@ impl<T: Message + Name + Default + 'static> Future for Step<'_, T> {
                         self.state = State::UnderWay(future);
                         return Poll::Pending;
                     };
-                    let Ended { result, place } = ended?;
+                    let Ended { result, place, .. } = ended?;
                     self.place = Some(place);
                     return Poll::Ready(result.and_then(|response| unpacked(&response)));
                 }

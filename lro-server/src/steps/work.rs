@@ -146,7 +146,7 @@ async fn step(
             let outcome = StepOutcome::Error(fault::interrupted(row.key.as_str()));
             let ended = call.record(outcome).await?;
             if let Some(undoable) = undoable {
-                undoable.recorded(ended.place);
+                undoable.ended_at(ended.time);
             }
             return Ok(ended);
         }
@@ -181,7 +181,7 @@ async fn step(
     }
     let ended = call.record(outcome).await?;
     if let Some(undoable) = undoable {
-        undoable.recorded(ended.place);
+        undoable.ended_at(ended.time);
     }
     Ok(ended)
 }

@@ -12,6 +12,7 @@ mod promises;
 mod recording;
 mod retries;
 mod saga_misuse;
+mod saga_order;
 mod saga_runs;
 mod sagas;
 mod side_by_side;

@@ -74,7 +74,7 @@ pub(in crate::steps) async fn child(
     };
     if let Some(undoable) = undoable {
         undoable.returned(ended.result.as_ref().ok().cloned());
-        undoable.ended_after(call.journal().last_place());
+        undoable.ended_at(ended.time);
     }
     Ok(ended)
 }

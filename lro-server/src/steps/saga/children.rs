@@ -3,15 +3,17 @@
 use std::pin::pin;
 
 use futures_util::future::try_join_all;
-use lro_core::store::{StepRow, StepWrite};
+use lro_core::store::{StepKind, StepOutcome, StepRow, StepWrite};
 use tonic::Status;
 
 use super::running::Running;
+use crate::rpc::error::store_failed;
 use crate::steps::call::Call;
 use crate::steps::child::{Stop, learn_children, unnamed};
 use crate::steps::hooks;
 use crate::steps::journal::Outstanding;
 use crate::steps::outgoing::Unwritten;
+use crate::steps::read::read_rows;
 use crate::steps::wait::Wait;
 
 impl Running<'_, '_> {
@@ -19,9 +21,9 @@ impl Running<'_, '_> {
     pub(super) async fn stop_children(&self) -> Result<(), Status> {
         self.journal().starts_ended().await;
         learn_children(self.run).await;
-        let steps = self.saga.newest_first();
+        let steps = self.saga.keys();
         let is_own = |child: &Outstanding| {
-            child.saga == Some(self.saga.number) || steps.iter().any(|step| step.key == child.key)
+            child.saga == Some(self.saga.number) || steps.contains(&child.key)
         };
         let mut children = self.journal().outstanding_children();
         children.retain(is_own);
@@ -32,6 +34,25 @@ impl Running<'_, '_> {
         }
         let stopped = children.into_iter().map(|child| self.stop_child(child));
         try_join_all(stopped).await.map(drop)
+    }
+
+    /// Reads the ends of children that the block has not seen: each run undoes in the same order.
+    pub(super) async fn learn_ends(&self) -> Result<(), Status> {
+        let steps = self.saga.keys();
+        if self.run.link.is_none() || steps.is_empty() {
+            return Ok(());
+        }
+        let rows = read_rows(self.run).await;
+        let rows = rows.map_err(|error| store_failed(&error))?;
+        let has_ended = |row: &&StepRow| {
+            row.kind == StepKind::SagaChild
+                && row.is_finished()
+                && row.outcome != Some(StepOutcome::Abandoned)
+        };
+        for row in rows.iter().filter(has_ended) {
+            self.saga.ended(row);
+        }
+        Ok(())
     }
 
     async fn stop_child(&self, child: Outstanding) -> Result<(), Status> {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use lro_core::Timestamp;
 use lro_core::store::{StepKey, StepKind, StepOutcome, StepRow, StepWrite};
 use prost_types::Any;
 use tokio::sync::OnceCell;
@@ -34,15 +35,13 @@ pub(super) struct Registered<'a> {
     place: Place,
 }
 
-/// The place of a step in the order of the ends. Steps that have not ended are the newest.
+/// The place of a step in the order of the ends: the same in each run. Steps that have not ended are the newest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
-    /// Of a row of an earlier run.
-    Recorded(u64),
-    /// Of a row of this run, or of an event that this run has read after that row.
-    New(u64, bool),
-    /// In the order in which they were reached.
-    Unended(usize),
+    /// It has ended at this time, by the store's clock.
+    Ended(Timestamp),
+    /// It has not.
+    Unended,
 }
 
 impl<'a> Inner<'a> {
@@ -55,21 +54,36 @@ impl<'a> Inner<'a> {
         }
     }
 
-    /// The steps that the block has reached, the newest first.
-    pub(super) fn newest_first(&self) -> Vec<Registered<'a>> {
+    /// The steps that the block has reached, the newest first. Of those with one place, a step that was reached later is
+    /// newer. A child that has ended after the decision to undo had not ended then.
+    pub(super) fn newest_first(&self, decided: Timestamp) -> Vec<Registered<'a>> {
         let mut steps = self.lock().clone();
-        // Of two events after the same row, the later one was reached later, as far as that is known.
+        for step in &mut steps {
+            if step.place > Place::Ended(decided) {
+                step.place = Place::Unended;
+            }
+        }
         steps.reverse();
         steps.sort_by_key(|step| std::cmp::Reverse(step.place));
         steps
     }
 
+    /// The steps that the block has reached.
+    pub(super) fn keys(&self) -> Vec<StepKey> {
+        self.lock().iter().map(|step| step.key.clone()).collect()
+    }
+
     /// A child that was under way has ended.
     pub(super) fn ended(&self, row: &StepRow) {
         let mut registered = self.lock();
-        let step = registered.iter_mut().rfind(|step| step.key == row.key);
-        if let (Some(step), Some(StepOutcome::Response(response))) = (step, &row.outcome) {
+        let Some(step) = registered.iter_mut().rfind(|step| step.key == row.key) else {
+            return;
+        };
+        if let Some(StepOutcome::Response(response)) = &row.outcome {
             step.response = Some(response.clone());
+        }
+        if let Some(time) = row.end_time {
+            step.place = Place::Ended(time);
         }
     }
 
@@ -120,16 +134,18 @@ impl<'a> Undoable<'a> {
             return;
         }
         let mut registered = self.saga.lock();
-        let unended = Place::Unended(registered.len());
         let (response, place) = match row {
             Some(row) if row.is_finished() => {
                 let response = match &row.outcome {
                     Some(StepOutcome::Response(response)) => Some(response.clone()),
                     _ => None,
                 };
-                (response, Place::Recorded(row.seq))
+                (
+                    response,
+                    Place::Ended(row.end_time.unwrap_or(row.begin_time)),
+                )
             }
-            _ => (None, unended),
+            _ => (None, Place::Unended),
         };
         registered.push(Registered {
             key,
@@ -170,14 +186,9 @@ impl<'a> Undoable<'a> {
         self.with(|step| step.response = response);
     }
 
-    /// The end of the step is recorded at this place.
-    pub(in crate::steps) fn recorded(&self, place: u64) {
-        self.with(|step| step.place = Place::New(place, false));
-    }
-
-    /// The end of the step has come from outside, after the row at this place.
-    pub(in crate::steps) fn ended_after(&self, place: u64) {
-        self.with(|step| step.place = Place::New(place, true));
+    /// The step has ended at this time, by the store's clock.
+    pub(in crate::steps) fn ended_at(&self, time: Timestamp) {
+        self.with(|step| step.place = Place::Ended(time));
     }
 
     fn with(&self, change: impl FnOnce(&mut Registered<'a>)) {

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt as _;
-use lro_core::Reason;
 use lro_core::pb::rpc;
-use lro_core::store::{StepKey, StepKind, StepOutcome, StepRow, StepWrite};
+use lro_core::store::{StepKey, StepKind, StepOutcome, StepWrite};
+use lro_core::{Reason, Timestamp};
 use tonic::Status;
 
 use super::registered::{Inner, Registered, UndoClosure};
@@ -35,6 +35,15 @@ pub(super) struct Running<'s, 'a> {
     pub(super) run: &'s Arc<Run>,
     pub(super) saga: &'s Inner<'a>,
     keys: Keys,
+}
+
+/// The decision to undo.
+struct Decision {
+    error: rpc::Status,
+    /// Its place among the rows that earlier runs have recorded.
+    until: u64,
+    /// When it was recorded, by the store's clock.
+    time: Timestamp,
 }
 
 /// How a block has ended.
@@ -211,14 +220,15 @@ impl<'s, 'a> Running<'s, 'a> {
     ) -> Result<HandlerError, HandlerError> {
         let journal = self.journal();
         let error = journal.unwinds().unwrap_or(error);
-        let (mut error, until) = self.decide(error).await?;
+        let Decision {
+            mut error,
+            until,
+            time,
+        } = self.decide(error).await?;
         self.stop_children().await?;
+        self.learn_ends().await?;
         let mut left = Vec::new();
-        for mut step in self.saga.newest_first() {
-            if step.response.is_none() {
-                // The end of a child may have been read after the block was polled last.
-                step.response = journal.recorded(&step.key).and_then(response);
-            }
+        for step in self.saga.newest_first(time) {
             if !self.undo_step(&step).await? {
                 left.push(step.key);
             }
@@ -238,27 +248,35 @@ impl<'s, 'a> Running<'s, 'a> {
         Ok(returned.into())
     }
 
-    /// Records the decision to undo, if no earlier run has. Returns its error, and its place among the recorded
-    /// rows.
-    async fn decide(&self, error: rpc::Status) -> Result<(rpc::Status, u64), Status> {
+    /// Records the decision to undo, if no earlier run has.
+    async fn decide(&self, error: rpc::Status) -> Result<Decision, Status> {
         let mut call = Call::by_saga(self.run, &self.keys.decision, StepKind::Undo);
         let row = call.find("").await?;
         if let Some(row) = &row
             && let Some(StepOutcome::Error(error)) = &row.outcome
         {
             call.replay(row);
-            return Ok((error.clone(), row.seq));
+            return Ok(Decision {
+                error: error.clone(),
+                until: row.seq,
+                time: row.end_time.unwrap_or(row.begin_time),
+            });
         }
         let error = self.run.limits.bounded_error(error);
-        match call.record(StepOutcome::Error(error.clone())).await {
-            Ok(_) => Ok((error, u64::MAX)),
+        let time = match call.record(StepOutcome::Error(error.clone())).await {
+            Ok(ended) => ended.time,
             // Each later run decides the same.
             Err(refused) if self.run.verdict().is_some() && !self.run.is_lost() => {
                 tracing::warn!(name = %self.run.name, error = ?refused, "the decision to undo is not recorded");
-                Ok((error, u64::MAX))
+                Timestamp::MAX
             }
-            Err(refused) => Err(refused),
-        }
+            Err(refused) => return Err(refused),
+        };
+        Ok(Decision {
+            error,
+            until: u64::MAX,
+            time,
+        })
     }
 
     /// Undoes one step. Returns whether that has succeeded.
@@ -303,14 +321,6 @@ impl<'s, 'a> Running<'s, 'a> {
 impl Drop for Running<'_, '_> {
     fn drop(&mut self) {
         self.journal().saga_dropped(self.saga.number);
-    }
-}
-
-/// The response in a row.
-fn response(row: StepRow) -> Option<prost_types::Any> {
-    match row.outcome {
-        Some(StepOutcome::Response(response)) => Some(response),
-        _ => None,
     }
 }
 
