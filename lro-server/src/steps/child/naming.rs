@@ -14,10 +14,11 @@ use crate::steps::journal::Outstanding;
 
 /// Whether this run must learn the names of children, and does nothing else.
 pub(crate) async fn begin_naming(run: &Run) -> Result<bool, Status> {
-    let journal = run.journal();
-    if !run.is_unwinding() && !journal.undoes() {
-        return Ok(false);
-    }
+    // A body without durable calls has no journal, and gets none here.
+    let journal = match run.journal_if_used() {
+        Some(journal) if run.is_unwinding() || journal.undoes() => journal,
+        _ => return Ok(false),
+    };
     let unnamed = unnamed(run, &journal.outstanding_children()).await?;
     let must_name = !unnamed.is_empty();
     if must_name {
