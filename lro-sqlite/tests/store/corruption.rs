@@ -19,7 +19,7 @@ async fn a_corrupt_row_is_reported_and_blocks_no_other() {
         "labels = x'ff'",
         "request = x'ff'",
         "metadata = x'0a'",
-        "on_crash = 2",
+        "on_crash = 3",
         "attempt = -1",
         "retain_nanos = 1000000000",
         "request_id = 'x', request_fingerprint = x'00'",
