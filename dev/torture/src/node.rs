@@ -49,8 +49,8 @@ pub struct Options {
     #[arg(long)]
     pub finish: bool,
     /// The file of the notes of families.
-    #[arg(long, default_value = "")]
-    pub ledger: PathBuf,
+    #[arg(long)]
+    pub ledger: Option<PathBuf>,
     /// The only method of which a worker runs operations.
     #[arg(long)]
     pub method: Option<String>,
@@ -79,7 +79,7 @@ async fn live(options: Options) -> anyhow::Result<()> {
         finish: options.finish,
         ledger: Ledger::default(),
     });
-    let ledger = Ledger::new(options.ledger);
+    let ledger = options.ledger.map(Ledger::new).unwrap_or_default();
     let families = Arc::new(Families::new(&operations, ledger));
     if options.work {
         let mut worker = Worker::builder(&operations)
