@@ -261,7 +261,7 @@ impl Future for StepsBody<'_> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Polled> {
         let this = &mut *self;
-        // Asked before the poll of the body: what wakes the body at the same time goes first.
+        // Asked before the poll of the body, and of no account if something wakes the body at the same time.
         let linger = this.linger.as_mut();
         let has_lingered = linger.is_some_and(|linger| linger.as_mut().poll(context).is_ready());
         let patience = this.patience.as_mut();
@@ -278,7 +278,11 @@ impl Future for StepsBody<'_> {
             this.patience = None;
         }
         match this.run.journal_if_used() {
-            Some(_) => this.poll_journal(context, has_lingered, has_waited),
+            Some(_) => this.poll_journal(
+                context,
+                has_lingered && !was_woken,
+                has_waited && !was_woken,
+            ),
             None => Poll::Pending,
         }
     }

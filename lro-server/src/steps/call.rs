@@ -173,22 +173,14 @@ impl Call {
         (row.kind == kind).then_some(row)
     }
 
-    /// Records with the next commit that the call has begun.
-    pub(super) fn note_begun(&self) -> Result<(), Status> {
-        let begun = self.write(None)?;
-        if self.run.link.is_some() {
-            self.journal().write(Unwritten::lazy(begun));
-        }
-        Ok(())
-    }
-
     /// Begins an attempt of the closure, when earlier lazy rows are durable. Never returns if the worker
-    /// drains.
+    /// drains, or the run has lost the operation: those rows may be refused.
     pub(super) async fn begin(&mut self) {
         self.set_activity(Activity::Work);
         self.journal().closures_may_begin(self.kind).await;
         let key = self.made.key.as_ref();
-        if !key.is_ok_and(|key| self.journal().may_begin(key, self.kind)) {
+        let may_begin = |key| !self.run.is_lost() && self.journal().may_begin(key, self.kind);
+        if !key.is_ok_and(may_begin) {
             self.set_activity(Activity::None);
             std::future::pending::<()>().await;
         }

@@ -363,7 +363,9 @@ impl Inner {
 
     fn is_at_work(&self) -> bool {
         let mut calls = self.under_way.values();
-        self.starts > 0 || calls.any(|call| matches!(call.activity, Activity::Work))
+        self.starts > 0
+            || self.sagas.is_reading()
+            || calls.any(|call| matches!(call.activity, Activity::Work))
     }
 }
 

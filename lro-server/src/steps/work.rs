@@ -157,9 +157,9 @@ async fn step(
     if let Some(undoable) = undoable {
         undoable.open(call).await?;
         undoable.reached(call.recorded(call.kind()).as_ref());
-        // Each row that follows from the closure says that it has begun.
+        // Each row that follows from the closure says that it has begun, and a later run has nothing to undo without it.
         if call.recorded(call.kind()).is_none() {
-            call.note_begun()?;
+            call.record_begun().await?;
         }
     }
     let outcome = loop {

@@ -11,6 +11,7 @@ mod names;
 mod promises;
 mod recording;
 mod retries;
+mod saga_faults;
 mod saga_misuse;
 mod saga_order;
 mod saga_runs;
@@ -124,6 +125,13 @@ impl Trail {
 
     fn count_of(&self, event: &str) -> usize {
         self.events().iter().filter(|it| *it == event).count()
+    }
+
+    /// Returns when this has happened.
+    async fn happened(&self, event: &str) {
+        let mut counted = self.count.subscribe();
+        let has_happened = |_: &usize| self.count_of(event) > 0;
+        counted.wait_for(has_happened).await.unwrap();
     }
 
     /// Returns when this many events have happened.

@@ -25,6 +25,18 @@ pub(super) struct Sagas {
     has_given_up: bool,
     /// Steps that are not undone.
     incomplete: BTreeSet<StepKey>,
+    /// The number of reads of rows that are under way.
+    reads: usize,
+}
+
+/// A saga reads rows, until this is dropped.
+pub(in crate::steps) struct Reading<'a>(&'a Journal);
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.inner().sagas.reads -= 1;
+        self.0.task.wake();
+    }
 }
 
 struct Polled {
@@ -52,6 +64,10 @@ impl Sagas {
 
     pub(super) fn is_unwinding(&self) -> bool {
         self.unwinding.is_some()
+    }
+
+    pub(super) fn is_reading(&self) -> bool {
+        self.reads > 0
     }
 
     pub(super) fn first_open(&self) -> Option<&StepKey> {
@@ -129,6 +145,12 @@ impl Journal {
 
     pub(in crate::steps) fn is_open(&self, key: &StepKey) -> bool {
         self.inner().sagas.open.contains(key)
+    }
+
+    /// A saga reads rows, which may take as long as the store is unavailable: the run is at work.
+    pub(in crate::steps) fn saga_reads(&self) -> Reading<'_> {
+        self.inner().sagas.reads += 1;
+        Reading(self)
     }
 
     /// Whether a saga is open.

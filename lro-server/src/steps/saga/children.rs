@@ -17,17 +17,27 @@ use crate::steps::read::read_rows;
 use crate::steps::wait::Wait;
 
 impl Running<'_, '_> {
+    /// Returns when all children that the block has started are recorded: before the decision to undo, up to which later
+    /// runs replay the block.
+    pub(super) async fn starts_ended(&self) {
+        self.journal().starts_ended().await;
+        let _reading = self.journal().saga_reads();
+        learn_children(self.run).await;
+    }
+
     /// Cancels the children that the block has started and that have not ended, and waits for them.
     pub(super) async fn stop_children(&self) -> Result<(), Status> {
-        self.journal().starts_ended().await;
-        learn_children(self.run).await;
         let steps = self.saga.keys();
         let is_own = |child: &Outstanding| {
             child.saga == Some(self.saga.number) || steps.contains(&child.key)
         };
         let mut children = self.journal().outstanding_children();
         children.retain(is_own);
-        if !unnamed(self.run, &children).await?.is_empty() {
+        let unnamed = {
+            let _reading = self.journal().saga_reads();
+            unnamed(self.run, &children).await?
+        };
+        if !unnamed.is_empty() {
             // The decision is recorded, and the block, which could learn the names, has ended.
             self.journal().run_again();
             return std::future::pending().await;
@@ -42,7 +52,10 @@ impl Running<'_, '_> {
         if self.run.link.is_none() || steps.is_empty() {
             return Ok(());
         }
-        let rows = read_rows(self.run).await;
+        let rows = {
+            let _reading = self.journal().saga_reads();
+            read_rows(self.run).await
+        };
         let rows = rows.map_err(|error| store_failed(&error))?;
         let has_ended = |row: &&StepRow| {
             row.kind == StepKind::SagaChild

@@ -109,7 +109,13 @@ impl<'s, 'a> Running<'s, 'a> {
             End::Returned(Ok(_)) | End::Dropped => fault::panicked(),
         };
         let ended = row.and_then(|row| row.outcome);
-        let error = self.undo(error, ended).await?;
+        let error = match self.undo(error, ended).await {
+            // Another run undoes it. The body must not continue as if it were undone.
+            Err(_) if self.run.is_given_back() && !journal.has_ended() => {
+                return std::future::pending().await;
+            }
+            undone => undone?,
+        };
         self.undone_beside().await;
         Err(error)
     }
@@ -219,6 +225,7 @@ impl<'s, 'a> Running<'s, 'a> {
         ended: Option<StepOutcome>,
     ) -> Result<HandlerError, HandlerError> {
         let journal = self.journal();
+        self.starts_ended().await;
         let error = journal.unwinds().unwrap_or(error);
         let Decision {
             mut error,

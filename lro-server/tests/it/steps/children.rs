@@ -19,7 +19,7 @@ use lro_server::steps::{Retry, Step};
 use lro_server::{HandlerError, Operations, Worker, WorkerBuilder};
 use tonic::{Code, Request, Response, Status};
 
-use super::{HOUR, Trail, keys, record, record_when, rows, store, suspended, wait};
+use super::{HOUR, Node, Trail, keys, record, record_when, rows, store, suspended, wait};
 use crate::support::{Context, Exporter, Metadata, Typed, exported, name, start_on};
 
 type Body = Pin<Box<dyn Future<Output = Result<ExportResponse, HandlerError>> + Send>>;
@@ -30,6 +30,8 @@ struct Family {
     operations: Operations,
     exporter: Arc<OnceLock<Arc<Exporter>>>,
     trail: Trail,
+    /// Its way to the store.
+    way: Node,
 }
 
 impl Family {
@@ -93,12 +95,13 @@ impl Server {
                 _ => Box::pin(child(family.trail, request.tables[0].clone(), operation)),
             }
         };
-        let (operations, made, worker) = start_on(node, settings, body).await;
+        let (operations, made, worker) = start_on(node.clone(), settings, body).await;
         exporter.set(made).ok().unwrap();
         let made = Family {
             operations,
             exporter,
             trail: Trail::default(),
+            way: node,
         };
         family.set(made.clone()).ok().unwrap();
         Self {

@@ -42,6 +42,10 @@ pub(crate) struct Node {
     before_updates: Arc<Mutex<Option<Hook>>>,
     /// How long the answer to the next update takes.
     update_takes: Arc<Mutex<Duration>>,
+    /// How long the next start takes before it is applied.
+    start_takes: Arc<Mutex<Duration>>,
+    /// How long the next read of steps takes.
+    read_takes: Arc<Mutex<Duration>>,
     /// Operations that cannot be written, and why.
     pub(crate) refused: Arc<Mutex<HashMap<Uuid, Refusal>>>,
 }
@@ -68,6 +72,8 @@ impl Node {
             claim_takes: Arc::default(),
             before_updates: Arc::default(),
             update_takes: Arc::default(),
+            start_takes: Arc::default(),
+            read_takes: Arc::default(),
             refused: Arc::default(),
         }
     }
@@ -112,6 +118,16 @@ impl Node {
         *self.update_takes.lock().unwrap() = time;
     }
 
+    /// The next start is applied after this time.
+    pub(crate) fn delay_start(&self, time: Duration) {
+        *self.start_takes.lock().unwrap() = time;
+    }
+
+    /// The next read of steps is answered after this time.
+    pub(crate) fn delay_read(&self, time: Duration) {
+        *self.read_takes.lock().unwrap() = time;
+    }
+
     /// Updates fail with what this gives, or panic as it does.
     pub(crate) fn before_updates(
         &self,
@@ -148,6 +164,10 @@ impl OperationStore for Node {
         operations: Vec<NewOperation>,
     ) -> Result<Vec<Result<Started, StartError>>, StoreError> {
         self.check()?;
+        let takes = std::mem::take(&mut *self.start_takes.lock().unwrap());
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
         let answer = self.store.start(operations).await;
         self.lag().await;
         answer
@@ -193,6 +213,10 @@ impl OperationStore for Node {
 
     async fn steps(&self, query: StepQuery) -> Result<Vec<StepRow>, StoreError> {
         self.check()?;
+        let takes = std::mem::take(&mut *self.read_takes.lock().unwrap());
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
         self.store.steps(query).await
     }
 

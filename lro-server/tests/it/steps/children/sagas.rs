@@ -1,7 +1,10 @@
 //! Children that a saga undoes.
 
+use std::time::Duration;
+
 use lro_server::steps::Saga;
 
+use super::super::saga_faults::take_away;
 use super::*;
 
 pub(super) fn child<'a>(
@@ -155,4 +158,45 @@ async fn a_child_that_its_timeout_has_cancelled_is_waited_for() {
         ["stop lingers", "undo lingers Some(5)"],
         "{events:?}"
     );
+}
+
+/// The block fails while the start of a child is under way. The next run replays the block up to the decision to undo, so the
+/// child is recorded before it.
+///
+/// steps:C7 steps:U4 steps:U5
+#[tokio::test(start_paused = true)]
+async fn a_child_whose_start_was_under_way_is_undone_by_a_later_run() {
+    let server = Server::new(async |family: Family, operation: Context| {
+        let (family, saga) = (&family, operation.saga());
+        let undo = async |_: Option<ExportResponse>| {
+            family.trail.add("undo good");
+            if family.trail.count_of("undo good") == 1 {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, Status>(())
+        };
+        saga.run(async {
+            let fail = async || Err::<(), _>(Status::aborted("no"));
+            // The block lets others replay after it.
+            operation.step("bad", fail).await.unwrap_err();
+            family.way.delay_start(Duration::from_secs(1));
+            let start = async |request_id: String| family.start("good", &request_id).await;
+            let fails = async {
+                family.trail.reached(1).await;
+                Err::<(), _>(Status::aborted("enough"))
+            };
+            let node = saga.child("node", &family.operations, start, undo);
+            tokio::try_join!(node, fails)?;
+            Ok(exported(1))
+        })
+        .await
+    })
+    .await;
+    let started = server.start().await;
+    server.family.trail.happened("undo good").await;
+    take_away(&server.store, &started).await;
+    let done = server.wait(&started).await;
+    assert_eq!(done.error().unwrap().code, Code::Aborted as i32);
+    let undone = server.family.trail.count_of("undo good");
+    assert_eq!(undone, 2, "{:?}", server.events());
 }
