@@ -23,6 +23,7 @@ use crate::service::Job;
 use crate::world::World;
 
 pub(crate) use body::follow;
+pub(crate) use check::CANCEL_BOUND;
 pub(crate) use ledger::FamilyLedger;
 
 /// The longest that the operations of a run take after the faults.

@@ -82,8 +82,8 @@ fn main() -> std::process::ExitCode {
     let begun = Instant::now();
     let (mut passed, mut failed) = (0_u64, 0_u64);
     let mut seed = first;
-    let has_regressions = args.seed.is_none() && args.scenario == Scenario::Faults;
-    let mut regressions = has_regressions.then(regressions).into_iter().flatten();
+    let regressions = args.seed.is_none().then(regressions).into_iter().flatten();
+    let mut regressions = regressions.filter(|(scenario, _)| *scenario == args.scenario);
     let mut deaths = DeathCounts::default();
     let mut simulated = Duration::ZERO;
     let (mut events, mut undecided) = (0, 0);
@@ -92,7 +92,7 @@ fn main() -> std::process::ExitCode {
         None => seed < first + args.seeds,
     } {
         let regression = regressions.next();
-        let seed_now = regression.unwrap_or(seed);
+        let seed_now = regression.map_or(seed, |(_, seed)| seed);
         let report = simulate_in(args.scenario, seed_now, bug);
         if args.scenario == Scenario::Deaths {
             let plan = DeathPlan::new(seed_now, bug);

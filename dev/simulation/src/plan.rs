@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::bug::Bug;
+use crate::bug::{Bug, Scenario};
 use crate::model::Policy;
 use crate::random::Random;
 use crate::seeds::regressions;
@@ -118,7 +118,7 @@ impl Plan {
             faults: if calm { 0 } else { random.below(9) },
             // The seeds that have found something did so without.
             reuse_names: Random::new(seed, 4).per_mille(400)
-                && !regressions().any(|known| known == seed),
+                && !regressions().any(|known| known == (Scenario::Faults, seed)),
             max_runtime_stall: None,
             has_steps: false,
         }

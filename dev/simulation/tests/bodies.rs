@@ -66,5 +66,5 @@ fn durable_calls_survive_faults() {
 /// newest first and once, children end with their parents, and outcomes are those without faults.
 #[test]
 fn sagas_and_children_survive_faults() {
-    none_of(400, Scenario::Families, |_, _| {});
+    none_of(2_000, Scenario::Families, |_, _| {});
 }

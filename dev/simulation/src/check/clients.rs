@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Case;
+use crate::families::CANCEL_BOUND;
 use crate::model::Verdict;
 use crate::world::{Answer, Ask, ClientCall, Moment};
 
@@ -273,7 +274,11 @@ fn cancellations(case: &mut Case<'_>) {
         .max();
     let beat = slowest.unwrap_or_default().max(case.plan.lease);
     // One whose worker was lost is taken up when a slot is free: at the latest after the timeout.
-    let bound = beat * 2 + case.plan.cancel_grace * 2 + case.plan.timeout + Duration::from_secs(3);
+    let mut bound =
+        beat * 2 + case.plan.cancel_grace * 2 + case.plan.timeout + Duration::from_secs(3);
+    if case.plan.has_steps {
+        bound += CANCEL_BOUND;
+    }
     for call in &case.notes.client_calls {
         let (Ask::Cancel(name), Answer::Done, Some(returned)) =
             (&call.ask, &call.answer, call.returned)

@@ -13,8 +13,8 @@ use crate::plan::NodePlan;
 use crate::service::{Answer, Job};
 use crate::world::{Ask, World};
 
-/// How long a child takes at most after its cancellation: its undos have pauses of up to a minute.
-const CANCEL_BOUND: Duration = Duration::from_secs(15 * 60);
+/// How long an operation takes at most after its cancellation: its undos have pauses of up to a minute.
+pub(crate) const CANCEL_BOUND: Duration = Duration::from_secs(15 * 60);
 
 /// The operations of a run at its end.
 pub(super) struct Case<'a> {
