@@ -91,6 +91,10 @@ const STEPS: &[Step] = &[
         run: unit_and_integration_tests,
     },
     Step {
+        name: "simulation, optimized",
+        run: simulation,
+    },
+    Step {
         name: "quick start of README.md: cargo xtask quickstart",
         run: |_| quickstart::run().map(|()| Count::ONE),
     },
@@ -228,15 +232,27 @@ fn check(args: &[&str], more: &[&str]) -> Result<Count> {
 }
 
 fn unit_and_integration_tests(session: &Session) -> Result<Count> {
-    let targets = ["--workspace", "--all-targets", "--all-features"];
+    tests(session, &["--workspace", "--exclude", "simulation"], "dev")
+}
+
+/// Seeds and states take ten times as long without optimization.
+fn simulation(session: &Session) -> Result<Count> {
+    tests(session, &["--package", "simulation"], "simulation")
+}
+
+/// Runs the tests of these packages, in a profile of Cargo.
+fn tests(session: &Session, packages: &[&str], profile: &str) -> Result<Count> {
+    let targets = ["--all-targets", "--all-features"];
+    let mut tests = cargo();
     if session.nextest {
-        let profile = if session.ci { "ci" } else { "default" };
-        let args = ["nextest", "run", "--profile", profile];
-        return counted(cargo().args(args).args(targets).args(session.locked()));
+        let settings = if session.ci { "ci" } else { "default" };
+        tests.args(["nextest", "run", "--profile", settings]);
+        tests.args(["--cargo-profile", profile]);
+    } else {
+        println!("cargo-nextest is not installed: running the same tests with `cargo test`");
+        tests.args(["test", "--no-fail-fast", "--profile", profile]);
     }
-    println!("cargo-nextest is not installed: running the same tests with `cargo test`");
-    let args = ["test", "--no-fail-fast"];
-    counted(cargo().args(args).args(targets).args(session.locked()))
+    counted(tests.args(packages).args(targets).args(session.locked()))
 }
 
 /// Runs tests and counts them, as their own closing lines do.
