@@ -7,7 +7,7 @@ use torture::process::Program;
 use torture::trials::{Until, run};
 
 /// Servers at once: they wait more than they work.
-const THREADS: usize = 4;
+const THREADS: usize = 8;
 
 /// steps:C1 steps:C2 steps:C5 steps:C6 steps:C7 steps:S8 steps:U1 steps:U4 steps:U5 steps:W6
 #[test]

@@ -75,7 +75,7 @@ async fn a_saga_of_a_lost_run_does_not_return() {
             Ok(exported(1))
         }
     };
-    // It hears of nothing.
+    // It receives no notification.
     let (operations, exporter, _worker) = start_on(Node::new(&store), |it| it, body).await;
     let started = exporter.call(&["a"]).await.unwrap();
     seen.reached(1).await;
