@@ -15,6 +15,7 @@ use crate::engine::deadline::later;
 use crate::handler::run::{Run, StopReason, told_to_stop};
 use crate::handler::write::{CarriedMetadata, write_while_held};
 use crate::limits::{BodyLimits, Limits, check_len};
+use crate::steps::Journal;
 
 /// The handle of a body on its operation: it reports progress, saves checkpoints and receives cancellations. It is
 /// cheap to clone, and blocking threads can use it, too.
@@ -221,6 +222,7 @@ impl<M> OperationContext<M> {
         let (len, max) = (checkpoint.value.len(), self.run.limits.max_checkpoint_len);
         check_len("checkpoint", len, max)?;
         if let Some(link) = &self.run.link {
+            let _at_work = self.run.journal_if_used().map(Journal::at_work);
             let carried = CarriedMetadata::take(&self.run);
             let update = self.run.update(Command::Checkpoint {
                 fence: self.run.fence,

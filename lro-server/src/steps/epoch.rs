@@ -56,6 +56,7 @@ impl<M> OperationContext<M> {
         check_len("checkpoint", len, max)?;
         let journal = self.run.journal();
         let ends = journal.end_epoch().await?;
+        let _at_work = journal.at_work();
         let began = match &self.run.link {
             Some(link) => begin_epoch(&self.run, link, ends, checkpoint.clone()).await?,
             None => journal.time(),

@@ -1,5 +1,6 @@
 //! The durable calls of a run: those that earlier runs have recorded, and those under way.
 
+mod at_work;
 mod children;
 mod epoch;
 mod made;
@@ -26,6 +27,7 @@ use super::wait::Wait;
 pub(in crate::steps) use children::{Outstanding, StartUnderWay};
 use naming::Naming;
 use sagas::Sagas;
+pub(in crate::steps) use sagas::scope_of;
 
 /// The number of closures of one operation that run at a time; further ones wait for their turn.
 const MAX_CLOSURES: usize = 256;
@@ -76,6 +78,10 @@ struct Inner {
     starts: usize,
     /// A start has failed, and may have stored its child all the same.
     may_have_children: bool,
+    /// The number of reads and writes for the run, apart from those of its calls.
+    works: usize,
+    /// Why a row was refused that no call waits for.
+    refused: Option<Status>,
     /// The names that a run which only undoes must learn first.
     naming: Option<Naming>,
     /// Whether a row that ends a call was written.
@@ -184,6 +190,16 @@ impl Journal {
             self.task.wake();
         }
         inner.halt.is_none()
+    }
+
+    /// A row is refused that no call waits for. Closures may follow from it, so that none begins any more.
+    pub(super) fn row_refused(&self, error: Status) {
+        self.inner().refused.get_or_insert(error);
+    }
+
+    /// Why a row was refused that no call waits for.
+    pub(super) fn refused(&self) -> Option<Status> {
+        self.inner().refused.clone()
     }
 
     /// Adds a row for the next commit. Returns its number.
@@ -353,7 +369,7 @@ impl Inner {
     fn reached(&mut self, key: &StepKey) {
         self.unreached.remove(key);
         if let Some(row) = self.recorded.get(key) {
-            if row.kind.is_undoable() {
+            if row.kind.is_undoable() || row.kind.is_child() {
                 // A saga may wait for it.
                 self.sagas.wake();
             }
@@ -364,7 +380,7 @@ impl Inner {
     fn is_at_work(&self) -> bool {
         let mut calls = self.under_way.values();
         self.starts > 0
-            || self.sagas.is_reading()
+            || self.works > 0
             || calls.any(|call| matches!(call.activity, Activity::Work))
     }
 }

@@ -4,7 +4,7 @@ use lro_core::store::{OperationRecord, StepQuery, StepRow, StoreError};
 use uuid::Uuid;
 
 use crate::engine::backoff::Backoff;
-use crate::handler::run::{Link, Run};
+use crate::handler::run::{Link, Run, StopReason};
 
 /// The recorded rows. While the store is unavailable, it retries as long as the lease lasts.
 pub(crate) async fn read_rows(run: &Run) -> Result<Vec<StepRow>, StoreError> {
@@ -50,7 +50,13 @@ where
                 let pause = backoff.failed(failing, &error);
                 tokio::time::sleep(pause).await;
             }
-            answer => return answer,
+            answer => {
+                if answer.is_err() && !run.holds_lease() {
+                    // The error is none of the operation's.
+                    run.stop(StopReason::LeaseLost);
+                }
+                return answer;
+            }
         }
     }
 }

@@ -158,7 +158,8 @@ async fn step(
         undoable.open(call).await?;
         undoable.reached(call.recorded(call.kind()).as_ref());
         // Each row that follows from the closure says that it has begun, and a later run has nothing to undo without it.
-        if call.recorded(call.kind()).is_none() {
+        // An attempt that is the only one records it when it may begin.
+        if call.recorded(call.kind()).is_none() && !options.at_most_once {
             call.record_begun().await?;
         }
     }
@@ -225,7 +226,7 @@ pub(super) async fn attempt(
     closure: &Closure<'_>,
     options: Options,
 ) -> Result<Result<Any, HandlerError>, Status> {
-    call.begin().await;
+    call.begin().await?;
     hooks::before_closure(call.key()?, call.attempt()).await;
     if options.at_most_once {
         call.record_begun().await?;
@@ -240,8 +241,15 @@ pub(super) async fn attempt_begun(
     timeout: Option<Duration>,
 ) -> Result<Result<Any, HandlerError>, Status> {
     let run = call.run();
-    let Ok(_permit) = run.journal().closures.acquire().await else {
-        return Err(fault::run_ended());
+    let closures = &run.journal().closures;
+    let _permit = match closures.try_acquire() {
+        Ok(permit) => permit,
+        Err(_) => {
+            let permit = closures.acquire().await.map_err(|_| fault::run_ended())?;
+            // Its turn may come too late.
+            call.continues().await;
+            permit
+        }
     };
     let key = call.key()?;
     let span = tracing::info_span!("step", key = key.as_str(), attempt = call.attempt());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lro_core::store::{Change, Command, Refusal, StepKey, StepWrite, Updated};
 use lro_core::{Reason, Timestamp};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::fault::run_ended;
 use super::outgoing::{Answer, Unwritten};
@@ -103,6 +103,9 @@ fn tell(
             None => {
                 if let Err(error) = answer {
                     tracing::warn!(name = %run.name, %key, ?error, "a durable call is not recorded");
+                    if error.code() != Code::AlreadyExists {
+                        run.journal().row_refused(error);
+                    }
                 }
             }
         }

@@ -317,6 +317,11 @@ async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, reques
     };
     match (returned, run.stop_reason()) {
         (Err(reason), _) => Ending::Stopped(reason),
+        // What it makes of the errors of its durable calls is none of the operation's business.
+        (Ok(Ok(ended)), _) if run.is_lost() && run.journal_if_used().is_some() => {
+            discard(run, ended);
+            Ending::Stopped(StopReason::LeaseLost)
+        }
         // Whatever the body makes of it, what it did is undone.
         (Ok(Ok(Ok(_))), _) if run.is_unwinding() && !run.owes() => Ending::nothing_to_undo(run),
         (Ok(Ok(Ok(response))), _) => Ending::Responded(response),

@@ -24,7 +24,7 @@ use crate::engine::backoff::Backoff;
 use crate::engine::deadline::later;
 use crate::engine::update::update_one;
 use crate::handler::error::{HandlerError, is_of_transport, to_plain_rpc_status};
-use crate::handler::run::Run;
+use crate::handler::run::{Run, StopReason};
 use crate::rpc::error::store_failed;
 use crate::start::start_own;
 use crate::steps::call::Call;
@@ -74,11 +74,11 @@ pub(super) async fn started(
     }
     let starting = starting(call, options)?;
     start.slot.set(starting.clone());
-    call.begin().await;
+    call.begin().await?;
     let began = run.store_clock().now();
     let watch = new_watch(&run, link.engine.new_uid(), remote)?;
     if let Err(refused) = start_own(&link.engine, watch, starting).await {
-        return match run.is_lost() {
+        return match run.is_lost() || !run.holds_lease() {
             true => Err(refused),
             false => Ok(Err(StepOutcome::Error(to_plain_rpc_status(&refused)))),
         };
@@ -107,6 +107,8 @@ pub(super) async fn resumed(
     let Some(watch) = row.child.as_deref().filter(|it| it.name.is_watch()) else {
         return call.block(fault::server_changed(row.key.as_str())).await;
     };
+    // It reads, and may learn the name.
+    call.works();
     let child = Elsewhere {
         start,
         remote,
@@ -119,7 +121,7 @@ pub(super) async fn resumed(
         if pauses {
             call.wait(call.recorded_wait(row)).await;
         }
-        call.begin().await;
+        call.begin().await?;
         match child.may_start_again(call.run(), Duration::ZERO) {
             true => child.name(call, true).await?,
             false => child.tell_unknown(call).await?,
@@ -127,7 +129,7 @@ pub(super) async fn resumed(
     }
     if call.journal().was_unnamed(call.key()?) {
         // All that a run does which only undoes. The next one waits for the end.
-        return std::future::pending().await;
+        return call.rests().await;
     }
     match watch.is_cancelled {
         true => Ok(call.recorded_wait(row)),
@@ -191,7 +193,7 @@ impl Elsewhere<'_, '_> {
                 let wait = call.new_wait(Some(StepWake::After(pause)), Some(plain))?;
                 call.wait(wait).await;
             }
-            call.begin().await;
+            call.begin().await?;
         }
     }
 
@@ -328,7 +330,12 @@ pub(super) async fn tell(run: &Run, watch: &Child, outcome: StepOutcome) -> Resu
                     backoff.failed("cannot store the name of a child on another server", &error);
                 tokio::time::sleep(pause).await;
             }
-            Err(error) => return Err(store_failed(&error)),
+            Err(error) => {
+                if !run.holds_lease() {
+                    run.stop(StopReason::LeaseLost);
+                }
+                return Err(store_failed(&error));
+            }
         }
     }
 }

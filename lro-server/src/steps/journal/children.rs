@@ -109,7 +109,11 @@ impl Journal {
 
     /// Takes over the children in rows that were read again.
     pub(crate) fn learn_children(&self, rows: &[StepRow]) {
-        self.inner().children.extend(Inner::children_of(rows));
+        let mut inner = self.inner();
+        for (key, child) in Inner::children_of(rows) {
+            let saga = inner.children.get(&key).and_then(|known| known.saga);
+            inner.children.insert(key, Outstanding { saga, ..child });
+        }
     }
 
     /// The children that have not ended.

@@ -56,6 +56,7 @@ impl Journal {
         inner.children.clear();
         inner.epoch += 1;
         inner.epoch_ends = false;
+        inner.refused = None;
         inner.time = time;
     }
 }

@@ -7,7 +7,7 @@ use lro_core::store::{StepKey, StepKind};
 use tokio::sync::Notify;
 
 use super::{Inner, Journal, UnderWay};
-use crate::steps::answer::Halt;
+use crate::steps::answer::{Activity, Halt};
 
 /// The children whose names are not stored, in a run that does nothing but learn them.
 #[derive(Default)]
@@ -51,9 +51,11 @@ impl Journal {
                 let inner = self.inner();
                 let Some(naming) = &inner.naming else { return };
                 let mut calls = inner.under_way.values();
+                // One that the body has not awaited may be waiting for this.
                 let is_learning = |call: &UnderWay| {
                     let key = call.name.parse::<StepKey>();
-                    key.is_ok_and(|key| naming.left.contains(&key))
+                    matches!(call.activity, Activity::Work)
+                        && key.is_ok_and(|key| naming.left.contains(&key))
                 };
                 if !calls.any(is_learning) {
                     return;

@@ -7,7 +7,7 @@ use lro_core::pb::rpc;
 use lro_core::store::{StepKey, StepKind, StepOutcome, StepRow};
 use tonic::Status;
 
-use super::Journal;
+use super::{Inner, Journal};
 use crate::steps::answer::{Made, SagaNumber};
 use crate::steps::{fault, hooks};
 
@@ -25,18 +25,6 @@ pub(super) struct Sagas {
     has_given_up: bool,
     /// Steps that are not undone.
     incomplete: BTreeSet<StepKey>,
-    /// The number of reads of rows that are under way.
-    reads: usize,
-}
-
-/// A saga reads rows, until this is dropped.
-pub(in crate::steps) struct Reading<'a>(&'a Journal);
-
-impl Drop for Reading<'_> {
-    fn drop(&mut self) {
-        self.0.inner().sagas.reads -= 1;
-        self.0.task.wake();
-    }
 }
 
 struct Polled {
@@ -64,10 +52,6 @@ impl Sagas {
 
     pub(super) fn is_unwinding(&self) -> bool {
         self.unwinding.is_some()
-    }
-
-    pub(super) fn is_reading(&self) -> bool {
-        self.reads > 0
     }
 
     pub(super) fn first_open(&self) -> Option<&StepKey> {
@@ -147,12 +131,6 @@ impl Journal {
         self.inner().sagas.open.contains(key)
     }
 
-    /// A saga reads rows, which may take as long as the store is unavailable: the run is at work.
-    pub(in crate::steps) fn saga_reads(&self) -> Reading<'_> {
-        self.inner().sagas.reads += 1;
-        Reading(self)
-    }
-
     /// Whether a saga is open.
     pub(crate) fn owes(&self) -> bool {
         !self.inner().sagas.open.is_empty()
@@ -218,14 +196,18 @@ impl Journal {
     /// The recorded steps of sagas in this scope, before this place, that the run has not reached.
     pub(in crate::steps) fn unreached_saga_steps(&self, scope: &str, until: u64) -> Vec<StepKey> {
         let inner = self.inner();
-        let is_meant = |key: &&StepKey| {
-            let row = inner.recorded.get(*key);
-            let is_meant = |row: &StepRow| row.kind.is_undoable() && row.seq < until;
-            key.as_str().starts_with(scope) && row.is_some_and(is_meant)
-        };
-        let mut keys: Vec<_> = inner.unreached.iter().filter(is_meant).cloned().collect();
+        let steps = inner.unreached_in(scope, until);
+        let steps = steps.filter(|row| row.kind.is_undoable());
+        let mut keys: Vec<_> = steps.map(|row| row.key.clone()).collect();
         keys.sort_unstable();
         keys
+    }
+
+    /// Whether such a child, that no saga undoes, has not ended. It is known as one of the saga when the run reaches it.
+    pub(in crate::steps) fn has_unreached_children(&self, scope: &str, until: u64) -> bool {
+        let inner = self.inner();
+        let mut rows = inner.unreached_in(scope, until);
+        rows.any(|row| row.kind == StepKind::Child && inner.children.contains_key(&row.key))
     }
 
     /// Calls that were recorded before this place are not expected any more.
@@ -253,4 +235,33 @@ impl Journal {
     pub(crate) fn incomplete(&self) -> Vec<StepKey> {
         self.inner().sagas.incomplete.iter().cloned().collect()
     }
+}
+
+impl Inner {
+    /// The rows in this scope, before this place, that the run has not reached; without those in the inner scopes of
+    /// other sagas.
+    fn unreached_in(&self, scope: &str, until: u64) -> impl Iterator<Item = &StepRow> {
+        let sagas = self
+            .recorded
+            .values()
+            .filter(|row| row.kind == StepKind::Saga);
+        let scopes = sagas.map(|row| scope_of(row.key.as_str()));
+        let inner_scopes: Vec<_> = scopes
+            .filter(|it| it.len() > scope.len() && it.starts_with(scope))
+            .collect();
+        let rows = self
+            .unreached
+            .iter()
+            .filter_map(|key| self.recorded.get(key));
+        rows.filter(move |row| {
+            let key = row.key.as_str();
+            let is_inner = inner_scopes.iter().any(|inner| key.starts_with(inner));
+            row.seq < until && key.starts_with(scope) && !is_inner
+        })
+    }
+}
+
+/// The beginning of the keys of the steps of a saga, of which this is the key.
+pub(in crate::steps) fn scope_of(saga: &str) -> &str {
+    saga.rfind("saga").map_or("", |at| &saga[..at])
 }

@@ -21,7 +21,7 @@ impl Running<'_, '_> {
     /// runs replay the block.
     pub(super) async fn starts_ended(&self) {
         self.journal().starts_ended().await;
-        let _reading = self.journal().saga_reads();
+        let _at_work = self.journal().at_work();
         learn_children(self.run).await;
     }
 
@@ -34,7 +34,7 @@ impl Running<'_, '_> {
         let mut children = self.journal().outstanding_children();
         children.retain(is_own);
         let unnamed = {
-            let _reading = self.journal().saga_reads();
+            let _at_work = self.journal().at_work();
             unnamed(self.run, &children).await?
         };
         if !unnamed.is_empty() {
@@ -53,7 +53,7 @@ impl Running<'_, '_> {
             return Ok(());
         }
         let rows = {
-            let _reading = self.journal().saga_reads();
+            let _at_work = self.journal().at_work();
             read_rows(self.run).await
         };
         let rows = rows.map_err(|error| store_failed(&error))?;

@@ -23,7 +23,7 @@ use crate::steps::closure::Closure;
 use crate::steps::fault;
 use crate::steps::hooks;
 use crate::steps::in_block::{Block, Noted, yield_once};
-use crate::steps::journal::Journal;
+use crate::steps::journal::{Journal, scope_of};
 use crate::steps::outgoing::Unwritten;
 use crate::steps::work;
 
@@ -174,16 +174,20 @@ impl<'s, 'a> Running<'s, 'a> {
         must_undo && self.has_reached_all(until.unwrap_or(u64::MAX))
     }
 
-    /// Whether the block has reached all steps that were recorded before this place, or never will.
+    /// Whether the block has reached all steps that were recorded before this place, and the children that must be
+    /// stopped, or never will.
     fn has_reached_all(&self, until: u64) -> bool {
-        let journal = self.journal();
-        journal.has_given_up() || journal.unreached_saga_steps(self.scope(), until).is_empty()
+        let (journal, scope) = (self.journal(), self.scope());
+        // A run that only undoes has stopped all children before.
+        let stops_children = !journal.is_unwinding();
+        journal.has_given_up()
+            || journal.unreached_saga_steps(scope, until).is_empty()
+                && !(stops_children && journal.has_unreached_children(scope, until))
     }
 
     /// The beginning of the keys of its steps.
     fn scope(&self) -> &str {
-        let key = self.keys.saga.as_str();
-        key.rfind("saga").map_or("", |at| &key[..at])
+        scope_of(self.keys.saga.as_str())
     }
 
     /// The recorded steps that the block has not reached, once other branches of the body have had the time to

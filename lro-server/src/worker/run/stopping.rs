@@ -69,7 +69,10 @@ async fn told_and_graced(shared: &Shared, run: &Run, grace: Duration) -> StopRea
     if reason != StopReason::LeaseLost && !grace.is_zero() {
         tokio::select! {
             () = tokio::time::sleep(grace) => {}
-            () = lease_over => return StopReason::LeaseLost,
+            () = lease_over => {
+                run.stop(StopReason::LeaseLost);
+                return StopReason::LeaseLost;
+            }
         }
     }
     reason

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lro_core::store::{Command, MemoryStore, OperationStore as _, Update};
-use lro_server::HandlerError;
+use lro_server::{HandlerError, Worker};
 use tokio::sync::watch;
 use tonic::{Code, Status};
 
@@ -181,4 +181,134 @@ async fn no_step_is_given_up_while_the_store_is_slow() {
     assert_eq!(error.code, Code::Cancelled as i32);
     assert!(!is_incomplete(&error), "{error:?}");
     assert_eq!(seen.events().last().unwrap(), "undo disk disk");
+}
+
+/// The closure has not run, so the next worker may run it.
+///
+/// steps:S8 steps:W8
+#[tokio::test(start_paused = true)]
+async fn a_drain_interrupts_no_step_that_has_not_begun() {
+    let trail = Trail::default();
+    let seen = trail.clone();
+    let gate = Gate::new();
+    let opened = gate.clone();
+    let (_, node) = store();
+    let body = move |_, operation: crate::support::Context| {
+        let (trail, gate) = (trail.clone(), gate.clone());
+        async move {
+            let (trail, gate, operation) = (&trail, &gate, &operation);
+            let saga = operation.saga();
+            saga.run(async {
+                make(&saga, trail, "network").await?;
+                trail.add("waits");
+                gate.passed().await;
+                let make = async || {
+                    trail.add("make disk");
+                    Ok::<_, Status>(())
+                };
+                let undo = async |_: Option<()>| Ok::<_, Status>(());
+                saga.step("disk", make, undo).at_most_once().await?;
+                Ok(exported(1))
+            })
+            .await
+        }
+    };
+    let (operations, exporter, worker) = start_on(node, |it| it, body).await;
+    let started = exporter.call(&["a"]).await.unwrap();
+    seen.reached(2).await;
+    let draining = tokio::spawn(worker.drain());
+    tokio::task::yield_now().await;
+    opened.open();
+    draining.await.unwrap();
+    let second = Worker::builder(&operations).host(exporter.clone());
+    let _second = second.start().await.unwrap();
+    let done = wait(&operations, &started).await;
+    assert!(done.error().is_none(), "{done:?}");
+    let events = ["make network", "waits", "waits", "make disk"];
+    assert_eq!(seen.events(), events);
+}
+
+/// What follows from its response would not be found again.
+///
+/// steps:S6 steps:L3
+#[tokio::test(start_paused = true)]
+async fn no_closure_begins_after_a_lazy_row_that_is_refused() {
+    let trail = Trail::default();
+    let seen = trail.clone();
+    let (_, node) = store();
+    let body = move |_, operation: crate::support::Context| {
+        let trail = trail.clone();
+        async move {
+            let (trail, operation) = (&trail, &operation);
+            let large = async || Ok::<_, Status>(vec![7_u8; (1 << 20) - 1_024]);
+            for number in 0..16 {
+                operation.step(format!("large/{number}"), large).await?;
+            }
+            // There is no room for this one.
+            operation.step("lazy", large).lazy().await?;
+            let act = async || {
+                trail.add("acts");
+                Ok::<_, Status>(())
+            };
+            let refused = operation.step("small", act).await.unwrap_err();
+            trail.add(format!("{:?}", refused.code()));
+            Ok(exported(1))
+        }
+    };
+    let (operations, exporter, _worker) = start_on(node, |it| it, body).await;
+    let started = exporter.call(&["a"]).await.unwrap();
+    wait(&operations, &started).await;
+    assert_eq!(seen.events(), ["ResourceExhausted"]);
+}
+
+/// The saga of an inner scope undoes its own steps.
+///
+/// steps:U4 steps:U6
+#[tokio::test(start_paused = true)]
+async fn a_saga_does_not_wait_for_the_steps_of_one_in_an_inner_scope() {
+    let trail = Trail::default();
+    let seen = trail.clone();
+    let (store, node) = store();
+    let body = move |_, operation: crate::support::Context| {
+        let trail = trail.clone();
+        async move {
+            let (trail, operation) = (&trail, &operation);
+            let inner = operation.scope("inner");
+            let (outer_saga, inner_saga) = (operation.saga(), inner.saga());
+            let outer = outer_saga.run(async {
+                let make = async || Ok::<_, Status>(());
+                let undo = async |_: Option<()>| {
+                    trail.add("undo");
+                    if trail.count_of("undo") == 1 {
+                        std::future::pending::<()>().await;
+                    }
+                    Ok::<_, Status>(())
+                };
+                outer_saga.step("network", make, undo).await?;
+                trail.happened("make disk").await;
+                // Its row is written before the decision to undo.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                Err::<(), HandlerError>(Status::aborted("enough").into())
+            });
+            let inner = async {
+                tokio::time::sleep(Duration::from_secs(15)).await;
+                inner_saga
+                    .run(async { Ok(make(&inner_saga, trail, "disk").await?) })
+                    .await
+            };
+            let (undone, made) = tokio::join!(outer, inner);
+            made?;
+            let error = undone.unwrap_err();
+            let details = tonic_types::StatusExt::get_details_error_info(error.status());
+            trail.add(format!("incomplete: {}", details.is_some()));
+            Ok(exported(1))
+        }
+    };
+    let (operations, exporter, _worker) = start_on(node, |it| it, body).await;
+    let started = exporter.call(&["a"]).await.unwrap();
+    seen.happened("undo").await;
+    take_away(&store, &started).await;
+    wait(&operations, &started).await;
+    let events = ["make disk", "undo", "undo", "incomplete: false"];
+    assert_eq!(seen.events(), events);
 }

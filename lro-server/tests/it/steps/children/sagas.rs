@@ -200,3 +200,58 @@ async fn a_child_whose_start_was_under_way_is_undone_by_a_later_run() {
     let undone = server.family.trail.count_of("undo good");
     assert_eq!(undone, 2, "{:?}", server.events());
 }
+
+/// The next run has seen no call of the child yet when it has found all steps to undo.
+///
+/// steps:U1 steps:C6
+#[tokio::test(start_paused = true)]
+async fn a_later_run_undoes_after_the_plain_children_of_the_block() {
+    let server = Server::new(async |family: Family, operation: Context| {
+        let (family, operation, saga) = (&family, &operation, operation.saga());
+        saga.run(async {
+            let make = async || Ok::<_, Status>(());
+            let undo = async |_: Option<()>| {
+                family.trail.add("undo network");
+                Ok::<_, Status>(())
+            };
+            saga.step("network", make, undo).await?;
+            let fail = async || Err::<(), _>(Status::aborted("no"));
+            // The block lets others replay after it.
+            operation.step("bad", fail).await.unwrap_err();
+            let fails = async || {
+                family.trail.happened("run lingers").await;
+                Err::<(), _>(Status::aborted("enough"))
+            };
+            tokio::try_join!(
+                family.child(operation, "node", "lingers"),
+                operation.step("fails", fails)
+            )?;
+            Ok(exported(1))
+        })
+        .await
+    })
+    .await;
+    let way = server.family.way.clone();
+    server.family.way.before_updates(move |updates| {
+        let mut steps = updates.iter().flat_map(|update| &update.steps);
+        if steps.any(|step| step.child.as_ref().is_some_and(|it| it.is_cancelled)) {
+            // So that the run is not suspended yet.
+            way.delay_update(Duration::from_secs(1));
+        }
+        Ok(())
+    });
+    let started = server.start().await;
+    server.family.trail.happened("run lingers").await;
+    let is_cancelled = |child: &OperationRecord| child.cancel_time.is_some();
+    server.child_when(&started, "node", is_cancelled).await;
+    take_away(&server.store, &started).await;
+    let done = server.wait(&started).await;
+    assert_eq!(done.error().unwrap().code, Code::Aborted as i32);
+    let events = [
+        "start lingers",
+        "run lingers",
+        "stop lingers",
+        "undo network",
+    ];
+    assert_eq!(server.events(), events);
+}

@@ -294,3 +294,50 @@ async fn a_cancellation_is_forwarded_although_polls_fail() {
     cancelled.dedup();
     assert_eq!(cancelled, parents.elsewhere.names());
 }
+
+/// A run that only undoes comes to it behind a step that has failed.
+///
+/// steps:C7
+#[tokio::test(start_paused = true)]
+async fn no_child_escapes_whose_call_is_made_and_awaited_later() {
+    let parents = Parents::new(async |away: Away, operation: Context| {
+        let child = away.child(&operation, "plain");
+        let fail = async || Err::<(), _>(Status::aborted("no"));
+        operation.step("check", fail).await.unwrap_err();
+        Ok(child.await?)
+    })
+    .await;
+    parents.elsewhere.answer([Answer::Never]);
+    let started = parents.server.start().await;
+    parents.elsewhere.started(1).await;
+    parents.server.cancel(&name(&started)).await;
+    parents.end(&started).await;
+    assert_eq!(parents.elsewhere.names().len(), 1);
+    assert_eq!(parents.elsewhere.cancellations(), parents.elsewhere.names());
+}
+
+/// One of two children is named, and the body does not reach the other one again.
+///
+/// steps:C7
+#[tokio::test(start_paused = true)]
+async fn a_child_that_is_not_reached_holds_no_slot_beside_one_that_is() {
+    let parents = Parents::new(async |away: Away, operation: Context| {
+        let (one, other) = (operation.scope("one"), operation.scope("other"));
+        let again = away.elsewhere.starts() > 0;
+        let (made, _) = tokio::join!(away.child(&one, "plain"), async {
+            if again {
+                std::future::pending::<()>().await;
+            }
+            away.child(&other, "plain").await
+        });
+        Ok(made?)
+    })
+    .await;
+    parents.elsewhere.answer([Answer::Never, Answer::Never]);
+    let started = parents.server.start().await;
+    parents.elsewhere.started(2).await;
+    parents.server.cancel(&name(&started)).await;
+    let done = parents.end(&started).await;
+    assert_eq!(done.error().unwrap().code, Code::Cancelled as i32);
+    assert_eq!(parents.elsewhere.cancellations().len(), 1);
+}
