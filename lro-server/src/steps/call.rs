@@ -1,5 +1,6 @@
 //! A durable call under way.
 
+mod attempts;
 mod waits;
 
 use std::sync::Arc;
@@ -171,45 +172,6 @@ impl Call {
     pub(super) fn recorded(&self, kind: StepKind) -> Option<StepRow> {
         let row = self.journal().recorded(self.key().ok()?)?;
         (row.kind == kind).then_some(row)
-    }
-
-    /// Begins an attempt of the closure, when earlier lazy rows are durable. Never returns if the worker
-    /// drains, or the run has lost the operation: those rows may be refused.
-    ///
-    /// # Errors
-    ///
-    /// That of an earlier row that is refused, unless this undoes.
-    pub(super) async fn begin(&mut self) -> Result<(), Status> {
-        self.works();
-        self.journal().closures_may_begin(self.kind).await;
-        self.continues().await;
-        if let Some(refused) = self.journal().refused()
-            && self.kind != StepKind::Undo
-        {
-            return Err(refused);
-        }
-        self.attempt += 1;
-        Ok(())
-    }
-
-    /// Returns at once if a closure may begin, and never otherwise.
-    pub(super) async fn continues(&self) {
-        let key = self.made.key.as_ref();
-        let may_begin = |key| !self.run.is_lost() && self.journal().may_begin(key, self.kind);
-        if !key.is_ok_and(may_begin) {
-            self.rests::<()>().await;
-        }
-    }
-
-    /// The call is at work from now on.
-    pub(super) fn works(&self) {
-        self.set_activity(Activity::Work);
-    }
-
-    /// Never returns. The run does not wait for the call.
-    pub(super) async fn rests<T>(&self) -> T {
-        self.set_activity(Activity::None);
-        std::future::pending().await
     }
 
     fn set_activity(&self, activity: Activity) {

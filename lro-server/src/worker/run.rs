@@ -317,7 +317,7 @@ async fn run_body(shared: &Shared, run: &Arc<Run>, method: &HostedMethod, reques
     };
     match (returned, run.stop_reason()) {
         (Err(reason), _) => Ending::Stopped(reason),
-        // What it makes of the errors of its durable calls is none of the operation's business.
+        // The errors of its durable calls are none of the operation.
         (Ok(Ok(ended)), _) if run.is_lost() && run.journal_if_used().is_some() => {
             discard(run, ended);
             Ending::Stopped(StopReason::LeaseLost)

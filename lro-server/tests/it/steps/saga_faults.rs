@@ -228,7 +228,7 @@ async fn a_drain_interrupts_no_step_that_has_not_begun() {
     assert_eq!(seen.events(), events);
 }
 
-/// What follows from its response would not be found again.
+/// The next run would not find its response again.
 ///
 /// steps:S6 steps:L3
 #[tokio::test(start_paused = true)]
