@@ -246,8 +246,11 @@ pub(super) async fn attempt_begun(
         Ok(permit) => permit,
         Err(_) => {
             let permit = closures.acquire().await.map_err(|_| fault::run_ended())?;
-            // Its turn may come too late.
-            call.continues().await;
+            if !call.may_begin() {
+                // Its turn has come too late, as that of the next one has.
+                drop(permit);
+                return call.rests().await;
+            }
             permit
         }
     };

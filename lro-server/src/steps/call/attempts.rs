@@ -16,7 +16,9 @@ impl Call {
     pub(in crate::steps) async fn begin(&mut self) -> Result<(), Status> {
         self.works();
         self.journal().closures_may_begin(self.kind).await;
-        self.continues().await;
+        if !self.may_begin() {
+            return self.rests().await;
+        }
         if let Some(refused) = self.journal().refused()
             && self.kind != StepKind::Undo
         {
@@ -26,13 +28,10 @@ impl Call {
         Ok(())
     }
 
-    /// Returns at once if a closure may begin, and never otherwise.
-    pub(in crate::steps) async fn continues(&self) {
+    /// Whether a closure may begin, now that earlier rows are durable.
+    pub(in crate::steps) fn may_begin(&self) -> bool {
         let key = self.made.key.as_ref();
-        let may_begin = |key| !self.run.is_lost() && self.journal().may_begin(key, self.kind);
-        if !key.is_ok_and(may_begin) {
-            self.rests::<()>().await;
-        }
+        !self.run.is_lost() && key.is_ok_and(|key| self.journal().may_begin(key, self.kind))
     }
 
     /// The call is at work from now on.
